@@ -1,0 +1,48 @@
+# Every target makes the environment first; the second time that costs nothing.
+PYTHON ?= python3
+# make run EXTRA=gpu | EXTRA=jax takes the lock of that extra.
+EXTRA ?=
+LOCK := requirements$(if $(EXTRA),-$(EXTRA)).lock
+READY := .venv/.ready$(if $(EXTRA),-$(EXTRA))
+# The stages of dvc.yaml and the tools call `python` and each other by name.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: setup run serve test test-slow check bench lock
+
+setup: $(READY)
+
+run: $(READY)
+	@espalier run
+
+serve: $(READY)
+	@espalier serve
+
+test: $(READY)
+	@pytest -m "not slow"
+
+test-slow: $(READY)
+	@pytest -m slow
+
+check: $(READY)
+	@ruff check .
+	@ruff format --check .
+	@lint-imports
+
+$(READY): $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit((3, 11) <= v <= (3, 13) or f"Espalier needs Python 3.11 to 3.13, {sys.executable} is {v[0]}.{v[1]}: name another with make PYTHON=python3.12")'
+	@echo "Setting up .venv from $(LOCK): about 3 GB, half a minute to a few minutes, once."
+	@rm -f .venv/.ready*
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@echo "  1/3  uv, the installer"
+	@test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet uv
+	@echo "  2/3  the packages of the lock, each checked against its hash"
+	@.venv/bin/uv pip sync --quiet --require-hashes $(LOCK)
+	@echo "  3/3  the espalier command"
+	@.venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# After a change of pyproject.toml: the locks again, with hashes and without any address.
+lock: $(READY)
+	uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes -o requirements.lock
+	uv pip compile --quiet pyproject.toml --group dev --extra gpu --universal --python-version 3.11 --generate-hashes -o requirements-gpu.lock
+	uv pip compile --quiet pyproject.toml --group dev --extra jax --universal --python-version 3.11 --generate-hashes -o requirements-jax.lock
