@@ -1,0 +1,524 @@
+"""From a raw input to a tensor, and from a tensor to an answer: once, for training and serving.
+
+Each class is fitted on the training split alone, travels with its model as plain JSON and arrays,
+and turns away whatever a client can get wrong with an `InputError`. Nothing else may escape from
+`to_tensor`, `check_options` or `to_answers`, whatever was sent.
+
+This module imports the standard library, numpy and Pillow only: the service loads it.
+"""
+
+import io
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+TOLERANCE = 1e-4  # two outputs are equal within this, in the model's own output space
+TIE = 2e-4  # the top class may differ where the best two are closer than this
+
+
+class InputError(ValueError):
+    """What was sent cannot be answered; `message` says why in one sentence, fit for the client.
+
+    The message never repeats more than a short ASCII form of what was sent.
+    """
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+# --- pictures -----------------------------------------------------------------------------------
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_PIXELS = 16_000_000  # a telephone's photograph has 12 million; decodes in about 0.15 s
+FOLDER_SIZE = 64  # pixels a side for pictures that come in sizes of their own
+
+
+@dataclass(frozen=True)
+class ImageInputs:
+    """Pictures of any size to float32 (picture, height, width, channels) in 0..1, and back.
+
+    A picture is turned as its EXIF says, laid over white where it is transparent, made grey when
+    the model has one channel, and stretched to the model's size: each step only when needed.
+    """
+
+    kind = "image"
+
+    height: int
+    width: int
+    channels: int
+    labels: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, images: np.ndarray, labels: Sequence[str], size: int | None = None):
+        """Take the model's picture size from the training pictures.
+
+        images: uint8 (picture, height, width, channels), or an object array of encoded pictures.
+        size: pixels a side; None keeps the arrays' own size, and 64 for encoded pictures.
+        """
+        if images.dtype == np.uint8:
+            height, width, channels = images.shape[1:]
+        else:
+            height = width = FOLDER_SIZE
+            channels = 1 if all(_is_grey(data) for data in images) else 3
+        return cls(size or height, size or width, channels, tuple(labels))
+
+    def sizes(self) -> dict[str, int]:
+        """The arguments of a builder in `models/image/` that the data decides."""
+        return {
+            "height": self.height,
+            "width": self.width,
+            "channels": self.channels,
+            "classes": len(self.labels),
+        }
+
+    def to_tensor(self, images: np.ndarray | Sequence[bytes]) -> np.ndarray:
+        """Return float32 (picture, height, width, channels) in 0..1.
+
+        images: uint8 (picture, height, width, channels), or JPEG, PNG or WebP files as bytes.
+        Raises InputError: not_an_image, image_too_large, animated_image.
+        """
+        pixels = images
+        if not _is_pixels(images) or images.shape[1:3] != (self.height, self.width):
+            pixels = np.stack([self._pixels(image) for image in images])
+        return np.multiply(pixels, np.float32(1 / 255), dtype=np.float32)
+
+    def to_answers(self, outputs: np.ndarray) -> list[dict]:
+        """Turn probabilities (picture, class) into `{"label", "probabilities"}`, one a picture."""
+        return [_class_answer(self.labels, row) for row in outputs.tolist()]
+
+    def agrees(self, expected: Mapping, answer: Mapping) -> bool:
+        """Say whether two answers are equal as design.md defines it."""
+        return _same_classes(expected, answer)
+
+    def spec(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """The JSON fields and the arrays from which `from_spec` makes an equal object."""
+        return self.sizes() | {"kind": self.kind, "labels": list(self.labels)}, {}
+
+    @classmethod
+    def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]):
+        return cls(fields["height"], fields["width"], fields["channels"], tuple(fields["labels"]))
+
+    def _pixels(self, image: np.ndarray | bytes) -> np.ndarray:
+        mode, size = ("L" if self.channels == 1 else "RGB"), (self.width, self.height)
+        if isinstance(image, np.ndarray):
+            picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+            picture = picture.resize(size, Image.Resampling.BILINEAR)
+        else:
+            picture = decode_picture(image, mode, size)
+        return np.asarray(picture).reshape(self.height, self.width, self.channels)
+
+
+def decode_picture(data: bytes, mode: str, size: tuple[int, int]) -> Image.Image:
+    """Decode one JPEG, PNG or WebP file to `mode` ("L" or "RGB") and `size` (width, height)."""
+    with _opened(data) as picture:
+        # A large JPEG is decoded at the nearest fraction of its size: a tenth of the work.
+        picture.draft(mode, size)
+        return _prepared(picture, mode, size)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """Open one picture, refuse it by its header alone, and turn what goes wrong into InputError."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise InputError("not_an_image", f"A picture is a file's bytes, not {shown(data)}.")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            _check_header(picture)
+            yield picture
+    except InputError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large("too many") from error
+    except Exception as error:  # Pillow's decoders raise a dozen types on bytes that are broken
+        message = f"These {len(data)} bytes are not a complete JPEG, PNG or WebP picture."
+        raise InputError("not_an_image", message) from error
+
+
+def _check_header(picture: Image.Image) -> None:
+    pixels = picture.width * picture.height
+    if pixels > MAX_PIXELS:
+        raise _too_large(f"{picture.width} x {picture.height}")
+    # A telephone's JPEG may carry a second picture (MPO): its first is the photograph.
+    if picture.format in ("PNG", "WEBP") and picture.is_animated:
+        raise InputError(
+            "animated_image", f"The picture has {picture.n_frames} frames; one is allowed."
+        )
+
+
+def _prepared(picture: Image.Image, mode: str, size: tuple[int, int]) -> Image.Image:
+    if picture.info.get("exif"):
+        picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip, not scale
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    if picture.mode != mode:
+        picture = picture.convert(mode)
+    if picture.size != size:
+        picture = picture.resize(size, Image.Resampling.BILINEAR)
+    picture.load()
+    return picture
+
+
+def _too_large(received: str) -> InputError:
+    return InputError(
+        "image_too_large", f"The picture has {received} pixels; at most {MAX_PIXELS:,} are allowed."
+    )
+
+
+def _is_pixels(images) -> bool:
+    return isinstance(images, np.ndarray) and images.dtype == np.uint8
+
+
+def _is_grey(data: bytes) -> bool:
+    with _opened(data) as picture:
+        return picture.mode in ("1", "L", "LA", "I", "I;16", "I;16B")
+
+
+# --- texts --------------------------------------------------------------------------------------
+
+MAX_CHARACTERS = 200_000  # fifteen times the longest review; tokenised in about 5 ms
+PADDING, UNKNOWN = 0, 1  # the ids of no word, and of a word outside the vocabulary
+
+_TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
+_SEPARATORS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~' + "“”„«»‹›…–—¡¿·•、。，！？：；（）"
+# Control characters separate words too; an apostrophe goes, so that don't stays one word.
+_TABLE = str.maketrans(
+    dict.fromkeys(_SEPARATORS + "".join(map(chr, range(32))) + "\x7f", " ")
+    | dict.fromkeys("'’‘", None)
+)
+
+
+def words_of(text: str) -> list[str]:
+    """Split a text into lower-case words, without tags and punctuation.
+
+    >>> words_of("Don't miss it!<br /><br />It's GREAT")
+    ['dont', 'miss', 'it', 'its', 'great']
+    """
+    if "<" in text:
+        text = _TAG.sub(" ", text)
+    return text.lower().translate(_TABLE).split()
+
+
+@dataclass(frozen=True)
+class TextInputs:
+    """Texts to int32 (text, length) word ids, padded on the left with 0, and back.
+
+    The last `length` words count: a review ends with its verdict. A text without any word of the
+    vocabulary is read as unknown words, and one without any word at all as one unknown word.
+    """
+
+    kind = "text"
+
+    length: int
+    vocabulary: tuple[str, ...]  # the ids of its words are 2, 3, …: 0 is padding, 1 is unknown
+    labels: tuple[str, ...]
+    ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        ids = {word: number for number, word in enumerate(self.vocabulary, start=UNKNOWN + 1)}
+        object.__setattr__(self, "ids", ids)
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], labels: Sequence[str], words: int, length: int):
+        """Take the vocabulary from the training texts: the `words` most frequent ones.
+
+        words: size of the id space, padding and unknown included.
+        length: words of a text that are read, counted from its end.
+        """
+        counts = Counter()
+        for text in texts:
+            counts.update(words_of(text))
+        # Equal counts in alphabetical order: the same texts in any order give the same ids.
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return cls(length, tuple(word for word, _ in ranked[: words - 2]), tuple(labels))
+
+    def sizes(self) -> dict[str, int]:
+        """The arguments of a builder in `models/sentiment/` that the data decides."""
+        words = len(self.vocabulary) + 2
+        return {"words": words, "length": self.length, "classes": len(self.labels)}
+
+    def to_tensor(self, texts: Sequence[str]) -> np.ndarray:
+        """Return int32 (text, length) word ids, padded on the left.
+
+        Raises InputError: not_a_text, empty_text, text_too_long.
+        """
+        tensor = np.zeros((len(texts), self.length), np.int32)
+        for number, text in enumerate(texts):
+            _check_text(text, "The text" if len(texts) == 1 else f"Text {number + 1}")
+            ids = [self.ids.get(word, UNKNOWN) for word in words_of(text)[-self.length :]]
+            ids = ids or [UNKNOWN]
+            tensor[number, -len(ids) :] = ids
+        return tensor
+
+    def to_answers(self, outputs: np.ndarray) -> list[dict]:
+        """Turn probabilities (text, class) into `{"label", "score", "probabilities"}` each.
+
+        score: the probability of the second of two labels ("positive"), else of the label itself.
+        """
+        answers = [_class_answer(self.labels, row) for row in outputs.tolist()]
+        for answer in answers:
+            scored = self.labels[1] if len(self.labels) == 2 else answer["label"]
+            answer["score"] = answer["probabilities"][scored]
+        return answers
+
+    def agrees(self, expected: Mapping, answer: Mapping) -> bool:
+        """Say whether two answers are equal as design.md defines it."""
+        return _same_classes(expected, answer)
+
+    def spec(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """The JSON fields and the arrays from which `from_spec` makes an equal object."""
+        fields = {
+            "kind": self.kind,
+            "length": self.length,
+            "vocabulary": list(self.vocabulary),
+            "labels": list(self.labels),
+        }
+        return fields, {}
+
+    @classmethod
+    def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]):
+        return cls(fields["length"], tuple(fields["vocabulary"]), tuple(fields["labels"]))
+
+
+def _check_text(text, name: str) -> None:
+    if not isinstance(text, str):
+        raise InputError("not_a_text", f"{name} must be a string, not {shown(text)}.")
+    if len(text) > MAX_CHARACTERS:
+        message = f"{name} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are allowed."
+        raise InputError("text_too_long", message)
+    if not text.strip():
+        raise InputError("empty_text", f"{name} is empty; it needs at least one word.")
+
+
+# --- series -------------------------------------------------------------------------------------
+
+MAX_HISTORY = 10_000  # values in one request
+MAX_SCALES = 1e6  # a value further from the training mean, in its deviations, is refused
+LEVELS = 1000  # interval levels are kept in steps of one thousandth
+
+
+class Windows(NamedTuple):
+    """Cut windows: `start` is the row of each history's first value."""
+
+    start: np.ndarray  # int64 (window,)
+    history: np.ndarray  # float64 (window, history), in the data's own unit
+    target: np.ndarray  # float64 (window, horizon), in the data's own unit
+
+
+@dataclass(frozen=True)
+class SeriesInputs:
+    """Histories at the regular interval to float32 (series, history) standard scores, and back.
+
+    A request's last `history` values count. Intervals are split-conformal (Vovk, Gammerman and
+    Shafer, Algorithmic Learning in a Random World, 2005; Lei et al., Distribution-Free Predictive
+    Inference for Regression, JASA 2018): at each step of the horizon, the absolute residual that
+    the wanted share of validation residuals does not exceed.
+    """
+
+    kind = "series"
+
+    history: int
+    horizon: int
+    mean: float
+    scale: float
+    # float32 (level, horizon): row i is the half-width at level (i + 1) / 1000, in scales.
+    radii: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def fit(cls, values: np.ndarray, history: int, horizon: int):
+        """Take mean and scale from the training split's values, float64 (row,)."""
+        scale = float(np.std(values))
+        return cls(history, horizon, float(np.mean(values)), scale if scale > 0 else 1.0)
+
+    def sizes(self) -> dict[str, int]:
+        """The arguments of a builder in `models/forecast/` that the data decides."""
+        return {"history": self.history, "horizon": self.horizon}
+
+    def windows(self, split: Mapping[str, np.ndarray], stride: int = 1) -> Windows:
+        """Cut every window that lies inside one segment and whose targets were all observed.
+
+        split: value, observed, segment (row,), consecutive inside a segment.
+        stride: rows between the starts of neighbouring windows, counted in each segment.
+        """
+        value, segment = split["value"], split["segment"]
+        span = self.history + self.horizon
+        start = np.arange(max(len(value) - span + 1, 0))
+        unseen = np.concatenate([[0], np.cumsum(~split["observed"])])
+        opens = np.flatnonzero(np.diff(segment, prepend=segment[:1] - 1))
+        offset = start - opens[np.searchsorted(opens, start, side="right") - 1]
+        start = start[
+            (segment[start] == segment[start + span - 1])
+            & (unseen[start + span] == unseen[start + self.history])
+            & (offset % stride == 0)
+        ]
+        rows = value[start[:, None] + np.arange(span)]
+        return Windows(start, rows[:, : self.history], rows[:, self.history :])
+
+    def to_tensor(self, histories: np.ndarray | Sequence[Sequence[float]]) -> np.ndarray:
+        """Return float32 (series, history) standard scores of the last values of each history.
+
+        histories: lists of numbers, or float64 (series, value).
+        Raises InputError: not_a_series, history_too_short, history_too_long, invalid_value.
+        """
+        if not isinstance(histories, np.ndarray):
+            histories = np.stack([self._values(history) for history in histories])
+        return self.scaled(histories[:, -self.history :])
+
+    def scaled(self, values: np.ndarray) -> np.ndarray:
+        """Return float32 standard scores of values in the data's own unit."""
+        return ((values - self.mean) / self.scale).astype(np.float32)
+
+    def unscaled(self, outputs: np.ndarray) -> np.ndarray:
+        """Return float64 values in the data's own unit."""
+        return np.asarray(outputs, np.float64) * self.scale + self.mean
+
+    def calibrated(self, outputs: np.ndarray, targets: np.ndarray):
+        """Return a copy with intervals from validation windows.
+
+        outputs: the model's forecasts, standard scores (window, horizon).
+        targets: what came, in the data's own unit (window, horizon).
+        """
+        residuals = np.sort(np.abs(self.scaled(targets) - outputs), axis=0)
+        # The k-th smallest of n residuals covers at least level p when k >= p (n + 1).
+        levels = np.arange(1, LEVELS) / LEVELS
+        ranks = np.ceil(levels * (len(residuals) + 1) - 1e-9).astype(int)
+        ranks = ranks[ranks <= len(residuals)]
+        return replace(self, radii=residuals[ranks - 1].astype(np.float32))
+
+    def check_options(self, horizon=None, level=None) -> tuple[int, float]:
+        """Return the steps and the level to answer with; None takes the model's own, and 0.95.
+
+        Raises InputError: invalid_horizon, invalid_level.
+        """
+        highest = len(self.radii) / LEVELS
+        horizon = self.horizon if horizon is None else horizon
+        level = min(0.95, highest) if level is None else level
+        if type(horizon) is not int or not 1 <= horizon <= self.horizon:
+            message = f"horizon must be a whole number from 1 to {self.horizon}"
+            raise InputError("invalid_horizon", f"{message}, not {shown(horizon)}.")
+        if not (_is_number(level) and 1 / LEVELS <= level <= highest):
+            message = f"level must be a number from {1 / LEVELS} to {highest}"
+            raise InputError("invalid_level", f"{message}, not {shown(level)}.")
+        return horizon, float(level)
+
+    def to_answers(self, outputs: np.ndarray, horizon=None, level=None) -> list[dict]:
+        """Turn forecasts (series, horizon) into `{"forecast", "lower", "upper", "level"}` each.
+
+        horizon: steps wanted, 1 up to the model's. level: share of targets the interval holds.
+        Raises InputError: invalid_horizon, invalid_level.
+        """
+        horizon, level = self.check_options(horizon, level)
+        forecast = self.unscaled(outputs[:, :horizon])
+        radius = self.radius(level)[:horizon]
+        columns = zip(
+            forecast.tolist(), (forecast - radius).tolist(), (forecast + radius).tolist(),
+            strict=True,
+        )  # fmt: skip
+        return [
+            {"forecast": middle, "lower": lower, "upper": upper, "level": level}
+            for middle, lower, upper in columns
+        ]
+
+    def radius(self, level: float) -> np.ndarray:
+        """Return the interval's half-width at each step, in the data's own unit (horizon,)."""
+        # Between two kept levels the wider one is taken: the promise is "at least".
+        return self.radii[math.ceil(level * LEVELS - 1e-9) - 1] * self.scale
+
+    def agrees(self, expected: Mapping, answer: Mapping) -> bool:
+        """Say whether two answers are equal as design.md defines it: in scaled values."""
+        keys = ("forecast", "lower", "upper")
+        if expected["level"] != answer["level"]:
+            return False
+        if any(len(expected[key]) != len(answer[key]) for key in keys):
+            return False
+        off = [np.subtract(expected[key], answer[key]) for key in keys]
+        return bool(np.max(np.abs(off)) <= TOLERANCE * self.scale)
+
+    def spec(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """The JSON fields and the arrays from which `from_spec` makes an equal object."""
+        fields = {"kind": self.kind, "mean": self.mean, "scale": self.scale} | self.sizes()
+        return fields, {} if self.radii is None else {"radii": self.radii}
+
+    @classmethod
+    def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]):
+        numbers = (fields[name] for name in ("history", "horizon", "mean", "scale"))
+        return cls(*numbers, arrays.get("radii"))
+
+    def _values(self, history) -> np.ndarray:
+        """Check one request's history and return its last values, float64 (history,)."""
+        if not isinstance(history, list | tuple):
+            message = f"history must be a list of numbers, not {shown(history)}."
+            raise InputError("not_a_series", message)
+        if len(history) < self.history:
+            message = f"history has {len(history)} values; at least {self.history} are needed."
+            raise InputError("history_too_short", message)
+        if len(history) > MAX_HISTORY:
+            message = f"history has {len(history):,} values; at most {MAX_HISTORY:,} are allowed."
+            raise InputError("history_too_long", message)
+        low, high = self.mean - MAX_SCALES * self.scale, self.mean + MAX_SCALES * self.scale
+        for number, value in enumerate(history):
+            # NaN is not between any two numbers, and no integer is too long to be compared.
+            if not (_is_number(value) and low <= value <= high):
+                message = (
+                    f"history must hold finite numbers from {low:.6g} to {high:.6g}; "
+                    f"value {number + 1} is {shown(value)}."
+                )
+                raise InputError("invalid_value", message)
+        return np.array(history[-self.history :], np.float64)
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+INPUTS = {cls.kind: cls for cls in (ImageInputs, TextInputs, SeriesInputs)}
+
+
+def from_spec(fields: Mapping, arrays: Mapping[str, np.ndarray]):
+    """Make the inputs that `fields["kind"]` names from what their `spec()` returned."""
+    return INPUTS[fields["kind"]].from_spec(fields, arrays)
+
+
+def shown(value) -> str:
+    """Describe what was received: short, ASCII, and safe to print whatever it is."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int) and abs(value) >= 10**15:
+        return f"an integer of {value.bit_length()} bits"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return ascii(value if len(value) <= 40 else value[:40] + "...")
+    return {dict: "an object", list: "a list"}.get(type(value), f"a {type(value).__name__}")
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _class_answer(labels: Sequence[str], row: list[float]) -> dict:
+    return {
+        "label": labels[row.index(max(row))],
+        "probabilities": dict(zip(labels, row, strict=True)),
+    }
+
+
+def _same_classes(expected: Mapping, answer: Mapping) -> bool:
+    wanted, given = expected["probabilities"], answer["probabilities"]
+    if wanted.keys() != given.keys():
+        return False
+    if any(not abs(wanted[label] - given[label]) <= TOLERANCE for label in wanted):
+        return False
+    if expected["label"] == answer["label"]:
+        return True
+    second, first = sorted(wanted.values())[-2:]
+    return first - second < TIE
