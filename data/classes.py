@@ -1,0 +1,47 @@
+"""Splits of labelled rows: stratified, with equal rows on one side."""
+
+import hashlib
+
+import numpy as np
+
+
+def digests(rows: np.ndarray) -> np.ndarray:
+    """One hexadecimal digest for each row; equal digests mean the same picture or the same text.
+
+    rows: uint8 (rows, height, width, channels), or objects (rows,): encoded pictures as bytes,
+    texts as str (compared without regard to case and white space).
+    """
+    return np.array([hashlib.sha256(_content(row)).hexdigest() for row in rows])
+
+
+def _content(row: np.ndarray | bytes | str) -> bytes:
+    if isinstance(row, str):
+        return " ".join(row.casefold().split()).encode()
+    return row if isinstance(row, bytes) else row.tobytes()
+
+
+def draw(labels: np.ndarray, digest: np.ndarray, shares: dict[str, float]) -> dict[str, np.ndarray]:
+    """The row numbers of each part, so that each class is divided in the same shares.
+
+    labels (rows,), digest (rows,), shares {part: share}. Rows of equal digest go to one part, by
+    the class of the first of them. The order is that of the digests: as good as shuffled, without
+    a seed, and a row keeps its part when other rows come and go, but for those near a border.
+    """
+    order = np.argsort(digest, kind="stable")
+    sorted_digest = digest[order]
+    begins = np.append(True, sorted_digest[1:] != sorted_digest[:-1])
+    group = np.cumsum(begins) - 1  # of each row, in digest order
+    part = _part_of_groups(labels[order][begins], np.bincount(group), list(shares.values()))
+    return {name: order[part[group] == index] for index, name in enumerate(shares)}
+
+
+def _part_of_groups(labels: np.ndarray, sizes: np.ndarray, shares: list[float]) -> np.ndarray:
+    """Which part each group of equal rows belongs to, going through each class in order."""
+    borders = np.cumsum(shares)[:-1] / sum(shares)
+    part = np.empty(len(sizes), dtype=np.int64)
+    for label in np.unique(labels):
+        mine = labels == label
+        ends = np.cumsum(sizes[mine])
+        middle = (ends - sizes[mine] / 2) / ends[-1]
+        part[mine] = np.searchsorted(borders, middle, side="right")
+    return part

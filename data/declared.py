@@ -1,0 +1,92 @@
+"""What params.yaml declares under `datasets:`, checked before anything is read."""
+
+from pathlib import Path
+
+import yaml
+
+from data.errors import DataError, nearest
+
+KINDS = {
+    "package": ("image", "sentiment", "forecast"),
+    "folder": ("image",),
+    "csv": ("sentiment", "forecast"),
+    "parquet": ("sentiment", "forecast"),
+}
+ALWAYS = {"task", "kind", "path"}
+REQUIRED = {
+    "image": set(),
+    "sentiment": set(),
+    "forecast": {"interval", "history", "horizon", "season"},
+}
+ALLOWED = {
+    "image": {"labels"},
+    "sentiment": {"labels", "columns"},
+    "forecast": {"columns", "range", "stride", "fill", "grid", "min_rows"},
+}
+COLUMNS = {"sentiment": ({"text", "label"}, set()), "forecast": ({"time", "value"}, {"series"})}
+
+
+def params(path: Path = Path("params.yaml")) -> dict:
+    """The whole of params.yaml; `path` is relative to the repository's root, the working folder."""
+    if not path.is_file():
+        raise DataError(f"there is no {path} in {Path.cwd()}: run from the repository's root")
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise DataError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def datasets() -> list[str]:
+    """Every declared dataset's name, in the order of params.yaml."""
+    return list(params().get("datasets", {}))
+
+
+def entry(name: str) -> dict:
+    """The declaration of one dataset, checked: right keys for its task and kind, no others.
+
+    Raises DataError naming the nearest known dataset, key or column.
+    """
+    known = params().get("datasets", {})
+    if name not in known:
+        listed = ", ".join(known)
+        hint = nearest(name, list(known))
+        raise DataError(f"unknown dataset {name!r}{hint}; params.yaml declares: {listed}")
+    declared = known[name]
+    _check_kind(name, declared)
+    _check_keys(f"dataset {name!r} in params.yaml", declared, *_keys(declared))
+    if declared["kind"] in ("csv", "parquet"):
+        required, optional = COLUMNS[declared["task"]]
+        columns = declared.get("columns") or {}
+        _check_keys(f"`columns:` of dataset {name!r} in params.yaml", columns, required, optional)
+    return declared
+
+
+def _check_kind(name: str, declared: dict) -> None:
+    if not isinstance(declared, dict) or not declared.keys() >= ALWAYS:
+        raise DataError(f"dataset {name!r} in params.yaml needs task, kind and path")
+    task, kind = declared["task"], declared["kind"]
+    if kind not in KINDS or task not in KINDS[kind]:
+        allowed = "; ".join(f"{kind}: {', '.join(tasks)}" for kind, tasks in KINDS.items())
+        raise DataError(
+            f"dataset {name!r} in params.yaml has kind {kind!r} and task {task!r};"
+            f" the tasks of each kind are {allowed}"
+        )
+
+
+def _keys(declared: dict) -> tuple[set, set]:
+    task = declared["task"]
+    required = ALWAYS | REQUIRED[task]
+    if declared["kind"] in ("csv", "parquet"):
+        required = required | {"columns"}
+    return required, ALLOWED[task]
+
+
+def _check_keys(where: str, received: dict, required: set, optional: set) -> None:
+    missing = required - set(received)
+    if missing:
+        raise DataError(f"{where} lacks {', '.join(sorted(missing))}")
+    for key in received:
+        if key not in required | optional:
+            allowed = sorted(required | optional)
+            hint = nearest(key, allowed)
+            raise DataError(f"{where} has an unknown key {key!r}{hint}; allowed: {allowed}")

@@ -1,0 +1,30 @@
+"""The prepared data, as a fit is given it: `dataset.json` and train, validation and test tables.
+
+    image      `image` uint8 (rows, height, width, channels), or for pictures of a folder their
+               encoded bytes (rows,); `label` int64, an index into facts["labels"]; `id` int64, the
+               row number in the raw data
+    sentiment  `text` str, raw; `label` and `id` likewise
+    forecast   `value` float64 on the regular grid; `observed` bool, False where the last value was
+               carried forward; `segment` int64, constant inside an unbroken stretch and unique over
+               the dataset; `time` datetime64[ns]; `series` str
+
+facts: `name`, `task`, `labels` (classes), `rows` {split: count}, `notes` (what was found and what
+was done about it), and for a forecast `interval_seconds`, `history`, `horizon`, `stride`, `season`.
+"""
+
+from pathlib import Path
+
+from data import stored
+from data.errors import DataError
+from data.stored import Dataset
+
+PREPARED = Path("data/prepared")
+SPLITS = ("train", "validation", "test")
+
+
+def read(folder: Path) -> Dataset:
+    """Facts and splits of one prepared dataset; raises DataError when it is not whole."""
+    dataset = stored.read(folder)
+    if set(dataset.splits) != set(SPLITS):
+        raise DataError(f"{folder} holds the splits {sorted(dataset.splits)}, expected {SPLITS}")
+    return dataset

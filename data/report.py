@@ -1,0 +1,21 @@
+"""What the gate found: data/reports/NAME/validation.json, read and told without its tools."""
+
+import json
+from pathlib import Path
+
+from data.errors import DataError
+
+REPORTS = Path("data/reports")
+
+
+def path(name: str) -> Path:
+    """Where the validate stage writes the report of dataset `name`."""
+    return REPORTS / name / "validation.json"
+
+
+def read(name: str) -> dict:
+    """The report of dataset `name`; raises DataError when there is none."""
+    try:
+        return json.loads(path(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path(name)} cannot be read: {error}") from error

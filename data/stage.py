@@ -1,0 +1,67 @@
+"""What every stage's process does: end when its parent ends, publish its folder by one rename.
+
+DVC killed with SIGKILL leaves the stage's command running, and what that writes later would be
+recorded by the next `dvc repro` as its own. So a stage watches its parent (dvc.yaml starts it with
+`exec`, which makes DVC itself the parent) and looks once more just before it publishes.
+"""
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from data.errors import DataError, GateRefused
+
+FAILED, REFUSED, ORPHANED = 1, 3, 4
+
+
+def run(work: Callable[[str, Path], None], place: Path) -> None:
+    """The entry point of a stage: `work(name, folder)` for the dataset named on the command line.
+
+    `work` fills a temporary folder, which becomes `place / name` when it returns, and also when it
+    raises GateRefused: the report of a refusal is to be read. Any other error leaves nothing.
+    Ends the process with 0, with 3 when the gate refused, with 1 on an error, told in one line.
+    """
+    parent = os.getppid()
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if len(sys.argv) != 2:
+        sys.exit(f"usage: python -m data.{work.__name__} DATASET")
+    name = sys.argv[1]
+    try:
+        folder = _temporary(place, name)
+        work(name, folder)
+        _publish(folder, place / name, parent)
+    except GateRefused as refusal:
+        _publish(folder, place / name, parent)
+        print(refusal, file=sys.stderr)
+        sys.exit(REFUSED)
+    except (DataError, OSError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"{work.__name__} {name}: {error}", file=sys.stderr)
+        sys.exit(FAILED)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.1)
+    os._exit(ORPHANED)
+
+
+def _temporary(place: Path, name: str) -> Path:
+    for left_over in place.glob(f".{name}.*"):  # by a stage that was killed
+        shutil.rmtree(left_over, ignore_errors=True)
+    folder = place / f".{name}.{os.getpid()}"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _publish(folder: Path, target: Path, parent: int) -> None:
+    if os.getppid() != parent:
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(ORPHANED)
+    if target.exists():  # DVC removes it beforehand, a run by hand does not
+        shutil.rmtree(target)
+    folder.rename(target)
