@@ -26,27 +26,25 @@ ALLOWED = {
 COLUMNS = {"sentiment": ({"text", "label"}, set()), "forecast": ({"time", "value"}, {"series"})}
 
 
-def params(path: Path = Path("params.yaml")) -> dict:
-    """The whole of params.yaml; `path` is relative to the repository's root, the working folder."""
+def params(root: Path = Path()) -> dict:
+    """The whole of params.yaml; `root` is the repository's root, by default the working folder."""
+    path = root / "params.yaml"
     if not path.is_file():
-        raise DataError(f"there is no {path} in {Path.cwd()}: run from the repository's root")
+        raise DataError(
+            f"there is no params.yaml in {root.absolute()}, expected a repository's root"
+        )
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         raise DataError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
 
 
-def datasets() -> list[str]:
-    """Every declared dataset's name, in the order of params.yaml."""
-    return list(params().get("datasets", {}))
-
-
-def entry(name: str) -> dict:
+def entry(name: str, root: Path = Path()) -> dict:
     """The declaration of one dataset, checked: right keys for its task and kind, no others.
 
     Raises DataError naming the nearest known dataset, key or column.
     """
-    known = params().get("datasets", {})
+    known = params(root).get("datasets") or {}
     if name not in known:
         listed = ", ".join(known)
         hint = nearest(name, list(known))

@@ -8,14 +8,19 @@ from data.errors import DataError
 REPORTS = Path("data/reports")
 
 
-def path(name: str) -> Path:
+def path(name: str, root: Path = Path()) -> Path:
     """Where the validate stage writes the report of dataset `name`."""
-    return REPORTS / name / "validation.json"
+    return root / REPORTS / name / "validation.json"
 
 
-def read(name: str) -> dict:
+def read(name: str, root: Path = Path()) -> dict:
     """The report of dataset `name`; raises DataError when there is none."""
     try:
-        return json.loads(path(name).read_text(encoding="utf-8"))
+        return json.loads(path(name, root).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path(name)} cannot be read: {error}") from error
+
+
+def text(report: dict) -> str:
+    """The report for a terminal."""
+    return "refused"

@@ -25,8 +25,7 @@ def run(work: Callable[[str, Path], None], place: Path) -> None:
     raises GateRefused: the report of a refusal is to be read. Any other error leaves nothing.
     Ends the process with 0, with 3 when the gate refused, with 1 on an error, told in one line.
     """
-    parent = os.getppid()
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    parent = end_with_parent()
     if len(sys.argv) != 2:
         sys.exit(f"usage: python -m data.{work.__name__} DATASET")
     name = sys.argv[1]
@@ -42,6 +41,13 @@ def run(work: Callable[[str, Path], None], place: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         print(f"{work.__name__} {name}: {error}", file=sys.stderr)
         sys.exit(FAILED)
+
+
+def end_with_parent() -> int:
+    """End this process a moment after its parent has ended, however that ended; its parent's id."""
+    parent = os.getppid()
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    return parent
 
 
 def _watch(parent: int) -> None:
