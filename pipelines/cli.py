@@ -1,0 +1,162 @@
+"""The `espalier` command: it parses, calls, and says how it ended. What it does stands elsewhere.
+
+Nothing heavy is imported here: `espalier --help` answers at once.
+"""
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from pipelines import console, environment
+from pipelines.lock import LockHeldError
+from pipelines.settings import UsageError
+
+DONE, FAILED, USAGE, REFUSED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 75, 130
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Version, validate, train, compare, promote and serve deep-learning models.",
+)
+
+Task = Annotated[str | None, typer.Option(help="image, sentiment or forecast.")]
+Dataset = Annotated[str | None, typer.Option(help="A dataset of params.yaml.")]
+Profile = Annotated[str, typer.Option(help="A profile of params.yaml.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs; progress to stderr.")]
+
+
+@app.command()
+def run(
+    task: Task = None,
+    dataset: Dataset = None,
+    profile: Profile = "quick",
+    runner: Annotated[str, typer.Option(help="local, or pool: fits on Prefect workers.")] = "local",
+    as_json: Json = False,
+) -> None:
+    """Take data to served champions: the whole way, for all three tasks or the one named.
+
+    Exit code 0: every task has a champion. 1: failed. 2: wrong usage. 3: the gate said no.
+    75: another run holds a task's lock.
+    """
+    from pipelines import run as step
+    from pipelines import settings
+
+    settings.one_of("runner", runner, ("local", "pool"))
+    _divert("run", as_json)
+    outcomes, code = step.run(step.asked(task, dataset), profile, runner)
+    _say(as_json, {"tasks": outcomes}, lambda: step.show(outcomes))
+    raise typer.Exit(code)
+
+
+@app.command()
+def train(
+    task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
+    arch: Annotated[str, typer.Option(help="An architecture of the task.")],
+    dataset: Dataset = None,
+    profile: Profile = "quick",
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N - 1.")] = 1,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter: key=value; repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train one architecture and record it; what is known already is not trained again."""
+    from pipelines import leaderboard
+    from pipelines import train as step
+
+    _divert("train", as_json)
+    board = step.train(task, arch, dataset, profile, seeds, step.parsed(changes or []))
+    _say(as_json, board, lambda: console.out().print(leaderboard.table(board)))
+
+
+@app.command()
+def compare(
+    task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
+    dataset: Dataset = None,
+    as_json: Json = False,
+) -> None:
+    """Show the leaderboard of a dataset's present version."""
+    from pipelines import leaderboard, settings
+
+    _divert("compare", as_json)
+    name = settings.dataset_of(task, dataset)
+    board = leaderboard.present(task, name)
+    _say(as_json, board, lambda: console.out().print(leaderboard.table(board)))
+
+
+@app.command()
+def build(as_json: Json = False) -> None:
+    """Package the served champions as a Bento."""
+    from pipelines import bento
+
+    _divert("build", as_json)
+    made = bento.build()
+    _say(as_json, made, lambda: console.out().print(f"{made['tag']} in {made['path']}"))
+
+
+@app.command()
+def serve(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
+    """Serve the champions on 127.0.0.1 until Ctrl-C; new ones are taken over while it runs."""
+    from pipelines import serve as step
+
+    environment.apply()
+    step.serve(port)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what is installed, what it would talk to, what is wrong and how to mend it."""
+    from pipelines import doctor as step
+
+    _divert("doctor", as_json)
+    findings = step.findings()
+    _say(as_json, {"findings": findings}, lambda: step.show(findings))
+    raise typer.Exit(FAILED if any(finding["mend"] for finding in findings) else DONE)
+
+
+def main() -> None:
+    """Run the command; every failure ends in one sentence and its exit code."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        sys.exit(_told(error))
+
+
+def _told(error: Exception) -> int:
+    """Print what went wrong for a person; returns the exit code."""
+    from data.errors import GateRefused
+    from models.errors import ParameterError
+
+    codes = {GateRefused: REFUSED, LockHeldError: LOCKED, UsageError: USAGE, ParameterError: USAGE}
+    code = next((code for kind, code in codes.items() if isinstance(error, kind)), FAILED)
+    traceback.print_exc()
+    console.err().print(f"espalier: {error}", markup=False)
+    if code == FAILED and console.log():
+        console.err().print(f"The whole story is in {console.log()}", markup=False)
+    return code
+
+
+def _divert(verb: str, as_json: bool) -> None:
+    environment.apply()
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    console.divert(environment.home() / "logs" / f"{verb}-{stamp}.log", answers_only=as_json)
+
+
+def _say(as_json: bool, facts: dict, show: Callable[[], None]) -> None:
+    if as_json:
+        console.answer(json.dumps(facts))
+    else:
+        show()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""What a person sees: a line a stage with its time, a live bar while training, the last screen.
+
+Libraries write to standard output and error as they please; `divert` sends all of that to a file
+and keeps the terminal for the lines printed here.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+@dataclass
+class _Streams:
+    """Where our own lines go; None means wherever standard output points now."""
+
+    progress: TextIO | None = None
+    answers: TextIO | None = None
+    errors: TextIO | None = None
+    log: Path | None = None
+
+
+_streams = _Streams()
+
+
+def divert(log: Path, answers_only: bool = False) -> None:
+    """Send this process' standard output and error to the file `log`, our own lines excepted.
+
+    With `answers_only` progress goes to the terminal's standard error, so that standard output
+    holds nothing but what `answer` prints.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    _streams.answers, _streams.errors, _streams.log = _duplicate(1), _duplicate(2), log
+    _streams.progress = _streams.errors if answers_only else _streams.answers
+    sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(sink, 1)
+    os.dup2(sink, 2)
+    os.close(sink)
+
+
+def out() -> Console:
+    """The console for progress and results."""
+    return _console(_streams.progress or sys.stdout)
+
+
+def err() -> Console:
+    """The console for what went wrong."""
+    return _console(_streams.errors or sys.stderr)
+
+
+def log() -> Path | None:
+    """The file that libraries write to, once `divert` was called."""
+    return _streams.log
+
+
+def answer(text: str) -> None:
+    """Print a machine's answer on standard output, unwrapped and unstyled."""
+    print(text, file=_streams.answers or sys.stdout, flush=True)
+
+
+@contextmanager
+def stage(name: str) -> Iterator[Callable[[str], None]]:
+    """A line for the work of the block, with its time; call what it yields to say what came out."""
+    said: list[str] = []
+    start = time.monotonic()
+    if out().is_terminal:
+        with out().status(f"{name} …"):
+            yield said.append
+    else:
+        yield said.append
+    line(name, " ".join(said), time.monotonic() - start)
+
+
+@contextmanager
+def epochs(name: str, total: int, score: str) -> Iterator[Callable[[int, dict], None]]:
+    """A live bar over the epochs of a fit; call what it yields after each: (epoch from 1, metrics).
+
+    `score` is the metric shown beside the bar. Without a terminal nothing is drawn.
+    """
+    columns = (
+        TextColumn(f"  {name:<12}"),
+        BarColumn(bar_width=30),
+        TextColumn("epoch {task.completed}/{task.total}"),
+        TextColumn("{task.fields[score]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=out(), transient=True) as progress:
+        bar = progress.add_task(name, total=total, score="")
+
+        def advance(epoch: int, metrics: dict) -> None:
+            shown = f"{score} {metrics[score]:.4f}" if score in metrics else ""
+            progress.update(bar, completed=epoch, score=shown)
+
+        yield advance
+
+
+def line(name: str, text: str, seconds: float | None = None) -> None:
+    """One plain line: a name, what came out, how long it took."""
+    took = "" if seconds is None else f"{seconds:6.1f} s"
+    out().print(f"  {name:<12}{text:<64}{took}".rstrip(), markup=False)
+
+
+def heading(text: str) -> None:
+    """A line that opens a part."""
+    out().print(f"\n[bold]{text}[/bold]")
+
+
+@cache
+def _console(stream: TextIO) -> Console:
+    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty())
+
+
+def _duplicate(descriptor: int) -> TextIO:
+    return os.fdopen(os.dup(descriptor), "w", buffering=1, encoding="utf-8")

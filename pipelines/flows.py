@@ -1,0 +1,110 @@
+"""The wiring: which step runs when, where, and what is tried again. No step is written here.
+
+prefect.yaml deploys both flows: `retrain` on a schedule, `train` to run one fit on any worker.
+"""
+
+from dataclasses import asdict
+
+import prefect
+from prefect.cache_policies import NO_CACHE
+from prefect.deployments import run_deployment
+
+from pipelines import dataset as data
+from pipelines import environment, lock, plan, promote, settings, tracking
+from pipelines import train as fitting
+from pipelines.plan import Fit
+
+# Only what a network or another process' lock can make fail is tried again. A fit or a check that
+# fails once fails for a reason.
+RETRIES = {"retries": 3, "retry_delay_seconds": [2, 10, 30]}
+
+version = prefect.task(data.version, cache_policy=NO_CACHE)
+push = prefect.task(data.push, cache_policy=NO_CACHE, **RETRIES)
+fetch = prefect.task(data.fetch, cache_policy=NO_CACHE, **RETRIES)
+fit_here = prefect.task(fitting.fit, cache_policy=NO_CACHE, task_run_name="fit {fit.arch}")
+consider = prefect.task(promote.consider, cache_policy=NO_CACHE)
+
+
+@prefect.flow
+def retrain(
+    task: str,
+    dataset: str | None = None,
+    profile: str = "quick",
+    runner: str = "local",
+    wait_seconds: float = 3600,
+) -> dict:
+    """Version the data, fit what is not known yet, and let the best try to be champion."""
+    environment.apply()
+    dataset = settings.dataset_of(task, dataset)
+    with lock.hold(task, wait_seconds):
+        tracking.mend(task, dataset)
+        dataset_hash = version(dataset)
+        push(dataset)
+        fits = plan.fits(
+            task, dataset, dataset_hash, data.facts(data.folder(dataset)), profile=profile
+        )
+        known = tracking.reusable(fits)
+        missing = [fit for fit in fits if fit.fingerprint not in known]
+        if missing or not promote.settled(task, dataset, dataset_hash, [*known.values()]):
+            with tracking.parent(task, dataset, dataset_hash, profile, "retrain") as parent:
+                (on_pool if runner == "pool" else in_turn)(missing, parent)
+                done = known | tracking.reusable(missing)
+                consider(task, dataset, dataset_hash, [*done.values()])
+        return promote.outcome(task, dataset, dataset_hash, fits, missing)
+
+
+@prefect.flow
+def train(
+    task: str,
+    arch: str,
+    dataset: str | None = None,
+    dataset_hash: str | None = None,
+    seed: int = 0,
+    profile: str = "quick",
+    parameters: dict | None = None,
+    fingerprint: str | None = None,
+    parent: str | None = None,
+) -> None:
+    """One fit on whichever worker took it: the data by its hash, the answer through MLflow."""
+    environment.apply()
+    dataset = settings.dataset_of(task, dataset)
+    dataset_hash = dataset_hash or data.versions.dataset_hash(dataset)
+    folder = fetch(dataset, dataset_hash)
+    [fit] = plan.fits(
+        task,
+        dataset,
+        dataset_hash,
+        data.facts(folder),
+        profile=profile,
+        archs=[arch],
+        seeds=[seed],
+        changes=parameters,
+    )
+    plan.require_same(fit, fingerprint)
+    if not tracking.reusable([fit]):
+        fit_here(fit, folder, parent)
+
+
+def in_turn(fits: list[Fit], parent: str) -> None:
+    """Fit one after the other in this process; one that fails does not stop the others."""
+    folders = [data.folder(fit.dataset) for fit in fits]
+    states = [
+        fit_here(fit, folder, parent, return_state=True)
+        for fit, folder in zip(fits, folders, strict=True)
+    ]
+    fitting.report_failures(fits, [state.is_completed() for state in states])
+
+
+def on_pool(fits: list[Fit], parent: str) -> None:
+    """Send every fit to the gpu pool at once, and wait for all."""
+    futures = [send.submit(fit, parent) for fit in fits]
+    states = [future.wait() or future.state for future in futures]
+    fitting.report_failures(fits, [state.is_completed() for state in states])
+
+
+@prefect.task(cache_policy=NO_CACHE, task_run_name="send {fit.arch}")
+def send(fit: Fit, parent: str) -> None:
+    """Have a worker of the gpu pool do the fit; raises when its run did not complete."""
+    run = run_deployment("train/gpu", parameters=asdict(fit) | {"parent": parent})
+    if not run.state.is_completed():
+        raise RuntimeError(f"the run {run.name!r} of train/gpu ended as {run.state.name}")

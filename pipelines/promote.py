@@ -1,0 +1,125 @@
+"""From finished fits to a champion: register the best, check it, decide, crown, publish."""
+
+from models import artifact
+from pipelines import choose, console, environment, publish, registry, service, settings, tracking
+from pipelines.choose import Decision
+from pipelines.plan import Fit
+from pipelines.registry import Version
+from pipelines.tracking import Record
+
+
+def settled(task: str, dataset: str, dataset_hash: str, records: list[Record]) -> bool:
+    """Whether these fits have nothing left to decide: what `consider` would do is done."""
+    candidate = choose.best(task, records)
+    champion = registry.champion(task, dataset)
+    if champion is not None and champion.run_id == candidate.run_id:
+        return _published(task, dataset, champion)
+    version = registry.find(task, dataset, candidate)
+    if version is None or version.state == "pending":
+        return False
+    if champion is None:
+        return version.state == "refused"
+    if registry.score_on(champion, dataset_hash) is None:
+        return False
+    decision = _decide(task, candidate, champion, dataset_hash)
+    return not decision.promote and _published(task, dataset, champion)
+
+
+def consider(task: str, dataset: str, dataset_hash: str, records: list[Record]) -> Version | None:
+    """Let the best of `records` try to be champion; returns the champion that stands afterwards.
+
+    Written so that a kill anywhere leaves the old champion serving, and doing it again finishes.
+    """
+    candidate = choose.best(task, records)
+    champion = registry.champion(task, dataset)
+    with console.stage("champion") as say:
+        if champion is None or champion.run_id != candidate.run_id:
+            version = registry.register(task, dataset, candidate)
+            replayed = _check(task, version)
+            if champion is not None and registry.score_on(champion, dataset_hash) is None:
+                score_again(task, dataset, dataset_hash, champion)
+            decision = _decide(task, candidate, champion, dataset_hash)
+            if decision.promote:
+                registry.crown(version)
+                champion = registry.champion(task, dataset)
+            else:
+                registry.refuse(version, decision.reason)
+            say(f"{candidate.arch} v{version.version}: {decision.reason};")
+            say(f"{replayed} golden requests replayed over HTTP")
+        else:
+            say(f"{champion.arch} v{champion.version} stays")
+        if champion is not None and settings.served()[task] == dataset:
+            publish.publish(task, champion)
+    return champion
+
+
+def score_again(task: str, dataset: str, dataset_hash: str, champion: Version) -> None:
+    """Score the champion's own artifact on the present test split, and keep the score with it."""
+    from data import prepared
+    from models import measure
+
+    folder = tracking.artifact_folder(champion.run_id)
+    artifact.check(folder, champion.manifest_sha256)
+    data = prepared.read(environment.ROOT / "data" / "prepared" / dataset)
+    scores = measure.evaluate_artifact(folder, data.splits, data.facts)
+    registry.keep_score(champion, dataset_hash, scores.metrics[choose.METRIC[task][0]])
+
+
+def _decide(task: str, candidate: Record, champion: Version | None, dataset_hash: str) -> Decision:
+    standing = None if champion is None else registry.score_on(champion, dataset_hash)
+    metric, _ = choose.METRIC[task]
+    return choose.decide(
+        task, candidate.metrics[f"test_{metric}"], candidate.metrics["test_floor"], standing
+    )
+
+
+def _check(task: str, version: Version) -> int:
+    """Serve the version from a home of its own and replay its golden requests over HTTP."""
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
+        home = Path(scratch)
+        publish.publish(task, version, home)
+        folder = publish.folder(home) / publish.read(task, home)["artifact"]
+        try:
+            with service.running(service.CHECKOUT, [task], home) as url:
+                return service.replay(url, task, folder)
+        except service.ServiceError as error:
+            registry.refuse(version, str(error)[:500])
+            raise
+
+
+def _published(task: str, dataset: str, champion: Version) -> bool:
+    if settings.served()[task] != dataset:
+        return True
+    return publish.names(publish.read(task), champion) and publish.intact(task)
+
+
+def outcome(
+    task: str, dataset: str, dataset_hash: str, fits: list[Fit], trained: list[Fit]
+) -> dict:
+    """What `espalier run --json` says of a task."""
+    champion = registry.champion(task, dataset)
+    return {
+        "dataset": dataset,
+        "dataset_hash": dataset_hash,
+        "trained": len(trained),
+        "reused": len(fits) - len(trained),
+        "champion": None if champion is None else _facts(task, champion),
+    }
+
+
+def _facts(task: str, champion: Version) -> dict:
+    metrics = tracking.record(champion.run_id).metrics
+    test = {
+        name.removeprefix("test_"): value
+        for name, value in metrics.items()
+        if name.startswith("test_")
+    }
+    return {
+        "version": champion.version,
+        "arch": champion.arch,
+        "fingerprint": champion.fingerprint,
+        "test": test,
+    }

@@ -1,0 +1,81 @@
+"""Hand a champion to the services: its artifact on disk, then the pointer that they watch.
+
+`<home>/published/<task>.json` names the artifact below `<home>/published/artifacts/` and the
+sha256 of its manifest. The artifact is in place before the pointer names it.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from models import artifact
+from pipelines import environment, tracking
+from pipelines.registry import Version
+
+
+def folder(home: Path | None = None) -> Path:
+    """Where the pointers of this home stand."""
+    return (home or environment.home()) / "published"
+
+
+def read(task: str, home: Path | None = None) -> dict | None:
+    """The task's pointer: name, version, artifact, manifest_sha256; None when there is none."""
+    try:
+        return json.loads((folder(home) / f"{task}.json").read_text())
+    except FileNotFoundError:
+        return None
+
+
+def names(pointer: dict | None, version: Version) -> bool:
+    """Whether the pointer is that of this version."""
+    return pointer == _pointer(version)
+
+
+def publish(task: str, version: Version, home: Path | None = None) -> None:
+    """Copy the version's artifact into `home` and point the task at it; repeatable."""
+    place = folder(home)
+    _place_artifact(version, place / _pointer(version)["artifact"])
+    text = json.dumps(_pointer(version), indent=2, sort_keys=True) + "\n"
+    with tempfile.NamedTemporaryFile("w", dir=place, prefix=f".{task}.", delete=False) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).replace(place / f"{task}.json")
+
+
+def intact(task: str, home: Path | None = None) -> bool:
+    """Whether the task has a pointer and the artifact that it names is whole."""
+    pointer = read(task, home)
+    if pointer is None:
+        return False
+    try:
+        artifact.check(folder(home) / pointer["artifact"], pointer["manifest_sha256"])
+    except (artifact.ArtifactError, OSError):
+        return False
+    return True
+
+
+def _place_artifact(version: Version, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        artifact.check(target, version.manifest_sha256)
+        return
+    except (artifact.ArtifactError, OSError):
+        shutil.rmtree(target, ignore_errors=True)
+    source = tracking.artifact_folder(version.run_id)
+    artifact.check(source, version.manifest_sha256)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        copy = Path(scratch) / "copy"
+        shutil.copytree(source, copy)
+        copy.replace(target)
+
+
+def _pointer(version: Version) -> dict:
+    return {
+        "name": version.name,
+        "version": version.version,
+        "artifact": f"artifacts/{version.manifest_sha256}",
+        "manifest_sha256": version.manifest_sha256,
+    }

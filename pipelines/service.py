@@ -1,0 +1,107 @@
+"""Start the HTTP service as a process of its own, and ask it what a client would ask.
+
+The service is named by its import string or a Bento's tag; this room never imports it.
+"""
+
+import base64
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from models import artifact
+from pipelines import environment, leash, publish
+
+CHECKOUT = "serving.service:Espalier"
+START_SECONDS = 60
+
+
+class ServiceError(RuntimeError):
+    """The service did not start, or did not answer as its champions must."""
+
+
+def command(target: str, port: int) -> list[str]:
+    """The command line that serves `target` (import string or Bento tag) on loopback."""
+    return ["bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
+
+
+@contextmanager
+def running(target: str, tasks: list[str], home: Path) -> Iterator[str]:
+    """The service's base URL, ready to answer for `tasks`, for the time of the block."""
+    import httpx
+
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    variables = os.environ | {"ESPALIER_HOME": str(home), "ESPALIER_TASKS": ",".join(tasks)}
+    log = environment.home() / "logs" / "service.log"
+    with leash.started(command(target, port), log, cwd=environment.ROOT, env=variables) as process:
+        deadline, said = time.monotonic() + START_SECONDS, "it did not answer"
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                answer = httpx.get(f"{url}/readyz", timeout=2)
+            except httpx.TransportError:
+                time.sleep(0.05)
+                continue
+            if answer.is_success:
+                break
+            said = answer.text
+            time.sleep(0.05)
+        else:
+            raise ServiceError(f"{target} was not ready: {said}; its log is {log}")
+        yield url
+
+
+def replay(url: str, task: str, folder: Path) -> int:
+    """Send the golden requests of the artifact in `folder` over HTTP; returns how many.
+
+    Raises `ServiceError` naming the first whose answer is not the expected one.
+    """
+    inputs, golden = artifact.read_inputs(folder), artifact.read_golden(folder)
+    for number, case in enumerate(golden, start=1):
+        answer = ask(url, task, case["request"])
+        if not inputs.agrees(case["answer"], answer):
+            raise ServiceError(
+                f"golden request {number} of {len(golden)} for {task} was answered {answer}, "
+                f"expected {case['answer']}"
+            )
+    return len(golden)
+
+
+def smoke(url: str, task: str) -> dict:
+    """One request to the task's endpoint: the first golden one of its published champion."""
+    pointer = publish.read(task)
+    folder = publish.folder() / pointer["artifact"]
+    answer = ask(url, task, artifact.read_golden(folder)[0]["request"])
+    served = answer["model"]
+    if (served["name"], served["version"]) != (pointer["name"], pointer["version"]):
+        raise ServiceError(
+            f"{task} was answered by {served['name']}/{served['version']}, "
+            f"expected {pointer['name']}/{pointer['version']}"
+        )
+    return answer
+
+
+def ask(url: str, task: str, request: dict) -> dict:
+    """The service's answer to one request in the form of golden.json."""
+    import httpx
+
+    if task == "image":
+        body = {
+            "content": base64.b64decode(request["image"]),
+            "headers": {"Content-Type": request.get("content_type", "image/png")},
+        }
+    else:
+        body = {"json": request}
+    answer = httpx.post(f"{url}/v1/{task}", timeout=10, **body)
+    if not answer.is_success:
+        raise ServiceError(f"{task} was answered {answer.status_code}: {answer.text}")
+    return answer.json()
+
+
+def free_port() -> int:
+    """A port on loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,54 @@
+"""What params.yaml says above the data: which dataset each endpoint serves, and the profiles."""
+
+import difflib
+
+import yaml
+
+from pipelines import environment
+
+TASKS = ("image", "sentiment", "forecast")
+
+
+class UsageError(ValueError):
+    """A name or value that a person typed is not one we know; the message says what is."""
+
+
+def served() -> dict[str, str]:
+    """Task → the dataset whose champion its endpoint serves, and which `run` takes by default."""
+    return _read()["serve"]
+
+
+def dataset_of(task: str, dataset: str | None) -> str:
+    """The dataset that is meant: `dataset` when it is one of `task`, else the served one."""
+    known = _read()["datasets"]
+    if dataset is None:
+        return served()[one_of("task", task, TASKS)]
+    one_of("dataset", dataset, [name for name, entry in known.items() if entry["task"] == task])
+    return dataset
+
+
+def task_of(dataset: str) -> str:
+    """The task that `dataset` is for."""
+    known = _read()["datasets"]
+    return known[one_of("dataset", dataset, known)]["task"]
+
+
+def overrides(profile: str, task: str, arch: str, dataset: str) -> dict:
+    """What `profile` says of this architecture: for all datasets, then for this one."""
+    profiles = _read()["profiles"]
+    chosen = (profiles[one_of("profile", profile, profiles)] or {}).get(task, {}).get(arch, {})
+    return {**chosen.get("all", {}), **chosen.get(dataset, {})}
+
+
+def one_of(what: str, value: str, known) -> str:
+    """`value` if it is in `known`; else `UsageError` with the nearest known name."""
+    known = list(known)
+    if value in known:
+        return value
+    near = difflib.get_close_matches(value, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise UsageError(f"unknown {what} {value!r}: {hint}known are {', '.join(known)}")
+
+
+def _read() -> dict:
+    return yaml.safe_load((environment.ROOT / "params.yaml").read_text())

@@ -1,0 +1,238 @@
+"""The record in MLflow: one parent run a retraining, one child an architecture and seed."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock
+
+from models import artifact
+from pipelines import environment
+from pipelines.plan import Fit
+
+# The artifact folder's place below a child run, and the file of row-wise scores beside it.
+MODEL = "model"
+SCORES = "scores"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished fit as MLflow holds it. `metrics` holds the final value of each metric."""
+
+    run_id: str
+    arch: str
+    seed: int
+    profile: str
+    fingerprint: str
+    dataset_hash: str
+    manifest_sha256: str
+    parameters: dict
+    metrics: dict[str, float]
+
+
+def connect():
+    """An MLflow client; the first one makes or upgrades the store, one process at a time."""
+    return _client(os.environ["MLFLOW_TRACKING_URI"])
+
+
+@cache
+def _client(uri: str):
+    from mlflow import MlflowClient
+
+    with _store_lock():
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def experiment(task: str, dataset: str) -> str:
+    """The id of the experiment `espalier/<task>/<dataset>`, made when it is not there."""
+    from mlflow.exceptions import MlflowException
+
+    client, name = connect(), f"espalier/{task}/{dataset}"
+    local = os.environ["MLFLOW_TRACKING_URI"].startswith("sqlite:")
+    place = (environment.home() / "mlartifacts" / task / dataset).as_uri() if local else None
+    # Two processes that make one name race, and MLflow's own helper lets the loser's runs go
+    # to experiment 0: look, make, and look again.
+    with _store_lock():
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return client.create_experiment(name, artifact_location=place)
+            except MlflowException:
+                found = client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        return found.experiment_id
+
+
+@contextmanager
+def parent(
+    task: str, dataset: str, dataset_hash: str, profile: str, verb: str
+) -> Iterator[str]:
+    """A parent run for the time of the block; yields its id. It logs the dvc.lock in use."""
+    client = connect()
+    tags = {
+        "mlflow.runName": f"{verb} {dataset}",
+        "espalier.kind": verb,
+        "espalier.task": task,
+        "espalier.dataset": dataset,
+        "espalier.dataset_hash": dataset_hash,
+        "espalier.profile": profile,
+        **_commit(),
+    }
+    run = client.create_run(experiment(task, dataset), tags=tags)
+    status = "FAILED"
+    try:
+        client.log_artifact(run.info.run_id, str(environment.ROOT / "dvc.lock"))
+        yield run.info.run_id
+        status = "FINISHED"
+    finally:
+        client.set_terminated(run.info.run_id, status)
+
+
+@contextmanager
+def child(fit: Fit, parent_run_id: str) -> Iterator[str]:
+    """A child run for the time of the block; yields its id. Inside it `mlflow.log_*` is its own.
+
+    Failed when the block raises; a killed process leaves it RUNNING, which counts for nothing
+    and is ended by `mend`.
+    """
+    import mlflow
+    from mlflow.data.meta_dataset import MetaDataset
+
+    tags = {
+        "espalier.kind": "fit",
+        "espalier.task": fit.task,
+        "espalier.dataset": fit.dataset,
+        "espalier.dataset_hash": fit.dataset_hash,
+        "espalier.arch": fit.arch,
+        "espalier.seed": str(fit.seed),
+        "espalier.profile": fit.profile,
+        "espalier.fingerprint": fit.fingerprint,
+        "espalier.parameters": json.dumps(fit.parameters, sort_keys=True),
+        **_commit(),
+    }
+    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    with mlflow.start_run(
+        experiment_id=experiment(fit.task, fit.dataset),
+        run_name=f"{fit.arch} {fit.seed}",
+        parent_run_id=parent_run_id,
+        tags=tags,
+        log_system_metrics=True,
+    ) as run:
+        mlflow.log_params({**fit.parameters, "seed": fit.seed})
+        source = mlflow.data.code_dataset_source.CodeDatasetSource({"dvc": fit.dataset})
+        mlflow.log_input(MetaDataset(source, name=fit.dataset, digest=fit.dataset_hash))
+        yield run.info.run_id
+
+
+def records(task: str, dataset: str, dataset_hash: str) -> list[Record]:
+    """The finished fits on this version of the dataset, oldest first."""
+    client = connect()
+    found, token = [], None
+    while True:
+        page = client.search_runs(
+            [experiment(task, dataset)],
+            filter_string="attributes.status = 'FINISHED' and tags.`espalier.kind` = 'fit' "
+            f"and tags.`espalier.dataset_hash` = '{dataset_hash}'",
+            order_by=["attributes.start_time ASC"],
+            max_results=1000,
+            page_token=token,
+        )
+        found += [_record(run) for run in page]
+        token = page.token
+        if not token:
+            return found
+
+
+def record(run_id: str) -> Record:
+    """The finished fit with this run id."""
+    return _record(connect().get_run(run_id))
+
+
+def reusable(fits: list[Fit]) -> dict[str, Record]:
+    """Fingerprint → record, for those of `fits` that were finished and whose artifact is whole."""
+    if not fits:
+        return {}
+    first = fits[0]
+    wanted = {fit.fingerprint for fit in fits}
+    done = records(first.task, first.dataset, first.dataset_hash)
+    return {r.fingerprint: r for r in done if r.fingerprint in wanted and _whole(r)}
+
+
+def artifact_folder(run_id: str) -> Path:
+    """The run's artifact folder on this machine (fetched when the store is elsewhere)."""
+    from mlflow.artifacts import download_artifacts
+
+    return Path(download_artifacts(run_id=run_id, artifact_path=MODEL))
+
+
+def scores_file(run_id: str) -> Path:
+    """The run's row-wise scores on this machine, an npz."""
+    from mlflow.artifacts import download_artifacts
+
+    return Path(download_artifacts(run_id=run_id, artifact_path=f"{SCORES}.npz"))
+
+
+def mend(task: str, dataset: str) -> None:
+    """End the runs that a killed process left RUNNING. Call it while holding the task's lock."""
+    client = connect()
+    for run in client.search_runs(
+        [experiment(task, dataset)], filter_string="attributes.status = 'RUNNING'"
+    ):
+        client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _record(run) -> Record:
+    tags = run.data.tags
+    return Record(
+        run_id=run.info.run_id,
+        arch=tags["espalier.arch"],
+        seed=int(tags["espalier.seed"]),
+        profile=tags["espalier.profile"],
+        fingerprint=tags["espalier.fingerprint"],
+        dataset_hash=tags["espalier.dataset_hash"],
+        manifest_sha256=tags["espalier.manifest_sha256"],
+        parameters=json.loads(tags["espalier.parameters"]),
+        metrics=run.data.metrics,
+    )
+
+
+def _whole(record: Record) -> bool:
+    # A lost or damaged artifact is a fit to do again, not a reason to stop.
+    from mlflow.exceptions import MlflowException
+
+    try:
+        artifact.check(artifact_folder(record.run_id), record.manifest_sha256)
+    except (artifact.ArtifactError, MlflowException, OSError):
+        return False
+    return True
+
+
+@cache
+def _commit() -> dict[str, str]:
+    import subprocess
+
+    git = ["git", "-C", str(environment.ROOT)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+    except FileNotFoundError:
+        return {}
+    if head.returncode:
+        return {}
+    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
+    dirty = str(bool(changed.stdout.strip())).lower()
+    return {"mlflow.source.git.commit": head.stdout.strip(), "espalier.git_dirty": dirty}
+
+
+def _store_lock() -> FileLock:
+    folder = environment.home() / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / "mlflow.lock")
