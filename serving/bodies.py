@@ -1,0 +1,103 @@
+"""Reading a body: its type, its size while it streams in, its deadline, and the multipart form."""
+
+import asyncio
+
+from starlette.formparsers import MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from serving.errors import Problem
+
+MAX_PICTURE_BYTES = 16 << 20  # a telephone's photograph has 3 to 12 MB
+MAX_JSON_BYTES = 4 << 20
+DEADLINE_SECONDS = 15  # from the first byte of a body to its last
+
+PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp")
+FORM_TYPE = "multipart/form-data"
+JSON_TYPE = "application/json"
+
+
+async def read_json(request: Request) -> bytearray:
+    """Return a JSON body as it was sent; raises Problem 408, 413 or 415."""
+    _check_type(request, (JSON_TYPE,))
+    return await _read(request, MAX_JSON_BYTES)
+
+
+async def read_picture(request: Request) -> bytearray | bytes:
+    """Return the bytes of one picture: the body itself, or the one file of a multipart form.
+
+    Raises Problem 400, 408, 413 or 415.
+    """
+    media_type = _check_type(request, (*PICTURE_TYPES, FORM_TYPE))
+    body = await _read(request, MAX_PICTURE_BYTES)
+    if media_type == FORM_TYPE:
+        body = await _only_file(request, body)
+    if not body:
+        raise Problem(400, "empty_body", "The body is empty; send the bytes of one picture.")
+    return body
+
+
+def _check_type(request: Request, allowed: tuple[str, ...]) -> str:
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        message = "A compressed body is not accepted; send it without a Content-Encoding."
+        raise Problem(415, "unsupported_encoding", message)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in allowed:
+        names = ", ".join(allowed)
+        message = f"The Content-Type must be one of {names}." if len(allowed) > 1 else None
+        message = message or f"The Content-Type must be {names}."
+        raise Problem(415, "unsupported_media_type", message)
+    return media_type
+
+
+async def _read(request: Request, limit: int) -> bytearray:
+    """Collect the body; one that grows over `limit` or takes too long is given up at once."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while await _read_part(request, body):
+                if len(body) > limit:
+                    raise _too_large(limit)
+    except TimeoutError:
+        message = f"The body was not complete after {DEADLINE_SECONDS} seconds."
+        raise Problem(408, "body_too_slow", message, {"Connection": "close"}) from None
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+async def _read_part(request: Request, body: bytearray) -> bool:
+    """Append what has come to `body`; say whether there is more."""
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    body += message.get("body", b"")
+    return message.get("more_body", False)
+
+
+async def _only_file(request: Request, body: bytearray) -> bytes:
+    """Return the one file of a multipart form."""
+
+    async def stream():
+        yield bytes(body)
+
+    parser = MultiPartParser(request.headers, stream(), max_files=8, max_fields=8)
+    parser.spool_max_size = MAX_PICTURE_BYTES  # in memory, where the body already is
+    try:
+        form = await parser.parse()
+    except Exception as error:  # the parser raises several types on bytes that are broken
+        message = "The body is not a complete multipart form of at most 8 files and 8 fields."
+        raise Problem(400, "not_a_form", message) from error
+    files = [part for _, part in form.multi_items() if not isinstance(part, str)]
+    if len(files) != 1:
+        message = f"The form has {len(files)} files; exactly one picture is needed."
+        raise Problem(422, "not_one_file", message)
+    return await files[0].read()
+
+
+def _too_large(limit: int) -> Problem:
+    message = f"The body is too large; at most {limit >> 20} MiB are allowed."
+    return Problem(413, "body_too_large", message)

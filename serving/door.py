@@ -1,0 +1,48 @@
+"""The outermost layer: every request gets an id, and every path a name that can be counted.
+
+It lies outside of BentoML's metrics, which keep a series for each path they see: a stranger who
+asks for a thousand paths that do not exist must not make a thousand series.
+"""
+
+import os
+import re
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+REQUEST_ID = "espalier.request_id"  # where the id lies in the scope
+NOWHERE = "/-"  # stands for every path that does not exist
+
+
+class Door:
+    """ASGI layer around `app`.
+
+    paths: every path that exists.
+    """
+
+    def __init__(self, app: ASGIApp, paths: set[str]):
+        self.app = app
+        self.paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        request_id = _request_id(scope["headers"])
+        scope[REQUEST_ID] = request_id.decode("ascii")
+        if scope["path"] not in self.paths:
+            scope["path"] = NOWHERE
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"].append((b"x-request-id", request_id))
+            await send(message)
+
+        return await self.app(scope, receive, send_with_id)
+
+
+def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the client's own X-Request-ID when it is harmless to repeat, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and SANE_ID.fullmatch(value):
+            return value
+    return os.urandom(16).hex().encode("ascii")

@@ -1,0 +1,72 @@
+"""One form for everything that goes wrong: `{"error": {"code", "message"}, "request_id"}`.
+
+Messages are written here or in `models/inputs.py`, never taken from another library: no internal
+name, path or trace reaches a client.
+"""
+
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from models.inputs import InputError
+from serving.responses import json_response
+
+
+class Problem(Exception):
+    """A request that is answered with an error; `message` is one sentence fit for the client."""
+
+    def __init__(self, status: int, code: str, message: str, headers: dict | None = None):
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers
+
+
+def on_problem(request: Request, problem: Problem) -> Response:
+    return _answer(request, problem.status, problem.code, problem.message, problem.headers)
+
+
+def on_input_error(request: Request, error: InputError) -> Response:
+    # Bytes that are no picture are malformed; the rest is well-formed and against a rule.
+    status = 400 if error.code == "not_an_image" else 422
+    return _answer(request, status, error.code, error.message)
+
+
+def on_http_exception(request: Request, error: HTTPException) -> Response:
+    """Put the router's own errors in our form."""
+    allowed = (error.headers or {}).get("Allow", "another method")
+    sentences = {
+        404: "There is nothing at this path; GET /docs.json lists what there is.",
+        405: f"This method is not allowed here; use {allowed}.",
+    }
+    phrase = HTTPStatus(error.status_code).phrase
+    message = sentences.get(error.status_code, f"{phrase}.")
+    code = phrase.lower().replace(" ", "_")
+    return _answer(request, error.status_code, code, message, error.headers)
+
+
+def on_disconnect(request: Request, error: ClientDisconnect) -> Response:
+    # Nobody reads it; the metrics count it under the status that nginx made customary.
+    return _answer(request, 499, "client_gone", "The client left before its body was complete.")
+
+
+def on_exception(request: Request, error: Exception) -> Response:
+    """Answer when our own code is wrong; Starlette logs the trace."""
+    return _answer(request, 500, "internal_error", "The service failed; its log says how.")
+
+
+HANDLERS = {
+    Problem: on_problem,
+    InputError: on_input_error,
+    HTTPException: on_http_exception,
+    ClientDisconnect: on_disconnect,
+    Exception: on_exception,
+}
+
+
+def _answer(request: Request, status: int, code: str, message: str, headers=None) -> Response:
+    error = {"error": {"code": code, "message": message}}
+    return json_response(request, error, status, headers)

@@ -1,0 +1,13 @@
+"""JSON answers, each with the id of its request."""
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.door import REQUEST_ID
+
+
+def json_response(request: Request, content: dict, status: int = 200, headers=None) -> Response:
+    """Return `content` with `request_id` as JSON; the door puts the id in the headers too."""
+    content["request_id"] = request.scope[REQUEST_ID]
+    return Response(orjson.dumps(content), status, headers, "application/json")

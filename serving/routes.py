@@ -1,0 +1,109 @@
+"""The endpoints under /v1, and readiness."""
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from models.inputs import InputError
+from serving import bodies, fields
+from serving.errors import Problem
+from serving.model import Model
+from serving.responses import json_response
+
+MAX_TEXTS = 256
+# About how long reading an input takes, on one core.
+SECONDS_A_PIXEL = 1e-8
+SECONDS_A_CHARACTER = 5e-8
+
+
+async def image(request: Request) -> Response:
+    """Answer which class a picture is."""
+    picture = await bodies.read_picture(request)
+    model = _model(request, "image")
+    seconds = model.seconds + _pixels(picture) * SECONDS_A_PIXEL
+    (answer,) = await request.app.state.work.do(seconds, partial(model.answers, [picture]))
+    return _respond(request, model, answer)
+
+
+async def sentiment(request: Request) -> Response:
+    """Answer how positive a text is, or each of several."""
+    sent = fields.parse(await bodies.read_json(request), "text", "texts")
+    one = fields.one_of(sent, "text", "texts") == "text"
+    texts = [sent["text"]] if one else _texts(sent["texts"])
+    model = _model(request, "sentiment")
+    characters = sum(len(text) for text in texts if isinstance(text, str))
+    seconds = len(texts) * model.seconds + characters * SECONDS_A_CHARACTER
+    answers = await request.app.state.work.do(seconds, partial(model.answers, texts))
+    return _respond(request, model, answers[0] if one else {"results": answers})
+
+
+async def forecast(request: Request) -> Response:
+    """Answer how a series goes on, and how sure that is."""
+    sent = fields.parse(await bodies.read_json(request), "history", "horizon", "level")
+    fields.one_of(sent, "history")
+    model = _model(request, "forecast")
+    horizon, level = model.inputs.check_options(sent.get("horizon"), sent.get("level"))
+    action = partial(model.answers, [sent["history"]], horizon=horizon, level=level)
+    (answer,) = await request.app.state.work.do(model.seconds, action)
+    return _respond(request, model, answer)
+
+
+async def models(request: Request) -> Response:
+    """List the models that serve, and the published ones that were refused."""
+    slots = request.app.state.champions.slots.items()
+    serving = [_described(task, slot.model) for task, slot in slots if slot.model]
+    refused = [{"task": task, "reason": slot.refused} for task, slot in slots if slot.refused]
+    return json_response(request, {"models": serving, "refused": refused})
+
+
+async def ready(request: Request) -> Response:
+    """Say 200 once every wanted task has a model; a refused newcomer changes nothing in that."""
+    champions = request.app.state.champions
+    if missing := champions.missing():
+        why = "; ".join(f"{task}: {reason}" for task, reason in missing.items())
+        raise Problem(503, "not_ready", f"A model is missing. {why}.")
+    tasks = {task: slot.model.identity for task, slot in champions.slots.items()}
+    return json_response(request, {"ready": True, "models": tasks})
+
+
+def _model(request: Request, task: str) -> Model:
+    slot = request.app.state.champions.slots[task]
+    if slot.model is None:
+        raise Problem(503, "no_model", f"No model serves {task} yet.", {"Retry-After": "1"})
+    return slot.model
+
+
+def _texts(texts) -> list:
+    if not isinstance(texts, list) or not 1 <= len(texts) <= MAX_TEXTS:
+        received = f"{len(texts)} of them" if isinstance(texts, list) else "something else"
+        message = f"texts must be a list of 1 to {MAX_TEXTS} strings, not {received}."
+        raise InputError("invalid_texts", message)
+    return texts
+
+
+def _pixels(picture: bytes) -> int:
+    """Return how many pixels a PNG's header promises; anything else counts as a large one."""
+    if picture[12:16] != b"IHDR" or len(picture) > 1 << 14:
+        return 1 << 20
+    return int.from_bytes(picture[16:20]) * int.from_bytes(picture[20:24])
+
+
+def _respond(request: Request, model: Model, answer: dict) -> Response:
+    answer["model"] = model.identity
+    return json_response(request, answer)
+
+
+def _described(task: str, model: Model) -> dict:
+    known = {name: model.manifest[name] for name in ("arch", "dataset", "dataset_hash")}
+    return {"task": task} | model.identity | known
+
+
+TASK_ROUTES = {
+    "image": Route("/image", image, methods=["POST"]),
+    "sentiment": Route("/sentiment", sentiment, methods=["POST"]),
+    "forecast": Route("/forecast", forecast, methods=["POST"]),
+}
+MODELS = Route("/models", models, methods=["GET"])
+READY = Route("/readyz", ready, methods=["GET"])

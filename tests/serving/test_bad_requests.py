@@ -1,0 +1,263 @@
+"""Whatever is wrong with a request is said in one sentence, in one form, with the right status."""
+
+import io
+import json
+import socket
+import struct
+import zlib
+
+import pytest
+import tiny
+from PIL import Image
+
+JSON = {"Content-Type": "application/json"}
+PNG = {"Content-Type": "image/png"}
+FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+PICKLES = ["application/vnd.bentoml+pickle", "application/python-pickle", "application/x-pickle"]
+
+
+def check(response, status: int, code: str) -> str:
+    """Assert the error form and return the message."""
+    assert response.status_code == status, response.text
+    answer = response.json()
+    assert set(answer) == {"error", "request_id"}
+    assert set(answer["error"]) == {"code", "message"}
+    assert answer["error"]["code"] == code, answer
+    assert answer["request_id"] == response.headers["X-Request-Id"]
+    message = answer["error"]["message"]
+    assert message.endswith((".", "?"))
+    for internal in ("Traceback", "/work", "site-packages", "models.", "serving.", "onnx"):
+        assert internal not in message
+    return message
+
+
+def png(width: int, height: int) -> bytes:
+    """A picture that promises more pixels than it has bytes for."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    body = zlib.compress(bytes(1_000_000))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    )
+
+
+def animated() -> bytes:
+    frames = [Image.new("L", (8, 8), shade) for shade in (0, 255)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], duration=100)
+    return buffer.getvalue()
+
+
+def gif() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8)).save(buffer, "GIF")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "empty_body"),
+        (b"no picture", 400, "not_an_image"),
+        (tiny.picture()[:40], 400, "not_an_image"),
+        (tiny.picture("JPEG", 64)[:300], 400, "not_an_image"),
+        (gif(), 400, "not_an_image"),
+        (png(50_000, 50_000), 422, "image_too_large"),
+        (animated(), 422, "animated_image"),
+        (b"http://127.0.0.1/picture.png", 400, "not_an_image"),
+    ],
+    ids=["empty", "words", "short png", "short jpeg", "gif", "bomb", "animated", "url"],
+)
+def test_a_picture_that_is_not_one(client, body, status, code):
+    check(client.post("/v1/image", content=body, headers=PNG), status, code)
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"", 400, "empty_body"),
+        (b"no form", 400, "not_a_form"),
+        (b"--b\r\n\r\n", 400, "not_a_form"),
+        (b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\ntext\r\n--b--\r\n', 422, None),
+    ],
+)
+def test_a_form_without_a_picture(client, content, status, code):
+    response = client.post("/v1/image", content=content, headers=FORM)
+    check(response, response.status_code, response.json()["error"]["code"])
+    assert 400 <= response.status_code < 500
+
+
+def test_a_form_with_two_pictures(client):
+    files = [("file", ("a.png", tiny.picture())), ("file", ("b.png", tiny.picture()))]
+    message = check(client.post("/v1/image", files=files), 422, "not_one_file")
+    assert "2 files" in message
+
+
+def test_a_form_without_a_boundary(client):
+    headers = {"Content-Type": "multipart/form-data"}
+    check(client.post("/v1/image", content=b"x", headers=headers), 400, "not_a_form")
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/octet-stream", "", *PICKLES])
+@pytest.mark.parametrize("path", ["/v1/image", "/v1/sentiment", "/v1/forecast"])
+def test_a_type_that_is_not_on_the_list(client, path, media_type):
+    response = client.post(path, content=b"x", headers={"Content-Type": media_type})
+    message = check(response, 415, "unsupported_media_type")
+    assert ("image/png" if path == "/v1/image" else "application/json") in message
+
+
+def test_a_compressed_body(client):
+    headers = JSON | {"Content-Encoding": "gzip"}
+    response = client.post("/v1/sentiment", content=b"x", headers=headers)
+    check(response, 415, "unsupported_encoding")
+
+
+@pytest.mark.parametrize("path", ["/v1/sentiment", "/v1/forecast"])
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "empty_body"),
+        (b"{", 400, "not_json"),
+        (b'{"text": NaN}', 400, "not_json"),
+        (b'{"text": "\\ud800"}', 400, "not_json"),
+        (b'{"text": "\xff"}', 400, "not_json"),
+        (b"[" * 100_000, 400, "too_deep"),
+        (b'{"text": ' * 100_000, 400, "too_deep"),
+        (b'"' + b'\\"' * 200_000 + b"[" * 50, 400, "not_json"),
+        (b"[]", 422, "not_an_object"),
+        (b'"text"', 422, "not_an_object"),
+        (b"null", 422, "not_an_object"),
+        (b"{}", 422, "missing_field"),
+    ],
+)
+def test_a_body_that_is_not_our_json(client, path, body, status, code):
+    check(client.post(path, content=body, headers=JSON), status, code)
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "says"),
+    [
+        ({"txt": "good"}, "unknown_field", 'did you mean "text"?'),
+        ({"quite": 1}, "unknown_field", '"text" or "texts"'),
+        ({"text": "good", "texts": ["good"]}, "too_many_fields", "both were sent"),
+        ({"text": ""}, "empty_text", "empty"),
+        ({"text": " \n\t"}, "empty_text", "empty"),
+        ({"text": None}, "not_a_text", "null"),
+        ({"text": 5}, "not_a_text", "5"),
+        ({"text": ["good"]}, "not_a_text", "a list"),
+        ({"text": "x" * 200_001}, "text_too_long", "200,001 characters"),
+        ({"texts": []}, "invalid_texts", "1 to 256"),
+        ({"texts": ["good"] * 257}, "invalid_texts", "257"),
+        ({"texts": "good"}, "invalid_texts", "something else"),
+        ({"texts": ["good", ""]}, "empty_text", "Text 2"),
+        ({"texts": ["good", None]}, "not_a_text", "Text 2"),
+    ],
+)
+def test_a_text_against_a_rule(client, sent, code, says):
+    assert says in check(client.post("/v1/sentiment", json=sent), 422, code)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "says"),
+    [
+        ({"histroy": []}, "unknown_field", 'did you mean "history"?'),
+        ({"history": []}, "history_too_short", "24"),
+        ({"history": [5.0] * 23}, "history_too_short", "23 values"),
+        ({"history": [5.0] * 10_001}, "history_too_long", "10,001 values"),
+        ({"history": "5"}, "not_a_series", "'5'"),
+        ({"history": [5.0] * 23 + [None]}, "invalid_value", "value 24 is null"),
+        ({"history": [5.0] * 23 + ["5"]}, "invalid_value", "value 24"),
+        ({"history": [5.0] * 23 + [True]}, "invalid_value", "value 24 is true"),
+        ({"history": [5.0] * 23 + [1e300]}, "invalid_value", "1e+300"),
+        ({"history": [[5.0]] * 5 + [5.0] * 19}, "invalid_value", "value 1 is a list"),
+        ({"horizon": 0}, "invalid_horizon", "1 to 6"),
+        ({"horizon": 7}, "invalid_horizon", "1 to 6"),
+        ({"horizon": 2.5}, "invalid_horizon", "2.5"),
+        ({"horizon": "2"}, "invalid_horizon", "'2'"),
+        ({"horizon": True}, "invalid_horizon", "true"),
+        ({"level": 0}, "invalid_level", "0"),
+        ({"level": 1}, "invalid_level", "0.999"),
+        ({"level": "high"}, "invalid_level", "'high'"),
+    ],
+)
+def test_a_series_against_a_rule(client, changes, code, says):
+    sent = {"history": tiny.history()} | changes
+    assert says in check(client.post("/v1/forecast", json=sent), 422, code)
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 400])
+def test_a_number_that_is_none(client, number):
+    body = json.dumps({"history": tiny.history()}).replace("]", f", {number}]")
+    response = client.post("/v1/forecast", content=body, headers=JSON)
+    assert response.status_code in (400, 422), response.text
+    check(response, response.status_code, response.json()["error"]["code"])
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/images", "/v1/image/", "/nothing", "/v1/%ff"])
+def test_a_path_that_is_not_there(client, path):
+    assert "/docs.json" in check(client.post(path, json={}), 404, "not_found")
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/image"), ("POST", "/v1/models")])
+def test_a_method_that_is_not_allowed(client, method, path):
+    response = client.request(method, path)
+    check(response, 405, "method_not_allowed")
+    assert response.headers["Allow"]
+
+
+@pytest.mark.parametrize(("path", "limit"), [("/v1/image", 16 << 20), ("/v1/forecast", 4 << 20)])
+def test_a_body_over_the_limit(client, path, limit):
+    headers = PNG if path == "/v1/image" else JSON
+    declared = client.post(path, content=b" " * (limit + 1), headers=headers)
+    assert f"{limit >> 20} MiB" in check(declared, 413, "body_too_large")
+    chunks = (b" " * (1 << 16) for _ in range((limit >> 16) + 1))
+    check(client.post(path, content=chunks, headers=headers), 413, "body_too_large")
+
+
+def test_a_slow_body_is_waited_for_and_answered(server, client):
+    """Two seconds between the halves: longer than BentoML's own timeout is for fast services."""
+    body = json.dumps({"text": "good"}).encode()
+    head = "POST /v1/sentiment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:5])
+        for _ in range(50):  # others are answered meanwhile
+            assert client.post("/v1/sentiment", json={"text": "good"}).status_code == 200
+        connection.sendall(body[5:])
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.slow
+def test_a_body_that_never_ends_is_given_up(server):
+    head = b"POST /v1/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(head + b"half")
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))  # until the server closes
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "body_too_slow"
+
+
+def test_paths_that_are_not_there_are_counted_as_one(client):
+    for number in range(20):
+        client.get(f"/stranger/{number}")
+        client.get(f"/static_content/{number}")
+        client.get(f"/v1/{number}")
+    metrics = client.get("/metrics").text
+    assert "/stranger" not in metrics
+    assert "/static_content/1" not in metrics
+    assert "/v1/1" not in metrics
+    assert 'endpoint="/-"' in metrics
+
+
+def test_raw_bytes_that_are_no_http_do_no_harm(server, client):
+    for sent in (b"\x00\xff\r\n\r\n", b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(4096)
+        assert not answer.startswith(b"HTTP/1.1 5"), answer
+    assert client.get("/readyz").status_code == 200
