@@ -48,7 +48,8 @@ def main(command: list[str]) -> int:
 
 
 def _watch(child: subprocess.Popen) -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     _end(child)
 
 

@@ -7,21 +7,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
+import numpy as np
 from filelock import FileLock
 
 from models import artifact
 from pipelines import environment
 from pipelines.plan import Fit
 
-# The artifact folder's place below a child run, and the file of row-wise scores beside it.
+# The artifact folder's place below a child run, and that of the row-wise scores beside it.
 MODEL = "model"
 SCORES = "scores"
 
 
 @dataclass(frozen=True)
 class Record:
-    """A finished fit as MLflow holds it. `metrics` holds the final value of each metric."""
+    """A finished fit as MLflow holds it.
+
+    naive: the name of the forecast or class that is its floor. metrics: each one's last value.
+    """
 
     run_id: str
     arch: str
@@ -30,6 +36,7 @@ class Record:
     fingerprint: str
     dataset_hash: str
     manifest_sha256: str
+    naive: str
     parameters: dict
     metrics: dict[str, float]
 
@@ -98,7 +105,7 @@ def parent(
 
 
 @contextmanager
-def child(fit: Fit, parent_run_id: str) -> Iterator[str]:
+def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
     """A child run for the time of the block; yields its id. Inside it `mlflow.log_*` is its own.
 
     Failed when the block raises; a killed process leaves it RUNNING, which counts for nothing
@@ -168,17 +175,25 @@ def reusable(fits: list[Fit]) -> dict[str, Record]:
 
 
 def artifact_folder(run_id: str) -> Path:
-    """The run's artifact folder on this machine (fetched when the store is elsewhere)."""
+    """The run's artifact folder: in the store itself when that is a folder here, else fetched."""
+    return _artifact(run_id, MODEL)
+
+
+def rows(run_id: str, split: str) -> dict[str, np.ndarray]:
+    """The run's scores row by row on one split, as `models.measure` made them."""
+    with np.load(_artifact(run_id, f"{SCORES}/{split}.npz"), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _artifact(run_id: str, path: str) -> Path:
     from mlflow.artifacts import download_artifacts
 
-    return Path(download_artifacts(run_id=run_id, artifact_path=MODEL))
-
-
-def scores_file(run_id: str) -> Path:
-    """The run's row-wise scores on this machine, an npz."""
-    from mlflow.artifacts import download_artifacts
-
-    return Path(download_artifacts(run_id=run_id, artifact_path=f"{SCORES}.npz"))
+    place = urlparse(connect().get_run(run_id).info.artifact_uri)
+    if place.scheme in ("", "file"):
+        return Path(url2pathname(place.path)) / path
+    fetched = environment.home() / "fetched" / run_id
+    fetched.mkdir(parents=True, exist_ok=True)
+    return Path(download_artifacts(run_id=run_id, artifact_path=path, dst_path=str(fetched)))
 
 
 def mend(task: str, dataset: str) -> None:
@@ -200,6 +215,7 @@ def _record(run) -> Record:
         fingerprint=tags["espalier.fingerprint"],
         dataset_hash=tags["espalier.dataset_hash"],
         manifest_sha256=tags["espalier.manifest_sha256"],
+        naive=tags["espalier.naive"],
         parameters=json.loads(tags["espalier.parameters"]),
         metrics=run.data.metrics,
     )

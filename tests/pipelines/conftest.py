@@ -1,0 +1,35 @@
+"""A home of its own for each test: nothing here touches the checkout's .espalier."""
+
+import os
+import shutil
+
+import pytest
+
+from pipelines import environment, tracking
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """An MLflow database without a run: making one takes seconds, copying it none."""
+    from mlflow import MlflowClient
+
+    store = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{store}").search_experiments(max_results=1)
+    return store
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, empty_store):
+    """An empty ESPALIER_HOME with the tools' variables pointing into it."""
+    before = dict(os.environ)
+    for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PREFECT_HOME", "BENTOML_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "home"
+    folder.mkdir()
+    shutil.copy(empty_store, folder / "mlflow.db")
+    monkeypatch.setenv("ESPALIER_HOME", str(folder))
+    environment.apply()
+    yield folder
+    tracking._client.cache_clear()
+    os.environ.clear()
+    os.environ.update(before)

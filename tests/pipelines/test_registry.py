@@ -1,0 +1,98 @@
+import pytest
+from recorded import HASH, finished, fit
+
+from pipelines import publish, registry, tracking
+
+
+@pytest.fixture
+def candidate(home, tmp_path):
+    return finished(fit(), tmp_path / "artifact")
+
+
+def test_there_is_no_champion_at_first(home):
+    assert registry.champion("image", "digits") is None
+
+
+def test_a_version_is_pending_until_it_is_crowned(candidate):
+    version = registry.register("image", "digits", candidate)
+    assert version.state == "pending"
+    assert registry.champion("image", "digits") is None
+    registry.crown(version)
+    champion = registry.champion("image", "digits")
+    assert (champion.version, champion.state) == ("1", "ready")
+    assert champion.fingerprint == candidate.fingerprint
+
+
+def test_registering_again_goes_on_with_the_same_version(candidate):
+    first = registry.register("image", "digits", candidate)
+    assert registry.register("image", "digits", candidate) == first
+    assert len(registry.versions("image", "digits")) == 1
+
+
+def test_a_pending_version_of_another_fit_is_what_a_kill_left(candidate, tmp_path):
+    registry.register("image", "digits", candidate)
+    other = finished(fit("ann"), tmp_path / "other")
+    registry.register("image", "digits", other)
+    assert [v.arch for v in registry.versions("image", "digits")] == ["ann"]
+
+
+def test_a_refused_version_stays_on_record_with_its_reason(candidate):
+    registry.refuse(registry.register("image", "digits", candidate), "too weak")
+    (version,) = registry.versions("image", "digits")
+    assert (version.state, version.reason) == ("refused", "too weak")
+
+
+def test_the_score_on_other_data_is_unknown_until_it_is_kept(candidate):
+    version = registry.register("image", "digits", candidate)
+    assert registry.score_on(version, HASH) == candidate.metrics["test_accuracy"]
+    other = "f" * 32 + ".dir"
+    assert registry.score_on(version, other) is None
+    registry.keep_score(version, other, 0.875)
+    assert registry.score_on(version, other) == 0.875
+
+
+def test_a_fit_with_a_damaged_artifact_is_to_be_done_again(candidate):
+    planned = [fit()]
+    assert set(tracking.reusable(planned)) == {candidate.fingerprint}
+    model = tracking.artifact_folder(candidate.run_id) / "model.onnx"
+    model.write_bytes(model.read_bytes()[:-1] + b"!")
+    assert tracking.reusable(planned) == {}
+    model.unlink()
+    assert tracking.reusable(planned) == {}
+
+
+def test_runs_that_a_kill_left_running_are_ended(home):
+    client = tracking.connect()
+    run = client.create_run(tracking.experiment("image", "digits"))
+    tracking.mend("image", "digits")
+    assert client.get_run(run.info.run_id).info.status == "KILLED"
+
+
+def test_a_published_champion_is_intact_and_named(candidate, home):
+    version = registry.register("image", "digits", candidate)
+    assert not publish.intact("image")
+    publish.publish("image", version)
+    publish.publish("image", version)
+    assert publish.intact("image")
+    assert publish.names(publish.read("image"), version)
+    left = {path.name for path in publish.folder().iterdir()}
+    assert left == {"image.json", "artifacts"}
+
+
+def test_a_damaged_published_artifact_is_placed_anew(candidate):
+    version = registry.register("image", "digits", candidate)
+    publish.publish("image", version)
+    model = publish.folder() / publish.read("image")["artifact"] / "model.onnx"
+    model.write_bytes(b"damaged")
+    assert not publish.intact("image")
+    publish.publish("image", version)
+    assert publish.intact("image")
+
+
+def test_experiments_made_at_once_are_one(home):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(4) as pool:
+        ids = set(pool.map(lambda _: tracking.experiment("image", "digits"), range(8)))
+    assert len(ids) == 1
+    assert ids != {"0"}
