@@ -19,7 +19,7 @@ REQUIRED = {
     "forecast": {"interval", "history", "horizon", "season"},
 }
 ALLOWED = {
-    "image": {"labels"},
+    "image": {"labels", "shape"},
     "sentiment": {"labels", "columns"},
     "forecast": {"columns", "range", "stride", "fill", "grid", "min_rows"},
 }

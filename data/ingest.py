@@ -10,8 +10,6 @@ import numpy as np
 
 from data import declared, stage, stored
 
-RAW = Path("data/raw")
-
 
 def ingest(name: str, folder: Path) -> None:
     """Write the raw rows of dataset `name` into `folder`.
@@ -45,4 +43,4 @@ def _number(dataset: stored.Dataset) -> int:
 
 
 if __name__ == "__main__":
-    stage.run(ingest, RAW)
+    stage.run(ingest, stored.RAW)

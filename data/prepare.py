@@ -9,7 +9,6 @@ import numpy as np
 
 from data import classes, declared, report, series, stage, stored
 from data.errors import DataError
-from data.ingest import RAW
 from data.prepared import PREPARED, SPLITS
 from data.stored import Columns, Dataset
 
@@ -22,7 +21,7 @@ def prepare(name: str, folder: Path) -> None:
     Raises DataError when there are no raw rows or the gate did not let them pass.
     """
     entry, shares = declared.entry(name), declared.params()["split"]
-    raw = stored.read(RAW / name)
+    raw = stored.read(stored.RAW / name)
     verdict = report.read(name)
     if not verdict["success"]:
         raise DataError(f"the gate refused {name}: see {report.path(name)}")
@@ -87,8 +86,7 @@ def by_time(raw: Dataset, entry: dict, shares: dict[str, float]) -> Dataset:
     rows, notes = raw.splits["rows"], raw.facts["notes"]
     names, counts = np.unique(rows["series"].astype(str), return_counts=True)
     long_enough = counts >= entry.get("min_rows", 1)
-    for name, count in zip(names[~long_enough], counts[~long_enough], strict=True):
-        notes.append(f"{name} has {count:,} rows, fewer than {entry['min_rows']:,}: left out")
+    notes += [f"{name} is too short and was left out" for name in names[~long_enough]]
     rows = _take(rows, np.isin(rows["series"].astype(str), names[long_enough]))
     placed, dropped = series.place(rows, list(names[long_enough]), entry)
     notes += _grid_notes(placed, dropped)

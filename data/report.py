@@ -1,4 +1,13 @@
-"""What the gate found: data/reports/NAME/validation.json, read and told without its tools."""
+"""What the gate found, data/reports/NAME/validation.json: written, read and told.
+
+dataset, task, success
+failed   the checks that refuse the dataset
+notes    sentences: what was found that does not refuse it, and what is done about it
+checks   every expectation, in order: expectation, table, column, rule, severity ("critical"
+         refuses, "warning" is a finding), done (about a finding), met, failing (rows; None for
+         one about a whole table), rows, observed, examples (three failing rows), sentence
+tables   {name: rows, columns {name: [least, median, greatest]}, values of a short table}
+"""
 
 import json
 from pathlib import Path
@@ -9,7 +18,7 @@ REPORTS = Path("data/reports")
 
 
 def path(name: str, root: Path = Path()) -> Path:
-    """Where the validate stage writes the report of dataset `name`."""
+    """Where the validate stage writes the report of dataset `name`; its page lies beside it."""
     return root / REPORTS / name / "validation.json"
 
 
@@ -18,9 +27,34 @@ def read(name: str, root: Path = Path()) -> dict:
     try:
         return json.loads(path(name, root).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path(name)} cannot be read: {error}") from error
+        raise DataError(f"{path(name, root)} cannot be read: {error}") from error
+
+
+def write(folder: Path, report: dict) -> None:
+    """Write a report into `folder`; equal reports give equal bytes."""
+    text = json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False)
+    (folder / "validation.json").write_text(text + "\n", encoding="utf-8")
+
+
+def sentence(check: dict) -> str:
+    """One check in plain words: `no text is empty: not so for 3 of 500 texts`."""
+    if check["met"]:
+        return check["rule"]
+    if check["failing"] is None:
+        return f"{check['rule']}: not so, observed {check['observed']}"
+    return f"{check['rule']}: not so for {check['failing']:,} of {check['rows']:,} {check['table']}"
 
 
 def text(report: dict) -> str:
-    """The report for a terminal."""
-    return "refused"
+    """A refusal for a terminal: which expectations failed, on which column, and three examples."""
+    failed = report["failed"]
+    lines = [f"the gate refused {report['dataset']}: {len(failed)} expectations are not met"]
+    for check in failed:
+        column = f" on {check['table']}.{check['column']}" if check["column"] else ""
+        lines += [f"  {check['sentence']}", f"    {check['expectation']}{column}"]
+        lines += [f"    for example {_row(example)}" for example in check["examples"]]
+    return "\n".join([*lines, f"  {path(report['dataset']).with_suffix('.html')} shows the rest"])
+
+
+def _row(example: dict) -> str:
+    return ", ".join(f"{name} {value!r}" for name, value in example.items())

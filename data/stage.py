@@ -29,18 +29,27 @@ def run(work: Callable[[str, Path], None], place: Path) -> None:
     if len(sys.argv) != 2:
         sys.exit(f"usage: python -m data.{work.__name__} DATASET")
     name = sys.argv[1]
+    folder = _temporary(place, name)
     try:
-        folder = _temporary(place, name)
-        work(name, folder)
-        _publish(folder, place / name, parent)
-    except GateRefused as refusal:
-        _publish(folder, place / name, parent)
-        print(refusal, file=sys.stderr)
-        sys.exit(REFUSED)
-    except (DataError, OSError) as error:
+        status = _outcome(work, name, folder)
+        if status != FAILED:
+            _publish(folder, place / name, parent)
+    finally:
         shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(status)
+
+
+def _outcome(work: Callable[[str, Path], None], name: str, folder: Path) -> int:
+    """Do the work; the exit status, with the error told."""
+    try:
+        work(name, folder)
+    except GateRefused as refusal:
+        print(refusal, file=sys.stderr)
+        return REFUSED
+    except (DataError, OSError) as error:
         print(f"{work.__name__} {name}: {error}", file=sys.stderr)
-        sys.exit(FAILED)
+        return FAILED
+    return 0
 
 
 def end_with_parent() -> int:

@@ -13,6 +13,7 @@ import numpy as np
 
 from data.errors import DataError
 
+RAW = Path("data/raw")
 Columns = dict[str, np.ndarray]
 
 

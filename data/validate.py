@@ -1,15 +1,112 @@
-"""gate"""
+"""Say whether one dataset may be trained on, with Great Expectations: python -m data.validate NAME
 
-import json
+Writes data/reports/NAME/validation.json and validation.html, and then exits with 3 when the gate
+refuses; `prepare` depends on the report, so that a refusal stops `dvc repro`.
+"""
+
+from __future__ import annotations
+
+import importlib
 from pathlib import Path
-from data import stage, declared, stored, report
+from typing import TYPE_CHECKING
+
+from data import declared, page, report, stage, stored
 from data.errors import GateRefused
 
+if TYPE_CHECKING:
+    from data.suites.table import Table
 
-def validate(name, folder):
-    import time
+EXAMPLES = 3
 
-    (folder / "validation.json").write_text('{"success": true, "notes": []}')
+
+def validate(name: str, folder: Path) -> None:
+    """Write the report of dataset `name` and its page into `folder`.
+
+    Raises GateRefused, after writing, when an expectation of severity "critical" is not met.
+    """
+    entry = declared.entry(name)
+    raw = stored.read(stored.RAW / name)
+    suite = importlib.import_module(f"data.suites.{entry['task']}").suite
+    told = judge(name, entry["task"], suite(raw, entry))
+    report.write(folder, told)
+    (folder / "validation.html").write_text(page.render(told), encoding="utf-8")
+    if not told["success"]:
+        raise GateRefused(told, report.text(told))
+    print(f"{name}: {len(told['checks'])} expectations, {len(told['notes'])} findings")
+
+
+def judge(name: str, task: str, tables: list[Table]) -> dict:
+    """The report on the tables of a suite, in the form that data/report.py describes."""
+    checks = [check for table in tables for check in _checks(table)]
+    failed = [check for check in checks if not check["met"] and check["severity"] == "critical"]
+    found = [check for check in checks if not check["met"] and check["severity"] == "warning"]
+    return {
+        "dataset": name,
+        "task": task,
+        "success": not failed,
+        "failed": failed,
+        "notes": [f"{check['sentence']}; {check['done']}" for check in found],
+        "checks": checks,
+        "tables": {table.name: _summary(table) for table in tables},
+    }
+
+
+def _checks(table: Table) -> list[dict]:
+    """What came of each expectation of one table, in the suite's own order."""
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    suite = gx.ExpectationSuite(name=table.name, expectations=table.expectations)
+    results = context.data_sources.pandas_default.read_dataframe(table.frame).validate(
+        suite,
+        result_format={
+            "result_format": "SUMMARY",  # COMPLETE lists every failing row
+            "partial_unexpected_count": EXAMPLES,
+            "unexpected_index_column_names": table.key,
+        },
+    )
+    order = [expectation.description for expectation in table.expectations]
+    told = [_told(result.to_json_dict(), table) for result in results.results]
+    return sorted(told, key=lambda check: order.index(check["rule"]))
+
+
+def _told(result: dict, table: Table) -> dict:
+    """One result of Great Expectations as a check of the report."""
+    expectation, outcome = result["expectation_config"], result["result"]
+    check = {
+        "expectation": expectation["type"],
+        "table": table.name,
+        "column": expectation["kwargs"].get("column"),
+        "rule": expectation["description"],
+        "severity": expectation["severity"],
+        "done": expectation.get("notes"),
+        "met": result["success"],
+        "failing": outcome.get("unexpected_count"),
+        "rows": len(table.frame),
+        "observed": outcome.get("observed_value"),
+        "examples": [_short(row) for row in outcome.get("partial_unexpected_index_list") or []],
+    }
+    return check | {"sentence": report.sentence(check)}
+
+
+def _short(row: dict) -> dict:
+    """A failing row, its texts cut to what a line holds."""
+    return {
+        name: f"{value[:77]}…" if isinstance(value, str) and len(value) > 80 else value
+        for name, value in row.items()
+    }
+
+
+def _summary(table: Table) -> dict:
+    """How many rows, and the least, median and greatest value of each column of numbers."""
+    numbers = table.frame.select_dtypes("number").drop(columns="id", errors="ignore")
+    quantiles = numbers.quantile([0, 0.5, 1]).round(4)
+    columns = {name: quantiles[name].tolist() for name in numbers if numbers[name].notna().any()}
+    summary = {"rows": len(table.frame), "columns": columns}
+    if len(table.frame) <= 100:  # classes, series: short enough to show
+        summary["values"] = table.frame.round(4).to_dict("records")
+    return summary
 
 
 if __name__ == "__main__":

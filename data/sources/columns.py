@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from data.errors import DataError, nearest
-from data.stored import Columns
+from data.stored import Columns, Dataset
 
 
 def read_csv(path: Path) -> pa.Table:
@@ -24,6 +24,29 @@ def read_csv(path: Path) -> pa.Table:
         raise DataError(f"{path} is missing: `path:` in params.yaml names it") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path} is not a whole CSV with a header row: {error}") from error
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """A Parquet file; raises DataError when it is missing or truncated."""
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing: `path:` in params.yaml names it") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path} is not a whole Parquet file: {error}") from error
+
+
+def chosen(table: pa.Table, name: str, entry: dict) -> Dataset:
+    """The rows of your own table: the columns that `columns:` of its entry names, for its task."""
+    columns = entry["columns"]
+    if entry["task"] == "forecast":
+        return Dataset({"notes": []}, {"rows": readings(table, name, **columns)})
+    rows = texts(table, **columns)
+    found = sorted({label for label in rows["label"] if label})
+    labels = [str(label) for label in entry.get("labels", found)]
+    return Dataset({"labels": labels, "notes": []}, {"rows": rows})
 
 
 def texts(table: pa.Table, text: str, label: str) -> Columns:

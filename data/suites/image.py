@@ -1,0 +1,150 @@
+"""What is expected of pictures: whole, of the declared shape, not blank, balanced, few doubles."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.classes import digests
+from data.stored import Dataset
+from data.suites.classes import classes, duplicates, labelled
+from data.suites.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from great_expectations.expectations import Expectation
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MOST_PIXELS = 16_000_000  # what a request may have, in models/inputs.py
+STATISTICS = ("pixel_type", "height", "width", "channels", "mean", "spread", "brightest")
+
+
+def suite(raw: Dataset, entry: dict) -> list[Table]:
+    """The tables `pictures`, with statistics instead of pixels, and `classes`."""
+    frame = statistics(raw)
+    labels = raw.facts["labels"]
+    expectations = [
+        *readable(),
+        *shaped(entry.get("shape")),
+        *exposed(),
+        *labelled(labels),
+        *duplicates("pictures"),
+    ]
+    key = [name for name in ("id", "file") if name in frame]
+    return [
+        Table("pictures", frame, key, expectations),
+        classes(frame["label"].to_numpy(), labels),
+    ]
+
+
+def statistics(raw: Dataset) -> pd.DataFrame:
+    """One row for each picture: id, label, pixel_type, height, width, channels, mean, spread,
+    brightest, digest, labels_of_digest; and file, where there are files. Numbers of a picture that
+    cannot be read are missing.
+    """
+    import pandas as pd
+
+    columns = {
+        name: np.concatenate([split[name] for split in raw.splits.values()])
+        for name in next(iter(raw.splits.values()))
+        if name != "image"
+    }
+    pictures = [split["image"] for split in raw.splits.values()]
+    measured = pd.DataFrame([_measure(row) for split in pictures for row in split])
+    frame = pd.concat([pd.DataFrame(columns), measured], axis=1)
+    frame["digest"] = np.concatenate([digests(split) for split in pictures])
+    frame["labels_of_digest"] = frame.groupby("digest")["label"].transform("nunique")
+    return frame
+
+
+def _measure(picture: np.ndarray | bytes) -> dict:
+    """Statistics of one picture: uint8 (height, width, channels), or the bytes of its file."""
+    if isinstance(picture, bytes):
+        picture = _decode(picture)
+        if picture is None:
+            return dict.fromkeys(STATISTICS)
+    height, width, channels = picture.shape
+    return {
+        "pixel_type": str(picture.dtype),
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "mean": float(picture.mean()),
+        "spread": float(picture.std()),
+        "brightest": float(picture.max()),
+    }
+
+
+def _decode(encoded: bytes) -> np.ndarray | None:
+    """Pixels of a JPEG, PNG or WebP, (height, width, channels); None when it is not a whole one."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(encoded), formats=FORMATS) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                return None
+            pixels = np.asarray(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def readable() -> list[Expectation]:
+    """Every row is a picture."""
+    import great_expectations.expectations as gxe
+
+    return [
+        gxe.ExpectTableRowCountToBeBetween(
+            min_value=50, description="there are at least 50 pictures"
+        ),
+        gxe.ExpectColumnValuesToNotBeNull(
+            column="pixel_type",
+            description=f"each file is a whole {', '.join(FORMATS)} of at most"
+            f" {MOST_PIXELS:,} pixels",
+        ),
+        gxe.ExpectColumnValuesToBeInSet(
+            column="pixel_type", value_set=["uint8"], description="pixels are whole, 0 to 255"
+        ),
+    ]
+
+
+def shaped(shape: list[int] | None) -> list[Expectation]:
+    """The declared height, width and channels, or else limits that any picture keeps."""
+    import great_expectations.expectations as gxe
+
+    sides = {"height": (4, 8192), "width": (4, 8192), "channels": (1, 3)}
+    if shape:
+        sides = {side: (size, size) for side, size in zip(sides, shape, strict=True)}
+    return [
+        gxe.ExpectColumnValuesToBeBetween(
+            column=side,
+            min_value=low,
+            max_value=high,
+            description=f"the {side} is {low}" + ("" if low == high else f" to {high}"),
+        )
+        for side, (low, high) in sides.items()
+    ]
+
+
+def exposed() -> list[Expectation]:
+    """Pixel statistics: something is to be seen, on the scale of 0 to 255."""
+    import great_expectations.expectations as gxe
+
+    return [
+        gxe.ExpectColumnValuesToBeBetween(
+            column="spread", min_value=0.5, description="no picture is of one shade all over"
+        ),
+        gxe.ExpectColumnMeanToBeBetween(
+            column="mean",
+            min_value=5,
+            max_value=250,
+            description="the mean pixel over all pictures lies between 5 and 250",
+        ),
+        gxe.ExpectColumnMaxToBeBetween(
+            column="brightest",
+            min_value=128,
+            description="the brightest pixel is at least 128: the scale is 0 to 255, not 0 to 1",
+        ),
+    ]

@@ -1,0 +1,137 @@
+"""What is expected of labelled texts, in any language: words in them, few doubles, balance."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from data.classes import digests
+from data.stored import Dataset
+from data.suites.classes import classes, duplicates, labelled
+from data.suites.table import Table, finding
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from great_expectations.expectations import Expectation
+
+LONGEST = 200_000  # characters; what a request may have, in models/inputs.py
+_MARKUP = re.compile(r"</?[a-zA-Z!][^<>]*>")
+_SPACE = re.compile(r"\s+")
+_NO_LETTER = re.compile(r"[\W_]+")
+_BROKEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
+
+
+def suite(raw: Dataset, entry: dict) -> list[Table]:
+    """The tables `texts`, with what can be counted without knowing the language, and `classes`."""
+    frame = statistics(raw)
+    labels = raw.facts["labels"]
+    expectations = [*written(), *meant(), *clean(), *labelled(labels), *duplicates("texts")]
+    return [
+        Table("texts", frame, ["id"], expectations),
+        classes(frame["label"].to_numpy(), labels),
+    ]
+
+
+def statistics(raw: Dataset) -> pd.DataFrame:
+    """One row for each text: id, label, text, length (characters, outer white space aside), words,
+    letters (share of letters and digits among what is not white space), variety (different
+    characters, of the 8 that a text of some length surely has), markup and broken (how many tags,
+    control or replacement characters), digest, labels_of_digest.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame(raw.splits["rows"])
+    texts = frame["text"].fillna("").astype(str)
+    frame["length"] = texts.str.strip().str.len()
+    frame["words"] = [len(text.split()) for text in texts]
+    frame["letters"] = [_letters(text) for text in texts]
+    frame["variety"] = [len(set(text)) / max(1, min(len(text), 8)) for text in texts]
+    frame["markup"] = [len(_MARKUP.findall(text)) for text in texts]
+    frame["broken"] = [len(_BROKEN.findall(text)) for text in texts]
+    frame["digest"] = digests(texts.to_numpy(dtype=object))
+    frame["labels_of_digest"] = frame.groupby("digest")["label"].transform("nunique")
+    return frame
+
+
+def _letters(text: str) -> float:
+    visible = len(_SPACE.sub("", text))
+    return len(_NO_LETTER.sub("", text)) / max(1, visible)
+
+
+def written() -> list[Expectation]:
+    """Every row holds a text of a length that can be read."""
+    import great_expectations.expectations as gxe
+
+    return [
+        gxe.ExpectTableRowCountToBeBetween(min_value=50, description="there are at least 50 texts"),
+        gxe.ExpectTableColumnsToMatchSet(
+            column_set=["id", "text", "label"],
+            exact_match=False,
+            description="there are the columns id, text and label",
+        ),
+        gxe.ExpectColumnValuesToNotBeNull(column="text", description="each row has a text"),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="length", min_value=1, description="no text is empty"
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="length",
+            max_value=LONGEST,
+            description=f"no text has more than {LONGEST:,} characters",
+        ),
+    ]
+
+
+def meant() -> list[Expectation]:
+    """Language-agnostic signs of junk, which a hundredth of the rows may show."""
+    import great_expectations.expectations as gxe
+
+    junk = "rows of little but signs stay in; above 1% they refuse the dataset"
+    return [
+        gxe.ExpectColumnValuesToBeBetween(
+            column="letters",
+            min_value=0.4,
+            mostly=0.99,
+            description="99% of the texts are letters and digits to at least 40%",
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="variety",
+            min_value=0.5,
+            mostly=0.99,
+            description="99% of the texts are more than a few characters repeated",
+        ),
+        finding(
+            gxe.ExpectColumnValuesToBeBetween,
+            rule="each text is letters and digits to at least 40%",
+            done=junk,
+            column="letters",
+            min_value=0.4,
+        ),
+    ]
+
+
+def clean() -> list[Expectation]:
+    """Traces of how the texts were stored: counted, and refused when they are everywhere."""
+    import great_expectations.expectations as gxe
+
+    return [
+        gxe.ExpectColumnValuesToBeBetween(
+            column="broken",
+            max_value=0,
+            mostly=0.9,
+            description="90% of the texts are free of control and replacement characters",
+        ),
+        finding(
+            gxe.ExpectColumnValuesToBeBetween,
+            rule="texts are free of control and replacement characters",
+            done="they stay in the raw text, like any other character",
+            column="broken",
+            max_value=0,
+        ),
+        finding(
+            gxe.ExpectColumnValuesToBeBetween,
+            rule="texts are free of markup such as <br />",
+            done="raw text stays raw; the tokenizer drops tags, in training and serving alike",
+            column="markup",
+            max_value=0,
+        ),
+    ]
