@@ -219,8 +219,7 @@ def test_a_body_over_the_limit(client, path, limit):
     check(client.post(path, content=chunks, headers=headers), 413, "body_too_large")
 
 
-def test_a_slow_body_is_waited_for_and_answered(server, client):
-    """Two seconds between the halves: longer than BentoML's own timeout is for fast services."""
+def test_a_body_in_two_halves_is_waited_for_while_others_are_answered(server, client):
     body = json.dumps({"text": "good"}).encode()
     head = "POST /v1/sentiment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
@@ -233,7 +232,8 @@ def test_a_slow_body_is_waited_for_and_answered(server, client):
 
 @pytest.mark.slow
 def test_a_body_that_never_ends_is_given_up(server):
-    head = b"POST /v1/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\n"
+    head = b"POST /v1/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+    head += b"Content-Length: 9\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(head + b"half")
         answer = b"".join(iter(lambda: connection.recv(4096), b""))  # until the server closes

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import io
 import json
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,15 +28,16 @@ def publish(home: Path, task: str, version: str = "1", seed: int = 0, spoil=None
 
     seed: another seed, another model. spoil: called with the folder before the pointer is written.
     """
-    staging = home / "published" / "artifacts" / f"new-{task}-{version}-{seed}"
-    staging.mkdir(parents=True)
+    artifacts = home / "published" / "artifacts"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(dir=artifacts))
     digest = write(staging, task, seed)
-    folder = staging.with_name(digest)
-    if folder.exists():
-        return point(home, task, version, digest)
-    staging.rename(folder)
+    if (artifacts / digest).exists():
+        shutil.rmtree(staging)
+    else:
+        staging.rename(artifacts / digest)
     if spoil:
-        spoil(folder)
+        spoil(artifacts / digest)
     return point(home, task, version, digest)
 
 
