@@ -43,9 +43,7 @@ def _check_type(request: Request, allowed: tuple[str, ...]) -> str:
         raise Problem(415, "unsupported_encoding", message)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in allowed:
-        names = ", ".join(allowed)
-        message = f"The Content-Type must be one of {names}." if len(allowed) > 1 else None
-        message = message or f"The Content-Type must be {names}."
+        message = f"The Content-Type must be {' or '.join(allowed)}."
         raise Problem(415, "unsupported_media_type", message)
     return media_type
 

@@ -38,11 +38,10 @@ def parse(body: bytearray, *names: str) -> dict:
 def one_of(fields: dict, *names: str) -> str:
     """Return the name of the one field that must be there; raises Problem 422."""
     present = [name for name in names if name in fields]
-    if len(present) != 1:
-        received = "both were sent" if present else "it was not sent"
-        received = received if len(names) == 1 or present else "neither was sent"
-        message = f"The field {_or(names)} is needed; {received}."
-        raise Problem(422, "missing_field" if not present else "too_many_fields", message)
+    if not present:
+        raise Problem(422, "missing_field", f"The field {_or(names)} is needed; it was not sent.")
+    if len(present) > 1:
+        raise Problem(422, "too_many_fields", f"Send {_or(names)}; both were sent.")
     return present[0]
 
 

@@ -35,9 +35,9 @@ class Work:
             raise Problem(429, "busy", message, {"Retry-After": "1"})
         self.waiting += 1
         future = asyncio.get_running_loop().run_in_executor(self.threads, action)
-        # The place is free when the work has ended, not when its client has left.
+        # The place is free when the work has ended, not when its request was given up.
         future.add_done_callback(self._leave)
-        return await future
+        return await asyncio.shield(future)
 
     def _leave(self, future: asyncio.Future) -> None:
         self.waiting -= 1

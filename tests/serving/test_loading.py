@@ -1,0 +1,124 @@
+"""A pointer is followed only to what it may lead to, and each refusal says at which step it was."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny
+
+from models import artifact
+from serving.champions import Champions
+from serving.loading import Refused, load
+
+
+def publish_with(home, task="image", **written):
+    """Publish an artifact some of whose content is given: golden or graph."""
+    folder = home / "published" / "artifacts" / "new"
+    folder.mkdir(parents=True)
+    digest = tiny.write(folder, task, 0, **written)
+    folder.rename(folder.with_name(digest))
+    tiny.point(home, task, "1", digest)
+
+
+def repoint(home, **changes):
+    path = home / "published" / "image.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize("task", ["image", "sentiment", "forecast"])
+def test_a_good_one_loads(tmp_path, task):
+    tiny.publish(tmp_path, task)
+    model = load(tmp_path / "published" / f"{task}.json", task)
+    assert model.identity["name"] == f"espalier-{task}-tiny"
+    assert model.seconds > 0
+    sent, options = artifact.payload(tiny.REQUESTS[task][1])
+    expected = artifact.read_golden(tiny.publish(tmp_path, task))[1]["answer"]
+    assert model.inputs.agrees(expected, model.answers([sent], **options)[0])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"artifact": "../elsewhere"},
+        {"artifact": "/etc"},
+        {"artifact": 5},
+        {"name": None},
+        {"version": "x" * (1 << 17)},
+    ],
+)
+def test_a_pointer_that_leads_nowhere_good(tmp_path, changes):
+    tiny.publish(tmp_path, "image")
+    repoint(tmp_path, **changes)
+    with pytest.raises(Refused, match="pointer cannot be read"):
+        load(tmp_path / "published" / "image.json", "image")
+
+
+def test_a_manifest_that_was_not_the_published_one(tmp_path):
+    tiny.publish(tmp_path, "image")
+    repoint(tmp_path, manifest_sha256="0" * 64)
+    with pytest.raises(Refused, match="files are not those"):
+        load(tmp_path / "published" / "image.json", "image")
+
+
+def test_a_file_that_is_no_graph(tmp_path):
+    golden = artifact.read_golden(tiny.publish(tmp_path / "good", "image"))
+    publish_with(tmp_path, graph=b"no graph", golden=golden)
+    with pytest.raises(Refused, match="its graph"):
+        load(tmp_path / "published" / "image.json", "image")
+
+
+def test_an_artifact_that_proves_nothing(tmp_path):
+    publish_with(tmp_path, golden=[])
+    with pytest.raises(Refused, match="no golden requests"):
+        load(tmp_path / "published" / "image.json", "image")
+
+
+def test_an_artifact_of_another_task(tmp_path):
+    tiny.publish(tmp_path, "sentiment")
+    pointer = tmp_path / "published" / "sentiment.json"
+    pointer.rename(pointer.with_name("image.json"))
+    with pytest.raises(Refused, match="for sentiment, not for image"):
+        load(pointer.with_name("image.json"), "image")
+
+
+def test_answers_that_are_not_finite_are_no_answers(tmp_path):
+    """A model that is finite on its golden requests may still not be on a client's."""
+    tiny.publish(tmp_path, "forecast")
+    model = load(tmp_path / "published" / "forecast.json", "forecast")
+    tensor = np.full((1, tiny.HISTORY), np.inf, np.float32)
+    assert not np.isfinite(model.run(tensor)).all()
+
+
+class TestFolders:
+    """What is published wins over what the service came with, and never gives way to it."""
+
+    @pytest.fixture
+    def folders(self, tmp_path):
+        tiny.publish(tmp_path / "beside", "image", "packaged")
+        return [tmp_path / "home" / "published", tmp_path / "beside" / "published"]
+
+    def version(self, champions, folders) -> str:
+        champions.look(folders)
+        return champions.slots["image"].model.version
+
+    def test_what_is_beside_the_code_serves_where_nothing_is_published(self, folders):
+        assert self.version(Champions(["image"]), folders) == "packaged"
+
+    def test_what_is_published_wins(self, folders, tmp_path):
+        tiny.publish(tmp_path / "home", "image", "newer", seed=1)
+        assert self.version(Champions(["image"]), folders) == "newer"
+
+    def test_what_is_published_later_wins_and_stays(self, folders, tmp_path):
+        champions = Champions(["image"])
+        assert self.version(champions, folders) == "packaged"
+        tiny.publish(tmp_path / "home", "image", "newer", seed=1)
+        assert self.version(champions, folders) == "newer"
+        (folders[0] / "image.json").unlink()
+        assert self.version(champions, folders) == "newer"
+
+    def test_a_bad_one_at_the_start_leaves_the_packaged_one_and_is_seen(self, folders, tmp_path):
+        tiny.publish(tmp_path / "home", "image", "bad", seed=1)
+        repoint(tmp_path / "home", manifest_sha256="0" * 64)
+        champions = Champions(["image"])
+        assert self.version(champions, folders) == "packaged"
+        assert champions.slots["image"].refused == "its files are not those that were published"

@@ -1,0 +1,49 @@
+"""Long work is bounded: a place is taken until the work has ended, whoever still waits for it."""
+
+import asyncio
+import threading
+
+import pytest
+
+from serving.errors import Problem
+from serving.work import MAX_WAITING, SHORT_SECONDS, Work
+
+LONG = 10 * SHORT_SECONDS
+
+
+def test_short_work_is_done_in_the_event_loop():
+    assert asyncio.run(Work().do(0, threading.get_ident)) == threading.get_ident()
+
+
+def test_long_work_is_done_elsewhere():
+    assert asyncio.run(Work().do(LONG, threading.get_ident)) != threading.get_ident()
+
+
+def test_too_much_long_work_is_turned_away_and_short_work_is_not():
+    async def fill() -> None:
+        work, gate = Work(), threading.Event()
+        waiting = [asyncio.create_task(work.do(LONG, gate.wait)) for _ in range(MAX_WAITING)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()  # a request that is given up does not make its work shorter
+        await asyncio.sleep(0)
+        assert await work.do(0, lambda: "short") == "short"
+        with pytest.raises(Problem) as refusal:
+            await work.do(LONG, gate.wait)
+        assert (refusal.value.status, refusal.value.headers) == (429, {"Retry-After": "1"})
+        gate.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert await work.do(LONG, lambda: "long") == "long"
+        assert work.waiting == 0
+
+    asyncio.run(fill())
+
+
+def test_a_failure_frees_its_place():
+    async def fail() -> int:
+        work = Work()
+        with pytest.raises(ZeroDivisionError):
+            await work.do(LONG, lambda: 1 / 0)
+        await asyncio.sleep(0)
+        return work.waiting
+
+    assert asyncio.run(fail()) == 0
