@@ -48,7 +48,8 @@ def sentence(check: dict) -> str:
 def text(report: dict) -> str:
     """A refusal for a terminal: which expectations failed, on which column, and three examples."""
     failed = report["failed"]
-    lines = [f"the gate refused {report['dataset']}: {len(failed)} expectations are not met"]
+    count = f"{len(failed)} of {len(report['checks'])}"
+    lines = [f"the gate refused {report['dataset']}; expectations not met: {count}"]
     for check in failed:
         column = f" on {check['table']}.{check['column']}" if check["column"] else ""
         lines += [f"  {check['sentence']}", f"    {check['expectation']}{column}"]
@@ -57,4 +58,4 @@ def text(report: dict) -> str:
 
 
 def _row(example: dict) -> str:
-    return ", ".join(f"{name} {value!r}" for name, value in example.items())
+    return ", ".join(f"{name} {value!r}" for name, value in sorted(example.items()))

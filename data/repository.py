@@ -29,7 +29,7 @@ def reproduce(name: str) -> None:
             repo.reproduce([f"prepare@{name}"])
         except ReproductionError as error:
             if not isinstance(error.__cause__, StageCmdFailedError):
-                raise
+                sys.exit(f"{error}: {error.__cause__ or 'DVC gives no reason'}")
             # The stage has said why; its exit status is the end of DVC's sentence.
             refused = str(error.__cause__).endswith(f"exited with {stage.REFUSED}")
             sys.exit(stage.REFUSED if refused else stage.FAILED)

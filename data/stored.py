@@ -8,6 +8,7 @@ sorted.
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -45,7 +46,12 @@ def read(folder: Path) -> Dataset:
     try:
         facts = json.loads(facts_path.read_text(encoding="utf-8"))
         return Dataset(facts, {table.stem: _read_table(table) for table in tables})
-    except (OSError, ValueError) as error:  # truncated or overwritten by something else
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        BadZipFile,
+    ) as error:  # truncated or overwritten by something else
         raise DataError(f"{folder} cannot be read: {error}") from error
 
 
@@ -59,7 +65,7 @@ def _write_parquet(path: Path, columns: Columns) -> None:
 
 def _read_table(path: Path) -> Columns:
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     import pyarrow.parquet as pq
 

@@ -10,6 +10,8 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from data import declared, page, report, stage, stored
 from data.errors import GateRefused
 
@@ -101,8 +103,9 @@ def _short(row: dict) -> dict:
 def _summary(table: Table) -> dict:
     """How many rows, and the least, median and greatest value of each column of numbers."""
     numbers = table.frame.select_dtypes("number").drop(columns="id", errors="ignore")
-    quantiles = numbers.quantile([0, 0.5, 1]).round(4)
-    columns = {name: quantiles[name].tolist() for name in numbers if numbers[name].notna().any()}
+    finite = numbers.where(np.isfinite(numbers))
+    quantiles = finite.quantile([0, 0.5, 1]).round(4)
+    columns = {name: quantiles[name].tolist() for name in numbers if finite[name].notna().any()}
     summary = {"rows": len(table.frame), "columns": columns}
     if len(table.frame) <= 100:  # classes, series: short enough to show
         summary["values"] = table.frame.round(4).to_dict("records")

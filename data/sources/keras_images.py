@@ -14,6 +14,7 @@ import numpy as np
 from data.errors import DataError
 from data.stored import Columns, Dataset
 
+SPLITS = ("train", "test")
 DIGITS = [str(digit) for digit in range(10)]
 CLOTHES = ["t-shirt", "trouser", "pullover", "dress", "coat"]
 CLOTHES += ["sandal", "shirt", "sneaker", "bag", "boot"]
@@ -44,8 +45,8 @@ def _mnist(path: Path) -> tuple | None:
     Keras itself refuses, and deletes, a file of the same arrays that was packed anew.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            train, test = (file["x_train"], file["y_train"]), (file["x_test"], file["y_test"])
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            train, test = [(arrays[f"x_{split}"], arrays[f"y_{split}"]) for split in SPLITS]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
         return None
     whole = train[0].shape == (60_000, 28, 28) and test[0].shape == (10_000, 28, 28)

@@ -147,7 +147,8 @@ def series(readings: pd.DataFrame, entry: dict) -> Table:
     """
     import great_expectations.expectations as gxe
 
-    frame = readings.groupby("series", as_index=False)["value"].agg(["size", "std"])
+    finite = readings.assign(value=readings["value"].where(np.isfinite(readings["value"])))
+    frame = finite.groupby("series", as_index=False)["value"].agg(["size", "std"])
     frame = frame.rename(columns={"size": "rows", "std": "spread"}).fillna({"spread": 0.0})
     enough = 10 * (entry["history"] + entry["horizon"])
     expectations = [

@@ -1,0 +1,52 @@
+"""Stratified splits: equal rows on one side, shares kept, nothing lost, rows stay in place."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data import classes
+
+SHARES = {"train": 0.64, "validation": 0.16, "test": 0.20}
+
+
+def digest_of(numbers) -> np.ndarray:
+    return classes.digests(np.array([str(number) for number in numbers], dtype=object))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2)), min_size=1, max_size=120))
+def test_every_row_has_one_part_and_equal_rows_the_same(rows):
+    content, labels = (np.array(column) for column in zip(*rows, strict=True))
+    drawn = classes.draw(labels, digest_of(content), SHARES)
+    assert sorted(np.concatenate(list(drawn.values()))) == list(range(len(rows)))
+    sides = [set(content[numbers]) for numbers in drawn.values()]
+    assert sum(len(side) for side in sides) == len(set(content))
+
+
+def test_each_class_is_divided_in_the_same_shares():
+    labels = np.repeat([0, 1], [1000, 200])
+    drawn = classes.draw(labels, digest_of(range(1200)), SHARES)
+    counts = {part: np.bincount(labels[rows]).tolist() for part, rows in drawn.items()}
+    assert counts == {"train": [640, 128], "validation": [160, 32], "test": [200, 40]}
+
+
+def test_most_rows_keep_their_part_when_others_come():
+    labels = np.zeros(1100, dtype=int)
+    digest = digest_of(range(1100))
+    before = classes.draw(labels[:1000], digest[:1000], SHARES)
+    after = classes.draw(labels, digest, SHARES)
+    stayed = sum(len(set(before[part]) & set(after[part])) for part in SHARES)
+    assert stayed > 950
+
+
+def test_texts_are_equal_whatever_their_case_and_spaces():
+    texts = np.array(["A fine  film", "a fine film\n", "a fine film!"], dtype=object)
+    first, second, third = classes.digests(texts)
+    assert first == second != third
+
+
+def test_pictures_are_equal_by_their_bytes():
+    pictures = np.zeros((2, 4, 4, 1), dtype=np.uint8)
+    assert len(set(classes.digests(pictures))) == 1
+    pictures[1, 0, 0] = 1
+    assert len(set(classes.digests(pictures))) == 2

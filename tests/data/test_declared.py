@@ -1,0 +1,52 @@
+"""params.yaml: what is declared wrongly is told with the nearest right name."""
+
+import pytest
+import yaml
+from checkouts import ROOT
+
+from data import declared
+from data.errors import DataError
+
+TEXTS = {"task": "sentiment", "kind": "csv", "path": "a.csv"}
+
+
+@pytest.fixture
+def params(tmp_path):
+    def write(**datasets):
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump({"datasets": datasets}))
+        return tmp_path
+
+    return write
+
+
+def test_every_declared_dataset_is_declared_rightly():
+    for name in declared.params(ROOT)["datasets"]:
+        assert declared.entry(name, ROOT)["task"] in ("image", "sentiment", "forecast")
+
+
+def test_an_unknown_name_is_told_with_the_nearest():
+    with pytest.raises(DataError, match=r"unknown dataset 'imbd' \(did you mean 'imdb'\?\)"):
+        declared.entry("imbd", ROOT)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (TEXTS, "lacks columns"),
+        (TEXTS | {"columns": {"text": "a"}}, "`columns:` of dataset 'mine'.* lacks label"),
+        (TEXTS | {"columns": {"text": "a", "lable": "b", "label": "c"}}, "did you mean 'label'"),
+        (TEXTS | {"colums": {}, "columns": {}}, r"unknown key 'colums' \(did you mean 'columns'"),
+        (TEXTS | {"kind": "folder"}, "folder: image"),
+        (TEXTS | {"kind": "excel"}, "kind 'excel'"),
+        ({"task": "sentiment"}, "needs task, kind and path"),
+        (TEXTS | {"task": "forecast", "columns": {}}, "lacks history, horizon, interval, season"),
+    ],
+)
+def test_a_wrong_declaration_is_refused(params, entry, message):
+    with pytest.raises(DataError, match=message):
+        declared.entry("mine", params(mine=entry))
+
+
+def test_a_folder_without_params_is_no_repository(tmp_path):
+    with pytest.raises(DataError, match=r"no params\.yaml"):
+        declared.params(tmp_path)

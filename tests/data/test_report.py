@@ -1,0 +1,68 @@
+"""The report for a terminal, and the page: complete, escaped, and loading nothing."""
+
+import re
+
+import pytest
+
+from data import page, report
+from data.errors import DataError
+
+CHECK = {
+    "expectation": "expect_column_values_to_be_in_set",
+    "table": "texts",
+    "column": "label",
+    "rule": "labels are among bad, good",
+    "severity": "critical",
+    "done": None,
+    "met": False,
+    "failing": 2,
+    "rows": 300,
+    "observed": None,
+    "examples": [{"label": "<script>", "id": 4}, {"label": "baad", "id": 7}],
+}
+
+
+@pytest.fixture
+def refused() -> dict:
+    check = CHECK | {"sentence": report.sentence(CHECK)}
+    return {
+        "dataset": "mine",
+        "task": "sentiment",
+        "success": False,
+        "failed": [check],
+        "notes": ["texts hold <br />: not so"],
+        "checks": [check],
+        "tables": {"texts": {"rows": 300, "columns": {"words": [1, 12.5, 80]}}},
+    }
+
+
+def test_a_refusal_names_expectation_column_rows_and_examples(refused):
+    told = report.text(refused)
+    assert "expectations not met: 1 of 1" in told
+    assert "labels are among bad, good: not so for 2 of 300 texts" in told
+    assert "expect_column_values_to_be_in_set on texts.label" in told
+    assert "for example id 7, label 'baad'" in told
+    assert "data/reports/mine/validation.html" in told
+
+
+def test_a_check_of_a_whole_table_tells_what_was_observed():
+    check = CHECK | {"failing": None, "observed": 12, "rule": "there are at least 50 texts"}
+    assert report.sentence(check) == "there are at least 50 texts: not so, observed 12"
+
+
+def test_the_page_loads_nothing_and_escapes_what_it_shows(refused):
+    html = page.render(refused)
+    assert not re.search(r"https?:|src=|href=|<script|@import|url\(", html)
+    assert "&lt;script&gt;" in html
+    assert "texts hold &lt;br /&gt;" in html
+    assert "color-scheme: light dark" in html
+
+
+def test_a_report_is_read_as_it_was_written(tmp_path, refused):
+    folder = report.path("mine", tmp_path).parent
+    folder.mkdir(parents=True)
+    report.write(folder, refused)
+    assert report.read("mine", tmp_path) == refused
+    report.path("mine", tmp_path).write_text('{"success": tr')
+    with pytest.raises(DataError, match="cannot be read"):
+        report.read("mine", tmp_path)

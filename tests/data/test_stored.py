@@ -1,0 +1,55 @@
+"""Rows on disk: read as they were written, equal rows in equal bytes, torn files told."""
+
+import numpy as np
+import pytest
+
+from data import prepared, stored
+from data.errors import DataError
+from data.stored import Dataset
+
+PICTURES = {"image": np.arange(48, dtype=np.uint8).reshape(3, 4, 4, 1), "label": np.arange(3)}
+OTHERS = {
+    "text": np.array(["a", "", None], dtype=object),
+    "value": np.array([1.5, np.nan, -2.0]),
+    "time": np.array(["2024-01-01", "NaT", "2024-01-02"], dtype="datetime64[ns]"),
+    "observed": np.array([True, False, True]),
+    "image": np.array([b"\x89PNG", b"", b"RIFF"], dtype=object),
+}
+
+
+@pytest.mark.parametrize("columns", [PICTURES, OTHERS])
+def test_rows_come_back_as_they_were(tmp_path, columns):
+    stored.write(tmp_path, Dataset({"name": "mine"}, {"rows": columns}))
+    read = stored.read(tmp_path)
+    assert read.facts == {"name": "mine"}
+    for name, column in columns.items():
+        assert read.splits["rows"][name].dtype == column.dtype
+        np.testing.assert_array_equal(read.splits["rows"][name], column)
+
+
+@pytest.mark.parametrize("columns", [PICTURES, OTHERS])
+def test_equal_rows_are_equal_bytes(tmp_path, columns):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        stored.write(tmp_path / name, Dataset({"b": 1, "a": "é"}, {"rows": columns}))
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+@pytest.mark.parametrize("file", ["dataset.json", "train.npz", "test.parquet"])
+def test_a_torn_file_is_told(tmp_path, file):
+    splits = {"train": PICTURES, "validation": PICTURES, "test": OTHERS}
+    stored.write(tmp_path, Dataset({}, splits))
+    assert set(prepared.read(tmp_path).splits) == set(splits)
+    torn = tmp_path / file
+    torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
+    with pytest.raises(DataError, match="cannot be read"):
+        prepared.read(tmp_path)
+
+
+def test_a_missing_split_is_told(tmp_path):
+    with pytest.raises(DataError, match=r"dataset\.json is missing"):
+        prepared.read(tmp_path)
+    stored.write(tmp_path, Dataset({}, {"train": PICTURES}))
+    with pytest.raises(DataError, match=r"holds the splits \['train'\]"):
+        prepared.read(tmp_path)

@@ -1,0 +1,305 @@
+"""The gate, both ways: clean data passes, and each single corruption fails by the rule for it."""
+
+import io
+
+import numpy as np
+import pytest
+from checkouts import reviews
+from PIL import Image
+
+from data.stored import Dataset
+from data.suites import forecast, image, sentiment
+from data.validate import judge
+
+SERIES = {"task": "forecast", "interval": 300, "history": 12, "horizon": 3, "season": 12}
+
+
+def refused_by(report: dict) -> set[str]:
+    """The columns, or for a whole table the expectations, on which a dataset was refused."""
+    return {check["column"] or check["expectation"] for check in report["failed"]}
+
+
+def pictures(rows: int = 120) -> Dataset:
+    draw = np.random.default_rng(0)
+    columns = {
+        "image": draw.integers(0, 256, (rows, 8, 8, 1), dtype=np.uint8),
+        "label": np.array([str(row % 3) for row in range(rows)]),
+        "id": np.arange(rows),
+    }
+    return Dataset({"labels": ["0", "1", "2"], "notes": []}, {"rows": columns})
+
+
+def texts(rows: int = 300) -> Dataset:
+    text, label = zip(*reviews(rows), strict=True)
+    columns = {
+        "text": np.array(text, dtype=object),
+        "label": np.array(label, dtype=object),
+        "id": np.arange(rows),
+    }
+    return Dataset({"labels": ["bad", "good"], "notes": []}, {"rows": columns})
+
+
+def readings(rows: int = 600) -> Dataset:
+    seconds = 300 * np.arange(rows)
+    columns = {
+        "time": seconds.astype("datetime64[s]").astype("datetime64[ns]"),
+        "value": 100 + 10 * np.sin(np.arange(rows) / 20),
+        "series": np.full(rows, "a", dtype=object),
+        "id": np.arange(rows),
+    }
+    return Dataset({"notes": []}, {"rows": columns})
+
+
+def judged(raw: Dataset, suite, **entry) -> dict:
+    return judge("mine", entry.get("task", "image"), suite(raw, entry))
+
+
+def test_clean_pictures_pass():
+    report = judged(pictures(), image.suite, shape=[8, 8, 1])
+    assert report["success"]
+    assert report["notes"] == []
+
+
+def blank(columns):
+    columns["image"][7] = 40
+
+
+def scaled_to_one(columns):
+    columns["image"] //= 255
+
+
+def unlabelled(columns):
+    columns["label"] = columns["label"].astype(object)
+    columns["label"][3] = None
+
+
+def unknown_label(columns):
+    columns["label"][:1] = "3"
+
+
+def class_missing(columns):
+    columns["label"][columns["label"] == "2"] = "0"
+
+
+def rare_class(columns):
+    columns["label"][:] = ["0", "1"] * 54 + ["2"] * 12
+    columns["label"][-11:] = "0"
+
+
+def doubles(columns):
+    columns["image"][:30] = columns["image"][0]
+
+
+def quarrels(columns):
+    columns["image"][:3] = columns["image"][0]  # of classes 0, 1 and 2
+
+
+@pytest.mark.parametrize(
+    ("corrupt", "column"),
+    [
+        (blank, "spread"),
+        (scaled_to_one, "brightest"),
+        (unlabelled, "label"),
+        (unknown_label, "label"),
+        (class_missing, "rows"),
+        (rare_class, "rows"),
+        (doubles, "digest"),
+        (quarrels, "labels_of_digest"),
+    ],
+)
+def test_corrupt_pictures_are_refused(corrupt, column):
+    raw = pictures()
+    corrupt(raw.splits["rows"])
+    assert column in refused_by(judged(raw, image.suite))
+
+
+def test_pictures_of_another_shape_are_refused():
+    assert refused_by(judged(pictures(), image.suite, shape=[28, 28, 3])) == {
+        "height",
+        "width",
+        "channels",
+    }
+
+
+def test_too_few_pictures_are_refused():
+    assert refused_by(judged(pictures(45), image.suite)) == {"expect_table_row_count_to_be_between"}
+
+
+def encoded(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0]).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_file_that_is_no_picture_is_refused_by_name():
+    raw = pictures()
+    columns = raw.splits["rows"]
+    files = [encoded(pixels) for pixels in columns["image"]]
+    columns["file"] = np.array([f"0/{row}.png" for row in range(120)], dtype=object)
+    columns["image"] = np.array(files, dtype=object)
+    assert judged(raw, image.suite, shape=[8, 8, 1])["success"]
+    columns["image"][5] = files[5][:40]
+    columns["image"][6] = b"no picture"
+    [check] = judged(raw, image.suite)["failed"]
+    assert (check["column"], check["failing"]) == ("pixel_type", 2)
+    assert [row["file"] for row in check["examples"]] == ["0/5.png", "0/6.png"]
+
+
+def test_clean_texts_pass():
+    report = judged(texts(), sentiment.suite)
+    assert report["success"]
+    assert report["notes"] == []
+
+
+def set_text(value, rows: int = 1):
+    def corrupt(columns):
+        columns["text"][:rows] = [f"{value}{row * '!'}" if value else value for row in range(rows)]
+
+    return corrupt
+
+
+def copied(columns):
+    columns["text"][2:40:2] = columns["text"][0]
+
+
+@pytest.mark.parametrize(
+    ("corrupt", "column"),
+    [
+        (set_text(None), "text"),
+        (set_text(""), "length"),
+        (set_text("   \n"), "length"),
+        (set_text("word " * 50_000), "length"),
+        (set_text("@#$% ^&*( }{:> ~~~ a", 20), "letters"),
+        (set_text("aaaaaaaaaaaaaaaaaaaaaaa", 20), "variety"),
+        (set_text("caf\ufffd au lait, tr\ufffds bon", 60), "broken"),
+        (copied, "digest"),
+    ],
+)
+def test_corrupt_texts_are_refused(corrupt, column):
+    raw = texts()
+    corrupt(raw.splits["rows"])
+    assert column in refused_by(judged(raw, sentiment.suite))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "这部电影非常好看，我很喜欢",
+        "यह फिल्म बहुत अच्छी थी",
+        "このえいがはとてもよかった",
+        "الفيلم كان رائعا جدا",
+    ],
+)
+def test_texts_of_any_language_are_no_junk(text):
+    raw = texts()
+    raw.splits["rows"]["text"][:] = [f"{text} {row}" for row in range(300)]
+    assert judged(raw, sentiment.suite)["success"]
+
+
+def test_markup_is_found_and_told_without_refusing():
+    raw = texts()
+    raw.splits["rows"]["text"][:180] += "<br /><br />again"
+    report = judged(raw, sentiment.suite)
+    assert report["success"]
+    [note] = report["notes"]
+    assert "<br />: not so for 180 of 300 texts; raw text stays raw" in note
+
+
+def test_a_label_that_is_spelled_wrongly_is_shown():
+    raw = texts()
+    raw.splits["rows"]["label"][4] = "baad"
+    [check] = judged(raw, sentiment.suite)["failed"]
+    assert check["expectation"] == "expect_column_values_to_be_in_set"
+    assert check["examples"] == [{"id": 4, "label": "baad"}]
+
+
+def test_a_clean_series_passes():
+    report = judged(readings(), forecast.suite, **SERIES)
+    assert report["success"]
+    assert report["notes"] == []
+
+
+def set_value(value, rows=slice(9, 10)):
+    def corrupt(columns):
+        columns["value"][rows] = value
+
+    return corrupt
+
+
+def no_time(columns):
+    columns["time"][4] = np.datetime64("NaT")
+
+
+def backwards(columns):
+    columns["time"][[20, 30]] = columns["time"][[30, 20]]
+
+
+def stopped_clock(columns):
+    columns["time"][20:40] = columns["time"][20]
+
+
+def other_interval(columns):
+    columns["time"][:] = columns["time"][0] + 2 * (columns["time"] - columns["time"][0])
+
+
+def jitter(columns):
+    columns["time"][::3] += np.timedelta64(90, "s")
+
+
+def holes(columns):
+    columns["time"] += (np.arange(600) // 12) * np.timedelta64(3600, "s")
+
+
+@pytest.mark.parametrize(
+    ("corrupt", "column"),
+    [
+        (set_value(np.nan), "value"),
+        (set_value(np.inf), "value"),
+        (set_value(401.0), "value"),
+        (set_value(100.0, slice(None)), "spread"),
+        (no_time, "time"),
+        (backwards, "step"),
+        (stopped_clock, "step"),
+        (other_interval, "step"),
+        (jitter, "beside"),
+        (holes, "missed"),
+    ],
+)
+def test_a_corrupt_series_is_refused(corrupt, column):
+    raw = readings()
+    corrupt(raw.splits["rows"])
+    assert column in refused_by(judged(raw, forecast.suite, **SERIES, range=[40, 400]))
+
+
+def test_a_series_too_short_for_ten_windows_is_refused():
+    assert refused_by(judged(readings(140), forecast.suite, **SERIES)) == {"rows"}
+
+
+def test_what_is_handled_in_a_series_is_told_without_refusing():
+    raw = readings()
+    columns = raw.splits["rows"]
+    columns["time"][50:] += np.timedelta64(12, "h")  # a hole
+    columns["time"][101] = columns["time"][100]  # a double stamp
+    columns["time"][200] += np.timedelta64(60, "s")  # jitter
+    report = judged(readings(), forecast.suite, **SERIES)
+    assert report["notes"] == []
+    report = judged(raw, forecast.suite, **SERIES)
+    assert report["success"]
+    told = " | ".join(report["notes"])
+    assert "no time stamp occurs twice: not so for 1 of 600 readings; prepare keeps" in told
+    assert "whole multiples of 300 s: not so for 2 of 600" in told
+    assert "not so for 1 of 600 readings; such holes are not filled, and no window spans" in told
+
+
+def test_trading_days_may_skip_weekends():
+    raw = readings()
+    raw.splits["rows"]["time"] += (np.arange(600) // 5) * np.timedelta64(2, "D")
+    assert judged(raw, forecast.suite, **SERIES, grid="rows")["success"]
+
+
+def test_short_series_are_told_when_they_are_left_out():
+    raw = readings()
+    raw.splits["rows"]["series"][:100] = "b"
+    report = judged(raw, forecast.suite, **SERIES, min_rows=200)
+    assert report["success"]
+    assert "at least 200 readings: not so for 1 of 2 series" in report["notes"][0]
