@@ -1,0 +1,124 @@
+"""Killed anywhere, the next run mends it: no orphan publishes, no half-written file stays."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from checkouts import Checkout, reviews, write_reviews
+from test_versions import MINE
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def mine(checkout) -> Checkout:
+    checkout.declare("mine", **MINE)
+    write_reviews(checkout.folder / MINE["path"], reviews())
+    return checkout
+
+
+def until(condition, seconds: float = 60):
+    """The first true value of `condition()`, asked again and again until the deadline."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {condition}")
+
+
+def begin(checkout: Checkout, *command: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        command, cwd=checkout.folder, env=checkout.env,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def working(place: Path) -> int | None:
+    """The process id of the stage that is filling a temporary folder in `place`."""
+    return next((int(path.name.split(".")[-1]) for path in place.glob(".mine.*")), None)
+
+
+def ended(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+DVC = ("dvc", "repro", "prepare@mine")
+OURS = (sys.executable, "-c", "from data import versions; versions.reproduce('mine')")
+
+
+@pytest.mark.parametrize("command", [DVC, OURS], ids=["dvc", "ours"])
+@pytest.mark.parametrize("stage", ["raw", "reports", "prepared"])
+def test_a_stage_ends_with_its_parent_and_the_next_run_mends(mine, stage, command):
+    place = mine.folder / "data" / stage
+    process = begin(mine, *command)
+    pid = until(lambda: working(place))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    until(lambda: ended(pid))
+    assert not (place / "mine").exists()
+    assert mine.versions("reproduce('mine')") == "None"
+    assert mine.versions("up_to_date(['mine'])") == "True"
+    assert working(place) is None
+
+
+def test_a_killed_stage_is_a_failure_and_leaves_nothing(mine):
+    process = begin(mine, *DVC)
+    pid = until(lambda: working(mine.folder / "data" / "reports"))
+    os.kill(pid, signal.SIGKILL)
+    assert process.wait() != 0
+    assert not (mine.folder / "data" / "reports" / "mine").exists()
+    assert not (mine.folder / "data" / "prepared").exists()
+    assert mine.versions("reproduce('mine')") == "None"
+
+
+def test_half_written_tables_of_dvc_are_written_anew(mine):
+    mine.versions("reproduce('mine')")
+    named = mine.versions("dataset_hash('mine')")
+    lock = mine.folder / "dvc.lock"
+    for cut in (3, 7, 11):  # at a few places, within and between its lines
+        lock.write_text(lock.read_text()[: lock.stat().st_size * cut // 13])
+        (mine.folder / ".dvc" / "tmp" / "rwlock").write_text('{"write": {"/da')
+        assert mine.versions("reproduce('mine')") == "None"
+        assert mine.versions("dataset_hash('mine')") == named
+
+
+def test_two_runs_at_once_wait_for_each_other(mine):
+    both = [begin(mine, *OURS), begin(mine, *OURS)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert mine.versions("up_to_date(['mine'])") == "True"
+
+
+def test_the_gate_lets_no_packet_leave(mine):
+    mine.versions("reproduce('mine')")
+    spy = (
+        "import json, runpy, sys\n"
+        "def spy(event, arguments):\n"
+        "    if event in ('socket.connect', 'socket.getaddrinfo', 'socket.sendto'):\n"
+        "        open('packets', 'a').write(json.dumps([event, repr(arguments)]) + chr(10))\n"
+        "sys.addaudithook(spy)\n"
+        "sys.argv = ['data.validate', 'mine']\n"
+        "runpy.run_module('data.validate', run_name='__main__')\n"
+    )
+    mine.env |= {"GX_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    assert mine.run(sys.executable, "-c", spy).returncode == 0
+    packets = mine.folder / "packets"
+    assert not packets.exists(), [json.loads(line) for line in packets.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("name", ["digits", "imdb", "glucose"])
+def test_another_checkout_makes_the_same_bytes(checkout, name):
+    import yaml
+    from checkouts import ROOT
+
+    assert checkout.versions(f"reproduce('{name}')") == "None"
+    here = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    there = yaml.safe_load((checkout.folder / "dvc.lock").read_text())["stages"]
+    for stage in ("ingest", "validate", "prepare"):
+        assert there[f"{stage}@{name}"]["outs"] == here[f"{stage}@{name}"]["outs"]

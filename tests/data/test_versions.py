@@ -1,0 +1,151 @@
+"""Versions of own data through DVC: made, changed, refused, sent, fetched elsewhere by hash."""
+
+import json
+import re
+import shutil
+
+import pytest
+from checkouts import Checkout, reviews, write_reviews
+
+from data import prepared
+
+MINE = {
+    "task": "sentiment",
+    "kind": "csv",
+    "path": "mine/reviews.csv",
+    "columns": {"text": "review", "label": "verdict"},
+    "labels": ["bad", "good"],
+}
+CAUGHT = """
+from data import versions
+from data.errors import DataError
+try: versions.{call}
+except DataError as error: print(type(error).__name__, str(error).replace(chr(10), ' | '))
+"""
+
+
+def caught(checkout: Checkout, call: str) -> str:
+    """The kind and the message of the error that a call of data.versions raises."""
+    import sys
+
+    done = checkout.run(sys.executable, "-c", CAUGHT.format(call=call))
+    return done.stdout.strip() or done.stderr
+
+
+@pytest.fixture(scope="module")
+def made(shared_checkout) -> Checkout:
+    """A checkout in which `mine`, an own CSV, has been made; its tests leave it as it was."""
+    shared_checkout.declare("mine", **MINE)
+    write_reviews(shared_checkout.folder / MINE["path"], reviews())
+    assert shared_checkout.versions("reproduce('mine')") == "None"
+    return shared_checkout
+
+
+def test_own_data_is_prepared_and_named(made):
+    assert re.fullmatch(r"[0-9a-f]{32}\.dir", made.versions("dataset_hash('mine')"))
+    data = prepared.read(made.folder / "data" / "prepared" / "mine")
+    assert data.facts["rows"] == {"train": 76, "validation": 20, "test": 24}
+    assert data.facts["labels"] == ["bad", "good"]
+    assert made.versions("up_to_date(['mine'])") == "True"
+    assert made.versions("outdated(['mine', 'digits'])") == "['digits']"
+    assert made.versions("dataset_hash('digits')") == "None"
+
+
+def test_a_changed_file_makes_another_version_and_back_the_same(made):
+    before = made.versions("dataset_hash('mine')")
+    write_reviews(made.folder / MINE["path"], reviews(130))
+    assert made.versions("up_to_date(['mine'])") == "False"
+    made.versions("reproduce('mine')")
+    assert made.versions("dataset_hash('mine')") != before
+    write_reviews(made.folder / MINE["path"], reviews())
+    made.versions("reproduce('mine')")
+    assert made.versions("dataset_hash('mine')") == before
+
+
+@pytest.mark.parametrize("path", ["data/sources/csv.py", "params.yaml", "data/prepared/mine"])
+def test_changed_code_parameters_and_lost_outputs_are_noticed(made, path):
+    touched = made.folder / path
+    if touched.is_dir():
+        aside = touched.rename(made.folder / "aside")
+        assert made.versions("up_to_date(['mine'])") == "False"
+        aside.rename(touched)
+    else:
+        before = touched.read_text()
+        touched.write_text(
+            before.replace("[bad, good]", "[good, bad]").replace("- bad", "- awful") + "\n#\n"
+        )
+        assert made.versions("up_to_date(['mine'])") == "False"
+        touched.write_text(before)
+    assert made.versions("up_to_date(['mine'])") == "True"
+
+
+def test_a_refusal_keeps_its_report_and_is_never_taken_for_done(made):
+    good = made.versions("dataset_hash('mine')")
+    write_reviews(made.folder / MINE["path"], [(text, "bad") for text, _ in reviews()])
+    told = caught(made, "reproduce('mine')")
+    assert told.startswith("GateRefused the gate refused mine")
+    assert "no class is missing: not so for 1 of 2 classes" in told
+    reports = made.folder / "data" / "reports" / "mine"
+    report = json.loads((reports / "validation.json").read_text())
+    assert report["success"] is False
+    assert report["failed"][0]["examples"] == [{"label": "good", "rows": 0}]
+    assert "is refused" in (reports / "validation.html").read_text()
+    assert made.versions("up_to_date(['mine'])") == "False"
+    plain = made.run("dvc", "repro", "prepare@mine")
+    assert plain.returncode != 0
+    assert "failed to reproduce 'validate@mine'" in plain.stderr
+    assert "no class is missing" in plain.stderr
+    write_reviews(made.folder / MINE["path"], reviews())
+    made.versions("reproduce('mine')")
+    assert made.versions("dataset_hash('mine')") == good
+
+
+def test_what_is_wrong_is_told_in_one_sentence(made):
+    assert "did you mean 'mine'?" in caught(made, "reproduce('mime')")
+    source = made.folder / MINE["path"]
+    kept = source.rename(source.with_suffix(".kept"))
+    assert "mine/reviews.csv" in caught(made, "reproduce('mine')")
+    source.write_text(kept.read_text()[:200])
+    told = caught(made, "reproduce('mine')")
+    assert told.startswith("DataError ingest mine: mine/reviews.csv is not a whole CSV")
+    raw = made.folder / "data" / "raw"
+    assert [path for path in raw.iterdir() if path.name.startswith(".")] == []
+    kept.replace(source)
+    made.versions("reproduce('mine')")
+    assert made.versions("up_to_date(['mine'])") == "True"
+
+
+def test_a_hash_is_enough_to_fetch_the_data_elsewhere(made, tmp_path):
+    made.versions("push('mine')")
+    remote = made.folder / ".espalier" / "dvc-remote"
+    sent = sorted(remote.rglob("*"))
+    made.versions("push('mine')")
+    assert sorted(remote.rglob("*")) == sent
+    named = made.versions("dataset_hash('mine')")
+    other = Checkout(tmp_path / "elsewhere")
+    (other.folder / ".dvc" / "config").write_text(
+        f"[core]\nanalytics = false\nremote = far\n['remote \"far\"']\nurl = {remote}\n"
+    )
+    folder = tmp_path / "fetched" / named
+    other.versions(f"fetch('{named}', 'mine', versions.Path('{folder}'))")
+    here = made.folder / "data" / "prepared" / "mine"
+    assert {p.name for p in folder.iterdir()} == {p.name for p in here.iterdir()}
+    for path in here.iterdir():
+        assert (folder / path.name).read_bytes() == path.read_bytes()
+    assert list(folder.parent.iterdir()) == [folder]
+    unknown = f"fetch('{'0' * 32}.dir', 'mine', versions.Path('{tmp_path}/none'))"
+    assert "has no 0000" in caught(other, unknown)
+    assert "expected 32 hexadecimal digits" in caught(other, "fetch('latest', 'mine', None)")
+
+
+def test_an_interrupted_push_is_finished_by_the_next(made):
+    made.versions("push('mine')")
+    remote = made.folder / ".espalier" / "dvc-remote"
+    whole = {path: path.read_bytes() for path in remote.rglob("*") if path.is_file()}
+    for path in list(whole)[::2]:
+        path.unlink()
+    made.versions("push('mine')")
+    assert {path: path.read_bytes() for path in remote.rglob("*") if path.is_file()} == whole
+    shutil.rmtree(remote)
+    made.versions("push('mine')")
+    assert {path: path.read_bytes() for path in remote.rglob("*") if path.is_file()} == whole
