@@ -1,0 +1,121 @@
+"""Which architectures there are, their complete parameters, and the code that each depends on.
+
+One file is one architecture: `models/<task>/<arch>.py` holds `build(...)`, whose keyword-only
+arguments are parameters, and the defaults `INPUTS` (of the inputs' `fit`) and `FIT` (of the
+training). A file laid there is found; nothing else has to be told.
+"""
+
+import ast
+import importlib
+import inspect
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+from models.errors import UnknownName, WrongParameter
+
+TASKS = ("image", "sentiment", "forecast")
+
+# From the oldest and simplest to the newest; an architecture not named here comes after these.
+TEXTBOOK_ORDER = (
+    "perceptron", "ann", "ann_batchnorm", "ann_dropout", "cnn", "deep_cnn", "simple_rnn", "lstm",
+    "gru", "deep_rnn", "deep_lstm", "deep_gru", "bilstm", "seq2seq", "autoencoder", "transformer",
+)  # fmt: skip
+
+_ROOM = Path(__file__).parent
+# What every run passes through, whatever its architecture.
+_SHARED = ("train", "measure", "package")
+
+
+def names(task: str) -> list[str]:
+    """Return the architectures of a task in textbook order. Raises UnknownName."""
+    if task not in TASKS:
+        raise UnknownName("task", task, TASKS)
+    found = {path.stem for path in (_ROOM / task).glob("[!_]*.py")}
+    ranks = {name: rank for rank, name in enumerate(TEXTBOOK_ORDER)}
+    return sorted(found, key=lambda name: (ranks.get(name, len(ranks)), name))
+
+
+def module(task: str, arch: str) -> ModuleType:
+    """Import the file of one architecture; keras is imported only once it builds."""
+    known = names(task)
+    if arch not in known:
+        raise UnknownName(f"{task} architecture", arch, known)
+    return importlib.import_module(f"models.{task}.{arch}")
+
+
+def resolve(task: str, arch: str, overrides: Mapping, facts: Mapping) -> dict:
+    """Return the complete, flat parameters of a run, as JSON would hold them.
+
+    overrides: values by parameter name, over the architecture's own defaults.
+    facts: the dataset's; its task, where known, must be this one.
+    Raises UnknownName (with the nearest known name) and WrongParameter.
+    """
+    if facts.get("task", task) != task:
+        raise WrongParameter(
+            f"{facts['name']} is a dataset for {facts['task']}: it cannot train a model for {task}."
+        )
+    parameters = defaults(task, arch)
+    for name, value in overrides.items():
+        if name not in parameters:
+            raise UnknownName(f"parameter of {task}/{arch}", name, parameters)
+        parameters[name] = _checked(name, value, parameters[name])
+    return parameters
+
+
+def defaults(task: str, arch: str) -> dict:
+    """Return every parameter of an architecture with its default, those of `build` first."""
+    file = module(task, arch)
+    return build_defaults(file) | file.INPUTS | file.FIT
+
+
+def build_defaults(file: ModuleType) -> dict:
+    """Return the keyword-only arguments of a file's `build` with their defaults."""
+    arguments = inspect.signature(file.build).parameters.values()
+    return {one.name: one.default for one in arguments if one.kind is one.KEYWORD_ONLY}
+
+
+def sources(task: str, arch: str) -> list[Path]:
+    """Return the files in `models/` that a run of this architecture executes, sorted.
+
+    The static closure of imports, so that editing one architecture leaves the others'
+    fingerprints alone.
+    """
+    module(task, arch)
+    waiting = [_ROOM / task / f"{arch}.py", *(_ROOM / f"{name}.py" for name in _SHARED)]
+    found = set()
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += _imported(path)
+    return sorted(found)
+
+
+def _imported(path: Path) -> list[Path]:
+    """Return the files of this room that a file imports, anywhere in it."""
+    dotted = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            dotted |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            dotted |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    paths = (_ROOM.parent / f"{name.replace('.', '/')}.py" for name in dotted)
+    return [path for path in paths if path.is_relative_to(_ROOM) and path.is_file()]
+
+
+def _checked(name: str, value, default):
+    """Return `value` in the default's type, or say what is allowed."""
+    if default is None and value is None:
+        return None
+    kind = int if default is None else type(default)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise WrongParameter(f"{name} must be {kind.__name__}, like {default!r}, not {value!r}.")
+    if kind is int and value < 1:
+        raise WrongParameter(f"{name} must be at least 1, not {value!r}.")
+    if kind is float and not 0 <= value < math.inf:
+        raise WrongParameter(f"{name} must be a finite number, 0 or more, not {value!r}.")
+    return value

@@ -1,0 +1,44 @@
+"""What can go wrong here on the way to a trained model: each says what was received and allowed."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class ModelError(ValueError):
+    """A request for a model, or a model itself, is wrong; the message is fit for the user."""
+
+
+class ParameterError(ModelError):
+    """A name or a value that the user gave is not one that there is."""
+
+
+class UnknownName(ParameterError):
+    """There is no such task, architecture or parameter."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]):
+        known = sorted(known)
+        near = difflib.get_close_matches(str(name), known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"There is no {what} {name!r}.{hint} Known are: {', '.join(known)}.")
+
+
+class WrongParameter(ParameterError):
+    """A parameter's value has the wrong type or lies outside its range."""
+
+
+class WrongData(ModelError):
+    """A split holds too little to train or to measure on."""
+
+
+class TrainingDiverged(ModelError):
+    """The loss is not finite any more."""
+
+    def __init__(self, arch: str, epoch: int, loss: float):
+        super().__init__(
+            f"The loss of {arch} became {loss} in epoch {epoch}: "
+            "lower learning_rate, or look for outliers in the data."
+        )
+
+
+class ExportMismatch(ModelError):
+    """The exported graph does not compute what the Keras model computes, or may not be served."""

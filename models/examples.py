@@ -1,0 +1,49 @@
+"""From a prepared split to what Keras fits on: input tensors and targets."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from models.errors import WrongData
+from models.inputs import ImageInputs, SeriesInputs, TextInputs, Windows
+
+Inputs = ImageInputs | TextInputs | SeriesInputs
+Split = Mapping[str, np.ndarray]
+
+
+class Examples(NamedTuple):
+    """Rows that a model can be fitted or measured on."""
+
+    tensor: np.ndarray  # what `inputs.to_tensor` gives, (row, …)
+    target: np.ndarray  # int64 label (row,), or float32 standard scores (window, horizon)
+    windows: Windows | None  # of a series
+
+
+def fit_inputs(split: Split, facts: Mapping, parameters: Mapping) -> Inputs:
+    """Fit the inputs of the dataset's task on the training split."""
+    if facts["task"] == "image":
+        return ImageInputs.fit(split["image"], facts["labels"], parameters["size"])
+    if facts["task"] == "sentiment":
+        words, length = parameters["words"], parameters["length"]
+        return TextInputs.fit(split["text"], facts["labels"], words, length)
+    return SeriesInputs.fit(split["value"], facts["history"], facts["horizon"])
+
+
+def examples(inputs: Inputs, split: Split, stride: int = 1) -> Examples:
+    """Turn a split into tensors and targets.
+
+    stride: rows between neighbouring windows of a series.
+    Raises WrongData when nothing is left, InputError when a row is not fit for the model.
+    """
+    if inputs.kind == "series":
+        windows = inputs.windows(split, stride)
+        if not len(windows.start):
+            raise WrongData(
+                f"No unbroken stretch of this split holds {inputs.history} values of history and "
+                f"{inputs.horizon} observed targets: take a longer series, or less of both."
+            )
+        return Examples(inputs.to_tensor(windows.history), inputs.scaled(windows.target), windows)
+    if not len(split["label"]):
+        raise WrongData("A split without rows cannot be trained or measured on.")
+    return Examples(inputs.to_tensor(split[inputs.kind]), split["label"], None)
