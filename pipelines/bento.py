@@ -1,0 +1,148 @@
+"""Package the published champions with the code that serves them, as a Bento.
+
+The Bento holds serving/, the two files that it shares with training, and the champions; it starts
+with `bentoml serve espalier:latest` where this checkout and TensorFlow are not.
+"""
+
+import filecmp
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from models import artifact
+from pipelines import environment, publish, settings
+
+NAME = "espalier"
+SHARED = ("models/__init__.py", "models/inputs.py", "models/artifact.py")
+# What serving/ imports; all that these need is pinned with them.
+NEEDS = ("httptools", "numpy", "onnxruntime", "orjson", "pillow", "python-multipart", "uvloop")
+
+# BentoML imports the service to describe it, which this process must not: a process of its own.
+BUILD = """
+import json, sys, bentoml
+print(bentoml.bentos.build("serving.service:Espalier", **json.load(sys.stdin)).tag)
+"""
+
+
+class BuildError(RuntimeError):
+    """The Bento could not be built; the message says why."""
+
+
+def build() -> dict:
+    """Build a Bento of the champions that are published; returns its tag, path and champions."""
+    published = _published()
+    if not published:
+        raise BuildError("there is no champion to package yet: `espalier run` makes them")
+    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
+        context = Path(scratch)
+        for target, source in _contents(published):
+            (context / target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, context / target)
+        built = subprocess.run(
+            [sys.executable, "-c", BUILD],
+            cwd=context,
+            env=os.environ | {"ESPALIER_TASKS": ",".join(published)},
+            input=json.dumps(_options(context, published)),
+            capture_output=True,
+            text=True,
+        )
+    if built.returncode:
+        raise BuildError(f"bentoml could not build: {built.stderr.strip().splitlines()[-1]}")
+    tag = built.stdout.split()[-1]
+    champions = {task: f"{p['name']}/{p['version']}" for task, p in published.items()}
+    return {"tag": tag, "path": str(_place(tag)), "champions": champions}
+
+
+def current() -> str | None:
+    """The newest Bento's tag, if it holds the published champions and the present code."""
+    latest = _bentos() / "latest"
+    if not latest.is_file():
+        return None
+    tag = f"{NAME}:{latest.read_text().strip()}"
+    source = _place(tag) / "src"
+    contents = list(_contents(_published()))
+    if all(
+        (source / target).is_file() and filecmp.cmp(source / target, here, shallow=False)
+        for target, here in contents
+    ):
+        return tag
+    return None
+
+
+def _published() -> dict[str, dict]:
+    pointers = {task: publish.read(task) for task in settings.TASKS}
+    return {task: pointer for task, pointer in pointers.items() if pointer is not None}
+
+
+def _contents(published: dict[str, dict]) -> Iterator[tuple[str, Path]]:
+    """Each file of the Bento, and the file here that it is a copy of."""
+    for path in sorted((environment.ROOT / "serving").glob("*.py")):
+        yield f"serving/{path.name}", path
+    for name in SHARED:
+        yield name, environment.ROOT / name
+    for task, pointer in published.items():
+        for path in sorted((publish.folder() / pointer["artifact"]).iterdir()):
+            yield f"champions/{pointer['artifact']}/{path.name}", path
+        yield f"champions/{task}.json", publish.folder() / f"{task}.json"
+
+
+def _options(context: Path, published: dict[str, dict]) -> dict:
+    """The arguments of bentoml.bentos.build. Labels carry each champion's name and fingerprint."""
+    labels = {}
+    for task, pointer in published.items():
+        folder = publish.folder() / pointer["artifact"]
+        manifest = artifact.check(folder, pointer["manifest_sha256"])
+        labels[task] = f"{pointer['name']}/{pointer['version']}"
+        labels[f"{task}.fingerprint"] = manifest["fingerprint"]
+    return {
+        "name": NAME,
+        "build_ctx": str(context),
+        "include": ["serving/**", "models/**", "champions/**"],
+        "labels": labels,
+        "description": "The champions of " + ", ".join(published) + ", and what serves them.",
+        "envs": [{"name": "ESPALIER_TASKS", "value": ",".join(published)}],
+        "python": {"packages": _pinned(NEEDS), "lock_packages": False},
+        "docker": {
+            "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
+            # A container's loopback is its own: what may reach it is for `docker run -p` to say.
+            "env": {"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOST": "0.0.0.0"},
+        },
+    }
+
+
+def _pinned(names: tuple[str, ...]) -> list[str]:
+    """Every package that these and BentoML need, at the version installed here."""
+    waiting, seen, pins = [Requirement(name) for name in ("bentoml", *names)], set(), {}
+    while waiting:
+        wanted = waiting.pop()
+        if (wanted.name, frozenset(wanted.extras)) in seen:
+            continue
+        seen.add((wanted.name, frozenset(wanted.extras)))
+        found = metadata.distribution(wanted.name)
+        pins[canonicalize_name(wanted.name)] = found.version
+        needed = [Requirement(line) for line in found.requires or []]
+        waiting += [one for one in needed if _applies(one, wanted.extras)]
+    del pins["bentoml"]  # BentoML adds itself
+    return [f"{name}=={version}" for name, version in sorted(pins.items())]
+
+
+def _applies(requirement: Requirement, extras: set[str]) -> bool:
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras | {""})
+
+
+def _bentos() -> Path:
+    return Path(os.environ["BENTOML_HOME"]) / "bentos" / NAME
+
+
+def _place(tag: str) -> Path:
+    return _bentos() / tag.partition(":")[2]

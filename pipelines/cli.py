@@ -48,8 +48,9 @@ def run(
     from pipelines import run as step
     from pipelines import settings
 
-    settings.one_of("runner", runner, ("local", "pool"))
     _divert("run", as_json)
+    settings.one_of("runner", runner, ("local", "pool"))
+    settings.profile(profile)
     outcomes, code = step.run(step.asked(task, dataset), profile, runner)
     _say(as_json, {"tasks": outcomes}, lambda: step.show(outcomes))
     raise typer.Exit(code)
@@ -134,9 +135,15 @@ def main() -> None:
 def _told(error: Exception) -> int:
     """Print what went wrong for a person; returns the exit code."""
     from data.errors import GateRefused
-    from models.errors import ParameterError
+    from models.errors import UnknownName, WrongParameter
 
-    codes = {GateRefused: REFUSED, LockHeldError: LOCKED, UsageError: USAGE, ParameterError: USAGE}
+    codes = {
+        GateRefused: REFUSED,
+        LockHeldError: LOCKED,
+        UsageError: USAGE,
+        UnknownName: USAGE,
+        WrongParameter: USAGE,
+    }
     code = next((code for kind, code in codes.items() if isinstance(error, kind)), FAILED)
     traceback.print_exc()
     console.err().print(f"espalier: {error}", markup=False)

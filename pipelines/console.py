@@ -82,24 +82,23 @@ def stage(name: str) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def epochs(name: str, total: int, score: str) -> Iterator[Callable[[int, dict], None]]:
+def epochs(name: str, total: int) -> Iterator[Callable[[int, dict], None]]:
     """A live bar over the epochs of a fit; call what it yields after each: (epoch from 1, metrics).
 
-    `score` is the metric shown beside the bar. Without a terminal nothing is drawn.
+    The validation loss is shown beside the bar. Without a terminal nothing is drawn.
     """
     columns = (
         TextColumn(f"  {name:<12}"),
         BarColumn(bar_width=30),
         TextColumn("epoch {task.completed}/{task.total}"),
-        TextColumn("{task.fields[score]}"),
+        TextColumn("{task.fields[loss]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=out(), transient=True) as progress:
-        bar = progress.add_task(name, total=total, score="")
+        bar = progress.add_task(name, total=total, loss="")
 
         def advance(epoch: int, metrics: dict) -> None:
-            shown = f"{score} {metrics[score]:.4f}" if score in metrics else ""
-            progress.update(bar, completed=epoch, score=shown)
+            progress.update(bar, completed=epoch, loss=f"val_loss {metrics['val_loss']:.4f}")
 
         yield advance
 

@@ -45,12 +45,13 @@ def retrain(
         )
         known = tracking.reusable(fits)
         missing = [fit for fit in fits if fit.fingerprint not in known]
+        fitted = {}
         if missing or not promote.settled(task, dataset, dataset_hash, [*known.values()]):
             with tracking.parent(task, dataset, dataset_hash, profile, "retrain") as parent:
                 (on_pool if runner == "pool" else in_turn)(missing, parent)
-                done = known | tracking.reusable(missing)
-                consider(task, dataset, dataset_hash, [*done.values()])
-        return promote.outcome(task, dataset, dataset_hash, fits, missing)
+                fitted = tracking.reusable(missing)
+                consider(task, dataset, dataset_hash, [*known.values(), *fitted.values()])
+        return promote.outcome(task, dataset, dataset_hash, len(fitted), len(known))
 
 
 @prefect.flow

@@ -5,7 +5,9 @@ from collections import defaultdict
 
 from rich.table import Table
 
+from data import versions
 from pipelines import choose, registry, tracking
+from pipelines.settings import UsageError
 from pipelines.tracking import Record
 
 
@@ -30,6 +32,16 @@ def compare(task: str, dataset: str, dataset_hash: str) -> dict:
         "floor": _floor(records),
         "rows": rows,
     }
+
+
+def present(task: str, dataset: str) -> dict:
+    """The leaderboard at the hash that the checkout's dvc.lock names."""
+    dataset_hash = versions.dataset_hash(dataset)
+    if dataset_hash is None:
+        raise UsageError(
+            f"{dataset} has no version here yet: `espalier run --dataset {dataset}` makes one"
+        )
+    return compare(task, dataset, dataset_hash)
 
 
 def table(board: dict) -> Table:

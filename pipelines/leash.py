@@ -24,7 +24,7 @@ def started(command: list[str], log: Path, **popen) -> Iterator[subprocess.Popen
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         leash = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.leash", *command],
+            [sys.executable, "-P", __file__, *command],  # -P: the command's folder is not ours
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=subprocess.STDOUT,

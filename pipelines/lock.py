@@ -31,9 +31,7 @@ def hold(task: str, wait_seconds: float = 0) -> Iterator[None]:
         ) from None
     try:
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        holder.write_text(
-            json.dumps({"pid": os.getpid(), "command": sys.argv, "started": started})
-        )
+        holder.write_text(json.dumps({"pid": os.getpid(), "command": sys.argv, "started": started}))
         yield
     finally:
         holder.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from models import artifact
 from pipelines import choose, console, environment, publish, registry, service, settings, tracking
 from pipelines.choose import Decision
-from pipelines.plan import Fit
 from pipelines.registry import Version
 from pipelines.tracking import Record
 
@@ -96,17 +95,29 @@ def _published(task: str, dataset: str, champion: Version) -> bool:
     return publish.names(publish.read(task), champion) and publish.intact(task)
 
 
-def outcome(
-    task: str, dataset: str, dataset_hash: str, fits: list[Fit], trained: list[Fit]
-) -> dict:
-    """What `espalier run --json` says of a task."""
+def outcome(task: str, dataset: str, dataset_hash: str, trained: int, reused: int) -> dict:
+    """What `espalier run --json` says of a task: the champion that stands, or why none does."""
     champion = registry.champion(task, dataset)
+    refused = [v for v in registry.versions(task, dataset) if v.state == "refused"]
     return {
         "dataset": dataset,
         "dataset_hash": dataset_hash,
-        "trained": len(trained),
-        "reused": len(fits) - len(trained),
+        "trained": trained,
+        "reused": reused,
         "champion": None if champion is None else _facts(task, champion),
+        "reason": refused[-1].reason if champion is None and refused else "",
+    }
+
+
+def nothing(dataset: str, reason: str) -> dict:
+    """The outcome of a task that was stopped before it could choose."""
+    return {
+        "dataset": dataset,
+        "dataset_hash": None,
+        "trained": 0,
+        "reused": 0,
+        "champion": None,
+        "reason": reason,
     }
 
 

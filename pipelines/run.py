@@ -3,17 +3,31 @@
 The plan needs no server and no framework, so that a run with nothing to do ends in seconds.
 """
 
+import importlib
+import json
 import threading
 import time
+import traceback
 
 from data import versions
-from data.errors import DataError, GateRefused
-from pipelines import bento, console, environment, leaderboard, plan, promote, publish
+from data.errors import GateRefused
+from pipelines import (
+    bento,
+    console,
+    environment,
+    leaderboard,
+    plan,
+    promote,
+    publish,
+    server,
+    service,
+    settings,
+    tracking,
+)
 from pipelines import dataset as data
-from pipelines import server, service, settings, tracking
 from pipelines.lock import LockHeldError
 
-# Exit codes, the one that outweighs the others first.
+# Exit codes of a task; of several the first of these that occurs is the run's.
 FAILED, LOCKED, REFUSED, DONE = 1, 75, 3, 0
 
 
@@ -28,19 +42,22 @@ def asked(task: str | None, dataset: str | None) -> dict[str, str]:
 def run(tasks: dict[str, str], profile: str, runner: str) -> tuple[dict[str, dict], int]:
     """Bring every task to a champion; returns each task's outcome and the exit code."""
     start = time.monotonic()
-    console.heading("plan")
+    console.heading("Plan")
     with console.stage("plan") as say:
         outcomes = finished(tasks, profile)
-        say(f"{len(outcomes)} of {len(tasks)} tasks have nothing to do")
-    todo = {task: dataset for task, dataset in tasks.items() if task not in outcomes}
+        say(f"nothing to do for {len(outcomes)} of {len(tasks)} tasks")
     codes = {task: _code(outcome) for task, outcome in outcomes.items()}
+    todo = {task: dataset for task, dataset in tasks.items() if task not in outcomes}
     if todo:
         with server.prefect():
-            _warm_up()
-            server.wait()
+            with console.stage("prefect") as say:
+                _warm_up()
+                server.wait()
+                say("server and frameworks are up")
             for task, dataset in todo.items():
                 outcomes[task], codes[task] = _retrain(task, dataset, profile, runner)
-    release()
+    if not set(codes.values()) & {FAILED, LOCKED}:
+        release(outcomes)
     console.line("total", "", time.monotonic() - start)
     worst = next(code for code in (FAILED, LOCKED, REFUSED, DONE) if code in codes.values())
     return {task: outcomes[task] for task in tasks}, worst
@@ -49,16 +66,48 @@ def run(tasks: dict[str, str], profile: str, runner: str) -> tuple[dict[str, dic
 def finished(tasks: dict[str, str], profile: str) -> dict[str, dict]:
     """The outcome of each task that has nothing left to do: data, fits, champion, pointer."""
     # MLflow takes seconds to import; DVC looks at the data in a process of its own meanwhile.
-    importing = threading.Thread(target=__import__, args=("mlflow",))
+    importing = threading.Thread(target=importlib.import_module, args=("mlflow",))
     importing.start()
     outdated = versions.outdated(list(tasks.values()))
     importing.join()
-    outcomes = {
+    found = {
         task: _finished(task, dataset, profile)
         for task, dataset in tasks.items()
         if dataset not in outdated
     }
-    return {task: outcome for task, outcome in outcomes.items() if outcome is not None}
+    return {task: outcome for task, outcome in found.items() if outcome is not None}
+
+
+def release(outcomes: dict[str, dict]) -> None:
+    """Package the published champions as a Bento and ask its endpoints, unless that was done."""
+    if bento.current() is not None or not any(map(publish.read, settings.TASKS)):
+        return
+    console.heading("Release")
+    with console.stage("bento") as say:
+        made = bento.build()
+        say(made["tag"])
+    with console.stage("smoke") as say:
+        tasks = list(made["champions"])
+        # An empty home: what answers is what the Bento carries.
+        empty = environment.home() / "empty"
+        with service.running(made["tag"], tasks, empty) as url:
+            answers = {task: service.smoke(url, task) for task in tasks}
+        say(f"{len(answers)} endpoints of {made['tag']} answered")
+    for task, answer in answers.items():
+        console.out().print(f"    POST /v1/{task} → {_short(answer)}", markup=False)
+
+
+def show(outcomes: dict[str, dict]) -> None:
+    """The last screen: a leaderboard a task, where things lie, what to type next."""
+    for task, outcome in outcomes.items():
+        if outcome["dataset_hash"] is None:
+            continue
+        console.out().print()
+        board = leaderboard.compare(task, outcome["dataset"], outcome["dataset_hash"])
+        console.out().print(leaderboard.table(board))
+        if outcome["champion"] is None:
+            console.out().print(f"No champion stands for {outcome['dataset']}: {outcome['reason']}")
+    console.out().print(_next(outcomes), markup=False)
 
 
 def _finished(task: str, dataset: str, profile: str) -> dict | None:
@@ -66,19 +115,16 @@ def _finished(task: str, dataset: str, profile: str) -> dict | None:
     facts = data.facts(data.folder(dataset))
     fits = plan.fits(task, dataset, dataset_hash, facts, profile=profile)
     known = tracking.reusable(fits)
-    if len(known) < len(fits):
+    records = list(known.values())
+    if len(known) < len(fits) or not promote.settled(task, dataset, dataset_hash, records):
         return None
-    if not promote.settled(task, dataset, dataset_hash, list(known.values())):
-        return None
-    return promote.outcome(task, dataset, dataset_hash, fits, trained=0)
+    return promote.outcome(task, dataset, dataset_hash, trained=0, reused=len(fits))
 
 
 def _warm_up() -> None:
     """Import what the flows need while the server starts: it has the other core."""
-    import keras  # noqa: F401
-    import mlflow  # noqa: F401
-
-    from pipelines import flows  # noqa: F401
+    for module in ("keras", "mlflow", "pipelines.flows"):
+        importlib.import_module(module)
 
 
 def _retrain(task: str, dataset: str, profile: str, runner: str) -> tuple[dict, int]:
@@ -87,13 +133,39 @@ def _retrain(task: str, dataset: str, profile: str, runner: str) -> tuple[dict, 
     console.heading(f"{task} · {dataset}")
     try:
         outcome = flows.retrain(task, dataset, profile, runner, wait_seconds=0)
+        return outcome, _code(outcome)
     except GateRefused as refusal:
+        reason, code = "the data was refused", REFUSED
         console.out().print(str(refusal), markup=False)
-        return _nothing(dataset, "the data was refused"), REFUSED
     except LockHeldError as held:
-        console.line("locked", str(held))
-        return _nothing(dataset, str(held)), LOCKED
+        reason, code = str(held), LOCKED
     except Exception as error:
-        ...
-        return _nothing(dataset, str(error)), FAILED
-    return outcome, _code(outcome)
+        traceback.print_exc()
+        reason, code = str(error), FAILED
+    console.line("stopped", reason)
+    return promote.nothing(dataset, reason), code
+
+
+def _code(outcome: dict) -> int:
+    return DONE if outcome["champion"] else REFUSED
+
+
+def _short(answer: dict) -> str:
+    shown = {name: answer[name] for name in ("label", "score", "forecast") if name in answer}
+    if "forecast" in shown:
+        shown["forecast"] = [round(value, 1) for value in shown["forecast"]]
+    model = answer["model"]
+    return f"{json.dumps(shown)} from {model['name']}/{model['version']}"
+
+
+def _next(outcomes: dict[str, dict]) -> str:
+    home = environment.home()
+    reports = ", ".join(f"data/reports/{o['dataset']}/validation.html" for o in outcomes.values())
+    task = next(iter(outcomes))
+    return f"""
+Reports   {reports}
+Log       {console.log()}
+Serve     espalier serve
+Compare   espalier compare --task {task}
+Look      mlflow ui --backend-store-uri sqlite:///{home / "mlflow.db"}
+"""

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from pipelines import environment, promote, publish, registry, service, settings
+from pipelines import environment, publish, registry, service, settings
 
 
 def serve(port: int) -> int:

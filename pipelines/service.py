@@ -36,7 +36,9 @@ def running(target: str, tasks: list[str], home: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     variables = os.environ | {"ESPALIER_HOME": str(home), "ESPALIER_TASKS": ",".join(tasks)}
     log = environment.home() / "logs" / "service.log"
-    with leash.started(command(target, port), log, cwd=environment.ROOT, env=variables) as process:
+    # A Bento brings its own code, which the checkout's must not stand in front of.
+    place = environment.ROOT if target == CHECKOUT else environment.home()
+    with leash.started(command(target, port), log, cwd=place, env=variables) as process:
         deadline, said = time.monotonic() + START_SECONDS, "it did not answer"
         while time.monotonic() < deadline and process.poll() is None:
             try:

@@ -33,11 +33,16 @@ def task_of(dataset: str) -> str:
     return known[one_of("dataset", dataset, known)]["task"]
 
 
-def overrides(profile: str, task: str, arch: str, dataset: str) -> dict:
-    """What `profile` says of this architecture: for all datasets, then for this one."""
+def profile(name: str) -> dict:
+    """What the profile says: task → architecture → `all` or a dataset → parameters."""
     profiles = _read()["profiles"]
-    chosen = (profiles[one_of("profile", profile, profiles)] or {}).get(task, {}).get(arch, {})
-    return {**chosen.get("all", {}), **chosen.get(dataset, {})}
+    return profiles[one_of("profile", name, profiles)]
+
+
+def overrides(profile_name: str, task: str, arch: str, dataset: str) -> dict:
+    """What the profile says of this architecture: for all datasets, and over it for this one."""
+    said = profile(profile_name).get(task, {}).get(arch, {})
+    return said.get("all", {}) | said.get(dataset, {})
 
 
 def one_of(what: str, value: str, known) -> str:

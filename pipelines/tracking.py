@@ -80,9 +80,7 @@ def experiment(task: str, dataset: str) -> str:
 
 
 @contextmanager
-def parent(
-    task: str, dataset: str, dataset_hash: str, profile: str, verb: str
-) -> Iterator[str]:
+def parent(task: str, dataset: str, dataset_hash: str, profile: str, verb: str) -> Iterator[str]:
     """A parent run for the time of the block; yields its id. It logs the dvc.lock in use."""
     client = connect()
     tags = {

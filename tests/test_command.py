@@ -1,0 +1,66 @@
+"""The command's edges: what it imports, how it ends, what it says."""
+
+import subprocess
+import sys
+
+import pytest
+from project import ROOT, espalier
+
+
+def test_help_imports_nothing_heavy():
+    ask = (
+        "import sys; from pipelines import cli; sys.argv = ['espalier', '--help']\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted(sys.modules), file=sys.stderr)"
+    )
+    asked = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True)
+    imported = set(eval(asked.stderr))
+    assert "typer" in imported
+    heavy = {"numpy", "pandas", "tensorflow", "keras", "mlflow", "prefect", "dvc", "bentoml"}
+    assert not imported & heavy
+
+
+@pytest.mark.parametrize("verb", ["run", "train", "compare", "build", "serve", "doctor"])
+def test_each_verb_has_help(verb):
+    done = espalier(ROOT, verb, "--help")
+    assert done.returncode == 0
+    assert "--help" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--task", "imagery"], "unknown task 'imagery': did you mean 'image'?"),
+        (["run", "--dataset", "digit"], "unknown dataset 'digit': did you mean 'digits'?"),
+        (["run", "--task", "image", "--dataset", "imdb"], "unknown dataset 'imdb'"),
+        (["run", "--profile", "quik"], "did you mean 'quick'?"),
+        (["run", "--runner", "pol"], "did you mean 'pool'?"),
+        (["train", "--task", "image", "--arch", "cnnn"], "'cnn'"),
+        (["train", "--task", "image", "--arch", "cnn", "--set", "epoch=3"], "'epochs'"),
+        (["train", "--task", "image", "--arch", "cnn", "--set", "epochs"], "key=value"),
+        (["train", "--task", "image", "--arch", "cnn", "--set", "epochs=-3"], "epochs"),
+        (["train", "--task", "image", "--arch", "cnn", "--seeds", "0"], "seeds"),
+        (["compare", "--task", "forecasts"], "did you mean 'forecast'?"),
+        (["compare"], "--task"),
+        (["fly"], "fly"),
+    ],
+)
+def test_wrong_usage_is_told_in_a_sentence(arguments, said, tmp_path):
+    done = espalier(ROOT, *arguments, ESPALIER_HOME=str(tmp_path))
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+
+
+def test_serve_without_a_champion_says_what_makes_one(tmp_path):
+    done = espalier(ROOT, "serve", ESPALIER_HOME=str(tmp_path))
+    assert done.returncode == 1
+    assert "espalier run" in done.stderr
+
+
+def test_build_without_a_champion_says_what_makes_one(tmp_path):
+    done = espalier(ROOT, "build", ESPALIER_HOME=str(tmp_path))
+    assert done.returncode == 1
+    assert "espalier run" in done.stderr

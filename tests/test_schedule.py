@@ -1,0 +1,104 @@
+"""A real Prefect server and two real workers: a scheduled retraining appears, and ends in a champion."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+import yaml
+from project import answer, copied, espalier, variables
+
+from pipelines import leash
+
+pytestmark = pytest.mark.slow
+
+TOOLS = os.path.dirname(sys.executable)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _until(found: Callable, seconds: float, what: str):
+    """Poll until `found()` is truthy and return that."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if value := found():
+                return value
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The project, whose schedule retrains the digits every minute instead of mnist_5k at night."""
+    folder = copied(tmp_path_factory.mktemp("scheduled") / "project")
+    deployed = yaml.safe_load((folder / "prefect.yaml").read_text())
+    wanted = {d["name"]: d for d in deployed["deployments"]}
+    image = wanted["image"]
+    image["parameters"] |= {"dataset": "digits"}
+    image["schedules"] = [{"cron": "* * * * *"}]
+    deployed["deployments"] = [image, wanted["gpu"]]
+    (folder / "prefect.yaml").write_text(yaml.safe_dump(deployed))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def api(project):
+    """The URL of a Prefect server, with both deployments and a worker for each pool."""
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    more = {
+        "PREFECT_API_URL": url,
+        "PREFECT_HOME": str(project / ".espalier" / "prefect"),
+        "PATH": os.pathsep.join([TOOLS, os.environ["PATH"]]),
+    }
+    logs, place = project / ".espalier" / "logs", {"cwd": project, "env": variables(**more)}
+
+    def prefect(*arguments: str) -> None:
+        done = subprocess.run(
+            ["prefect", "--no-prompt", *arguments], capture_output=True, text=True, **place
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    server = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    with leash.started(server, logs / "server.log", **place):
+        _until(lambda: httpx.get(f"{url}/health").is_success, 120, "the server's health")
+        for pool in ("cpu", "gpu"):
+            prefect("work-pool", "create", pool, "--type", "process")
+        prefect("deploy", "--all")
+        cpu = ["prefect", "worker", "start", "--pool", "cpu", "--limit", "1"]
+        gpu = ["prefect", "worker", "start", "--pool", "gpu", "--limit", "1"]
+        with (
+            leash.started(cpu, logs / "cpu.log", **place),
+            leash.started(gpu, logs / "gpu.log", **place),
+        ):
+            yield url
+
+
+def test_a_scheduled_run_ends_in_a_champion_with_the_local_fingerprints(project, api):
+    def finished() -> list[dict]:
+        asked = {"deployments": {"name": {"any_": ["image"]}}}
+        runs = httpx.post(f"{api}/flow_runs/filter", json=asked).json()
+        bad = [run for run in runs if run["state_type"] in ("FAILED", "CRASHED")]
+        assert not bad, bad[0]["state"]
+        return [r for r in runs if r["auto_scheduled"] and r["state_type"] == "COMPLETED"]
+
+    _until(finished, 540, "a scheduled retraining that completed")
+    board = answer(espalier(project, "compare", "--task", "image", "--dataset", "digits", "--json"))
+    assert {row["arch"] for row in board["rows"]} == {"perceptron", "ann", "cnn"}
+    assert [row["arch"] for row in board["rows"] if row["champion"]]
+
+    again = espalier(project, "run", "--dataset", "digits", "--json")
+    assert again.returncode == 0, again.stderr
+    task = answer(again)["tasks"]["image"]
+    assert (task["trained"], task["reused"]) == (0, 3)
