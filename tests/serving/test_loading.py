@@ -1,14 +1,17 @@
 """A pointer is followed only to what it may lead to, and each refusal says at which step it was."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tiny
 
 from models import artifact
+from models.inputs import InputError
 from serving.champions import Champions
 from serving.loading import Refused, load
+from serving.model import open_session
 
 
 def publish_with(home, task="image", **written):
@@ -84,9 +87,10 @@ def test_an_artifact_of_another_task(tmp_path):
 def test_answers_that_are_not_finite_are_no_answers(tmp_path):
     """A model that is finite on its golden requests may still not be on a client's."""
     tiny.publish(tmp_path, "forecast")
-    model = load(tmp_path / "published" / "forecast.json", "forecast")
-    tensor = np.full((1, tiny.HISTORY), np.inf, np.float32)
-    assert not np.isfinite(model.run(tensor)).all()
+    good = load(tmp_path / "published" / "forecast.json", "forecast")
+    graph = tiny.graph_of("forecast", output=np.nan).SerializeToString()
+    with pytest.raises(InputError, match="no finite answer"):
+        replace(good, session=open_session(graph)).answers([tiny.history()])
 
 
 class TestFolders:
