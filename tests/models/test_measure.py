@@ -1,0 +1,118 @@
+"""Metrics against scikit-learn, and intervals against what they promise."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from models import measure
+from models.inputs import ImageInputs, SeriesInputs
+
+LABELS = ["cat", "dog", "eel", "fox"]
+
+
+def _scored(labels, probabilities, floor=0):
+    split = {"image": np.zeros((len(labels), 1, 1, 1), np.uint8), "label": labels}
+    inputs = ImageInputs.fit(split["image"], LABELS)
+    return measure.score(lambda tensor: probabilities, inputs, floor, split, {"labels": LABELS})
+
+
+def test_class_metrics_are_those_of_scikit_learn():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 4, 400)
+    probabilities = random.dirichlet(np.ones(4), 400)
+    probabilities[np.arange(400), labels] += 0.3
+    scores = _scored(labels, probabilities)
+    predicted = probabilities.argmax(axis=1)
+    precision, recall, f1, _ = reference.precision_recall_fscore_support(
+        labels, predicted, average="macro"
+    )
+    expected = {
+        "accuracy": reference.accuracy_score(labels, predicted),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "floor": (labels == 0).mean(),
+    }
+    assert scores.metrics == pytest.approx(expected)
+    assert (scores.rows["confusion"] == reference.confusion_matrix(labels, predicted)).all()
+    assert scores.naive == "always cat"
+
+
+def test_a_class_that_is_never_predicted_counts_as_zero():
+    labels = np.array([0, 1, 2, 3])
+    scores = _scored(labels, np.tile([1.0, 0, 0, 0], (4, 1)))
+    assert scores.metrics["precision"] == pytest.approx(1 / 16)
+    assert scores.metrics["recall"] == pytest.approx(1 / 4)
+    assert scores.metrics["f1"] == pytest.approx(0.4 / 4)
+
+
+def test_series_metrics_are_in_the_data_s_own_unit():
+    random = np.random.default_rng(0)
+    value = np.cumsum(random.normal(0, 10, 300)) + 150
+    split = {"value": value, "observed": np.ones(300, bool), "segment": np.zeros(300, int)}
+    inputs = SeriesInputs.fit(value, 8, 3)
+    windows = inputs.windows(split)
+    forecast = np.repeat(windows.history[:, -1:], 3, axis=1) + 2
+    inputs = inputs.calibrated(inputs.scaled(forecast), windows.target)
+    facts = {"stride": 1, "season": 24}
+    scores = measure.score(
+        lambda tensor: inputs.scaled(forecast), inputs, "persistence", split, facts
+    )
+    found = scores.metrics
+    assert found["mae"] == pytest.approx(
+        reference.mean_absolute_error(windows.target, forecast), rel=1e-5
+    )
+    assert found["mse"] == pytest.approx(
+        reference.mean_squared_error(windows.target, forecast), rel=1e-5
+    )
+    naive = np.abs(windows.target - windows.history[:, -1:]).mean()
+    assert found["relative_mae"] == pytest.approx(found["mae"] / naive)
+    assert found["mae"] == pytest.approx(
+        np.mean([found[f"mae_step_{step:02d}"] for step in (1, 2, 3)])
+    )
+    assert found["coverage_95"] >= 0.95  # measured on the windows it was calibrated on
+    assert scores.rows["history"].shape == (6, 8)
+
+
+def _rows(correct):
+    return {"correct": np.asarray(correct, bool)}
+
+
+def test_the_interval_of_an_accuracy_has_the_width_of_the_binomial():
+    random = np.random.default_rng(1)
+    mean, low, high = measure.interval("image", [_rows(random.random(2000) < 0.9)])
+    assert low < mean < high
+    assert (high - low) / 2 == pytest.approx(1.96 * np.sqrt(mean * (1 - mean) / 2000), rel=0.15)
+
+
+def test_seeds_that_differ_widen_the_interval():
+    even = [_rows([1] * 90 + [0] * 10)] * 2
+    apart = [_rows([1] * 100), _rows([1] * 80 + [0] * 20)]
+    _, low, high = measure.interval("image", even)
+    mean, wide_low, wide_high = measure.interval("image", apart)
+    assert mean == pytest.approx(0.9)
+    assert wide_high - wide_low > high - low
+
+
+def test_blocks_widen_the_interval_of_windows_that_overlap():
+    random = np.random.default_rng(0)
+    slow = np.repeat(random.exponential(1, 40), 25)[:, None]
+    rows = {"error": slow, "naive_error": np.ones_like(slow)}
+    widths = []
+    for block in (1, 25):
+        mean, low, high = measure.interval("forecast", [rows | {"block": np.int64(block)}])
+        assert mean == pytest.approx(slow.mean())
+        widths.append(high - low)
+    assert widths[1] > 2 * widths[0]
+
+
+def test_equal_rows_give_an_equal_interval():
+    rows = [_rows(np.arange(500) % 7 > 0)]
+    assert measure.interval("image", rows) == measure.interval("image", rows)
+
+
+def test_a_perfect_naive_forecast_leaves_nothing_to_win():
+    still = {"error": np.ones((50, 2)), "naive_error": np.zeros((50, 2)), "block": np.int64(5)}
+    mean, low, high = measure.interval("forecast", [still])
+    assert mean > 1e300
+    assert np.isfinite([low, high]).all()

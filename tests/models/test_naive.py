@@ -1,0 +1,56 @@
+"""The naive forecasts and the commonest class."""
+
+import numpy as np
+
+from models import naive
+from models.inputs import SeriesInputs
+
+
+def _split(values, segment=None):
+    values = np.asarray(values, float)
+    segment = np.zeros(len(values), int) if segment is None else np.asarray(segment)
+    return {"value": values, "observed": np.ones(len(values), bool), "segment": segment}
+
+
+def _windows(split, history=3, horizon=2):
+    return SeriesInputs.fit(split["value"], history, horizon).windows(split)
+
+
+def test_persistence_repeats_the_last_value():
+    split = _split(range(8))
+    windows = _windows(split)
+    forecast = naive.forecast(naive.PERSISTENCE, windows, split, season=4)
+    assert forecast.tolist() == [[2, 2], [3, 3], [4, 4], [5, 5]]
+
+
+def test_the_season_before_may_lie_before_the_history():
+    split = _split([0, 10, 20, 30, 40, 0, 10, 20, 30, 40])
+    windows = _windows(split, history=2, horizon=2)
+    forecast = naive.forecast(naive.SEASONAL, windows, split, season=5)
+    known = windows.start + 2 >= 5
+    assert (forecast[known] == windows.target[known]).all()
+    assert (forecast[windows.start == 0] == 10).all()  # no season yet: the last value
+
+
+def test_a_seasonal_value_is_never_taken_from_another_segment():
+    split = _split([9, 9, 9, 9, 1, 2, 3, 4, 5, 6], [0] * 4 + [1] * 6)
+    windows = _windows(split, history=2, horizon=2)
+    forecast = naive.forecast(naive.SEASONAL, windows, split, season=3)
+    assert forecast[windows.start == 4].tolist() == [[2, 1]]  # the first falls back on the last
+    assert 9 not in forecast[windows.start >= 4]
+
+
+def test_a_horizon_beyond_one_season_repeats_the_last_season_known():
+    split = _split([1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3])
+    windows = _windows(split, history=3, horizon=7)
+    assert (naive.forecast(naive.SEASONAL, windows, split, season=3) == windows.target).all()
+
+
+def test_the_better_of_both_is_chosen():
+    wave, walk = _split([0, 5, 9, 4] * 20), _split(np.arange(80) // 3)
+    assert naive.best(_windows(wave), wave, season=4) == naive.SEASONAL
+    assert naive.best(_windows(walk), walk, season=30) == naive.PERSISTENCE
+
+
+def test_majority_is_the_commonest_label():
+    assert naive.majority(np.array([2, 0, 2, 1, 2])) == 2
