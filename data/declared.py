@@ -23,6 +23,8 @@ ALLOWED = {
     "sentiment": {"labels", "columns"},
     "forecast": {"columns", "range", "stride", "fill", "grid", "min_rows"},
 }
+DEFAULTS = {"forecast": {"stride": 1, "fill": 900, "grid": "clock", "min_rows": 1}}
+WHOLE = ("interval", "history", "horizon", "season", "stride", "min_rows")
 COLUMNS = {"sentiment": ({"text", "label"}, set()), "forecast": ({"time", "value"}, {"series"})}
 
 
@@ -40,7 +42,7 @@ def params(root: Path = Path()) -> dict:
 
 
 def entry(name: str, root: Path = Path()) -> dict:
-    """The declaration of one dataset, checked: right keys for its task and kind, no others.
+    """The declaration of one dataset, its keys checked and its defaults filled in.
 
     Raises DataError naming the nearest known dataset, key or column.
     """
@@ -56,6 +58,8 @@ def entry(name: str, root: Path = Path()) -> dict:
         required, optional = COLUMNS[declared["task"]]
         columns = declared.get("columns") or {}
         _check_keys(f"`columns:` of dataset {name!r} in params.yaml", columns, required, optional)
+    declared = DEFAULTS.get(declared["task"], {}) | declared
+    _check_numbers(name, declared)
     return declared
 
 
@@ -69,6 +73,19 @@ def _check_kind(name: str, declared: dict) -> None:
             f"dataset {name!r} in params.yaml has kind {kind!r} and task {task!r};"
             f" the tasks of each kind are {allowed}"
         )
+
+
+def _check_numbers(name: str, declared: dict) -> None:
+    where = f"of dataset {name!r} in params.yaml"
+    for key in WHOLE:
+        value = declared.get(key, 1)
+        if not isinstance(value, int) or value < 1:
+            unit = "seconds" if key == "interval" else "steps"
+            raise DataError(
+                f"{key} {where} is {value!r}, expected a whole number of {unit}, 1 or more"
+            )
+    if declared.get("grid", "clock") not in ("clock", "rows"):
+        raise DataError(f"grid {where} is {declared['grid']!r}, allowed: clock, rows")
 
 
 def _keys(declared: dict) -> tuple[set, set]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from data import declared, stage, stored
+from data.errors import DataError
 
 
 def ingest(name: str, folder: Path) -> None:
@@ -28,6 +29,8 @@ def ingest(name: str, folder: Path) -> None:
     dataset = source.rows(name, entry)
     dataset.facts |= {"name": name, "task": entry["task"]}
     count = _number(dataset)
+    if count == 0:
+        raise DataError(f"{entry['path']} holds no rows")
     stored.write(folder, dataset)
     print(f"{name}: {count:,} rows from {entry['path']}")
 

@@ -85,7 +85,7 @@ def by_time(raw: Dataset, entry: dict, shares: dict[str, float]) -> Dataset:
     """
     rows, notes = raw.splits["rows"], raw.facts["notes"]
     names, counts = np.unique(rows["series"].astype(str), return_counts=True)
-    long_enough = counts >= entry.get("min_rows", 1)
+    long_enough = counts >= entry["min_rows"]
     notes += [f"{name} is too short and was left out" for name in names[~long_enough]]
     rows = _take(rows, np.isin(rows["series"].astype(str), names[long_enough]))
     placed, dropped = series.place(rows, list(names[long_enough]), entry)
@@ -95,7 +95,7 @@ def by_time(raw: Dataset, entry: dict, shares: dict[str, float]) -> Dataset:
         "interval_seconds": entry["interval"],
         "history": entry["history"],
         "horizon": entry["horizon"],
-        "stride": entry.get("stride", 1),
+        "stride": entry["stride"],
         "season": entry["season"],
     }
     return Dataset(raw.facts | facts, splits)

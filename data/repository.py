@@ -9,6 +9,7 @@ import logging
 import shutil
 import sys
 import tempfile
+from itertools import chain
 from pathlib import Path
 
 from data import stage
@@ -36,7 +37,7 @@ def reproduce(name: str) -> None:
 
 
 def _set_aside_what_a_kill_left(repo) -> None:
-    """Move away a half-written dvc.lock or lock table; DVC writes both anew."""
+    """Move away a half-written dvc.lock or a dead process' lock table; DVC writes both anew."""
     from dvc.dvcfile import Lockfile
     from dvc.exceptions import DvcException
 
@@ -46,12 +47,31 @@ def _set_aside_what_a_kill_left(repo) -> None:
     except DvcException:
         lock.rename(table.with_name("dvc.lock.unreadable"))
         print("dvc.lock was cut off by a kill: moved to .dvc/tmp, written anew")
-    try:
-        json.loads(table.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        pass
-    except ValueError:
+    if table.exists() and not _is_held(table):
         table.unlink()
+
+
+def _is_held(table: Path) -> bool:
+    """Whether a process that DVC's lock table names still runs.
+
+    DVC looks for the process' number alone, which a zombie keeps and another process may be given.
+    """
+    try:
+        modes = json.loads(table.read_text(encoding="utf-8"))
+    except ValueError:  # cut off by a kill
+        return False
+    holders = [*modes.get("write", {}).values(), *chain(*modes.get("read", {}).values())]
+    return any(_runs(holder["pid"], table.stat().st_mtime) for holder in holders)
+
+
+def _runs(pid: int, since: float) -> bool:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= since
+    except psutil.NoSuchProcess:
+        return False
 
 
 def outdated(*names: str) -> None:
@@ -107,14 +127,17 @@ VERBS = {verb.__name__: verb for verb in (reproduce, outdated, push, fetch)}
 
 
 def main(verb: str, *arguments: str) -> None:
-    """Run one verb; an error of DVC becomes one line and exit status 1."""
+    """Run one verb, after those that run in this checkout; an error of DVC becomes one line."""
     stage.end_with_parent()
     from dvc.exceptions import DvcException
+    from filelock import FileLock
 
     logging.getLogger("dvc").setLevel(logging.WARNING)  # the stages' own lines say enough
 
+    Path(".dvc/tmp").mkdir(parents=True, exist_ok=True)
     try:
-        VERBS[verb](*arguments)
+        with FileLock(".dvc/tmp/espalier.lock"):
+            VERBS[verb](*arguments)
     except (DvcException, OSError) as error:
         sys.exit(" ".join(str(error).split()))
 

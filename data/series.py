@@ -78,10 +78,10 @@ def place(columns: Columns, names: list[str], entry: dict) -> tuple[Columns, int
     for name in names:
         rows = np.flatnonzero(columns["series"] == name)
         time = columns["time"][rows]
-        if entry.get("grid", "clock") == "rows":
+        if entry["grid"] == "rows":
             grid = row_grid(time)
         else:
-            grid = clock_grid(time, entry["interval"], entry.get("fill", 900))
+            grid = clock_grid(time, entry["interval"], entry["fill"])
         parts.append(
             {
                 "time": grid.time,

@@ -1,7 +1,7 @@
 """Named versions of the data: made, compared, sent and fetched through DVC, one call at a time.
 
-The calls wait for each other behind a file lock, and each is a process of its own
-(data/repository.py), which ends with this one however it ends.
+Each call is a process of its own (data/repository.py), which waits for the others of this checkout
+and ends with the process that made the call, however that ends.
 """
 
 import os
@@ -88,24 +88,13 @@ def _dvc(
     verb: str, *arguments: str, on_line: Callable[[str], None] | None = None
 ) -> tuple[int, list[str]]:
     """One call: its exit status and its lines of output."""
-    with _alone(), _started(verb, *arguments) as process:
+    with _started(verb, *arguments) as process:
         lines = []
         for line in process.stdout:
             lines.append(line.rstrip())
             if on_line:
                 on_line(lines[-1])
     return process.returncode, lines
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the lock of this checkout; the system releases it when the process ends."""
-    from filelock import FileLock
-
-    lock = ROOT / ".dvc" / "tmp" / "espalier.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
-        yield
 
 
 @contextmanager

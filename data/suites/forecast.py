@@ -13,18 +13,17 @@ if TYPE_CHECKING:
     import pandas as pd
     from great_expectations.expectations import Expectation
 
-FILL_SECONDS = 900  # as in data/series.py
 LARGEST = 1e12
 
 
 def suite(raw: Dataset, entry: dict) -> list[Table]:
     """The tables `readings`, with the step since the one before, and `series`."""
     frame = steps(raw, entry["interval"])
-    on_clock = entry.get("grid", "clock") == "clock"
+    on_clock = entry["grid"] == "clock"
     expectations = [
         *numbers(*entry.get("range", (-LARGEST, LARGEST))),
         *forward(),
-        *(regular(entry["interval"], entry.get("fill", FILL_SECONDS)) if on_clock else []),
+        *(regular(entry["interval"], entry["fill"]) if on_clock else []),
     ]
     key = ["id", "time"] if frame["series"].nunique() == 1 else ["id", "time", "series"]
     return [Table("readings", frame, key, expectations), series(frame, entry)]
@@ -60,6 +59,9 @@ def numbers(low: float, high: float) -> list[Expectation]:
             column="value", type_="float64", description="values are numbers"
         ),
         gxe.ExpectColumnValuesToNotBeNull(column="time", description="each reading has a time"),
+        gxe.ExpectColumnValuesToNotBeNull(
+            column="series", description="each reading belongs to a series"
+        ),
         gxe.ExpectColumnValuesToNotBeNull(
             column="value", description="each reading has a value (no NaN)"
         ),
@@ -163,7 +165,7 @@ def series(readings: pd.DataFrame, entry: dict) -> Table:
             description="no series is one value all along",
         ),
     ]
-    if "min_rows" in entry:
+    if entry["min_rows"] > 1:
         expectations.append(
             finding(
                 gxe.ExpectColumnValuesToBeBetween,

@@ -7,6 +7,9 @@ from checkouts import ROOT
 from data import declared
 from data.errors import DataError
 
+TIMES = {"task": "forecast", "kind": "csv", "path": "a.csv"}
+TIMES |= {"columns": {"time": "t", "value": "v"}}
+TIMES |= {"interval": 60, "history": 10, "horizon": 2, "season": 5}
 TEXTS = {"task": "sentiment", "kind": "csv", "path": "a.csv"}
 
 
@@ -39,12 +42,20 @@ def test_an_unknown_name_is_told_with_the_nearest():
         (TEXTS | {"kind": "folder"}, "folder: image"),
         (TEXTS | {"kind": "excel"}, "kind 'excel'"),
         ({"task": "sentiment"}, "needs task, kind and path"),
+        (TIMES | {"interval": "5m"}, "interval .* is '5m', expected a whole number of seconds"),
+        (TIMES | {"horizon": 0}, "horizon .* is 0, expected a whole number of steps, 1 or more"),
+        (TIMES | {"grid": "day"}, "grid .* is 'day', allowed: clock, rows"),
         (TEXTS | {"task": "forecast", "columns": {}}, "lacks history, horizon, interval, season"),
     ],
 )
 def test_a_wrong_declaration_is_refused(params, entry, message):
     with pytest.raises(DataError, match=message):
         declared.entry("mine", params(mine=entry))
+
+
+def test_what_a_series_does_not_say_is_filled_in(params):
+    entry = declared.entry("mine", params(mine=TIMES))
+    assert (entry["stride"], entry["fill"], entry["grid"]) == (1, 900, "clock")
 
 
 def test_a_folder_without_params_is_no_repository(tmp_path):

@@ -53,8 +53,11 @@ DVC = ("dvc", "repro", "prepare@mine")
 OURS = (sys.executable, "-c", "from data import versions; versions.reproduce('mine')")
 
 
-@pytest.mark.parametrize("command", [DVC, OURS], ids=["dvc", "ours"])
-@pytest.mark.parametrize("stage", ["raw", "reports", "prepared"])
+@pytest.mark.parametrize(
+    ("stage", "command"),
+    [("raw", DVC), ("reports", DVC), ("prepared", DVC), ("reports", OURS)],
+    ids=["ingest", "validate", "prepare", "validate, of espalier"],
+)
 def test_a_stage_ends_with_its_parent_and_the_next_run_mends(mine, stage, command):
     place = mine.folder / "data" / stage
     process = begin(mine, *command)

@@ -5,6 +5,7 @@ import pytest
 
 from data import series
 
+ENTRY = {"interval": 300, "fill": 900, "grid": "clock"}
 SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}
 
 
@@ -56,7 +57,7 @@ def test_no_segment_crosses_a_cut_a_hole_or_a_series():
         "value": np.arange(180.0),
         "series": np.repeat(np.array(["a", "b"], dtype=object), 90),
     }
-    placed, _ = series.place(rows, ["a", "b"], {"interval": 300})
+    placed, _ = series.place(rows, ["a", "b"], ENTRY)
     splits = series.cut(placed, series.cuts(rows["time"], SHARES), list(SHARES))
     owners: dict[int, set] = {}
     for name, split in splits.items():
@@ -73,7 +74,7 @@ def test_no_segment_crosses_a_cut_a_hole_or_a_series():
 def test_splits_follow_each_other_in_time():
     time = at(*(300 * step for step in range(100)))
     rows = {"time": time, "value": np.arange(100.0), "series": np.full(100, "a", dtype=object)}
-    placed, _ = series.place(rows, ["a"], {"interval": 300})
+    placed, _ = series.place(rows, ["a"], ENTRY)
     splits = series.cut(placed, series.cuts(time, SHARES), list(SHARES))
     assert [len(split["value"]) for split in splits.values()] == [70, 15, 15]
     assert np.concatenate([split["value"] for split in splits.values()]).tolist() == list(
@@ -84,7 +85,7 @@ def test_splits_follow_each_other_in_time():
 def test_a_value_is_never_carried_over_a_cut():
     time = at(0, 300, 600, 1500, 1800)
     rows = {"time": time, "value": np.arange(5.0), "series": np.full(5, "a", dtype=object)}
-    placed, _ = series.place(rows, ["a"], {"interval": 300})
+    placed, _ = series.place(rows, ["a"], ENTRY)
     before, after = series.cut(placed, at(1200), ["train", "test"]).values()
     assert before["value"].tolist() == [0, 1, 2, 2, 2]
     assert after["value"].tolist() == [3, 4]

@@ -7,11 +7,13 @@ import pytest
 from checkouts import reviews
 from PIL import Image
 
+from data.declared import DEFAULTS
 from data.stored import Dataset
 from data.suites import forecast, image, sentiment
 from data.validate import judge
 
 SERIES = {"task": "forecast", "interval": 300, "history": 12, "horizon": 3, "season": 12}
+SERIES |= DEFAULTS["forecast"]
 
 
 def refused_by(report: dict) -> set[str]:
@@ -230,6 +232,10 @@ def no_time(columns):
     columns["time"][4] = np.datetime64("NaT")
 
 
+def no_series(columns):
+    columns["series"][4] = None
+
+
 def backwards(columns):
     columns["time"][[20, 30]] = columns["time"][[30, 20]]
 
@@ -258,6 +264,7 @@ def holes(columns):
         (set_value(401.0), "value"),
         (set_value(100.0, slice(None)), "spread"),
         (no_time, "time"),
+        (no_series, "series"),
         (backwards, "step"),
         (stopped_clock, "step"),
         (other_interval, "step"),
@@ -294,12 +301,12 @@ def test_what_is_handled_in_a_series_is_told_without_refusing():
 def test_trading_days_may_skip_weekends():
     raw = readings()
     raw.splits["rows"]["time"] += (np.arange(600) // 5) * np.timedelta64(2, "D")
-    assert judged(raw, forecast.suite, **SERIES, grid="rows")["success"]
+    assert judged(raw, forecast.suite, **SERIES | {"grid": "rows"})["success"]
 
 
 def test_short_series_are_told_when_they_are_left_out():
     raw = readings()
     raw.splits["rows"]["series"][:100] = "b"
-    report = judged(raw, forecast.suite, **SERIES, min_rows=200)
+    report = judged(raw, forecast.suite, **SERIES | {"min_rows": 200})
     assert report["success"]
     assert "at least 200 readings: not so for 1 of 2 series" in report["notes"][0]
