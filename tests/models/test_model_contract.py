@@ -1,0 +1,135 @@
+"""What holds for every architecture, whatever its task: a new file in `models/<task>/` is tested
+here without being named, once `WEIGHTS` says how many weights it has."""
+
+import keras
+import numpy as np
+import pytest
+
+from models import architectures, export
+
+SIZES = {
+    "image": {"height": 8, "width": 9, "channels": 1, "classes": 4},
+    "sentiment": {"words": 50, "length": 18, "classes": 3},
+    "forecast": {"history": 20, "horizon": 5},
+}
+ROWS = 256
+
+
+def _lstm(read: int, units: int) -> int:
+    """Four gates, each with weights for what is read, for the state before, and a bias."""
+    return 4 * units * (read + units + 1)
+
+
+# The closed formula of each architecture's weight count, at these sizes and its defaults.
+WEIGHTS = {
+    ("image", "perceptron"): 72 * 4 + 4,
+    ("image", "ann"): 73 * 256 + 257 * 256 + 257 * 4,
+    ("image", "cnn"): 10 * 32 + (9 * 32 + 1) * 64 + (2 * 2 * 64 + 1) * 128 + 129 * 4,
+    ("sentiment", "perceptron"): 50 * 3,
+    ("sentiment", "simple_rnn"): 50 * 32 + 32 * (32 + 32 + 1) + 33 * 3,
+    ("sentiment", "lstm"): 50 * 32 + _lstm(32, 32) + 33 * 3,
+    ("forecast", "perceptron"): 22 * 5,
+    ("forecast", "ann"): 22 * 128 + 129 * 128 + 129 * 5,
+    ("forecast", "lstm"): _lstm(12, 32) + 33 * 5,
+}
+
+ALL = [(task, arch) for task in architectures.TASKS for arch in architectures.names(task)]
+each = pytest.mark.parametrize(("task", "arch"), ALL)
+
+
+def _built(task: str, arch: str) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return architectures.module(task, arch).build(**SIZES[task])
+
+
+def _rows(task: str, count: int = ROWS) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets as the inputs of the task would make them."""
+    random = np.random.default_rng(0)
+    sizes = SIZES[task]
+    if task == "image":
+        shape = (count, sizes["height"], sizes["width"], sizes["channels"])
+        return random.random(shape, np.float32), random.integers(0, 4, count)
+    if task == "sentiment":
+        ids = random.integers(1, sizes["words"], (count, sizes["length"])).astype(np.int32)
+        ids[::3, :-2] = 0  # short texts: padding on the left
+        return ids, random.integers(0, 3, count)
+    values = random.normal(size=(count, 25)).astype(np.float32).cumsum(axis=1) / 5
+    return values[:, :20], values[:, 20:]
+
+
+def _compiled(model: keras.Model, task: str) -> keras.Model:
+    loss = "mean_absolute_error" if task == "forecast" else "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(3e-3), loss, jit_compile=False)
+    return model
+
+
+@each
+def test_the_model_comes_uncompiled_with_its_shapes(task, arch):
+    model = _built(task, arch)
+    assert not model.compiled
+    assert model.name == arch
+    tensor, _ = _rows(task, 3)
+    assert model.input.dtype == tensor.dtype
+    assert model.input.name == "input"
+    outputs = keras.ops.convert_to_numpy(model(tensor))
+    assert outputs.shape == (3, SIZES[task].get("classes", SIZES[task].get("horizon")))
+    if task != "forecast":
+        assert outputs.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+@each
+def test_the_weights_are_as_many_as_the_formula_says(task, arch):
+    assert _built(task, arch).count_params() == WEIGHTS[task, arch]
+
+
+@each
+def test_a_saved_model_answers_the_same_in_safe_mode(task, arch, tmp_path):
+    model = _built(task, arch)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    tensor, _ = _rows(task, 16)
+    assert np.array_equal(model.predict(tensor, verbose=0), again.predict(tensor, verbose=0))
+
+
+@each
+def test_one_step_changes_every_trainable_weight(task, arch):
+    model = _compiled(_built(task, arch), task)
+    before = [weight.numpy().copy() for weight in model.trainable_weights]
+    model.train_on_batch(*_rows(task))
+    for old, weight in zip(before, model.trainable_weights, strict=True):
+        assert not np.array_equal(old, weight.numpy()), weight.path
+
+
+@each
+def test_the_loss_falls_on_a_tiny_batch(task, arch):
+    model = _compiled(_built(task, arch), task)
+    tensor, target = _rows(task, 16)
+    before = model.evaluate(tensor, target, verbose=0)
+    model.fit(tensor, target, epochs=25, verbose=0)
+    assert model.evaluate(tensor, target, verbose=0) < 0.9 * before
+
+
+@each
+def test_the_onnx_graph_computes_the_same(task, arch, tmp_path):
+    model = _compiled(_built(task, arch), task)
+    tensor, target = _rows(task)
+    model.train_on_batch(tensor, target)
+    export.to_onnx(model, tmp_path / "model.onnx")
+    outputs = export.runner(tmp_path / "model.onnx")(tensor)
+    expected = model.predict(tensor, verbose=0)
+    assert outputs.dtype == np.float32
+    export.check_parity(expected, outputs)
+    single = export.runner(tmp_path / "model.onnx")(tensor[:1])
+    assert single == pytest.approx(expected[:1], abs=1e-4)
+
+
+@each
+def test_a_parameter_of_every_size_builds(task, arch):
+    """Odd numbers, and an input smaller than what is read at once."""
+    file = architectures.module(task, arch)
+    odd = {
+        name: 0.0 if isinstance(value, float) else 3
+        for name, value in architectures.build_defaults(file).items()
+    }
+    tensor, _ = _rows(task, 2)
+    assert np.isfinite(file.build(**SIZES[task], **odd).predict(tensor, verbose=0)).all()

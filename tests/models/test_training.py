@@ -1,0 +1,231 @@
+"""Training on small real data, what it promises, and the artifact it ends in."""
+
+import json
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import pytest
+from small_data import FACTS
+
+from models import architectures, artifact, export, measure, package
+from models import train as training
+from models.errors import ExportMismatch, TrainingDiverged, WrongData
+from models.inputs import InputError
+
+QUICK = {
+    "image": ("ann", {"epochs": 6, "units": 64}),
+    "sentiment": ("perceptron", {"epochs": 5, "words": 100, "length": 20}),
+    "forecast": ("perceptron", {"epochs": 30, "batch_size": 32, "learning_rate": 1e-2}),
+}
+IDENTITY = {"dataset": "small", "dataset_hash": "0" * 32, "fingerprint": "f" * 64, "seed": 1}
+
+
+def _train(task, splits, arch=None, seed=1, on_epoch=None, **changes):
+    quick, overrides = QUICK[task]
+    arch = arch or quick
+    if arch == quick:
+        changes = overrides | changes
+    parameters = architectures.resolve(task, arch, changes, FACTS[task])
+    return training.train(task, arch, parameters, splits[task], FACTS[task], seed, on_epoch)
+
+
+@pytest.fixture(scope="module")
+def fitted(splits):
+    return {task: _train(task, splits) for task in QUICK}
+
+
+@pytest.fixture(scope="module")
+def folders(splits, fitted, tmp_path_factory):
+    """One artifact for each task, and the digest of its manifest."""
+    written = {}
+    for task, one in fitted.items():
+        folder = tmp_path_factory.mktemp(task)
+        identity = IDENTITY | {"task": task, "arch": QUICK[task][0], "parameters": {}}
+        written[task] = folder, package.write(folder, one, splits[task], FACTS[task], identity)
+    return written
+
+
+each_task = pytest.mark.parametrize("task", list(QUICK))
+
+
+@each_task
+def test_every_task_learns_more_than_the_naive_answer(task, splits, fitted):
+    scores = measure.evaluate(fitted[task], splits[task]["test"], FACTS[task])
+    if task == "forecast":
+        assert scores.naive == "seasonal"
+        assert scores.metrics["relative_mae"] < scores.metrics["floor"] == 1
+        assert scores.metrics["coverage_95"] == pytest.approx(0.95, abs=0.05)
+    else:
+        assert scores.metrics["accuracy"] > scores.metrics["floor"] + 0.3
+    mean, low, high = measure.interval(task, [scores.rows])
+    assert low <= mean <= high
+
+
+@pytest.mark.parametrize(
+    ("task", "arch"), [("image", "cnn"), ("sentiment", "lstm"), ("forecast", "ann")]
+)
+def test_a_seed_reproduces_every_weight(task, arch, splits):
+    first, again = (_train(task, splits, arch, epochs=2).model for _ in range(2))
+    for one, other in zip(first.get_weights(), again.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_another_seed_gives_other_weights(splits, fitted):
+    other = _train("image", splits, seed=2)
+    assert not np.array_equal(other.model.get_weights()[0], fitted["image"].model.get_weights()[0])
+
+
+def test_every_epoch_is_told_as_it_ends(splits):
+    told = []
+    one = _train("image", splits, on_epoch=lambda epoch, metrics: told.append((epoch, metrics)))
+    assert [epoch for epoch, _ in told] == list(range(1, 7))
+    assert [metrics for _, metrics in told] == one.history
+    assert {"loss", "val_loss"} <= one.history[0].keys()
+    assert one.parameter_count == one.model.count_params()
+
+
+def test_the_weights_are_those_of_the_best_epoch(splits):
+    one = _train("image", splits, epochs=40, learning_rate=0.02, patience=2)
+    losses = [metrics["val_loss"] for metrics in one.history]
+    assert len(losses) < 40
+    assert losses.index(min(losses)) < len(losses) - 1
+    validation = splits["image"]["validation"]
+    probabilities = training.predict(one.model, one.inputs.to_tensor(validation["image"]))
+    given = probabilities[np.arange(len(probabilities)), validation["label"]]
+    assert -np.log(given).mean() == pytest.approx(min(losses), rel=1e-3)
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(splits):
+    wild = {"value": splits["forecast"]["train"]["value"].copy()}
+    wild["value"][100] = math.nan
+    broken = {"forecast": splits["forecast"] | {"train": splits["forecast"]["train"] | wild}}
+    with pytest.raises(TrainingDiverged, match="loss of ann became nan in epoch 1"):
+        _train("forecast", broken, "ann")
+
+
+def test_a_series_without_a_whole_window_is_refused(splits):
+    short = {name: rows[:20] for name, rows in splits["forecast"]["validation"].items()}
+    broken = {"forecast": splits["forecast"] | {"validation": short}}
+    with pytest.raises(WrongData, match="The validation split: No unbroken stretch"):
+        _train("forecast", broken)
+
+
+def test_a_row_that_no_request_could_hold_is_refused(splits):
+    texts = splits["sentiment"]["train"]["text"].copy()
+    texts[3] = " "
+    train = splits["sentiment"]["train"] | {"text": texts}
+    with pytest.raises(InputError, match="Text 4 is empty"):
+        _train("sentiment", {"sentiment": splits["sentiment"] | {"train": train}})
+
+
+def test_encoded_pictures_of_all_sizes_are_trained_on(splits):
+    def encoded(split):
+        files = [package._png(np.kron(image, np.ones((1 + row % 3, 2, 1), np.uint8)))
+                 for row, image in enumerate(split["image"])]  # fmt: skip
+        return {"image": np.array(files, object), "label": split["label"]}
+
+    folder = {name: encoded(split) for name, split in splits["image"].items()}
+    one = _train("image", {"image": folder}, size=8, epochs=20)
+    assert one.inputs.sizes() == {"height": 8, "width": 8, "channels": 1, "classes": 10}
+    assert measure.evaluate(one, folder["test"], FACTS["image"]).metrics["accuracy"] > 0.8
+
+
+@each_task
+def test_the_artifact_answers_its_golden_requests(task, folders):
+    folder, digest = folders[task]
+    manifest = artifact.check(folder, digest)
+    assert manifest["task"] == task
+    golden = artifact.read_golden(folder)
+    assert len(golden) >= 8
+    run = export.runner(folder / "model.onnx")
+    assert artifact.replay(artifact.read_inputs(folder), run, golden) == []
+
+
+@each_task
+def test_the_artifact_scores_as_its_model_does(task, folders, splits, fitted):
+    scores = measure.evaluate_artifact(folders[task][0], splits[task], FACTS[task])
+    expected = measure.evaluate(fitted[task], splits[task]["test"], FACTS[task])
+    assert scores.metrics == pytest.approx(expected.metrics, abs=1e-3, rel=1e-3)
+    assert scores.naive == expected.naive
+
+
+@each_task
+def test_the_artifact_s_keras_model_opens_in_safe_mode(task, folders, fitted):
+    model = keras.saving.load_model(folders[task][0] / "model.keras", safe_mode=True)
+    for one, other in zip(model.get_weights(), fitted[task].model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_golden_pictures_come_in_odd_sizes_and_modes(folders):
+    from io import BytesIO
+
+    from PIL import Image
+
+    golden = artifact.read_golden(folders["image"][0])
+    pictures = [Image.open(BytesIO(artifact.payload(entry["request"])[0])) for entry in golden]
+    assert len({picture.size for picture in pictures}) > 1
+    assert {picture.mode for picture in pictures} == {"L", "RGBA"}
+
+
+def test_one_request_takes_a_measurable_time(folders, splits):
+    folder, _ = folders["image"]
+    tensor = artifact.read_inputs(folder).to_tensor(splits["image"]["test"]["image"][:5])
+    assert 0 < export.latency_ms(folder / "model.onnx", tensor) < math.inf
+
+
+def test_a_graph_that_computes_something_else_is_no_artifact(splits, fitted, tmp_path, monkeypatch):
+    """The file is exchanged for another seed's between export and proof."""
+    other = _train("image", splits, seed=2)
+    proper = export.to_onnx
+    monkeypatch.setattr(export, "to_onnx", lambda model, path: proper(other.model, path))
+    with pytest.raises(ExportMismatch, match="differs from Keras by"):
+        package.write(tmp_path, fitted["image"], splits["image"], FACTS["image"], IDENTITY)
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def test_another_class_is_a_mismatch_unless_it_was_a_tie():
+    expected = np.array([[0.50009, 0.49991], [0.9, 0.1]], np.float32)
+    export.check_classes(expected, np.array([[0.49999, 0.50001], [0.9, 0.1]], np.float32))
+    with pytest.raises(ExportMismatch, match="another class"):
+        export.check_classes(expected, np.array([[0.5, 0.4], [0.1, 0.9]], np.float32))
+    with pytest.raises(ExportMismatch):
+        export.check_parity(expected, expected * np.nan)
+
+
+def test_weights_in_another_file_are_refused(folders, tmp_path):
+    model = onnx.load(folders["image"][0] / "model.onnx")
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="weights", size_threshold=0)
+    with pytest.raises(ExportMismatch, match="weights in another file"):
+        export.check_graph(path)
+
+
+def test_operators_that_are_not_standard_are_refused(folders, tmp_path):
+    model = onnx.load(folders["image"][0] / "model.onnx")
+    model.opset_import.append(onnx.helper.make_opsetid("com.example", 1))
+    Path(tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ExportMismatch, match="beyond the standard"):
+        export.check_graph(tmp_path / "model.onnx")
+
+
+def test_an_artifact_of_another_kind_of_answer_is_not_scored(folders, splits):
+    facts = FACTS["image"] | {"labels": list("abcdefghij")}
+    with pytest.raises(ValueError, match="names"):
+        measure.evaluate_artifact(folders["image"][0], splits["image"], facts)
+
+
+@each_task
+def test_the_written_inputs_are_plain_json(task, folders):
+    fields = json.loads((folders[task][0] / "inputs.json").read_bytes())
+    assert fields["kind"] == artifact.read_inputs(folders[task][0]).kind
+
+
+def test_another_backend_exports_in_a_child_process(fitted, splits, tmp_path):
+    export._convert_in_child(fitted["image"].model, tmp_path / "model.onnx")
+    export.check_graph(tmp_path / "model.onnx")
+    tensor = fitted["image"].inputs.to_tensor(splits["image"]["test"]["image"])
+    expected = training.predict(fitted["image"].model, tensor)
+    export.check_parity(expected, export.runner(tmp_path / "model.onnx")(tensor))
