@@ -109,12 +109,15 @@ def _options(context: Path, published: dict[str, dict]) -> dict:
         "include": ["serving/**", "models/**", "champions/**"],
         "labels": labels,
         "description": "The champions of " + ", ".join(published) + ", and what serves them.",
-        "envs": [{"name": "ESPALIER_TASKS", "value": ",".join(published)}],
         "python": {"packages": _pinned(NEEDS), "lock_packages": False},
         "docker": {
             "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
             # A container's loopback is its own: what may reach it is for `docker run -p` to say.
-            "env": {"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOST": "0.0.0.0"},
+            "env": {
+                "BENTOML_DO_NOT_TRACK": "True",
+                "BENTOML_HOST": "0.0.0.0",
+                "ESPALIER_TASKS": ",".join(published),
+            },
         },
     }
 

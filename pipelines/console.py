@@ -94,7 +94,8 @@ def epochs(name: str, total: int) -> Iterator[Callable[[int, dict], None]]:
         TextColumn("{task.fields[loss]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=out(), transient=True) as progress:
+    drawn = out().is_terminal
+    with Progress(*columns, console=out(), transient=True, disable=not drawn) as progress:
         bar = progress.add_task(name, total=total, loss="")
 
         def advance(epoch: int, metrics: dict) -> None:

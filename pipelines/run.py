@@ -49,13 +49,13 @@ def run(tasks: dict[str, str], profile: str, runner: str) -> tuple[dict[str, dic
     codes = {task: _code(outcome) for task, outcome in outcomes.items()}
     todo = {task: dataset for task, dataset in tasks.items() if task not in outcomes}
     if todo:
-        with server.prefect():
-            with console.stage("prefect") as say:
-                _warm_up()
-                server.wait()
-                say("server and frameworks are up")
-            for task, dataset in todo.items():
-                outcomes[task], codes[task] = _retrain(task, dataset, profile, runner)
+        with console.stage("start") as say:
+            server.start()
+            _warm_up()
+            server.wait()
+            say("Prefect server and frameworks are up")
+        for task, dataset in todo.items():
+            outcomes[task], codes[task] = _retrain(task, dataset, profile, runner)
     if not set(codes.values()) & {FAILED, LOCKED}:
         release(outcomes)
     console.line("total", "", time.monotonic() - start)
@@ -88,9 +88,7 @@ def release(outcomes: dict[str, dict]) -> None:
         say(made["tag"])
     with console.stage("smoke") as say:
         tasks = list(made["champions"])
-        # An empty home: what answers is what the Bento carries.
-        empty = environment.home() / "empty"
-        with service.running(made["tag"], tasks, empty) as url:
+        with service.running(made["path"], tasks) as url:
             answers = {task: service.smoke(url, task) for task in tasks}
         say(f"{len(answers)} endpoints of {made['tag']} answered")
     for task, answer in answers.items():

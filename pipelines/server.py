@@ -1,10 +1,10 @@
-"""The Prefect server that a flow needs: the configured one, or one on loopback for this run."""
+"""The Prefect server that a flow needs: the configured one, or one on loopback for this process."""
 
+import atexit
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 
 from pipelines import environment, leash
 from pipelines.service import free_port
@@ -12,26 +12,23 @@ from pipelines.service import free_port
 START_SECONDS = 120
 
 
-@contextmanager
-def prefect() -> Iterator[None]:
-    """Inside the block PREFECT_API_URL names a server; one started here ends with the block.
+def start() -> None:
+    """Have PREFECT_API_URL name a server; one started here ends with this process.
 
-    It starts in the background: `wait` before the first flow. Enter it before Prefect is
-    imported, since Prefect reads its settings then.
+    Call it before Prefect is imported, since Prefect reads its settings then, and `wait` before the
+    first flow: the server comes up in the background.
     """
     if os.environ.get("PREFECT_API_URL"):
-        yield
         return
     port = free_port()
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--no-ui", "--no-scheduler", "--no-late-runs"]
-    log = environment.home() / "logs" / "prefect-server.log"
-    with leash.started(command, log, cwd=environment.ROOT):
-        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-        try:
-            yield
-        finally:
-            del os.environ["PREFECT_API_URL"]
+    # At the very end, after Prefect's own threads have sent what they still hold: without a server
+    # they would try for a minute.
+    running = ExitStack()
+    running.enter_context(leash.started(command, _log(), cwd=environment.ROOT))
+    atexit.register(running.close)
+    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
 
 
 def wait() -> None:
@@ -47,8 +44,11 @@ def wait() -> None:
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    log = environment.home() / "logs" / "prefect-server.log"
     raise TimeoutError(
-        f"the Prefect server at {url} did not answer within {START_SECONDS} s: look into {log}, "
+        f"the Prefect server at {url} did not answer within {START_SECONDS} s: look into {_log()}, "
         "or name another with PREFECT_API_URL"
     )
+
+
+def _log():
+    return environment.home() / "logs" / "prefect-server.log"

@@ -6,6 +6,8 @@ The service is named by its import string or a Bento's tag; this room never impo
 import base64
 import os
 import socket
+import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,31 +30,46 @@ def command(target: str, port: int) -> list[str]:
 
 
 @contextmanager
-def running(target: str, tasks: list[str], home: Path) -> Iterator[str]:
-    """The service's base URL, ready to answer for `tasks`, for the time of the block."""
-    import httpx
+def running(target: str, tasks: list[str], home: Path | None = None) -> Iterator[str]:
+    """The base URL of a service that is ready to answer for `tasks`, for the time of the block.
 
+    home: where its champions are published; without one it has those that its Bento carries.
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    variables = os.environ | {"ESPALIER_HOME": str(home), "ESPALIER_TASKS": ",".join(tasks)}
     log = environment.home() / "logs" / "service.log"
-    # A Bento brings its own code, which the checkout's must not stand in front of.
-    place = environment.ROOT if target == CHECKOUT else environment.home()
-    with leash.started(command(target, port), log, cwd=place, env=variables) as process:
-        deadline, said = time.monotonic() + START_SECONDS, "it did not answer"
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                answer = httpx.get(f"{url}/readyz", timeout=2)
-            except httpx.TransportError:
-                time.sleep(0.05)
-                continue
-            if answer.is_success:
-                break
-            said = answer.text
+    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
+        variables = os.environ | {
+            "ESPALIER_HOME": str(home or scratch),
+            "ESPALIER_TASKS": ",".join(tasks),
+            # A service empties its metrics' folder at the start: not that of one that is serving.
+            "BENTOML_HOME": scratch,
+        }
+        # A Bento brings its own code, which the checkout's must not stand in front of.
+        place = environment.ROOT if target == CHECKOUT else scratch
+        with leash.started(command(target, port), log, cwd=place, env=variables) as process:
+            _wait(url, process, log)
+            yield url
+
+
+def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
+    """Return once the service is ready; raises `ServiceError` when it says that it cannot be."""
+    import httpx
+
+    deadline, said = time.monotonic() + START_SECONDS, "no answer"
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            answer = httpx.get(f"{url}/readyz", timeout=2)
+        except httpx.TransportError:
             time.sleep(0.05)
-        else:
-            raise ServiceError(f"{target} was not ready: {said}; its log is {log}")
-        yield url
+            continue
+        if answer.is_success:
+            return
+        said = answer.text
+        if "was refused" in said:  # final: the pointer does not change here
+            break
+        time.sleep(0.05)
+    raise ServiceError(f"the service was not ready: {said}; its log is {log}")
 
 
 def replay(url: str, task: str, folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""One fit: trained, measured, packaged and recorded; and what `espalier train` does with several."""
+"""One fit: trained, measured, packaged and recorded; and `espalier train`, which does several."""
 
 import tempfile
 from collections.abc import Iterable

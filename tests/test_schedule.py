@@ -1,4 +1,4 @@
-"""A real Prefect server and two real workers: a scheduled retraining appears, and ends in a champion."""
+"""A real Prefect server, two real workers: a scheduled retraining ends in a champion."""
 
 import os
 import socket
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from pipelines import leash
 
 pytestmark = pytest.mark.slow
 
-TOOLS = os.path.dirname(sys.executable)
+TOOLS = str(Path(sys.executable).parent)
 
 
 def _free_port() -> int:

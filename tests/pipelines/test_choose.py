@@ -18,7 +18,10 @@ def test_the_best_is_chosen_by_validation_alone():
 
 
 def test_a_smaller_error_is_better():
-    records = [_record("ann", validation_relative_mae=0.8), _record("lstm", validation_relative_mae=0.7)]
+    records = [
+        _record("ann", validation_relative_mae=0.8),
+        _record("lstm", validation_relative_mae=0.7),
+    ]
     assert choose.best("forecast", records).arch == "lstm"
 
 
