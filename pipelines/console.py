@@ -88,7 +88,7 @@ def epochs(name: str, total: int) -> Iterator[Callable[[int, dict], None]]:
     The validation loss is shown beside the bar. Without a terminal nothing is drawn.
     """
     columns = (
-        TextColumn(f"  {name:<12}"),
+        TextColumn(f"  {name:<19}"),
         BarColumn(bar_width=30),
         TextColumn("epoch {task.completed}/{task.total}"),
         TextColumn("{task.fields[loss]}"),
@@ -106,8 +106,8 @@ def epochs(name: str, total: int) -> Iterator[Callable[[int, dict], None]]:
 
 def line(name: str, text: str, seconds: float | None = None) -> None:
     """One plain line: a name, what came out, how long it took."""
-    took = "" if seconds is None else f"{seconds:6.1f} s"
-    out().print(f"  {name:<12}{text:<64}{took}".rstrip(), markup=False)
+    took = "" if seconds is None else f"{seconds:.1f} s"
+    out().print(f"  {name:<11}{took:>8}  {text}".rstrip(), markup=False)
 
 
 def heading(text: str) -> None:

@@ -46,39 +46,35 @@ def present(task: str, dataset: str) -> dict:
 
 def table(board: dict) -> Table:
     """The leaderboard for a terminal."""
-    title = f"{board['task']} · {board['dataset']} · {board['metric'].replace('_', ' ')}"
-    direction = "higher is better" if board["higher_is_better"] else "lower is better"
-    shown = Table(title=f"{title} ({direction})", title_justify="left", caption_justify="left")
-    for name, side in (
-        ("", "left"),
-        ("architecture", "left"),
-        ("profile", "left"),
-        ("parameters", "right"),
-        ("seeds", "right"),
-        ("validation", "right"),
-        ("test [95 % interval]", "right"),
-        ("fit s", "right"),
-        ("ms/request", "right"),
-    ):
-        shown.add_column(name, justify=side)
+    direction = "higher" if board["higher_is_better"] else "lower"
+    metric = board["metric"].replace("_", " ")
+    title = f"{board['task']} · {board['dataset']} · {metric}, {direction} is better · ★ champion"
+    shown = Table(
+        title=title,
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+    )
+    shown.add_column("architecture", no_wrap=True)
+    for name in ("seeds", "weights", "valid.", "test", "95 %", "fit s", "ms/req"):
+        shown.add_column(name, justify="right", no_wrap=True)
     for row in board["rows"]:
         test = row["test"]
         shown.add_row(
-            "★" if row["champion"] else "",
-            row["arch"],
-            row["profile"],
+            ("★ " if row["champion"] else "  ") + row["arch"],
+            f"{row['profile']}×{row['seeds']}",
             f"{row['parameter_count']:,}",
-            str(row["seeds"]),
             f"{row['validation']['mean']:.4f}",
-            f"{test['mean']:.4f} [{test['low']:.4f}, {test['high']:.4f}]",
+            f"{test['mean']:.4f}",
+            f"{test['low']:.3f}–{test['high']:.3f}",
             f"{row['fit_seconds']:.1f}",
             f"{row['latency_ms']:.3f}",
             style="bold" if row["champion"] else "",
         )
     if board["floor"] is not None:
-        name, score = board["floor"]["name"], board["floor"]["test"]
-        shown.add_section()
-        shown.add_row("", name, "naive", "", "", "", f"{score:.4f}", "", "")
+        floor = board["floor"]
+        shown.add_row(f"  {floor['name']}", "naive", "", "", f"{floor['test']:.4f}")
     return shown
 
 

@@ -5,9 +5,11 @@ The plan needs no server and no framework, so that a run with nothing to do ends
 
 import importlib
 import json
+import os
 import threading
 import time
 import traceback
+from pathlib import Path
 
 from data import versions
 from data.errors import GateRefused
@@ -157,13 +159,16 @@ def _short(answer: dict) -> str:
 
 
 def _next(outcomes: dict[str, dict]) -> str:
-    home = environment.home()
-    reports = ", ".join(f"data/reports/{o['dataset']}/validation.html" for o in outcomes.values())
-    task = next(iter(outcomes))
-    return f"""
-Reports   {reports}
-Log       {console.log()}
-Serve     espalier serve
-Compare   espalier compare --task {task}
-Look      mlflow ui --backend-store-uri sqlite:///{home / "mlflow.db"}
-"""
+    here = Path.cwd()
+    reports = [
+        f"data/reports/{outcome['dataset']}/validation.html" for outcome in outcomes.values()
+    ]
+    store = os.path.relpath(environment.home() / "mlflow.db", here)
+    lines = [
+        *(f"Report   {report}" for report in reports),
+        f"Log      {os.path.relpath(console.log(), here)}",
+        "Serve    espalier serve",
+        f"Compare  espalier compare --task {next(iter(outcomes))}",
+        f"Look     mlflow ui --backend-store-uri sqlite:///{store}",
+    ]
+    return "\n" + "\n".join(lines)
