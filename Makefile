@@ -17,6 +17,10 @@ run: $(READY)
 serve: $(READY)
 	@espalier serve
 
+# Ratios from paired runs in one session; see benchmarks/README.md.
+bench: $(READY)
+	@python -m benchmarks.inference
+
 test: $(READY)
 	@pytest -m "not slow"
 
@@ -35,8 +39,8 @@ $(READY): $(LOCK) pyproject.toml
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@echo "  1/3  uv, the installer"
 	@test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet uv
-	@echo "  2/3  the packages of the lock, each checked against its hash"
-	@.venv/bin/uv pip sync --quiet --require-hashes $(LOCK)
+	@echo "  2/3  the packages of the lock, each checked against its hash and compiled once"
+	@.venv/bin/uv pip sync --quiet --require-hashes --compile-bytecode $(LOCK)
 	@echo "  3/3  the espalier command"
 	@.venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
