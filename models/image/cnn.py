@@ -19,8 +19,8 @@ def build(
 
     filters: of the first convolution; the second has twice as many.
     shift: while training, pictures move at random by up to this share of their size.
-    In: float32 (picture, height, width, channels), 0..1; at least 4 x 4 pixels. Out: float32
-    (picture, class), probabilities.
+    In: float32 (picture, height, width, channels), 0..1. Out: float32 (picture, class),
+    probabilities.
     Source: LeCun, Bottou, Bengio and Haffner, Gradient-Based Learning Applied to Document
     Recognition, Proceedings of the IEEE, 1998; dropout: Srivastava et al., JMLR 2014.
     """
@@ -30,9 +30,9 @@ def build(
     pixels = keras.Input((height, width, channels), name="input")
     x = layers.RandomTranslation(shift, shift, fill_mode="constant")(pixels)
     x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-    x = layers.MaxPooling2D()(x)
+    x = layers.MaxPooling2D(padding="same")(x)
     x = layers.Conv2D(2 * filters, 3, padding="same", activation="relu")(x)
-    x = layers.MaxPooling2D()(x)
+    x = layers.MaxPooling2D(padding="same")(x)
     x = layers.Flatten()(x)
     x = layers.Dense(units, activation="relu", kernel_initializer="he_normal")(x)
     x = layers.Dropout(dropout)(x)

@@ -19,7 +19,7 @@ def build(words: int, length: int, classes: int):
     ids = keras.Input((length,), dtype="int32", name="input")
     present = ops.cast(ops.not_equal(ids, 0), "float32")
     votes = layers.Embedding(words, classes)(ids) * ops.expand_dims(present, -1)
-    count = ops.sum(present, axis=1, keepdims=True)
+    count = ops.maximum(ops.sum(present, axis=1, keepdims=True), 1)
     x = ops.sum(votes, axis=1) / ops.sqrt(count)
     probabilities = layers.Softmax(name="output")(x)
     return keras.Model(ids, probabilities, name="perceptron")

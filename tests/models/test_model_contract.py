@@ -24,7 +24,7 @@ def _lstm(read: int, units: int) -> int:
 WEIGHTS = {
     ("image", "perceptron"): 72 * 4 + 4,
     ("image", "ann"): 73 * 256 + 257 * 256 + 257 * 4,
-    ("image", "cnn"): 10 * 32 + (9 * 32 + 1) * 64 + (2 * 2 * 64 + 1) * 128 + 129 * 4,
+    ("image", "cnn"): 10 * 32 + (9 * 32 + 1) * 64 + (2 * 3 * 64 + 1) * 128 + 129 * 4,
     ("sentiment", "perceptron"): 50 * 3,
     ("sentiment", "simple_rnn"): 50 * 32 + 32 * (32 + 32 + 1) + 33 * 3,
     ("sentiment", "lstm"): 50 * 32 + _lstm(32, 32) + 33 * 3,

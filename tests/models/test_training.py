@@ -176,12 +176,18 @@ def test_one_request_takes_a_measurable_time(folders, splits):
     assert 0 < export.latency_ms(folder / "model.onnx", tensor) < math.inf
 
 
-def test_a_graph_that_computes_something_else_is_no_artifact(splits, fitted, tmp_path, monkeypatch):
-    """The file is exchanged for another seed's between export and proof."""
+def test_a_graph_that_computes_something_else_is_refused(splits, folders, fitted):
     other = _train("image", splits, seed=2)
-    proper = export.to_onnx
-    monkeypatch.setattr(export, "to_onnx", lambda model, path: proper(other.model, path))
+    run = export.runner(folders["image"][0] / "model.onnx")
+    package.check_parity(fitted["image"], run, splits["image"]["test"], FACTS["image"])
     with pytest.raises(ExportMismatch, match="differs from Keras by"):
+        package.check_parity(other, run, splits["image"]["test"], FACTS["image"])
+
+
+def test_what_cannot_be_exported_leaves_no_artifact(splits, fitted, tmp_path):
+    """Its model.onnx cannot be written: a folder has taken its name."""
+    (tmp_path / "model.onnx").mkdir()
+    with pytest.raises(OSError, match=r"model\.onnx"):
         package.write(tmp_path, fitted["image"], splits["image"], FACTS["image"], IDENTITY)
     assert not (tmp_path / "manifest.json").exists()
 
