@@ -135,14 +135,13 @@ def main() -> None:
 def _told(error: Exception) -> int:
     """Print what went wrong for a person; returns the exit code."""
     from data.errors import GateRefused
-    from models.errors import UnknownName, WrongParameter
+    from models.errors import ParameterError
 
     codes = {
         GateRefused: REFUSED,
         LockHeldError: LOCKED,
         UsageError: USAGE,
-        UnknownName: USAGE,
-        WrongParameter: USAGE,
+        ParameterError: USAGE,
     }
     code = next((code for kind, code in codes.items() if isinstance(error, kind)), FAILED)
     traceback.print_exc()

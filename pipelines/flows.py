@@ -8,6 +8,7 @@ from dataclasses import asdict
 import prefect
 from prefect.cache_policies import NO_CACHE
 from prefect.deployments import run_deployment
+from prefect.futures import wait
 
 from pipelines import dataset as data
 from pipelines import environment, lock, plan, promote, settings, tracking
@@ -88,19 +89,15 @@ def train(
 
 def in_turn(fits: list[Fit], parent: str) -> None:
     """Fit one after the other in this process; one that fails does not stop the others."""
-    folders = [data.folder(fit.dataset) for fit in fits]
-    states = [
-        fit_here(fit, folder, parent, return_state=True)
-        for fit, folder in zip(fits, folders, strict=True)
-    ]
-    fitting.report_failures(fits, [state.is_completed() for state in states])
+    states = [fit_here(fit, data.folder(fit.dataset), parent, return_state=True) for fit in fits]
+    fitting.report_failures(fits, _messages(states))
 
 
 def on_pool(fits: list[Fit], parent: str) -> None:
     """Send every fit to the gpu pool at once, and wait for all."""
     futures = [send.submit(fit, parent) for fit in fits]
-    states = [future.wait() or future.state for future in futures]
-    fitting.report_failures(fits, [state.is_completed() for state in states])
+    wait(futures)
+    fitting.report_failures(fits, _messages([future.state for future in futures]))
 
 
 @prefect.task(cache_policy=NO_CACHE, task_run_name="send {fit.arch}")
@@ -109,3 +106,7 @@ def send(fit: Fit, parent: str) -> None:
     run = run_deployment("train/gpu", parameters=asdict(fit) | {"parent": parent})
     if not run.state.is_completed():
         raise RuntimeError(f"the run {run.name!r} of train/gpu ended as {run.state.name}")
+
+
+def _messages(states: list) -> list[str | None]:
+    return [None if state.is_completed() else state.message for state in states]

@@ -1,6 +1,7 @@
 """One fit: trained, measured, packaged and recorded; and `espalier train`, which does several."""
 
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -77,22 +78,22 @@ def fit(fit: Fit, folder: Path, parent: str | None) -> str:
     from models import train as training
 
     dataset = prepared.read(folder)
-    with tracking.child(fit, parent) as run_id, console.stage(fit.arch) as say:
-        with console.epochs(fit.arch, fit.parameters["epochs"]) as show:
+    start, total = time.monotonic(), fit.parameters["epochs"]
+    with tracking.child(fit, parent) as run_id, console.epochs(fit.arch, total) as show:
 
-            def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
-                mlflow.log_metrics(metrics, step=epoch)
-                show(epoch, metrics)
+        def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
+            mlflow.log_metrics(metrics, step=epoch)
+            show(epoch, metrics)
 
-            fitted = training.train(
-                fit.task,
-                fit.arch,
-                fit.parameters,
-                dataset.splits,
-                dataset.facts,
-                fit.seed,
-                on_epoch,
-            )
+        fitted = training.train(
+            fit.task,
+            fit.arch,
+            fit.parameters,
+            dataset.splits,
+            dataset.facts,
+            fit.seed,
+            on_epoch,
+        )
         scores = {
             split: measure.evaluate(fitted, dataset.splits[split], dataset.facts)
             for split in SCORED
@@ -103,9 +104,10 @@ def fit(fit: Fit, folder: Path, parent: str | None) -> str:
         mlflow.log_metrics(
             {"fit_seconds": fitted.seconds, "parameter_count": fitted.parameter_count}
         )
-        metric = choose.METRIC[fit.task][0]
-        validation, test = (scores[split].metrics[metric] for split in SCORED)
-        say(f"{len(fitted.history)} epochs; validation {metric} {validation:.4f}, test {test:.4f}")
+    metric = choose.METRIC[fit.task][0]
+    validation, test = (scores[split].metrics[metric] for split in SCORED)
+    said = f"{len(fitted.history)} epochs; {metric} {validation:.4f}, on test {test:.4f}"
+    console.line(fit.arch, said, time.monotonic() - start)
     return run_id
 
 
@@ -163,10 +165,10 @@ def _record_plots(fit: Fit, fitted, test, facts: dict) -> None:
         mlflow.log_figure(figure, f"plots/{name}.png")
 
 
-def report_failures(fits: list[Fit], completed: list[bool]) -> None:
-    """Say which fits failed; raises when there were some and all of them did."""
-    failed = [fit.arch for fit, done in zip(fits, completed, strict=True) if not done]
-    if failed:
-        console.line("failed", f"{', '.join(failed)}: the log says why")
+def report_failures(fits: list[Fit], messages: list[str | None]) -> None:
+    """Say which fits failed and why (None is a fit that did not); raises when all of them did."""
+    failed = {fit.arch: said for fit, said in zip(fits, messages, strict=True) if said is not None}
+    for arch, said in failed.items():
+        console.line(arch, f"failed: {said}")
     if failed and len(failed) == len(fits):
         raise RuntimeError(f"every fit failed: {', '.join(failed)}")
