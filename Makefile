@@ -33,12 +33,11 @@ check: $(READY)
 	@lint-imports
 
 $(READY): $(LOCK) pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit((3, 11) <= v <= (3, 13) or f"Espalier needs Python 3.11 to 3.13, {sys.executable} is {v[0]}.{v[1]}: name another with make PYTHON=python3.12")'
-	@echo "Setting up .venv from $(LOCK): about 3 GB, half a minute to a few minutes, once."
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Espalier needs Python 3.11 to 3.13; {sys.executable} is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12")'
+	@echo "Setting up .venv from $(LOCK): about 3.5 GB, half a minute to a few minutes, once."
 	@rm -f .venv/.ready*
-	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@echo "  1/3  uv, the installer"
-	@test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet uv
+	@test -x .venv/bin/uv || { rm -rf .venv && $(PYTHON) -m venv .venv && .venv/bin/pip install --quiet uv; }
 	@echo "  2/3  the packages of the lock, each checked against its hash and compiled once"
 	@.venv/bin/uv pip sync --quiet --require-hashes --compile-bytecode $(LOCK)
 	@echo "  3/3  the espalier command"

@@ -51,7 +51,7 @@ def show(found: list[dict]) -> None:
 def _python() -> Finding:
     state = f"{sys.version.split()[0]} in {sys.prefix}"
     right = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    return Finding("Python", state, "" if right else "make setup PYTHON=python3.12")
+    return Finding("Python", state, "" if right else "rm -rf .venv && make setup PYTHON=python3.12")
 
 
 def _lock() -> Finding:
