@@ -31,36 +31,46 @@ def consider(task: str, dataset: str, dataset_hash: str, records: list[Record]) 
     """
     candidate = choose.best(task, records)
     champion = registry.champion(task, dataset)
-    with console.stage("champion") as say:
-        if champion is None or champion.run_id != candidate.run_id:
-            version = registry.register(task, dataset, candidate)
-            replayed = _check(task, version)
-            if champion is not None and registry.score_on(champion, dataset_hash) is None:
-                score_again(task, dataset, dataset_hash, champion)
+    if champion is None or champion.run_id != candidate.run_id:
+        version = registry.register(task, dataset, candidate)
+        with console.stage("replay") as say:
+            say(f"{_check(task, version)} golden requests answered over HTTP as expected")
+        with console.stage("champion") as say:
+            score_again(task, dataset, dataset_hash, champion)
             decision = _decide(task, candidate, champion, dataset_hash)
             if decision.promote:
                 registry.crown(version)
                 champion = registry.champion(task, dataset)
             else:
                 registry.refuse(version, decision.reason)
-            say(f"{candidate.arch} v{version.version}: {decision.reason};")
-            say(f"{replayed} golden requests replayed over HTTP")
-        else:
-            say(f"{champion.arch} v{champion.version} stays")
-        if champion is not None and settings.served()[task] == dataset:
-            publish.publish(task, champion)
+            say(f"{candidate.arch} v{version.version}: {decision.reason}")
+    else:
+        console.line("champion", f"{champion.arch} v{champion.version} stays")
+    if champion is not None and settings.served()[task] == dataset:
+        publish.publish(task, champion)
     return champion
 
 
-def score_again(task: str, dataset: str, dataset_hash: str, champion: Version) -> None:
-    """Score the champion's own artifact on the present test split, and keep the score with it."""
+def score_again(task: str, dataset: str, dataset_hash: str, champion: Version | None) -> None:
+    """Score the champion's artifact on the present test split, unless that was done before.
+
+    One that answers with other classes or another horizon than the data has now cannot be scored,
+    and stands in nobody's way.
+    """
+    if champion is None or registry.score_on(champion, dataset_hash) is not None:
+        return
     from data import prepared
     from models import measure
+    from models.errors import ModelError
 
     folder = tracking.artifact_folder(champion.run_id)
     artifact.check(folder, champion.manifest_sha256)
-    data = prepared.read(environment.ROOT / "data" / "prepared" / dataset)
-    scores = measure.evaluate_artifact(folder, data.splits, data.facts)
+    data = prepared.read(environment.ROOT / prepared.PREPARED / dataset)
+    try:
+        scores = measure.evaluate_artifact(folder, data.splits, data.facts)
+    except ModelError as error:
+        console.line("champion", f"cannot be compared any more: {error}")
+        return
     registry.keep_score(champion, dataset_hash, scores.metrics[choose.METRIC[task][0]])
 
 

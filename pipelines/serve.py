@@ -1,26 +1,24 @@
 """Serve the champions over HTTP in the foreground, from the pointers on disk."""
 
 import os
-import subprocess
 
 from pipelines import environment, publish, registry, service, settings
 
+GRACE_SECONDS = "10"  # for requests under way at the end; BentoML's own is a day
 
-def serve(port: int) -> int:
-    """Serve until interrupted; returns the server's exit status.
+
+def serve(port: int) -> None:
+    """Become the service, until it is interrupted; this process does not return.
 
     Raises `service.ServiceError` when no task has a champion.
     """
     tasks = [task for task in settings.TASKS if _published(task)]
     if not tasks:
         raise service.ServiceError("there is no champion to serve yet: `espalier run` makes them")
-    variables = os.environ | {"ESPALIER_TASKS": ",".join(tasks)}
     command = service.command(service.CHECKOUT, port)
-    process = subprocess.Popen(command, cwd=environment.ROOT, env=variables)
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        return process.wait()
+    command += ["--timeout-graceful-shutdown", GRACE_SECONDS]
+    os.chdir(environment.ROOT)
+    os.execvpe(command[0], command, os.environ | {"ESPALIER_TASKS": ",".join(tasks)})
 
 
 def _published(task: str) -> bool:
@@ -29,6 +27,7 @@ def _published(task: str) -> bool:
     pointer = publish.read(task)
     if pointer is None or pointer["name"] != registry.model_name(task, dataset):
         champion = registry.champion(task, dataset)
-        if champion is not None:
-            publish.publish(task, champion)
-    return publish.read(task) is not None
+        if champion is None:
+            return False
+        publish.publish(task, champion)
+    return True
