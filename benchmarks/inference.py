@@ -2,9 +2,9 @@
 
     make bench        (python -m benchmarks.inference, after `make run`)
 
-For each published champion, one golden request at a time, in turn through ONNX Runtime (one
-thread), through `model(x)` and through `model.predict(x)`, in one process. The ratios are of
-medians; absolute times are those of the machine and its load.
+For each published champion, one golden request at a time through ONNX Runtime (one thread), through
+`model(x)` and through `model.predict(x)`, in one process, the three taking turns in blocks. The
+ratios are of medians; absolute times are those of the machine and its load.
 """
 
 import statistics
@@ -17,20 +17,14 @@ from rich.table import Table
 from models import artifact, export
 from pipelines import console, environment, publish, settings
 
-ROUNDS = 60
+BLOCKS = 6
 
 
 def main() -> None:
     environment.apply()
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in (
-        "champion",
-        "ONNX ms",
-        "model(x) ms",
-        "predict ms",
-        "model(x) ÷ ONNX",
-        "predict ÷ ONNX",
-    ):
+    names = ("champion", "ONNX ms", "model(x) ms", "predict ms", "model(x) ratio", "predict ratio")
+    for name in names:
         table.add_column(name, justify="left" if name == "champion" else "right")
     for task in settings.TASKS:
         pointer = publish.read(task)
@@ -58,20 +52,18 @@ def _medians(folder) -> list[float]:
         inputs.to_tensor([artifact.payload(case["request"])[0]])
         for case in artifact.read_golden(folder)
     ]
-    return [statistics.median(times) for times in zip(*_rounds(ways, requests), strict=True)]
+    seconds = [[], [], []]
+    for block in range(BLOCKS + 1):
+        for way, times in zip(ways, seconds, strict=True):
+            took = [_timed(way, request) for request in requests]
+            times += took if block else []  # the first block warms up
+    return [statistics.median(times) for times in seconds]
 
 
-def _rounds(ways, requests: list[np.ndarray]):
-    """For each round the seconds of each way, the same request for all; the first is not kept."""
-    for number in range(ROUNDS + 1):
-        request = requests[number % len(requests)]
-        seconds = []
-        for way in ways:
-            start = time.perf_counter()
-            np.asarray(way(request))
-            seconds.append(time.perf_counter() - start)
-        if number:
-            yield seconds
+def _timed(way, request: np.ndarray) -> float:
+    start = time.perf_counter()
+    np.asarray(way(request))
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":
