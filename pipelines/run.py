@@ -9,6 +9,7 @@ import os
 import threading
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 from data import versions
@@ -18,6 +19,7 @@ from pipelines import (
     console,
     environment,
     leaderboard,
+    lock,
     plan,
     promote,
     publish,
@@ -31,6 +33,7 @@ from pipelines.lock import LockHeldError
 
 # Exit codes of a task; of several the first of these that occurs is the run's.
 FAILED, LOCKED, REFUSED, DONE = 1, 75, 3, 0
+RELEASE_SECONDS = 300
 
 
 def asked(task: str | None, dataset: str | None) -> dict[str, str]:
@@ -45,10 +48,13 @@ def run(tasks: dict[str, str], profile: str, runner: str) -> tuple[dict[str, dic
     """Bring every task to a champion; returns each task's outcome and the exit code."""
     start = time.monotonic()
     console.heading("Plan")
+    outcomes = _locked(tasks)
+    codes = dict.fromkeys(outcomes, LOCKED)
     with console.stage("plan") as say:
-        outcomes = finished(tasks, profile)
-        say(f"nothing to do for {len(outcomes)} of {len(tasks)} tasks")
-    codes = {task: _code(outcome) for task, outcome in outcomes.items()}
+        done = finished({task: tasks[task] for task in tasks if task not in outcomes}, profile)
+        say(f"nothing to do for {len(done)} of {len(tasks)} tasks")
+    outcomes |= done
+    codes |= {task: _code(outcome) for task, outcome in done.items()}
     todo = {task: dataset for task, dataset in tasks.items() if task not in outcomes}
     if todo:
         with console.stage("start") as say:
@@ -59,7 +65,9 @@ def run(tasks: dict[str, str], profile: str, runner: str) -> tuple[dict[str, dic
         for task, dataset in todo.items():
             outcomes[task], codes[task] = _retrain(task, dataset, profile, runner)
     if not set(codes.values()) & {FAILED, LOCKED}:
-        release(outcomes)
+        # Runs of other tasks package the same champions: one after the other.
+        with lock.hold("release", RELEASE_SECONDS):
+            release()
     console.line("total", "", time.monotonic() - start)
     worst = next(code for code in (FAILED, LOCKED, REFUSED, DONE) if code in codes.values())
     return {task: outcomes[task] for task in tasks}, worst
@@ -80,7 +88,7 @@ def finished(tasks: dict[str, str], profile: str) -> dict[str, dict]:
     return {task: outcome for task, outcome in found.items() if outcome is not None}
 
 
-def release(outcomes: dict[str, dict]) -> None:
+def release() -> None:
     """Package the published champions as a Bento and ask its endpoints, unless that was done."""
     if bento.current() is not None or not any(map(publish.read, settings.TASKS)):
         return
@@ -110,6 +118,19 @@ def show(outcomes: dict[str, dict]) -> None:
     console.out().print(_next(outcomes), markup=False)
 
 
+def _locked(tasks: dict[str, str]) -> dict[str, dict]:
+    """The outcome of each task that another run works on: told before anything waits for that."""
+    outcomes = {}
+    for task, dataset in tasks.items():
+        try:
+            with lock.hold(task):
+                pass
+        except LockHeldError as held:
+            console.line("stopped", str(held))
+            outcomes[task] = promote.nothing(dataset, str(held))
+    return outcomes
+
+
 def _finished(task: str, dataset: str, profile: str) -> dict | None:
     dataset_hash = versions.dataset_hash(dataset)
     facts = data.facts(data.folder(dataset))
@@ -118,6 +139,8 @@ def _finished(task: str, dataset: str, profile: str) -> dict | None:
     records = list(known.values())
     if len(known) < len(fits) or not promote.settled(task, dataset, dataset_hash, records):
         return None
+    with suppress(LockHeldError), lock.hold(task):
+        tracking.mend(task, dataset)
     return promote.outcome(task, dataset, dataset_hash, trained=0, reused=len(fits))
 
 
@@ -132,7 +155,7 @@ def _retrain(task: str, dataset: str, profile: str, runner: str) -> tuple[dict, 
 
     console.heading(f"{task} · {dataset}")
     try:
-        outcome = flows.retrain(task, dataset, profile, runner, wait_seconds=0)
+        outcome = flows.retrain(task, dataset, profile, runner, lock.MOMENT)
         return outcome, _code(outcome)
     except GateRefused as refusal:
         reason, code = "the data was refused", REFUSED
