@@ -39,10 +39,10 @@ def home() -> Path:
 def apply() -> None:
     """Set the variables that this process and its children need; keep those already set."""
     folder = home()
+    os.environ["ESPALIER_HOME"] = str(folder)  # children start in other folders
     defaults = {
         **TELEMETRY_OFF,
         **QUIET,
-        "ESPALIER_HOME": str(folder),
         "BENTOML_HOME": str(folder / "bentoml"),
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}?timeout=60",
         "PREFECT_HOME": str(folder / "prefect"),

@@ -11,13 +11,16 @@ from filelock import FileLock, Timeout
 
 from pipelines import environment
 
+# Long enough for a run that only looks whether the lock is free.
+MOMENT = 1.0
+
 
 class LockHeldError(RuntimeError):
     """Another run holds the task's lock; the message names the holder."""
 
 
 @contextmanager
-def hold(task: str, wait_seconds: float = 0) -> Iterator[None]:
+def hold(task: str, wait_seconds: float = MOMENT) -> Iterator[None]:
     """Hold the lock of `task`; raises `LockHeldError` when it is not free within `wait_seconds`."""
     folder = environment.home() / "locks"
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from pipelines.tracking import Record
 def settled(task: str, dataset: str, dataset_hash: str, records: list[Record]) -> bool:
     """Whether these fits have nothing left to decide: what `consider` would do is done."""
     candidate = choose.best(task, records)
-    champion = registry.champion(task, dataset)
+    champion = _standing(task, dataset)
     if champion is not None and champion.run_id == candidate.run_id:
         return _published(task, dataset, champion)
     version = registry.find(task, dataset, candidate)
@@ -28,9 +28,12 @@ def consider(task: str, dataset: str, dataset_hash: str, records: list[Record]) 
     """Let the best of `records` try to be champion; returns the champion that stands afterwards.
 
     Written so that a kill anywhere leaves the old champion serving, and doing it again finishes.
+    Raises RuntimeError when there is not one record.
     """
+    if not records:
+        raise RuntimeError("every fit failed: there is nothing to choose from")
     candidate = choose.best(task, records)
-    champion = registry.champion(task, dataset)
+    champion = _standing(task, dataset)
     if champion is None or champion.run_id != candidate.run_id:
         version = registry.register(task, dataset, candidate)
         with console.stage("replay") as say:
@@ -74,6 +77,12 @@ def score_again(task: str, dataset: str, dataset_hash: str, champion: Version | 
     registry.keep_score(champion, dataset_hash, scores.metrics[choose.METRIC[task][0]])
 
 
+def _standing(task: str, dataset: str) -> Version | None:
+    """The champion, unless its artifact is damaged: that could not be published again."""
+    champion = registry.champion(task, dataset)
+    return champion if champion is not None and tracking.whole(champion) else None
+
+
 def _decide(task: str, candidate: Record, champion: Version | None, dataset_hash: str) -> Decision:
     standing = None if champion is None else registry.score_on(champion, dataset_hash)
     metric, _ = choose.METRIC[task]
@@ -94,7 +103,7 @@ def _check(task: str, version: Version) -> int:
         try:
             with service.running(service.CHECKOUT, [task], home) as url:
                 return service.replay(url, task, folder)
-        except service.ServiceError as error:
+        except service.WrongModelError as error:
             registry.refuse(version, str(error)[:500])
             raise
 

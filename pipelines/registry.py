@@ -54,17 +54,11 @@ def versions(task: str, dataset: str) -> list[Version]:
 
 
 def find(task: str, dataset: str, candidate: Record) -> Version | None:
-    """The version that the candidate's fit already has.
+    """The version that the candidate's run already has.
 
-    The same fit done again, because its artifact was damaged, has a new artifact: another version.
+    A fit done again, because its artifact was damaged, is another run: another version.
     """
-    for version in versions(task, dataset):
-        if (version.fingerprint, version.manifest_sha256) == (
-            candidate.fingerprint,
-            candidate.manifest_sha256,
-        ):
-            return version
-    return None
+    return next((v for v in versions(task, dataset) if v.run_id == candidate.run_id), None)
 
 
 def register(task: str, dataset: str, candidate: Record) -> Version:

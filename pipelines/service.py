@@ -24,6 +24,10 @@ class ServiceError(RuntimeError):
     """The service did not start, or did not answer as its champions must."""
 
 
+class WrongModelError(ServiceError):
+    """The service is up, and what it was given is not a model that may be served."""
+
+
 def command(target: str, port: int) -> list[str]:
     """The command line that serves `target` (import string or Bento tag) on loopback."""
     return ["bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
@@ -67,7 +71,7 @@ def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
             return
         said = answer.text
         if "was refused" in said:  # final: the pointer does not change here
-            break
+            raise WrongModelError(f"{said}; the service's log is {log}")
         time.sleep(0.05)
     raise ServiceError(f"the service was not ready: {said}; its log is {log}")
 
@@ -75,13 +79,13 @@ def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
 def replay(url: str, task: str, folder: Path) -> int:
     """Send the golden requests of the artifact in `folder` over HTTP; returns how many.
 
-    Raises `ServiceError` naming the first whose answer is not the expected one.
+    Raises `WrongModelError` naming the first whose answer is not the expected one.
     """
     inputs, golden = artifact.read_inputs(folder), artifact.read_golden(folder)
     for number, case in enumerate(golden, start=1):
         answer = ask(url, task, case["request"])
         if not inputs.agrees(case["answer"], answer):
-            raise ServiceError(
+            raise WrongModelError(
                 f"golden request {number} of {len(golden)} for {task} was answered {answer}, "
                 f"expected {case['answer']}"
             )

@@ -169,7 +169,21 @@ def reusable(fits: list[Fit]) -> dict[str, Record]:
     first = fits[0]
     wanted = {fit.fingerprint for fit in fits}
     done = records(first.task, first.dataset, first.dataset_hash)
-    return {r.fingerprint: r for r in done if r.fingerprint in wanted and _whole(r)}
+    return {r.fingerprint: r for r in done if r.fingerprint in wanted and whole(r)}
+
+
+def whole(fitted) -> bool:
+    """Whether the artifact of a record or version is there and undamaged.
+
+    One that is not is a fit to do again, and a champion that cannot be published any more.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        artifact.check(artifact_folder(fitted.run_id), fitted.manifest_sha256)
+    except (artifact.ArtifactError, MlflowException, OSError):
+        return False
+    return True
 
 
 def artifact_folder(run_id: str) -> Path:
@@ -217,17 +231,6 @@ def _record(run) -> Record:
         parameters=json.loads(tags["espalier.parameters"]),
         metrics=run.data.metrics,
     )
-
-
-def _whole(record: Record) -> bool:
-    # A lost or damaged artifact is a fit to do again, not a reason to stop.
-    from mlflow.exceptions import MlflowException
-
-    try:
-        artifact.check(artifact_folder(record.run_id), record.manifest_sha256)
-    except (artifact.ArtifactError, MlflowException, OSError):
-        return False
-    return True
 
 
 @cache

@@ -1,0 +1,264 @@
+"""The whole way, by the command alone: what a run leaves behind, and what the next one reuses.
+
+The first run serves digits, reviews of one's own and a series of one's own; each test goes on
+from whatever the ones before it left.
+"""
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from project import (
+    answer,
+    begun,
+    command,
+    declare_reviews,
+    declare_series,
+    espalier,
+    kept,
+    listening,
+    pointer,
+    runs,
+    serving,
+    small,
+    store,
+    waves,
+    write_reviews,
+)
+
+from models import architectures, artifact
+from pipelines import service
+
+DATASETS = {"image": "digits", "sentiment": "reviews", "forecast": "levels"}
+METRICS = {
+    "image": {"accuracy", "precision", "recall", "f1"},
+    "sentiment": {"accuracy", "precision", "recall", "f1"},
+    "forecast": {"mae", "mse", "relative_mae", "mae_step_01", "mae_step_04"},
+}
+PLOTS = {
+    "image": {"plots/learning_curve.png", "plots/confusion_matrix.png"},
+    "sentiment": {"plots/learning_curve.png", "plots/confusion_matrix.png"},
+    "forecast": {"plots/learning_curve.png", "plots/error_by_step.png", "plots/forecasts.png"},
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    project = small(tmp_path_factory.mktemp("whole") / "project")
+    declare_reviews(project)
+    declare_series(project, waves())
+    return project
+
+
+@pytest.fixture(scope="module")
+def first(project):
+    """What the first run printed, and the addresses that its processes listened on."""
+    log, listened = project.parent / "first.log", set()
+    with begun(project, *command("run", "--json"), log=log) as (process, alive):
+        while process.poll() is None:
+            listened |= listening(alive())
+            time.sleep(0.5)
+        assert not alive()
+    assert process.returncode == 0, log.read_text()
+    return log.read_text(), listened
+
+
+@pytest.fixture(scope="module")
+def champions(first):
+    """Task → what the first run said of it."""
+    return json.loads(first[0].splitlines()[-1])["tasks"]
+
+
+def run(project: Path, *arguments: str) -> dict:
+    """What one more run says of its tasks; it must end well."""
+    done = espalier(project, "run", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return answer(done)["tasks"]
+
+
+def bentos(project: Path) -> list[Path]:
+    return [
+        place
+        for place in (project / ".espalier" / "bentoml" / "bentos" / "espalier").iterdir()
+        if place.is_dir()
+    ]
+
+
+def champion(project: Path, task: str):
+    """The version of the registry under the champion alias."""
+    name = f"espalier-{task}-{DATASETS[task]}"
+    return store(project).get_model_version_by_alias(name, "champion")
+
+
+def counted(project: Path) -> dict:
+    """How many runs, versions and Bentos there are, and how much the Prefect server has said."""
+    versions = store(project).search_model_versions()
+    return {
+        "runs": sum(len(runs(project, task, dataset)) for task, dataset in DATASETS.items()),
+        "versions": len(versions),
+        "bentos": bentos(project),
+        "server": (project / ".espalier" / "logs" / "prefect-server.log").stat().st_size,
+    }
+
+
+def test_every_task_ends_with_a_champion(champions):
+    for task, dataset in DATASETS.items():
+        outcome = champions[task]
+        assert (outcome["dataset"], outcome["trained"], outcome["reused"]) == (dataset, 3, 0)
+        assert outcome["champion"]["version"] == "1"
+        assert outcome["champion"]["test"].keys() >= METRICS[task]
+
+
+def test_nothing_listened_beyond_loopback(first):
+    assert first[1] == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("task", DATASETS)
+def test_one_parent_keeps_the_data_that_it_used(project, champions, task):
+    [parent] = runs(project, task, DATASETS[task], "retrain")
+    assert parent.info.status == "FINISHED"
+    lock = yaml.safe_load(kept(parent, "dvc.lock").read_text())
+    stage = lock["stages"][f"prepare@{DATASETS[task]}"]
+    assert stage["outs"][0]["md5"] == champions[task]["dataset_hash"]
+
+
+@pytest.mark.parametrize("task", DATASETS)
+def test_every_fit_is_on_record(project, champions, task):
+    [parent] = runs(project, task, DATASETS[task], "retrain")
+    fits = runs(project, task, DATASETS[task], "fit")
+    assert {fit.data.tags["espalier.arch"] for fit in fits} == set(architectures.names(task))
+    for fit in fits:
+        tags, metrics = fit.data.tags, fit.data.metrics
+        assert fit.info.status == "FINISHED"
+        assert tags["mlflow.parentRunId"] == parent.info.run_id
+        assert (tags["espalier.task"], tags["espalier.dataset"]) == (task, DATASETS[task])
+        assert (tags["espalier.seed"], tags["espalier.profile"]) == ("0", "quick")
+        assert tags["espalier.dataset_hash"] == champions[task]["dataset_hash"]
+        assert len(tags["espalier.fingerprint"]) == 64
+        assert len(tags["mlflow.source.git.commit"]) == 40
+        assert {"epochs", "batch_size", "learning_rate", "seed"} <= fit.data.params.keys()
+        assert {f"test_{name}" for name in METRICS[task]} <= metrics.keys()
+        assert any(name.startswith("system/") for name in metrics)
+        [given] = fit.inputs.dataset_inputs
+        assert given.dataset.name == DATASETS[task]
+        assert given.dataset.digest == champions[task]["dataset_hash"]
+
+
+@pytest.mark.parametrize("task", DATASETS)
+def test_every_epoch_and_plot_is_on_record(project, champions, task):
+    client = store(project)
+    for fit in runs(project, task, DATASETS[task], "fit"):
+        for name in ("loss", "val_loss"):
+            steps = [point.step for point in client.get_metric_history(fit.info.run_id, name)]
+            assert steps == list(range(1, len(steps) + 1))
+            assert 2 <= len(steps) <= int(fit.data.params["epochs"])
+        plots = {found.path for found in client.list_artifacts(fit.info.run_id, "plots")}
+        assert plots == PLOTS[task]
+
+
+@pytest.mark.parametrize("task", DATASETS)
+def test_one_fingerprint_names_run_version_pointer_bento_and_answer(project, champions, task):
+    version = champion(project, task)
+    assert version.tags["espalier.state"] == "ready"
+    fitted = store(project).get_run(version.run_id)
+    facts, folder = pointer(project, task)
+    manifest = artifact.check(folder, version.tags["espalier.manifest_sha256"])
+    [bento] = bentos(project)
+    labels = yaml.safe_load((bento / "bento.yaml").read_text())["labels"]
+    assert facts["name"] == f"espalier-{task}-{DATASETS[task]}"
+    assert labels[task] == f"{facts['name']}/{facts['version']}"
+    assert {
+        champions[task]["champion"]["fingerprint"],
+        fitted.data.tags["espalier.fingerprint"],
+        version.tags["espalier.fingerprint"],
+        manifest["fingerprint"],
+        labels[f"{task}.fingerprint"],
+    } == {fitted.data.tags["espalier.fingerprint"]}
+
+
+def test_the_bento_answers_for_every_champion(project, champions, tmp_path):
+    home = str(project / ".espalier" / "bentoml")
+    bentoml = (str(Path(sys.executable).parent / "bentoml"), "serve", "espalier:latest")
+    with serving(tmp_path, *bentoml, log=tmp_path / "log", BENTOML_HOME=home) as url:
+        for task, outcome in champions.items():
+            golden = artifact.read_golden(pointer(project, task)[1])[0]
+            answered = service.ask(url, task, golden["request"])
+            assert answered["model"]["fingerprint"] == outcome["champion"]["fingerprint"]
+
+
+def test_a_second_run_has_nothing_to_do(project, champions):
+    before = counted(project)
+    outcomes = run(project)
+    assert counted(project) == before
+    for task, outcome in outcomes.items():
+        assert (outcome["trained"], outcome["reused"]) == (0, 3)
+        assert outcome["champion"] == champions[task]["champion"]
+
+
+def test_train_reuses_what_a_run_fitted(project, champions):
+    before = counted(project)
+    done = espalier(project, "train", "--task", "image", "--arch", "ann", "--json")
+    assert done.returncode == 0, done.stderr
+    [row] = answer(done)["rows"]
+    assert (row["arch"], row["seeds"]) == ("ann", 1)
+    assert counted(project) == before
+
+
+def test_a_deleted_bento_is_built_again(project, champions):
+    [bento] = bentos(project)
+    shutil.rmtree(bento)
+    outcomes = run(project)
+    assert [outcome["trained"] for outcome in outcomes.values()] == [0, 0, 0]
+    [rebuilt] = bentos(project)
+    assert rebuilt.name != bento.name
+
+
+def test_changed_data_is_trained_on_and_a_damaged_publication_mended(project, champions):
+    """New words decide the reviews: the old champion, scored on the new test rows, must go."""
+    write_reviews(project / "own" / "reviews.csv", good="superb", bad="awful")
+    facts, folder = pointer(project, "image")
+    (folder / "model.onnx").write_bytes(b"damaged")
+    old, images = champion(project, "sentiment"), runs(project, "image", "digits", "fit")
+
+    outcomes = run(project)
+
+    told = outcomes["sentiment"]
+    assert (told["trained"], told["reused"]) == (3, 0)
+    assert told["dataset_hash"] != champions["sentiment"]["dataset_hash"]
+    new = champion(project, "sentiment")
+    assert new.version != old.version
+    again = store(project).get_model_version(old.name, old.version)
+    score = float(again.tags[f"espalier.test_score.{told['dataset_hash']}"])
+    assert score < told["champion"]["test"]["accuracy"]
+
+    assert outcomes["image"]["trained"] == 0
+    assert len(runs(project, "image", "digits", "fit")) == len(images)
+    assert pointer(project, "image")[0] == facts
+    artifact.check(folder, facts["manifest_sha256"])
+    assert outcomes["forecast"]["champion"] == champions["forecast"]["champion"]
+
+
+def test_a_champion_whose_artifact_is_damaged_is_fitted_again(project, champions):
+    """In the store and in the publication: nothing is left that could be served."""
+    version = champion(project, "image")
+    stored = kept(store(project).get_run(version.run_id), "model")
+    _, published = pointer(project, "image")
+    for folder in (stored, published):
+        (folder / "model.onnx").write_bytes(b"damaged")
+
+    outcome = run(project)["image"]
+
+    assert (outcome["trained"], outcome["reused"]) == (1, 2)
+    assert outcome["champion"]["fingerprint"] == version.tags["espalier.fingerprint"]
+    now = champion(project, "image")
+    assert now.tags["espalier.state"] == "ready"
+    facts, folder = pointer(project, "image")
+    assert facts["version"] == str(now.version)
+    artifact.check(folder, facts["manifest_sha256"])
+    stored = kept(store(project).get_run(now.run_id), "model")
+    artifact.check(stored, now.tags["espalier.manifest_sha256"])
+    assert [outcome["trained"] for outcome in run(project).values()] == [0, 0, 0]
