@@ -229,7 +229,7 @@ def set_value(value, rows=slice(9, 10)):
 
 
 def no_time(columns):
-    columns["time"][4] = np.datetime64("NaT")
+    columns["time"][4] = np.datetime64("NaT", "ns")
 
 
 def no_series(columns):
