@@ -78,6 +78,11 @@ def current() -> str | None:
     return None
 
 
+def champions(tag: str) -> Path:
+    """The folder of the pointers and artifacts that the Bento carries."""
+    return _place(tag) / "src" / "champions"
+
+
 def _published() -> dict[str, dict]:
     pointers = {task: publish.read(task) for task in settings.TASKS}
     return {task: pointer for task, pointer in pointers.items() if pointer is not None}
@@ -115,6 +120,7 @@ def _options(context: Path, published: dict[str, dict]) -> dict:
             # A container's loopback is its own: what may reach it is for `docker run -p` to say.
             "env": {
                 "BENTOML_DO_NOT_TRACK": "True",
+                "ORT_DISABLE_TELEMETRY": "1",
                 "BENTOML_HOST": "0.0.0.0",
                 "ESPALIER_TASKS": ",".join(published),
             },

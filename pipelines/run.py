@@ -97,9 +97,9 @@ def release() -> None:
         made = bento.build()
         say(made["tag"])
     with console.stage("smoke") as say:
-        tasks = list(made["champions"])
+        tasks, champions = list(made["champions"]), bento.champions(made["tag"])
         with service.running(made["path"], tasks) as url:
-            answers = {task: service.smoke(url, task) for task in tasks}
+            answers = {task: service.smoke(url, task, champions) for task in tasks}
         say(f"{len(answers)} endpoints of {made['tag']} answered")
     for task, answer in answers.items():
         console.out().print(f"    POST /v1/{task} → {_short(answer)}", markup=False)

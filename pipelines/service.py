@@ -4,6 +4,7 @@ The service is named by its import string or a Bento's tag; this room never impo
 """
 
 import base64
+import json
 import os
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from models import artifact
-from pipelines import environment, leash, publish
+from pipelines import environment, leash
 
 CHECKOUT = "serving.service:Espalier"
 START_SECONDS = 60
@@ -92,11 +93,14 @@ def replay(url: str, task: str, folder: Path) -> int:
     return len(golden)
 
 
-def smoke(url: str, task: str) -> dict:
-    """One request to the task's endpoint: the first golden one of its published champion."""
-    pointer = publish.read(task)
-    folder = publish.folder() / pointer["artifact"]
-    answer = ask(url, task, artifact.read_golden(folder)[0]["request"])
+def smoke(url: str, task: str, champions: Path) -> dict:
+    """The answer to one request, the first golden one of the champion that must give it.
+
+    champions: the folder with the task's pointer and the artifact that it names.
+    """
+    pointer = json.loads((champions / f"{task}.json").read_text())
+    golden = artifact.read_golden(champions / pointer["artifact"])
+    answer = ask(url, task, golden[0]["request"])
     served = answer["model"]
     if (served["name"], served["version"]) != (pointer["name"], pointer["version"]):
         raise ServiceError(
