@@ -6,6 +6,7 @@ import yaml
 
 from data.errors import DataError, nearest
 
+SPLITS = ("train", "validation", "test")  # in which order a series is cut
 KINDS = {
     "package": ("image", "sentiment", "forecast"),
     "folder": ("image",),
@@ -24,7 +25,6 @@ ALLOWED = {
     "forecast": {"columns", "range", "stride", "fill", "grid", "min_rows"},
 }
 DEFAULTS = {"forecast": {"stride": 1, "fill": 900, "grid": "clock", "min_rows": 1}}
-WHOLE = ("interval", "history", "horizon", "season", "stride", "min_rows")
 COLUMNS = {"sentiment": ({"text", "label"}, set()), "forecast": ({"time", "value"}, {"series"})}
 
 
@@ -36,56 +36,62 @@ def params(root: Path = Path()) -> dict:
             f"there is no params.yaml in {root.absolute()}, expected a repository's root"
         )
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+        whole = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(whole, dict) or not isinstance(whole.get("datasets"), dict):
+        raise DataError(f"{path} declares no datasets: expected `datasets:` with one entry or more")
+    return whole
+
+
+def shares(of: str, root: Path = Path()) -> dict[str, float]:
+    """The share of each split, in the order of SPLITS; of: `classes` or `series`.
+
+    Raises DataError unless the shares are above 0 and add up to 1.
+    """
+    where = f"`split: {of}:` in params.yaml"
+    declared = (params(root).get("split") or {}).get(of) or {}
+    _check_keys(where, declared, set(SPLITS), set())
+    divided = {split: declared[split] for split in SPLITS}
+    if not _numbers(list(divided.values())) or min(divided.values()) <= 0:
+        raise DataError(f"{where} is {divided}, expected numbers above 0")
+    if abs(sum(divided.values()) - 1) > 1e-6:
+        raise DataError(f"{where} adds up to {sum(divided.values()):g}, expected 1")
+    return divided
 
 
 def entry(name: str, root: Path = Path()) -> dict:
-    """The declaration of one dataset, its keys checked and its defaults filled in.
+    """The declaration of one dataset, its keys and values checked and its defaults filled in.
 
     Raises DataError naming the nearest known dataset, key or column.
     """
-    known = params(root).get("datasets") or {}
+    known = params(root)["datasets"]
     if name not in known:
         listed = ", ".join(known)
         hint = nearest(name, list(known))
         raise DataError(f"unknown dataset {name!r}{hint}; params.yaml declares: {listed}")
     declared = known[name]
-    _check_kind(name, declared)
-    _check_keys(f"dataset {name!r} in params.yaml", declared, *_keys(declared))
+    where = f"dataset {name!r} in params.yaml"
+    _check_kind(where, declared)
+    _check_keys(where, declared, *_keys(declared))
     if declared["kind"] in ("csv", "parquet"):
-        required, optional = COLUMNS[declared["task"]]
-        columns = declared.get("columns") or {}
-        _check_keys(f"`columns:` of dataset {name!r} in params.yaml", columns, required, optional)
-    declared = DEFAULTS.get(declared["task"], {}) | declared
-    _check_numbers(name, declared)
-    return declared
+        columns = declared["columns"] or {}
+        _check_keys(f"`columns:` of {where}", columns, *COLUMNS[declared["task"]])
+    for key, (is_right, expected) in RULES.items():
+        if key in declared and not is_right(declared[key]):
+            raise DataError(f"{key} of {where} is {declared[key]!r}, expected {expected}")
+    return DEFAULTS.get(declared["task"], {}) | declared
 
 
-def _check_kind(name: str, declared: dict) -> None:
+def _check_kind(where: str, declared: dict) -> None:
     if not isinstance(declared, dict) or not declared.keys() >= ALWAYS:
-        raise DataError(f"dataset {name!r} in params.yaml needs task, kind and path")
-    task, kind = declared["task"], declared["kind"]
-    if kind not in KINDS or task not in KINDS[kind]:
+        raise DataError(f"{where} needs task, kind and path")
+    task, kind = str(declared["task"]), str(declared["kind"])
+    if task not in KINDS.get(kind, ()):
         allowed = "; ".join(f"{kind}: {', '.join(tasks)}" for kind, tasks in KINDS.items())
         raise DataError(
-            f"dataset {name!r} in params.yaml has kind {kind!r} and task {task!r};"
-            f" the tasks of each kind are {allowed}"
+            f"{where} has kind {kind!r} and task {task!r}; the tasks of each kind are {allowed}"
         )
-
-
-def _check_numbers(name: str, declared: dict) -> None:
-    where = f"of dataset {name!r} in params.yaml"
-    for key in WHOLE:
-        value = declared.get(key, 1)
-        if not isinstance(value, int) or value < 1:
-            unit = "seconds" if key == "interval" else "steps"
-            raise DataError(
-                f"{key} {where} is {value!r}, expected a whole number of {unit}, 1 or more"
-            )
-    if declared.get("grid", "clock") not in ("clock", "rows"):
-        raise DataError(f"grid {where} is {declared['grid']!r}, allowed: clock, rows")
 
 
 def _keys(declared: dict) -> tuple[set, set]:
@@ -103,5 +109,40 @@ def _check_keys(where: str, received: dict, required: set, optional: set) -> Non
     for key in received:
         if key not in required | optional:
             allowed = sorted(required | optional)
-            hint = nearest(key, allowed)
+            hint = nearest(str(key), allowed)
             raise DataError(f"{where} has an unknown key {key!r}{hint}; allowed: {allowed}")
+
+
+def _whole(value) -> bool:
+    return type(value) is int and value >= 1
+
+
+def _numbers(value) -> bool:
+    return isinstance(value, list) and all(type(one) in (int, float) for one in value)
+
+
+STEPS = (_whole, "a whole number of steps, 1 or more")
+# What the value of a key must be: a test, and the words for it.
+RULES = {
+    "path": (lambda path: isinstance(path, str), "the path of a file or folder"),
+    "columns": (
+        lambda columns: all(isinstance(name, str) for name in columns.values()),
+        "names of columns of the file",
+    ),
+    "labels": (
+        lambda labels: isinstance(labels, list) and all(type(one) in (str, int) for one in labels),
+        "a list of names; quote yes, no, on and off, which YAML takes for true and false",
+    ),
+    "shape": (
+        lambda shape: isinstance(shape, list) and len(shape) == 3 and all(map(_whole, shape)),
+        "[height, width, channels]",
+    ),
+    "range": (
+        lambda limits: _numbers(limits) and len(limits) == 2 and limits[0] < limits[1],
+        "[lowest, highest]",
+    ),
+    "interval": (_whole, "a whole number of seconds, 1 or more"),
+    "fill": (lambda fill: _numbers([fill]) and fill >= 0, "a number of seconds, 0 or more"),
+    "grid": (lambda grid: grid in ("clock", "rows"), "clock or rows"),
+    **dict.fromkeys(("history", "horizon", "season", "stride", "min_rows"), STEPS),
+}

@@ -2,6 +2,8 @@
 
 from html import escape
 
+from data.report import example
+
 STYLE = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 25%, transparent) }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
@@ -9,6 +11,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line) }
 td { vertical-align: top; overflow-wrap: anywhere }
 .scroll { overflow-x: auto }
+.outcome { white-space: nowrap }
 .met { color: light-dark(#17692f, #7fd99a) }
 .found { color: light-dark(#7a4b00, #f0c060) }
 .failed { color: light-dark(#a31621, #ff9a9a); font-weight: 600 }
@@ -41,8 +44,8 @@ def render(report: dict) -> str:
 def _failed(checks: list[dict]) -> str:
     items = ""
     for check in checks:
-        examples = "".join(f"<li><code>{escape(str(row))}</code></li>" for row in check["examples"])
-        items += f"<li>{escape(check['sentence'])}<ul>{examples}</ul></li>"
+        shown = "".join(f"<li>{escape(example(row))}</li>" for row in check["examples"])
+        items += f"<li>{escape(check['sentence'])}<ul>{shown}</ul></li>"
     return f"<h2>Why it is refused</h2><ul>{items}</ul>\n" if items else ""
 
 
@@ -58,7 +61,7 @@ def _checks(checks: list[dict]) -> str:
         outcome = "found" if outcome == "failed" and check["severity"] == "warning" else outcome
         where = ".".join(part for part in (check["table"], check["column"]) if part)
         rows.append(
-            f'<tr><td class="{outcome}">{outcome}</td><td>{escape(check["sentence"])}<br>'
+            f'<tr><td class="outcome {outcome}">{outcome}</td><td>{escape(check["sentence"])}<br>'
             f"<code>{escape(check['expectation'])} {escape(where)}</code></td></tr>"
         )
     return f"<h2>Expectations</h2><table>{''.join(rows)}</table>\n"

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from data import classes, declared, report, series, stage, stored
+from data.declared import SPLITS
 from data.errors import DataError
-from data.prepared import PREPARED, SPLITS
+from data.prepared import PREPARED
 from data.stored import Columns, Dataset
 
 CONTENT = {"image": "image", "sentiment": "text"}
@@ -20,16 +21,16 @@ def prepare(name: str, folder: Path) -> None:
 
     Raises DataError when there are no raw rows or the gate did not let them pass.
     """
-    entry, shares = declared.entry(name), declared.params()["split"]
+    entry = declared.entry(name)
     raw = stored.read(stored.RAW / name)
     verdict = report.read(name)
     if not verdict["success"]:
         raise DataError(f"the gate refused {name}: see {report.path(name)}")
     raw.facts["notes"] += verdict["notes"]
     if entry["task"] == "forecast":
-        prepared = by_time(raw, entry, shares["series"])
+        prepared = by_time(raw, entry, declared.shares("series"))
     else:
-        prepared = by_class(raw, shares["classes"])
+        prepared = by_class(raw, declared.shares("classes"))
     prepared.facts["rows"] = {
         split: len(next(iter(columns.values()))) for split, columns in prepared.splits.items()
     }

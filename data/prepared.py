@@ -15,11 +15,11 @@ was done about it), and for a forecast `interval_seconds`, `history`, `horizon`,
 from pathlib import Path
 
 from data import stored
+from data.declared import SPLITS
 from data.errors import DataError
 from data.stored import Dataset
 
 PREPARED = Path("data/prepared")
-SPLITS = ("train", "validation", "test")
 
 
 def read(folder: Path) -> Dataset:

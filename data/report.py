@@ -53,9 +53,10 @@ def text(report: dict) -> str:
     for check in failed:
         column = f" on {check['table']}.{check['column']}" if check["column"] else ""
         lines += [f"  {check['sentence']}", f"    {check['expectation']}{column}"]
-        lines += [f"    for example {_row(example)}" for example in check["examples"]]
+        lines += [f"    for example {example(row)}" for row in check["examples"]]
     return "\n".join([*lines, f"  {path(report['dataset']).with_suffix('.html')} shows the rest"])
 
 
-def _row(example: dict) -> str:
-    return ", ".join(f"{name} {value!r}" for name, value in sorted(example.items()))
+def example(row: dict) -> str:
+    """A failing row in plain words: `id 7, label 'baad'`."""
+    return ", ".join(f"{name} {value!r}" for name, value in sorted(row.items()))

@@ -50,14 +50,17 @@ def clock_grid(time: np.ndarray, interval: int, fill: int) -> Grid:
 
 
 def row_grid(time: np.ndarray) -> Grid:
-    """Every reading is one step, in the order of time, whatever lies between (trading days)."""
-    order = np.argsort(time, kind="stable")
+    """Every time stamp is one step, whatever lies between (trading days).
+
+    Of several readings of one stamp the first stays.
+    """
+    stamps, source = np.unique(time, return_index=True)
     return Grid(
-        time=time[order],
-        source=order,
-        observed=np.ones(len(time), dtype=bool),
-        stretch=np.zeros(len(time), dtype=np.int64),
-        dropped=0,
+        time=stamps,
+        source=source,
+        observed=np.ones(len(stamps), dtype=bool),
+        stretch=np.zeros(len(stamps), dtype=np.int64),
+        dropped=len(time) - len(stamps),
     )
 
 

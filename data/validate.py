@@ -93,11 +93,16 @@ def _told(result: dict, table: Table) -> dict:
 
 
 def _short(row: dict) -> dict:
-    """A failing row, its texts cut to what a line holds."""
-    return {
-        name: f"{value[:77]}…" if isinstance(value, str) and len(value) > 80 else value
-        for name, value in row.items()
-    }
+    """A failing row as JSON may hold it, its texts cut to what a line holds."""
+    return {name: _cell(value) for name, value in row.items()}
+
+
+def _cell(value):
+    if isinstance(value, str) and len(value) > 80:
+        return f"{value[:77]}…"
+    if isinstance(value, float):  # numpy's too; JSON has no infinity
+        return float(value) if np.isfinite(value) else str(value)
+    return value
 
 
 def _summary(table: Table) -> dict:

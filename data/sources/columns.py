@@ -10,20 +10,26 @@ import pyarrow.csv
 from data.errors import DataError, nearest
 from data.stored import Columns, Dataset
 
+ZONE = r"(Z|[+-]\d\d:?\d\d)\s*$"
+
 
 def read_csv(path: Path) -> pa.Table:
     """A CSV with a header row, packed or not; quoted line breaks and empty cells are kept.
 
-    Raises DataError when the file is missing, empty or ragged.
+    Raises DataError when the file is missing, empty, ragged or not separated by commas.
     """
     try:
-        return pyarrow.csv.read_csv(
+        table = pyarrow.csv.read_csv(
             path, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True)
         )
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing: `path:` in params.yaml names it") from error
     except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path} is not a whole CSV with a header row: {error}") from error
+        raise DataError(f"{path} is not a whole CSV in UTF-8 with a header row: {error}") from error
+    if table.num_columns == 1:
+        [name] = table.column_names
+        raise DataError(f"{path} has one column, {name!r}: expected several, with commas between")
+    return table
 
 
 def read_parquet(path: Path) -> pa.Table:
@@ -51,10 +57,7 @@ def chosen(table: pa.Table, name: str, entry: dict) -> Dataset:
 
 def texts(table: pa.Table, text: str, label: str) -> Columns:
     """`text` and `label`, both str; an empty cell stays empty, for the gate to see."""
-    return {
-        "text": _column(table, text).cast(pa.string()).to_numpy(),
-        "label": _column(table, label).cast(pa.string()).to_numpy(),
-    }
+    return {"text": _words(table, text), "label": _words(table, label)}
 
 
 def readings(table: pa.Table, name: str, time: str, value: str, series: str = "") -> Columns:
@@ -65,29 +68,51 @@ def readings(table: pa.Table, name: str, time: str, value: str, series: str = ""
     Raises DataError when a stamp is not ISO 8601 or a value not a number; an empty cell becomes
     NaT or NaN, for the gate to see.
     """
-    stamps = _column(table, time)
-    if not pa.types.is_timestamp(stamps.type):
-        stamps = _convert(stamps, time, pa.timestamp("ns"), "an ISO 8601 time stamp")
-    values = _convert(_column(table, value), value, pa.float64(), "a number")
-    one = np.full(len(table), name, dtype=object)
+    stamps = _without_blanks(_column(table, time))
+    if pa.types.is_integer(stamps.type) or pa.types.is_floating(stamps.type):
+        raise DataError(  # seconds, or thousandths, or days: nothing here can know
+            f"column {time!r} holds numbers such as {stamps[0]}, expected ISO 8601 time stamps"
+            " such as 2024-05-01T13:30:00Z"
+        )
+    values = _without_blanks(_column(table, value))
     return {
-        "time": stamps.cast(pa.timestamp("ns")).to_numpy(),
-        "value": values.to_numpy(),
-        "series": _column(table, series).cast(pa.string()).to_numpy() if series else one,
+        "time": _converted(stamps, time, _stamp_type(stamps), "an ISO 8601 time stamp"),
+        "value": _converted(values, value, pa.float64(), "a number"),
+        "series": _words(table, series) if series else np.full(len(table), name, dtype=object),
     }
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
-    if name not in table.column_names:
-        known = table.column_names
+    known = table.column_names
+    if name not in known:
         raise DataError(f"there is no column {name!r}{nearest(name, known)}; the file has {known}")
-    return table[name]
+    if known.count(name) > 1:
+        raise DataError(f"column {name!r} is there {known.count(name)} times; the file has {known}")
+    column = table[name]
+    # pandas writes its words with wide offsets
+    return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
 
 
-def _convert(column: pa.ChunkedArray, name: str, to: pa.DataType, what: str) -> pa.ChunkedArray:
-    if pa.types.is_string(column.type):  # an empty cell in a column of words
-        column = pc.if_else(pc.equal(pc.utf8_trim_whitespace(column), ""), None, column)
+def _words(table: pa.Table, name: str) -> np.ndarray:
+    return _converted(_column(table, name), name, pa.string(), "text in UTF-8")
+
+
+def _without_blanks(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """An empty cell in a column of words is a missing one."""
+    if not pa.types.is_string(column.type):
+        return column
+    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(column), ""), None, column)
+
+
+def _stamp_type(column: pa.ChunkedArray) -> pa.DataType:
+    """What words are read as: those with a zone become UTC, the others stay as they are."""
+    if pa.types.is_string(column.type) and pc.any(pc.match_substring_regex(column, ZONE)).as_py():
+        return pa.timestamp("ns", "UTC")
+    return pa.timestamp("ns")
+
+
+def _converted(column: pa.ChunkedArray, name: str, to: pa.DataType, what: str) -> np.ndarray:
     try:
-        return column.cast(to)
+        return column.cast(to).to_numpy()
     except pa.ArrowInvalid as error:
         raise DataError(f"column {name!r} holds something that is not {what}: {error}") from error

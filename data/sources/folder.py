@@ -29,7 +29,8 @@ def rows(name: str, entry: dict) -> Dataset:
         "label": np.array([file.relative_to(root).parts[0] for file in files], dtype=object),
         "file": np.array([file.relative_to(root).as_posix() for file in files], dtype=object),
     }
-    return Dataset({"labels": entry.get("labels", classes), "notes": []}, {"rows": columns})
+    labels = [str(label) for label in entry.get("labels", classes)]
+    return Dataset({"labels": labels, "notes": []}, {"rows": columns})
 
 
 def _pictures(folder: Path) -> list[Path]:

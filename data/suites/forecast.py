@@ -80,7 +80,9 @@ def forward() -> list[Expectation]:
 
     return [
         gxe.ExpectColumnValuesToBeBetween(
-            column="step", min_value=0, description="time stamps never run backwards"
+            column="step",
+            min_value=0,
+            description="rows are sorted by time: no stamp is earlier than the one before",
         ),
         gxe.ExpectColumnValuesToBeBetween(
             column="step",
@@ -143,7 +145,8 @@ def regular(interval: int, fill: int) -> list[Expectation]:
 
 
 def series(readings: pd.DataFrame, entry: dict) -> Table:
-    """The table of series: one at least is long enough to learn from and to test on, none is flat.
+    """The table of series: one at least is long enough to be kept, learned from and tested on, none
+    is flat.
 
     readings: as `steps` gives them.
     """
@@ -152,12 +155,12 @@ def series(readings: pd.DataFrame, entry: dict) -> Table:
     finite = readings.assign(value=readings["value"].where(np.isfinite(readings["value"])))
     frame = finite.groupby("series", as_index=False)["value"].agg(["size", "std"])
     frame = frame.rename(columns={"size": "rows", "std": "spread"}).fillna({"spread": 0.0})
-    enough = 10 * (entry["history"] + entry["horizon"])
+    enough = max(10 * (entry["history"] + entry["horizon"]), entry["min_rows"])
     expectations = [
         gxe.ExpectColumnMaxToBeBetween(
             column="rows",
             min_value=enough,
-            description=f"a series has at least {enough:,} readings, ten windows",
+            description=f"a series has at least {enough:,} readings: ten windows, and `min_rows`",
         ),
         gxe.ExpectColumnValuesToBeBetween(
             column="spread",

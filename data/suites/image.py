@@ -78,12 +78,13 @@ def _measure(picture: np.ndarray | bytes) -> dict:
 
 
 def _decode(encoded: bytes) -> np.ndarray | None:
-    """Pixels of a JPEG, PNG or WebP, (height, width, channels); None when it is not a whole one."""
+    """Pixels of a JPEG, PNG or WebP, (height, width, channels); None for what no model can read."""
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
+            animated = picture.format in ("PNG", "WEBP") and picture.is_animated
+            if animated or picture.width * picture.height > MOST_PIXELS:
                 return None
             pixels = np.asarray(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
@@ -101,7 +102,7 @@ def readable() -> list[Expectation]:
         ),
         gxe.ExpectColumnValuesToNotBeNull(
             column="pixel_type",
-            description=f"each file is a whole {', '.join(FORMATS)} of at most"
+            description=f"each file is a whole {', '.join(FORMATS)} of one frame and at most"
             f" {MOST_PIXELS:,} pixels",
         ),
         gxe.ExpectColumnValuesToBeInSet(
@@ -115,6 +116,7 @@ def shaped(shape: list[int] | None) -> list[Expectation]:
     import great_expectations.expectations as gxe
 
     sides = {"height": (4, 8192), "width": (4, 8192), "channels": (1, 3)}
+    units = {"height": "pixels high", "width": "pixels wide", "channels": "channels deep"}
     if shape:
         sides = {side: (size, size) for side, size in zip(sides, shape, strict=True)}
     return [
@@ -122,10 +124,14 @@ def shaped(shape: list[int] | None) -> list[Expectation]:
             column=side,
             min_value=low,
             max_value=high,
-            description=f"the {side} is {low}" + ("" if low == high else f" to {high}"),
+            description=f"each picture is {_size(low, high)} {units[side]}",
         )
         for side, (low, high) in sides.items()
     ]
+
+
+def _size(low: int, high: int) -> str:
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def exposed() -> list[Expectation]:

@@ -11,6 +11,7 @@ TIMES = {"task": "forecast", "kind": "csv", "path": "a.csv"}
 TIMES |= {"columns": {"time": "t", "value": "v"}}
 TIMES |= {"interval": 60, "history": 10, "horizon": 2, "season": 5}
 TEXTS = {"task": "sentiment", "kind": "csv", "path": "a.csv"}
+PICTURES = {"task": "image", "kind": "folder", "path": "pets"}
 
 
 @pytest.fixture
@@ -44,7 +45,14 @@ def test_an_unknown_name_is_told_with_the_nearest():
         ({"task": "sentiment"}, "needs task, kind and path"),
         (TIMES | {"interval": "5m"}, "interval .* is '5m', expected a whole number of seconds"),
         (TIMES | {"horizon": 0}, "horizon .* is 0, expected a whole number of steps, 1 or more"),
-        (TIMES | {"grid": "day"}, "grid .* is 'day', allowed: clock, rows"),
+        (TIMES | {"grid": "day"}, "grid .* is 'day', expected clock or rows"),
+        (TIMES | {"history": True}, "history .* is True, expected a whole number of steps"),
+        (TIMES | {"fill": -1}, "fill .* is -1, expected a number of seconds, 0 or more"),
+        (TIMES | {"range": [400, 40]}, r"range .* is \[400, 40\], expected \[lowest, highest\]"),
+        (TEXTS | {"columns": {"text": "a", "label": None}}, "columns .* expected names of columns"),
+        (TEXTS | {"path": None, "columns": {"text": "a", "label": "b"}}, "path .* is None"),
+        (PICTURES | {"shape": [28, 28]}, r"shape .* expected \[height, width, channels\]"),
+        (PICTURES | {"labels": [True, False]}, "labels .* quote yes, no, on and off"),
         (TEXTS | {"task": "forecast", "columns": {}}, "lacks history, horizon, interval, season"),
     ],
 )
@@ -56,6 +64,35 @@ def test_a_wrong_declaration_is_refused(params, entry, message):
 def test_what_a_series_does_not_say_is_filled_in(params):
     entry = declared.entry("mine", params(mine=TIMES))
     assert (entry["stride"], entry["fill"], entry["grid"]) == (1, 900, "clock")
+
+
+def test_a_series_is_cut_in_one_order_whatever_the_order_in_the_file(tmp_path):
+    split = {"series": {"test": 0.2, "train": 0.7, "validation": 0.1}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"datasets": {}, "split": split}))
+    assert list(declared.shares("series", tmp_path)) == ["train", "validation", "test"]
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ({"train": 0.7, "test": 0.3}, "`split: classes:` in params.yaml lacks validation"),
+        ({"train": 0.7, "validation": 0, "test": 0.3}, "expected numbers above 0"),
+        ({"train": 0.7, "validation": 0.2, "test": 0.3}, "adds up to 1.2, expected 1"),
+        ({"train": 0.7, "valid": 0.2, "validation": 0.1, "test": 0.3}, "unknown key 'valid'"),
+    ],
+)
+def test_wrong_shares_are_refused(tmp_path, split, message):
+    params = {"datasets": {}, "split": {"classes": split}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(DataError, match=message):
+        declared.shares("classes", tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "- imdb\n", "datasets: imdb\n"])
+def test_params_without_datasets_are_told(tmp_path, content):
+    (tmp_path / "params.yaml").write_text(content)
+    with pytest.raises(DataError, match=r"declares no datasets: expected `datasets:`"):
+        declared.entry("imdb", tmp_path)
 
 
 def test_a_folder_without_params_is_no_repository(tmp_path):

@@ -53,7 +53,7 @@ def test_a_check_of_a_whole_table_tells_what_was_observed():
 def test_the_page_loads_nothing_and_escapes_what_it_shows(refused):
     html = page.render(refused)
     assert not re.search(r"https?:|src=|href=|<script|@import|url\(", html)
-    assert "&lt;script&gt;" in html
+    assert "id 4, label &#x27;&lt;script&gt;&#x27;" in html
     assert "texts hold &lt;br /&gt;" in html
     assert "color-scheme: light dark" in html
 

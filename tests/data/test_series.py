@@ -50,6 +50,11 @@ def test_trading_days_follow_each_other_whatever_lies_between():
     assert grid.observed.all()
 
 
+def test_of_two_rows_with_one_stamp_the_first_is_a_step():
+    grid = series.row_grid(at(86_400, 0, 86_400))
+    assert (grid.source.tolist(), grid.dropped) == ([1, 0], 1)
+
+
 def test_no_segment_crosses_a_cut_a_hole_or_a_series():
     time = at(*(300 * step for step in [*range(50), *range(60, 100)]))
     rows = {

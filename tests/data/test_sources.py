@@ -122,6 +122,9 @@ def test_a_wrong_column_name_is_told_with_the_nearest(tmp_path):
         (b"when,kW\n2024-01-01,1\n2024-01", "not a whole CSV"),
         (b"when,kW\nyesterday,1\n", "'when' holds something that is not an ISO 8601"),
         (b"when,kW\n2024-01-01,much\n", "'kW' holds something that is not a number"),
+        (b"when,kW\n1714521600,1\n", "'when' holds numbers such as 1714521600, expected ISO 8601"),
+        (b"when;kW\n2024-01-01;1\n", "has one column, 'when;kW': expected several, with commas"),
+        (b"when,kW,kW\n2024-01-01,1,2\n", "column 'kW' is there 2 times"),
     ],
 )
 def test_an_unreadable_csv_is_told(tmp_path, content, message):
@@ -130,6 +133,21 @@ def test_an_unreadable_csv_is_told(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         csv.rows("own", TIMES | {"path": str(path)})
+
+
+def test_texts_in_another_encoding_are_told(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_bytes("review,verdict\ntrès bon,1\n".encode("latin-1"))
+    with pytest.raises(DataError, match="'review' holds something that is not text in UTF-8"):
+        csv.rows("own", TEXTS | {"path": str(path)})
+
+
+def test_stamps_with_a_zone_become_utc_in_words_too(tmp_path):
+    path = tmp_path / "own.parquet"
+    when = pa.array(["2024-05-01T02:00:00+02:00", "2024-05-01T01:00:00Z"], pa.large_string())
+    pq.write_table(pa.table({"when": when, "kW": [1, 2]}), path)
+    time = parquet.rows("own", TIMES | {"path": str(path)}).splits["rows"]["time"]
+    assert time.astype("datetime64[h]").astype(str).tolist() == ["2024-05-01T00", "2024-05-01T01"]
 
 
 def test_a_truncated_parquet_is_told(tmp_path):

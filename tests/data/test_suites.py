@@ -133,6 +133,13 @@ def encoded(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+def animated() -> bytes:
+    file = io.BytesIO()
+    frames = [Image.new("L", (8, 8), shade) for shade in (0, 255)]
+    frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
 def test_a_file_that_is_no_picture_is_refused_by_name():
     raw = pictures()
     columns = raw.splits["rows"]
@@ -142,9 +149,10 @@ def test_a_file_that_is_no_picture_is_refused_by_name():
     assert judged(raw, image.suite, shape=[8, 8, 1])["success"]
     columns["image"][5] = files[5][:40]
     columns["image"][6] = b"no picture"
+    columns["image"][7] = animated()
     [check] = judged(raw, image.suite)["failed"]
-    assert (check["column"], check["failing"]) == ("pixel_type", 2)
-    assert [row["file"] for row in check["examples"]] == ["0/5.png", "0/6.png"]
+    assert (check["column"], check["failing"]) == ("pixel_type", 3)
+    assert [row["file"] for row in check["examples"]] == ["0/5.png", "0/6.png", "0/7.png"]
 
 
 def test_clean_texts_pass():
@@ -280,6 +288,22 @@ def test_a_corrupt_series_is_refused(corrupt, column):
 
 def test_a_series_too_short_for_ten_windows_is_refused():
     assert refused_by(judged(readings(140), forecast.suite, **SERIES)) == {"rows"}
+
+
+def test_series_that_would_all_be_left_out_are_refused():
+    report = judged(readings(), forecast.suite, **SERIES | {"min_rows": 601})
+    assert refused_by(report) == {"rows"}
+
+
+def test_an_example_is_told_as_json_would_hold_it():
+    raw = readings()
+    raw.splits["rows"]["value"][7] = np.inf
+    [check] = judged(raw, forecast.suite, **SERIES)["failed"]
+    assert check["examples"] == [{"id": 7, "time": "1970-01-01 00:35:00", "value": "inf"}]
+    raw.splits["rows"]["value"][7] = 100.0
+    backwards(raw.splits["rows"])
+    [check] = judged(raw, forecast.suite, **SERIES)["failed"]
+    assert {type(row["step"]) for row in check["examples"]} == {float}
 
 
 def test_what_is_handled_in_a_series_is_told_without_refusing():
