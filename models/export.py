@@ -107,6 +107,7 @@ def latency_ms(path: Path, tensor: np.ndarray, requests: int = 200) -> float:
 
 
 def _session(path: Path):
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; it phones home otherwise
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

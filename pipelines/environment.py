@@ -10,14 +10,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# One table for all six tools. Their own configuration files say the same for native use:
-# .dvc/config, [tool.prefect] in pyproject.toml, dvc.yaml, the preamble of serving/service.py.
+# One table for all six tools and ONNX Runtime. Their own configuration files say the same for
+# native use: .dvc/config, [tool.prefect] in pyproject.toml, dvc.yaml, the preamble of
+# serving/service.py.
 TELEMETRY_OFF = {
     "BENTOML_DO_NOT_TRACK": "True",
     "DO_NOT_TRACK": "1",
     "DVC_NO_ANALYTICS": "1",
     "GX_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime asks for Microsoft's collector since 1.29
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
 

@@ -7,9 +7,11 @@ ESPALIER_TASKS=image,sentiment narrows it; ESPALIER_HOME says where champions ar
 
 import os
 
-# The one effect on import: BentoML counts its users over the network otherwise. The command
-# `bentoml serve` has read the variable before it imports this file, and remembers what it said.
+# The one effect on import: BentoML counts its users over the network otherwise, and so does ONNX
+# Runtime. The command `bentoml serve` has read the variable before it imports this file, and
+# remembers what it said.
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import gc
 

@@ -48,8 +48,10 @@ def copied(to: Path) -> Path:
 
 def variables(**more: str) -> dict[str, str]:
     """The environment of a user who has set nothing, and `more`."""
-    ours = ("ESPALIER_", "MLFLOW_", "PREFECT_", "BENTOML_", "PYTEST_", "GX_", "DVC_")
-    return {k: v for k, v in os.environ.items() if not k.startswith(ours)} | more
+    ours = ("ESPALIER_", "MLFLOW_", "PREFECT_", "BENTOML_", "PYTEST_", "GX_", "DVC_", "ORT_")
+    # ONNX Runtime is on its best behaviour where it finds one of these.
+    theirs = ("CI", "GITHUB_", "GITLAB_", "TF_BUILD", "TRAVIS", "JENKINS_", "CODEBUILD_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(ours + theirs)} | more
 
 
 def command(*arguments: str) -> tuple[str, ...]:
@@ -144,11 +146,11 @@ def waves() -> list[float]:
     return [10 * math.sin(row / 5) + draw.gauss(0, 0.5) for row in range(1000)]
 
 
-def store(project: Path):
+def store(project: Path, home: str = ".espalier"):
     """A client of the project's MLflow database."""
     from mlflow import MlflowClient
 
-    return MlflowClient(f"sqlite:///{project / '.espalier' / 'mlflow.db'}")
+    return MlflowClient(f"sqlite:///{project / home / 'mlflow.db'}")
 
 
 def runs(project: Path, task: str, dataset: str, kind: str | None = None) -> list:

@@ -21,6 +21,7 @@ from project import (
     espalier,
     kept,
     listening,
+    parameters,
     pointer,
     runs,
     serving,
@@ -262,3 +263,14 @@ def test_a_champion_whose_artifact_is_damaged_is_fitted_again(project, champions
     stored = kept(store(project).get_run(now.run_id), "model")
     artifact.check(stored, now.tags["espalier.manifest_sha256"])
     assert [outcome["trained"] for outcome in run(project).values()] == [0, 0, 0]
+
+
+def test_an_architecture_that_fails_lets_what_is_known_stand(project, champions):
+    with parameters(project) as params:
+        params["profiles"]["quick"]["image"]["cnn"]["all"]["learning_rate"] = 1e30
+    done = espalier(project, "run", "--task", "image", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "cnn" in done.stderr.partition("failed")[0].splitlines()[-1]
+    outcome = answer(done)["tasks"]["image"]
+    assert (outcome["trained"], outcome["reused"]) == (0, 2)
+    assert outcome["champion"]["arch"] == "ann"

@@ -1,0 +1,183 @@
+"""What may not go on stops: with its exit code, one clear sentence, and nothing half-done."""
+
+import math
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from PIL import Image
+from project import (
+    answer,
+    declare_reviews,
+    declare_series,
+    espalier,
+    parameters,
+    pointer,
+    runs,
+    small,
+    store,
+    variables,
+    waves,
+)
+
+DIVERGES = 1e30
+
+HOLDER = """
+import sys
+from pipelines import lock
+with lock.hold(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return small(tmp_path_factory.mktemp("refusals") / "project")
+
+
+def declare_pictures(project: Path) -> Path:
+    """Own pictures, served: 40 of noise in each of two folders, of which three are none."""
+    with parameters(project) as params:
+        params["datasets"]["pictures"] = {"task": "image", "kind": "folder", "path": "own/pictures"}
+        params["serve"]["image"] = "pictures"
+    draw, root = np.random.default_rng(0), project / "own" / "pictures"
+    for label in ("cat", "dog"):
+        (root / label).mkdir(parents=True)
+        for number in range(40):
+            pixels = draw.integers(0, 255, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / label / f"{number}.png")
+    for number in range(3):
+        (root / "cat" / f"{number}.png").write_text("no picture")
+    return root
+
+
+@contextmanager
+def held(project: Path, task: str) -> Iterator[int]:
+    """Another process holds the task's lock for the time of the block; yields its id."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, task],
+        cwd=project,
+        env=variables(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with holder:
+        assert holder.stdout.readline() == "held\n"
+        yield holder.pid
+
+
+def test_the_gate_says_what_is_wrong_where_and_how_often(project):
+    declare_pictures(project)
+    reviews = declare_reviews(project)
+    bad = re.compile(r"^[a-z ]+( \d+) dreadful", re.MULTILINE)
+    reviews.write_text(bad.sub(r"!?!?!?!?!?!?!?\1", reviews.read_text()))
+    values = waves()
+    values[100:104] = [math.nan] * 4
+    declare_series(project, values)
+    with parameters(project) as params:
+        params["datasets"]["reviews"]["labels"] = ["bad", "good", "mixed"]
+
+    done = espalier(project, "run", "--json")
+
+    assert done.returncode == 3
+    for said in (
+        "expect_column_values_to_not_be_null on readings.value",
+        "not so for 4 of 1,000 readings",
+        "not so for 100 of 200 texts",
+        "mixed",
+        "cat/0.png",
+    ):
+        assert said in done.stderr
+    for dataset in ("pictures", "reviews", "levels"):
+        told = done.stderr.partition(f"the gate refused {dataset}")[2].partition("shows the rest")
+        assert told[0].count("for example") >= 3
+        assert (project / "data" / "reports" / dataset / "validation.html").is_file()
+        assert not (project / "data" / "prepared" / dataset).exists()
+    for outcome in answer(done)["tasks"].values():
+        assert (outcome["champion"], outcome["trained"]) == (None, 0)
+        assert outcome["reason"] == "the data was refused"
+    assert not store(project).search_model_versions()
+    assert not runs(project, "forecast", "levels")
+
+
+def test_a_missing_or_truncated_source_is_one_sentence(project):
+    whole = pa.table({"text": [f"review {row}" for row in range(200)], "label": ["a", "b"] * 100})
+    file = project / "own" / "cut.parquet"
+    pyarrow.parquet.write_table(whole, file)
+    file.write_bytes(file.read_bytes()[:-100])
+    columns = {"text": "text", "label": "label"}
+    cut = {"task": "sentiment", "kind": "parquet", "path": "own/cut.parquet", "columns": columns}
+    absent = {"task": "image", "kind": "folder", "path": "own/absent"}
+    none = {"task": "forecast", "kind": "csv", "path": "own/none.csv"}
+    none |= {"columns": {"time": "t", "value": "v"}}
+    none |= {"interval": 300, "history": 24, "horizon": 4, "season": 24}
+    with parameters(project) as params:
+        params["datasets"] |= {"cut": cut, "absent": absent, "none": none}
+        params["serve"] = {"image": "absent", "sentiment": "cut", "forecast": "none"}
+
+    done = espalier(project, "run", "--json")
+
+    assert done.returncode == 1
+    stopped = [line.split(maxsplit=1)[1] for line in done.stderr.splitlines() if "stopped" in line]
+    for said, path in zip(stopped, ("own/absent", "own/cut.parquet", "own/none.csv"), strict=True):
+        assert path in said
+        assert "Traceback" not in said
+    for dataset in ("absent", "cut", "none"):
+        for place in ("raw", "reports", "prepared"):
+            assert not list((project / "data" / place).glob(f"*{dataset}*"))
+    assert not store(project).search_model_versions()
+
+
+def test_a_held_lock_stops_its_own_task_alone(project):
+    """A random walk meanwhile goes its way, to another refusal: nothing foresees it."""
+    draw, walk = random.Random(0), [0.0]
+    while len(walk) < 1000:
+        walk.append(walk[-1] + draw.gauss(0, 1))
+    declare_series(project, walk)
+    with parameters(project) as params:
+        params["serve"]["image"] = "digits"
+    with held(project, "image") as pid:
+        locked = espalier(project, "run", "--task", "image", "--json")
+        other = espalier(project, "run", "--task", "forecast", "--json")
+    assert locked.returncode == 75, locked.stderr
+    assert f"process {pid} " in answer(locked)["tasks"]["image"]["reason"]
+    assert f"process {pid} " in locked.stderr
+    assert "start" not in locked.stderr  # told before a server was started
+    assert not runs(project, "image", "digits")
+
+    assert other.returncode == 3
+    outcome = answer(other)["tasks"]["forecast"]
+    assert (outcome["trained"], outcome["champion"]) == (3, None)
+    assert "does not beat the naive" in outcome["reason"]
+    assert not (project / ".espalier" / "published" / "forecast.json").exists()
+
+
+def test_nothing_beats_the_naive_forecast_the_second_time_either(project):
+    done = espalier(project, "run", "--task", "forecast", "--json")
+    assert done.returncode == 3
+    outcome = answer(done)["tasks"]["forecast"]
+    assert (outcome["trained"], outcome["reused"], outcome["champion"]) == (0, 3, None)
+    assert "does not beat the naive" in outcome["reason"]
+
+
+def test_one_architecture_that_fails_does_not_stop_the_others(project):
+    with parameters(project) as params:
+        params["profiles"]["quick"]["image"]["cnn"]["all"]["learning_rate"] = DIVERGES
+    done = espalier(project, "run", "--task", "image", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "cnn" in done.stderr.partition("failed")[0].splitlines()[-1]
+    outcome = answer(done)["tasks"]["image"]
+    assert (outcome["trained"], outcome["reused"]) == (2, 0)
+    assert pointer(project, "image")[0]["version"] == outcome["champion"]["version"]
+    states = [run.info.status for run in runs(project, "image", "digits", "fit")]
+    assert sorted(states) == ["FAILED", "FINISHED", "FINISHED"]
