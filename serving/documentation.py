@@ -37,7 +37,11 @@ REVIEW = {"label": STRING, "score": NUMBER, "probabilities": SHARES}
 def documentation(description: dict, tasks: tuple[str, ...]) -> Route:
     """Return /docs.json: BentoML's own `description` and the routes under /v1."""
     operations = {f"/v1/{task}": {"post": _OPERATIONS[task]} for task in tasks}
-    description["info"] |= {"description": "Three tasks, answered by their champions."}
+    description["info"] = {
+        "title": "Espalier",
+        "version": "1",
+        "description": "Three tasks, answered by their champions.",
+    }
     description["paths"] |= operations | {"/v1/models": {"get": _MODELS}}
 
     async def docs(request: Request) -> Response:

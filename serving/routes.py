@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from models.inputs import InputError
+from models.inputs import InputError, shown
 from serving import bodies, fields
 from serving.errors import Problem
 from serving.model import Model
@@ -77,7 +77,7 @@ def _model(request: Request, task: str) -> Model:
 
 def _texts(texts) -> list:
     if not isinstance(texts, list) or not 1 <= len(texts) <= MAX_TEXTS:
-        received = f"{len(texts)} of them" if isinstance(texts, list) else "something else"
+        received = f"{len(texts)} of them" if isinstance(texts, list) else shown(texts)
         message = f"texts must be a list of 1 to {MAX_TEXTS} strings, not {received}."
         raise InputError("invalid_texts", message)
     return texts

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from serving.app import complete
 from serving.champions import Champions
 from serving.documentation import documentation
+from serving.page import PAGE
 from serving.routes import MODELS, READY, TASK_ROUTES
 from serving.settings import pointer_folders, wanted_tasks
 
@@ -34,11 +35,11 @@ api = Router([*(TASK_ROUTES[task] for task in TASKS), MODELS], redirect_slashes=
 
 
 class CompletedService(bentoml.Service):
-    """A BentoML service whose app has our error form, readiness and description."""
+    """A BentoML service whose app has our error form, page, readiness and description."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         docs = documentation(self.openapi_spec.asdict(), TASKS)
-        return complete(super().to_asgi(is_main), champions, [READY, docs])
+        return complete(super().to_asgi(is_main), champions, [PAGE, READY, docs])
 
 
 @bentoml.asgi_app(api, path="/v1")

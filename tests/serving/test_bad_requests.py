@@ -154,7 +154,7 @@ def test_a_body_that_is_not_our_json(client, path, body, status, code):
         ({"text": "x" * 200_001}, "text_too_long", "200,001 characters"),
         ({"texts": []}, "invalid_texts", "1 to 256"),
         ({"texts": ["good"] * 257}, "invalid_texts", "257"),
-        ({"texts": "good"}, "invalid_texts", "something else"),
+        ({"texts": "good"}, "invalid_texts", "not 'good'"),
         ({"texts": ["good", ""]}, "empty_text", "Text 2"),
         ({"texts": ["good", None]}, "not_a_text", "Text 2"),
     ],

@@ -1,5 +1,7 @@
 """Each route answers what design.md says, for every form in which it can be asked."""
 
+import re
+
 import numpy as np
 import pytest
 import tiny
@@ -116,8 +118,12 @@ def test_every_documented_example_works(client):
     assert called == 3
 
 
-def test_the_page_of_bentoml_is_there(client):
+def test_the_page_for_people_loads_only_what_the_service_has(client):
     page = client.get("/")
     assert page.status_code == 200
-    assert "swagger" in page.text
-    assert client.get("/static_content/swagger-ui.css").status_code == 200
+    assert "//" not in page.text  # no address: BentoML's own page tells Google who looks at it
+    assert page.headers["content-security-policy"].startswith("default-src 'self';")
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(loaded) == 3
+    for path in (*loaded, "docs.json"):
+        assert client.get(path).status_code == 200

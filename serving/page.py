@@ -1,0 +1,37 @@
+"""The page for people at `/`: what /docs.json says, to be read and tried out.
+
+BentoML's own page loads Google's Tag Manager and shows the description to swagger.io. This one
+uses the Swagger UI that BentoML brings, and a browser lets it load nothing from elsewhere.
+"""
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+OWN = "'self' 'unsafe-inline'"
+HEADERS = {
+    "Content-Security-Policy": f"default-src 'self'; script-src {OWN}; style-src {OWN};"
+    " img-src 'self' data:"
+}
+HTML = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Espalier</title>
+<link rel="icon" href="./static_content/favicon-light-32x32.png">
+<link rel="stylesheet" href="./static_content/swagger-ui.css">
+<div id="documentation"></div>
+<script src="./static_content/swagger-ui-bundle.js"></script>
+<script>
+SwaggerUIBundle({ url: "./docs.json", dom_id: "#documentation", validatorUrl: null })
+</script>
+</html>
+"""
+
+
+async def page(request: Request) -> Response:
+    """Show the documentation."""
+    return HTMLResponse(HTML, headers=HEADERS)
+
+
+PAGE = Route("/", page, methods=["GET"])
