@@ -6,6 +6,7 @@ The plan needs no server and no framework, so that a run with nothing to do ends
 import importlib
 import json
 import os
+import shlex
 import threading
 import time
 import traceback
@@ -183,15 +184,14 @@ def _short(answer: dict) -> str:
 
 def _next(outcomes: dict[str, dict]) -> str:
     here = Path.cwd()
-    reports = [
-        f"data/reports/{outcome['dataset']}/validation.html" for outcome in outcomes.values()
-    ]
-    store = os.path.relpath(environment.home() / "mlflow.db", here)
+    folder = os.path.relpath(environment.ROOT / "data" / "reports", here)
+    reports = [f"{folder}/{outcome['dataset']}/validation.html" for outcome in outcomes.values()]
+    store = shlex.quote(f"sqlite:///{os.path.relpath(environment.home() / 'mlflow.db', here)}")
     lines = [
         *(f"Report   {report}" for report in reports),
         f"Log      {os.path.relpath(console.log(), here)}",
         "Serve    espalier serve",
         f"Compare  espalier compare --task {next(iter(outcomes))}",
-        f"Look     mlflow ui --backend-store-uri sqlite:///{store}",
+        f"Look     mlflow ui --backend-store-uri {store}",
     ]
     return "\n" + "\n".join(lines)

@@ -1,0 +1,26 @@
+"""Two runs of different tasks at the same time: each has its champion, the Bento has both."""
+
+import pytest
+import yaml
+from project import answer, begun, command, declare_reviews, espalier, runs, small
+
+pytestmark = pytest.mark.slow
+
+
+def test_runs_of_two_tasks_do_not_disturb_each_other(tmp_path):
+    project, log = small(tmp_path / "project"), tmp_path / "image.log"
+    declare_reviews(project)
+    with begun(project, *command("run", "--task", "image"), log=log) as (images, _):
+        reviews = espalier(project, "run", "--task", "sentiment", "--json")
+        images.wait()
+    assert images.returncode == 0, log.read_text()
+    assert reviews.returncode == 0, reviews.stderr
+    for task, dataset in (("image", "digits"), ("sentiment", "reviews")):
+        assert len(runs(project, task, dataset, "retrain")) == 1
+        assert len(runs(project, task, dataset, "fit")) == 3
+        again = answer(espalier(project, "run", "--task", task, "--json"))["tasks"][task]
+        assert (again["trained"], again["reused"]) == (0, 3)
+    bentos = project / ".espalier" / "bentoml" / "bentos" / "espalier"
+    newest = bentos / (bentos / "latest").read_text().strip()
+    labels = yaml.safe_load((newest / "bento.yaml").read_text())["labels"]
+    assert {"image", "sentiment"} <= labels.keys()
