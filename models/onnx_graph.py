@@ -29,6 +29,8 @@ class Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self.names: dict[int, str] = {}  # by the id of the Keras tensor
+        # What there is with its channels first too: by its name that other name, and the rank.
+        self.channels_first: dict[str, tuple[str, int]] = {}
 
     def add(self, kind: str, *inputs, outputs: int = 1, **attributes) -> str | list[str]:
         """Add a node and return the name of its output, or names when there are several.
@@ -39,11 +41,14 @@ class Graph:
         import onnx
 
         names = [f"{kind}_{len(self.nodes)}_{number}" for number in range(outputs)]
-        read = [self._name(one) for one in inputs]
+        read = [self.name(one) for one in inputs]
+        while not read[-1]:  # an empty name at the end keeps ONNX Runtime from fusing
+            read.pop()
         self.nodes.append(onnx.helper.make_node(kind, read, names, names[0], **attributes))
         return names[0] if outputs == 1 else names
 
-    def _name(self, value) -> str:
+    def name(self, value) -> str:
+        """Return the name of what `add` may read."""
         if value is None:
             return ""
         if isinstance(value, str):
@@ -75,9 +80,10 @@ def build(model: "keras.Model") -> "onnx.ModelProto":
     graph.nodes.append(
         onnx.helper.make_node("Identity", [graph.names[id(model.outputs[0])]], ["output"])
     )
+    nodes, weights = _needed(graph)
     ends = [_end("input", model.inputs[0])], [_end("output", model.outputs[0])]
     return onnx.helper.make_model(
-        onnx.helper.make_graph(graph.nodes, model.name, *ends, graph.weights),
+        onnx.helper.make_graph(nodes, model.name, *ends, weights),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="espalier",
@@ -112,7 +118,7 @@ def _write(graph: Graph, node) -> None:
     else:
         names = _function(called)(graph, called, *node.arguments.args, **arguments)
     for tensor, name in zip(node.outputs, keras.tree.flatten(names), strict=True):
-        graph.names[id(tensor)] = graph._name(name)
+        graph.names[id(tensor)] = graph.name(name)
 
 
 def _inner(graph: Graph, model: "keras.Model", tensors: list) -> list[str]:
@@ -135,6 +141,17 @@ def _function(called):
     if kind not in table or not _keras_own(called):
         raise NotTranslated(f"{called.name} is a {kind}, which is in no table of translations.")
     return table[kind]
+
+
+def _needed(graph: Graph) -> tuple[list, list]:
+    """Return the nodes and weights without what nothing reads, such as channels put last before a
+    layer that wants them first."""
+    nodes, read = [], {"output"}
+    for node in reversed(graph.nodes):
+        if read & set(node.output):
+            nodes.append(node)
+            read |= set(node.input)
+    return nodes[::-1], [one for one in graph.weights if one.name in read]
 
 
 def _keras_own(thing) -> bool:

@@ -44,7 +44,8 @@ def activated(graph, function, x):
     if name not in ACTIVATIONS:
         raise NotTranslated(f"The activation {name} is in no table of translations.")
     kind, attributes = ACTIVATIONS[name]
-    return graph.add(kind, x, **attributes)
+    add = graph.add if name == "softmax" else partial(_pointwise, graph)
+    return add(kind, x, **attributes)
 
 
 def unchanged(graph, layer, x):
@@ -59,11 +60,13 @@ def activation(graph, layer, x):
 def relu(graph, layer, x):
     if layer.max_value is not None or layer.threshold:
         raise NotTranslated(f"{layer.name} has a ceiling or a threshold.")
-    return graph.add("LeakyRelu", x, alpha=float(layer.negative_slope))
+    return leaky_relu(graph, layer, x)
 
 
 def leaky_relu(graph, layer, x):
-    return graph.add("LeakyRelu", x, alpha=float(layer.negative_slope))
+    if not layer.negative_slope:
+        return _pointwise(graph, "Relu", x)
+    return _pointwise(graph, "LeakyRelu", x, alpha=float(layer.negative_slope))
 
 
 def softmax(graph, layer, x):
@@ -151,7 +154,10 @@ def global_average_pooling(graph, layer, x):
 
 def _over_space(graph, layer, x, kind: str):
     _check_channels_last(layer)
-    return graph.add(kind, x, list(range(1, len(x.shape) - 1)), keepdims=int(layer.keepdims))
+    rank = len(x.shape)
+    if layer.keepdims or graph.name(x) not in graph.channels_first:
+        return graph.add(kind, x, list(range(1, rank - 1)), keepdims=int(layer.keepdims))
+    return graph.add(kind, _channels_first(graph, x, rank), list(range(2, rank)), keepdims=0)
 
 
 def batch_normalization(graph, layer, x):
@@ -164,7 +170,7 @@ def batch_normalization(graph, layer, x):
     summand = -layer.moving_mean.numpy() * factor
     if layer.center:
         summand = summand + layer.beta.numpy()
-    return graph.add("Add", graph.add("Mul", x, factor), summand)
+    return _pointwise(graph, "Add", _pointwise(graph, "Mul", x, factor), summand)
 
 
 def concatenate(graph, layer, tensors):
@@ -183,13 +189,26 @@ def _check_channels_last(layer) -> None:
         raise NotTranslated(f"{layer.name} has its channels first.")
 
 
-# ONNX Runtime cancels these where one layer's follows another's.
-def _channels_first(graph, x, rank: int):
+def _channels_first(graph, x, rank: int) -> str:
+    if graph.name(x) in graph.channels_first:
+        return graph.channels_first[graph.name(x)][0]
     return graph.add("Transpose", x, perm=[0, rank - 1, *range(1, rank - 1)])
 
 
-def _channels_last(graph, x, rank: int):
-    return graph.add("Transpose", x, perm=[0, *range(2, rank), 1])
+def _channels_last(graph, first: str, rank: int) -> str:
+    last = graph.add("Transpose", first, perm=[0, *range(2, rank), 1])
+    graph.channels_first[last] = first, rank
+    return last
+
+
+def _pointwise(graph, kind: str, x, *others: np.ndarray, **attributes) -> str:
+    """Add an operator that acts on each value alone, with its channels first where it comes so:
+    right after a convolution ONNX Runtime makes them one. others: one number a channel."""
+    if graph.name(x) not in graph.channels_first:
+        return graph.add(kind, x, *others, **attributes)
+    first, rank = graph.channels_first[graph.name(x)]
+    others = [one.reshape(-1, *[1] * (rank - 2)) for one in others]
+    return _channels_last(graph, graph.add(kind, first, *others, **attributes), rank)
 
 
 ONLY_IN_TRAINING = (
