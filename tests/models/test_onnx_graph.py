@@ -260,6 +260,29 @@ def test_everything_in_the_tables_is_tried():
     assert set(OPERATIONS) == set(onnx_graph.OPERATIONS)
 
 
+def test_channels_change_places_at_the_edges_alone(tmp_path):
+    """And what follows a convolution is left for ONNX Runtime to make one with it."""
+
+    def block(x):
+        x = layers.Conv2D(4, 3, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+        return layers.Dropout(0.2)(layers.MaxPooling2D()(x))
+
+    model = _model(PICTURE, lambda x: layers.Flatten()(block(block(x))))
+    assert _check(model, _tensor(PICTURE), tmp_path / "model.onnx")["Transpose"] == 2
+    model = _model(PICTURE, lambda x: layers.GlobalMaxPooling2D()(block(x)))
+    found = _check(model, _tensor(PICTURE), tmp_path / "model.onnx")
+    assert found == Counter(
+        ["Transpose", "Conv", "Mul", "Add", "Relu", "MaxPool", "ReduceMax", "Identity"]
+    )
+
+
+def test_every_weight_in_the_file_is_read():
+    graph = onnx_graph.build(_model(SERIES, layers.LSTM(5, return_sequences=True))).graph
+    read = {name for node in graph.node for name in node.input if name.startswith("weight")}
+    assert {one.name for one in graph.initializer} == read
+
+
 def test_a_model_inside_a_model_and_a_shared_layer_are_written_where_they_are_called(tmp_path):
     inner = keras.Sequential([layers.Dense(4, activation="relu"), layers.Dense(10)])
 
