@@ -2,7 +2,7 @@
 
 A layer is written by the function of its name in `onnx_layers` or `onnx_recurrent`, an operation
 of `keras.ops` by that in `onnx_operations`: a new one needs one function and one line in the table
-below it. Names are counted, not taken from the model: equal weights give equal bytes.
+below it. Names are counted, not taken from the model: a seed gives the same bytes every time.
 """
 
 from typing import TYPE_CHECKING

@@ -103,7 +103,7 @@ def transpose(graph, operation, x):
 
 def get_item(graph, operation, x, key):
     """Slices and single places, one to an axis from the first on."""
-    keys = key if isinstance(key, tuple) else (key,)
+    keys = key if isinstance(key, tuple | list) else (key,)  # a list once it was saved
     if not all(isinstance(one, slice | int) for one in keys):
         raise NotTranslated(f"{operation.name} picks by something other than slices and numbers.")
     bounds = [(axis, *_bounds(one)) for axis, one in enumerate(keys) if one != slice(None)]

@@ -293,7 +293,7 @@ def test_a_model_inside_a_model_and_a_shared_layer_are_written_where_they_are_ca
     assert found["MatMul"] == 6
 
 
-def test_equal_weights_give_equal_bytes():
+def test_a_model_built_again_gives_the_same_bytes():
     built = [onnx_graph.build(_model(SERIES, layers.LSTM(5))) for _ in range(2)]
     for one in built:
         one.graph.name = "same"
@@ -301,9 +301,14 @@ def test_equal_weights_give_equal_bytes():
 
 
 @pytest.mark.parametrize(("task", "arch"), ALL)
-def test_every_architecture_is_written_without_tensorflow(task, arch):
+def test_every_architecture_is_written_directly_also_when_saved(task, arch, tmp_path):
     model = architectures.module(task, arch).build(**SIZES[task])
     graph = onnx_graph.build(model).graph
+    model.save(tmp_path / "model.keras")
+    again = onnx_graph.build(keras.saving.load_model(tmp_path / "model.keras")).graph
+    assert Counter(node.op_type for node in again.node) == Counter(
+        node.op_type for node in graph.node
+    )
     kinds = [node.op_type for node in graph.node]
     recurrent = [
         one for one in model.layers if type(one).__name__ in onnx_graph.onnx_recurrent.LAYERS
