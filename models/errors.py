@@ -42,3 +42,7 @@ class TrainingDiverged(ModelError):
 
 class ExportMismatch(ModelError):
     """The exported graph does not compute what the Keras model computes, or may not be served."""
+
+
+class NotTranslated(ModelError):
+    """A model holds something for which there is no ONNX node of our own."""

@@ -2,8 +2,9 @@
 
     KERAS_BACKEND=tensorflow python -m models.export model.keras model.onnx
 
-Only this module knows TensorFlow, tf2onnx and ONNX. Export runs on TensorFlow: under another
-backend the saved model goes to a child process that runs the line above.
+The graph is written from the model itself (`onnx_graph`), whatever the backend. A model that holds
+something unknown there goes through tf2onnx, which needs TensorFlow: under another backend in a
+child process that runs the line above. Only this module knows TensorFlow, tf2onnx and ONNX Runtime.
 """
 
 import os
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.errors import ExportMismatch, ModelError
+from models import onnx_graph
+from models.errors import ExportMismatch, ModelError, NotTranslated
 from models.inputs import TIE, TOLERANCE
 
 if TYPE_CHECKING:
@@ -36,12 +38,10 @@ def to_onnx(model: "keras.Model", path: Path) -> None:
     Raises ExportMismatch when the graph needs other files or operators that are not standard,
     ModelError when the child process fails.
     """
-    import keras
-
-    if keras.backend.backend() == "tensorflow":
-        _convert(model, path)
-    else:
-        _convert_in_child(model, path)
+    try:
+        path.write_bytes(onnx_graph.build(model).SerializeToString())
+    except NotTranslated:
+        _convert_by_tracing(model, path)
     check_graph(path)
 
 
@@ -115,6 +115,15 @@ def _session(path: Path):
     return onnxruntime.InferenceSession(
         Path(path).read_bytes(), options, providers=["CPUExecutionProvider"]
     )
+
+
+def _convert_by_tracing(model: "keras.Model", path: Path) -> None:
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        _convert(model, path)
+    else:
+        _convert_in_child(model, path)
 
 
 def _convert(model: "keras.Model", path: Path) -> None:
