@@ -26,6 +26,7 @@ TEXTBOOK_ORDER = (
 _ROOM = Path(__file__).parent
 # What every run passes through, whatever its architecture.
 _SHARED = ("train", "measure", "package")
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
 def names(task: str) -> list[str]:
@@ -113,7 +114,7 @@ def _checked(name: str, value, default):
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
-        raise WrongParameter(f"{name} must be {kind.__name__}, like {default!r}, not {value!r}.")
+        raise WrongParameter(f"{name} must be {_WORDS[kind]}, not {value!r}.")
     if kind is int and value < 1:
         raise WrongParameter(f"{name} must be at least 1, not {value!r}.")
     if kind is float and not 0 <= value < math.inf:

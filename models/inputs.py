@@ -241,7 +241,8 @@ class TextInputs:
             counts.update(words_of(text))
         # Equal counts in alphabetical order: the same texts in any order give the same ids.
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        return cls(length, tuple(word for word, _ in ranked[: words - 2]), tuple(labels))
+        known = tuple(word for word, _ in ranked[: max(words - 2, 0)])
+        return cls(length, known, tuple(labels))
 
     def sizes(self) -> dict[str, int]:
         """The arguments of a builder in `models/sentiment/` that the data decides."""

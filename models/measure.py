@@ -26,8 +26,8 @@ class Scores:
         coverage_95, in the data's own unit; floor: 1, the naive forecast relative to itself.
     rows, classes: label (row,), probabilities (row, class), correct (row,), confusion (true class,
         predicted class).
-    rows, series: error and naive_error (window, step), absolute; block, the number of windows that
-        depend on each other; history, target, forecast of a few windows, for plots.
+    rows, series: error and naive_error (window, step), absolute; block, the number of neighbouring
+        windows that share values; history, target, forecast of a few windows, for plots.
     naive: the name of the floor.
     """
 
@@ -66,12 +66,14 @@ def score(run, inputs: Inputs, floor: int | str, split: Split, facts: Mapping) -
 
     floor: the commonest label's index, or the best naive forecast's name.
     """
-    rows = examples(inputs, split, facts.get("stride", 1))
+    stride = facts.get("stride", 1)
+    rows = examples(inputs, split, stride)
     outputs = run(rows.tensor)
     if inputs.kind != "series":
         return _class_scores(outputs, rows.target, floor, facts["labels"])
     rival = naive.forecast(floor, rows.windows, split, facts["season"])
-    return _series_scores(inputs, inputs.unscaled(outputs), rows.windows, rival, floor)
+    block = math.ceil((inputs.history + inputs.horizon) / stride)
+    return _series_scores(inputs, inputs.unscaled(outputs), rows.windows, rival, floor, block)
 
 
 def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float, float]:
@@ -149,7 +151,7 @@ def _class_scores(outputs, target: np.ndarray, floor: int, labels: Sequence[str]
     return Scores(_floats(metrics), rows, f"always {labels[floor]}")
 
 
-def _series_scores(inputs, forecast: np.ndarray, windows, rival: np.ndarray, floor: str) -> Scores:
+def _series_scores(inputs, forecast, windows, rival, floor: str, block: int) -> Scores:
     error, naive_error = np.abs(forecast - windows.target), np.abs(rival - windows.target)
     level = inputs.check_options()[1]
     metrics = {
@@ -165,7 +167,7 @@ def _series_scores(inputs, forecast: np.ndarray, windows, rival: np.ndarray, flo
     rows = {
         "error": error,
         "naive_error": naive_error,
-        "block": np.int64(inputs.history + inputs.horizon),
+        "block": np.int64(block),
         "history": windows.history[few],
         "target": windows.target[few],
         "forecast": forecast[few],

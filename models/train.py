@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from models import architectures, naive
-from models.errors import TrainingDiverged, WrongData
+from models.errors import TrainingDiverged, WrongData, WrongParameter
 from models.examples import Examples, Inputs, Split, examples, fit_inputs
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ def train(
 
     parameters: from `architectures.resolve`. splits: train and validation, as prepared.
     on_epoch: called after each epoch with its number, from 1, and its metrics.
-    Equal arguments on the same machine and backend give equal weights.
-    Raises TrainingDiverged, WrongData, and InputError for a row that no model can read.
+    Equal arguments on one processor and backend give equal weights; a GPU adds up in any order.
+    Raises WrongParameter, WrongData, TrainingDiverged, and InputError for a row that no model can
+    read.
     """
     import keras
 
@@ -76,7 +77,10 @@ def _examples(name: str, inputs: Inputs, splits: Mapping, stride: int) -> Exampl
 def _built(task: str, arch: str, parameters: Mapping, inputs: Inputs) -> "keras.Model":
     file = architectures.module(task, arch)
     chosen = {name: parameters[name] for name in architectures.build_defaults(file)}
-    return file.build(**inputs.sizes(), **chosen)
+    try:
+        return file.build(**inputs.sizes(), **chosen)
+    except ValueError as error:  # Keras' own, which names its argument and not ours
+        raise WrongParameter(f"{task}/{arch} cannot be built with {chosen}: {error}") from error
 
 
 def _fit(model, arch, parameters, training, validation, on_epoch) -> list[dict[str, float]]:

@@ -53,18 +53,18 @@ def test_an_unknown_name_is_answered_with_the_nearest(task, arch, overrides, sai
     ("name", "value", "said"),
     [
         ("units", 0, "at least 1"),
-        ("units", 2.5, "must be int"),
-        ("units", True, "must be int"),
-        ("units", "64", "must be int"),
-        ("units", None, "must be int"),
+        ("units", 2.5, "a whole number"),
+        ("units", True, "a whole number"),
+        ("units", "64", "a whole number"),
+        ("units", None, "a whole number"),
         ("size", 0, "at least 1"),
         ("learning_rate", -1.0, "finite number, 0 or more"),
         ("learning_rate", float("nan"), "finite number"),
-        ("learning_rate", "fast", "must be float"),
+        ("learning_rate", "fast", "a number"),
     ],
 )
 def test_a_wrong_value_is_answered_with_the_rule(name, value, said):
-    with pytest.raises(WrongParameter, match=f"{name} must be.*{said.split()[-1]}"):
+    with pytest.raises(WrongParameter, match=f"{name} must be.*{said}"):
         architectures.resolve("image", "ann", {name: value}, FACTS["image"])
 
 

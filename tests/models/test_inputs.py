@@ -220,6 +220,7 @@ def test_the_commonest_words_are_the_vocabulary():
     assert fitted.sizes() == {"words": 4, "length": 3, "classes": 2}
     tied = TextInputs.fit(["z y x", "x"], ("negative", "positive"), words=9, length=3)
     assert tied.vocabulary == ("x", "y", "z")
+    assert TextInputs.fit(texts, ("negative", "positive"), words=1, length=3).vocabulary == ()
     assert tied == TextInputs.fit(["x", "z y x"], ("negative", "positive"), words=9, length=3)
 
 

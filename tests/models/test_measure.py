@@ -72,6 +72,19 @@ def test_series_metrics_are_in_the_data_s_own_unit():
     )
     assert found["coverage_95"] >= 0.95  # measured on the windows it was calibrated on
     assert scores.rows["history"].shape == (6, 8)
+    assert scores.rows["block"] == 11
+
+
+def test_windows_further_apart_share_values_with_fewer_neighbours():
+    value = np.random.default_rng(0).normal(0, 1, 300)
+    split = {"value": value, "observed": np.ones(300, bool), "segment": np.zeros(300, int)}
+    inputs = SeriesInputs.fit(value, 8, 3)
+    windows = inputs.windows(split, stride=4)
+    last = inputs.to_tensor(windows.history)[:, -1:].repeat(3, axis=1)
+    inputs = inputs.calibrated(last, windows.target)
+    facts = {"stride": 4, "season": 24}
+    scores = measure.score(lambda tensor: last, inputs, "persistence", split, facts)
+    assert scores.rows["block"] == 3  # 11 values, 4 apart
 
 
 def _rows(correct):

@@ -12,7 +12,7 @@ from small_data import FACTS
 
 from models import architectures, artifact, export, measure, package
 from models import train as training
-from models.errors import ExportMismatch, TrainingDiverged, WrongData
+from models.errors import ExportMismatch, TrainingDiverged, WrongData, WrongParameter
 from models.inputs import InputError
 
 QUICK = {
@@ -104,6 +104,11 @@ def test_a_loss_that_is_not_finite_ends_the_training(splits):
     broken = {"forecast": splits["forecast"] | {"train": splits["forecast"]["train"] | wild}}
     with pytest.raises(TrainingDiverged, match="loss of ann became nan in epoch 1"):
         _train("forecast", broken, "ann")
+
+
+def test_an_argument_that_keras_refuses_is_told_by_our_name(splits):
+    with pytest.raises(WrongParameter, match=r"cannot be built with .*'dropout': 1\.5"):
+        _train("forecast", splits, "ann", dropout=1.5)
 
 
 def test_a_series_without_a_whole_window_is_refused(splits):
