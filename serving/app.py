@@ -17,6 +17,7 @@ def complete(app: Starlette, champions: Champions, routes: list[Route]) -> ASGIA
     """
     app.state.champions = champions
     app.state.work = Work()
+    app.state.held_bytes = 0  # of bodies that are coming in
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
     app.router.routes[:0] = routes

@@ -9,6 +9,9 @@ from serving.errors import Problem
 
 MAX_PICTURE_BYTES = 16 << 20  # a telephone's photograph has 3 to 12 MB
 MAX_JSON_BYTES = 4 << 20
+MAX_HELD_BYTES = (
+    256 << 20
+)  # of all bodies that are coming in: slow uploads must not fill the memory
 DEADLINE_SECONDS = 15  # from the first byte of a body to its last
 
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp")
@@ -56,23 +59,29 @@ async def _read(request: Request, limit: int) -> bytearray:
     body = bytearray()
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while await _read_part(request, body):
-                if len(body) > limit:
-                    raise _too_large(limit)
+            while await _read_part(request, body, limit):
+                pass
     except TimeoutError:
         message = f"The body was not complete after {DEADLINE_SECONDS} seconds."
         raise Problem(408, "body_too_slow", message, {"Connection": "close"}) from None
-    if len(body) > limit:
-        raise _too_large(limit)
+    finally:
+        request.app.state.held_bytes -= len(body)
     return body
 
 
-async def _read_part(request: Request, body: bytearray) -> bool:
+async def _read_part(request: Request, body: bytearray, limit: int) -> bool:
     """Append what has come to `body`; say whether there is more."""
     message = await request.receive()
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
-    body += message.get("body", b"")
+    part = message.get("body", b"")
+    body += part
+    request.app.state.held_bytes += len(part)
+    if len(body) > limit:
+        raise _too_large(limit)
+    if request.app.state.held_bytes > MAX_HELD_BYTES:
+        busy = "Too many bodies are coming in; try again in a second."
+        raise Problem(429, "busy", busy, {"Retry-After": "1", "Connection": "close"})
     return message.get("more_body", False)
 
 

@@ -13,7 +13,7 @@ ERRORS = {
     "413": "The body is too large.",
     "415": "The Content-Type is not one of those listed.",
     "422": "The request is well-formed, but against a rule; the message names it.",
-    "429": "Too many long requests are waiting; try again after Retry-After seconds.",
+    "429": "Too much is coming in or waiting; try again after Retry-After seconds.",
     "503": "No model serves this task yet.",
 }
 STRING, NUMBER = {"type": "string"}, {"type": "number"}

@@ -1,9 +1,12 @@
 """Whatever is wrong with a request is said in one sentence, in one form, with the right status."""
 
+import contextlib
 import io
 import json
+import select
 import socket
 import struct
+import time
 import zlib
 
 import pytest
@@ -262,3 +265,20 @@ def test_raw_bytes_that_are_no_http_do_no_harm(server, client):
             answer = connection.recv(4096)
         assert not answer.startswith(b"HTTP/1.1 5"), answer
     assert client.get("/readyz").status_code == 200
+
+
+def test_uploads_that_never_end_are_bounded_together(server, client):
+    """Eighteen pictures of which the last bytes never come are more than may be held at once."""
+    head = b"POST /v1/image HTTP/1.1\r\nHost: here\r\nContent-Type: image/png\r\n"
+    head += b"Content-Length: 16000000\r\n\r\n"
+    address = ("127.0.0.1", server.port)
+    with contextlib.ExitStack() as opened:
+        uploads = [opened.enter_context(socket.create_connection(address)) for _ in range(18)]
+        for upload in uploads:
+            with contextlib.suppress(ConnectionError):  # refused while it still sends
+                upload.sendall(head + b"0" * 15_900_000)
+        ready, _, _ = select.select(uploads, [], [], 10)
+        assert b"429 Too Many Requests" in ready[0].recv(1000)
+    deadline = time.monotonic() + 10
+    while client.post("/v1/image", content=tiny.picture(), headers=PNG).status_code != 200:
+        assert time.monotonic() < deadline
