@@ -143,10 +143,11 @@ def test_every_fit_is_on_record(project, champions, task):
         assert len(tags["mlflow.source.git.commit"]) == 40
         assert {"epochs", "batch_size", "learning_rate", "seed"} <= fit.data.params.keys()
         assert {f"test_{name}" for name in METRICS[task]} <= metrics.keys()
-        assert any(name.startswith("system/") for name in metrics)
         [given] = fit.inputs.dataset_inputs
         assert given.dataset.name == DATASETS[task]
         assert given.dataset.digest == champions[task]["dataset_hash"]
+    # Sampled once a second, which the shortest of these fits may not last.
+    assert any(name.startswith("system/") for fit in fits for name in fit.data.metrics)
 
 
 @pytest.mark.parametrize("task", DATASETS)
