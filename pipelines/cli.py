@@ -7,6 +7,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
@@ -17,6 +18,11 @@ from pipelines.lock import LockHeldError
 from pipelines.settings import UsageError
 
 DONE, FAILED, USAGE, REFUSED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 75, 130
+
+
+class StateError(RuntimeError):
+    """The folder of state cannot be written to; the message says what to do."""
+
 
 app = typer.Typer(
     add_completion=False,
@@ -116,7 +122,8 @@ def doctor(as_json: Json = False) -> None:
     """Say what is installed, what it would talk to, what is wrong and how to mend it."""
     from pipelines import doctor as step
 
-    _divert("doctor", as_json)
+    with suppress(StateError):  # that it cannot write is a finding
+        _divert("doctor", as_json)
     findings = step.findings()
     _say(as_json, {"findings": findings}, lambda: step.show(findings))
     raise typer.Exit(FAILED if any(finding["mend"] for finding in findings) else DONE)
@@ -126,8 +133,10 @@ def main() -> None:
     """Run the command; every failure ends in one sentence and its exit code."""
     try:
         app()
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            console.err().print("interrupted: what was finished is kept, run it again to go on")
+        raise
     except Exception as error:
         sys.exit(_told(error))
 
@@ -144,7 +153,8 @@ def _told(error: Exception) -> int:
         ParameterError: USAGE,
     }
     code = next((code for kind, code in codes.items() if isinstance(error, kind)), FAILED)
-    traceback.print_exc()
+    if console.log():
+        traceback.print_exc()
     console.err().print(f"espalier: {error}", markup=False)
     if code == FAILED and console.log():
         console.err().print(f"The whole story is in {console.log()}", markup=False)
@@ -154,7 +164,14 @@ def _told(error: Exception) -> int:
 def _divert(verb: str, as_json: bool) -> None:
     environment.apply()
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    console.divert(environment.home() / "logs" / f"{verb}-{stamp}.log", answers_only=as_json)
+    log = environment.home() / "logs" / f"{verb}-{stamp}.log"
+    try:
+        console.divert(log, answers_only=as_json)
+    except OSError as error:
+        raise StateError(
+            f"cannot write to {environment.home()} ({error.strerror}): "
+            "set ESPALIER_HOME to a folder of yours"
+        ) from None
 
 
 def _say(as_json: bool, facts: dict, show: Callable[[], None]) -> None:

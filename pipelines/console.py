@@ -38,9 +38,9 @@ def divert(log: Path, answers_only: bool = False) -> None:
     holds nothing but what `answer` prints.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     _streams.answers, _streams.errors, _streams.log = _duplicate(1), _duplicate(2), log
     _streams.progress = _streams.errors if answers_only else _streams.answers
-    sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stdout.flush()
     sys.stderr.flush()
     os.dup2(sink, 1)

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -136,13 +137,20 @@ def _server(what: str, url: str, variable: str) -> Finding:
 
 def _home() -> Finding:
     home = environment.home()
-    home.mkdir(parents=True, exist_ok=True)
-    writable = os.access(home, os.W_OK)
-    return Finding("state", str(home), "" if writable else "make it writable, or set ESPALIER_HOME")
+    try:
+        with tempfile.TemporaryFile(dir=home):
+            return Finding("state", str(home))
+    except OSError as error:
+        return Finding(
+            "state", f"{home}: {error.strerror}", "set ESPALIER_HOME to a folder of yours"
+        )
 
 
 def _disk() -> Finding:
-    free = shutil.disk_usage(environment.home()).free / 2**30
+    place = environment.home()
+    while not place.is_dir():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 2**30
     mend = "" if free >= NEEDED_GIB else f"free some space: {NEEDED_GIB} GiB are needed"
     return Finding("disk", f"{free:.0f} GiB free", mend)
 

@@ -3,15 +3,11 @@
 prefect.yaml deploys both flows: `retrain` on a schedule, `train` to run one fit on any worker.
 """
 
-from dataclasses import asdict
-
 import prefect
 from prefect.cache_policies import NO_CACHE
-from prefect.deployments import run_deployment
-from prefect.futures import wait
 
 from pipelines import dataset as data
-from pipelines import environment, lock, plan, promote, settings, tracking
+from pipelines import environment, lock, plan, pool, promote, settings, tracking
 from pipelines import train as fitting
 from pipelines.plan import Fit
 
@@ -46,10 +42,12 @@ def retrain(
         )
         known = tracking.reusable(fits)
         missing = [fit for fit in fits if fit.fingerprint not in known]
+        fitting.report_known(fits, missing)
         fitted = {}
         if missing or not promote.settled(task, dataset, dataset_hash, [*known.values()]):
             with tracking.parent(task, dataset, dataset_hash, profile, "retrain") as parent:
-                (on_pool if runner == "pool" else in_turn)(missing, parent)
+                messages = (pool.fit_all if runner == "pool" else in_turn)(missing, parent)
+                fitting.report_failures(missing, messages)
                 fitted = tracking.reusable(missing)
                 consider(task, dataset, dataset_hash, [*known.values(), *fitted.values()])
         return promote.outcome(task, dataset, dataset_hash, len(fitted), len(known))
@@ -87,26 +85,10 @@ def train(
         fit_here(fit, folder, parent)
 
 
-def in_turn(fits: list[Fit], parent: str) -> None:
-    """Fit one after the other in this process; one that fails does not stop the others."""
+def in_turn(fits: list[Fit], parent: str) -> list[str | None]:
+    """Fit one after the other in this process; one that fails does not stop the others.
+
+    Returns for each fit why it failed, or None.
+    """
     states = [fit_here(fit, data.folder(fit.dataset), parent, return_state=True) for fit in fits]
-    fitting.report_failures(fits, _messages(states))
-
-
-def on_pool(fits: list[Fit], parent: str) -> None:
-    """Send every fit to the gpu pool at once, and wait for all."""
-    futures = [send.submit(fit, parent) for fit in fits]
-    wait(futures)
-    fitting.report_failures(fits, _messages([future.state for future in futures]))
-
-
-@prefect.task(cache_policy=NO_CACHE, task_run_name="send {fit.arch}")
-def send(fit: Fit, parent: str) -> None:
-    """Have a worker of the gpu pool do the fit; raises when its run did not complete."""
-    run = run_deployment("train/gpu", parameters=asdict(fit) | {"parent": parent})
-    if not run.state.is_completed():
-        raise RuntimeError(f"the run {run.name!r} of train/gpu ended as {run.state.name}")
-
-
-def _messages(states: list) -> list[str | None]:
     return [None if state.is_completed() else state.message for state in states]

@@ -56,13 +56,16 @@ def table(board: dict) -> Table:
         padding=(0, 2, 0, 0),
         pad_edge=False,
     )
+    if not board["rows"]:
+        shown.add_row(f"nothing was trained yet: espalier run --dataset {board['dataset']}")
+        return shown
     shown.add_column("architecture", no_wrap=True)
     for name in ("seeds", "weights", "valid.", "test", "95 %", "fit s", "ms/req"):
         shown.add_column(name, justify="right", no_wrap=True)
     for row in board["rows"]:
         test = row["test"]
         shown.add_row(
-            ("★ " if row["champion"] else "  ") + row["arch"],
+            ("★ " if row["champion"] else "  ") + _named(row, board["rows"]),
             f"{row['profile']}×{row['seeds']}",
             f"{row['parameter_count']:,}",
             f"{row['validation']['mean']:.4f}",
@@ -76,6 +79,17 @@ def table(board: dict) -> Table:
         floor = board["floor"]
         shown.add_row(f"  {floor['name']}", "naive", "", "", f"{floor['test']:.4f}")
     return shown
+
+
+def _named(row: dict, rows: list[dict]) -> str:
+    """The architecture, and where several rows share it the parameters that tell them apart."""
+    same = [other["parameters"] for other in rows if other["arch"] == row["arch"]]
+    differ = [
+        name
+        for name in row["parameters"]
+        if len({json.dumps(parameters.get(name)) for parameters in same}) > 1
+    ]
+    return " ".join([row["arch"], *(f"{name}={row['parameters'][name]}" for name in differ)])
 
 
 def _groups(records: list[Record]) -> list[list[Record]]:

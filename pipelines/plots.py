@@ -67,7 +67,7 @@ def forecasts(history: np.ndarray, target: np.ndarray, forecast: np.ndarray, tit
     ):
         ahead = range(len(came))
         axes.plot(range(-len(known), 0), known, color="grey", label="history")
-        axes.plot(ahead, came, color="black", label="came")
+        axes.plot(ahead, came, color="black", label="actual")
         axes.plot(ahead, foreseen, color="tab:blue", label="forecast")
     axes.set_xlabel("steps from the request")
     axes.legend()

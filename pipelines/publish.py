@@ -24,7 +24,7 @@ def read(task: str, home: Path | None = None) -> dict | None:
     """The task's pointer: name, version, artifact, manifest_sha256; None when there is none."""
     try:
         return json.loads((folder(home) / f"{task}.json").read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

@@ -11,7 +11,6 @@ import threading
 import time
 import traceback
 from contextlib import suppress
-from pathlib import Path
 
 from data import versions
 from data.errors import GateRefused
@@ -53,7 +52,7 @@ def run(tasks: dict[str, str], profile: str, runner: str) -> tuple[dict[str, dic
     codes = dict.fromkeys(outcomes, LOCKED)
     with console.stage("plan") as say:
         done = finished({task: tasks[task] for task in tasks if task not in outcomes}, profile)
-        say(f"nothing to do for {len(done)} of {len(tasks)} tasks")
+        say(f"{len(done)} of {len(tasks)} tasks are up to date")
     outcomes |= done
     codes |= {task: _code(outcome) for task, outcome in done.items()}
     todo = {task: dataset for task, dataset in tasks.items() if task not in outcomes}
@@ -183,15 +182,21 @@ def _short(answer: dict) -> str:
 
 
 def _next(outcomes: dict[str, dict]) -> str:
-    here = Path.cwd()
-    folder = os.path.relpath(environment.ROOT / "data" / "reports", here)
-    reports = [f"{folder}/{outcome['dataset']}/validation.html" for outcome in outcomes.values()]
-    store = shlex.quote(f"sqlite:///{os.path.relpath(environment.home() / 'mlflow.db', here)}")
-    lines = [
-        *(f"Report   {report}" for report in reports),
-        f"Log      {os.path.relpath(console.log(), here)}",
-        "Serve    espalier serve",
-        f"Compare  espalier compare --task {next(iter(outcomes))}",
-        f"Look     mlflow ui --backend-store-uri {store}",
+    """Where to read more and what to type next, with paths as seen from where one stands."""
+    pages = [
+        environment.ROOT / "data" / "reports" / outcome["dataset"] / "validation.html"
+        for outcome in outcomes.values()
     ]
+    lines = [f"Report  {os.path.relpath(page)}" for page in pages if page.exists()]
+    lines += [f"Log     {os.path.relpath(console.log())}"]
+    lines += ["Next, after `source .venv/bin/activate`:"]
+    if any(map(publish.read, settings.TASKS)):
+        lines += ["  espalier serve"]
+    lines += [
+        f"  espalier compare --task {task} --dataset {outcome['dataset']}"
+        for task, outcome in outcomes.items()
+        if outcome["dataset_hash"]
+    ]
+    store = shlex.quote(f"sqlite:///{os.path.relpath(environment.home() / 'mlflow.db')}")
+    lines += [f"  mlflow ui --backend-store-uri {store}"]
     return "\n" + "\n".join(lines)

@@ -1,6 +1,7 @@
 """Serve the champions over HTTP in the foreground, from the pointers on disk."""
 
 import os
+import socket
 
 from pipelines import environment, publish, registry, service, settings
 
@@ -15,10 +16,25 @@ def serve(port: int) -> None:
     tasks = [task for task in settings.TASKS if _published(task)]
     if not tasks:
         raise service.ServiceError("there is no champion to serve yet: `espalier run` makes them")
+    if not _free(port):
+        raise service.ServiceError(
+            f"port {port} is taken by another process: espalier serve --port {port + 1}, or end it"
+        )
     command = service.command(service.CHECKOUT, port)
     command += ["--timeout-graceful-shutdown", GRACE_SECONDS]
     os.chdir(environment.ROOT)
     os.execvpe(command[0], command, os.environ | {"ESPALIER_TASKS": ",".join(tasks)})
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the service itself binds: a port that was just given up is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _published(task: str) -> bool:

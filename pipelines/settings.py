@@ -23,7 +23,8 @@ def dataset_of(task: str, dataset: str | None) -> str:
     known = _read()["datasets"]
     if dataset is None:
         return served()[one_of("task", task, TASKS)]
-    one_of("dataset", dataset, [name for name, entry in known.items() if entry["task"] == task])
+    if one_of("dataset", dataset, known) and known[dataset]["task"] != task:
+        raise UsageError(f"dataset {dataset!r} is one for {known[dataset]['task']}, not for {task}")
     return dataset
 
 

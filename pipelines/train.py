@@ -45,8 +45,7 @@ def train(
         )
         known = tracking.reusable(fits)
         missing = [fit for fit in fits if fit.fingerprint not in known]
-        if known:
-            console.line("reused", f"{len(known)} of {len(fits)} fits are known already")
+        report_known(fits, missing)
         if missing:
             with tracking.parent(task, dataset, dataset_hash, profile, "train") as parent:
                 for planned in missing:
@@ -106,8 +105,9 @@ def fit(fit: Fit, folder: Path, parent: str | None) -> str:
         )
     metric = choose.METRIC[fit.task][0]
     validation, test = (scores[split].metrics[metric] for split in SCORED)
+    name = fit.arch if fit.seed == 0 else f"{fit.arch} {fit.seed}"
     said = f"{len(fitted.history)} epochs; {metric} {validation:.4f}, on test {test:.4f}"
-    console.line(fit.arch, said, time.monotonic() - start)
+    console.line(name, said, time.monotonic() - start)
     return run_id
 
 
@@ -163,6 +163,12 @@ def _record_plots(fit: Fit, fitted, test, facts: dict) -> None:
         )
     for name, figure in figures.items():
         mlflow.log_figure(figure, f"plots/{name}.png")
+
+
+def report_known(fits: list[Fit], missing: list[Fit]) -> None:
+    """Say how many of the fits need not be done again."""
+    if len(missing) < len(fits):
+        console.line("reused", f"{len(fits) - len(missing)} of {len(fits)} fits are known already")
 
 
 def report_failures(fits: list[Fit], messages: list[str | None]) -> None:

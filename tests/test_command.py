@@ -1,5 +1,6 @@
 """The command's edges: what it imports, how it ends, what it says."""
 
+import socket
 import subprocess
 import sys
 
@@ -33,7 +34,10 @@ def test_each_verb_has_help(verb):
     [
         (["run", "--task", "imagery"], "unknown task 'imagery': did you mean 'image'?"),
         (["run", "--dataset", "digit"], "unknown dataset 'digit': did you mean 'digits'?"),
-        (["run", "--task", "image", "--dataset", "imdb"], "unknown dataset 'imdb'"),
+        (
+            ["run", "--task", "image", "--dataset", "imdb"],
+            "dataset 'imdb' is one for sentiment, not for image",
+        ),
         (["run", "--profile", "quik"], "did you mean 'quick'?"),
         (["run", "--runner", "pol"], "did you mean 'pool'?"),
         (["train", "--task", "image", "--arch", "cnnn"], "'cnn'"),
@@ -64,3 +68,24 @@ def test_build_without_a_champion_says_what_makes_one(tmp_path):
     done = espalier(ROOT, "build", ESPALIER_HOME=str(tmp_path))
     assert done.returncode == 1
     assert "espalier run" in done.stderr
+
+
+def test_a_taken_port_is_seen_before_the_service_is_started():
+    from pipelines import serve
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert not serve._free(port)
+    assert serve._free(port)
+
+
+def test_a_home_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
+    home = tmp_path / "file"
+    home.write_text("in the way")
+    done = espalier(ROOT, "compare", "--task", "image", ESPALIER_HOME=str(home))
+    assert done.returncode == 1
+    assert "set ESPALIER_HOME" in done.stderr
+    assert "Traceback" not in done.stderr
+    asked = espalier(ROOT, "doctor", ESPALIER_HOME=str(home))
+    assert asked.returncode == 1
+    assert "set ESPALIER_HOME" in asked.stdout

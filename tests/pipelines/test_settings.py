@@ -28,5 +28,5 @@ def test_an_unknown_name_is_told_the_nearest(call, near):
 
 
 def test_a_dataset_of_another_task_is_refused():
-    with pytest.raises(settings.UsageError, match="known are digits"):
+    with pytest.raises(settings.UsageError, match="one for sentiment, not for image"):
         settings.dataset_of("image", "imdb")
