@@ -50,7 +50,6 @@ def build() -> dict:
         built = subprocess.run(
             [sys.executable, "-c", BUILD],
             cwd=context,
-            env=os.environ | {"ESPALIER_TASKS": ",".join(published)},
             input=json.dumps(_options(context, published)),
             capture_output=True,
             text=True,
@@ -122,7 +121,6 @@ def _options(context: Path, published: dict[str, dict]) -> dict:
                 "BENTOML_DO_NOT_TRACK": "True",
                 "ORT_DISABLE_TELEMETRY": "1",
                 "BENTOML_HOST": "0.0.0.0",
-                "ESPALIER_TASKS": ",".join(published),
             },
         },
     }

@@ -10,7 +10,10 @@ BESIDE = Path(__file__).resolve().parent.parent / "champions"  # inside a Bento
 
 
 def wanted_tasks() -> tuple[str, ...]:
-    """The tasks that ESPALIER_TASKS names, comma separated; all of them when it names none."""
+    """The tasks that ESPALIER_TASKS names, comma separated.
+
+    When it names none: those whose champions a Bento carries, or all of them elsewhere.
+    """
     named = [task.strip() for task in os.environ.get("ESPALIER_TASKS", "").split(",")]
     named = [task for task in named if task]
     for task in named:
@@ -20,7 +23,8 @@ def wanted_tasks() -> tuple[str, ...]:
                 f"ESPALIER_TASKS names {task!r}; the tasks are {', '.join(TASKS)}. "
                 f"Did you mean {near!r}?"
             )
-    return tuple(dict.fromkeys(named)) or TASKS
+    carried = tuple(task for task in TASKS if (BESIDE / f"{task}.json").is_file())
+    return tuple(dict.fromkeys(named)) or carried or TASKS
 
 
 def pointer_folders() -> list[Path]:
