@@ -114,6 +114,7 @@ def test_the_gate_says_what_is_wrong_where_and_how_often(project):
 def test_a_missing_or_truncated_source_is_one_sentence(project):
     whole = pa.table({"text": [f"review {row}" for row in range(200)], "label": ["a", "b"] * 100})
     file = project / "own" / "cut.parquet"
+    file.parent.mkdir(exist_ok=True)
     pyarrow.parquet.write_table(whole, file)
     file.write_bytes(file.read_bytes()[:-100])
     columns = {"text": "text", "label": "label"}
