@@ -87,8 +87,17 @@ def test_killed_after(project, line):
     require_whole(project, f"killed-{line}")
 
 
+@pytest.fixture
+def interruptible():
+    """Commands begun here hear Ctrl-C: one begun by a shell's background job would inherit that it
+    does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("line", ["start", "push", "Release"])
-def test_interrupted_after(project, line):
+def test_interrupted_after(project, interruptible, line):
     if line == "start":
         shutil.rmtree(project / "data" / "raw")
     assert ended(project, f"interrupted-{line}", line, signal.SIGINT) == 130
