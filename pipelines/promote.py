@@ -1,5 +1,8 @@
 """From finished fits to a champion: register the best, check it, decide, crown, publish."""
 
+import tempfile
+from pathlib import Path
+
 from models import artifact
 from pipelines import choose, console, environment, publish, registry, service, settings, tracking
 from pipelines.choose import Decision
@@ -93,9 +96,6 @@ def _decide(task: str, candidate: Record, champion: Version | None, dataset_hash
 
 def _check(task: str, version: Version) -> int:
     """Serve the version from a home of its own and replay its golden requests over HTTP."""
-    import tempfile
-    from pathlib import Path
-
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         home = Path(scratch)
         publish.publish(task, version, home)

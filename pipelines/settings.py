@@ -2,8 +2,7 @@
 
 import difflib
 
-import yaml
-
+from data import declared
 from pipelines import environment
 
 TASKS = ("image", "sentiment", "forecast")
@@ -57,4 +56,4 @@ def one_of(what: str, value: str, known) -> str:
 
 
 def _read() -> dict:
-    return yaml.safe_load((environment.ROOT / "params.yaml").read_text())
+    return declared.params(environment.ROOT)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -235,8 +236,6 @@ def _record(run) -> Record:
 
 @cache
 def _commit() -> dict[str, str]:
-    import subprocess
-
     git = ["git", "-C", str(environment.ROOT)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)

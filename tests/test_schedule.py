@@ -1,7 +1,6 @@
 """A real Prefect server, two real workers: a scheduled retraining ends in a champion."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,19 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-from project import answer, copied, espalier, variables
+from project import answer, copied, espalier, free_port, variables
 
 from pipelines import leash
 
 pytestmark = pytest.mark.slow
 
 TOOLS = str(Path(sys.executable).parent)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _until(found: Callable, seconds: float, what: str):
@@ -56,7 +49,7 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def api(project):
     """The URL of a Prefect server, with both deployments and a worker for each pool."""
-    port = _free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     more = {
         "PREFECT_API_URL": url,
