@@ -13,19 +13,23 @@ MOMENTUM = 0.9
 STEPS_AT_ONCE = 32
 
 
-def compile_model(model: "keras.Model", parameters: Mapping, steps: int, task: str) -> None:
+def compile_model(
+    model: "keras.Model", task: str, parameters: Mapping, steps: int, replicas: int = 1
+) -> None:
     """Give the model its loss, its optimizer and the metrics that each epoch reports.
 
     steps: of the whole training, after which a cosine schedule has come down to nothing
-    (Loshchilov and Hutter, ICLR 2017).
+    (Loshchilov and Hutter, ICLR 2017). replicas: devices that work on each batch.
     """
     import keras
 
+    # Several steps at once are not to be had from TensorFlow's replicas.
+    at_once = 1 if replicas > 1 else min(STEPS_AT_ONCE, steps // parameters["epochs"])
     model.compile(
         optimizer=_optimizer(parameters, steps),
         loss=_loss(parameters["loss"]),
         metrics=["accuracy"] if task != "forecast" else [],
-        steps_per_execution=max(1, min(STEPS_AT_ONCE, steps // parameters["epochs"])),
+        steps_per_execution=at_once,
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
 

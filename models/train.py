@@ -56,10 +56,10 @@ def train(
     validation = _examples("validation", inputs, splits["validation"], facts.get("stride", 1))
     keras.utils.set_random_seed(seed)
     batch_size = descent.batch_size(parameters, len(training.target))
-    with devices.data_parallel(batch_size):
+    with devices.data_parallel(batch_size) as replicas:
         model, learner = _built(task, arch, parameters, inputs)
         steps = parameters["epochs"] * (len(training.target) // batch_size)
-        descent.compile_model(learner, parameters, steps, task)
+        descent.compile_model(learner, task, parameters, steps, replicas)
         plan = epochs.Plan(
             arch=arch,
             seed=seed,
