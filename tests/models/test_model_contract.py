@@ -20,11 +20,20 @@ def _lstm(read: int, units: int) -> int:
     return 4 * units * (read + units + 1)
 
 
+def _block(read: int, filters: int) -> int:
+    """Two convolutions of 3 x 3, each normalised: scale, shift and two moments a filter."""
+    return (9 * read + 4) * filters + (9 * filters + 4) * filters
+
+
 # The closed formula of each architecture's weight count, at these sizes and its defaults.
 WEIGHTS = {
     ("image", "perceptron"): 72 * 4 + 4,
-    ("image", "ann"): 73 * 256 + 257 * 256 + 257 * 4,
+    ("image", "ann"): 73 * 256 + 257 * 128 + 129 * 4,
+    ("image", "ann_batchnorm"): (72 + 4) * 256 + (256 + 4) * 128 + 129 * 4,
+    ("image", "ann_dropout"): 73 * 512 + 513 * 256 + 257 * 4,
     ("image", "cnn"): 10 * 32 + (9 * 32 + 1) * 64 + (2 * 3 * 64 + 1) * 128 + 129 * 4,
+    ("image", "deep_cnn"): _block(1, 32) + _block(32, 64) + _block(64, 128) + 129 * 4,
+    ("image", "lstm"): _lstm(9, 64) + 65 * 4,
     ("sentiment", "perceptron"): 50 * 3,
     ("sentiment", "simple_rnn"): 50 * 32 + 32 * (32 + 32 + 1) + 33 * 3,
     ("sentiment", "lstm"): 50 * 32 + _lstm(32, 32) + 33 * 3,
