@@ -38,7 +38,7 @@ def build(
             x = layers.Conv2D(filters * 2**block, 3, padding="same", use_bias=False)(x)
             if position == 0:
                 x = pool(padding="same")(x)
-            x = layers.BatchNormalization(momentum=0.9)(x)
+            x = layers.BatchNormalization(momentum=0.8)(x)
             x = layers.Activation("relu")(x)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(dropout)(x)
