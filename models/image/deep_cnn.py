@@ -37,7 +37,7 @@ def build(
         for position in range(depth):
             x = layers.Conv2D(filters * 2**block, 3, padding="same", use_bias=False)(x)
             if position == 0:
-                x = pool(padding="same")(x)
+                x = pool(2, padding="same")(x)
             x = layers.BatchNormalization(momentum=0.8)(x)
             x = layers.Activation("relu")(x)
     x = layers.GlobalAveragePooling2D()(x)
