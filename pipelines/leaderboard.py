@@ -2,27 +2,41 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import replace
 
 from rich.table import Table
 
 from data import versions
 from pipelines import choose, registry, tracking
+from pipelines.plan import Fit
 from pipelines.settings import UsageError
 from pipelines.tracking import Record
 
 
-def compare(task: str, dataset: str, dataset_hash: str) -> dict:
-    """The leaderboard of a dataset's present version, best validation score first.
+def compare(
+    task: str, dataset: str, dataset_hash: str, only: Collection[Fit] | None = None
+) -> dict:
+    """The leaderboard of a dataset's present version: full fits by validation score, then looks.
 
     Returns `{"task", "dataset", "dataset_hash", "metric", "higher_is_better", "floor", "rows"}`;
     each row's `validation` and `test` hold mean, low and high (95 %, bootstrap over the rows of
-    that split, and over seeds where there are two or more).
+    that split, and over seeds where there are two or more), `share` the part of the training rows
+    that was used. An architecture that was fitted in full is not shown with its look as well.
+    only: these fits instead of all.
     """
     metric, more_is_better = choose.METRIC[task]
     records = tracking.records(task, dataset, dataset_hash)
     champion = registry.champion(task, dataset)
-    rows = [_row(task, group, champion) for group in _groups(records)]
-    rows.sort(key=lambda row: row["validation"]["mean"], reverse=more_is_better)
+    groups = _groups(records) if only is None else _groups(_of(only, records))
+    full = {group[0].arch for group in groups if not group[0].look}
+    rows = [
+        _row(task, group, champion)
+        for group in groups
+        if not (group[0].look and group[0].arch in full)
+    ]
+    sign = -1 if more_is_better else 1
+    rows.sort(key=lambda row: (row["look"], sign * row["validation"]["mean"]))
     return {
         "task": task,
         "dataset": dataset,
@@ -60,12 +74,13 @@ def table(board: dict) -> Table:
         shown.add_row(f"nothing was trained yet: espalier run --dataset {board['dataset']}")
         return shown
     shown.add_column("architecture", no_wrap=True)
-    for name in ("seeds", "weights", "valid.", "test", "95 %", "fit s", "ms/req"):
+    for name in ("rows", "seeds", "weights", "valid.", "test", "95 %", "fit s", "ms/req"):
         shown.add_column(name, justify="right", no_wrap=True)
     for row in board["rows"]:
         test = row["test"]
         shown.add_row(
             ("★ " if row["champion"] else "  ") + _named(row, board["rows"]),
+            "all" if row["share"] == 1 else f"{row['share']:.0%}",
             f"{row['profile']}×{row['seeds']}",
             f"{row['parameter_count']:,}",
             f"{row['validation']['mean']:.4f}",
@@ -77,7 +92,7 @@ def table(board: dict) -> Table:
         )
     if board["floor"] is not None:
         floor = board["floor"]
-        shown.add_row(f"  {floor['name']}", "naive", "", "", f"{floor['test']:.4f}")
+        shown.add_row(f"  {floor['name']}", "", "naive", "", "", f"{floor['test']:.4f}")
     return shown
 
 
@@ -90,6 +105,12 @@ def _named(row: dict, rows: list[dict]) -> str:
         if len({json.dumps(parameters.get(name)) for parameters in same}) > 1
     ]
     return " ".join([row["arch"], *(f"{name}={row['parameters'][name]}" for name in differ)])
+
+
+def _of(fits: Collection[Fit], records: list[Record]) -> list[Record]:
+    """The records of these fits; none is a look here, whatever it was made for."""
+    asked = {fit.fingerprint for fit in fits}
+    return [replace(record, look=False) for record in records if record.fingerprint in asked]
 
 
 def _groups(records: list[Record]) -> list[list[Record]]:
@@ -105,6 +126,8 @@ def _row(task: str, group: list[Record], champion) -> dict:
     return {
         "arch": group[0].arch,
         "profile": group[0].profile,
+        "look": group[0].look,
+        "share": group[0].parameters.get("share", 1.0),
         "seeds": len(group),
         "validation": _interval(task, group, "validation"),
         "test": _interval(task, group, "test"),

@@ -28,6 +28,7 @@ class Record:
     """A finished fit as MLflow holds it.
 
     naive: the name of the forecast or class that is its floor. metrics: each one's last value.
+    look: whether it was a first look, which only decides who gets a full fit.
     """
 
     run_id: str
@@ -40,6 +41,7 @@ class Record:
     naive: str
     parameters: dict
     metrics: dict[str, float]
+    look: bool = False
 
 
 def connect():
@@ -123,6 +125,7 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         "espalier.profile": fit.profile,
         "espalier.fingerprint": fit.fingerprint,
         "espalier.parameters": json.dumps(fit.parameters, sort_keys=True),
+        "espalier.look": json.dumps(fit.look),
         **_commit(),
     }
     mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
@@ -231,6 +234,7 @@ def _record(run) -> Record:
         naive=tags["espalier.naive"],
         parameters=json.loads(tags["espalier.parameters"]),
         metrics=run.data.metrics,
+        look=json.loads(tags.get("espalier.look", "false")),
     )
 
 

@@ -171,6 +171,17 @@ def report_known(fits: list[Fit], missing: list[Fit]) -> None:
         console.line("reused", f"{len(fits) - len(missing)} of {len(fits)} fits are known already")
 
 
+def report_rung(fits: list[Fit], missing: list[Fit]) -> None:
+    """Say what the fits of one rung are: first looks at all, or full fits of the promising."""
+    if any(fit.look for fit in fits):
+        share, epochs = (fits[0].parameters[name] for name in ("share", "epochs"))
+        said = f"{len(fits)} architectures, {share:.0%} of the rows, {epochs} epochs"
+        console.line("first look", said)
+    elif fits:
+        console.line("full fits", ", ".join(fit.arch for fit in fits))
+    report_known(fits, missing)
+
+
 def report_failures(fits: list[Fit], messages: list[str | None]) -> None:
     """Say which fits failed and why; None is a fit that did not."""
     for fit, said in zip(fits, messages, strict=True):
