@@ -9,10 +9,11 @@ import ast
 import importlib
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
+from models import options
 from models.errors import UnknownName, WrongParameter
 
 TASKS = ("image", "sentiment", "forecast")
@@ -61,14 +62,14 @@ def resolve(task: str, arch: str, overrides: Mapping, facts: Mapping) -> dict:
     for name, value in overrides.items():
         if name not in parameters:
             raise UnknownName(f"parameter of {task}/{arch}", name, parameters)
-        parameters[name] = _checked(name, value, parameters[name])
+        parameters[name] = _checked(name, value, parameters[name], options.words(task))
     return parameters
 
 
 def defaults(task: str, arch: str) -> dict:
     """Return every parameter of an architecture with its default, those of `build` first."""
     file = module(task, arch)
-    return build_defaults(file) | file.INPUTS | file.FIT
+    return build_defaults(file) | file.INPUTS | options.training(task) | file.FIT
 
 
 def build_defaults(file: ModuleType) -> dict:
@@ -84,7 +85,8 @@ def sources(task: str, arch: str) -> list[Path]:
     fingerprints alone.
     """
     module(task, arch)
-    waiting = [_ROOM / task / f"{arch}.py", *(_ROOM / f"{name}.py" for name in _SHARED)]
+    waiting = [_ROOM / task / f"{arch}.py", _ROOM / "augmentation" / f"{task}.py"]
+    waiting += [_ROOM / f"{name}.py" for name in _SHARED]
     found = set()
     while waiting:
         path = waiting.pop()
@@ -106,7 +108,7 @@ def _imported(path: Path) -> list[Path]:
     return [path for path in paths if path.is_relative_to(_ROOM) and path.is_file()]
 
 
-def _checked(name: str, value, default):
+def _checked(name: str, value, default, words: Mapping[str, Sequence[str]]):
     """Return `value` in the default's type, or say what is allowed."""
     if default is None and value is None:
         return None
@@ -119,4 +121,8 @@ def _checked(name: str, value, default):
         raise WrongParameter(f"{name} must be at least 1, not {value!r}.")
     if kind is float and not 0 <= value < math.inf:
         raise WrongParameter(f"{name} must be a finite number, 0 or more, not {value!r}.")
+    if kind is str and value not in words[name]:
+        raise WrongParameter(f"{name} must be one of {', '.join(words[name])}, not {value!r}.")
+    if name == "share" and not 0 < value <= 1:
+        raise WrongParameter(f"share must be over 0 and at most 1, not {value!r}.")
     return value

@@ -20,6 +20,19 @@ class Examples(NamedTuple):
     windows: Windows | None  # of a series
 
 
+def share_of(split: Split, share: float, facts: Mapping) -> Split:
+    """Return a part of a split: the latest rows of a series, else those of a fixed random draw."""
+    if share == 1:
+        return split
+    rows = len(next(iter(split.values())))
+    count = max(1, round(share * rows))
+    if facts["task"] == "forecast":
+        chosen = np.arange(rows - count, rows)
+    else:
+        chosen = np.random.default_rng(0).permutation(rows)[:count]
+    return {name: column[chosen] for name, column in split.items()}
+
+
 def fit_inputs(split: Split, facts: Mapping, parameters: Mapping) -> Inputs:
     """Fit the inputs of the dataset's task on the training split."""
     if facts["task"] == "image":

@@ -1,14 +1,16 @@
 """Fit one architecture with one seed: data in, the model with its best weights out."""
 
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models import architectures, naive
-from models.errors import TrainingDiverged, WrongData, WrongParameter
-from models.examples import Examples, Inputs, Split, examples, fit_inputs
+from models import architectures, augment, descent, devices, epochs, naive
+from models.epochs import OnEpoch
+from models.errors import WrongData, WrongParameter
+from models.examples import Examples, Inputs, Split, examples, fit_inputs, share_of
 
 if TYPE_CHECKING:
     import keras
@@ -33,12 +35,14 @@ def train(
     splits: Mapping[str, Split],
     facts: Mapping,
     seed: int,
-    on_epoch: Callable[[int, dict[str, float]], None] | None = None,
+    on_epoch: OnEpoch | None = None,
+    checkpoint: Path | None = None,
 ) -> Fitted:
     """Return the model with the weights of its best validation loss, fitted from a clean seed.
 
     parameters: from `architectures.resolve`. splits: train and validation, as prepared.
     on_epoch: called after each epoch with its number, from 1, and its metrics.
+    checkpoint: a file that holds where the fit stands after each epoch; found there, it goes on.
     Equal arguments on one processor and backend give equal weights; a GPU adds up in any order.
     Raises WrongParameter, WrongData, TrainingDiverged, and InputError for a row that no model can
     read.
@@ -46,19 +50,34 @@ def train(
     import keras
 
     started = time.monotonic()
-    inputs = fit_inputs(splits["train"], facts, parameters)
-    training = _examples("train", inputs, splits, parameters.get("stride", 1))
-    validation = _examples("validation", inputs, splits, facts.get("stride", 1))
+    used = share_of(splits["train"], parameters["share"], facts)
+    inputs = fit_inputs(used, facts, parameters)
+    training = _examples("train", inputs, used, parameters.get("stride", 1))
+    validation = _examples("validation", inputs, splits["validation"], facts.get("stride", 1))
     keras.utils.set_random_seed(seed)
-    model = _built(task, arch, parameters, inputs)
-    history = _fit(model, arch, parameters, training, validation, on_epoch)
+    batch_size = descent.batch_size(parameters, len(training.target))
+    with devices.data_parallel(batch_size):
+        model, learner = _built(task, arch, parameters, inputs)
+        steps = parameters["epochs"] * (len(training.target) // batch_size)
+        descent.compile_model(learner, parameters, steps, task)
+        plan = epochs.Plan(
+            arch=arch,
+            seed=seed,
+            epochs=parameters["epochs"],
+            batch_size=batch_size,
+            patience=parameters["patience"],
+            class_weights=_class_weights(parameters, training),
+        )
+        aimed = (_aimed(part, inputs, parameters) for part in (training, validation))
+        history, earlier = epochs.run(learner, *aimed, plan, on_epoch, checkpoint)
+    model = _in_full_precision(model, task, arch, parameters, inputs)
     if task == "forecast":
         outputs = predict(model, validation.tensor)
         inputs = inputs.calibrated(outputs, validation.windows.target)
         floor = naive.best(validation.windows, splits["validation"], facts["season"])
     else:
-        floor = naive.majority(training.target)
-    seconds = time.monotonic() - started
+        floor = naive.majority(splits["train"]["label"])
+    seconds = earlier + time.monotonic() - started
     return Fitted(model, inputs, history, seconds, model.count_params(), floor)
 
 
@@ -67,60 +86,54 @@ def predict(model: "keras.Model", tensor):
     return model.predict(tensor, batch_size=512, verbose=0)
 
 
-def _examples(name: str, inputs: Inputs, splits: Mapping, stride: int) -> Examples:
+def _examples(name: str, inputs: Inputs, split: Split, stride: int) -> Examples:
     try:
-        return examples(inputs, splits[name], stride)
+        return examples(inputs, split, stride)
     except WrongData as error:
         raise WrongData(f"The {name} split: {error}") from error
 
 
-def _built(task: str, arch: str, parameters: Mapping, inputs: Inputs) -> "keras.Model":
+def _built(task, arch, parameters: Mapping, inputs: Inputs) -> tuple["keras.Model", "keras.Model"]:
+    """Return the model, and the same model behind the layers that vary what it is trained on."""
     file = architectures.module(task, arch)
     chosen = {name: parameters[name] for name in architectures.build_defaults(file)}
     try:
-        return file.build(**inputs.sizes(), **chosen)
+        with _precision(parameters["precision"]):
+            model = file.build(**inputs.sizes(), **chosen)
+            return model, augment.in_front_of(model, task, parameters, inputs)
     except ValueError as error:  # Keras' own, which names its argument and not ours
         raise WrongParameter(f"{task}/{arch} cannot be built with {chosen}: {error}") from error
 
 
-def _fit(model, arch, parameters, training, validation, on_epoch) -> list[dict[str, float]]:
-    """Minimise the loss with Adam (Kingma and Ba, ICLR 2015), the rate falling along a cosine
-    (Loshchilov and Hutter, ICLR 2017), and stop once validation has not improved for a while."""
+def _in_full_precision(model, task, arch, parameters: Mapping, inputs: Inputs) -> "keras.Model":
+    """What serves computes in float32, whatever precision the training steps had."""
+    if parameters["precision"] == "float32":
+        return model
+    plain, _ = _built(task, arch, {**parameters, "precision": "float32"}, inputs)
+    plain.set_weights(model.get_weights())
+    return plain
+
+
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Mixed precision (Micikevicius et al., ICLR 2018): 16 bits to compute, 32 for the weights."""
     import keras
 
-    epochs, batch_size = parameters["epochs"], parameters["batch_size"]
-    steps = epochs * math.ceil(len(training.target) / batch_size)
-    rate = keras.optimizers.schedules.CosineDecay(parameters["learning_rate"], steps)
-    classes = training.windows is None
-    model.compile(
-        optimizer=keras.optimizers.Adam(rate),
-        loss="sparse_categorical_crossentropy" if classes else "mean_absolute_error",
-        metrics=["accuracy"] if classes else [],
-        jit_compile="auto" if keras.backend.backend() == "jax" else False,
-    )
-    history = []
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
-    def note(epoch: int, metrics: Mapping) -> None:
-        for name in ("loss", "val_loss"):
-            if not math.isfinite(metrics[name]):
-                raise TrainingDiverged(arch, epoch + 1, metrics[name])
-        history.append({name: float(value) for name, value in metrics.items()})
-        if on_epoch:
-            on_epoch(epoch + 1, history[-1])
 
-    model.fit(
-        training.tensor,
-        training.target,
-        validation_data=(validation.tensor, validation.target),
-        validation_batch_size=512,
-        epochs=epochs,
-        batch_size=batch_size,
-        callbacks=[
-            keras.callbacks.LambdaCallback(on_epoch_end=note),
-            keras.callbacks.EarlyStopping(
-                patience=parameters["patience"], restore_best_weights=True
-            ),
-        ],
-        verbose=0,
-    )
-    return history
+def _aimed(part: Examples, inputs: Inputs, parameters: Mapping) -> Examples:
+    """The examples with their targets as the loss takes them."""
+    if inputs.kind == "series":
+        return part
+    target = descent.targets(part.target, len(inputs.labels), parameters["loss"])
+    return part._replace(target=target)
+
+
+def _class_weights(parameters: Mapping, training: Examples) -> dict[int, float] | None:
+    return descent.class_weights(training.target) if parameters.get("class_weights") else None

@@ -1,0 +1,40 @@
+"""Several accelerators train one model together: each takes its share of every batch.
+
+A single one, and any number of processors, need nothing of this.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+
+@contextmanager
+def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iterator[None]:
+    """Build and fit a model inside the block to have it replicated over the devices.
+
+    devices: as Keras names them ("gpu:0", …); all accelerators by default. Of these, as many work
+    as divide the batch evenly, so that the loss is the one that a single device would compute.
+    """
+    import keras
+
+    if devices is None:
+        devices = [one for one in keras.distribution.list_devices() if not _is_cpu(one)]
+    count = max((n for n in range(1, len(devices) + 1) if batch_size % n == 0), default=1)
+    if count == 1:
+        yield
+        return
+    with _replicated(list(devices[:count])):
+        yield
+
+
+def _replicated(devices: list[str]):
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        return tensorflow.distribute.MirroredStrategy(devices).scope()
+    return keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope()
+
+
+def _is_cpu(device: str) -> bool:
+    return device.lower().startswith("cpu")

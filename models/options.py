@@ -1,0 +1,50 @@
+"""The parameters that every architecture is trained with, and the words that some may take.
+
+An architecture's own `FIT` goes over them. What `AUGMENTATION` does, which is off at 0, is said in
+`models/augmentation/<task>.py`.
+"""
+
+# share: of the training rows, the first ones of a fixed random order; of a series, the latest.
+# clip: the global norm that gradients are scaled down to; 0 is off.
+TRAINING = {
+    "share": 1.0,
+    "optimizer": "adam",
+    "schedule": "cosine",
+    "descent": "mini-batch",
+    "weight_decay": 0.0,
+    "clip": 0.0,
+    "precision": "float32",
+}
+OF_CLASSES = {"loss": "categorical_crossentropy", "class_weights": False}
+OF_SERIES = {"loss": "mean_absolute_error"}
+
+AUGMENTATION = {"image": {}, "sentiment": {}, "forecast": {}}
+
+ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "softmax")
+OPTIMIZERS = ("adam", "rmsprop", "sgd", "momentum")
+SCHEDULES = ("cosine", "constant")
+DESCENTS = ("mini-batch", "full-batch", "stochastic")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+LOSSES_OF_SERIES = ("mean_absolute_error", "mean_squared_error")
+LOSSES_OF_CLASSES = (
+    "categorical_crossentropy", "binary_crossentropy", "hinge", *LOSSES_OF_SERIES
+)  # fmt: skip
+
+
+def training(task: str) -> dict:
+    """Return the shared parameters of a task with their defaults."""
+    own = OF_SERIES if task == "forecast" else OF_CLASSES
+    return TRAINING | own | AUGMENTATION[task]
+
+
+def words(task: str) -> dict[str, tuple[str, ...]]:
+    """Return the parameters that take one of a few words, and those words."""
+    return {
+        "activation": ACTIVATIONS,
+        "optimizer": OPTIMIZERS,
+        "schedule": SCHEDULES,
+        "descent": DESCENTS,
+        "precision": PRECISIONS,
+        "loss": LOSSES_OF_SERIES if task == "forecast" else LOSSES_OF_CLASSES,
+        "pooling": ("max", "average"),
+    }
