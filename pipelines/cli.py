@@ -64,23 +64,42 @@ def run(
 
 @app.command()
 def train(
-    task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
-    arch: Annotated[str, typer.Option(help="An architecture of the task.")],
+    task: Task = None,
+    arch: Annotated[str | None, typer.Option(help="An architecture of the task.")] = None,
     dataset: Dataset = None,
     profile: Profile = "quick",
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N - 1.")] = 1,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", help="A parameter: key=value; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="A parameter: key=value, or several to try each: key=a,b; repeatable.",
+        ),
     ] = None,
+    force: Annotated[bool, typer.Option(help="Do again what is known already.")] = False,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Name the architectures, with their parameters.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train one architecture and record it; what is known already is not trained again."""
-    from pipelines import leaderboard
+    if listed:
+        from pipelines import catalogue
+
+        _divert("train", as_json)
+        entries = catalogue.entries(task)
+        _say(as_json, {"tasks": entries}, lambda: catalogue.show(entries))
+        return
+    from pipelines import leaderboard, sweep
     from pipelines import train as step
 
     _divert("train", as_json)
-    board = step.train(task, arch, dataset, profile, seeds, step.parsed(changes or []))
-    _say(as_json, board, lambda: console.out().print(leaderboard.table(board)))
+    grid = sweep.grid(sweep.parsed(changes or []))
+    board = step.train(
+        _required("task", task), _required("arch", arch), dataset, profile, seeds, grid, force
+    )
+    _say(as_json, board, lambda: leaderboard.show(board))
+    raise typer.Exit(FAILED if board["failed"] else DONE)
 
 
 @app.command()
@@ -95,7 +114,7 @@ def compare(
     _divert("compare", as_json)
     name = settings.dataset_of(task, dataset)
     board = leaderboard.present(task, name)
-    _say(as_json, board, lambda: console.out().print(leaderboard.table(board)))
+    _say(as_json, board, lambda: leaderboard.show(board))
 
 
 @app.command()
@@ -159,6 +178,12 @@ def _told(error: Exception) -> int:
     if code == FAILED and console.log():
         console.err().print(f"The whole story is in {console.log()}", markup=False)
     return code
+
+
+def _required(option: str, value: str | None) -> str:
+    if value is None:
+        raise UsageError(f"--{option} is missing: espalier train --list names what there is")
+    return value
 
 
 def _divert(verb: str, as_json: bool) -> None:

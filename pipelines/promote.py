@@ -11,6 +11,7 @@ from pipelines import (
     halving,
     publish,
     registry,
+    rivals,
     service,
     settings,
     tracking,
@@ -25,6 +26,8 @@ def finished(task: str, dataset: str, dataset_hash: str, facts: dict, profile: s
 
     facts: the prepared data's dataset.json.
     """
+    if rivals.unscored(task, dataset, dataset_hash):
+        return None
     asked = (task, dataset, dataset_hash, facts, profile)
     looks = halving.looks(*asked)
     seen = tracking.reusable(looks)

@@ -111,7 +111,7 @@ def show(outcomes: dict[str, dict]) -> None:
             continue
         console.out().print()
         board = leaderboard.compare(task, outcome["dataset"], outcome["dataset_hash"])
-        console.out().print(leaderboard.table(board))
+        leaderboard.show(board)
         if outcome["champion"] is None:
             console.out().print(f"No champion stands for {outcome['dataset']}: {outcome['reason']}")
     console.out().print(_next(outcomes), markup=False)
