@@ -36,7 +36,10 @@ def show(entries: dict[str, list[dict]]) -> None:
 
 def _told(entry: dict) -> dict[str, str]:
     """Name → `name=default`, as `--set` takes it."""
-    return {name: f"{name}={json.dumps(value)}" for name, value in entry["parameters"].items()}
+    return {
+        name: f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in entry["parameters"].items()
+    }
 
 
 def _entry(task: str, arch: str) -> dict:
