@@ -58,7 +58,7 @@ def write(path: Path, model: "keras.Model", progress: Progress) -> None:
 def restore(path: Path, model: "keras.Model") -> Progress:
     """Put a compiled model into the state of the file; without one that fits, leave it as it is."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = dict(file)
     except (OSError, ValueError, zipfile.BadZipFile):
         return Progress()

@@ -9,7 +9,18 @@ from pathlib import Path
 from data import prepared
 from models import architectures
 from models.errors import ModelError
-from pipelines import choose, console, leaderboard, lock, plan, plots, rivals, settings, tracking
+from pipelines import (
+    choose,
+    console,
+    environment,
+    leaderboard,
+    lock,
+    plan,
+    plots,
+    rivals,
+    settings,
+    tracking,
+)
 from pipelines import dataset as data
 from pipelines.plan import Fit
 
@@ -86,7 +97,10 @@ def _fit_each(fits: list[Fit], parent: str) -> list[str]:
 
 
 def fit(fit: Fit, folder: Path, parent: str | None) -> str:
-    """Train on the prepared data in `folder` and record it all; returns the child run's id."""
+    """Train on the prepared data in `folder` and record it all; returns the child run's id.
+
+    Killed, it goes on from its last epoch the next time.
+    """
     import mlflow
 
     from models import measure
@@ -94,6 +108,7 @@ def fit(fit: Fit, folder: Path, parent: str | None) -> str:
 
     dataset = prepared.read(folder)
     start, total = time.monotonic(), fit.parameters["epochs"]
+    kept = environment.home() / "checkpoints" / f"{fit.fingerprint}.npz"
     with tracking.child(fit, parent) as run_id, console.epochs(fit.arch, total) as show:
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
@@ -108,6 +123,7 @@ def fit(fit: Fit, folder: Path, parent: str | None) -> str:
             dataset.facts,
             fit.seed,
             on_epoch,
+            kept,
         )
         scores = {
             split: measure.evaluate(fitted, dataset.splits[split], dataset.facts)
@@ -119,6 +135,7 @@ def fit(fit: Fit, folder: Path, parent: str | None) -> str:
         mlflow.log_metrics(
             {"fit_seconds": fitted.seconds, "parameter_count": fitted.parameter_count}
         )
+    kept.unlink(missing_ok=True)
     metric = choose.METRIC[fit.task][0]
     validation, test = (scores[split].metrics[metric] for split in SCORED)
     name = fit.arch if fit.seed == 0 else f"{fit.arch} {fit.seed}"
