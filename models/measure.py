@@ -70,7 +70,7 @@ def score(run, inputs: Inputs, floor: int | str, split: Split, facts: Mapping) -
     rows = examples(inputs, split, stride)
     outputs = run(rows.tensor)
     if inputs.kind != "series":
-        return _class_scores(outputs, rows.target, floor, facts["labels"])
+        return class_scores(outputs, rows.target, floor, facts["labels"])
     rival = naive.forecast(floor, rows.windows, split, facts["season"])
     block = math.ceil((inputs.history + inputs.horizon) / stride)
     return _series_scores(inputs, inputs.unscaled(outputs), rows.windows, rival, floor, block)
@@ -126,7 +126,11 @@ def _ratio(top: float, bottom: float) -> float:
     return 1.0 if top == 0 else float(np.finfo(np.float64).max)
 
 
-def _class_scores(outputs, target: np.ndarray, floor: int, labels: Sequence[str]) -> Scores:
+def class_scores(outputs, target: np.ndarray, floor: int, labels: Sequence[str]) -> Scores:
+    """Score probabilities (row, class), whoever gave them, against labels (row,).
+
+    floor: the commonest training label's index.
+    """
     predicted = outputs.argmax(axis=1)
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(confusion, (target, predicted), 1)
