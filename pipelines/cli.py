@@ -76,6 +76,10 @@ def train(
             help="A parameter: key=value, or several to try each: key=a,b; repeatable.",
         ),
     ] = None,
+    search: Annotated[
+        int | None,
+        typer.Option(min=1, help="Search ranges, key=a..b, with N trials; goes on where it was."),
+    ] = None,
     force: Annotated[bool, typer.Option(help="Do again what is known already.")] = False,
     listed: Annotated[
         bool, typer.Option("--list", help="Name the architectures, with their parameters.")
@@ -91,13 +95,20 @@ def train(
         _say(as_json, {"tasks": entries}, lambda: catalogue.show(entries))
         return
     from pipelines import leaderboard, sweep
-    from pipelines import train as step
 
     _divert("train", as_json)
-    grid = sweep.grid(sweep.parsed(changes or []))
-    board = step.train(
-        _required("task", task), _required("arch", arch), dataset, profile, seeds, grid, force
-    )
+    what = (_required("task", task), _required("arch", arch), dataset, profile)
+    choices = sweep.parsed(changes or [])
+    if search is None:
+        from pipelines import train as step
+
+        board = step.train(*what, seeds, sweep.grid(choices), force)
+    else:
+        from pipelines import search as step
+
+        if seeds > 1 or force:
+            raise UsageError("--search takes one seed and goes on: leave --seeds and --force out")
+        board = step.search(*what, search, choices)
     _say(as_json, board, lambda: leaderboard.show(board))
     raise typer.Exit(FAILED if board["failed"] else DONE)
 

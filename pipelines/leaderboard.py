@@ -8,7 +8,7 @@ from dataclasses import replace
 from rich.table import Table
 
 from data import versions
-from pipelines import choose, console, registry, rivals, tracking
+from pipelines import choose, console, registry, rivals, sweep, tracking
 from pipelines.plan import Fit
 from pipelines.settings import UsageError
 from pipelines.tracking import Record
@@ -141,7 +141,7 @@ def _named(row: dict, rows: list[dict]) -> str:
         if all(name in parameters for parameters in same)  # older code had fewer
         and len({json.dumps(parameters[name]) for parameters in same}) > 1
     ]
-    return " ".join([row["arch"], *(f"{name}={row['parameters'][name]}" for name in differ)])
+    return f"{row['arch']} {sweep.told({name: row['parameters'][name] for name in differ})}".strip()
 
 
 def _of(fits: Collection[Fit], records: list[Record]) -> list[Record]:

@@ -22,10 +22,15 @@ from pipelines.plan import Fit
 # The artifact folder's place below a child run, and that of the row-wise scores beside it.
 MODEL = "model"
 SCORES = "scores"
-# What a child run is, and why it failed, where it did.
+# What a child run is, and why it failed or was pruned, where it was.
 FIT, BASELINE, RIVAL = "fit", "baseline", "rival"
 FAILURE = "espalier.failure"
+PRUNED = "espalier.pruned"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
+
+
+class PrunedError(Exception):
+    """A search ended the fit before its last epoch; the message says after which, and why."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +121,8 @@ def active(
 ) -> Iterator[str]:
     """A run below the parent for the time of the block; inside it `mlflow.log_*` is its own.
 
-    Failed when the block raises, with the cause; a killed process leaves it RUNNING, which counts
-    for nothing and is ended by `mend`.
+    Failed when the block raises, with the cause; killed when a search pruned it; a process that is
+    killed leaves it RUNNING, which counts for nothing and is ended by `mend`.
     """
     import mlflow
 
@@ -131,6 +136,10 @@ def active(
     ) as run:
         try:
             yield run.info.run_id
+        except PrunedError as pruned:
+            mlflow.set_tag(PRUNED, str(pruned))
+            mlflow.end_run("KILLED")
+            raise
         except Exception as error:
             mlflow.set_tag(FAILURE, str(error)[:TAG_CHARACTERS])
             raise

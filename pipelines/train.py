@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,12 +19,15 @@ from pipelines import (
     plots,
     rivals,
     settings,
+    sweep,
     tracking,
 )
 from pipelines import dataset as data
 from pipelines.plan import Fit
+from pipelines.tracking import PrunedError
 
 SCORED = ("validation", "test")
+Watch = Callable[[int, dict[str, float]], None]
 
 
 def train(
@@ -69,7 +72,7 @@ def train(
         failed = []
         if missing or rivals.unscored(task, dataset, dataset_hash):
             with tracking.parent(task, dataset, dataset_hash, profile, "train") as parent:
-                failed = _fit_each(missing, parent)
+                failed = _fit_each(missing, parent, changes[0])
                 rivals.score(task, dataset, dataset_hash, parent)
     board = leaderboard.compare(task, dataset, dataset_hash, only=planned)
     return board | {"failed": failed}
@@ -82,10 +85,16 @@ def check(task: str, arch: str, dataset: str, profile: str, changes: Iterable[di
         architectures.resolve(task, arch, said | change, {"name": dataset})
 
 
-def _fit_each(fits: list[Fit], parent: str) -> list[str]:
-    """Do the fits; returns why those failed that did. Raises when none succeeded."""
+def _fit_each(fits: list[Fit], parent: str, swept: Iterable[str]) -> list[str]:
+    """Do the fits; returns why those failed that did. Raises when none succeeded.
+
+    swept: the parameters that tell the fits apart.
+    """
     failed = []
     for number, planned in enumerate(fits):
+        if len(fits) > 1:
+            point = {name: planned.parameters[name] for name in swept} | {"seed": planned.seed}
+            console.line("fit", f"{number + 1} of {len(fits)}: {sweep.told(point)}")
         try:
             fit(planned, data.folder(planned.dataset), parent)
         except ModelError as error:
@@ -96,9 +105,10 @@ def _fit_each(fits: list[Fit], parent: str) -> list[str]:
     return failed
 
 
-def fit(fit: Fit, folder: Path, parent: str | None) -> str:
+def fit(fit: Fit, folder: Path, parent: str | None, watch: Watch | None = None) -> str:
     """Train on the prepared data in `folder` and record it all; returns the child run's id.
 
+    watch: called after each epoch with its number, from 1, and metrics; may raise `PrunedError`.
     Killed, it goes on from its last epoch the next time.
     """
     import mlflow
@@ -114,17 +124,23 @@ def fit(fit: Fit, folder: Path, parent: str | None) -> str:
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
             mlflow.log_metrics(metrics, step=epoch)
             show(epoch, metrics)
+            if watch is not None:
+                watch(epoch, metrics)
 
-        fitted = training.train(
-            fit.task,
-            fit.arch,
-            fit.parameters,
-            dataset.splits,
-            dataset.facts,
-            fit.seed,
-            on_epoch,
-            kept,
-        )
+        try:
+            fitted = training.train(
+                fit.task,
+                fit.arch,
+                fit.parameters,
+                dataset.splits,
+                dataset.facts,
+                fit.seed,
+                on_epoch,
+                kept,
+            )
+        except PrunedError:
+            kept.unlink(missing_ok=True)
+            raise
         scores = {
             split: measure.evaluate(fitted, dataset.splits[split], dataset.facts)
             for split in SCORED
@@ -151,7 +167,7 @@ def _record_artifact(fit: Fit, fitted, dataset) -> None:
     from models import artifact, export, package
 
     identity = asdict(fit)
-    del identity["profile"]
+    del identity["profile"], identity["look"]
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         folder = Path(scratch)
         digest = package.write(folder, fitted, dataset.splits, dataset.facts, identity)
