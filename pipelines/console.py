@@ -17,7 +17,6 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-
 PAGE_COLUMNS = 120  # of a table that goes to a file or a pipe
 
 
