@@ -15,7 +15,8 @@ ALL = [(task, arch) for task in architectures.TASKS for arch in architectures.na
 
 
 def test_names_come_in_textbook_order():
-    assert architectures.names("image")[:3] == ["perceptron", "ann", "cnn"]
+    dense = ["perceptron", "ann", "ann_batchnorm", "ann_dropout"]
+    assert architectures.names("image")[:6] == [*dense, "cnn", "deep_cnn"]
     assert architectures.names("sentiment")[:3] == ["perceptron", "simple_rnn", "lstm"]
     assert architectures.names("forecast")[:3] == ["perceptron", "ann", "lstm"]
 
