@@ -23,7 +23,11 @@ def embedding(graph, layer, x):
         raise NotTranslated(f"{layer.name} makes a mask.")
     if not x.dtype.startswith("int"):
         raise NotTranslated(f"{layer.name} reads {x.dtype}, not integers.")
-    return graph.add("Gather", layer.embeddings.numpy(), x)
+    table = graph.name(layer.embeddings.numpy())
+    name = graph.add("Gather", table, x)
+    if len(x.shape) == 2:
+        graph.lookups[name] = table, graph.name(x)
+    return name
 
 
 def flatten(graph, layer, x):
