@@ -13,19 +13,23 @@ MOMENTUM = 0.9
 STEPS_AT_ONCE = 32
 
 
-def compile_model(model: "keras.Model", parameters: Mapping, steps: int, task: str) -> None:
+def compile_model(
+    model: "keras.Model", task: str, parameters: Mapping, steps: int, replicas: int = 1
+) -> None:
     """Give the model its loss, its optimizer and the metrics that each epoch reports.
 
     steps: of the whole training, after which a cosine schedule has come down to nothing
-    (Loshchilov and Hutter, ICLR 2017).
+    (Loshchilov and Hutter, ICLR 2017). replicas: devices that work on each batch.
     """
     import keras
 
+    # Several steps at once are not to be had from TensorFlow's replicas.
+    at_once = 1 if replicas > 1 else min(STEPS_AT_ONCE, steps // parameters["epochs"])
     model.compile(
         optimizer=_optimizer(parameters, steps),
         loss=_loss(parameters["loss"]),
         metrics=["accuracy"] if task != "forecast" else [],
-        steps_per_execution=max(1, min(STEPS_AT_ONCE, steps // parameters["epochs"])),
+        steps_per_execution=at_once,
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
 
@@ -47,14 +51,14 @@ def targets(labels: np.ndarray, classes: int, loss: str) -> np.ndarray:
     return np.eye(classes, dtype=np.float32)[labels]
 
 
-def class_weights(labels: np.ndarray) -> dict[int, float]:
-    """Return for each class the weight that gives all of them the same say.
+def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Return the weight of each class that gives all of them the same say, float32 (class,).
 
+    labels: int64 (row,), of the training split.
     Source: King and Zeng, Logistic Regression in Rare Events Data, Political Analysis, 2001.
     """
-    classes, counts = np.unique(labels, return_counts=True)
-    weights = len(labels) / (len(classes) * counts)
-    return dict(zip(classes.tolist(), weights.tolist(), strict=True))
+    counts = np.bincount(labels, minlength=classes)
+    return (len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
 
 def _optimizer(parameters: Mapping, steps: int):

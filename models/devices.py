@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iterator[None]:
-    """Build and fit a model inside the block to have it replicated over the devices.
+def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iterator[int]:
+    """Build and fit a model inside the block to have it replicated; yields on how many devices.
 
     devices: as Keras names them ("gpu:0", …); all accelerators by default. Of these, as many work
     as divide the batch evenly, so that the loss is the one that a single device would compute.
@@ -20,10 +20,10 @@ def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iter
         devices = [one for one in keras.distribution.list_devices() if not _is_cpu(one)]
     count = max((n for n in range(1, len(devices) + 1) if batch_size % n == 0), default=1)
     if count == 1:
-        yield
+        yield 1
         return
     with _replicated(list(devices[:count])):
-        yield
+        yield count
 
 
 def _replicated(devices: list[str]):

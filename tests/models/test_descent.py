@@ -1,0 +1,152 @@
+"""Losses, optimizers, schedules, batches and precision: by name, and each does its work."""
+
+import keras
+import numpy as np
+import pytest
+from small_data import FACTS
+
+from models import architectures, descent, measure, options, train
+from models.errors import WrongParameter
+
+
+def _fit(splits, task="image", arch="ann", **changes):
+    parameters = architectures.resolve(task, arch, changes, FACTS[task])
+    return train.train(task, arch, parameters, splits[task], FACTS[task], seed=0)
+
+
+def _accuracy(fitted, splits) -> float:
+    return measure.evaluate(fitted, splits["image"]["test"], FACTS["image"]).metrics["accuracy"]
+
+
+@pytest.mark.parametrize("loss", options.LOSSES_OF_CLASSES)
+def test_classes_are_learnt_with_every_loss(loss, splits):
+    assert _accuracy(_fit(splits, epochs=8, loss=loss), splits) > 0.8
+
+
+@pytest.mark.parametrize("loss", options.LOSSES_OF_SERIES)
+def test_series_are_learnt_with_every_loss(loss, splits):
+    fitted = _fit(
+        splits, "forecast", "perceptron", epochs=30, batch_size=32, learning_rate=1e-2, loss=loss
+    )
+    scores = measure.evaluate(fitted, splits["forecast"]["test"], FACTS["forecast"])
+    assert scores.metrics["relative_mae"] < 1
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate"), [("adam", 1e-3), ("rmsprop", 1e-3), ("sgd", 0.1), ("momentum", 0.03)]
+)
+@pytest.mark.parametrize("schedule", options.SCHEDULES)
+def test_every_optimizer_learns_on_every_schedule(optimizer, rate, schedule, splits):
+    fitted = _fit(
+        splits, epochs=8, optimizer=optimizer, learning_rate=rate, schedule=schedule, patience=8
+    )
+    assert _accuracy(fitted, splits) > 0.8
+
+
+def test_the_cosine_comes_down_to_nothing():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    parameters = architectures.resolve("image", "ann", {"epochs": 10}, {})
+    descent.compile_model(model, "image", parameters, 100)
+    rate = model.optimizer._learning_rate
+    assert float(rate(0)) == pytest.approx(parameters["learning_rate"])
+    assert float(rate(100)) == pytest.approx(0, abs=1e-9)
+
+
+def test_momentum_and_clipping_reach_the_optimizer():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    changes = {"optimizer": "momentum", "clip": 0.5, "weight_decay": 0.01}
+    parameters = architectures.resolve("image", "ann", changes, {})
+    descent.compile_model(model, "image", parameters, 100)
+    told = model.optimizer.get_config()
+    assert (told["momentum"], told["global_clipnorm"], told["weight_decay"]) == (0.9, 0.5, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"), [("full-batch", 1000), ("stochastic", 1), ("mini-batch", 64)]
+)
+def test_a_step_has_as_many_rows_as_the_descent_says(kind, rows):
+    assert descent.batch_size({"descent": kind, "batch_size": 64}, 1000) == rows
+
+
+def test_a_batch_is_never_larger_than_the_split():
+    assert descent.batch_size({"descent": "mini-batch", "batch_size": 64}, 10) == 10
+
+
+def test_full_batch_and_stochastic_descent_learn(splits):
+    whole = _fit(splits, descent="full-batch", epochs=30, learning_rate=5e-3, patience=30)
+    assert _accuracy(whole, splits) > 0.8
+    assert whole.history[0].keys() == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    single = _fit(splits, descent="stochastic", epochs=1, share=0.5, learning_rate=5e-4)
+    assert _accuracy(single, splits) > 0.8
+
+
+def test_class_weights_give_every_class_the_same_say():
+    labels = np.array([0] * 90 + [1] * 10)
+    weights = descent.class_weights(labels, classes=2)
+    assert weights[0] * 90 == pytest.approx(weights[1] * 10)
+    assert weights[labels].mean() == pytest.approx(1)
+
+
+def test_class_weights_help_the_rare_class(splits):
+    from small_data import _parted
+
+    random = np.random.default_rng(0)
+    label = (random.random(3000) < 0.05).astype(np.int64)
+    pixels = np.clip(random.normal(100 + 12 * label[:, None], 20, (3000, 64)), 0, 255)
+    rare = _parted({"image": pixels.astype(np.uint8).reshape(-1, 8, 8, 1), "label": label})
+    facts = FACTS["image"] | {"labels": ["often", "rare"]}
+
+    def recall(**changes) -> float:
+        chosen = {"epochs": 15, "learning_rate": 1e-2, **changes}
+        parameters = architectures.resolve("image", "perceptron", chosen, facts)
+        fitted = train.train("image", "perceptron", parameters, rare, facts, seed=0)
+        confusion = measure.evaluate(fitted, rare["test"], facts).rows["confusion"]
+        return confusion[1, 1] / confusion[1].sum()
+
+    assert recall(class_weights=True) > recall(class_weights=False) + 0.2
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_what_was_fitted_in_mixed_precision_serves_in_full(precision, splits, tmp_path):
+    from models import export
+
+    fitted = _fit(splits, epochs=8, precision=precision)
+    assert _accuracy(fitted, splits) > 0.8
+    assert {layer.compute_dtype for layer in fitted.model.layers} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    export.to_onnx(fitted.model, tmp_path / "model.onnx")
+    tensor = fitted.inputs.to_tensor(splits["image"]["test"]["image"])
+    outputs = export.runner(tmp_path / "model.onnx")(tensor)
+    assert outputs == pytest.approx(train.predict(fitted.model, tensor), abs=1e-4)
+
+
+def test_a_share_takes_the_latest_rows_of_a_series_and_any_of_the_others(splits):
+    from models.examples import share_of
+
+    series = splits["forecast"]["train"]
+    part = share_of(series, 0.25, FACTS["forecast"])
+    assert np.array_equal(part["value"], series["value"][-len(part["value"]) :])
+    assert len(part["value"]) == round(0.25 * len(series["value"]))
+    pictures = splits["image"]["train"]
+    part = share_of(pictures, 0.25, FACTS["image"])
+    assert len(part["label"]) == len(part["image"]) == round(0.25 * len(pictures["label"]))
+    assert set(part["label"]) == set(range(10))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("optimizer", "adamw", "one of adam, rmsprop, sgd, momentum, not 'adamw'"),
+        ("loss", "huber", "one of categorical_crossentropy, .*, not 'huber'"),
+        ("descent", "batch", "one of mini-batch, full-batch, stochastic, not 'batch'"),
+        ("schedule", "linear", "one of cosine, constant, not 'linear'"),
+        ("precision", "float64", "one of float32, .*, not 'float64'"),
+        ("precision", 16, "a word, not 16"),
+        ("share", 0.0, "over 0 and at most 1, not 0.0"),
+        ("share", 1.5, "over 0 and at most 1, not 1.5"),
+        ("class_weights", 1, "true or false, not 1"),
+    ],
+)
+def test_a_word_that_is_not_known_is_refused_by_name(name, value, said):
+    with pytest.raises(WrongParameter, match=f"{name} must be {said}"):
+        architectures.resolve("image", "ann", {name: value}, {})
