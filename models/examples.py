@@ -39,7 +39,8 @@ def fit_inputs(split: Split, facts: Mapping, parameters: Mapping) -> Inputs:
         return ImageInputs.fit(split["image"], facts["labels"], parameters["size"])
     if facts["task"] == "sentiment":
         words, length = parameters["words"], parameters["length"]
-        return TextInputs.fit(split["text"], facts["labels"], words, length)
+        ngrams = parameters.get("ngrams", 1)  # where order matters there is no such parameter
+        return TextInputs.fit(split["text"], facts["labels"], words, length, ngrams)
     return SeriesInputs.fit(split["value"], facts["history"], facts["horizon"])
 
 
