@@ -323,9 +323,11 @@ class TextInputs:
 
         split: the words of each text. counts: of each word of the vocabulary, falling.
         """
-        texts = [np.array(self._ids(words), np.int64) for words in split]
-        codes = np.concatenate([_codes(ids[:-1], ids[1:])[_both_known(ids)] for ids in texts])
-        codes, pair_counts = np.unique(codes, return_counts=True)
+        # An unknown word between two texts, so that no pair reaches from one into the other.
+        each = (one for words in split for one in (*self._ids(words), UNKNOWN))
+        ids = np.fromiter(each, np.int64)
+        known = (ids[:-1] > UNKNOWN) & (ids[1:] > UNKNOWN)
+        codes, pair_counts = np.unique(_codes(ids[:-1], ids[1:])[known], return_counts=True)
         # Stable: of equal counts the word comes first, so that both words of a pair stay in.
         ranked = np.argsort(-np.concatenate([counts, pair_counts]), kind="stable")[: max(size, 0)]
         vocabulary = self.vocabulary[: np.count_nonzero(ranked < len(counts))]
@@ -337,10 +339,6 @@ class TextInputs:
 def _codes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return one int64 for each pair of word ids, in the order of the pairs."""
     return first.astype(np.int64) << 32 | second
-
-
-def _both_known(ids: np.ndarray) -> np.ndarray:
-    return (ids[:-1] > UNKNOWN) & (ids[1:] > UNKNOWN)
 
 
 def _searchable(pairs: np.ndarray) -> np.ndarray:
