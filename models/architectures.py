@@ -2,7 +2,8 @@
 
 One file is one architecture: `models/<task>/<arch>.py` holds `build(...)`, whose keyword-only
 arguments are parameters, and the defaults `INPUTS` (of the inputs' `fit`) and `FIT` (of the
-training). A file laid there is found; nothing else has to be told.
+training); where some weights are statistics of the training rows, also `adapt(model, tensor,
+target)`, which sets them before the fit. A file laid there is found; nothing else has to be told.
 """
 
 import ast

@@ -58,6 +58,7 @@ def train(
     batch_size = descent.batch_size(parameters, len(training.target))
     with devices.data_parallel(batch_size) as replicas:
         model, learner = _built(task, arch, parameters, inputs)
+        _adapt(model, task, arch, training)
         steps = parameters["epochs"] * (len(training.target) // batch_size)
         descent.compile_model(learner, task, parameters, steps, replicas)
         plan = epochs.Plan(
@@ -102,6 +103,13 @@ def _built(task, arch, parameters: Mapping, inputs: Inputs) -> tuple["keras.Mode
             return model, augment.in_front_of(model, task, parameters, inputs)
     except ValueError as error:  # Keras' own, which names its argument and not ours
         raise WrongParameter(f"{task}/{arch} cannot be built with {chosen}: {error}") from error
+
+
+def _adapt(model: "keras.Model", task: str, arch: str, training: Examples) -> None:
+    """Set the weights that an architecture takes from the training rows and does not learn."""
+    file = architectures.module(task, arch)
+    if hasattr(file, "adapt"):
+        file.adapt(model, training.tensor, training.target)
 
 
 def _in_full_precision(model, task, arch, parameters: Mapping, inputs: Inputs) -> "keras.Model":

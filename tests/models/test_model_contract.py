@@ -20,6 +20,21 @@ def _lstm(read: int, units: int) -> int:
     return 4 * units * (read + units + 1)
 
 
+def _gru(read: int, units: int) -> int:
+    """Two gates and a new state, each as in the LSTM but with a second bias, for the state."""
+    return 3 * units * (read + units + 2)
+
+
+def _rnn(read: int, units: int) -> int:
+    return units * (read + units + 1)
+
+
+def _encoder(width: int, heads: int, units: int) -> int:
+    """Three normalisations; query, key, value and output of each head; two dense layers."""
+    attention = 3 * (width + 1) * heads * width + (heads * width + 1) * width
+    return 3 * 2 * width + attention + (width + 1) * units + (units + 1) * width
+
+
 def _block(read: int, filters: int) -> int:
     """Two convolutions of 3 x 3, each normalised: scale, shift and two moments a filter."""
     return (9 * read + 4) * filters + (9 * filters + 4) * filters
@@ -34,9 +49,17 @@ WEIGHTS = {
     ("image", "cnn"): 10 * 32 + (9 * 32 + 1) * 64 + (2 * 3 * 64 + 1) * 128 + 129 * 4,
     ("image", "deep_cnn"): _block(1, 32) + _block(32, 64) + _block(64, 128) + 129 * 4,
     ("image", "lstm"): _lstm(9, 64) + 65 * 4,
-    ("sentiment", "perceptron"): 50 * 3,
-    ("sentiment", "simple_rnn"): 50 * 32 + 32 * (32 + 32 + 1) + 33 * 3,
-    ("sentiment", "lstm"): 50 * 32 + _lstm(32, 32) + 33 * 3,
+    ("sentiment", "perceptron"): 2 * 50 * 3,
+    ("sentiment", "ann"): 50 * 32 + 33 * 64 + 65 * 64 + 65 * 3,
+    ("sentiment", "cnn"): 50 * 16 + (5 * 16 + 1) * 64 + 65 * 3,
+    ("sentiment", "simple_rnn"): 50 * 32 + _rnn(32, 64) + 65 * 3,
+    ("sentiment", "lstm"): 50 * 32 + _lstm(32, 64) + 65 * 3,
+    ("sentiment", "gru"): 50 * 32 + _gru(32, 64) + 65 * 3,
+    ("sentiment", "deep_rnn"): 50 * 32 + _rnn(32, 64) + _rnn(64, 64) + 65 * 3,
+    ("sentiment", "deep_lstm"): 50 * 32 + _lstm(32, 64) + _lstm(64, 64) + 65 * 3,
+    ("sentiment", "deep_gru"): 50 * 32 + _gru(32, 64) + _gru(64, 64) + 65 * 3,
+    ("sentiment", "bilstm"): 50 * 32 + 2 * _lstm(32, 64) + 129 * 3,
+    ("sentiment", "transformer"): 50 * 32 + 5 * 32 + _encoder(32, 2, 64) + 33 * 3,
     ("forecast", "perceptron"): 22 * 5,
     ("forecast", "ann"): 22 * 128 + 129 * 128 + 129 * 5,
     ("forecast", "lstm"): _lstm(12, 32) + 33 * 5,
