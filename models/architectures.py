@@ -2,7 +2,8 @@
 
 One file is one architecture: `models/<task>/<arch>.py` holds `build(...)`, whose keyword-only
 arguments are parameters, and the defaults `INPUTS` (of the inputs' `fit`) and `FIT` (of the
-training). A file laid there is found; nothing else has to be told.
+training). A file laid there is found; nothing else has to be told. One name is set apart: the
+`GUARD` of each task is no rival of the others (`models/guard.py`).
 """
 
 import ast
@@ -17,11 +18,12 @@ from models import options
 from models.errors import UnknownName, WrongParameter
 
 TASKS = ("image", "sentiment", "forecast")
+GUARD = "autoencoder"
 
 # From the oldest and simplest to the newest; an architecture not named here comes after these.
 TEXTBOOK_ORDER = (
     "perceptron", "ann", "ann_batchnorm", "ann_dropout", "cnn", "deep_cnn", "simple_rnn", "lstm",
-    "gru", "deep_rnn", "deep_lstm", "deep_gru", "bilstm", "seq2seq", "autoencoder", "transformer",
+    "gru", "deep_rnn", "deep_lstm", "deep_gru", "bilstm", "seq2seq", "transformer",
 )  # fmt: skip
 
 _ROOM = Path(__file__).parent
@@ -31,10 +33,10 @@ _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 
 
 def names(task: str) -> list[str]:
-    """Return the architectures of a task in textbook order. Raises UnknownName."""
+    """Return the architectures that compete for a task, in textbook order. Raises UnknownName."""
     if task not in TASKS:
         raise UnknownName("task", task, TASKS)
-    found = {path.stem for path in (_ROOM / task).glob("[!_]*.py")}
+    found = {path.stem for path in (_ROOM / task).glob("[!_]*.py")} - {GUARD}
     ranks = {name: rank for rank, name in enumerate(TEXTBOOK_ORDER)}
     return sorted(found, key=lambda name: (ranks.get(name, len(ranks)), name))
 
@@ -42,7 +44,7 @@ def names(task: str) -> list[str]:
 def module(task: str, arch: str) -> ModuleType:
     """Import the file of one architecture; keras is imported only once it builds."""
     known = names(task)
-    if arch not in known:
+    if arch not in [*known, GUARD]:
         raise UnknownName(f"{task} architecture", arch, known)
     return importlib.import_module(f"models.{task}.{arch}")
 

@@ -26,6 +26,17 @@ def embedding(graph, layer, x):
     return graph.add("Gather", layer.embeddings.numpy(), x)
 
 
+def category_encoding(graph, layer, x):
+    """Counts alone: a one is added at the place of each id."""
+    if layer.output_mode != "count":
+        raise NotTranslated(f"{layer.name} does not count.")
+    rows = graph.add("Slice", graph.add("Shape", x), [0], [1], [0])
+    shape = graph.add("Concat", rows, [layer.num_tokens], axis=0)
+    zeros = graph.add("Expand", np.float32(0), shape)
+    ones = graph.add("Expand", np.float32(1), graph.add("Shape", x))
+    return graph.add("ScatterElements", zeros, x, ones, axis=1, reduction="add")
+
+
 def flatten(graph, layer, x):
     channels.check_last(layer)
     return graph.add("Reshape", x, [0, -1])
@@ -90,6 +101,7 @@ ONLY_IN_TRAINING = (
 LAYERS = {
     "Add": partial(merged, "Add"),
     "Average": average,
+    "CategoryEncoding": category_encoding,
     "Concatenate": concatenate,
     "Embedding": embedding,
     "Flatten": flatten,

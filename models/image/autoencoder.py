@@ -4,7 +4,7 @@ import math
 
 INPUTS = {"size": None}
 FIT = {
-    "epochs": 10, "batch_size": 64, "learning_rate": 1e-2, "patience": 3,
+    "epochs": 10, "batch_size": 32, "learning_rate": 4e-3, "patience": 3,
     "loss": "mean_absolute_error",
 }  # fmt: skip
 
@@ -26,17 +26,17 @@ def build(
     from keras import layers, ops
 
     pixels = keras.Input((height, width, channels), name="input")
-    kind = {"strides": 2, "padding": "same", "kernel_initializer": "he_normal"}
-    x = layers.Conv2D(filters, 3, activation="relu", **kind)(pixels)
-    x = layers.Conv2D(2 * filters, 3, activation="relu", **kind)(x)
+    halved = doubled = {"strides": 2, "padding": "same"}
+    x = layers.Conv2D(filters, 3, activation="relu", **halved)(pixels)
+    x = layers.Conv2D(2 * filters, 3, activation="relu", **halved)(x)
     small = x.shape[1:]
     x = layers.Flatten()(x)
     # Bounded, so that a brightness far from any that was seen cannot be carried through.
     x = layers.Dense(code, activation="tanh", name="code")(x)
-    x = layers.Dense(math.prod(small), activation="relu", kernel_initializer="he_normal")(x)
+    x = layers.Dense(math.prod(small), activation="relu")(x)
     x = layers.Reshape(small)(x)
-    x = layers.Conv2DTranspose(filters, 3, activation="relu", **kind)(x)
-    x = layers.Conv2DTranspose(channels, 3, **kind)(x)
+    x = layers.Conv2DTranspose(filters, 3, activation="relu", **doubled)(x)
+    x = layers.Conv2DTranspose(channels, 3, **doubled)(x)
     # Sides that are no multiple of four came back a little longer.
     squares = ops.square(pixels - x[:, :height, :width])
     error = layers.Reshape((1,), name="output")(ops.mean(squares, axis=(1, 2, 3), keepdims=True))
