@@ -5,7 +5,6 @@ the counters of the random layers among it, so that the rest of the fit comes ou
 """
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +48,7 @@ def write(path: Path, model: "keras.Model", progress: Progress) -> None:
     }
     arrays = {f"state_{i:04d}": np.asarray(one) for i, one in enumerate(_state(model))}
     arrays |= {f"best_{i:04d}": one for i, one in enumerate(progress.best_weights)}
-    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
         np.savez(file, told=np.array(json.dumps(told)), **arrays)
     partial.replace(path)

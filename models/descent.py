@@ -51,14 +51,14 @@ def targets(labels: np.ndarray, classes: int, loss: str) -> np.ndarray:
     return np.eye(classes, dtype=np.float32)[labels]
 
 
-def class_weights(labels: np.ndarray) -> dict[int, float]:
-    """Return for each class the weight that gives all of them the same say.
+def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Return the weight of each class that gives all of them the same say, float32 (class,).
 
+    labels: int64 (row,), of the training split.
     Source: King and Zeng, Logistic Regression in Rare Events Data, Political Analysis, 2001.
     """
-    classes, counts = np.unique(labels, return_counts=True)
-    weights = len(labels) / (len(classes) * counts)
-    return dict(zip(classes.tolist(), weights.tolist(), strict=True))
+    counts = np.bincount(labels, minlength=classes)
+    return (len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
 
 def _optimizer(parameters: Mapping, steps: int):

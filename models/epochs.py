@@ -5,13 +5,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from models import checkpoint
 from models.errors import TrainingDiverged
-from models.examples import Examples
 
 if TYPE_CHECKING:
     import keras
@@ -19,6 +18,14 @@ if TYPE_CHECKING:
 EVALUATED_AT_ONCE = 512
 
 OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+class Rows(NamedTuple):
+    """What the loss is taken over."""
+
+    tensor: np.ndarray  # (row, …)
+    target: np.ndarray  # (row,) or (row, …), as the loss takes it
+    weight: np.ndarray | None  # float32 (row,), each row's say; None is an equal one
 
 
 @dataclass(frozen=True)
@@ -30,13 +37,12 @@ class Plan:
     epochs: int
     batch_size: int
     patience: int
-    class_weights: dict[int, float] | None
 
 
 def run(
     model: "keras.Model",
-    training: Examples,
-    validation: Examples,
+    training: Rows,
+    validation: Rows,
     plan: Plan,
     on_epoch: OnEpoch | None = None,
     kept: Path | None = None,
@@ -71,7 +77,7 @@ def _done(progress: checkpoint.Progress, plan: Plan) -> bool:
     return len(progress.history) >= plan.epochs or progress.epochs_without_gain >= plan.patience
 
 
-def _epoch(model, training: Examples, validation: Examples, plan: Plan, number: int) -> dict:
+def _epoch(model, training: Rows, validation: Rows, plan: Plan, number: int) -> dict:
     # One fit an epoch: the order of rows then depends on seed and number alone, on any backend.
     order = np.random.default_rng((plan.seed, number)).permutation(len(training.target))
     # An incomplete last batch would be compiled anew; other rows are left out next time.
@@ -80,13 +86,14 @@ def _epoch(model, training: Examples, validation: Examples, plan: Plan, number: 
         training.tensor[order],
         training.target[order],
         batch_size=plan.batch_size,
-        class_weight=plan.class_weights,
+        sample_weight=None if training.weight is None else training.weight[order],
         shuffle=False,
         verbose=0,
     )
     validated = model.evaluate(
         validation.tensor,
         validation.target,
+        sample_weight=validation.weight,
         batch_size=EVALUATED_AT_ONCE,
         return_dict=True,
         verbose=0,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models import architectures, augment, descent, devices, epochs, naive
-from models.epochs import OnEpoch
+from models.epochs import OnEpoch, Rows
 from models.errors import WrongData, WrongParameter
 from models.examples import Examples, Inputs, Split, examples, fit_inputs, share_of
 
@@ -66,10 +66,9 @@ def train(
             epochs=parameters["epochs"],
             batch_size=batch_size,
             patience=parameters["patience"],
-            class_weights=_class_weights(parameters, training),
         )
-        aimed = (_aimed(part, inputs, parameters) for part in (training, validation))
-        history, earlier = epochs.run(learner, *aimed, plan, on_epoch, checkpoint)
+        rows = _rows(training, validation, inputs, parameters)
+        history, earlier = epochs.run(learner, *rows, plan, on_epoch, checkpoint)
     model = _in_full_precision(model, task, arch, parameters, inputs)
     if task == "forecast":
         outputs = predict(model, validation.tensor)
@@ -127,13 +126,20 @@ def _precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _aimed(part: Examples, inputs: Inputs, parameters: Mapping) -> Examples:
-    """The examples with their targets as the loss takes them."""
+def _rows(
+    training: Examples, validation: Examples, inputs: Inputs, parameters: Mapping
+) -> tuple[Rows, Rows]:
+    """The examples with their targets as the loss takes them, weighed alike in both splits."""
     if inputs.kind == "series":
-        return part
-    target = descent.targets(part.target, len(inputs.labels), parameters["loss"])
-    return part._replace(target=target)
-
-
-def _class_weights(parameters: Mapping, training: Examples) -> dict[int, float] | None:
-    return descent.class_weights(training.target) if parameters.get("class_weights") else None
+        return tuple(Rows(part.tensor, part.target, None) for part in (training, validation))
+    classes, weights = len(inputs.labels), None
+    if parameters["class_weights"]:
+        weights = descent.class_weights(training.target, classes)
+    return tuple(
+        Rows(
+            part.tensor,
+            descent.targets(part.target, classes, parameters["loss"]),
+            None if weights is None else weights[part.target],
+        )
+        for part in (training, validation)
+    )

@@ -11,7 +11,17 @@ import yaml
 
 from data import prepared
 from models import architectures
-from pipelines import choose, console, leaderboard, lock, plan, plots, settings, tracking
+from pipelines import (
+    choose,
+    console,
+    environment,
+    leaderboard,
+    lock,
+    plan,
+    plots,
+    settings,
+    tracking,
+)
 from pipelines import dataset as data
 from pipelines.plan import Fit
 from pipelines.settings import UsageError
@@ -70,7 +80,10 @@ def parsed(changes: Iterable[str]) -> dict:
 
 
 def fit(fit: Fit, folder: Path, parent: str | None) -> str:
-    """Train on the prepared data in `folder` and record it all; returns the child run's id."""
+    """Train on the prepared data in `folder` and record it all; returns the child run's id.
+
+    Killed, it goes on from its last epoch the next time.
+    """
     import mlflow
 
     from models import measure
@@ -78,6 +91,7 @@ def fit(fit: Fit, folder: Path, parent: str | None) -> str:
 
     dataset = prepared.read(folder)
     start, total = time.monotonic(), fit.parameters["epochs"]
+    kept = environment.home() / "checkpoints" / f"{fit.fingerprint}.npz"
     with tracking.child(fit, parent) as run_id, console.epochs(fit.arch, total) as show:
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
@@ -92,6 +106,7 @@ def fit(fit: Fit, folder: Path, parent: str | None) -> str:
             dataset.facts,
             fit.seed,
             on_epoch,
+            kept,
         )
         scores = {
             split: measure.evaluate(fitted, dataset.splits[split], dataset.facts)
@@ -103,6 +118,7 @@ def fit(fit: Fit, folder: Path, parent: str | None) -> str:
         mlflow.log_metrics(
             {"fit_seconds": fitted.seconds, "parameter_count": fitted.parameter_count}
         )
+    kept.unlink(missing_ok=True)
     metric = choose.METRIC[fit.task][0]
     validation, test = (scores[split].metrics[metric] for split in SCORED)
     name = fit.arch if fit.seed == 0 else f"{fit.arch} {fit.seed}"

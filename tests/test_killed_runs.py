@@ -5,8 +5,9 @@ import os
 import shutil
 import signal
 
+import numpy as np
 import pytest
-from project import answer, begun, command, espalier, small, store, until
+from project import answer, begun, command, espalier, runs, small, store, until
 
 from models import artifact
 
@@ -102,3 +103,33 @@ def test_interrupted_after(project, interruptible, line):
         shutil.rmtree(project / "data" / "raw")
     assert ended(project, f"interrupted-{line}", line, signal.SIGINT) == 130
     require_whole(project, f"interrupted-{line}")
+
+
+LONG = ("train", "--task", "image", "--arch", "cnn", "--set", "epochs=12", "--set", "patience=12")
+
+
+def test_a_killed_fit_goes_on_from_its_last_epoch(project):
+    def losses(home: str) -> list[float]:
+        [run] = [one for one in runs(project, "image", "digits", "fit", home) if _finished(one)]
+        history = store(project, home).get_metric_history(run.info.run_id, "val_loss")
+        return [metric.value for metric in history]
+
+    def _finished(run) -> bool:
+        return run.info.status == "FINISHED"
+
+    assert espalier(project, *LONG, ESPALIER_HOME=str(project / "unbroken")).returncode == 0
+    home, log = project / "broken", project / "broken.log"
+    checkpoints = home / "checkpoints"
+    with begun(project, *command(*LONG), log=log, ESPALIER_HOME=str(home)) as (run, alive):
+        until(lambda: list(checkpoints.glob("*.npz")), "a checkpoint")
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+        until(lambda: not alive(), "the end of what the run had started")
+    [kept] = checkpoints.glob("*.npz")
+    with np.load(kept, allow_pickle=False) as file:
+        done = json.loads(str(file["told"]))["history"]
+    assert 0 < len(done) < 12
+    assert espalier(project, *LONG, ESPALIER_HOME=str(home)).returncode == 0
+    assert losses("broken") == losses("unbroken")
+    assert losses("broken")[: len(done)] == [metrics["val_loss"] for metrics in done]
+    assert not list(checkpoints.iterdir())
