@@ -27,8 +27,9 @@ TEXTBOOK_ORDER = (
 )  # fmt: skip
 
 _ROOM = Path(__file__).parent
-# What every run passes through, whatever its architecture.
+# What every run passes through, whatever its architecture; and the guards on their way.
 _SHARED = ("train", "measure", "package")
+_SHARED_BY_GUARDS = ("guard",)
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
@@ -88,7 +89,8 @@ def sources(task: str, arch: str) -> list[Path]:
     """
     module(task, arch)
     waiting = [_ROOM / task / f"{arch}.py", _ROOM / "augmentation" / f"{task}.py"]
-    waiting += [_ROOM / f"{name}.py" for name in _SHARED]
+    shared = _SHARED_BY_GUARDS if arch == GUARD else _SHARED
+    waiting += [_ROOM / f"{name}.py" for name in shared]
     found = set()
     while waiting:
         path = waiting.pop()

@@ -63,7 +63,9 @@ class Familiarity:
         # An error that is not finite has no place among the others: none of them is as large.
         smaller = np.searchsorted(self.errors, errors[:, 0].astype(np.float64) * (1 - SLACK))
         scores = (1 + len(self.errors) - smaller) / (1 + len(self.errors))
-        return [{"familiar": score >= self.threshold, "familiarity": score} for score in scores.tolist()]
+        return [
+            {"familiar": score >= self.threshold, "familiarity": score} for score in scores.tolist()
+        ]
 
     def spec(self) -> dict:
         """The JSON fields from which `from_spec` makes an equal object."""

@@ -104,9 +104,10 @@ def parent(task: str, dataset: str, dataset_hash: str, profile: str, verb: str) 
 
 
 @contextmanager
-def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
+def child(fit: Fit, parent_run_id: str | None, kind: str = "fit") -> Iterator[str]:
     """A child run for the time of the block; yields its id. Inside it `mlflow.log_*` is its own.
 
+    kind: "fit", or that of a run which competes with none ("guard").
     Failed when the block raises; a killed process leaves it RUNNING, which counts for nothing
     and is ended by `mend`.
     """
@@ -114,7 +115,7 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
     from mlflow.data.meta_dataset import MetaDataset
 
     tags = {
-        "espalier.kind": "fit",
+        "espalier.kind": kind,
         "espalier.task": fit.task,
         "espalier.dataset": fit.dataset,
         "espalier.dataset_hash": fit.dataset_hash,
