@@ -10,7 +10,7 @@ import ast
 import importlib
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -88,9 +88,14 @@ def sources(task: str, arch: str) -> list[Path]:
     fingerprints alone.
     """
     module(task, arch)
-    waiting = [_ROOM / task / f"{arch}.py", _ROOM / "augmentation" / f"{task}.py"]
+    own = [_ROOM / task / f"{arch}.py", _ROOM / "augmentation" / f"{task}.py"]
     shared = _SHARED_BY_GUARDS if arch == GUARD else _SHARED
-    waiting += [_ROOM / f"{name}.py" for name in shared]
+    return closure([*own, *(_ROOM / f"{name}.py" for name in shared)])
+
+
+def closure(files: Iterable[Path]) -> list[Path]:
+    """Return these files of `models/` and those that they import, directly or not, sorted."""
+    waiting = list(files)
     found = set()
     while waiting:
         path = waiting.pop()

@@ -1,7 +1,7 @@
 """How good a model is, in numbers and row by row, and how sure the numbers are."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from models import naive
 from models.errors import ModelError
-from models.examples import Inputs, Split, examples
+from models.examples import Inputs, Split, examples, fit_inputs
+from models.inputs import Windows
 
 LEVEL = 0.95  # of the interval whose coverage is measured
 RESAMPLES = 1000
@@ -66,14 +67,47 @@ def score(run, inputs: Inputs, floor: int | str, split: Split, facts: Mapping) -
 
     floor: the commonest label's index, or the best naive forecast's name.
     """
-    stride = facts.get("stride", 1)
-    rows = examples(inputs, split, stride)
+    rows = examples(inputs, split, facts.get("stride", 1))
     outputs = run(rows.tensor)
     if inputs.kind != "series":
-        return _class_scores(outputs, rows.target, floor, facts["labels"])
-    rival = naive.forecast(floor, rows.windows, split, facts["season"])
-    block = math.ceil((inputs.history + inputs.horizon) / stride)
-    return _series_scores(inputs, inputs.unscaled(outputs), rows.windows, rival, floor, block)
+        return class_scores(outputs, rows.target, floor, facts["labels"])
+    return _series_scores(inputs, inputs.unscaled(outputs), rows.windows, floor, split, facts)
+
+
+def score_probabilities(
+    probabilities: Mapping[str, np.ndarray], splits: Mapping[str, Split], facts: Mapping
+) -> dict[str, Scores]:
+    """Score what something that is no network says, on the rows on which networks are scored.
+
+    probabilities: (row, class) for each row of each split to score, by the split's name.
+    """
+    floor = naive.majority(splits["train"]["label"])
+    return {
+        name: class_scores(outputs, splits[name]["label"], floor, facts["labels"])
+        for name, outputs in probabilities.items()
+    }
+
+
+def score_forecasts(
+    forecast: Callable[[Windows, Split], np.ndarray], splits: Mapping[str, Split], facts: Mapping
+) -> dict[str, Scores]:
+    """Score what something that is no network forecasts, on the windows on which networks are
+    scored, validation and test; its intervals, too, come from validation.
+
+    forecast: from windows of a split to (window, horizon), in the data's own unit.
+    """
+    inputs = fit_inputs(splits["train"], facts, {})
+    windows = {
+        name: examples(inputs, splits[name], facts["stride"]).windows
+        for name in ("validation", "test")
+    }
+    outputs = {name: forecast(rows, splits[name]) for name, rows in windows.items()}
+    inputs = inputs.calibrated(inputs.scaled(outputs["validation"]), windows["validation"].target)
+    floor = naive.best(windows["validation"], splits["validation"], facts["season"])
+    return {
+        name: _series_scores(inputs, outputs[name], rows, floor, splits[name], facts)
+        for name, rows in windows.items()
+    }
 
 
 def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float, float]:
@@ -126,7 +160,11 @@ def _ratio(top: float, bottom: float) -> float:
     return 1.0 if top == 0 else float(np.finfo(np.float64).max)
 
 
-def _class_scores(outputs, target: np.ndarray, floor: int, labels: Sequence[str]) -> Scores:
+def class_scores(outputs, target: np.ndarray, floor: int, labels: Sequence[str]) -> Scores:
+    """Score probabilities (row, class), whoever gave them, against labels (row,).
+
+    floor: the commonest training label's index.
+    """
     predicted = outputs.argmax(axis=1)
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(confusion, (target, predicted), 1)
@@ -151,8 +189,12 @@ def _class_scores(outputs, target: np.ndarray, floor: int, labels: Sequence[str]
     return Scores(_floats(metrics), rows, f"always {labels[floor]}")
 
 
-def _series_scores(inputs, forecast, windows, rival, floor: str, block: int) -> Scores:
+def _series_scores(
+    inputs, forecast, windows: Windows, floor: str, split: Split, facts: Mapping
+) -> Scores:
+    rival = naive.forecast(floor, windows, split, facts["season"])
     error, naive_error = np.abs(forecast - windows.target), np.abs(rival - windows.target)
+    block = math.ceil((inputs.history + inputs.horizon) / facts.get("stride", 1))
     level = inputs.check_options()[1]
     metrics = {
         "mae": error.mean(),

@@ -23,9 +23,13 @@ class Decision:
 
 def best(task: str, records: Iterable[Record]) -> Record:
     """The record with the best validation score; the test score has no say here."""
+    return ranked(task, records)[0]
+
+
+def ranked(task: str, records: Iterable[Record]) -> list[Record]:
+    """The records by their validation score, the best first."""
     metric, more_is_better = METRIC[task]
-    sign = 1 if more_is_better else -1
-    return max(records, key=lambda r: sign * r.metrics[f"validation_{metric}"])
+    return sorted(records, key=lambda r: r.metrics[f"validation_{metric}"], reverse=more_is_better)
 
 
 def decide(task: str, candidate: float, floor: float, champion: float | None) -> Decision:

@@ -64,23 +64,53 @@ def run(
 
 @app.command()
 def train(
-    task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
-    arch: Annotated[str, typer.Option(help="An architecture of the task.")],
+    task: Task = None,
+    arch: Annotated[str | None, typer.Option(help="An architecture of the task.")] = None,
     dataset: Dataset = None,
     profile: Profile = "quick",
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N - 1.")] = 1,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", help="A parameter: key=value; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="A parameter: key=value, or several to try each: key=a,b; repeatable.",
+        ),
     ] = None,
+    search: Annotated[
+        int | None,
+        typer.Option(min=1, help="Search ranges, key=a..b, with N trials; goes on where it was."),
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Do again what is known already.")] = False,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Name the architectures, with their parameters.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train one architecture and record it; what is known already is not trained again."""
-    from pipelines import leaderboard
-    from pipelines import train as step
+    if listed:
+        from pipelines import catalogue
+
+        _divert("train", as_json)
+        entries = catalogue.entries(task)
+        _say(as_json, {"tasks": entries}, lambda: catalogue.show(entries))
+        return
+    from pipelines import leaderboard, sweep
 
     _divert("train", as_json)
-    board = step.train(task, arch, dataset, profile, seeds, step.parsed(changes or []))
-    _say(as_json, board, lambda: console.out().print(leaderboard.table(board)))
+    what = (_required("task", task), _required("arch", arch), dataset, profile)
+    choices = sweep.parsed(changes or [])
+    if search is None:
+        from pipelines import train as step
+
+        board = step.train(*what, seeds, sweep.grid(choices), force)
+    else:
+        from pipelines import search as step
+
+        if seeds > 1 or force:
+            raise UsageError("--search takes one seed and goes on: leave --seeds and --force out")
+        board = step.search(*what, search, choices)
+    _say(as_json, board, lambda: leaderboard.show(board))
+    raise typer.Exit(FAILED if board["failed"] else DONE)
 
 
 @app.command()
@@ -95,7 +125,7 @@ def compare(
     _divert("compare", as_json)
     name = settings.dataset_of(task, dataset)
     board = leaderboard.present(task, name)
-    _say(as_json, board, lambda: console.out().print(leaderboard.table(board)))
+    _say(as_json, board, lambda: leaderboard.show(board))
 
 
 @app.command()
@@ -159,6 +189,12 @@ def _told(error: Exception) -> int:
     if code == FAILED and console.log():
         console.err().print(f"The whole story is in {console.log()}", markup=False)
     return code
+
+
+def _required(option: str, value: str | None) -> str:
+    if value is None:
+        raise UsageError(f"--{option} is missing: espalier train --list names what there is")
+    return value
 
 
 def _divert(verb: str, as_json: bool) -> None:

@@ -17,6 +17,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+PAGE_COLUMNS = 120  # of a table that goes to a file or a pipe
+
 
 @dataclass
 class _Streams:
@@ -107,7 +109,7 @@ def epochs(name: str, total: int) -> Iterator[Callable[[int, dict], None]]:
 def line(name: str, text: str, seconds: float | None = None) -> None:
     """One plain line: a name, what came out, how long it took."""
     took = "" if seconds is None else f"{seconds:.1f} s"
-    out().print(f"  {name:<11}{took:>8}  {text}".rstrip(), markup=False)
+    out().print(f"  {name:<13}{took:>8}  {text}".rstrip(), markup=False)
 
 
 def heading(text: str) -> None:
@@ -117,7 +119,9 @@ def heading(text: str) -> None:
 
 @cache
 def _console(stream: TextIO) -> Console:
-    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty())
+    if stream.isatty():
+        return Console(file=stream, highlight=False)
+    return Console(file=stream, highlight=False, soft_wrap=True, width=PAGE_COLUMNS)
 
 
 def _duplicate(descriptor: int) -> TextIO:

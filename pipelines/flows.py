@@ -3,13 +3,28 @@
 prefect.yaml deploys both flows: `retrain` on a schedule, `train` to run one fit on any worker.
 """
 
+from dataclasses import replace
+from typing import NamedTuple
+
 import prefect
 from prefect.cache_policies import NO_CACHE
 
 from pipelines import dataset as data
-from pipelines import environment, lock, plan, pool, promote, settings, tracking
+from pipelines import (
+    environment,
+    guard,
+    halving,
+    lock,
+    plan,
+    pool,
+    promote,
+    rivals,
+    settings,
+    tracking,
+)
 from pipelines import train as fitting
 from pipelines.plan import Fit
+from pipelines.tracking import Record
 
 # Only what a network or another process' lock can make fail is tried again. A fit or a check that
 # fails once fails for a reason.
@@ -18,8 +33,18 @@ RETRIES = {"retries": 3, "retry_delay_seconds": [2, 10, 30]}
 version = prefect.task(data.version, cache_policy=NO_CACHE)
 push = prefect.task(data.push, cache_policy=NO_CACHE, **RETRIES)
 fetch = prefect.task(data.fetch, cache_policy=NO_CACHE, **RETRIES)
+ensure_guard = prefect.task(guard.ensure, cache_policy=NO_CACHE)
 fit_here = prefect.task(fitting.fit, cache_policy=NO_CACHE, task_run_name="fit {fit.arch}")
+score_rivals = prefect.task(rivals.score, cache_policy=NO_CACHE)
 consider = prefect.task(promote.consider, cache_policy=NO_CACHE)
+
+
+class Rung(NamedTuple):
+    """The records of fits that were done together, and how many of them were new or known."""
+
+    records: list[Record]
+    trained: int
+    reused: int
 
 
 @prefect.flow
@@ -37,20 +62,18 @@ def retrain(
         tracking.mend(task, dataset)
         dataset_hash = version(dataset)
         push(dataset)
-        fits = plan.fits(
-            task, dataset, dataset_hash, data.facts(data.folder(dataset)), profile=profile
+        asked = (task, dataset, dataset_hash, data.facts(data.folder(dataset)), profile)
+        if outcome := promote.finished(*asked):
+            return outcome
+        with tracking.parent(task, dataset, dataset_hash, profile, "retrain") as parent:
+            score_rivals(task, dataset, dataset_hash, parent)
+            ensure_guard(task, dataset, dataset_hash, data.folder(dataset), parent)
+            looks = rung(halving.looks(*asked), runner, parent)
+            fits = rung(halving.fits(*asked, looks.records), runner, parent)
+            consider(task, dataset, dataset_hash, fits.records)
+        return promote.outcome(
+            task, dataset, dataset_hash, looks.trained + fits.trained, looks.reused + fits.reused
         )
-        known = tracking.reusable(fits)
-        missing = [fit for fit in fits if fit.fingerprint not in known]
-        fitting.report_known(fits, missing)
-        fitted = {}
-        if missing or not promote.settled(task, dataset, dataset_hash, [*known.values()]):
-            with tracking.parent(task, dataset, dataset_hash, profile, "retrain") as parent:
-                messages = (pool.fit_all if runner == "pool" else in_turn)(missing, parent)
-                fitting.report_failures(missing, messages)
-                fitted = tracking.reusable(missing)
-                consider(task, dataset, dataset_hash, [*known.values(), *fitted.values()])
-        return promote.outcome(task, dataset, dataset_hash, len(fitted), len(known))
 
 
 @prefect.flow
@@ -63,6 +86,7 @@ def train(
     profile: str = "quick",
     parameters: dict | None = None,
     fingerprint: str | None = None,
+    look: bool = False,
     parent: str | None = None,
 ) -> None:
     """One fit on whichever worker took it: the data by its hash, the answer through MLflow."""
@@ -82,13 +106,22 @@ def train(
     )
     plan.require_same(fit, fingerprint)
     if not tracking.reusable([fit]):
-        fit_here(fit, folder, parent)
+        fit_here(replace(fit, look=look), folder, parent)
+
+
+def rung(fits: list[Fit], runner: str, parent: str) -> Rung:
+    """Fit what is not known yet, together; one that fails does not stop the others."""
+    known = tracking.reusable(fits)
+    missing = [fit for fit in fits if fit.fingerprint not in known]
+    fitting.report_rung(fits, missing)
+    if missing:
+        messages = (pool.fit_all if runner == "pool" else in_turn)(missing, parent)
+        fitting.report_failures(missing, messages)
+    fitted = tracking.reusable(missing)
+    return Rung([*known.values(), *fitted.values()], len(fitted), len(known))
 
 
 def in_turn(fits: list[Fit], parent: str) -> list[str | None]:
-    """Fit one after the other in this process; one that fails does not stop the others.
-
-    Returns for each fit why it failed, or None.
-    """
+    """Fit one after the other in this process; returns for each fit why it failed, or None."""
     states = [fit_here(fit, data.folder(fit.dataset), parent, return_state=True) for fit in fits]
     return [None if state.is_completed() else state.message for state in states]

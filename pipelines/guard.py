@@ -1,47 +1,60 @@
 """The guard of a dataset's version: fitted once, kept in MLflow, packaged with every model."""
 
 import hashlib
+import json
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from data import prepared
 from models import architectures, artifact, guard
 from pipelines import console, fingerprint, tracking
 from pipelines import dataset as data
-from pipelines.plan import Fit
 
-KIND = "guard"  # of its run in MLflow, which no leaderboard reads
+FINGERPRINT = "espalier.fingerprint"
 DIGEST = "espalier.guard_sha256"
 
 
 class GuardError(RuntimeError):
-    """The guard could not be fitted; without one no model of the dataset is packaged."""
+    """The guard could not be fitted, and no model of the dataset is packaged without."""
 
 
-def ensure(
-    task: str, dataset: str, dataset_hash: str, folder: Path, parent: str | None
-) -> tuple[str, Path]:
-    """Return the fingerprint of the dataset's guard and the folder of its files.
+class Guard(NamedTuple):
+    """A guard that was fitted, and where its files lie."""
 
-    It is taken from MLflow, on whatever machine it was fitted; where there is none, or a damaged
-    one, it is fitted now. folder: the prepared data. parent: the run that a new one belongs to.
+    fingerprint: str
+    folder: Path
+
+
+def ensure(task: str, dataset: str, dataset_hash: str, folder: Path, parent: str | None) -> Guard:
+    """Return the guard of this version of the dataset: from MLflow, wherever it was fitted; where
+    there is none, or a damaged one, it is fitted now, below the run `parent`.
+
+    folder: the prepared data. Raises GuardError.
     """
-    planned = _planned(task, dataset, dataset_hash, data.facts(folder))
-    known = _known(planned)
-    if known is None:
-        try:
-            known = tracking.artifact_folder(_fit(planned, folder, parent))
-        except Exception as error:
-            raise GuardError(
-                f"the familiarity guard of {dataset} could not be fitted: {error}"
-            ) from error
-    return planned.fingerprint, known
+    parameters = guard.parameters(task, data.facts(folder))
+    known_by = _fingerprint(task, dataset_hash, parameters)
+    for run in tracking.runs(task, dataset, dataset_hash, tracking.GUARD, "FINISHED"):
+        if run.data.tags[FINGERPRINT] == known_by and (known := _whole(run)):
+            return Guard(known_by, known)
+    tags = {
+        "espalier.kind": tracking.GUARD,
+        "espalier.dataset_hash": dataset_hash,
+        "espalier.parameters": json.dumps(parameters, sort_keys=True),
+        FINGERPRINT: known_by,
+    }
+    try:
+        with tracking.active(task, dataset, tracking.GUARD, tags, parent) as run_id:
+            _fit(task, parameters, folder)
+    except Exception as error:
+        said = f"the guard of {dataset}, which says what is familiar, could not be fitted: {error}"
+        raise GuardError(said) from error
+    return Guard(known_by, tracking.artifact_folder(run_id))
 
 
-def _planned(task: str, dataset: str, dataset_hash: str, facts: dict) -> Fit:
-    parameters = guard.parameters(task, facts)
-    known_by = fingerprint.fingerprint(
+def _fingerprint(task: str, dataset_hash: str, parameters: dict) -> str:
+    return fingerprint.fingerprint(
         dataset_hash=dataset_hash,
         task=task,
         arch=architectures.GUARD,
@@ -50,46 +63,27 @@ def _planned(task: str, dataset: str, dataset_hash: str, facts: dict) -> Fit:
         sources=architectures.sources(task, architectures.GUARD),
         backend=fingerprint.backend(),
     )
-    return Fit(
-        task=task,
-        dataset=dataset,
-        dataset_hash=dataset_hash,
-        arch=architectures.GUARD,
-        seed=guard.SEED,
-        profile=KIND,  # all profiles share it
-        parameters=parameters,
-        fingerprint=known_by,
-    )
 
 
-def _known(planned: Fit) -> Path | None:
-    """The folder of a guard that was finished and whose files are whole."""
+def _whole(run) -> Path | None:
+    """The folder of a guard's files, if they are there and undamaged."""
     from mlflow.exceptions import MlflowException
 
-    runs = tracking.connect().search_runs(
-        [tracking.experiment(planned.task, planned.dataset)],
-        filter_string=f"attributes.status = 'FINISHED' and tags.`espalier.kind` = '{KIND}' "
-        f"and tags.`espalier.fingerprint` = '{planned.fingerprint}'",
-    )
-    for run in runs:
-        try:
-            folder = tracking.artifact_folder(run.info.run_id)
-            if _digest(folder) == run.data.tags[DIGEST]:
-                return folder
-        except (MlflowException, OSError):
-            continue
-    return None
+    try:
+        folder = tracking.artifact_folder(run.info.run_id)
+        return folder if _digest(folder) == run.data.tags[DIGEST] else None
+    except (MlflowException, OSError):
+        return None
 
 
-def _fit(planned: Fit, folder: Path, parent: str | None) -> str:
-    """Fit the guard and record it; returns its run's id."""
+def _fit(task: str, parameters: dict, folder: Path) -> None:
+    """Fit the guard and keep it with the active run."""
     import mlflow
 
     dataset = prepared.read(folder)
-    start, total = time.monotonic(), planned.parameters["epochs"]
+    start, total = time.monotonic(), parameters["epochs"]
     with (
-        tracking.child(planned, parent, KIND) as run_id,
-        console.epochs(KIND, total) as show,
+        console.epochs(tracking.GUARD, total) as show,
         tempfile.TemporaryDirectory(prefix="espalier-") as scratch,
     ):
 
@@ -97,16 +91,14 @@ def _fit(planned: Fit, folder: Path, parent: str | None) -> str:
             mlflow.log_metrics(metrics, step=epoch)
             show(epoch, metrics)
 
-        fitted = guard.fit(
-            planned.task, planned.parameters, dataset.splits, dataset.facts, on_epoch
-        )
+        fitted = guard.fit(task, parameters, dataset.splits, dataset.facts, on_epoch)
         share = guard.write(Path(scratch), fitted, dataset.splits["test"], dataset.facts)
         mlflow.log_artifacts(scratch, tracking.MODEL)
-        mlflow.log_metrics({"fit_seconds": fitted.seconds, "test_familiar": share})
         mlflow.set_tag(DIGEST, _digest(Path(scratch)))
+    mlflow.log_params(parameters)
+    mlflow.log_metrics({"fit_seconds": fitted.seconds, "test_familiar": share})
     said = f"{len(fitted.history)} epochs; {share:.1%} of the test rows look familiar"
-    console.line(KIND, said, time.monotonic() - start)
-    return run_id
+    console.line(tracking.GUARD, said, time.monotonic() - start)
 
 
 def _digest(folder: Path) -> str:

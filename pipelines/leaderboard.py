@@ -2,27 +2,42 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import replace
 
 from rich.table import Table
 
 from data import versions
-from pipelines import choose, registry, tracking
+from pipelines import choose, console, registry, rivals, sweep, tracking
+from pipelines.plan import Fit
 from pipelines.settings import UsageError
 from pipelines.tracking import Record
 
 
-def compare(task: str, dataset: str, dataset_hash: str) -> dict:
-    """The leaderboard of a dataset's present version, best validation score first.
+def compare(
+    task: str, dataset: str, dataset_hash: str, only: Collection[Fit] | None = None
+) -> dict:
+    """The leaderboard of a dataset's present version: full fits by validation score, then looks.
 
-    Returns `{"task", "dataset", "dataset_hash", "metric", "higher_is_better", "floor", "rows"}`;
-    each row's `validation` and `test` hold mean, low and high (95 %, bootstrap over the rows of
-    that split, and over seeds where there are two or more).
+    Returns `{"task", "dataset", "dataset_hash", "metric", "higher_is_better", "floor", "rows",
+    "rivals", "failures"}`. Each row's `validation` and `test` hold mean, low and high (95 %,
+    bootstrap over the rows of that split, and over seeds where there are two or more), and `share`
+    the part of the training rows that was used. An architecture that was fitted in full is not
+    shown with its look as well. The rivals are as `pipelines.rivals.rows` gives them.
+    only: these fits instead of all.
     """
     metric, more_is_better = choose.METRIC[task]
     records = tracking.records(task, dataset, dataset_hash)
     champion = registry.champion(task, dataset)
-    rows = [_row(task, group, champion) for group in _groups(records)]
-    rows.sort(key=lambda row: row["validation"]["mean"], reverse=more_is_better)
+    groups = _groups(records) if only is None else _groups(_of(only, records))
+    full = {group[0].arch for group in groups if not group[0].look}
+    rows = [
+        _row(task, group, champion)
+        for group in groups
+        if not (group[0].look and group[0].arch in full)
+    ]
+    sign = -1 if more_is_better else 1
+    rows.sort(key=lambda row: (row["look"], sign * row["validation"]["mean"]))
     return {
         "task": task,
         "dataset": dataset,
@@ -31,6 +46,8 @@ def compare(task: str, dataset: str, dataset_hash: str) -> dict:
         "higher_is_better": more_is_better,
         "floor": _floor(records),
         "rows": rows,
+        "rivals": rivals.rows(task, dataset, dataset_hash),
+        "failures": rivals.failures(task, dataset, dataset_hash),
     }
 
 
@@ -53,19 +70,20 @@ def table(board: dict) -> Table:
         title=title,
         title_justify="left",
         box=None,
-        padding=(0, 2, 0, 0),
+        padding=(0, 1, 0, 0),
         pad_edge=False,
     )
     if not board["rows"]:
         shown.add_row(f"nothing was trained yet: espalier run --dataset {board['dataset']}")
         return shown
-    shown.add_column("architecture", no_wrap=True)
-    for name in ("seeds", "weights", "valid.", "test", "95 %", "fit s", "ms/req"):
+    shown.add_column("architecture", overflow="fold", min_width=15)
+    for name in ("rows", "seeds", "weights", "valid.", "test", "95 %", "fit s", "ms/req"):
         shown.add_column(name, justify="right", no_wrap=True)
     for row in board["rows"]:
         test = row["test"]
         shown.add_row(
             ("★ " if row["champion"] else "  ") + _named(row, board["rows"]),
+            "all" if row["share"] == 1 else f"{row['share']:.0%}",
             f"{row['profile']}×{row['seeds']}",
             f"{row['parameter_count']:,}",
             f"{row['validation']['mean']:.4f}",
@@ -75,10 +93,43 @@ def table(board: dict) -> Table:
             f"{row['latency_ms']:.3f}",
             style="bold" if row["champion"] else "",
         )
-    if board["floor"] is not None:
-        floor = board["floor"]
-        shown.add_row(f"  {floor['name']}", "naive", "", "", f"{floor['test']:.4f}")
+    for row in board["rivals"]:
+        test = row["test"]
+        shown.add_row(
+            f"  {row['name']}",
+            "all",
+            row["kind"],
+            "",
+            f"{row['validation']['mean']:.4f}",
+            f"{test['mean']:.4f}",
+            f"{test['low']:.3f}–{test['high']:.3f}",
+            f"{row['fit_seconds']:.1f}",
+            "",
+            style="dim",
+        )
     return shown
+
+
+def verdicts(board: dict) -> list[str]:
+    """A sentence for each baseline and rival that a model fitted in full loses to on the test rows,
+    and for each that could not be scored."""
+    sign = 1 if board["higher_is_better"] else -1
+    full = [row for row in board["rows"] if not row["look"]]
+    said = []
+    for rival in board["rivals"]:
+        score = rival["test"]["mean"]
+        losers = [_named(row, full) for row in full if sign * (row["test"]["mean"] - score) < 0]
+        if losers:
+            verb = "loses" if len(losers) == 1 else "lose"
+            said.append(f"{', '.join(losers)} {verb} to {rival['name']} ({score:.4f})")
+    return said + board["failures"]
+
+
+def show(board: dict) -> None:
+    """Print the leaderboard, and below it who loses to whom."""
+    console.out().print(table(board))
+    for sentence in verdicts(board):
+        console.out().print(sentence, markup=False)
 
 
 def _named(row: dict, rows: list[dict]) -> str:
@@ -87,9 +138,16 @@ def _named(row: dict, rows: list[dict]) -> str:
     differ = [
         name
         for name in row["parameters"]
-        if len({json.dumps(parameters.get(name)) for parameters in same}) > 1
+        if all(name in parameters for parameters in same)  # older code had fewer
+        and len({json.dumps(parameters[name]) for parameters in same}) > 1
     ]
-    return " ".join([row["arch"], *(f"{name}={row['parameters'][name]}" for name in differ)])
+    return f"{row['arch']} {sweep.told({name: row['parameters'][name] for name in differ})}".strip()
+
+
+def _of(fits: Collection[Fit], records: list[Record]) -> list[Record]:
+    """The records of these fits; none is a look here, whatever it was made for."""
+    asked = {fit.fingerprint for fit in fits}
+    return [replace(record, look=False) for record in records if record.fingerprint in asked]
 
 
 def _groups(records: list[Record]) -> list[list[Record]]:
@@ -105,6 +163,8 @@ def _row(task: str, group: list[Record], champion) -> dict:
     return {
         "arch": group[0].arch,
         "profile": group[0].profile,
+        "look": group[0].look,
+        "share": group[0].parameters.get("share", 1.0),
         "seeds": len(group),
         "validation": _interval(task, group, "validation"),
         "test": _interval(task, group, "test"),

@@ -19,6 +19,7 @@ class Fit:
     profile: str
     parameters: dict
     fingerprint: str
+    look: bool = False  # a first look only: never champion
 
 
 def fits(
@@ -39,7 +40,7 @@ def fits(
     """
     backend = fingerprint.backend()
     planned = []
-    for arch in archs or architectures.names(task):
+    for arch in architectures.names(task) if archs is None else archs:
         chosen = {**settings.overrides(profile, task, arch, dataset), **(changes or {})}
         parameters = architectures.resolve(task, arch, chosen, facts)
         sources = architectures.sources(task, arch)

@@ -4,10 +4,40 @@ import tempfile
 from pathlib import Path
 
 from models import artifact
-from pipelines import choose, console, environment, publish, registry, service, settings, tracking
+from pipelines import (
+    choose,
+    console,
+    environment,
+    halving,
+    publish,
+    registry,
+    rivals,
+    service,
+    settings,
+    tracking,
+)
 from pipelines.choose import Decision
 from pipelines.registry import Version
 from pipelines.tracking import Record
+
+
+def finished(task: str, dataset: str, dataset_hash: str, facts: dict, profile: str) -> dict | None:
+    """The outcome where nothing is left to do; None where something is to fit, decide or publish.
+
+    facts: the prepared data's dataset.json.
+    """
+    if rivals.unscored(task, dataset, dataset_hash):
+        return None
+    asked = (task, dataset, dataset_hash, facts, profile)
+    looks = halving.looks(*asked)
+    seen = tracking.reusable(looks)
+    if len(seen) < len(looks):
+        return None
+    fits = halving.fits(*asked, seen.values())
+    known = tracking.reusable(fits)
+    if len(known) < len(fits) or not settled(task, dataset, dataset_hash, [*known.values()]):
+        return None
+    return outcome(task, dataset, dataset_hash, trained=0, reused=len(looks) + len(fits))
 
 
 def settled(task: str, dataset: str, dataset_hash: str, records: list[Record]) -> bool:

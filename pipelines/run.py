@@ -20,7 +20,6 @@ from pipelines import (
     environment,
     leaderboard,
     lock,
-    plan,
     promote,
     publish,
     server,
@@ -112,7 +111,7 @@ def show(outcomes: dict[str, dict]) -> None:
             continue
         console.out().print()
         board = leaderboard.compare(task, outcome["dataset"], outcome["dataset_hash"])
-        console.out().print(leaderboard.table(board))
+        leaderboard.show(board)
         if outcome["champion"] is None:
             console.out().print(f"No champion stands for {outcome['dataset']}: {outcome['reason']}")
     console.out().print(_next(outcomes), markup=False)
@@ -134,14 +133,11 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
 def _finished(task: str, dataset: str, profile: str) -> dict | None:
     dataset_hash = versions.dataset_hash(dataset)
     facts = data.facts(data.folder(dataset))
-    fits = plan.fits(task, dataset, dataset_hash, facts, profile=profile)
-    known = tracking.reusable(fits)
-    records = list(known.values())
-    if len(known) < len(fits) or not promote.settled(task, dataset, dataset_hash, records):
-        return None
-    with suppress(LockHeldError), lock.hold(task):
-        tracking.mend(task, dataset)
-    return promote.outcome(task, dataset, dataset_hash, trained=0, reused=len(fits))
+    outcome = promote.finished(task, dataset, dataset_hash, facts, profile)
+    if outcome is not None:
+        with suppress(LockHeldError), lock.hold(task):
+            tracking.mend(task, dataset)
+    return outcome
 
 
 def _warm_up() -> None:

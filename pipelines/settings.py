@@ -34,15 +34,35 @@ def task_of(dataset: str) -> str:
 
 
 def profile(name: str) -> dict:
-    """What the profile says: task → architecture → `all` or a dataset → parameters."""
+    """What the profile says: task → architecture or `all` → `all` or a dataset → parameters."""
     profiles = _read()["profiles"]
     return profiles[one_of("profile", name, profiles)]
 
 
+def first_look(profile_name: str) -> dict | None:
+    """`{"share", "epochs", "keep"}` where the profile looks at all and fits the promising in full.
+
+    share: of the training rows, 0 to 1. keep: how many architectures get a full fit.
+    """
+    look = profile(profile_name).get("first_look")
+    if look is not None and look.keys() != {"share", "epochs", "keep"}:
+        raise UsageError(
+            f"first_look of profile {profile_name!r} holds {', '.join(look)}: "
+            "it takes share, epochs and keep, all three"
+        )
+    return look
+
+
 def overrides(profile_name: str, task: str, arch: str, dataset: str) -> dict:
-    """What the profile says of this architecture: for all datasets, and over it for this one."""
-    said = profile(profile_name).get(task, {}).get(arch, {})
-    return said.get("all", {}) | said.get(dataset, {})
+    """The parameters that the profile sets for this architecture on this dataset.
+
+    Later goes over earlier: all/all, all/dataset, architecture/all, architecture/dataset.
+    """
+    said, chosen = profile(profile_name).get(task, {}), {}
+    for named in ("all", arch):
+        for where in ("all", dataset):
+            chosen |= said.get(named, {}).get(where, {})
+    return chosen
 
 
 def one_of(what: str, value: str, known) -> str:

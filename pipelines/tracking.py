@@ -3,7 +3,8 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,15 @@ from pipelines.plan import Fit
 # The artifact folder's place below a child run, and that of the row-wise scores beside it.
 MODEL = "model"
 SCORES = "scores"
+# What a child run is, and why it failed or was pruned, where it was.
+FIT, BASELINE, RIVAL, GUARD = "fit", "baseline", "rival", "guard"
+FAILURE = "espalier.failure"
+PRUNED = "espalier.pruned"
+TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
+
+
+class PrunedError(Exception):
+    """A search ended the fit before its last epoch; the message says after which, and why."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,7 @@ class Record:
     """A finished fit as MLflow holds it.
 
     naive: the name of the forecast or class that is its floor. metrics: each one's last value.
+    look: whether it was a first look, which only decides who gets a full fit.
     """
 
     run_id: str
@@ -40,6 +51,7 @@ class Record:
     naive: str
     parameters: dict
     metrics: dict[str, float]
+    look: bool = False
 
 
 def connect():
@@ -104,56 +116,96 @@ def parent(task: str, dataset: str, dataset_hash: str, profile: str, verb: str) 
 
 
 @contextmanager
-def child(fit: Fit, parent_run_id: str | None, kind: str = "fit") -> Iterator[str]:
-    """A child run for the time of the block; yields its id. Inside it `mlflow.log_*` is its own.
+def active(
+    task: str, dataset: str, name: str, tags: dict[str, str], parent_run_id: str | None
+) -> Iterator[str]:
+    """A run below the parent for the time of the block; inside it `mlflow.log_*` is its own.
 
-    kind: "fit", or that of a run which competes with none ("guard").
-    Failed when the block raises; a killed process leaves it RUNNING, which counts for nothing
-    and is ended by `mend`.
+    Failed when the block raises, with the cause; killed when a search pruned it; a process that is
+    killed leaves it RUNNING, which counts for nothing and is ended by `mend`.
     """
+    import mlflow
+
+    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    with mlflow.start_run(
+        experiment_id=experiment(task, dataset),
+        run_name=name,
+        parent_run_id=parent_run_id,
+        tags={"espalier.task": task, "espalier.dataset": dataset, **tags, **_commit()},
+        log_system_metrics=tags["espalier.kind"] == FIT,
+    ) as run:
+        try:
+            yield run.info.run_id
+        except PrunedError as pruned:
+            mlflow.set_tag(PRUNED, str(pruned))
+            mlflow.end_run("KILLED")
+            raise
+        except Exception as error:
+            mlflow.set_tag(FAILURE, str(error)[:TAG_CHARACTERS])
+            raise
+
+
+@contextmanager
+def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
+    """The run of a fit, with its parameters, fingerprint and dataset; yields its id."""
     import mlflow
     from mlflow.data.meta_dataset import MetaDataset
 
     tags = {
-        "espalier.kind": kind,
-        "espalier.task": fit.task,
-        "espalier.dataset": fit.dataset,
+        "espalier.kind": FIT,
         "espalier.dataset_hash": fit.dataset_hash,
         "espalier.arch": fit.arch,
         "espalier.seed": str(fit.seed),
         "espalier.profile": fit.profile,
         "espalier.fingerprint": fit.fingerprint,
         "espalier.parameters": json.dumps(fit.parameters, sort_keys=True),
-        **_commit(),
+        "espalier.look": json.dumps(fit.look),
     }
-    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
-    with mlflow.start_run(
-        experiment_id=experiment(fit.task, fit.dataset),
-        run_name=f"{fit.arch} {fit.seed}",
-        parent_run_id=parent_run_id,
-        tags=tags,
-        log_system_metrics=True,
-    ) as run:
+    with active(fit.task, fit.dataset, f"{fit.arch} {fit.seed}", tags, parent_run_id) as run_id:
         mlflow.log_params({**fit.parameters, "seed": fit.seed})
         source = mlflow.data.code_dataset_source.CodeDatasetSource({"dvc": fit.dataset})
         mlflow.log_input(MetaDataset(source, name=fit.dataset, digest=fit.dataset_hash))
-        yield run.info.run_id
+        yield run_id
+
+
+def log_scores(task: str, metric: str, scores: Mapping) -> None:
+    """Keep the metrics of each split with the active run, the interval of `metric`, and the rows.
+
+    scores: split → `models.measure.Scores`.
+    """
+    import mlflow
+
+    from models import measure
+
+    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
+        for split, scored in scores.items():
+            _, low, high = measure.interval(task, [scored.rows])
+            metrics = scored.metrics | {f"{metric}_low": low, f"{metric}_high": high}
+            mlflow.log_metrics({f"{split}_{name}": value for name, value in metrics.items()})
+            np.savez_compressed(Path(scratch) / f"{split}.npz", **scored.rows)
+        mlflow.log_artifacts(scratch, SCORES)
+    mlflow.set_tag("espalier.naive", scores["test"].naive)
 
 
 def records(task: str, dataset: str, dataset_hash: str) -> list[Record]:
     """The finished fits on this version of the dataset, oldest first."""
+    return [_record(run) for run in runs(task, dataset, dataset_hash, FIT, "FINISHED")]
+
+
+def runs(task: str, dataset: str, dataset_hash: str, kind: str, status: str) -> list:
+    """The MLflow runs of one kind and status on this version of the dataset, oldest first."""
     client = connect()
     found, token = [], None
     while True:
         page = client.search_runs(
             [experiment(task, dataset)],
-            filter_string="attributes.status = 'FINISHED' and tags.`espalier.kind` = 'fit' "
+            filter_string=f"attributes.status = '{status}' and tags.`espalier.kind` = '{kind}' "
             f"and tags.`espalier.dataset_hash` = '{dataset_hash}'",
             order_by=["attributes.start_time ASC"],
             max_results=1000,
             page_token=token,
         )
-        found += [_record(run) for run in page]
+        found += page
         token = page.token
         if not token:
             return found
@@ -232,6 +284,7 @@ def _record(run) -> Record:
         naive=tags["espalier.naive"],
         parameters=json.loads(tags["espalier.parameters"]),
         metrics=run.data.metrics,
+        look=json.loads(tags.get("espalier.look", "false")),
     )
 
 

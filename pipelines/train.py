@@ -2,86 +2,114 @@
 
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-import yaml
-
 from data import prepared
 from models import architectures
+from models.errors import ModelError
 from pipelines import (
     choose,
     console,
     environment,
+    guard,
     leaderboard,
     lock,
     plan,
     plots,
+    rivals,
     settings,
+    sweep,
     tracking,
 )
 from pipelines import dataset as data
 from pipelines.plan import Fit
-from pipelines.settings import UsageError
+from pipelines.tracking import PrunedError
 
 SCORED = ("validation", "test")
+Watch = Callable[[int, dict[str, float]], None]
 
 
 def train(
-    task: str, arch: str, dataset: str | None, profile: str, seeds: int, changes: dict
+    task: str,
+    arch: str,
+    dataset: str | None,
+    profile: str,
+    seeds: int,
+    changes: Sequence[dict],
+    force: bool = False,
 ) -> dict:
-    """Train one architecture with seeds 0 … seeds - 1; returns its part of the leaderboard.
+    """Train one architecture with each of `changes` and with seeds 0 … seeds - 1.
 
-    `changes` are parameters over the profile's. Fits that are known already are not done again.
+    changes: parameters over the profile's, one dict for each point of a grid.
+    force: do the fits again that are known already; the newest record is the one that counts.
+    Returns these fits' part of the leaderboard, with `failed`: a sentence for each that failed.
+    Raises what the last one raised when none succeeded.
     """
     dataset = settings.dataset_of(task, dataset)
-    # Names are checked before the data is touched.
-    settings.profile(profile)
-    architectures.resolve(task, arch, changes, {"name": dataset})
+    check(task, arch, dataset, profile, changes)
     with lock.hold(task):
         tracking.mend(task, dataset)
         dataset_hash = data.version(dataset)
-        fits = plan.fits(
-            task,
-            dataset,
-            dataset_hash,
-            data.facts(data.folder(dataset)),
-            profile=profile,
-            archs=[arch],
-            seeds=range(seeds),
-            changes=changes,
-        )
-        known = tracking.reusable(fits)
-        missing = [fit for fit in fits if fit.fingerprint not in known]
-        report_known(fits, missing)
-        if missing:
+        facts = data.facts(data.folder(dataset))
+        planned = [
+            fit
+            for change in changes
+            for fit in plan.fits(
+                task,
+                dataset,
+                dataset_hash,
+                facts,
+                profile=profile,
+                archs=[arch],
+                seeds=range(seeds),
+                changes=change,
+            )
+        ]
+        known = {} if force else tracking.reusable(planned)
+        missing = [fit for fit in planned if fit.fingerprint not in known]
+        report_known(planned, missing)
+        failed = []
+        if missing or rivals.unscored(task, dataset, dataset_hash):
             with tracking.parent(task, dataset, dataset_hash, profile, "train") as parent:
-                for planned in missing:
-                    fit(planned, data.folder(dataset), parent)
-    board = leaderboard.compare(task, dataset, dataset_hash)
-    chosen = (arch, fits[0].parameters, profile)
-    board["rows"] = [
-        row for row in board["rows"] if (row["arch"], row["parameters"], row["profile"]) == chosen
-    ]
-    return board
+                failed = _fit_each(missing, parent, changes[0])
+                rivals.score(task, dataset, dataset_hash, parent)
+    board = leaderboard.compare(task, dataset, dataset_hash, only=planned)
+    return board | {"failed": failed}
 
 
-def parsed(changes: Iterable[str]) -> dict:
-    """`["units=64", "dropout=0.2"]` → `{"units": 64, "dropout": 0.2}`."""
-    found = {}
+def check(task: str, arch: str, dataset: str, profile: str, changes: Iterable[dict]) -> None:
+    """Raise UsageError or ParameterError for a wrong name or value, before the data is touched."""
+    said = settings.overrides(profile, task, arch, dataset)
     for change in changes:
-        name, equals, value = change.partition("=")
-        if not (name and equals and value):
-            raise UsageError(f"--set takes key=value, received {change!r}")
-        found[name] = yaml.safe_load(value)
-    return found
+        architectures.resolve(task, arch, said | change, {"name": dataset})
 
 
-def fit(fit: Fit, folder: Path, parent: str | None) -> str:
+def _fit_each(fits: list[Fit], parent: str, swept: Iterable[str]) -> list[str]:
+    """Do the fits; returns why those failed that did. Raises when none succeeded.
+
+    swept: the parameters that tell the fits apart.
+    """
+    failed = []
+    for number, planned in enumerate(fits):
+        if len(fits) > 1:
+            point = {name: planned.parameters[name] for name in swept} | {"seed": planned.seed}
+            console.line("fit", f"{number + 1} of {len(fits)}: {sweep.told(point)}")
+        try:
+            fit(planned, data.folder(planned.dataset), parent)
+        except ModelError as error:
+            if len(failed) == number == len(fits) - 1:
+                raise
+            failed.append(str(error))
+            console.line(planned.arch, f"failed: {error}")
+    return failed
+
+
+def fit(fit: Fit, folder: Path, parent: str | None, watch: Watch | None = None) -> str:
     """Train on the prepared data in `folder` and record it all; returns the child run's id.
 
+    watch: called after each epoch with its number, from 1, and metrics; may raise `PrunedError`.
     Killed, it goes on from its last epoch the next time.
     """
     import mlflow
@@ -89,6 +117,7 @@ def fit(fit: Fit, folder: Path, parent: str | None) -> str:
     from models import measure
     from models import train as training
 
+    guarded = guard.ensure(fit.task, fit.dataset, fit.dataset_hash, folder, parent)
     dataset = prepared.read(folder)
     start, total = time.monotonic(), fit.parameters["epochs"]
     kept = environment.home() / "checkpoints" / f"{fit.fingerprint}.npz"
@@ -97,23 +126,29 @@ def fit(fit: Fit, folder: Path, parent: str | None) -> str:
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
             mlflow.log_metrics(metrics, step=epoch)
             show(epoch, metrics)
+            if watch is not None:
+                watch(epoch, metrics)
 
-        fitted = training.train(
-            fit.task,
-            fit.arch,
-            fit.parameters,
-            dataset.splits,
-            dataset.facts,
-            fit.seed,
-            on_epoch,
-            kept,
-        )
+        try:
+            fitted = training.train(
+                fit.task,
+                fit.arch,
+                fit.parameters,
+                dataset.splits,
+                dataset.facts,
+                fit.seed,
+                on_epoch,
+                kept,
+            )
+        except PrunedError:
+            kept.unlink(missing_ok=True)
+            raise
         scores = {
             split: measure.evaluate(fitted, dataset.splits[split], dataset.facts)
             for split in SCORED
         }
-        _record_artifact(fit, fitted, dataset)
-        _record_scores(fit, scores)
+        _record_artifact(fit, fitted, dataset, guarded)
+        tracking.log_scores(fit.task, choose.METRIC[fit.task][0], scores)
         _record_plots(fit, fitted, scores["test"], dataset.facts)
         mlflow.log_metrics(
             {"fit_seconds": fitted.seconds, "parameter_count": fitted.parameter_count}
@@ -127,39 +162,24 @@ def fit(fit: Fit, folder: Path, parent: str | None) -> str:
     return run_id
 
 
-def _record_artifact(fit: Fit, fitted, dataset) -> None:
+def _record_artifact(fit: Fit, fitted, dataset, guarded: guard.Guard) -> None:
     """Write the artifact, prove it, time one request, and keep it with the run."""
     import mlflow
 
     from models import artifact, export, package
 
-    identity = asdict(fit)
-    del identity["profile"]
+    identity = asdict(fit) | {"guard": guarded.fingerprint}
+    del identity["profile"], identity["look"]
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         folder = Path(scratch)
-        digest = package.write(folder, fitted, dataset.splits, dataset.facts, identity)
+        digest = package.write(
+            folder, fitted, dataset.splits, dataset.facts, identity, guarded.folder
+        )
         requests = [artifact.payload(case["request"])[0] for case in artifact.read_golden(folder)]
         latency = export.latency_ms(folder / "model.onnx", fitted.inputs.to_tensor(requests))
         mlflow.log_artifacts(scratch, tracking.MODEL)
     mlflow.log_metric("latency_ms", latency)
     mlflow.set_tag("espalier.manifest_sha256", digest)
-
-
-def _record_scores(fit: Fit, scores: dict) -> None:
-    """Keep the metrics of each split with the interval of the deciding one, and the rows."""
-    import mlflow
-
-    from models import measure
-
-    metric = choose.METRIC[fit.task][0]
-    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
-        for split, scored in scores.items():
-            _, low, high = measure.interval(fit.task, [scored.rows])
-            metrics = scored.metrics | {f"{metric}_low": low, f"{metric}_high": high}
-            mlflow.log_metrics({f"{split}_{name}": value for name, value in metrics.items()})
-            np.savez_compressed(Path(scratch) / f"{split}.npz", **scored.rows)
-        mlflow.log_artifacts(scratch, tracking.SCORES)
-    mlflow.set_tag("espalier.naive", scores["test"].naive)
 
 
 def _record_plots(fit: Fit, fitted, test, facts: dict) -> None:
@@ -185,6 +205,17 @@ def report_known(fits: list[Fit], missing: list[Fit]) -> None:
     """Say how many of the fits need not be done again."""
     if len(missing) < len(fits):
         console.line("reused", f"{len(fits) - len(missing)} of {len(fits)} fits are known already")
+
+
+def report_rung(fits: list[Fit], missing: list[Fit]) -> None:
+    """Say what the fits of one rung are: first looks at all, or full fits of the promising."""
+    if any(fit.look for fit in fits):
+        share, epochs = (fits[0].parameters[name] for name in ("share", "epochs"))
+        said = f"{len(fits)} architectures, {share:.0%} of the rows, {epochs} epochs"
+        console.line("first look", said)
+    elif fits:
+        console.line("full fits", ", ".join(fit.arch for fit in fits))
+    report_known(fits, missing)
 
 
 def report_failures(fits: list[Fit], messages: list[str | None]) -> None:

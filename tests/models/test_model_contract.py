@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from models import architectures, export
+from models import architectures, export, options
 
 SIZES = {
     "image": {"height": 8, "width": 9, "channels": 1, "classes": 4},
@@ -20,11 +20,20 @@ def _lstm(read: int, units: int) -> int:
     return 4 * units * (read + units + 1)
 
 
+def _block(read: int, filters: int) -> int:
+    """Two convolutions of 3 x 3, each normalised: scale, shift and two moments a filter."""
+    return (9 * read + 4) * filters + (9 * filters + 4) * filters
+
+
 # The closed formula of each architecture's weight count, at these sizes and its defaults.
 WEIGHTS = {
     ("image", "perceptron"): 72 * 4 + 4,
-    ("image", "ann"): 73 * 256 + 257 * 256 + 257 * 4,
+    ("image", "ann"): 73 * 256 + 257 * 128 + 129 * 4,
+    ("image", "ann_batchnorm"): (72 + 4) * 256 + (256 + 4) * 128 + 129 * 4,
+    ("image", "ann_dropout"): 73 * 512 + 513 * 256 + 257 * 4,
     ("image", "cnn"): 10 * 32 + (9 * 32 + 1) * 64 + (2 * 3 * 64 + 1) * 128 + 129 * 4,
+    ("image", "deep_cnn"): _block(1, 32) + _block(32, 64) + _block(64, 128) + 129 * 4,
+    ("image", "lstm"): _lstm(9, 64) + 65 * 4,
     ("sentiment", "perceptron"): 50 * 3,
     ("sentiment", "simple_rnn"): 50 * 32 + 32 * (32 + 32 + 1) + 33 * 3,
     ("sentiment", "lstm"): 50 * 32 + _lstm(32, 32) + 33 * 3,
@@ -127,9 +136,23 @@ def test_the_onnx_graph_computes_the_same(task, arch, tmp_path):
 def test_a_parameter_of_every_size_builds(task, arch):
     """Odd numbers, and an input smaller than what is read at once."""
     file = architectures.module(task, arch)
-    odd = {
-        name: 0.0 if isinstance(value, float) else 3
+    odd = {int: 3, float: 0.0}
+    changes = {
+        name: odd[type(value)]
         for name, value in architectures.build_defaults(file).items()
+        if type(value) in odd
     }
     tensor, _ = _rows(task, 2)
-    assert np.isfinite(file.build(**SIZES[task], **odd).predict(tensor, verbose=0)).all()
+    assert np.isfinite(file.build(**SIZES[task], **changes).predict(tensor, verbose=0)).all()
+
+
+@each
+def test_every_word_that_a_parameter_may_take_builds_and_exports(task, arch, tmp_path):
+    file = architectures.module(task, arch)
+    tensor, _ = _rows(task, 8)
+    for name in architectures.build_defaults(file).keys() & options.words(task).keys():
+        for word in options.words(task)[name]:
+            model = file.build(**SIZES[task], **{name: word})
+            export.to_onnx(model, tmp_path / "model.onnx")
+            outputs = export.runner(tmp_path / "model.onnx")(tensor)
+            export.check_parity(model.predict(tensor, verbose=0), outputs)

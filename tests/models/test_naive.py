@@ -46,9 +46,23 @@ def test_a_horizon_beyond_one_season_repeats_the_last_season_known():
     assert (naive.forecast(naive.SEASONAL, windows, split, season=3) == windows.target).all()
 
 
-def test_the_better_of_both_is_chosen():
-    wave, walk = _split([0, 5, 9, 4] * 20), _split(np.arange(80) // 3)
+def test_drift_goes_on_along_the_line_from_the_first_value_to_the_last():
+    split = _split([0, 7, 4, 9, 9])
+    windows = _windows(split, history=3, horizon=2)
+    assert naive.forecast(naive.DRIFT, windows, split, season=4).tolist() == [[6, 8]]
+
+
+def test_one_value_has_no_drift():
+    split = _split([3, 5, 9])
+    windows = _windows(split, history=1, horizon=2)
+    assert naive.forecast(naive.DRIFT, windows, split, season=4).tolist() == [[3, 3]]
+
+
+def test_the_best_of_all_is_chosen():
+    wave, climb = _split([0, 5, 9, 4] * 20), _split(np.arange(80))
+    walk = _split(np.random.default_rng(0).normal(size=80).cumsum())
     assert naive.best(_windows(wave), wave, season=4) == naive.SEASONAL
+    assert naive.best(_windows(climb), climb, season=30) == naive.DRIFT
     assert naive.best(_windows(walk), walk, season=30) == naive.PERSISTENCE
 
 

@@ -1,6 +1,8 @@
 import pytest
+import yaml
 
-from pipelines import settings
+from models import architectures
+from pipelines import environment, settings
 
 
 def test_each_task_has_a_served_dataset_of_its_own_kind():
@@ -30,3 +32,33 @@ def test_an_unknown_name_is_told_the_nearest(call, near):
 def test_a_dataset_of_another_task_is_refused():
     with pytest.raises(settings.UsageError, match="one for sentiment, not for image"):
         settings.dataset_of("image", "imdb")
+
+
+@pytest.mark.parametrize(
+    ("said", "units"),
+    [
+        ({"all": {"all": {"units": 1}}}, 1),
+        ({"all": {"all": {"units": 1}, "digits": {"units": 2}}}, 2),
+        ({"all": {"digits": {"units": 2}}, "cnn": {"all": {"units": 3}}}, 3),
+        ({"cnn": {"all": {"units": 3}, "digits": {"units": 4}}}, 4),
+        ({"ann": {"all": {"units": 5}}, "cnn": {"mnist": {"units": 6}}}, None),
+    ],
+)
+def test_the_more_particular_goes_over_the_more_general(monkeypatch, said, units):
+    monkeypatch.setattr(settings, "_read", lambda: {"profiles": {"own": {"image": said}}})
+    assert settings.overrides("own", "image", "cnn", "digits").get("units") == units
+
+
+@pytest.mark.parametrize("profile", ["quick", "full", "best"])
+@pytest.mark.parametrize("task", settings.TASKS)
+def test_profiles_name_architectures_datasets_and_parameters_that_there_are(profile, task):
+    declared = yaml.safe_load((environment.ROOT / "params.yaml").read_text())["datasets"]
+    known = {name for name, entry in declared.items() if entry["task"] == task}
+    for arch, said in settings.profile(profile).get(task, {}).items():
+        assert arch in ("all", *architectures.names(task))
+        assert said.keys() <= {"all", *known}
+    for arch in architectures.names(task):
+        for dataset in known:
+            architectures.resolve(
+                task, arch, settings.overrides(profile, task, arch, dataset), {"name": dataset}
+            )
