@@ -127,7 +127,7 @@ def test_what_convolutions_give_is_merged_where_their_channels_are(layer, tmp_pa
 
 def test_every_layer_in_the_tables_is_tried():
     tried = {type(layer).__name__ for _, layer in LAYERS + MERGED}
-    elsewhere = set(onnx_recurrent.LAYERS) | {"Embedding", "MultiHeadAttention"}
+    elsewhere = set(onnx_recurrent.LAYERS) | {"CategoryEncoding", "Embedding", "MultiHeadAttention"}
     assert tried | elsewhere == set(onnx_graph.LAYERS)
 
 
