@@ -15,19 +15,11 @@ ALL = [(task, arch) for task in architectures.TASKS for arch in architectures.na
 GUARDS = [(task, architectures.GUARD) for task in architectures.TASKS]
 
 
-<<<<<<< HEAD
-def test_names_come_in_textbook_order():
-    dense = ["perceptron", "ann", "ann_batchnorm", "ann_dropout"]
-    assert architectures.names("image")[:6] == [*dense, "cnn", "deep_cnn"]
-    assert architectures.names("sentiment")[:3] == ["perceptron", "simple_rnn", "lstm"]
-    assert architectures.names("forecast")[:3] == ["perceptron", "ann", "lstm"]
-=======
 @pytest.mark.parametrize("task", architectures.TASKS)
 def test_names_come_in_textbook_order(task):
     names = architectures.names(task)
     assert names[:2] == ["perceptron", "ann"]
     assert names == [name for name in architectures.TEXTBOOK_ORDER if name in names]
->>>>>>> main
 
 
 @pytest.mark.parametrize(("task", "arch"), ALL + GUARDS)
