@@ -26,7 +26,7 @@ AUGMENTATION = {
     "forecast": {},
 }
 
-ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "softmax")
+ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "silu", "softmax")
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "momentum")
 SCHEDULES = ("cosine", "constant")
 DESCENTS = ("mini-batch", "full-batch", "stochastic")

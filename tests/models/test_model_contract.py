@@ -20,6 +20,21 @@ def _lstm(read: int, units: int) -> int:
     return 4 * units * (read + units + 1)
 
 
+def _gru(read: int, units: int) -> int:
+    """Two gates and a new state, each as in the LSTM but with a second bias, for the state."""
+    return 3 * units * (read + units + 2)
+
+
+def _rnn(read: int, units: int) -> int:
+    return units * (read + units + 1)
+
+
+def _encoder(width: int, heads: int, units: int) -> int:
+    """Three normalisations; query, key, value and output of each head; two dense layers."""
+    attention = 3 * (width + 1) * heads * width + (heads * width + 1) * width
+    return 3 * 2 * width + attention + (width + 1) * units + (units + 1) * width
+
+
 def _block(read: int, filters: int) -> int:
     """Two convolutions of 3 x 3, each normalised: scale, shift and two moments a filter."""
     return (9 * read + 4) * filters + (9 * filters + 4) * filters
@@ -38,8 +53,16 @@ WEIGHTS = {
     ("sentiment", "simple_rnn"): 50 * 32 + 32 * (32 + 32 + 1) + 33 * 3,
     ("sentiment", "lstm"): 50 * 32 + _lstm(32, 32) + 33 * 3,
     ("forecast", "perceptron"): 22 * 5,
-    ("forecast", "ann"): 22 * 128 + 129 * 128 + 129 * 5,
-    ("forecast", "lstm"): _lstm(12, 32) + 33 * 5,
+    ("forecast", "ann"): 22 * 64 + 65 * 64 + 65 * 64 + 65 * 5,
+    ("forecast", "cnn"): 7 * 32 + 97 * 32 * 3 + 33 * 64 + 65 * 5,
+    ("forecast", "simple_rnn"): _rnn(2, 64) + 65 * 5,
+    ("forecast", "lstm"): _lstm(2, 64) + 65 * 5,
+    ("forecast", "gru"): _gru(2, 64) + 65 * 5,
+    ("forecast", "deep_rnn"): _rnn(4, 48) + _rnn(48, 48) + 49 * 5,
+    ("forecast", "deep_gru"): _gru(4, 48) + _gru(48, 48) + 49 * 5,
+    ("forecast", "seq2seq"): _gru(4, 48) + _gru(48, 48) + 49,
+    # Ten steps of two values, seen in two ways each; and their places.
+    ("forecast", "transformer"): (5 + 10) * 32 + _encoder(32, 2, 64) + 321 * 5,
 }
 
 ALL = [(task, arch) for task in architectures.TASKS for arch in architectures.names(task)]
