@@ -23,7 +23,7 @@ AUGMENTATION = {
         ("flip", "rotation", "zoom", "shift", "crop", "brightness", "noise"), 0.0
     ),
     "sentiment": {},
-    "forecast": {},
+    "forecast": dict.fromkeys(("jitter", "warp", "drop"), 0.0),
 }
 
 ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "silu", "softmax")
