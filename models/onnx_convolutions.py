@@ -6,6 +6,7 @@ ONNX wants channels first and kernels as (channel given, channel read, space …
 import numpy as np
 
 from models import onnx_channels as channels
+from models import onnx_steps as steps
 from models.errors import NotTranslated
 from models.onnx_activations import activated
 from models.onnx_affine import affine
@@ -121,19 +122,58 @@ def _transposed_pads(layer, read: tuple, given: tuple) -> tuple[list[int], list[
 
 
 def max_pooling(graph, layer, x):
-    return _pooled(graph, layer, x, "MaxPool")
+    return _pooled(graph, layer, x, "MaxPool", "ReduceMax")
 
 
 def average_pooling(graph, layer, x):
-    return _pooled(graph, layer, x, "AveragePool")
+    return _pooled(graph, layer, x, "AveragePool", "ReduceMean")
 
 
-def _pooled(graph, layer, x, kind: str):
+def _pooled(graph, layer, x, kind: str, reduction: str):
     channels.check_last(layer)
+    if _in_whole_groups(layer, x) and graph.name(x) not in graph.channels_first:
+        return _grouped(graph, layer, x, reduction)
     first = channels.first(graph, x, len(x.shape))
     sizes = {"kernel_shape": layer.pool_size, "strides": layer.strides}
     pads = _pads(layer, x, layer.pool_size, (1,) * len(layer.pool_size))
     return channels.last(graph, graph.add(kind, first, pads=pads, **sizes), len(x.shape))
+
+
+def _in_whole_groups(layer, x) -> bool:
+    _, *space, _ = x.shape
+    return (
+        len(space) == 1
+        and space[0] is not None
+        and layer.strides == layer.pool_size
+        and space[0] % layer.pool_size[0] == 0
+    )
+
+
+def _grouped(graph, layer, x, reduction: str) -> str:
+    """Pool whole groups of steps, without turning them to put their channels first."""
+    _, length, width = x.shape
+    groups = [length // layer.pool_size[0], layer.pool_size[0]]
+    if reduction == "ReduceMean" and graph.name(x) in graph.lookups:
+        return _means_of_lookups(graph, x, groups, width)
+    return graph.add(reduction, graph.add("Reshape", x, [-1, *groups, width]), [2], keepdims=0)
+
+
+def _means_of_lookups(graph, x, groups: list[int], width: int) -> str:
+    """Look up the first of every group, then the second …, and take the mean by one product:
+    ONNX Runtime does that in a seventh of the time that it reduces in."""
+    table, ids = graph.lookups[graph.name(x)]
+    ids = graph.add("Reshape", ids, [-1, *groups])
+    count, size = groups
+    share = np.full((1, size), 1 / size, np.float32)
+
+    def mean(order: list[int], shape: list[int]) -> str:
+        found = graph.add("Gather", table, graph.add("Transpose", ids, perm=order))
+        flat = graph.add("MatMul", share, graph.add("Reshape", found, [size, -1]))
+        return graph.add("Reshape", flat, shape)
+
+    rows_first = mean([2, 0, 1], [-1, count, width])
+    graph.steps_first[rows_first] = mean([2, 1, 0], [count, -1, width])
+    return rows_first
 
 
 def global_max_pooling(graph, layer, x):
@@ -147,6 +187,8 @@ def global_average_pooling(graph, layer, x):
 def _over_space(graph, layer, x, kind: str):
     channels.check_last(layer)
     rank = len(x.shape)
+    if graph.name(x) in graph.steps_first and not layer.keepdims:
+        return graph.add(kind, steps.first(graph, x), [0], keepdims=0)
     if layer.keepdims or graph.name(x) not in graph.channels_first:
         return graph.add(kind, x, list(range(1, rank - 1)), keepdims=int(layer.keepdims))
     return graph.add(kind, channels.first(graph, x, rank), list(range(2, rank)), keepdims=0)

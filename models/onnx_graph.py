@@ -49,6 +49,9 @@ class Graph:
         self.names: dict[int, str] = {}  # by the id of the Keras tensor
         # What there is with its channels first too: by its name that other name, and the rank.
         self.channels_first: dict[str, tuple[str, int]] = {}
+        self.steps_first: dict[str, str] = {}  # the same for the steps of a sequence
+        # What was looked up, (row, step, feature), by its name: the table, and the ids.
+        self.lookups: dict[str, tuple[str, str]] = {}
         # The affine maps, by the name of what they give: how to write one, its kernel and bias.
         self.affine: dict[str, tuple[Callable[..., str], np.ndarray, np.ndarray | None]] = {}
 
@@ -99,9 +102,7 @@ def build(model: "keras.Model") -> "onnx.ModelProto":
         raise NotTranslated("The model has more than one input or output.")
     graph = Graph()
     _walk(graph, model, ["input"])
-    graph.nodes.append(
-        onnx.helper.make_node("Identity", [graph.names[id(model.outputs[0])]], ["output"])
-    )
+    _end_with(graph, graph.names[id(model.outputs[0])])
     nodes, weights = _needed(graph)
     ends = [_end("input", model.inputs[0])], [_end("output", model.outputs[0])]
     return onnx.helper.make_model(
@@ -163,6 +164,18 @@ def _function(called):
     if kind not in table or not _keras_own(called):
         raise NotTranslated(f"{called.name} is a {kind}, which is in no table of translations.")
     return table[kind]
+
+
+def _end_with(graph: Graph, name: str) -> None:
+    """Call what has the name the output: a node of its own only for what no node gives."""
+    import onnx
+
+    if not any(name in node.output for node in graph.nodes):
+        graph.nodes.append(onnx.helper.make_node("Identity", [name], ["output"]))
+        return
+    for node in graph.nodes:
+        for names in (node.input, node.output):
+            names[:] = ["output" if one == name else one for one in names]
 
 
 def _needed(graph: Graph) -> tuple[list, list]:

@@ -23,7 +23,24 @@ def embedding(graph, layer, x):
         raise NotTranslated(f"{layer.name} makes a mask.")
     if not x.dtype.startswith("int"):
         raise NotTranslated(f"{layer.name} reads {x.dtype}, not integers.")
-    return graph.add("Gather", layer.embeddings.numpy(), x)
+    table = graph.name(layer.embeddings.numpy())
+    name = graph.add("Gather", table, x)
+    if len(x.shape) == 2:
+        graph.lookups[name] = table, graph.name(x)
+    return name
+
+
+def category_encoding(graph, layer, ids, count_weights=None):
+    """How often each id is there, or whether it is; (row, place) → (row, id)."""
+    reductions = {"count": "add", "multi_hot": "max"}
+    if layer.output_mode not in reductions or len(ids.shape) != 2 or count_weights is not None:
+        raise NotTranslated(f"{layer.name} encodes as {layer.output_mode}, or with weights.")
+    shape = graph.add("Shape", ids)
+    rows = graph.add("Slice", shape, [0], [1])
+    none = graph.add("Expand", np.float32(0), graph.add("Concat", rows, [layer.num_tokens], axis=0))
+    one = graph.add("Expand", np.float32(1), shape)
+    settings = {"axis": 1, "reduction": reductions[layer.output_mode]}
+    return graph.add("ScatterElements", none, ids, one, **settings)
 
 
 def flatten(graph, layer, x):
@@ -90,6 +107,7 @@ ONLY_IN_TRAINING = (
 LAYERS = {
     "Add": partial(merged, "Add"),
     "Average": average,
+    "CategoryEncoding": category_encoding,
     "Concatenate": concatenate,
     "Embedding": embedding,
     "Flatten": flatten,

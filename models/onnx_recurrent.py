@@ -7,6 +7,7 @@ the last as (direction, sequence, unit).
 
 import numpy as np
 
+from models import onnx_steps as steps
 from models.errors import NotTranslated
 from models.onnx_activations import OPERATORS, name_of
 
@@ -24,9 +25,10 @@ def recurrent(graph, layer, x, initial_state=None):
     if not layer.return_sequences:
         output = last[0]
     else:
-        output = graph.add("Transpose", graph.add("Squeeze", every, [1]), perm=[1, 0, 2])
+        output = graph.add("Squeeze", every, [1])
         if layer.go_backwards:  # Keras gives the states in the order in which they were made
-            output = graph.add("Slice", output, [-1], [np.iinfo(np.int64).min], [1], [-1])
+            output = graph.add("Slice", output, [-1], [np.iinfo(np.int64).min], [0], [-1])
+        output = steps.second(graph, output)
     return [output, *last] if layer.return_state else output
 
 
@@ -42,17 +44,17 @@ def bidirectional(graph, layer, x, initial_state=None):
         raise NotTranslated(f"{layer.name} reads forward second.")
     every, *last = _node(graph, [there, back], x, initial_state)
     if layer.return_sequences:
-        output = graph.add("Transpose", every, perm=[2, 0, 1, 3])
+        output = _both(graph, layer, graph.add("Transpose", every, perm=[0, 2, 1, 3]))
+        output = steps.second(graph, output)
     else:
-        output = graph.add("Transpose", last[0], perm=[1, 0, 2])
-    output = _both(graph, layer, output)
+        output = _both(graph, layer, graph.add("Transpose", last[0], perm=[1, 0, 2]))
     if not layer.return_state:
         return output
     return [output, *(graph.add("Gather", one, np.int64(way)) for way in (0, 1) for one in last)]
 
 
 def _both(graph, layer, output: str) -> str:
-    """Merge what the two directions give, (sequence, …, direction, unit)."""
+    """Merge what the two directions give, (…, direction, unit)."""
     if layer.merge_mode == "concat":
         kept = [0] * (1 + layer.return_sequences)
         return graph.add("Reshape", output, [*kept, 2 * layer.forward_layer.units])
@@ -75,7 +77,7 @@ def _node(graph, layers, x, initial_state) -> list[str]:
     options = {"linear_before_reset": int(layers[0].reset_after)} if kind == "GRU" else {}
     return graph.add(
         kind,
-        graph.add("Transpose", x, perm=[1, 0, 2]),
+        steps.first(graph, x),
         *weights,
         None,  # all sequences are of one length
         *_initial(graph, layers, initial_state),

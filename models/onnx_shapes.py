@@ -6,6 +6,7 @@ import numpy as np
 from models.errors import NotTranslated
 
 FIRST, LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+NEWEST = slice(-1, None)
 
 
 def expand_dims(graph, operation, x):
@@ -86,22 +87,31 @@ def get_item(graph, operation, x, key):
     if ... in keys:
         at, named = keys.index(...), sum(one is not None and one is not ... for one in keys)
         keys[at : at + 1] = [slice(None)] * (len(x.shape) - named)
-    picked = [one for one in keys if one is not None]
-    bounds = [(axis, *_bounds(one)) for axis, one in enumerate(picked) if one != slice(None)]
-    if bounds:
-        axes, starts, ends, steps = map(list, zip(*bounds, strict=True))
-        x = graph.add("Slice", x, starts, ends, axes, steps)
-    if single := [axis for axis, one in enumerate(picked) if isinstance(one, int)]:
-        x = graph.add("Squeeze", x, single)
+    x = _picked(graph, x, [one for one in keys if one is not None])
     left = [one for one in keys if not isinstance(one, int)]
     new = [axis for axis, one in enumerate(left) if one is None]
     return graph.add("Unsqueeze", x, new) if new else x
 
 
-def _bounds(key: slice | int) -> tuple[int, int, int]:
+def _picked(graph, x, keys: list[slice | int]):
+    """Return the slices and places of the first axes; a place is looked up, which is cheaper."""
+    bounds = []
+    for axis, key in reversed(list(enumerate(keys))):
+        if isinstance(key, int):
+            x = graph.add("Gather", x, np.int64(key), axis=axis)
+        elif key == NEWEST:
+            x = graph.add("Gather", x, [-1], axis=axis)
+        elif key != slice(None):
+            gone = sum(isinstance(one, int) for one in keys[:axis])
+            bounds.append((axis - gone, *_bounds(key)))
+    if not bounds:
+        return x
+    axes, starts, ends, steps = map(list, zip(*bounds, strict=True))
+    return graph.add("Slice", x, starts, ends, axes, steps)
+
+
+def _bounds(key: slice) -> tuple[int, int, int]:
     """Return start, end and step as ONNX counts them."""
-    if isinstance(key, int):
-        return key, LAST if key == -1 else key + 1, 1
     step = key.step or 1
     first, last = (0, LAST) if step > 0 else (LAST, FIRST)
     start = first if key.start is None else key.start

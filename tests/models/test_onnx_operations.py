@@ -88,6 +88,7 @@ def test_an_operation_computes_the_same(name, tmp_path):
 USES = {
     "constant": lambda x: x * ops.arange(4, dtype="float32") + np.ones(4, np.float32),
     "constant_on_the_left": lambda x: ops.matmul(ops.ones((2, 11)), x),
+    "every_kind_of_place": lambda x: x[:, 3, None, -1:] + x[:, -2:, 2:, None][:, :, 0],
     "flip_all": lambda x: ops.flip(x[:, :, 0], axis=-1),
     "split_at": lambda x: ops.concatenate(ops.split(x, [3, 5], axis=1)[::-1], axis=1),
     "split_whole": lambda x: ops.split(x, 1, axis=-1)[0],

@@ -67,6 +67,36 @@ def test_the_activations_of_a_recurrent_layer_are_its_own(cell, activation, tmp_
     assert sum(found[kind] for kind in FUSED) == 1
 
 
+@pytest.mark.parametrize("pooling", [layers.AveragePooling1D, layers.MaxPooling1D])
+@pytest.mark.parametrize("group", [1, 3, 4])
+def test_groups_of_words_are_read_as_one_step(group, pooling, tmp_path):
+    def through(ids):
+        x = layers.Dropout(0.1)(layers.Embedding(30, 4)(ids))
+        x = pooling(group, padding="same")(x)
+        return layers.Concatenate()([layers.GRU(5)(x), layers.Flatten()(x)])
+
+    model = model_of((12,), through, "int32")
+    check(model, tensor_of((12,), "int32"), tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "stack"),
+    [
+        ((11,), "int32", [layers.Embedding(30, 4)]),
+        ((12,), "int32", [layers.Embedding(30, 4), layers.AveragePooling1D(3)]),
+        (SERIES, "float32", [layers.LSTM(5, return_sequences=True)]),
+        (SERIES, "float32", [layers.Bidirectional(layers.GRU(5, return_sequences=True))]),
+    ],
+    ids=["embedding", "groups", "layer", "both_ways"],
+)
+def test_steps_are_not_turned_between_layers_that_want_them_first(shape, dtype, stack, tmp_path):
+    stack = [*stack, layers.LSTM(5, return_sequences=True), layers.GlobalMaxPooling1D()]
+    model = model_of(shape, lambda x: reduce(lambda y, layer: layer(y), stack, x), dtype)
+    found = check(model, tensor_of(shape, dtype), tmp_path / "model.onnx")
+    both_ways = any(isinstance(one, layers.Bidirectional) for one in stack)
+    assert found["Transpose"] == 1 + both_ways  # of the input, and of the two directions
+
+
 @pytest.mark.parametrize("merge", ["concat", "sum", "ave", "mul"])
 def test_both_ways_are_merged_as_asked(merge, tmp_path):
     layer = layers.Bidirectional(layers.GRU(5), merge_mode=merge)
