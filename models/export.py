@@ -24,6 +24,7 @@ from models.inputs import TIE, TOLERANCE
 
 if TYPE_CHECKING:
     import keras
+    import onnxruntime
 
 OPSET = 17
 DOMAINS = {"", "ai.onnx.ml"}  # the first is ONNX's own
@@ -82,11 +83,11 @@ def check_classes(expected: np.ndarray, outputs: np.ndarray) -> None:
 
 def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from a batched tensor to batched outputs, on one thread, in batches."""
-    session = _session(path)
+    opened = session(path.read_bytes())
 
     def run(tensor: np.ndarray) -> np.ndarray:
         batches = (tensor[at : at + BATCH] for at in range(0, len(tensor), BATCH))
-        return np.concatenate([session.run(["output"], {"input": one})[0] for one in batches])
+        return np.concatenate([opened.run(["output"], {"input": one})[0] for one in batches])
 
     return run
 
@@ -96,25 +97,24 @@ def latency_ms(path: Path, tensor: np.ndarray, requests: int = 200) -> float:
 
     tensor: real inputs (row, …), taken in turn.
     """
-    session = _session(path)
+    opened = session(path.read_bytes())
     seconds = []
     for number in range(requests):
         one = tensor[number % len(tensor)][None]
         started = time.perf_counter()
-        session.run(["output"], {"input": one})
+        opened.run(["output"], {"input": one})
         seconds.append(time.perf_counter() - started)
     return float(np.median(seconds)) * 1000
 
 
-def _session(path: Path):
+def session(graph: bytes) -> "onnxruntime.InferenceSession":
+    """Open a graph as the service does: on the CPU with one thread."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; it phones home otherwise
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        Path(path).read_bytes(), options, providers=["CPUExecutionProvider"]
-    )
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def _convert_by_tracing(model: "keras.Model", path: Path) -> None:

@@ -1,15 +1,26 @@
 """From a Keras model's own graph to ONNX, node by node, on any backend and without TensorFlow.
 
-A layer is written by the function of its name in `onnx_layers` or `onnx_recurrent`, an operation
-of `keras.ops` by that in `onnx_operations`: a new one needs one function and one line in the table
-below it. Names are counted, not taken from the model: a seed gives the same bytes every time.
+A layer is written by the function of its name in the file of its kind (`onnx_layers` and those
+beside it), an operation of `keras.ops` by that in `onnx_operations` or `onnx_shapes`: a new one
+needs one function and one line in the table below it. Names are counted, not taken from the model:
+a seed gives the same bytes every time.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models import onnx_layers, onnx_operations, onnx_recurrent
+from models import (
+    onnx_activations,
+    onnx_affine,
+    onnx_attention,
+    onnx_convolutions,
+    onnx_layers,
+    onnx_operations,
+    onnx_recurrent,
+    onnx_shapes,
+)
 from models.errors import NotTranslated
 
 if TYPE_CHECKING:
@@ -18,8 +29,15 @@ if TYPE_CHECKING:
 
 OPSET = 18
 IR_VERSION = 8  # of the file format: the one that came with this opset
-LAYERS = onnx_layers.LAYERS | onnx_recurrent.LAYERS
-OPERATIONS = onnx_operations.OPERATIONS
+LAYERS = (
+    onnx_activations.LAYERS
+    | onnx_affine.LAYERS
+    | onnx_attention.LAYERS
+    | onnx_convolutions.LAYERS
+    | onnx_layers.LAYERS
+    | onnx_recurrent.LAYERS
+)
+OPERATIONS = onnx_operations.OPERATIONS | onnx_shapes.OPERATIONS
 
 
 class Graph:
@@ -31,12 +49,17 @@ class Graph:
         self.names: dict[int, str] = {}  # by the id of the Keras tensor
         # What there is with its channels first too: by its name that other name, and the rank.
         self.channels_first: dict[str, tuple[str, int]] = {}
+        self.steps_first: dict[str, str] = {}  # the same for the steps of a sequence
+        # What was looked up, (row, step, feature), by its name: the table, and the ids.
+        self.lookups: dict[str, tuple[str, str]] = {}
+        # The affine maps, by the name of what they give: how to write one, its kernel and bias.
+        self.affine: dict[str, tuple[Callable[..., str], np.ndarray, np.ndarray | None]] = {}
 
     def add(self, kind: str, *inputs, outputs: int = 1, **attributes) -> str | list[str]:
         """Add a node and return the name of its output, or names when there are several.
 
-        inputs: Keras tensors, names that `add` returned, arrays (kept as weights), lists of
-        integers (axes, shapes), None for what is left out.
+        inputs: Keras tensors of the model, names that `add` returned, arrays and tensors of the
+        backend (kept as weights), lists of integers (axes, shapes), None for what is left out.
         """
         import onnx
 
@@ -55,13 +78,15 @@ class Graph:
             return value
         if isinstance(value, np.ndarray | np.generic | list | tuple):
             return self._weight(np.asarray(value))
-        return self.names[id(value)]
+        if id(value) in self.names:
+            return self.names[id(value)]
+        return self._weight(_constant(value))
 
     def _weight(self, array: np.ndarray) -> str:
         import onnx
 
         name = f"weight_{len(self.weights)}"
-        self.weights.append(onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.weights.append(onnx.numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
 
@@ -77,9 +102,7 @@ def build(model: "keras.Model") -> "onnx.ModelProto":
         raise NotTranslated("The model has more than one input or output.")
     graph = Graph()
     _walk(graph, model, ["input"])
-    graph.nodes.append(
-        onnx.helper.make_node("Identity", [graph.names[id(model.outputs[0])]], ["output"])
-    )
+    _end_with(graph, graph.names[id(model.outputs[0])])
     nodes, weights = _needed(graph)
     ends = [_end("input", model.inputs[0])], [_end("output", model.outputs[0])]
     return onnx.helper.make_model(
@@ -143,6 +166,18 @@ def _function(called):
     return table[kind]
 
 
+def _end_with(graph: Graph, name: str) -> None:
+    """Call what has the name the output: a node of its own only for what no node gives."""
+    import onnx
+
+    if not any(name in node.output for node in graph.nodes):
+        graph.nodes.append(onnx.helper.make_node("Identity", [name], ["output"]))
+        return
+    for node in graph.nodes:
+        for names in (node.input, node.output):
+            names[:] = ["output" if one == name else one for one in names]
+
+
 def _needed(graph: Graph) -> tuple[list, list]:
     """Return the nodes and weights without what nothing reads, such as channels put last before a
     layer that wants them first."""
@@ -152,6 +187,15 @@ def _needed(graph: Graph) -> tuple[list, list]:
             nodes.append(node)
             read |= set(node.input)
     return nodes[::-1], [one for one in graph.weights if one.name in read]
+
+
+def _constant(value) -> np.ndarray:
+    """Return a tensor that stands beside the model, such as a mask made when it was built."""
+    import keras
+
+    if not keras.ops.is_tensor(value):
+        raise NotTranslated(f"A {type(value).__name__} from outside the model is read.")
+    return keras.ops.convert_to_numpy(value)
 
 
 def _keras_own(thing) -> bool:

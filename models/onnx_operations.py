@@ -1,4 +1,5 @@
-"""How each operation of `keras.ops` is written in ONNX: one function a kind, and the table of them.
+"""How the operations of `keras.ops` on values are written in ONNX: one function a kind, and the
+table of them.
 
 Each is called with the graph, the operation (which holds its settings) and the operation's own
 tensors and numbers, and returns the name of what it gives. Raises NotTranslated for a setting that
@@ -10,8 +11,8 @@ from functools import partial
 import numpy as np
 
 from models.errors import NotTranslated
-
-FIRST, LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+from models.onnx_activations import gelu as exact_gelu
+from models.onnx_activations import silu as composed_silu
 
 
 def unary(kind: str, graph, operation, x):
@@ -32,6 +33,39 @@ def not_equal(graph, operation, a, b):
     return graph.add("Not", binary("Equal", graph, operation, a, b))
 
 
+def logical(kind: str, graph, operation, a, b):
+    return graph.add(kind, *(_as(graph, one, "bool") for one in (a, b)))
+
+
+def logical_not(graph, operation, x):
+    return graph.add("Not", _as(graph, x, "bool"))
+
+
+def where(graph, operation, condition, a=None, b=None):
+    if a is None:
+        raise NotTranslated(f"{operation.name} asks for places, not for values.")
+    return graph.add("Where", _as(graph, condition, "bool"), *_promoted(graph, a, b))
+
+
+def clip(graph, operation, x):
+    bounds = [np.asarray(one, x.dtype) for one in (operation.x_min, operation.x_max)]
+    return graph.add("Clip", x, *bounds)
+
+
+def rsqrt(graph, operation, x):
+    return graph.add("Reciprocal", graph.add("Sqrt", x))
+
+
+def leaky_relu(graph, operation, x):
+    return graph.add("LeakyRelu", x, alpha=float(operation.negative_slope))
+
+
+def gelu(graph, operation, x):
+    if operation.approximate:
+        raise NotTranslated(f"{operation.name} is approximate: say approximate=False.")
+    return exact_gelu(graph, x)
+
+
 def _promoted(graph, a, b, floating: bool = False) -> list:
     import keras
 
@@ -42,9 +76,13 @@ def _promoted(graph, a, b, floating: bool = False) -> list:
 
 def _as(graph, value, kind: str):
     """Return a tensor or number in the given type."""
+    import keras
+
     if isinstance(value, int | float | np.ndarray | np.generic):
         return np.asarray(value, kind)
-    if not hasattr(value, "_keras_history"):
+    if keras.ops.is_tensor(value):  # made when the model was built
+        return keras.ops.convert_to_numpy(value).astype(kind)
+    if not isinstance(value, keras.KerasTensor):
         raise NotTranslated(f"An operation reads a {type(value).__name__} from outside the model.")
     return value if value.dtype == kind else _cast(graph, value, kind)
 
@@ -60,10 +98,55 @@ def _cast(graph, x, kind: str):
 
 
 def reduced(kind: str, graph, operation, x):
-    if operation.axis is None or not x.dtype.startswith("float"):
+    same = x.dtype.startswith("float") or (x.dtype == "int32" and kind != "ReduceMean")
+    if operation.axis is None or not same:
         raise NotTranslated(f"{operation.name} reduces every axis, or {x.dtype}.")
     axes = np.atleast_1d(operation.axis).tolist()
     return graph.add(kind, x, axes, keepdims=int(operation.keepdims))
+
+
+def variance(graph, operation, x):
+    if operation.axis is None:
+        raise NotTranslated(f"{operation.name} reduces every axis.")
+    axes = list(operation.axis)
+    mean = graph.add("ReduceMean", x, axes, keepdims=1)
+    apart = graph.add("Sub", x, mean)
+    square = graph.add("Mul", apart, apart)
+    return graph.add("ReduceMean", square, axes, keepdims=int(operation.keepdims))
+
+
+def deviation(graph, operation, x):
+    return graph.add("Sqrt", variance(graph, operation, x))
+
+
+def any_true(graph, operation, x):
+    import onnx
+
+    if operation.axis is None:
+        raise NotTranslated(f"{operation.name} reduces every axis.")
+    numbers = _cast(graph, _as(graph, x, "bool"), "int32")
+    found = graph.add("ReduceMax", numbers, list(operation.axis), keepdims=int(operation.keepdims))
+    return graph.add("Cast", found, to=onnx.TensorProto.BOOL)
+
+
+def cumulated(graph, operation, x):
+    if not isinstance(operation.axis, int) or operation.dtype not in (None, x.dtype):
+        raise NotTranslated(f"{operation.name} adds up every axis, or in another type.")
+    return graph.add("CumSum", x, np.int64(operation.axis))
+
+
+def filled(value: int, graph, operation, x):
+    kind = operation.dtype or x.dtype
+    return graph.add("Expand", np.asarray(value, kind), graph.add("Shape", x))
+
+
+def one_hot(graph, operation, x):
+    """All zero for a class that there is not."""
+    if operation.axis != -1 or operation.sparse:
+        raise NotTranslated(f"{operation.name} puts its classes elsewhere than last.")
+    classes = np.arange(operation.num_classes, dtype=x.dtype)
+    found = graph.add("Equal", graph.add("Unsqueeze", x, [-1]), classes)
+    return _cast(graph, found, operation.dtype or "float32")
 
 
 def along_axis(kind: str, graph, operation, x):
@@ -72,74 +155,27 @@ def along_axis(kind: str, graph, operation, x):
     return graph.add(kind, x, axis=operation.axis)
 
 
-def expand_dims(graph, operation, x):
-    return graph.add("Unsqueeze", x, np.atleast_1d(operation.axis).tolist())
-
-
-def squeeze(graph, operation, x):
-    if operation.axis is None:
-        raise NotTranslated(f"{operation.name} names no axis.")
-    return graph.add("Squeeze", x, np.atleast_1d(operation.axis).tolist())
-
-
-def stack(graph, operation, tensors):
-    parts = [graph.add("Unsqueeze", one, [operation.axis]) for one in tensors]
-    return graph.add("Concat", *parts, axis=operation.axis)
-
-
-def concatenate(graph, operation, tensors):
-    return graph.add("Concat", *tensors, axis=operation.axis)
-
-
-def reshape(graph, operation, x):
-    if operation.newshape[0] not in (-1, None):
-        raise NotTranslated(f"{operation.name} fixes the number of rows.")
-    return graph.add("Reshape", x, [-1, *operation.newshape[1:]])
-
-
-def transpose(graph, operation, x):
-    return graph.add("Transpose", x, perm=operation.axes or list(range(len(x.shape)))[::-1])
-
-
-def get_item(graph, operation, x, key):
-    """Slices and single places, one to an axis from the first on."""
-    keys = key if isinstance(key, tuple | list) else (key,)  # a list once it was saved
-    if not all(isinstance(one, slice | int) for one in keys):
-        raise NotTranslated(f"{operation.name} picks by something other than slices and numbers.")
-    bounds = [(axis, *_bounds(one)) for axis, one in enumerate(keys) if one != slice(None)]
-    if not bounds:
-        return x
-    axes, starts, ends, steps = map(list, zip(*bounds, strict=True))
-    x = graph.add("Slice", x, starts, ends, axes, steps)
-    single = [axis for axis, one in enumerate(keys) if isinstance(one, int)]
-    return graph.add("Squeeze", x, single) if single else x
-
-
-def _bounds(key: slice | int) -> tuple[int, int, int]:
-    """Return start, end and step as ONNX counts them."""
-    if isinstance(key, int):
-        return key, LAST if key == -1 else key + 1, 1
-    step = key.step or 1
-    first, last = (0, LAST) if step > 0 else (LAST, FIRST)
-    start = first if key.start is None else key.start
-    return start, last if key.stop is None else key.stop, step
-
-
 OPERATIONS = {
     "Absolute": partial(unary, "Abs"),
     "Add": partial(binary, "Add"),
+    "Any": any_true,
     "Cast": cast,
-    "Concatenate": concatenate,
+    "Clip": clip,
+    "Cumsum": cumulated,
     "Divide": divided,
     "Equal": partial(binary, "Equal"),
+    "Erf": partial(unary, "Erf"),
     "Exp": partial(unary, "Exp"),
-    "ExpandDims": expand_dims,
-    "GetItem": get_item,
+    "Gelu": gelu,
     "Greater": partial(binary, "Greater"),
     "GreaterEqual": partial(binary, "GreaterOrEqual"),
+    "LeakyRelu": leaky_relu,
     "Less": partial(binary, "Less"),
     "LessEqual": partial(binary, "LessOrEqual"),
     "Log": partial(unary, "Log"),
+    "LogicalAnd": partial(logical, "And"),
+    "LogicalNot": logical_not,
+    "LogicalOr": partial(logical, "Or"),
     "Matmul": partial(binary, "MatMul"),
     "Max": partial(reduced, "ReduceMax"),
     "Maximum": partial(binary, "Max"),
@@ -149,17 +185,24 @@ OPERATIONS = {
     "Multiply": partial(binary, "Mul"),
     "Negative": partial(unary, "Neg"),
     "NotEqual": not_equal,
+    "OneHot": one_hot,
+    "OnesLike": partial(filled, 1),
+    "Power": partial(binary, "Pow"),
+    "Reciprocal": partial(unary, "Reciprocal"),
     "Relu": partial(unary, "Relu"),
-    "Reshape": reshape,
+    "Rsqrt": rsqrt,
     "Sigmoid": partial(unary, "Sigmoid"),
+    "Silu": lambda graph, operation, x: composed_silu(graph, x),
     "Softmax": partial(along_axis, "Softmax"),
+    "Softplus": partial(unary, "Softplus"),
     "Sqrt": partial(unary, "Sqrt"),
     "Square": lambda graph, operation, x: graph.add("Mul", x, x),
-    "Squeeze": squeeze,
-    "Stack": stack,
+    "Std": deviation,
     "Subtract": partial(binary, "Sub"),
     "Sum": partial(reduced, "ReduceSum"),
     "Tanh": partial(unary, "Tanh"),
-    "Transpose": transpose,
     "TrueDivide": divided,
+    "Var": variance,
+    "Where": where,
+    "ZerosLike": partial(filled, 0),
 }

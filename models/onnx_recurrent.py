@@ -7,8 +7,9 @@ the last as (direction, sequence, unit).
 
 import numpy as np
 
+from models import onnx_steps as steps
 from models.errors import NotTranslated
-from models.onnx_layers import ACTIVATIONS, activation_name
+from models.onnx_activations import OPERATORS, name_of
 
 # The ONNX operator, and Keras' gates in the order of ONNX: LSTM i, f, c, o → i, o, f, c.
 KINDS = {"SimpleRNN": ("RNN", [0]), "GRU": ("GRU", [0, 1, 2]), "LSTM": ("LSTM", [0, 3, 1, 2])}
@@ -19,42 +20,50 @@ MERGES = {"sum": "ReduceSum", "ave": "ReduceMean", "mul": "ReduceProd"}
 
 def recurrent(graph, layer, x, initial_state=None):
     """SimpleRNN, GRU, LSTM; initial_state: one tensor (sequence, unit), or a list of them."""
-    states = [] if initial_state is None else initial_state
-    states = states if isinstance(states, list | tuple) else [states]
-    every, *last = _node(graph, [layer], x, states)
+    every, *last = _node(graph, [layer], x, initial_state)
     last = [graph.add("Squeeze", one, [0]) for one in last]
     if not layer.return_sequences:
         output = last[0]
     else:
-        output = graph.add("Transpose", graph.add("Squeeze", every, [1]), perm=[1, 0, 2])
+        output = graph.add("Squeeze", every, [1])
         if layer.go_backwards:  # Keras gives the states in the order in which they were made
-            output = graph.add("Slice", output, [-1], [np.iinfo(np.int64).min], [1], [-1])
+            output = graph.add("Slice", output, [-1], [np.iinfo(np.int64).min], [0], [-1])
+        output = steps.second(graph, output)
     return [output, *last] if layer.return_state else output
 
 
 def bidirectional(graph, layer, x, initial_state=None):
-    """One node that reads both ways; Keras, like ONNX, puts both in the order of time."""
+    """One node that reads both ways; Keras, like ONNX, puts both in the order of time.
+
+    initial_state: those of the way there, then those of the way back.
+    """
     there, back = layer.forward_layer, layer.backward_layer
-    if initial_state is not None or layer.return_state:
-        raise NotTranslated(f"{layer.name} is given states, or asked for them.")
     if type(there) is not type(back) or there.units != back.units:
         raise NotTranslated(f"{layer.name} has another layer for each direction.")
     if there.go_backwards or not back.go_backwards:
         raise NotTranslated(f"{layer.name} reads forward second.")
-    every, last, *_ = _node(graph, [there, back], x, [])
+    every, *last = _node(graph, [there, back], x, initial_state)
     if layer.return_sequences:
-        output = graph.add("Transpose", every, perm=[2, 0, 1, 3])
+        output = _both(graph, layer, graph.add("Transpose", every, perm=[0, 2, 1, 3]))
+        output = steps.second(graph, output)
     else:
-        output = graph.add("Transpose", last, perm=[1, 0, 2])
+        output = _both(graph, layer, graph.add("Transpose", last[0], perm=[1, 0, 2]))
+    if not layer.return_state:
+        return output
+    return [output, *(graph.add("Gather", one, np.int64(way)) for way in (0, 1) for one in last)]
+
+
+def _both(graph, layer, output: str) -> str:
+    """Merge what the two directions give, (…, direction, unit)."""
     if layer.merge_mode == "concat":
         kept = [0] * (1 + layer.return_sequences)
-        return graph.add("Reshape", output, [*kept, 2 * there.units])
+        return graph.add("Reshape", output, [*kept, 2 * layer.forward_layer.units])
     if layer.merge_mode not in MERGES:
         raise NotTranslated(f"{layer.name} gives its directions apart.")
     return graph.add(MERGES[layer.merge_mode], output, [-2], keepdims=0)
 
 
-def _node(graph, layers, x, states) -> list[str]:
+def _node(graph, layers, x, initial_state) -> list[str]:
     """Add the node of one layer, or of two that read there and back."""
     for layer in layers:
         if layer.stateful or type(layer).__name__ not in KINDS:
@@ -68,16 +77,28 @@ def _node(graph, layers, x, states) -> list[str]:
     options = {"linear_before_reset": int(layers[0].reset_after)} if kind == "GRU" else {}
     return graph.add(
         kind,
-        graph.add("Transpose", x, perm=[1, 0, 2]),
+        steps.first(graph, x),
         *weights,
         None,  # all sequences are of one length
-        *(graph.add("Unsqueeze", state, [0]) for state in states),
+        *_initial(graph, layers, initial_state),
         outputs=3 if kind == "LSTM" else 2,
         hidden_size=layers[0].units,
         direction="bidirectional" if len(layers) == 2 else backwards,
         **options,
         **_activations(kind, layers),
     )
+
+
+def _initial(graph, layers, states) -> list[str]:
+    """Return the states to start from, each kind of all directions in one."""
+    if states is None:
+        return []
+    states = states if isinstance(states, list | tuple) else [states]
+    states = [graph.add("Unsqueeze", state, [0]) for state in states]
+    if len(layers) == 1:
+        return states
+    kinds = len(states) // 2
+    return [graph.add("Concat", *states[kind::kinds], axis=0) for kind in range(kinds)]
 
 
 def _weights(cell, gates: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -111,12 +132,12 @@ def _activations(kind: str, layers) -> dict:
 
 
 def _inside(function) -> tuple[str, dict]:
-    name = activation_name(function)
+    name = name_of(function)
     if name == "linear":
         return "Affine", {"alpha": 1.0, "beta": 0.0}
     if name not in INSIDE:
         raise NotTranslated(f"ONNX has no {name} inside a recurrent layer.")
-    return ACTIVATIONS[name]
+    return OPERATORS[name]
 
 
 LAYERS = {

@@ -18,7 +18,13 @@ TRAINING = {
 OF_CLASSES = {"loss": "categorical_crossentropy", "class_weights": False}
 OF_SERIES = {"loss": "mean_absolute_error"}
 
-AUGMENTATION = {"image": {}, "sentiment": {}, "forecast": {}}
+AUGMENTATION = {
+    "image": dict.fromkeys(
+        ("flip", "rotation", "zoom", "shift", "crop", "brightness", "noise"), 0.0
+    ),
+    "sentiment": dict.fromkeys(("replace", "delete", "swap"), 0.0),
+    "forecast": {},
+}
 
 ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "softmax")
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "momentum")

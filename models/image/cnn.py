@@ -13,12 +13,10 @@ def build(
     filters: int = 32,
     units: int = 128,
     dropout: float = 0.4,
-    shift: float = 0.08,
 ):
     """Return an uncompiled keras.Model: two pooled convolutions of 3 x 3, then one dense layer.
 
     filters: of the first convolution; the second has twice as many.
-    shift: while training, pictures move at random by up to this share of their size.
     In: float32 (picture, height, width, channels), 0..1. Out: float32 (picture, class),
     probabilities.
     Source: LeCun, Bottou, Bengio and Haffner, Gradient-Based Learning Applied to Document
@@ -28,8 +26,7 @@ def build(
     from keras import layers
 
     pixels = keras.Input((height, width, channels), name="input")
-    x = layers.RandomTranslation(shift, shift, fill_mode="constant")(pixels)
-    x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+    x = layers.Conv2D(filters, 3, padding="same", activation="relu")(pixels)
     x = layers.MaxPooling2D(padding="same")(x)
     x = layers.Conv2D(2 * filters, 3, padding="same", activation="relu")(x)
     x = layers.MaxPooling2D(padding="same")(x)
