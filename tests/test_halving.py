@@ -12,7 +12,8 @@ RUN = ("run", "--task", "image", "--json")
 def project(tmp_path_factory):
     project = small(tmp_path_factory.mktemp("halving") / "project")
     with parameters(project) as params:
-        params["profiles"]["quick"]["first_look"] = {"share": 0.3, "epochs": 1, "keep": 1}
+        look = {"image": {"share": 0.5, "epochs": 2, "keep": 1}}
+        params["profiles"]["quick"]["first_look"] = look
     return project
 
 
@@ -47,8 +48,8 @@ def test_the_leaderboard_holds_the_baseline_and_who_got_what(project, first):
     board = answer(espalier(project, "compare", "--task", "image", "--json"))
     assert [(row["share"], row["champion"]) for row in board["rows"]] == [
         (1.0, True),
-        (0.3, False),
-        (0.3, False),
+        (0.5, False),
+        (0.5, False),
     ]
     [majority] = board["rivals"]
     assert (majority["name"], majority["kind"]) == ("majority", "baseline")

@@ -38,7 +38,8 @@ def project(tmp_path_factory):
     a first look at three architectures, a full fit for the best."""
     folder = small(tmp_path_factory.mktemp("scheduled") / "project")
     with parameters(folder) as params:
-        params["profiles"]["quick"]["first_look"] = {"share": 0.5, "epochs": 1, "keep": 1}
+        look = {"image": {"share": 0.5, "epochs": 1, "keep": 1}}
+        params["profiles"]["quick"]["first_look"] = look
     deployed = yaml.safe_load((folder / "prefect.yaml").read_text())
     wanted = {d["name"]: d for d in deployed["deployments"]}
     image = wanted["image"]

@@ -15,7 +15,8 @@ ASKED = ("image", "digits", HASH, FACTS, "quick")
 @pytest.fixture
 def first_look(monkeypatch) -> dict:
     look = {"share": 0.5, "epochs": 1, "keep": 2}
-    profiles = {"quick": {"first_look": look}, "full": {}, "half": {"first_look": {"keep": 2}}}
+    half = {"first_look": {"image": {"keep": 2}}}
+    profiles = {"quick": {"first_look": {"image": look}}, "full": {}, "half": half}
     monkeypatch.setattr(settings, "_read", lambda: {"profiles": profiles})
     return look
 
@@ -55,7 +56,7 @@ def test_a_profile_without_a_first_look_fits_all_in_full(first_look):
 
 def test_an_incomplete_first_look_is_told(first_look):
     with pytest.raises(settings.UsageError, match="it takes share, epochs and keep"):
-        settings.first_look("half")
+        settings.first_look("half", "image")
 
 
 def test_a_look_is_shown_below_the_full_fits_and_not_beside_its_own(home, tmp_path):
