@@ -1,8 +1,10 @@
-"""Fit every architecture once, where there is `models/` and JAX and nothing else.
+"""Fit every architecture of a task once, where there is `models/` and JAX and nothing else.
 
-`test_jax_alone` starts this in a folder and an environment of its own: python fit_alone.py OUT.
-For each architecture OUT/<task>/<arch> gets the model, its inputs, what else `Fitted` holds, and
-what the model makes of 256 test rows.
+    python fit_alone.py TASK OUT
+
+`test_jax_alone` runs this in a folder and an environment of its own. For each architecture
+OUT/<task>/<arch> gets the model, its inputs, what else `Fitted` holds, and what the model makes of
+256 test rows.
 """
 
 import importlib.util
@@ -30,16 +32,15 @@ SPLITS = {
 ABSENT = ("tensorflow", "onnx", "onnxruntime", "tf2onnx", "mlflow")
 
 
-def main(out: Path) -> None:
+def main(task: str, out: Path) -> None:
     import keras
 
     found = [name for name in ABSENT if importlib.util.find_spec(name)]
     if found or keras.backend.backend() != "jax":
         sys.exit(f"Not alone: {found} beside Keras on {keras.backend.backend()}.")
-    for task in architectures.TASKS:
-        splits = SPLITS[task]()
-        for arch in architectures.names(task):
-            fit(task, arch, splits, out / task / arch)
+    splits = SPLITS[task]()
+    for arch in architectures.names(task):
+        fit(task, arch, splits, out / task / arch)
 
 
 def fit(task: str, arch: str, splits: dict, folder: Path) -> None:
@@ -58,4 +59,4 @@ def fit(task: str, arch: str, splits: dict, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]))
