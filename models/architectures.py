@@ -2,7 +2,9 @@
 
 One file is one architecture: `models/<task>/<arch>.py` holds `build(...)`, whose keyword-only
 arguments are parameters, and the defaults `INPUTS` (of the inputs' `fit`) and `FIT` (of the
-training). A file laid there is found; nothing else has to be told.
+training); where some weights are statistics of the training rows, also `adapt(model, tensor,
+target)`, which sets them before the fit. A file laid there is found; nothing else has to be told.
+One name is set apart: the `GUARD` of each task is no rival of the others (`models/guard.py`).
 """
 
 import ast
@@ -17,24 +19,26 @@ from models import options
 from models.errors import UnknownName, WrongParameter
 
 TASKS = ("image", "sentiment", "forecast")
+GUARD = "autoencoder"
 
 # From the oldest and simplest to the newest; an architecture not named here comes after these.
 TEXTBOOK_ORDER = (
     "perceptron", "ann", "ann_batchnorm", "ann_dropout", "cnn", "deep_cnn", "simple_rnn", "lstm",
-    "gru", "deep_rnn", "deep_lstm", "deep_gru", "bilstm", "seq2seq", "autoencoder", "transformer",
+    "gru", "deep_rnn", "deep_lstm", "deep_gru", "bilstm", "seq2seq", "transformer",
 )  # fmt: skip
 
 _ROOM = Path(__file__).parent
-# What every run passes through, whatever its architecture.
+# What every run passes through, whatever its architecture; and the guards on their way.
 _SHARED = ("train", "measure", "package")
+_SHARED_BY_GUARDS = ("guard",)
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
 def names(task: str) -> list[str]:
-    """Return the architectures of a task in textbook order. Raises UnknownName."""
+    """Return the architectures that compete for a task, in textbook order. Raises UnknownName."""
     if task not in TASKS:
         raise UnknownName("task", task, TASKS)
-    found = {path.stem for path in (_ROOM / task).glob("[!_]*.py")}
+    found = {path.stem for path in (_ROOM / task).glob("[!_]*.py")} - {GUARD}
     ranks = {name: rank for rank, name in enumerate(TEXTBOOK_ORDER)}
     return sorted(found, key=lambda name: (ranks.get(name, len(ranks)), name))
 
@@ -42,7 +46,7 @@ def names(task: str) -> list[str]:
 def module(task: str, arch: str) -> ModuleType:
     """Import the file of one architecture; keras is imported only once it builds."""
     known = names(task)
-    if arch not in known:
+    if arch not in [*known, GUARD]:
         raise UnknownName(f"{task} architecture", arch, known)
     return importlib.import_module(f"models.{task}.{arch}")
 
@@ -86,7 +90,8 @@ def sources(task: str, arch: str) -> list[Path]:
     """
     module(task, arch)
     own = [_ROOM / task / f"{arch}.py", _ROOM / "augmentation" / f"{task}.py"]
-    return closure([*own, *(_ROOM / f"{name}.py" for name in _SHARED)])
+    shared = _SHARED_BY_GUARDS if arch == GUARD else _SHARED
+    return closure([*own, *(_ROOM / f"{name}.py" for name in shared)])
 
 
 def closure(files: Iterable[Path]) -> list[Path]:

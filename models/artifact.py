@@ -1,12 +1,16 @@
 """The folder that a trained model travels in, and the check that it is what was written.
 
     model.onnx  model.keras  inputs.json  [inputs.npz]  golden.json  manifest.json
+    [familiarity.onnx  familiarity.json]
 
+The last two are the guard of the model's dataset (`familiarity`), and one artifact in a thousand
+may be without: its answers then say nothing of it.
 `manifest.json` holds the sha256 of every other file; its own sha256 is kept elsewhere (in the
 published pointer, and as a tag of the registered version), so that nobody who can write to the
 folder can forge it. `check` comes before anything in the folder is parsed.
 
-This module imports the standard library, numpy and `models.inputs` only: the service loads it.
+This module imports the standard library, numpy, `models.inputs` and `models.familiarity` only: the
+service loads it.
 """
 
 import base64
@@ -18,12 +22,15 @@ from pathlib import Path
 
 import numpy as np
 
+from models import familiarity
+from models.familiarity import Familiarity
 from models.inputs import ImageInputs, InputError, SeriesInputs, TextInputs, from_spec
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 REQUIRED = frozenset({"model.onnx", "model.keras", "inputs.json", "golden.json"})
-FILES = REQUIRED | {"inputs.npz"}
+GUARD = ("familiarity.onnx", "familiarity.json")
+FILES = REQUIRED | {"inputs.npz", *GUARD}
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 1 << 30
 
@@ -83,6 +90,17 @@ def read_inputs(folder: Path) -> ImageInputs | TextInputs | SeriesInputs:
         return from_spec(fields, dict(arrays))
 
 
+def write_familiarity(folder: Path, guard: Familiarity) -> None:
+    """Write `familiarity.json`, what the guard's graph beside it is used with."""
+    (folder / "familiarity.json").write_bytes(to_json(guard.spec()))
+
+
+def read_familiarity(folder: Path) -> Familiarity | None:
+    """Read what `write_familiarity` wrote; None where there is no guard. `check` it first."""
+    path = Path(folder) / "familiarity.json"
+    return Familiarity.from_spec(json.loads(path.read_bytes())) if path.exists() else None
+
+
 def read_golden(folder: Path) -> list[dict]:
     """Read the golden requests: `[{"request": …, "answer": …}]`. `check` the folder first."""
     return json.loads((Path(folder) / "golden.json").read_bytes())
@@ -102,22 +120,27 @@ def payload(request: Mapping) -> tuple[bytes | str | list, dict]:
     return request["history"], options
 
 
-def replay(inputs, run: Callable[[np.ndarray], np.ndarray], golden: list[dict]) -> list[str]:
+def replay(inputs, answers: Callable[..., list[dict]], golden: list[dict]) -> list[str]:
     """Answer every golden request and return one sentence for each that came out differently.
 
-    run: the model, from a batched tensor to batched outputs.
+    answers: the model with its inputs, from raw inputs and options to an answer each.
     """
     complaints = []
     for number, entry in enumerate(golden, start=1):
         sent, options = payload(entry["request"])
         try:
-            answer = inputs.to_answers(run(inputs.to_tensor([sent])), **options)[0]
+            [answer] = answers([sent], **options)
         except InputError as error:
             complaints.append(f"Golden request {number} was refused: {error}")
             continue
-        if not inputs.agrees(entry["answer"], answer):
+        if not agree(inputs, entry["answer"], answer):
             complaints.append(f"Golden request {number}: {entry['answer']}, now {answer}")
     return complaints
+
+
+def agree(inputs, expected: Mapping, answer: Mapping) -> bool:
+    """Say whether two answers are equal: what the model says, and how familiar the input is."""
+    return inputs.agrees(expected, answer) and familiarity.agree(expected, answer)
 
 
 def to_json(content) -> bytes:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.errors import WrongData
+from models.errors import WrongData, WrongParameter
 from models.inputs import ImageInputs, SeriesInputs, TextInputs, Windows
 
 Inputs = ImageInputs | TextInputs | SeriesInputs
@@ -34,12 +34,15 @@ def share_of(split: Split, share: float, facts: Mapping) -> Split:
 
 
 def fit_inputs(split: Split, facts: Mapping, parameters: Mapping) -> Inputs:
-    """Fit the inputs of the dataset's task on the training split."""
+    """Fit the inputs of the dataset's task on the training split. Raises WrongParameter."""
     if facts["task"] == "image":
         return ImageInputs.fit(split["image"], facts["labels"], parameters["size"])
     if facts["task"] == "sentiment":
         words, length = parameters["words"], parameters["length"]
-        return TextInputs.fit(split["text"], facts["labels"], words, length)
+        ngrams = parameters.get("ngrams", 1)  # where order matters there is no such parameter
+        if ngrams > 2:
+            raise WrongParameter(f"ngrams must be 1 (words) or 2 (and pairs), not {ngrams!r}.")
+        return TextInputs.fit(split["text"], facts["labels"], words, length, ngrams)
     return SeriesInputs.fit(split["value"], facts["history"], facts["horizon"])
 
 

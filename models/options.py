@@ -22,7 +22,7 @@ AUGMENTATION = {
     "image": dict.fromkeys(
         ("flip", "rotation", "zoom", "shift", "crop", "brightness", "noise"), 0.0
     ),
-    "sentiment": {},
+    "sentiment": dict.fromkeys(("replace", "delete", "swap"), 0.0),
     "forecast": {},
 }
 

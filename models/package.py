@@ -2,7 +2,9 @@
 
 import base64
 import io
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 
 from models import artifact, export
 from models.examples import Inputs, Split, examples
+from models.familiarity import Run
 from models.inputs import MAX_CHARACTERS, decode_picture
 from models.train import Fitted, predict
 
@@ -17,12 +20,18 @@ PARITY_ROWS = 512
 
 
 def write(
-    folder: Path, fitted: Fitted, splits: Mapping[str, Split], facts: Mapping, identity: Mapping
+    folder: Path,
+    fitted: Fitted,
+    splits: Mapping[str, Split],
+    facts: Mapping,
+    identity: Mapping,
+    guard: Path | None = None,
 ) -> str:
     """Fill an empty folder with the artifact and return the sha256 of its manifest.
 
     splits: validation and test; up to 512 rows of each prove the ONNX graph equal to Keras.
     identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed.
+    guard: the folder that `models.guard.write` filled for the dataset.
     Raises ExportMismatch; then there is no manifest, and the folder is no artifact.
     """
     folder = Path(folder)
@@ -32,29 +41,52 @@ def write(
     for name in ("validation", "test"):
         check_parity(fitted, run, splits[name], facts)
     artifact.write_inputs(folder, fitted.inputs)
-    golden = golden_entries(fitted.inputs, run, splits["test"])
+    judge = None if guard is None else _guarded(folder, guard)
+    golden = golden_entries(fitted.inputs, run, splits["test"], judge)
     (folder / "golden.json").write_bytes(artifact.to_json(golden))
     return artifact.write_manifest(folder, identity)
 
 
-def golden_entries(inputs: Inputs, run, split: Split) -> list[dict]:
-    """Return requests from the split, odd ones among them, with the answers to expect."""
+def golden_entries(
+    inputs: Inputs, run: Run, split: Split, judge: Callable[..., list[dict]] | None = None
+) -> list[dict]:
+    """Return requests from the split, odd ones among them, with the answers to expect.
+
+    judge: what the guard says of raw inputs, the model's inputs and the tensor that these give.
+    """
     entries = []
     for request in _REQUESTS[inputs.kind](inputs, split):
         sent, options = artifact.payload(request)
-        answer = inputs.to_answers(run(inputs.to_tensor([sent])), **options)[0]
+        tensor = inputs.to_tensor([sent])
+        [answer] = inputs.to_answers(run(tensor), **options)
+        if judge is not None:
+            answer |= judge([sent], inputs, tensor)[0]
         entries.append({"request": request, "answer": answer})
     return entries
 
 
+def _guarded(folder: Path, guard: Path) -> Callable[..., list[dict]]:
+    """Copy the guard into the artifact, and return what it says of an input."""
+    for name in artifact.GUARD:
+        shutil.copyfile(guard / name, folder / name)
+    run = export.runner(folder / "familiarity.onnx")
+    return partial(artifact.read_familiarity(folder).judge, run)
+
+
 def check_parity(fitted: Fitted, run, split: Split, facts: Mapping) -> None:
     """Raise ExportMismatch unless `run` answers up to 512 rows of the split as the model does."""
-    tensor = examples(fitted.inputs, split, facts.get("stride", 1)).tensor
-    few = tensor[np.linspace(0, len(tensor) - 1, min(PARITY_ROWS, len(tensor))).astype(int)]
+    if fitted.inputs.kind != "series":  # whose windows are cut from unbroken rows
+        split = {name: _spread(column) for name, column in split.items()}
+    few = _spread(examples(fitted.inputs, split, facts.get("stride", 1)).tensor)
     expected, outputs = predict(fitted.model, few), run(few)
     export.check_parity(expected, outputs)
     if fitted.inputs.kind != "series":
         export.check_classes(expected, outputs)
+
+
+def _spread(rows: np.ndarray) -> np.ndarray:
+    """Return up to 512 of the rows, from the first to the last."""
+    return rows[np.linspace(0, len(rows) - 1, min(PARITY_ROWS, len(rows))).astype(int)]
 
 
 def _image_requests(inputs: Inputs, split: Split) -> list[dict]:

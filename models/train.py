@@ -52,12 +52,13 @@ def train(
     started = time.monotonic()
     used = share_of(splits["train"], parameters["share"], facts)
     inputs = fit_inputs(used, facts, parameters)
-    training = _examples("train", inputs, used, parameters.get("stride", 1))
-    validation = _examples("validation", inputs, splits["validation"], facts.get("stride", 1))
+    training = split_examples("train", inputs, used, parameters.get("stride", 1))
+    validation = split_examples("validation", inputs, splits["validation"], facts.get("stride", 1))
     keras.utils.set_random_seed(seed)
     batch_size = descent.batch_size(parameters, len(training.target))
     with devices.data_parallel(batch_size) as replicas:
-        model, learner = _built(task, arch, parameters, inputs)
+        model, learner = built(task, arch, parameters, inputs)
+        _adapt(model, task, arch, training)
         steps = parameters["epochs"] * (len(training.target) // batch_size)
         descent.compile_model(learner, task, parameters, steps, replicas)
         plan = epochs.Plan(
@@ -85,14 +86,15 @@ def predict(model: "keras.Model", tensor):
     return model.predict(tensor, batch_size=512, verbose=0)
 
 
-def _examples(name: str, inputs: Inputs, split: Split, stride: int) -> Examples:
+def split_examples(name: str, inputs: Inputs, split: Split, stride: int) -> Examples:
+    """Return the examples of a split; raises WrongData with the split's name."""
     try:
         return examples(inputs, split, stride)
     except WrongData as error:
         raise WrongData(f"The {name} split: {error}") from error
 
 
-def _built(task, arch, parameters: Mapping, inputs: Inputs) -> tuple["keras.Model", "keras.Model"]:
+def built(task, arch, parameters: Mapping, inputs: Inputs) -> tuple["keras.Model", "keras.Model"]:
     """Return the model, and the same model behind the layers that vary what it is trained on."""
     file = architectures.module(task, arch)
     chosen = {name: parameters[name] for name in architectures.build_defaults(file)}
@@ -104,11 +106,18 @@ def _built(task, arch, parameters: Mapping, inputs: Inputs) -> tuple["keras.Mode
         raise WrongParameter(f"{task}/{arch} cannot be built with {chosen}: {error}") from error
 
 
+def _adapt(model: "keras.Model", task: str, arch: str, training: Examples) -> None:
+    """Set the weights that an architecture takes from the training rows and does not learn."""
+    file = architectures.module(task, arch)
+    if hasattr(file, "adapt"):
+        file.adapt(model, training.tensor, training.target)
+
+
 def _in_full_precision(model, task, arch, parameters: Mapping, inputs: Inputs) -> "keras.Model":
     """What serves computes in float32, whatever precision the training steps had."""
     if parameters["precision"] == "float32":
         return model
-    plain, _ = _built(task, arch, {**parameters, "precision": "float32"}, inputs)
+    plain, _ = built(task, arch, {**parameters, "precision": "float32"}, inputs)
     plain.set_weights(model.get_weights())
     return plain
 

@@ -1,6 +1,6 @@
 """Package the published champions with the code that serves them, as a Bento.
 
-The Bento holds serving/, the two files that it shares with training, and the champions; it starts
+The Bento holds serving/, the files that it shares with training, and the champions; it starts
 with `bentoml serve espalier:latest` where this checkout and TensorFlow are not.
 """
 
@@ -22,7 +22,7 @@ from models import artifact
 from pipelines import environment, publish, settings
 
 NAME = "espalier"
-SHARED = ("models/__init__.py", "models/inputs.py", "models/artifact.py")
+SHARED = tuple(f"models/{name}.py" for name in ("__init__", "inputs", "familiarity", "artifact"))
 # What serving/ imports; all that these need is pinned with them.
 NEEDS = ("httptools", "numpy", "onnxruntime", "orjson", "pillow", "python-multipart", "uvloop")
 

@@ -10,7 +10,18 @@ import prefect
 from prefect.cache_policies import NO_CACHE
 
 from pipelines import dataset as data
-from pipelines import environment, halving, lock, plan, pool, promote, rivals, settings, tracking
+from pipelines import (
+    environment,
+    guard,
+    halving,
+    lock,
+    plan,
+    pool,
+    promote,
+    rivals,
+    settings,
+    tracking,
+)
 from pipelines import train as fitting
 from pipelines.plan import Fit
 from pipelines.tracking import Record
@@ -22,6 +33,7 @@ RETRIES = {"retries": 3, "retry_delay_seconds": [2, 10, 30]}
 version = prefect.task(data.version, cache_policy=NO_CACHE)
 push = prefect.task(data.push, cache_policy=NO_CACHE, **RETRIES)
 fetch = prefect.task(data.fetch, cache_policy=NO_CACHE, **RETRIES)
+ensure_guard = prefect.task(guard.ensure, cache_policy=NO_CACHE)
 fit_here = prefect.task(fitting.fit, cache_policy=NO_CACHE, task_run_name="fit {fit.arch}")
 score_rivals = prefect.task(rivals.score, cache_policy=NO_CACHE)
 consider = prefect.task(promote.consider, cache_policy=NO_CACHE)
@@ -55,6 +67,7 @@ def retrain(
             return outcome
         with tracking.parent(task, dataset, dataset_hash, profile, "retrain") as parent:
             score_rivals(task, dataset, dataset_hash, parent)
+            ensure_guard(task, dataset, dataset_hash, data.folder(dataset), parent)
             looks = rung(halving.looks(*asked), runner, parent)
             fits = rung(halving.fits(*asked, looks.records), runner, parent)
             consider(task, dataset, dataset_hash, fits.records)

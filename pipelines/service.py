@@ -85,7 +85,7 @@ def replay(url: str, task: str, folder: Path) -> int:
     inputs, golden = artifact.read_inputs(folder), artifact.read_golden(folder)
     for number, case in enumerate(golden, start=1):
         answer = ask(url, task, case["request"])
-        if not inputs.agrees(case["answer"], answer):
+        if not artifact.agree(inputs, case["answer"], answer):
             raise WrongModelError(
                 f"golden request {number} of {len(golden)} for {task} was answered {answer}, "
                 f"expected {case['answer']}"

@@ -23,7 +23,7 @@ from pipelines.plan import Fit
 MODEL = "model"
 SCORES = "scores"
 # What a child run is, and why it failed or was pruned, where it was.
-FIT, BASELINE, RIVAL = "fit", "baseline", "rival"
+FIT, BASELINE, RIVAL, GUARD = "fit", "baseline", "rival", "guard"
 FAILURE = "espalier.failure"
 PRUNED = "espalier.pruned"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones

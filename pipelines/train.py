@@ -13,6 +13,7 @@ from pipelines import (
     choose,
     console,
     environment,
+    guard,
     leaderboard,
     lock,
     plan,
@@ -113,9 +114,9 @@ def fit(fit: Fit, folder: Path, parent: str | None, watch: Watch | None = None) 
     """
     import mlflow
 
-    from models import measure
     from models import train as training
 
+    guarded = guard.ensure(fit.task, fit.dataset, fit.dataset_hash, folder, parent)
     dataset = prepared.read(folder)
     start, total = time.monotonic(), fit.parameters["epochs"]
     kept = environment.home() / "checkpoints" / f"{fit.fingerprint}.npz"
@@ -141,11 +142,7 @@ def fit(fit: Fit, folder: Path, parent: str | None, watch: Watch | None = None) 
         except PrunedError:
             kept.unlink(missing_ok=True)
             raise
-        scores = {
-            split: measure.evaluate(fitted, dataset.splits[split], dataset.facts)
-            for split in SCORED
-        }
-        _record_artifact(fit, fitted, dataset)
+        scores = _record_artifact(fit, fitted, dataset, guarded)
         tracking.log_scores(fit.task, choose.METRIC[fit.task][0], scores)
         _record_plots(fit, fitted, scores["test"], dataset.facts)
         mlflow.log_metrics(
@@ -160,22 +157,33 @@ def fit(fit: Fit, folder: Path, parent: str | None, watch: Watch | None = None) 
     return run_id
 
 
-def _record_artifact(fit: Fit, fitted, dataset) -> None:
-    """Write the artifact, prove it, time one request, and keep it with the run."""
+def _record_artifact(fit: Fit, fitted, dataset, guarded: guard.Guard) -> dict:
+    """Write the artifact, prove it, time one request, and keep it with the run.
+
+    Returns the `models.measure.Scores` of validation and test, measured on the graph that serves.
+    """
     import mlflow
 
-    from models import artifact, export, package
+    from models import artifact, export, measure, package
 
-    identity = asdict(fit)
+    identity = asdict(fit) | {"guard": guarded.fingerprint}
     del identity["profile"], identity["look"]
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         folder = Path(scratch)
-        digest = package.write(folder, fitted, dataset.splits, dataset.facts, identity)
+        digest = package.write(
+            folder, fitted, dataset.splits, dataset.facts, identity, guarded.folder
+        )
         requests = [artifact.payload(case["request"])[0] for case in artifact.read_golden(folder)]
         latency = export.latency_ms(folder / "model.onnx", fitted.inputs.to_tensor(requests))
         mlflow.log_artifacts(scratch, tracking.MODEL)
+        run, facts = export.runner(folder / "model.onnx"), dataset.facts
+        scores = {
+            split: measure.score(run, fitted.inputs, fitted.floor, dataset.splits[split], facts)
+            for split in SCORED
+        }
     mlflow.log_metric("latency_ms", latency)
     mlflow.set_tag("espalier.manifest_sha256", digest)
+    return scores
 
 
 def _record_plots(fit: Fit, fitted, test, facts: dict) -> None:

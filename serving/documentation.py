@@ -16,7 +16,7 @@ ERRORS = {
     "429": "Too much is coming in or waiting; try again after Retry-After seconds.",
     "503": "No model serves this task yet.",
 }
-STRING, NUMBER = {"type": "string"}, {"type": "number"}
+STRING, NUMBER, TRUTH = {"type": "string"}, {"type": "number"}, {"type": "boolean"}
 NUMBERS = {"type": "array", "items": NUMBER}
 SHARES = {"type": "object", "additionalProperties": NUMBER}
 MODEL = {
@@ -31,7 +31,16 @@ FAILURE = {
     },
 }
 FILE = {"type": "string", "format": "binary"}
-REVIEW = {"label": STRING, "score": NUMBER, "probabilities": SHARES}
+FAMILIAR = {
+    "familiar": TRUTH
+    | {"description": "Whether the input looks like what the model was trained on."},
+    "familiarity": NUMBER
+    | {
+        "description": "The share of unseen rows of the training data's kind that look at least as "
+        "odd (a conformal p-value); from 0.01 on an input is familiar."
+    },
+}
+REVIEW = {"label": STRING, "score": NUMBER, "probabilities": SHARES} | FAMILIAR
 
 
 def documentation(description: dict, tasks: tuple[str, ...]) -> Route:
@@ -92,7 +101,7 @@ _OPERATIONS = {
     "image": _operation(
         "Which class is this picture?",
         _PICTURES | _FORM,
-        _answered(label=STRING, probabilities=SHARES),
+        _answered(label=STRING, probabilities=SHARES, **FAMILIAR),
         ERRORS,
     ),
     "sentiment": _operation(
@@ -104,7 +113,7 @@ _OPERATIONS = {
     "forecast": _operation(
         "What are the next values of this series, and how sure are we?",
         _json(_SERIES, example=_HISTORY),
-        _answered(forecast=NUMBERS, lower=NUMBERS, upper=NUMBERS, level=NUMBER),
+        _answered(forecast=NUMBERS, lower=NUMBERS, upper=NUMBERS, level=NUMBER, **FAMILIAR),
         ERRORS,
     ),
 }

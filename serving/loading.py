@@ -13,8 +13,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from models import artifact
+from models.familiarity import Run
 from serving.graphs import check_graph
-from serving.model import Model, open_session
+from serving.model import Guard, Model, open_graph
 
 MAX_POINTER_BYTES = 1 << 16
 MAX_GRAPH_BYTES = 1 << 28  # 256 MiB; the largest of the sixteen architectures has a few
@@ -38,8 +39,8 @@ def load(pointer: Path, task: str) -> Model:
     folder = pointer.parent / published["artifact"]
     digest = published["manifest_sha256"]
     manifest = _step("its files are not those that were published", artifact.check, folder, digest)
-    graph = _step("its graph is not one that may be served", _read_graph, folder, manifest)
-    model = _step("its graph cannot be opened", _open, published, manifest, folder, graph)
+    graphs = _step("its graph is not one that may be served", _read_graphs, folder, manifest)
+    model = _step("its graph cannot be opened", _open, published, manifest, folder, graphs)
     return _step("its answers differ from its golden answers", _proven, model, folder, task)
 
 
@@ -67,19 +68,26 @@ def _read_pointer(pointer: Path) -> dict[str, str]:
     return published
 
 
-def _read_graph(folder: Path, manifest: dict) -> bytes:
-    size = manifest["files"]["model.onnx"]["bytes"]
-    if size > MAX_GRAPH_BYTES:
-        raise ValueError(f"model.onnx has {size} bytes; at most {MAX_GRAPH_BYTES} are served.")
-    graph = (folder / "model.onnx").read_bytes()
-    check_graph(graph)
-    return graph
+def _read_graphs(folder: Path, manifest: dict) -> dict[str, bytes]:
+    """Return the graphs by their files' names: the model's, and the guard's where there is one."""
+    graphs = {}
+    for name in sorted(manifest["files"]):
+        if name.endswith(".onnx"):
+            size = manifest["files"][name]["bytes"]
+            if size > MAX_GRAPH_BYTES:
+                raise ValueError(f"{name} has {size} bytes; at most {MAX_GRAPH_BYTES} are served.")
+            graphs[name] = (folder / name).read_bytes()
+            check_graph(graphs[name])
+    return graphs
 
 
-def _open(published: dict, manifest: dict, folder: Path, graph: bytes) -> Model:
-    inputs = artifact.read_inputs(folder)
-    name, version = published["name"], published["version"]
-    return Model(name, version, manifest, inputs, open_session(graph))
+def _open(published: dict, manifest: dict, folder: Path, graphs: dict[str, bytes]) -> Model:
+    inputs, familiarity = artifact.read_inputs(folder), artifact.read_familiarity(folder)
+    run = open_graph(graphs["model.onnx"])
+    guard = None
+    if familiarity is not None:
+        guard = Guard(familiarity, open_graph(graphs["familiarity.onnx"]))
+    return Model(published["name"], published["version"], manifest, inputs, run, guard)
 
 
 def _proven(model: Model, folder: Path, task: str) -> Model:
@@ -90,12 +98,18 @@ def _proven(model: Model, folder: Path, task: str) -> Model:
     things = [artifact.payload(entry["request"])[0] for entry in golden]
     if not things:
         raise ValueError("The artifact has no golden requests: nothing proves its answers.")
-    outputs = model.run(model.inputs.to_tensor(things))
-    if len(outputs) != len(things) or not np.isfinite(outputs).all():
-        raise ValueError(f"A batch of {len(things)} gave {outputs.shape} with {outputs.min()}.")
-    if complaints := artifact.replay(model.inputs, model.run, golden):
+    _check_batch(model.run, model.inputs.to_tensor(things))
+    if model.guard is not None:
+        _check_batch(model.guard.run, model.guard.familiarity.inputs.to_tensor(things))
+    if complaints := artifact.replay(model.inputs, model.answers, golden):
         raise ValueError("; ".join(complaints))
     return replace(model, seconds=_one_request_seconds(model, things[0]))
+
+
+def _check_batch(run: Run, tensor: np.ndarray) -> None:
+    outputs = run(tensor)
+    if len(outputs) != len(tensor) or not np.isfinite(outputs).all():
+        raise ValueError(f"A batch of {len(tensor)} gave {outputs.shape} with {outputs.min()}.")
 
 
 def _one_request_seconds(model: Model, thing) -> float:

@@ -1,12 +1,20 @@
-"""A loaded model: from raw inputs to answers through ONNX Runtime, on one thread."""
+"""A loaded model and its guard: from raw inputs to answers through ONNX Runtime, on one thread."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
 
+from models.familiarity import Familiarity, Run
 from models.inputs import ImageInputs, InputError, SeriesInputs, TextInputs
+
+
+class Guard(NamedTuple):
+    """What says whether an input looks like the training data."""
+
+    familiarity: Familiarity
+    run: Run
 
 
 @dataclass(frozen=True)
@@ -17,19 +25,22 @@ class Model:
     version: str
     manifest: dict[str, Any]
     inputs: ImageInputs | TextInputs | SeriesInputs
-    session: onnxruntime.InferenceSession
+    run: Run
+    guard: Guard | None  # an artifact may come without
     seconds: float = 0.0  # one request's way through it, measured at the warm-up
-
-    def run(self, tensor: np.ndarray) -> np.ndarray:
-        """Return the graph's output for a batch."""
-        return self.session.run(["output"], {"input": tensor})[0]
 
     def answers(self, things: list, **options) -> list[dict]:
         """Answer raw inputs, one answer each; raises InputError."""
-        outputs = self.run(self.inputs.to_tensor(things))
+        tensor = self.inputs.to_tensor(things)
+        outputs = self.run(tensor)
         if not np.isfinite(outputs).all():
             raise InputError("no_finite_answer", "The model has no finite answer to this input.")
-        return self.inputs.to_answers(outputs, **options)
+        answers = self.inputs.to_answers(outputs, **options)
+        if self.guard is not None:
+            familiarity, run = self.guard
+            judged = familiarity.judge(run, things, self.inputs, tensor)
+            answers = [answer | one for answer, one in zip(answers, judged, strict=True)]
+        return answers
 
     @property
     def identity(self) -> dict[str, str]:
@@ -41,10 +52,15 @@ class Model:
         }
 
 
-def open_session(graph: bytes) -> onnxruntime.InferenceSession:
+def open_graph(graph: bytes) -> Run:
     """Open a graph on the CPU with one thread: requests are the parallel work, not operators."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    def run(tensor: np.ndarray) -> np.ndarray:
+        return session.run(["output"], {"input": tensor})[0]
+
+    return run

@@ -1,10 +1,119 @@
-"""Texts that could as well have been written: layers for the training step alone."""
+"""Texts that could as well have been written: layers for the training step alone.
+
+Each word is changed or not on its own; all parameters are chances, from 0, off, to 1:
+    replace  that a word with synonyms in `synonyms.py` gives way to one of them
+    delete   that a word is left out; the last word of a text stays
+    swap     that a word changes places with the next
+Padding stays on the left and is never taken for a word.
+
+Source: Wei and Zou, EDA: Easy Data Augmentation Techniques for Boosting Performance on Text
+Classification Tasks, EMNLP 2019.
+"""
 
 from collections.abc import Mapping
 
-from models.inputs import TextInputs
+import keras
+import numpy as np
+from keras import ops, random
+
+from models import options
+from models.augmentation.synonyms import GROUPS
+from models.errors import WrongParameter
+from models.inputs import PADDING, TextInputs
 
 
-def layers(parameters: Mapping, inputs: TextInputs) -> list:
-    """Return the Keras layers that are switched on, in the order in which they work."""
-    return []
+def layers(parameters: Mapping, inputs: TextInputs) -> list[keras.layers.Layer]:
+    """Return the Keras layers that are switched on, in the order in which they work.
+
+    Each takes and gives int32 (text, length) word ids. Raises WrongParameter.
+    """
+    chosen = {name: parameters[name] for name in options.AUGMENTATION["sentiment"]}
+    for name, value in chosen.items():
+        if value > 1:
+            raise WrongParameter(f"{name} is a chance: it must be at most 1, not {value!r}.")
+        if value and inputs.pairs is not None:
+            raise WrongParameter(
+                f"{name} changes words in their order, which ngrams=2 does not keep: "
+                f"set ngrams=1, or {name}=0."
+            )
+    switched = []
+    if chosen["replace"]:
+        switched.append(Replaced(chosen["replace"], synonyms(inputs)))
+    if chosen["delete"]:
+        switched.append(Shortened(chosen["delete"]))
+    if chosen["swap"]:
+        switched.append(Swapped(chosen["swap"]))
+    return switched
+
+
+def synonyms(inputs: TextInputs) -> np.ndarray:
+    """Return int32 (id, choice): for each id those that may stand for it, repeated to fill the row;
+    for one without synonyms itself."""
+    known = [[inputs.ids[word] for word in group if word in inputs.ids] for group in GROUPS]
+    others = {
+        word: [other for other in group if other != word]
+        for group in known
+        if len(group) > 1
+        for word in group
+    }
+    # 12 is a multiple of 1, 2, 3 and 4: each synonym of a word comes equally often.
+    choices = np.repeat(np.arange(inputs.sizes()["words"], dtype=np.int32)[:, None], 12, axis=1)
+    for word, row in others.items():
+        choices[word] = np.resize(row, 12)
+    return choices
+
+
+class Chance(keras.layers.Layer):
+    """A layer that does something to each word with the same chance."""
+
+    def __init__(self, chance: float, **layer_options):
+        super().__init__(**layer_options)
+        self.chance = chance
+        self.seed_generator = random.SeedGenerator()
+
+    def drawn(self, ids):
+        """Return bool (text, length): the words that were drawn, never padding."""
+        numbers = random.uniform(ops.shape(ids), seed=self.seed_generator)
+        return ops.logical_and(numbers < self.chance, ids != PADDING)
+
+
+class Replaced(Chance):
+    """Put a synonym in a word's place."""
+
+    def __init__(self, chance: float, choices: np.ndarray, **layer_options):
+        super().__init__(chance, **layer_options)
+        self.choices = choices
+
+    def call(self, ids, training=False):
+        if not training:
+            return ids
+        count = self.choices.shape[1]
+        choice = random.randint(ops.shape(ids), 0, count, seed=self.seed_generator)
+        return ops.where(self.drawn(ids), ops.take(self.choices.ravel(), ids * count + choice), ids)
+
+
+class Shortened(Chance):
+    """Leave words out and move the others to the right, over their places."""
+
+    def call(self, ids, training=False):
+        if not training:
+            return ids
+        places = ops.arange(ids.shape[1])
+        left_out = ops.logical_and(self.drawn(ids), places < ids.shape[1] - 1)
+        ids = ops.where(left_out, PADDING, ids)
+        return _sorted_by(ids, ops.where(ids == PADDING, places - ids.shape[1], places))
+
+
+class Swapped(Chance):
+    """Put words behind their right neighbours."""
+
+    def call(self, ids, training=False):
+        if not training:
+            return ids
+        places = 2 * ops.arange(ids.shape[1])
+        return _sorted_by(ids, ops.where(self.drawn(ids), places + 3, places))
+
+
+def _sorted_by(ids, keys):
+    """Return each text's ids in the order of their keys, int32 (text, length), no two alike."""
+    return ops.take_along_axis(ids, ops.argsort(keys, axis=1), axis=1)

@@ -1,7 +1,7 @@
 """Simple recurrent network (Elman) over groups of words, pooled over time."""
 
 INPUTS = {"words": 20_000, "length": 400}
-FIT = {"epochs": 5, "batch_size": 128, "learning_rate": 1e-3, "patience": 2}
+FIT = {"epochs": 4, "batch_size": 128, "learning_rate": 2e-3, "patience": 2}
 
 
 def build(
@@ -11,7 +11,7 @@ def build(
     *,
     dimensions: int = 32,
     group: int = 4,
-    units: int = 32,
+    units: int = 64,
     dropout: float = 0.3,
 ):
     """Return an uncompiled keras.Model: embedding, means of `group` words, recurrence, mean over
@@ -19,8 +19,8 @@ def build(
 
     dimensions: of a word's vector. group: neighbouring words read as one step.
     In: int32 (text, length), word ids, 0 is padding. Out: float32 (text, class), probabilities.
-    Source: Elman, Finding Structure in Time, Cognitive Science, 1990; pooling
-    over time: Collobert et al., JMLR 2011.
+    Source: Elman, Finding Structure in Time, Cognitive Science, 1990; pooling over time:
+    Collobert et al., JMLR 2011.
     """
     import keras
     from keras import layers

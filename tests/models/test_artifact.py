@@ -164,18 +164,18 @@ def test_arrays_are_written_alike_every_time(tmp_path):
 def test_a_replay_tells_which_golden_answer_changed():
     inputs = SeriesInputs(2, 2, 0.0, 1.0, np.ones((9, 2), np.float32))
 
-    def double(tensor):
-        return 2 * tensor
+    def answers(things, **options):
+        return inputs.to_answers(2 * inputs.to_tensor(things), **options)
 
     requests = [{"history": [1.0, 2.0]}, {"history": [3.0, 4.0], "horizon": 1, "level": 0.005}]
     golden = []
     for request in requests:
         sent, options = artifact.payload(request)
-        answer = inputs.to_answers(double(inputs.to_tensor([sent])), **options)[0]
+        answer = answers([sent], **options)[0]
         golden.append({"request": request, "answer": answer})
-    assert artifact.replay(inputs, double, golden) == []
+    assert artifact.replay(inputs, answers, golden) == []
     golden[1]["answer"]["forecast"][0] += 0.01
     golden.append({"request": {"history": [1.0]}, "answer": golden[0]["answer"]})
-    changed, refused = artifact.replay(inputs, double, golden)
+    changed, refused = artifact.replay(inputs, answers, golden)
     assert changed.startswith("Golden request 2:")
     assert "refused: history has 1 values" in refused

@@ -224,6 +224,55 @@ def test_the_commonest_words_are_the_vocabulary():
     assert tied == TextInputs.fit(["x", "z y x"], ("negative", "positive"), words=9, length=3)
 
 
+PAIRED = TextInputs(4, TEXT.vocabulary, TEXT.labels, np.array([[2, 4], [3, 2], [3, 4]], np.int32))
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("good film", [2, 4, 6]),
+        ("good good film good film", [2, 4, 6]),  # a set: each once
+        ("film good", [2, 4]),  # no pair that is known
+        ("good bad film good", [2, 3, 4, 8]),
+        ("bad film and bad good film", [1, 2, 3, 4, 6, 7]),  # the last four words alone
+        ("bad", [3]),
+        ("unheard unheard", [1]),
+        (":-)", [1]),
+    ],
+)
+def test_words_and_pairs_become_a_set_of_ids(text, ids):
+    tensor = PAIRED.to_tensor([text])
+    assert tensor.dtype == np.int32
+    assert tensor.tolist() == [[0] * (8 - len(ids)) + ids]
+
+
+def test_the_commonest_words_and_pairs_are_the_vocabulary():
+    texts = ["a b a b c", "a b c"]  # a 3, b 3, c 2; a b 3, b c 2, b a 1
+    fitted = TextInputs.fit(texts, ("negative", "positive"), words=6, length=5, ngrams=2)
+    assert fitted.vocabulary == ("a", "b", "c")
+    assert fitted.pairs.tolist() == [[2, 3]]
+    assert fitted.sizes() == {"words": 6, "length": 10, "classes": 2}
+    every = TextInputs.fit(texts, ("negative", "positive"), words=99, length=5, ngrams=2)
+    assert every.pairs.tolist() == [[2, 3], [3, 2], [3, 4]]
+    for words in (1, 2, 3):
+        few = TextInputs.fit(texts, ("negative", "positive"), words, length=5, ngrams=2)
+        assert few.pairs.shape == (0, 2)
+        assert few.to_tensor(["a b"])[0, -1] in (1, 2)
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.sampled_from("abcde"), max_size=9), max_size=5), st.integers(1, 40))
+def test_a_pair_is_known_only_with_both_its_words(texts, words):
+    texts = [" ".join(one) for one in texts]
+    fitted = TextInputs.fit(texts, ("negative", "positive"), words, length=20, ngrams=2)
+    assert len(fitted.vocabulary) + len(fitted.pairs) <= max(words - 2, 0)
+    assert ((fitted.pairs >= 2) & (fitted.pairs < len(fitted.vocabulary) + 2)).all()
+    for text in filter(None, texts):
+        ids = fitted.to_tensor([text])[0]
+        assert (ids < fitted.sizes()["words"]).all()
+        assert (np.diff(ids[ids > 0]) > 0).all()
+
+
 @pytest.mark.parametrize("text", ["", " \n\t", "\u2003"])
 def test_an_empty_text_is_refused(text):
     assert "The text is empty" in refused("empty_text", TEXT.to_tensor, [text])
@@ -443,9 +492,13 @@ def test_forecasts_are_compared_in_scaled_values():
     assert not SERIES.agrees(expected, expected | {"lower": [math.nan] * 3})
 
 
-@pytest.mark.parametrize("inputs", [GREY, TEXT, SERIES])
+@pytest.mark.parametrize("inputs", [GREY, TEXT, PAIRED, SERIES])
 def test_a_spec_makes_an_equal_object(inputs):
     fields, arrays = inputs.spec()
     again = module.from_spec(json.loads(json.dumps(fields)), arrays)
     assert again == inputs
     assert again.kind == inputs.kind
+    again_fields, again_arrays = again.spec()
+    assert again_fields == fields
+    assert again_arrays.keys() == arrays.keys()
+    assert all(np.array_equal(again_arrays[name], array) for name, array in arrays.items())

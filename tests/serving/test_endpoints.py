@@ -7,6 +7,7 @@ import pytest
 import tiny
 
 NAMES = {"name", "version", "fingerprint"}
+FAMILIAR = {"familiar", "familiarity"}
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
@@ -18,7 +19,7 @@ def test_a_picture_of_any_kind_is_classified(client, format, size, mode):
     )
     assert response.status_code == 200, response.text
     answer = response.json()
-    assert set(answer) == {"label", "probabilities", "model", "request_id"}
+    assert set(answer) == {"label", "probabilities", "model", "request_id"} | FAMILIAR
     assert list(answer["probabilities"]) == list(tiny.DIGITS)
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert answer["label"] == max(answer["probabilities"], key=answer["probabilities"].get)
@@ -35,7 +36,7 @@ def test_a_form_with_one_file_is_the_same_picture(client):
 
 def test_a_text_is_judged(client):
     answer = client.post("/v1/sentiment", json={"text": "A good, GREAT film.<br />"}).json()
-    assert set(answer) == {"label", "score", "probabilities", "model", "request_id"}
+    assert set(answer) == {"label", "score", "probabilities", "model", "request_id"} | FAMILIAR
     assert answer["score"] == answer["probabilities"]["positive"]
     assert answer["label"] in ("negative", "positive")
 
@@ -47,12 +48,13 @@ def test_many_texts_are_judged_in_their_order(client):
     for text, result in zip(texts[:4], answer["results"][:4], strict=True):
         alone = client.post("/v1/sentiment", json={"text": text}).json()
         assert result["score"] == pytest.approx(alone["score"], abs=1e-6)
+        assert result["familiarity"] == alone["familiarity"]
     assert len(answer["results"]) == 256
 
 
 def test_a_series_goes_on(client):
     answer = client.post("/v1/forecast", json={"history": tiny.history()}).json()
-    assert set(answer) == {"forecast", "lower", "upper", "level", "model", "request_id"}
+    assert set(answer) == {"forecast", "lower", "upper", "level", "model", "request_id"} | FAMILIAR
     assert len(answer["forecast"]) == tiny.HORIZON
     assert answer["level"] == 0.95
     assert np.all(np.less(answer["lower"], answer["forecast"]))
@@ -73,6 +75,36 @@ def test_only_the_last_values_of_a_history_count(client):
     answer = client.post("/v1/forecast", json=longer).json()
     expected = client.post("/v1/forecast", json={"history": tiny.history()}).json()
     assert answer["forecast"] == expected["forecast"]
+
+
+def test_what_looks_like_the_training_data_is_familiar(client):
+    def ask(path, **body) -> tuple[bool, float]:
+        answer = client.post(path, **body).json()
+        return answer["familiar"], answer["familiarity"]
+
+    png = {"headers": {"Content-Type": "image/png"}}
+    for usual, odd in [
+        (
+            ask("/v1/image", content=tiny.picture(), **png),
+            ask("/v1/image", content=tiny.white(), **png),
+        ),
+        (
+            ask("/v1/sentiment", json={"text": "good, great, fine " * 9}),
+            ask("/v1/sentiment", json={"text": "Ein langer und langweiliger Film. " * 9}),
+        ),
+        (
+            ask("/v1/forecast", json={"history": tiny.history()}),
+            ask("/v1/forecast", json={"history": [-1e4, 1e4] * 12}),
+        ),
+    ]:
+        assert usual[0] is True
+        assert 0.01 <= usual[1] <= 1
+        assert odd == (False, 1 / 201)
+
+
+def test_each_of_several_texts_is_familiar_or_not(client):
+    answer = client.post("/v1/sentiment", json={"texts": ["good " * 16, "xyz " * 16]}).json()
+    assert [result["familiar"] for result in answer["results"]] == [True, False]
 
 
 def test_the_models_are_listed(client):

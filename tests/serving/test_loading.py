@@ -11,11 +11,11 @@ from models import artifact
 from models.inputs import InputError
 from serving.champions import Champions
 from serving.loading import Refused, load
-from serving.model import open_session
+from serving.model import open_graph
 
 
 def publish_with(home, task="image", **written):
-    """Publish an artifact some of whose content is given: golden or graph."""
+    """Publish an artifact some of whose content is given: golden, graph or guard."""
     folder = home / "published" / "artifacts" / "new"
     folder.mkdir(parents=True)
     digest = tiny.write(folder, task, 0, **written)
@@ -36,7 +36,9 @@ def test_a_good_one_loads(tmp_path, task):
     assert model.seconds > 0
     sent, options = artifact.payload(tiny.REQUESTS[task][1])
     expected = artifact.read_golden(tiny.publish(tmp_path, task))[1]["answer"]
-    assert model.inputs.agrees(expected, model.answers([sent], **options)[0])
+    answer = model.answers([sent], **options)[0]
+    assert artifact.agree(model.inputs, expected, answer)
+    assert answer["familiar"] is expected["familiar"]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,40 @@ def test_a_file_that_is_no_graph(tmp_path):
         load(tmp_path / "published" / "image.json", "image")
 
 
+@pytest.mark.parametrize(
+    ("guard", "reason"),
+    [
+        (b"no graph", "its graph"),
+        (tiny.guard_of("image", output=np.nan).SerializeToString(), "gave .* with nan"),
+        (tiny.guard_of("image", output=3).SerializeToString(), "Golden request 1"),
+        (tiny.graph_of("image").SerializeToString(), "Golden request 1"),
+    ],
+    ids=["bytes", "nan", "other errors", "another graph"],
+)
+def test_a_guard_that_says_nothing_of_worth(tmp_path, guard, reason):
+    golden = artifact.read_golden(tiny.publish(tmp_path / "good", "image"))
+    publish_with(tmp_path, guard=guard, golden=golden)
+    with pytest.raises(Refused, match=reason):
+        load(tmp_path / "published" / "image.json", "image")
+
+
+def test_a_guard_without_its_graph(tmp_path):
+    publish_with(tmp_path, guarded=False)
+    folder = next((tmp_path / "published" / "artifacts").iterdir())
+    artifact.write_familiarity(folder, tiny.familiarity_of("image"))
+    (folder / "manifest.json").unlink()
+    digest = artifact.write_manifest(folder, {"task": "image"})
+    tiny.point(tmp_path, "image", "1", folder.rename(folder.with_name(digest)).name)
+    with pytest.raises(Refused, match=r"familiarity\.onnx"):
+        load(tmp_path / "published" / "image.json", "image")
+
+
+def test_an_artifact_without_a_guard_answers_all_the_same(tmp_path):
+    publish_with(tmp_path, guarded=False)
+    model = load(tmp_path / "published" / "image.json", "image")
+    assert set(model.answers([tiny.picture()])[0]) == {"label", "probabilities"}
+
+
 def test_an_artifact_that_proves_nothing(tmp_path):
     publish_with(tmp_path, golden=[])
     with pytest.raises(Refused, match="no golden requests"):
@@ -90,7 +126,7 @@ def test_answers_that_are_not_finite_are_no_answers(tmp_path):
     good = load(tmp_path / "published" / "forecast.json", "forecast")
     graph = tiny.graph_of("forecast", output=np.nan).SerializeToString()
     with pytest.raises(InputError, match="no finite answer"):
-        replace(good, session=open_session(graph)).answers([tiny.history()])
+        replace(good, run=open_graph(graph)).answers([tiny.history()])
 
 
 class TestFolders:

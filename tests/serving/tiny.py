@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from models import artifact
+from models.familiarity import Familiarity
 from models.inputs import ImageInputs, SeriesInputs, TextInputs
 
 DIGITS = tuple("0123456789")
@@ -56,14 +57,24 @@ def point(home: Path, task: str, version: str, digest: str) -> Path:
     return pointer.parent / "artifacts" / digest
 
 
-def write(folder: Path, task: str, seed: int, golden=None, graph=None) -> str:
-    """Write a whole artifact and return its manifest's sha256."""
+def write(
+    folder: Path, task: str, seed: int, golden=None, graph=None, guard=None, guarded: bool = True
+) -> str:
+    """Write a whole artifact and return its manifest's sha256.
+
+    golden, graph, guard: instead of its own. guarded: whether it has a guard.
+    """
     inputs = INPUTS[task]()
     model = graph if graph is not None else graph_of(task, seed).SerializeToString()
     (folder / "model.onnx").write_bytes(model)
     (folder / "model.keras").write_bytes(b"not read by the service")
     artifact.write_inputs(folder, inputs)
-    golden = golden if golden is not None else golden_of(inputs, model, REQUESTS[task])
+    if guarded:
+        judging = guard if guard is not None else guard_of(task).SerializeToString()
+        (folder / "familiarity.onnx").write_bytes(judging)
+        artifact.write_familiarity(folder, familiarity_of(task))
+    if golden is None:
+        golden = golden_of(inputs, model, REQUESTS[task], task if guarded else None)
     (folder / "golden.json").write_bytes(artifact.to_json(golden))
     identity = {
         "task": task,
@@ -77,14 +88,67 @@ def write(folder: Path, task: str, seed: int, golden=None, graph=None) -> str:
     return artifact.write_manifest(folder, identity)
 
 
-def golden_of(inputs, model: bytes, requests: list[dict]) -> list[dict]:
-    session = onnxruntime.InferenceSession(model)
-    golden = []
+def golden_of(inputs, model: bytes, requests: list[dict], guarded: str | None = None) -> list[dict]:
+    """Requests with the model's answers; guarded: the task whose guard has a say in them."""
+    run, golden = _runner(model), []
     for request in requests:
         sent, options = artifact.payload(request)
-        output = session.run(["output"], {"input": inputs.to_tensor([sent])})[0]
-        golden.append({"request": request, "answer": inputs.to_answers(output, **options)[0]})
+        tensor = inputs.to_tensor([sent])
+        answer = inputs.to_answers(run(tensor), **options)[0]
+        if guarded:
+            judging = _runner(guard_of(guarded).SerializeToString())
+            answer |= familiarity_of(guarded).judge(judging, [sent], inputs, tensor)[0]
+        golden.append({"request": request, "answer": answer})
     return golden
+
+
+def _runner(graph: bytes):
+    session = onnxruntime.InferenceSession(graph)
+    return lambda tensor: session.run(["output"], {"input": tensor})[0]
+
+
+def guard_of(task: str, output: float | None = None) -> onnx.ModelProto:
+    """A guard that minds brightness, unknown words, or the distance from the mean.
+
+    output: a number that every error is instead.
+    """
+    kind, shape = {
+        "image": (TensorProto.FLOAT, (8, 8, 1)),
+        "sentiment": (TensorProto.INT32, (16,)),
+        "forecast": (TensorProto.FLOAT, (HISTORY,)),
+    }[task]
+    nodes = [helper.make_node("Abs", ["input"], ["minded"])]
+    if task == "sentiment":
+        nodes = [
+            helper.make_node("Equal", ["input", "unknown"], ["found"]),
+            helper.make_node("Cast", ["found"], ["minded"], to=TensorProto.FLOAT),
+        ]
+    nodes += [
+        helper.make_node("Flatten", ["minded"], ["flat"]),
+        helper.make_node("ReduceMean", ["flat"], ["error"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["error", "factor"], ["output"]),
+    ]
+    weights = {
+        "unknown": np.array(1, np.int32),
+        "factor": np.array(1 if output is None else output, np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "guard",
+        [helper.make_tensor_value_info("input", kind, [None, *shape])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [None, 1])],
+        [numpy_helper.from_array(weight, name) for name, weight in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def familiarity_of(task: str) -> Familiarity:
+    """Errors up to what the golden requests have; of texts the guard knows fewer words."""
+    inputs, largest = INPUTS[task](), {"image": 0.8, "sentiment": 0.4, "forecast": 1.5}[task]
+    if task == "sentiment":
+        inputs = replace(inputs, vocabulary=WORDS[:3])
+    errors = np.linspace(0, largest, 200, dtype=np.float32)[:, None]
+    return Familiarity.calibrate(inputs, errors)
 
 
 def graph_of(task: str, seed: int = 0, output: float | None = None) -> onnx.ModelProto:
@@ -150,6 +214,13 @@ def picture(format: str = "PNG", size: int = 8, mode: str = "L", seed: int = 0) 
     pixels = rng.integers(0, 256, (size, size, *channels), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format)
+    return buffer.getvalue()
+
+
+def white() -> bytes:
+    """An encoded picture without anything on it."""
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8), "white").save(buffer, "PNG")
     return buffer.getvalue()
 
 

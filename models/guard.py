@@ -1,0 +1,127 @@
+"""Fit the guard of a dataset: the autoencoder whose error says whether an input looks like it.
+
+It is trained by the same loop as every architecture, towards an error of 0, and then calibrated on
+the validation rows. One guard serves all models of a dataset's version.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models import architectures, artifact, descent, epochs, export
+from models.epochs import OnEpoch, Rows
+from models.errors import ExportMismatch
+from models.examples import Examples, Split, examples, fit_inputs, share_of
+from models.familiarity import SLACK, Familiarity
+from models.train import built, predict, split_examples
+
+if TYPE_CHECKING:
+    import keras
+
+SEED = 0
+MOST_ROWS = 5_000  # of the training split: more take longer, and the guard knows little more
+PARITY_ROWS = 512
+
+
+@dataclass(frozen=True)
+class FittedGuard:
+    """A trained autoencoder, and what its errors mean."""
+
+    model: "keras.Model"
+    familiarity: Familiarity
+    history: list[dict[str, float]]  # one entry an epoch: loss, val_loss
+    seconds: float
+
+
+def parameters(task: str, facts: Mapping) -> dict:
+    """Return the complete parameters of a dataset's guard: of large data it takes a part.
+
+    facts: the dataset's, with the rows of its training split.
+    """
+    rows = facts["rows"]["train"]
+    if task == "forecast":  # neighbouring windows say nearly the same
+        part = {"stride": math.ceil(rows / MOST_ROWS)}
+    else:
+        part = {"share": min(1.0, MOST_ROWS / rows)}
+    return architectures.resolve(task, architectures.GUARD, part, facts)
+
+
+def fit(
+    task: str,
+    parameters: Mapping,
+    splits: Mapping[str, Split],
+    facts: Mapping,
+    on_epoch: OnEpoch | None = None,
+) -> FittedGuard:
+    """Return the autoencoder with the weights of its best validation loss, calibrated.
+
+    parameters: from `parameters`. splits: train and validation, as prepared.
+    on_epoch: called after each epoch with its number, from 1, and its metrics.
+    Raises what `train.train` raises.
+    """
+    import keras
+
+    started = time.monotonic()
+    used = share_of(splits["train"], parameters["share"], facts)
+    inputs = fit_inputs(used, facts, parameters)
+    training = split_examples("train", inputs, used, parameters.get("stride", 1))
+    validation = split_examples("validation", inputs, splits["validation"], facts.get("stride", 1))
+    keras.utils.set_random_seed(SEED)
+    model, learner = built(task, architectures.GUARD, parameters, inputs)
+    history = _trained(learner, parameters, training, validation, on_epoch)
+    familiarity = Familiarity.calibrate(inputs, predict(model, validation.tensor))
+    return FittedGuard(model, familiarity, history, time.monotonic() - started)
+
+
+def write(folder: Path, fitted: FittedGuard, split: Split, facts: Mapping) -> float:
+    """Write the guard's files into `folder`: those that travel with each champion, and the Keras
+    model for whoever wants its codes. Returns the share of the split that looks familiar.
+
+    split: the test split; up to 512 of its rows prove the ONNX graph equal to Keras.
+    Raises ExportMismatch.
+    """
+    fitted.model.save(folder / "autoencoder.keras")
+    export.to_onnx(fitted.model, folder / "familiarity.onnx")
+    artifact.write_familiarity(folder, fitted.familiarity)
+    tensor = examples(fitted.familiarity.inputs, split, facts.get("stride", 1)).tensor
+    errors = export.runner(folder / "familiarity.onnx")(tensor)
+    _check_parity(predict(fitted.model, tensor[:PARITY_ROWS]), errors[:PARITY_ROWS])
+    return float(np.mean([one["familiar"] for one in fitted.familiarity.to_answers(errors)]))
+
+
+def _trained(
+    model, parameters: Mapping, training: Examples, validation: Examples, on_epoch
+) -> list[dict[str, float]]:
+    """Bring the error down to 0: what the model gives is its loss already."""
+    batch_size = descent.batch_size(parameters, len(training.tensor))
+    steps = parameters["epochs"] * (len(training.tensor) // batch_size)
+    # There is no class to be right about, as there is none in a forecast.
+    descent.compile_model(model, "forecast", parameters, steps)
+    plan = epochs.Plan(
+        arch=architectures.GUARD,
+        seed=SEED,
+        epochs=parameters["epochs"],
+        batch_size=batch_size,
+        patience=parameters["patience"],
+    )
+    rows = (
+        Rows(part.tensor, np.zeros((len(part.tensor), 1), np.float32), None)
+        for part in (training, validation)
+    )
+    history, _ = epochs.run(model, *rows, plan, on_epoch)
+    return history
+
+
+def _check_parity(expected: np.ndarray, errors: np.ndarray) -> None:
+    """Raise ExportMismatch unless the errors are equal as `Familiarity` reads them."""
+    difference = np.abs(expected - errors).max() / np.median(expected)
+    if not difference <= SLACK:
+        raise ExportMismatch(
+            f"The guard's ONNX graph differs from Keras by {difference:.1e} of a usual error; "
+            f"{SLACK} is allowed."
+        )

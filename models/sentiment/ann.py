@@ -1,0 +1,36 @@
+"""Feed-forward network over the average of a text's word vectors."""
+
+INPUTS = {"words": 20_000, "length": 400}
+FIT = {"epochs": 5, "batch_size": 128, "learning_rate": 3e-3, "patience": 2}
+
+
+def build(
+    words: int,
+    length: int,
+    classes: int,
+    *,
+    dimensions: int = 32,
+    units: int = 64,
+    depth: int = 2,
+    activation: str = "relu",
+    dropout: float = 0.3,
+):
+    """Return an uncompiled keras.Model: embedding, mean over the words, `depth` hidden layers.
+
+    dimensions: of a word's vector.
+    In: int32 (text, length), word ids, 0 is padding. Out: float32 (text, class), probabilities.
+    Source: Iyyer et al., Deep Unordered Composition Rivals Syntactic Methods for Text
+    Classification, ACL 2015.
+    """
+    import keras
+    from keras import layers, ops
+
+    ids = keras.Input((length,), dtype="int32", name="input")
+    present = ops.expand_dims(ops.cast(ops.not_equal(ids, 0), "float32"), -1)
+    x = layers.Embedding(words, dimensions)(ids) * layers.Dropout(dropout)(present)
+    x = ops.sum(x, axis=1) / ops.maximum(ops.sum(present, axis=1), 1)
+    for _ in range(depth):
+        x = layers.Dense(units, activation=activation)(x)
+        x = layers.Dropout(dropout)(x)
+    probabilities = layers.Dense(classes, activation="softmax", name="output")(x)
+    return keras.Model(ids, probabilities, name="ann")

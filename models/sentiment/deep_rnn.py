@@ -1,0 +1,39 @@
+"""Several simple recurrent layers (Elman) over groups of words, pooled over time."""
+
+INPUTS = {"words": 20_000, "length": 400}
+FIT = {"epochs": 4, "batch_size": 128, "learning_rate": 2e-3, "patience": 2}
+
+
+def build(
+    words: int,
+    length: int,
+    classes: int,
+    *,
+    dimensions: int = 32,
+    group: int = 8,
+    units: int = 64,
+    depth: int = 2,
+    dropout: float = 0.3,
+):
+    """Return an uncompiled keras.Model: embedding, means of `group` words, `depth` recurrences,
+    mean over time.
+
+    dimensions: of a word's vector. group: neighbouring words read as one step.
+    depth: recurrent layers, each reading what the one before it gives.
+    In: int32 (text, length), word ids, 0 is padding. Out: float32 (text, class), probabilities.
+    Source: Elman, Finding Structure in Time, Cognitive Science, 1990; stacked:
+    Graves, Mohamed and Hinton, Speech Recognition with Deep Recurrent Neural Networks, ICASSP 2013.
+    """
+    import keras
+    from keras import layers
+
+    ids = keras.Input((length,), dtype="int32", name="input")
+    x = layers.Embedding(words, dimensions)(ids)
+    x = layers.Dropout(dropout)(x)
+    x = layers.AveragePooling1D(group, padding="same")(x)
+    for _ in range(depth):
+        x = layers.SimpleRNN(units, return_sequences=True)(x)
+    x = layers.GlobalAveragePooling1D()(x)
+    x = layers.Dropout(dropout)(x)
+    probabilities = layers.Dense(classes, activation="softmax", name="output")(x)
+    return keras.Model(ids, probabilities, name="deep_rnn")

@@ -1,0 +1,54 @@
+"""One transformer block over groups of words, averaged over the text."""
+
+INPUTS = {"words": 20_000, "length": 400}
+FIT = {"epochs": 4, "batch_size": 128, "learning_rate": 3e-3, "patience": 2}
+
+
+def build(
+    words: int,
+    length: int,
+    classes: int,
+    *,
+    dimensions: int = 32,
+    group: int = 4,
+    heads: int = 2,
+    units: int = 64,
+    dropout: float = 0.3,
+):
+    """Return an uncompiled keras.Model: embedding, means of `group` words and their positions, one
+    encoder block, mean over the text. Neither the attention nor the mean looks at padding.
+
+    dimensions: of a word's vector. group: neighbouring words read as one step.
+    heads: of the attention, each as wide as a word's vector. units: of the feed-forward layer.
+    In: int32 (text, length), word ids, 0 is padding. Out: float32 (text, class), probabilities.
+    Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017; normalised before each part:
+    Xiong et al., On Layer Normalization in the Transformer Architecture, ICML 2020.
+    """
+    import keras
+    import numpy as np
+    from keras import layers, ops
+
+    ids = keras.Input((length,), dtype="int32", name="input")
+    x = layers.Embedding(words, dimensions)(ids)
+    x = layers.Dropout(dropout)(x)
+    x = layers.AveragePooling1D(group, padding="same")(x)
+    present = ops.expand_dims(ops.cast(ops.not_equal(ids, 0), "float32"), -1)
+    present = layers.MaxPooling1D(group, padding="same")(present)  # (text, step, 1)
+    seen = ops.expand_dims(ops.squeeze(ops.greater(present, 0), -1), 1)  # (text, 1, step)
+    steps = x.shape[1]
+    places = ops.cast(ops.squeeze(present, -1) * 0, "int32") + np.arange(steps, dtype="int32")
+    x = x + layers.Embedding(steps, dimensions)(places)
+
+    y = layers.LayerNormalization()(x)
+    y = layers.MultiHeadAttention(heads, dimensions, dropout=dropout)(y, y, attention_mask=seen)
+    x = x + y
+    y = layers.LayerNormalization()(x)
+    y = layers.Dense(units, activation="relu")(y)
+    y = layers.Dropout(dropout)(y)
+    x = x + layers.Dense(dimensions)(y)
+
+    x = layers.LayerNormalization()(x) * present
+    x = ops.sum(x, axis=1) / ops.maximum(ops.sum(present, axis=1), 1)
+    x = layers.Dropout(dropout)(x)
+    probabilities = layers.Dense(classes, activation="softmax", name="output")(x)
+    return keras.Model(ids, probabilities, name="transformer")

@@ -1,0 +1,121 @@
+"""The guard of small real data: it knows rows like those it was trained on, and little else."""
+
+import keras
+import numpy as np
+import pytest
+from small_data import FACTS
+
+from models import architectures, artifact, export, guard, package
+from models import train as training
+from models.errors import ExportMismatch, WrongData
+
+ODD = {
+    "image": lambda random: random.integers(0, 256, (20, 8, 8, 1), np.uint8),
+    "sentiment": lambda random: [
+        " ".join("".join(random.choice(list("abcdefgh"), 6)) for _ in range(15)) for _ in range(20)
+    ],
+    "forecast": lambda random: random.choice([0.0, 500.0], (20, 24)),
+}
+each_task = pytest.mark.parametrize("task", list(ODD))
+
+
+def facts_of(task: str, splits) -> dict:
+    rows = {name: len(next(iter(split.values()))) for name, split in splits[task].items()}
+    return FACTS[task] | {"rows": rows}
+
+
+def fit(task: str, splits, **changes) -> guard.FittedGuard:
+    facts = facts_of(task, splits)
+    small = {"epochs": 30} | ({"words": 60, "length": 20} if task == "sentiment" else {})
+    parameters = guard.parameters(task, facts) | small | changes
+    return guard.fit(task, parameters, splits[task], facts)
+
+
+@pytest.fixture(scope="module")
+def fitted(splits):
+    return {task: fit(task, splits) for task in ODD}
+
+
+@pytest.fixture(scope="module")
+def written(splits, fitted, tmp_path_factory):
+    """Task → the folder with the guard's files, and the share of test rows that look familiar."""
+    folders = {}
+    for task, one in fitted.items():
+        folder = tmp_path_factory.mktemp(task)
+        folders[task] = folder, guard.write(folder, one, splits[task]["test"], FACTS[task])
+    return folders
+
+
+def scored(folder, things) -> list[dict]:
+    known = artifact.read_familiarity(folder)
+    run = export.runner(folder / "familiarity.onnx")
+    return known.to_answers(run(known.inputs.to_tensor(things)))
+
+
+@each_task
+def test_test_rows_look_familiar(task, written):
+    assert written[task][1] >= 0.97
+
+
+@each_task
+def test_what_no_training_row_is_like_looks_unfamiliar(task, written):
+    odd = ODD[task](np.random.default_rng(0))
+    assert not any(answer["familiar"] for answer in scored(written[task][0], odd))
+
+
+@each_task
+def test_the_code_is_a_layer_of_its_own(task, written, splits):
+    model = keras.saving.load_model(written[task][0] / "autoencoder.keras", safe_mode=True)
+    coded = keras.Model(model.input, model.get_layer("code").output)
+    known = artifact.read_familiarity(written[task][0])
+    tensor = training.split_examples("test", known.inputs, splits[task]["test"], 1).tensor
+    codes = coded.predict(tensor[:9], verbose=0)
+    assert codes.shape == (9, architectures.defaults(task, architectures.GUARD)["code"])
+    assert len(np.unique(codes, axis=0)) > 1
+
+
+def test_equal_data_gives_an_equal_guard(splits, fitted):
+    again = fit("forecast", splits)
+    first = fitted["forecast"]
+    assert np.array_equal(again.familiarity.errors, first.familiarity.errors)
+
+
+@pytest.mark.parametrize(
+    ("task", "rows", "expected"),
+    [
+        ("image", 2000, {"share": 1.0}),
+        ("image", 50_000, {"share": 0.1}),
+        ("forecast", 2000, {"stride": 1}),
+        ("forecast", 50_001, {"stride": 11}),
+    ],
+)
+def test_of_large_data_it_takes_a_part(task, rows, expected):
+    parameters = guard.parameters(task, FACTS[task] | {"rows": {"train": rows}})
+    assert expected.items() <= parameters.items()
+
+
+def test_data_that_is_too_short_is_said_with_its_split(splits):
+    short = {name: rows[:20] for name, rows in splits["forecast"]["validation"].items()}
+    with pytest.raises(WrongData, match="The validation split: No unbroken stretch"):
+        fit("forecast", {"forecast": splits["forecast"] | {"validation": short}})
+
+
+def test_a_graph_with_other_errors_is_refused():
+    errors = np.random.default_rng(0).random((50, 1))
+    guard._check_parity(errors, errors * (1 + 1e-5))
+    for other in (errors * 1.01, errors * np.nan):
+        with pytest.raises(ExportMismatch, match="The guard's ONNX graph differs"):
+            guard._check_parity(errors, other)
+
+
+@each_task
+def test_it_travels_with_a_model_and_its_golden_answers(task, splits, written, tmp_path):
+    facts = facts_of(task, splits)
+    parameters = architectures.resolve(task, "perceptron", {"epochs": 1}, facts)
+    model = training.train(task, "perceptron", parameters, splits[task], facts, 0)
+    identity = {"task": task, "dataset": "small", "fingerprint": "f" * 64}
+    digest = package.write(tmp_path, model, splits[task], facts, identity, written[task][0])
+    assert set(artifact.GUARD) <= artifact.check(tmp_path, digest)["files"].keys()
+    golden = artifact.read_golden(tmp_path)
+    assert all({"familiar", "familiarity"} <= entry["answer"].keys() for entry in golden)
+    assert {entry["answer"]["familiar"] for entry in golden} == {True, False} or task != "image"
