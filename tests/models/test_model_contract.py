@@ -61,8 +61,16 @@ WEIGHTS = {
     ("sentiment", "bilstm"): 50 * 32 + 2 * _lstm(32, 64) + 129 * 3,
     ("sentiment", "transformer"): 50 * 32 + 3 * 32 + _encoder(32, 2, 64) + 33 * 3,
     ("forecast", "perceptron"): 22 * 5,
-    ("forecast", "ann"): 22 * 128 + 129 * 128 + 129 * 5,
-    ("forecast", "lstm"): _lstm(12, 32) + 33 * 5,
+    ("forecast", "ann"): 22 * 64 + 65 * 64 + 65 * 64 + 65 * 5,
+    ("forecast", "cnn"): 7 * 32 + 97 * 32 * 3 + 33 * 64 + 65 * 5,
+    ("forecast", "simple_rnn"): _rnn(2, 64) + 65 * 5,
+    ("forecast", "lstm"): _lstm(2, 64) + 65 * 5,
+    ("forecast", "gru"): _gru(2, 64) + 65 * 5,
+    ("forecast", "deep_rnn"): _rnn(4, 48) + _rnn(48, 48) + 49 * 5,
+    ("forecast", "deep_gru"): _gru(4, 48) + _gru(48, 48) + 49 * 5,
+    ("forecast", "seq2seq"): _gru(4, 48) + _gru(48, 48) + 49,
+    # Ten steps of two values, seen in two ways each; and their places.
+    ("forecast", "transformer"): (5 + 10) * 32 + _encoder(32, 2, 64) + 321 * 5,
     # Down to a code of 32, from pictures of 2 x 3 with 16 channels, and back.
     ("image", "autoencoder"): 10 * 8 + 73 * 16 + 97 * 32 + 33 * 96 + 145 * 8 + 73 * 1,
     ("sentiment", "autoencoder"): 50 * 8 + 9 * 49,
