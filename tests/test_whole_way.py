@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from project import (
+    KEPT,
     answer,
     begun,
     command,
@@ -31,7 +32,7 @@ from project import (
     write_reviews,
 )
 
-from models import architectures, artifact
+from models import artifact
 from pipelines import service
 
 DATASETS = {"image": "digits", "sentiment": "reviews", "forecast": "levels"}
@@ -131,7 +132,7 @@ def test_one_parent_keeps_the_data_that_it_used(project, champions, task):
 def test_every_fit_is_on_record(project, champions, task):
     [parent] = runs(project, task, DATASETS[task], "retrain")
     fits = runs(project, task, DATASETS[task], "fit")
-    assert {fit.data.tags["espalier.arch"] for fit in fits} == set(architectures.names(task))
+    assert {fit.data.tags["espalier.arch"] for fit in fits} == set(KEPT[task])
     for fit in fits:
         tags, metrics = fit.data.tags, fit.data.metrics
         assert fit.info.status == "FINISHED"
