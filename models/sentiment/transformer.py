@@ -1,7 +1,7 @@
 """One transformer block over groups of words, averaged over the text."""
 
 INPUTS = {"words": 20_000, "length": 400}
-FIT = {"epochs": 3, "batch_size": 128, "learning_rate": 3e-3, "patience": 2}
+FIT = {"epochs": 2, "batch_size": 128, "learning_rate": 3e-3, "patience": 2}
 
 
 def build(
