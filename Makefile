@@ -7,7 +7,7 @@ READY := .venv/.ready$(if $(EXTRA),-$(EXTRA))
 # The stages of dvc.yaml and the tools call `python` and each other by name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: setup run serve test test-slow check bench lock
+.PHONY: setup run serve test test-slow check bench bench-train lock
 
 setup: $(READY)
 
@@ -20,6 +20,9 @@ serve: $(READY)
 # Ratios from paired runs in one session; see benchmarks/README.md.
 bench: $(READY)
 	@python -m benchmarks.inference
+
+bench-train: $(READY)
+	@python -m benchmarks.training
 
 test: $(READY)
 	@pytest -m "not slow"

@@ -59,7 +59,7 @@ WEIGHTS = {
     ("sentiment", "deep_lstm"): 50 * 32 + _lstm(32, 64) + _lstm(64, 64) + 65 * 3,
     ("sentiment", "deep_gru"): 50 * 32 + _gru(32, 64) + _gru(64, 64) + 65 * 3,
     ("sentiment", "bilstm"): 50 * 32 + 2 * _lstm(32, 64) + 129 * 3,
-    ("sentiment", "transformer"): 50 * 32 + 5 * 32 + _encoder(32, 2, 64) + 33 * 3,
+    ("sentiment", "transformer"): 50 * 32 + 3 * 32 + _encoder(32, 2, 64) + 33 * 3,
     ("forecast", "perceptron"): 22 * 5,
     ("forecast", "ann"): 22 * 128 + 129 * 128 + 129 * 128 + 129 * 5,
     ("forecast", "cnn"): 7 * 32 + 97 * 32 * 3 + 33 * 64 + 65 * 5,

@@ -1,0 +1,136 @@
+"""Training beside the plain Keras script of a textbook; what tracking costs; what a request costs.
+
+    make bench-train      (python -m benchmarks.training; needs mnist, imdb and digits prepared)
+
+For each script of `benchmarks/textbook` and each seed in turn: the script, then `espalier train
+--profile best` of the same architecture on the same data, each in a process of its own. Then the
+seconds that a fit takes beside the fitting itself, and the table of `benchmarks.latency`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from statistics import mean
+
+from rich.table import Table
+
+from benchmarks import latency
+from pipelines import console, environment, plan, tracking
+from pipelines import dataset as data
+from pipelines import train as training
+
+SEEDS = 3
+# script: task, architecture, dataset
+TEXTBOOK = {
+    "mnist_ann": ("image", "ann", "mnist"),
+    "mnist_cnn": ("image", "cnn", "mnist"),
+    "imdb_simple_rnn": ("sentiment", "simple_rnn", "imdb"),
+    "imdb_lstm": ("sentiment", "lstm", "imdb"),
+    "digits_ann": ("image", "ann", "digits"),
+}
+LONG_SECONDS = 60
+
+
+def main() -> None:
+    plain = dict(os.environ)  # a textbook's reader has none of our variables set
+    with tempfile.TemporaryDirectory(prefix="espalier-bench-") as home:
+        os.environ["ESPALIER_HOME"] = home
+        environment.apply()
+        console.out().print(textbook_table(plain))
+        console.out().print(overhead_table())
+    console.out().print(latency.table(latency.pairs()))
+
+
+def textbook_table(plain: dict[str, str]) -> Table:
+    """The same or a better score, in which share of the seconds: means over the seeds."""
+    scripts = {name: [] for name in TEXTBOOK}
+    rows = {}
+    for seed in range(SEEDS):
+        for name, what in TEXTBOOK.items():
+            scripts[name].append(_answer(["benchmarks.textbook." + name, "--seed", seed], plain))
+            rows[name] = _trained(*what, seeds=seed + 1)
+    columns = ("script", "its s", "its test", "best s", "best test", "ratio of s")
+    table = _table(columns)
+    for name, row in rows.items():
+        seconds, accuracy = (
+            mean(one[key] for one in scripts[name]) for key in ("fit_seconds", "test_accuracy")
+        )
+        table.add_row(
+            name,
+            f"{seconds:.1f}",
+            f"{accuracy:.4f}",
+            f"{row['fit_seconds']:.1f}",
+            f"{row['test']['mean']:.4f}",
+            f"{row['fit_seconds'] / seconds:.2f}",
+        )
+    return table
+
+
+def _trained(task: str, arch: str, dataset: str, seeds: int) -> dict:
+    """Train with one more seed, those before being known; returns the leaderboard's row of all."""
+    named = ["--task", task, "--arch", arch, "--dataset", dataset, "--seeds", seeds]
+    command = ["pipelines.cli", "train", *named, "--profile", "best", "--json"]
+    [row] = _answer(command, dict(os.environ))["rows"]
+    return row
+
+
+def _answer(module: list, variables: dict[str, str]) -> dict:
+    """The JSON on the last line that a module prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, module)],
+        cwd=environment.ROOT,
+        env=variables,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def overhead_table() -> Table:
+    """What `pipelines.train.fit` takes beside `fit_seconds`: a short fit, and one of a minute.
+
+    Both come after a fit that imported the frameworks and made the guard of their dataset.
+    """
+    table = _table(("fit", "wall s", "fit s", "beside s", "share"))
+    _timed("digits", "ann", 1)
+    table.add_row("digits ann, 20 epochs", *_figures(*_timed("digits", "ann", 20)))
+    _, fitted = _timed("mnist", "cnn", 1)
+    epochs = max(2, round(LONG_SECONDS / fitted))
+    figures = _figures(*_timed("mnist", "cnn", epochs))
+    table.add_row(f"mnist cnn, {epochs} epochs", *figures)
+    return table
+
+
+def _figures(wall: float, fitted: float) -> tuple[str, ...]:
+    beside = wall - fitted
+    return f"{wall:.1f}", f"{fitted:.1f}", f"{beside:.2f}", f"{beside / fitted:.1%}"
+
+
+def _timed(dataset: str, arch: str, epochs: int) -> tuple[float, float]:
+    """Seconds of one recorded fit: all of it, and those of the fitting alone."""
+    from mlflow import MlflowClient
+
+    folder, dataset_hash = data.folder(dataset), data.version(dataset)
+    changes = {"epochs": epochs, "patience": epochs}
+    what = ("image", dataset, dataset_hash)
+    [planned] = plan.fits(*what, data.facts(folder), profile="best", archs=[arch], changes=changes)
+    with tracking.parent(*what, "best", "train") as parent:
+        started = time.perf_counter()
+        run_id = training.fit(planned, folder, parent)
+        wall = time.perf_counter() - started
+    return wall, MlflowClient().get_run(run_id).data.metrics["fit_seconds"]
+
+
+def _table(columns: tuple[str, ...]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="right" if number else "left")
+    return table
+
+
+if __name__ == "__main__":
+    main()
