@@ -23,10 +23,10 @@ AUGMENTATION = {
         ("flip", "rotation", "zoom", "shift", "crop", "brightness", "noise"), 0.0
     ),
     "sentiment": dict.fromkeys(("replace", "delete", "swap"), 0.0),
-    "forecast": {},
+    "forecast": dict.fromkeys(("jitter", "warp", "drop"), 0.0),
 }
 
-ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "softmax")
+ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "silu", "softmax")
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "momentum")
 SCHEDULES = ("cosine", "constant")
 DESCENTS = ("mini-batch", "full-batch", "stochastic")

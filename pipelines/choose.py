@@ -27,9 +27,10 @@ def best(task: str, records: Iterable[Record]) -> Record:
 
 
 def ranked(task: str, records: Iterable[Record]) -> list[Record]:
-    """The records by their validation score, the best first."""
+    """The records by their validation score, the best first; of equals the first by name."""
     metric, more_is_better = METRIC[task]
-    return sorted(records, key=lambda r: r.metrics[f"validation_{metric}"], reverse=more_is_better)
+    sign = -1 if more_is_better else 1
+    return sorted(records, key=lambda r: (sign * r.metrics[f"validation_{metric}"], r.arch, r.seed))
 
 
 def decide(task: str, candidate: float, floor: float, champion: float | None) -> Decision:

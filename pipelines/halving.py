@@ -15,7 +15,7 @@ from pipelines.tracking import Record
 
 def looks(task: str, dataset: str, dataset_hash: str, facts: dict, profile: str) -> list[Fit]:
     """A first look at each architecture; none where the profile fits all of them in full."""
-    first = settings.first_look(profile)
+    first = settings.first_look(profile, task)
     if first is None:
         return []
     small = {"share": first["share"], "epochs": first["epochs"]}
@@ -27,7 +27,7 @@ def fits(
     task: str, dataset: str, dataset_hash: str, facts: dict, profile: str, seen: Iterable[Record]
 ) -> list[Fit]:
     """The full fits that follow from the looks: of the promising, or of all without a look."""
-    first = settings.first_look(profile)
+    first = settings.first_look(profile, task)
     archs = None if first is None else promising(task, seen, first["keep"])
     return plan.fits(task, dataset, dataset_hash, facts, profile=profile, archs=archs)
 

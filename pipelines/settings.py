@@ -39,15 +39,15 @@ def profile(name: str) -> dict:
     return profiles[one_of("profile", name, profiles)]
 
 
-def first_look(profile_name: str) -> dict | None:
+def first_look(profile_name: str, task: str) -> dict | None:
     """`{"share", "epochs", "keep"}` where the profile looks at all and fits the promising in full.
 
     share: of the training rows, 0 to 1. keep: how many architectures get a full fit.
     """
-    look = profile(profile_name).get("first_look")
+    look = profile(profile_name).get("first_look", {}).get(task)
     if look is not None and look.keys() != {"share", "epochs", "keep"}:
         raise UsageError(
-            f"first_look of profile {profile_name!r} holds {', '.join(look)}: "
+            f"first_look of profile {profile_name!r} holds {', '.join(look)} for {task}: "
             "it takes share, epochs and keep, all three"
         )
     return look

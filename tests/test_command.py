@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from project import ROOT, espalier
+from project import ROOT, answer, espalier
 
 
 def test_help_imports_nothing_heavy():
@@ -44,7 +44,12 @@ def test_each_verb_has_help(verb):
         (["train", "--task", "image", "--arch", "cnn", "--set", "epoch=3"], "'epochs'"),
         (["train", "--task", "image", "--arch", "cnn", "--set", "epochs"], "key=value"),
         (["train", "--task", "image", "--arch", "cnn", "--set", "epochs=-3"], "epochs"),
+        (["train", "--task", "image", "--arch", "cnn", "--set", "epochs=3,-3"], "epochs"),
+        (["train", "--task", "image", "--arch", "cnn", "--set", "epochs=3..9"], "--search N"),
+        (["train", "--task", "image", "--arch", "cnn", "--search", "9"], "--set units=16..128"),
         (["train", "--task", "image", "--arch", "cnn", "--seeds", "0"], "seeds"),
+        (["train", "--task", "image"], "espalier train --list"),
+        (["train", "--list", "--task", "images"], "did you mean 'image'?"),
         (["compare", "--task", "forecasts"], "did you mean 'forecast'?"),
         (["compare"], "--task"),
         (["fly"], "fly"),
@@ -56,6 +61,14 @@ def test_wrong_usage_is_told_in_a_sentence(arguments, said, tmp_path):
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not done.stdout
+
+
+def test_the_architectures_are_listed_for_programs(tmp_path):
+    done = espalier(ROOT, "train", "--list", "--json", ESPALIER_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    listed = answer(done)["tasks"]
+    assert set(listed) == {"image", "sentiment", "forecast"}
+    assert {"arch", "about", "parameters"} == set(listed["image"][0])
 
 
 def test_serve_without_a_champion_says_what_makes_one(tmp_path):

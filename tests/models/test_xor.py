@@ -15,19 +15,19 @@ FACTS = {"name": "xor", "task": "image", "labels": ["equal", "different"]}
 PICTURES = np.array([[0, 0], [0, 255], [255, 0], [255, 255]], np.uint8).reshape(4, 1, 2, 1)
 LABELS = np.array([0, 1, 1, 0])
 RATES = {"adam": 0.05, "rmsprop": 0.05, "momentum": 0.1, "sgd": 1.0}
-# Two hidden units are as few as can do it; from about every fourth seed they get stuck.
+# Two hidden units are as few as can do it; from about every fourth start they get stuck.
 SMALLEST = {"depth": 1, "units": 2, "activation": "tanh"}
-SEED = 1
+SEEDS = (1, 2, 3)
 
 each_optimizer = pytest.mark.parametrize("optimizer", options.OPTIMIZERS)
 
 
-def _fitted(arch: str, optimizer: str, **changes) -> training.Fitted:
+def _fitted(arch: str, optimizer: str, seed: int, **changes) -> training.Fitted:
     changes |= {"optimizer": optimizer, "learning_rate": RATES[optimizer]}
     changes |= {"epochs": 10, "patience": 10, "batch_size": 4}
     parameters = architectures.resolve("image", arch, changes, FACTS)
     splits = {name: _rows(times) for name, times in (("train", 64), ("validation", 1))}
-    return training.train("image", arch, parameters, splits, FACTS, SEED)
+    return training.train("image", arch, parameters, splits, FACTS, seed)
 
 
 def _rows(times: int) -> dict[str, np.ndarray]:
@@ -42,7 +42,7 @@ def _right(fitted: training.Fitted) -> int:
 
 @each_optimizer
 def test_the_perceptron_cannot_learn_it(optimizer):
-    fitted = _fitted("perceptron", optimizer)
+    fitted = _fitted("perceptron", optimizer, SEEDS[0])
     assert _right(fitted) < 4
     # The best that it can do is to call every picture as likely the one as the other.
     assert fitted.history[-1]["val_loss"] == pytest.approx(math.log(2), abs=0.01)
@@ -50,6 +50,9 @@ def test_the_perceptron_cannot_learn_it(optimizer):
 
 @each_optimizer
 def test_the_smallest_ann_learns_it(optimizer):
-    fitted = _fitted("ann", optimizer, **SMALLEST)
-    assert _right(fitted) == 4
-    assert fitted.model.count_params() == 3 * 2 + 3 * 2
+    starts = (_fitted("ann", optimizer, seed, **SMALLEST) for seed in SEEDS)
+    assert any(_right(fitted) == 4 for fitted in starts)
+
+
+def test_the_smallest_ann_has_twelve_weights():
+    assert architectures.module("image", "ann").build(1, 2, 1, 2, **SMALLEST).count_params() == 12

@@ -1,6 +1,7 @@
 """Finished fits in a real MLflow store, without training anything."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from models import artifact
@@ -25,8 +26,17 @@ def fit(arch: str = "cnn", seed: int = 0, dataset_hash: str = HASH, **changes) -
     )
 
 
-def finished(planned: Fit, folder: Path, **scores: float) -> tracking.Record:
-    """Record the fit as done, with an artifact of a few bytes and the given scores."""
+def finished(
+    planned: Fit,
+    folder: Path,
+    parent: str | None = None,
+    epochs: Callable[[], None] = lambda: None,
+    **scores: float,
+) -> tracking.Record:
+    """Record the fit as done, with an artifact of a few bytes and the given scores.
+
+    epochs: called while the run is active; what it raises ends the run.
+    """
     import mlflow
 
     folder.mkdir(parents=True)
@@ -43,7 +53,8 @@ def finished(planned: Fit, folder: Path, **scores: float) -> tracking.Record:
     for split in ("validation", "test"):
         for end, by in (("low", -0.01), ("high", 0.01)):
             metrics[f"{split}_accuracy_{end}"] = metrics[f"{split}_accuracy"] + by
-    with tracking.child(planned, None) as run_id:
+    with tracking.child(planned, parent) as run_id:
+        epochs()
         digest = artifact.write_manifest(folder, {"fingerprint": planned.fingerprint})
         mlflow.log_artifacts(str(folder), tracking.MODEL)
         mlflow.log_metrics(metrics)

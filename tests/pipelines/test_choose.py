@@ -25,6 +25,12 @@ def test_a_smaller_error_is_better():
     assert choose.best("forecast", records).arch == "lstm"
 
 
+def test_equals_are_ranked_alike_in_whatever_order_they_come():
+    records = [_record(arch, validation_accuracy=0.9) for arch in ("cnn", "ann", "lstm")]
+    for turned in (records, records[::-1]):
+        assert [r.arch for r in choose.ranked("image", turned)] == ["ann", "cnn", "lstm"]
+
+
 @pytest.mark.parametrize(
     ("task", "candidate", "floor", "champion", "promote"),
     [

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,30 @@ def test_editing_one_architecture_leaves_the_others_alone():
     own = environment.ROOT / "models" / "image" / "cnn.py"
     assert own in cnn
     assert own not in ann
+
+
+def test_editing_a_helper_retrains_just_the_architectures_that_use_it(tmp_path, monkeypatch):
+    room = tmp_path / "models"
+    shutil.copytree(environment.ROOT / "models", room)
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(architectures, "_ROOM", room)
+    helper, user = room / "image" / "_blocks.py", room / "image" / "cnn.py"
+    helper.write_text("WIDTH = 3\n")
+    user.write_text(user.read_text() + "\nfrom models.image import _blocks\n")
+
+    def fingerprints() -> dict[str, str]:
+        archs = architectures.names("image")
+        return {
+            arch: fingerprint.fingerprint(
+                **SAME | {"arch": arch, "sources": architectures.sources("image", arch)}
+            )
+            for arch in archs
+        }
+
+    before = fingerprints()
+    helper.write_text("WIDTH = 5\n")
+    after = fingerprints()
+    assert {arch for arch in before if before[arch] != after[arch]} == {"cnn"}
 
 
 def test_line_endings_are_not_other_code(tmp_path, monkeypatch):

@@ -1,0 +1,40 @@
+"""Gated recurrent units, stacked: each layer reads the states of the one below."""
+
+INPUTS = {"stride": 1}
+FIT = {"epochs": 16, "batch_size": 512, "learning_rate": 8e-3, "patience": 8}
+
+
+def build(
+    history: int,
+    horizon: int,
+    *,
+    lags: int | None = None,
+    group: int = 4,
+    units: int = 48,
+    depth: int = 2,
+    dropout: float = 0.05,
+):
+    """Return an uncompiled keras.Model: the last value plus what `depth` GRU layers make of
+    the history, seen both by its level and against its last value.
+
+    lags: newest values that are read; None reads all of the history.
+    group: neighbouring values read as one step; what does not fill one is left out at the old end.
+    In: float32 (series, history), standard scores. Out: float32 (series, horizon), likewise.
+    Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder for Statistical
+    Machine Translation, EMNLP 2014; stacked: Pascanu et al., How to Construct Deep Recurrent
+    Neural Networks, ICLR 2014.
+    """
+    import keras
+    from keras import layers, ops
+
+    lags = min(lags or history, history)
+    group = min(group, lags)
+    values = keras.Input((history,), name="input")
+    last = values[:, -1:]
+    x = ops.stack([values, values - last], axis=-1)[:, history - lags // group * group :]
+    x = layers.Reshape((lags // group, 2 * group))(x)
+    for level in range(1, depth + 1):
+        x = layers.GRU(units, return_sequences=level < depth)(x)
+        x = layers.Dropout(dropout)(x)
+    forecast = layers.Add(name="output")([layers.Dense(horizon)(x), last])
+    return keras.Model(values, forecast, name="deep_gru")

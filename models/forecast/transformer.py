@@ -1,0 +1,54 @@
+"""One transformer block over groups of values."""
+
+INPUTS = {"stride": 1}
+FIT = {"epochs": 16, "batch_size": 512, "learning_rate": 4e-3, "patience": 8}
+
+
+def build(
+    history: int,
+    horizon: int,
+    *,
+    lags: int | None = None,
+    group: int = 4,
+    dimensions: int = 32,
+    heads: int = 2,
+    units: int = 64,
+    dropout: float = 0.05,
+):
+    """Return an uncompiled keras.Model: the last value plus what one encoder block makes of the
+    history, seen both by its level and against its last value.
+
+    lags: newest values that are read; None reads all of the history.
+    group: neighbouring values read as one step; what does not fill one is left out at the old end.
+    dimensions: of a step's vector. heads: of the attention, each as wide as a step's vector.
+    units: of the feed-forward layer.
+    In: float32 (series, history), standard scores. Out: float32 (series, horizon), likewise.
+    Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017; normalised before each part:
+    Xiong et al., On Layer Normalization in the Transformer Architecture, ICML 2020; several values
+    a step: Nie et al., A Time Series is Worth 64 Words, ICLR 2023.
+    """
+    import keras
+    import numpy as np
+    from keras import layers, ops
+
+    lags = min(lags or history, history)
+    group = min(group, lags)
+    steps = lags // group
+    values = keras.Input((history,), name="input")
+    last = values[:, -1:]
+    x = ops.stack([values, values - last], axis=-1)[:, history - steps * group :]
+    x = layers.Dense(dimensions)(layers.Reshape((steps, 2 * group))(x))
+    places = ops.zeros_like(x[:, :, 0], dtype="int32") + np.arange(steps, dtype="int32")
+    x = x + layers.Embedding(steps, dimensions)(places)
+
+    y = layers.LayerNormalization()(x)
+    y = layers.MultiHeadAttention(heads, dimensions, dropout=dropout)(y, y)
+    x = x + y
+    y = layers.LayerNormalization()(x)
+    y = layers.Dense(units, activation="silu")(y)
+    y = layers.Dropout(dropout)(y)
+    x = x + layers.Dense(dimensions)(y)
+
+    x = layers.Flatten()(layers.LayerNormalization()(x))
+    forecast = layers.Add(name="output")([layers.Dense(horizon)(x), last])
+    return keras.Model(values, forecast, name="transformer")

@@ -1,0 +1,43 @@
+import subprocess
+import sys
+
+import pytest
+
+from models import architectures
+from pipelines import catalogue, environment, settings
+
+
+def test_every_architecture_is_named_with_its_parameters_and_a_line():
+    entries = catalogue.entries(None)
+    assert {task: [one["arch"] for one in listed] for task, listed in entries.items()} == {
+        task: architectures.names(task) for task in settings.TASKS
+    }
+    for task, listed in entries.items():
+        for entry in listed:
+            assert entry["parameters"] == architectures.defaults(task, entry["arch"])
+            assert entry["about"]
+            assert "\n" not in entry["about"]
+
+
+def test_a_task_narrows_it():
+    assert set(catalogue.entries("forecast")) == {"forecast"}
+    with pytest.raises(settings.UsageError, match="did you mean 'image'"):
+        catalogue.entries("imagery")
+
+
+def test_what_all_take_alike_is_printed_once_a_task(capsys):
+    catalogue.show(catalogue.entries("image"))
+    printed = capsys.readouterr().out
+    assert printed.count("optimizer=adam") == 1
+    assert printed.count("filters=") >= 1
+
+
+def test_nothing_heavy_is_imported():
+    program = """
+import sys
+from pipelines import catalogue
+catalogue.entries(None)
+heavy = {"keras", "tensorflow", "jax", "mlflow", "prefect", "dvc", "pandas", "optuna"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=environment.ROOT)

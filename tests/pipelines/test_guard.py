@@ -1,0 +1,71 @@
+"""The guard of a dataset's version is fitted once, and again when what was kept is damaged."""
+
+import json
+
+import numpy as np
+import pytest
+from recorded import HASH
+
+from data.declared import SPLITS
+from models import architectures, artifact
+from pipelines import guard, tracking
+from pipelines.guard import GuardError
+
+ASKED = ("image", "digits", HASH)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Prepared data: pictures of a few bars."""
+    random = np.random.default_rng(0)
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    for split in SPLITS:
+        image = np.zeros((40, 8, 8, 1), np.uint8)
+        image[np.arange(40), :, random.integers(0, 8, 40)] = 255
+        label = random.integers(0, 2, 40)
+        np.savez(folder / f"{split}.npz", image=image, label=label, id=np.arange(40))
+    facts = {"name": "digits", "task": "image", "labels": ["0", "1"]}
+    facts["rows"] = dict.fromkeys(SPLITS, 40)
+    (folder / "dataset.json").write_text(json.dumps(facts))
+    return folder
+
+
+def runs() -> list:
+    return tracking.runs(*ASKED, tracking.GUARD, "FINISHED")
+
+
+def test_it_is_fitted_once_and_never_a_rival(home, folder):
+    first = guard.ensure(*ASKED, folder, None)
+    assert set(artifact.GUARD) <= {path.name for path in first.folder.iterdir()}
+    assert guard.ensure(*ASKED, folder, None) == first
+    [run] = runs()
+    assert run.data.tags["espalier.fingerprint"] == first.fingerprint
+    assert 0 <= run.data.metrics["test_familiar"] <= 1
+    assert tracking.records(*ASKED) == []
+
+
+@pytest.mark.parametrize("name", artifact.GUARD)
+def test_a_damaged_or_missing_one_is_fitted_again(home, folder, name):
+    first = guard.ensure(*ASKED, folder, None)
+    (first.folder / name).write_bytes(b"damaged")
+    second = guard.ensure(*ASKED, folder, None)
+    (second.folder / name).unlink()
+    third = guard.ensure(*ASKED, folder, None)
+    assert len({first.folder, second.folder, third.folder}) == 3
+    assert guard.ensure(*ASKED, folder, None) == third
+
+
+def test_other_code_makes_another_guard(home, folder, monkeypatch):
+    first = guard.ensure(*ASKED, folder, None)
+    sources = architectures.sources("image", "ann")
+    monkeypatch.setattr(architectures, "sources", lambda task, arch: sources)
+    assert guard.ensure(*ASKED, folder, None).fingerprint != first.fingerprint
+
+
+def test_one_that_cannot_be_fitted_says_so(home, folder):
+    np.savez(folder / "validation.npz", image=np.zeros((0, 8, 8, 1), np.uint8), label=[], id=[])
+    with pytest.raises(GuardError, match=r"guard of digits, .*: The validation split: .* rows"):
+        guard.ensure(*ASKED, folder, None)
+    [failed] = tracking.runs(*ASKED, tracking.GUARD, "FAILED")
+    assert "validation split" in failed.data.tags[tracking.FAILURE]

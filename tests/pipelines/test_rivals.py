@@ -1,0 +1,141 @@
+"""Baselines and rivals: scored once, shown always, in nobody's way."""
+
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+from recorded import HASH, finished, fit
+
+from data import prepared
+from models.measure import Scores
+from pipelines import leaderboard, rivals, tracking
+from pipelines.rivals import Source
+
+VERSION = ("image", "digits", HASH)
+
+
+def scores(accuracy: float) -> dict[str, Scores]:
+    """Scores of 100 rows of which this share is right, on both splits."""
+    correct = np.arange(100) < 100 * accuracy
+    made = Scores({"accuracy": accuracy, "floor": 0.1}, {"correct": correct}, "always 0")
+    return {"validation": made, "test": made}
+
+
+class Judges:
+    """Two sources as modules of their own, and how often each was asked."""
+
+    def __init__(self):
+        self.asked = []
+        self.rival_fails = False
+        self.sources = [
+            Source(*VERSION, kind, f"fake_{kind}", f"fingerprint of the {kind}")
+            for kind in ("baseline", "rival")
+        ]
+
+    def baselines(self, splits, facts) -> dict:
+        self.asked.append("baseline")
+        return {"majority": scores(0.1), "chance": scores(0.2)}
+
+    def rival(self, splits, facts) -> dict:
+        self.asked.append("rival")
+        if self.rival_fails:
+            raise ValueError("no two rows are alike")
+        return scores(0.8)
+
+
+@pytest.fixture
+def judges(home, monkeypatch) -> Judges:
+    judges = Judges()
+    modules = {
+        "fake_baseline": {"baselines": judges.baselines},
+        "fake_rival": {"NAME": "forest", "rival": judges.rival},
+    }
+    for name, held in modules.items():
+        module = ModuleType(name)
+        module.__dict__.update(held)
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(rivals, "_sources", lambda *_: judges.sources)
+    monkeypatch.setattr(prepared, "read", lambda _: prepared.Dataset({}, {}))
+    return judges
+
+
+def score() -> None:
+    with tracking.parent(*VERSION, "quick", "train") as parent:
+        rivals.score(*VERSION, parent)
+
+
+def test_each_is_scored_once_and_recorded_with_its_rows(judges):
+    score()
+    score()
+    assert judges.asked == ["baseline", "rival"]
+    assert rivals.unscored(*VERSION) == []
+    rows = {row["name"]: row for row in rivals.rows(*VERSION)}
+    assert [row["kind"] for row in rows.values()] == ["baseline", "baseline", "rival"]
+    assert rows["forest"]["test"]["mean"] == 0.8
+    assert rows["forest"]["test"]["low"] < 0.8 < rows["forest"]["test"]["high"]
+    [run] = tracking.runs(*VERSION, "rival", "FINISHED")
+    assert tracking.rows(run.info.run_id, "test")["correct"].sum() == 80
+
+
+def test_other_code_is_scored_anew_and_the_newest_counts(judges):
+    score()
+    judges.sources[1] = Source(*VERSION, "rival", "fake_rival", "other code")
+    assert rivals.unscored(*VERSION) == [judges.sources[1]]
+    score()
+    assert judges.asked == ["baseline", "rival", "rival"]
+    assert len(rivals.rows(*VERSION)) == 3
+
+
+def test_one_that_fails_is_told_and_stops_nothing(judges, capsys):
+    judges.rival_fails = True
+    score()
+    score()
+    assert judges.asked == ["baseline", "rival"]
+    [said] = rivals.failures(*VERSION)
+    assert "no two rows are alike" in said
+    assert said in leaderboard.verdicts(leaderboard.compare(*VERSION))
+    assert [row["name"] for row in rivals.rows(*VERSION)] == ["majority", "chance"]
+    [run] = tracking.runs(*VERSION, "rival", "FAILED")
+    assert run.data.tags["espalier.failure"] == "no two rows are alike"
+
+
+def test_a_part_that_a_kill_left_is_scored_again(judges):
+    score()
+    [one, _] = tracking.runs(*VERSION, "baseline", "FINISHED")
+    tracking.connect().delete_run(one.info.run_id)
+    assert rivals.unscored(*VERSION) == [judges.sources[0]]
+
+
+def test_none_is_a_candidate_for_champion(judges):
+    score()
+    assert tracking.records(*VERSION) == []
+
+
+def test_who_loses_is_said_in_words(judges, tmp_path):
+    score()
+    finished(fit("ann"), tmp_path / "ann", test_accuracy=0.7, validation_accuracy=0.8)
+    finished(fit("perceptron"), tmp_path / "perceptron", test_accuracy=0.15)
+    finished(fit("cnn"), tmp_path / "cnn", test_accuracy=0.9, validation_accuracy=0.95)
+    board = leaderboard.compare(*VERSION)
+    assert leaderboard.verdicts(board) == [
+        "perceptron loses to chance (0.2000)",
+        "perceptron, ann lose to forest (0.8000)",
+    ]
+    cells = [str(cell) for cell in leaderboard.table(board).columns[0].cells]
+    assert [cell.strip() for cell in cells[3:]] == ["majority", "chance", "forest"]
+
+
+def test_those_that_ship_are_found_by_task():
+    found = {
+        (task, source.module)
+        for task in ("image", "sentiment", "forecast")
+        for source in rivals._sources(task, "any", HASH)
+    }
+    assert found == {
+        ("image", "models.baselines"),
+        ("sentiment", "models.baselines"),
+        ("sentiment", "models.rivals.sentiment"),
+        ("forecast", "models.baselines"),
+        ("forecast", "models.rivals.forecast"),
+    }

@@ -1,0 +1,74 @@
+import pytest
+
+from pipelines import sweep
+from pipelines.settings import UsageError
+from pipelines.sweep import Range
+
+
+def test_values_are_typed_and_listed():
+    said = ["units=32,64", "learning_rate=1e-4", "schedule=cosine", "size=null", "clip=1.0"]
+    assert sweep.parsed([*said, "class_weights=true"]) == {
+        "units": [32, 64],
+        "learning_rate": [1e-4],
+        "schedule": ["cosine"],
+        "size": [None],
+        "clip": [1.0],
+        "class_weights": [True],
+    }
+
+
+def test_a_value_that_is_listed_twice_is_tried_once():
+    assert sweep.parsed(["units=32,64,32"]) == {"units": [32, 64]}
+
+
+def test_several_lists_multiply():
+    points = sweep.grid(sweep.parsed(["units=32,64", "dropout=0.1,0.2", "epochs=3"]))
+    assert len(points) == 4
+    assert {"units": 64, "dropout": 0.1, "epochs": 3} in points
+
+
+def test_nothing_said_is_one_point():
+    assert sweep.grid({}) == [{}]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected", "logarithmic"),
+    [
+        ("units=16..128", Range(16, 128), False),
+        ("learning_rate=1e-4..1e-2", Range(1e-4, 1e-2), True),
+        ("dropout=0.1..0.5", Range(0.1, 0.5), False),
+        ("dropout=0..0.5", Range(0.0, 0.5), False),
+    ],
+)
+def test_ranges(said, expected, logarithmic):
+    [found] = sweep.parsed([said]).values()
+    assert (found, type(found.low)) == (expected, type(expected.low))
+    assert found.logarithmic is logarithmic
+
+
+def test_the_ends_of_ranges_are_what_is_checked():
+    choices = sweep.parsed(["units=16..128", "epochs=3,4"])
+    assert {point["units"] for point in sweep.ends(choices)} == {16, 128}
+    assert len(sweep.ends(choices)) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["units"], "--set takes key=value, received 'units'"),
+        (["units="], "--set takes key=value"),
+        (["units=1,,2"], "holds an empty value"),
+        (["units=1", "units=2"], "names units twice"),
+        (["units=8..4"], "is no range"),
+        (["units=a..b"], "is no range"),
+        (["units=1..2..3"], "is no range"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(changes, said):
+    with pytest.raises(UsageError, match=said):
+        sweep.parsed(changes)
+
+
+def test_a_range_is_for_a_search():
+    with pytest.raises(UsageError, match="--search N, or list the values, units=1,8"):
+        sweep.grid(sweep.parsed(["units=1..8"]))

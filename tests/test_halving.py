@@ -1,0 +1,70 @@
+"""A profile with a first look, by the command alone: three looks, one full fit, one champion."""
+
+import pytest
+from project import KEPT, answer, espalier, kept, parameters, runs, small
+
+pytestmark = pytest.mark.slow
+
+RUN = ("run", "--task", "image", "--json")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    project = small(tmp_path_factory.mktemp("halving") / "project")
+    with parameters(project) as params:
+        look = {"image": {"share": 0.5, "epochs": 2, "keep": 1}}
+        params["profiles"]["quick"]["first_look"] = look
+    return project
+
+
+@pytest.fixture(scope="module")
+def first(project) -> dict:
+    done = espalier(project, *RUN)
+    assert done.returncode == 0, done.stderr
+    return answer(done)["tasks"]["image"]
+
+
+def ran(project) -> dict:
+    done = espalier(project, *RUN)
+    assert done.returncode == 0, done.stderr
+    return answer(done)["tasks"]["image"]
+
+
+def test_the_best_look_gets_the_full_fit_and_the_champion_is_one(project, first):
+    assert (first["trained"], first["reused"]) == (4, 0)
+    fits = runs(project, "image", "digits", "fit")
+    looks = {
+        run.data.tags["espalier.arch"]: run.data.metrics["validation_accuracy"]
+        for run in fits
+        if run.data.tags["espalier.look"] == "true"
+    }
+    assert set(looks) == set(KEPT["image"])
+    [full] = [run for run in fits if run.data.tags["espalier.look"] == "false"]
+    assert full.data.tags["espalier.arch"] == max(looks, key=looks.get)
+    assert first["champion"]["fingerprint"] == full.data.tags["espalier.fingerprint"]
+
+
+def test_the_leaderboard_holds_the_baseline_and_who_got_what(project, first):
+    board = answer(espalier(project, "compare", "--task", "image", "--json"))
+    assert [(row["share"], row["champion"]) for row in board["rows"]] == [
+        (1.0, True),
+        (0.5, False),
+        (0.5, False),
+    ]
+    [majority] = board["rivals"]
+    assert (majority["name"], majority["kind"]) == ("majority", "baseline")
+
+
+def test_a_second_run_has_nothing_to_do(project, first):
+    assert ran(project) == first | {"trained": 0, "reused": 4}
+
+
+def test_a_damaged_look_is_taken_again_and_decides_the_same(project, first):
+    look = next(
+        run
+        for run in runs(project, "image", "digits", "fit")
+        if run.data.tags["espalier.look"] == "true"
+    )
+    (kept(look, "model") / "model.onnx").write_bytes(b"damaged")
+    assert ran(project) == first | {"trained": 1, "reused": 3}
+    assert ran(project) == first | {"trained": 0, "reused": 4}
