@@ -3,8 +3,9 @@
     model.onnx  model.keras  inputs.json  [inputs.npz]  golden.json  manifest.json
     [familiarity.onnx  familiarity.json]
 
-The last two are the guard of the model's dataset (`familiarity`), and one artifact in a thousand
-may be without: its answers then say nothing of it.
+The last two are the guard of the dataset (`models.familiarity`); the answers of an artifact that
+comes without say nothing of what is familiar.
+
 `manifest.json` holds the sha256 of every other file; its own sha256 is kept elsewhere (in the
 published pointer, and as a tag of the registered version), so that nobody who can write to the
 folder can forge it. `check` comes before anything in the folder is parsed.
@@ -42,7 +43,8 @@ class ArtifactError(ValueError):
 def write_manifest(folder: Path, identity: Mapping) -> str:
     """Write `manifest.json` over the files that lie in `folder` and return its sha256 (hex).
 
-    identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed.
+    identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed, and the guard's
+        fingerprint where there is one.
     """
     files = {
         name: {"sha256": _sha256(folder / name), "bytes": _size(folder / name, MAX_FILE_BYTES)}

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from project import (
+    KEPT,
     answer,
     begun,
     command,
@@ -31,7 +32,7 @@ from project import (
     write_reviews,
 )
 
-from models import architectures, artifact
+from models import artifact
 from pipelines import service
 
 DATASETS = {"image": "digits", "sentiment": "reviews", "forecast": "levels"}
@@ -131,7 +132,7 @@ def test_one_parent_keeps_the_data_that_it_used(project, champions, task):
 def test_every_fit_is_on_record(project, champions, task):
     [parent] = runs(project, task, DATASETS[task], "retrain")
     fits = runs(project, task, DATASETS[task], "fit")
-    assert {fit.data.tags["espalier.arch"] for fit in fits} == set(architectures.names(task))
+    assert {fit.data.tags["espalier.arch"] for fit in fits} == set(KEPT[task])
     for fit in fits:
         tags, metrics = fit.data.tags, fit.data.metrics
         assert fit.info.status == "FINISHED"
@@ -163,6 +164,16 @@ def test_every_epoch_and_plot_is_on_record(project, champions, task):
 
 
 @pytest.mark.parametrize("task", DATASETS)
+def test_one_guard_travels_with_every_model_of_the_data(project, champions, task):
+    [guard] = runs(project, task, DATASETS[task], "guard")
+    assert guard.info.status == "FINISHED"
+    for fit in runs(project, task, DATASETS[task], "fit"):
+        manifest = json.loads(kept(fit, "model/manifest.json").read_text())
+        assert manifest["guard"] == guard.data.tags["espalier.fingerprint"]
+        assert set(artifact.GUARD) <= manifest["files"].keys()
+
+
+@pytest.mark.parametrize("task", DATASETS)
 def test_one_fingerprint_names_run_version_pointer_bento_and_answer(project, champions, task):
     version = champion(project, task)
     assert version.tags["espalier.state"] == "ready"
@@ -190,6 +201,7 @@ def test_the_bento_answers_for_every_champion(project, champions, tmp_path):
             golden = artifact.read_golden(pointer(project, task)[1])[0]
             answered = service.ask(url, task, golden["request"])
             assert answered["model"]["fingerprint"] == outcome["champion"]["fingerprint"]
+            assert answered["familiar"] is golden["answer"]["familiar"]
 
 
 def test_a_second_run_has_nothing_to_do(project, champions):

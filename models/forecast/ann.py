@@ -9,10 +9,10 @@ def build(
     horizon: int,
     *,
     lags: int | None = None,
-    units: int = 64,
+    units: int = 128,
     depth: int = 3,
     activation: str = "silu",
-    dropout: float = 0.05,
+    dropout: float = 0.1,
 ):
     """Return an uncompiled keras.Model: the last value plus what `depth` hidden layers make of
     the history, seen both against its last value and by its level.

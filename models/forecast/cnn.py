@@ -1,7 +1,7 @@
 """Convolutional neural network: dilated causal filters, each layer reaching twice as far back."""
 
 INPUTS = {"stride": 1}
-FIT = {"epochs": 12, "batch_size": 256, "learning_rate": 4e-3, "patience": 4}
+FIT = {"epochs": 16, "batch_size": 512, "learning_rate": 8e-3, "patience": 8}
 
 
 def build(

@@ -1,7 +1,7 @@
 """Encoder and decoder: one GRU reads the history, another one goes on from there, step by step."""
 
 INPUTS = {"stride": 1}
-FIT = {"epochs": 12, "batch_size": 256, "learning_rate": 4e-3, "patience": 4}
+FIT = {"epochs": 16, "batch_size": 512, "learning_rate": 8e-3, "patience": 8}
 
 
 def build(
@@ -9,7 +9,7 @@ def build(
     horizon: int,
     *,
     lags: int | None = None,
-    group: int = 2,
+    group: int = 4,
     units: int = 48,
     dropout: float = 0.05,
 ):

@@ -1,7 +1,7 @@
 """Simple recurrent network (Elman) over groups of values."""
 
 INPUTS = {"stride": 1}
-FIT = {"epochs": 12, "batch_size": 256, "learning_rate": 4e-3, "patience": 4}
+FIT = {"epochs": 24, "batch_size": 256, "learning_rate": 4e-3, "patience": 12}
 
 
 def build(
@@ -9,7 +9,7 @@ def build(
     horizon: int,
     *,
     lags: int | None = None,
-    group: int = 1,
+    group: int = 4,
     units: int = 64,
     dropout: float = 0.05,
 ):

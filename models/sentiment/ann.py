@@ -1,7 +1,7 @@
 """Feed-forward network over the average of a text's word vectors."""
 
-INPUTS = {"words": 20_000, "length": 400}
-FIT = {"epochs": 5, "batch_size": 128, "learning_rate": 3e-3, "patience": 2}
+INPUTS = {"words": 30_000, "length": 400}
+FIT = {"epochs": 3, "batch_size": 128, "learning_rate": 5e-3, "patience": 2}
 
 
 def build(
@@ -13,7 +13,7 @@ def build(
     units: int = 64,
     depth: int = 2,
     activation: str = "relu",
-    dropout: float = 0.3,
+    dropout: float = 0.5,
 ):
     """Return an uncompiled keras.Model: embedding, mean over the words, `depth` hidden layers.
 

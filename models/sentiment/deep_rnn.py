@@ -1,7 +1,7 @@
 """Several simple recurrent layers (Elman) over groups of words, pooled over time."""
 
 INPUTS = {"words": 20_000, "length": 400}
-FIT = {"epochs": 4, "batch_size": 128, "learning_rate": 2e-3, "patience": 2}
+FIT = {"epochs": 3, "batch_size": 128, "learning_rate": 5e-3, "patience": 2, "clip": 1.0}
 
 
 def build(

@@ -1,7 +1,7 @@
 """Long short-term memory over groups of words, pooled over time."""
 
 INPUTS = {"words": 20_000, "length": 400}
-FIT = {"epochs": 4, "batch_size": 128, "learning_rate": 5e-3, "patience": 2}
+FIT = {"epochs": 2, "batch_size": 128, "learning_rate": 1e-2, "patience": 2}
 
 
 def build(
@@ -10,7 +10,7 @@ def build(
     classes: int,
     *,
     dimensions: int = 32,
-    group: int = 4,
+    group: int = 8,
     units: int = 64,
     dropout: float = 0.3,
 ):
