@@ -14,6 +14,7 @@ import pytest
 import yaml
 from project import (
     KEPT,
+    KEPT,
     answer,
     begun,
     command,
