@@ -14,7 +14,6 @@ import pytest
 import yaml
 from project import (
     KEPT,
-    KEPT,
     answer,
     begun,
     command,
