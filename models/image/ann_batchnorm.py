@@ -1,7 +1,7 @@
 """Artificial neural network with batch normalisation between each affine map and its activation."""
 
 INPUTS = {"size": None}
-FIT = {"epochs": 30, "batch_size": 64, "learning_rate": 2e-3, "patience": 5}
+FIT = {"epochs": 15, "batch_size": 64, "learning_rate": 2e-3, "patience": 5}
 
 
 def build(

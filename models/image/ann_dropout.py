@@ -1,7 +1,7 @@
 """Artificial neural network that leaves out units at random while it learns."""
 
 INPUTS = {"size": None}
-FIT = {"epochs": 60, "batch_size": 64, "learning_rate": 1e-3, "patience": 5}
+FIT = {"epochs": 30, "batch_size": 64, "learning_rate": 2e-3, "patience": 5}
 
 
 def build(

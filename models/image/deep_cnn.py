@@ -1,7 +1,7 @@
 """Deep convolutional neural network: blocks of normalised convolutions, each at half the size."""
 
 INPUTS = {"size": None}
-FIT = {"epochs": 16, "batch_size": 64, "learning_rate": 2e-3, "patience": 5}
+FIT = {"epochs": 10, "batch_size": 64, "learning_rate": 3e-3, "patience": 5}
 
 
 def build(
@@ -38,7 +38,7 @@ def build(
             x = layers.Conv2D(filters * 2**block, 3, padding="same", use_bias=False)(x)
             if position == 0:
                 x = pool(2, padding="same")(x)
-            x = layers.BatchNormalization(momentum=0.8)(x)
+            x = layers.BatchNormalization(momentum=0.8)(x)  # fits of few steps
             x = layers.Activation("relu")(x)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(dropout)(x)
