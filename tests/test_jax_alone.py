@@ -69,74 +69,34 @@ def splits() -> dict[str, dict]:
     return {task: made() for task, made in fit_alone.SPLITS.items()}
 
 
-@pytest.fixture(scope="module")
-def guards(alone, splits, tmp_path_factory) -> dict[str, Path]:
-    """The files of each task's guard, written on TensorFlow."""
-    folder = tmp_path_factory.mktemp("guards")
-    for task, split in splits.items():
-        saved = alone / task / architectures.GUARD
-        (folder / task).mkdir()
-        fitted = FittedGuard(_model(saved), artifact.read_familiarity(saved), [], 0.0)
-        guard.write(folder / task, fitted, split["test"], small_data.FACTS[task])
-    return {task: folder / task for task in splits}
-
-
-@pytest.fixture(scope="module")
-def packaged(alone, splits, guards, tmp_path_factory) -> dict[tuple, tuple[Path, str]]:
-    """The artifact of each, written on TensorFlow, and its manifest's sha256."""
-    folder = tmp_path_factory.mktemp("packaged")
-    return {
-        (task, arch): _package(
-            alone / task / arch, folder / task / arch, task, arch, splits[task], guards[task]
-        )
-        for task, arch in EVERY
-    }
-
-
-def _model(saved: Path):
-    import keras
-
-    assert keras.backend.backend() == "tensorflow"
-    return keras.saving.load_model(saved / "model.keras", compile=False, safe_mode=True)
-
-
-def _package(
-    saved: Path, folder: Path, task: str, arch: str, splits: dict, guarded: Path
-) -> tuple[Path, str]:
-    rest = json.loads((saved / "fitted.json").read_bytes())
-    parameters = rest.pop("parameters")
-    fitted = Fitted(model=_model(saved), inputs=artifact.read_inputs(saved), **rest)
-    identity = {"task": task, "arch": arch, "dataset": "small", "dataset_hash": "0" * 32}
-    identity |= {"fingerprint": "0" * 64, "parameters": parameters, "seed": 0}
-    folder.mkdir(parents=True)
-    return folder, package.write(folder, fitted, splits, small_data.FACTS[task], identity, guarded)
-
-
 @pytest.mark.parametrize(("task", "arch"), EVERY)
-def test_what_was_fitted_alone_exports_like_any_other(task, arch, alone, packaged, splits):
-    """package.write has proven the graph equal to Keras on TensorFlow; here to Keras on JAX."""
-    folder, _ = packaged[task, arch]
-    tensor = examples(artifact.read_inputs(folder), splits[task]["test"]).tensor
-    outputs = export.runner(folder / "model.onnx")(tensor[: fit_alone.ROWS])
-    export.check_parity(np.load(alone / task / arch / "outputs.npy"), outputs)
-    graph = onnx.load(folder / "model.onnx")
-    assert graph.producer_name == "espalier"  # by our own translation
+def test_what_was_fitted_alone_exports_like_any_other(task, arch, alone, splits, tmp_path):
+    """And the graph, written from the model on TensorFlow, computes what Keras on JAX did."""
+    saved = alone / task / arch
+    export.to_onnx(_model(saved), tmp_path / "model.onnx")
+    tensor = examples(artifact.read_inputs(saved), splits[task]["test"]).tensor
+    outputs = export.runner(tmp_path / "model.onnx")(tensor[: fit_alone.ROWS])
+    export.check_parity(np.load(saved / "outputs.npy"), outputs)
+    assert onnx.load(tmp_path / "model.onnx").producer_name == "espalier"  # without tf2onnx
 
 
 @pytest.mark.parametrize("task", architectures.TASKS)
-def test_a_guard_fitted_alone_errs_alike(task, alone, guards, splits):
-    inputs = artifact.read_familiarity(guards[task]).inputs
+def test_a_guard_fitted_alone_errs_alike(task, alone, splits, tmp_path):
+    saved = alone / task / architectures.GUARD
+    export.to_onnx(_model(saved), tmp_path / "model.onnx")
+    inputs = artifact.read_familiarity(saved).inputs
     tensor = examples(inputs, splits[task]["test"]).tensor[: fit_alone.ROWS]
-    errors = export.runner(guards[task] / "familiarity.onnx")(tensor)
-    expected = np.load(alone / task / architectures.GUARD / "outputs.npy")
-    assert errors == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    errors = export.runner(tmp_path / "model.onnx")(tensor)
+    assert errors == pytest.approx(np.load(saved / "outputs.npy"), rel=1e-3, abs=1e-6)
 
 
-def test_what_was_fitted_alone_serves_like_any_other(packaged, tmp_path):
+def test_what_was_fitted_alone_serves_like_any_other(alone, splits, tmp_path):
+    """One architecture of each task, the newest, with its task's guard."""
     chosen = {task: architectures.names(task)[-1] for task in architectures.TASKS}
     published = tmp_path / "home" / "published"
     for task, arch in chosen.items():
-        folder, digest = packaged[task, arch]
+        folder = tmp_path / task
+        digest = _package(alone / task, folder, task, arch, splits[task])
         shutil.copytree(folder, published / "artifacts" / digest)
         pointer = {"name": f"espalier-{task}-small", "version": "1"}
         pointer |= {"artifact": f"artifacts/{digest}", "manifest_sha256": digest}
@@ -145,5 +105,27 @@ def test_what_was_fitted_alone_serves_like_any_other(packaged, tmp_path):
     serve = (sys.executable, "-m", "bentoml", "serve", service.CHECKOUT, "--host", "127.0.0.1")
     more = {name: str(path) for name, path in homes.items()}
     with serving(ROOT, *serve, log=tmp_path / "serve.log", **more) as url:
-        for task, arch in chosen.items():
-            assert service.replay(url, task, packaged[task, arch][0]) > 0
+        for task in chosen:
+            assert service.replay(url, task, tmp_path / task) > 0
+
+
+def _package(saved: Path, folder: Path, task: str, arch: str, splits: dict) -> str:
+    """Write the whole artifact on TensorFlow; returns its manifest's sha256."""
+    facts = small_data.FACTS[task]
+    guarded = saved / architectures.GUARD
+    familiarity = artifact.read_familiarity(guarded)
+    guard.write(guarded, FittedGuard(_model(guarded), familiarity, [], 0.0), splits["test"], facts)
+    rest = json.loads((saved / arch / "fitted.json").read_bytes())
+    identity = {"task": task, "arch": arch, "dataset": "small", "dataset_hash": "0" * 32}
+    identity |= {"fingerprint": "0" * 64, "parameters": rest.pop("parameters"), "seed": 0}
+    inputs = artifact.read_inputs(saved / arch)
+    fitted = Fitted(model=_model(saved / arch), inputs=inputs, **rest)
+    folder.mkdir()
+    return package.write(folder, fitted, splits, facts, identity, guarded)
+
+
+def _model(saved: Path):
+    import keras
+
+    assert keras.backend.backend() == "tensorflow"
+    return keras.saving.load_model(saved / "model.keras", compile=False, safe_mode=True)
