@@ -29,7 +29,6 @@ QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "1",  # the default of 10 s misses short fits
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    "TF_ENABLE_ONEDNN_OPTS": "0",  # oneDNN's sums differ between processors; ours must not
 }
 
 
