@@ -12,6 +12,7 @@ import importlib
 import inspect
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -108,14 +109,21 @@ def closure(files: Iterable[Path]) -> list[Path]:
 
 def _imported(path: Path) -> list[Path]:
     """Return the files of this room that a file imports, anywhere in it."""
+    dotted = _imports(path.read_bytes())
+    paths = (_ROOM.parent / f"{name.replace('.', '/')}.py" for name in dotted)
+    return [path for path in paths if path.is_relative_to(_ROOM) and path.is_file()]
+
+
+@cache  # the architectures of a task share most of their files
+def _imports(source: bytes) -> frozenset[str]:
+    """Return the dotted names that a file's imports may find as modules."""
     dotted = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             dotted |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             dotted |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    paths = (_ROOM.parent / f"{name.replace('.', '/')}.py" for name in dotted)
-    return [path for path in paths if path.is_relative_to(_ROOM) and path.is_file()]
+    return frozenset(dotted)
 
 
 def _checked(name: str, value, default, words: Mapping[str, Sequence[str]]):

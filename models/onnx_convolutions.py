@@ -160,7 +160,7 @@ def _grouped(graph, layer, x, reduction: str) -> str:
 
 def _means_of_lookups(graph, x, groups: list[int], width: int) -> str:
     """Look up the first of every group, then the second …, and take the mean by one product:
-    ONNX Runtime does that in a seventh of the time that it reduces in."""
+    ONNX Runtime does that in a sixth of the time that it reduces in."""
     table, ids = graph.lookups[graph.name(x)]
     ids = graph.add("Reshape", ids, [-1, *groups])
     count, size = groups

@@ -22,20 +22,15 @@ def compare(
     Returns `{"task", "dataset", "dataset_hash", "metric", "higher_is_better", "floor", "rows",
     "rivals", "failures"}`. Each row's `validation` and `test` hold mean, low and high (95 %,
     bootstrap over the rows of that split, and over seeds where there are two or more), and `share`
-    the part of the training rows that was used. An architecture that was fitted in full is not
-    shown with its look as well. The rivals are as `pipelines.rivals.rows` gives them.
+    the part of the training rows that was used. The rivals are as `pipelines.rivals.rows` gives
+    them.
     only: these fits instead of all.
     """
     metric, more_is_better = choose.METRIC[task]
     records = tracking.records(task, dataset, dataset_hash)
     champion = registry.champion(task, dataset)
     groups = _groups(records) if only is None else _groups(_of(only, records))
-    full = {group[0].arch for group in groups if not group[0].look}
-    rows = [
-        _row(task, group, champion)
-        for group in groups
-        if not (group[0].look and group[0].arch in full)
-    ]
+    rows = [_row(task, group, champion) for group in _shown(groups)]
     sign = -1 if more_is_better else 1
     rows.sort(key=lambda row: (row["look"], sign * row["validation"]["mean"]))
     return {
@@ -157,6 +152,15 @@ def _groups(records: list[Record]) -> list[list[Record]]:
         parameters = json.dumps(record.parameters, sort_keys=True)
         groups[record.arch, parameters, record.profile][record.seed] = record
     return [list(seeds.values()) for seeds in groups.values()]
+
+
+def _shown(groups: list[list[Record]]) -> list[list[Record]]:
+    """All full fits, and the newest look at each architecture that was never fitted in full."""
+    full = [group for group in groups if not group[0].look]
+    looks = {group[0].arch: group for group in groups if group[0].look}
+    for group in full:
+        looks.pop(group[0].arch, None)
+    return [*full, *looks.values()]
 
 
 def _row(task: str, group: list[Record], champion) -> dict:

@@ -1,21 +1,20 @@
-"""Fit every architecture of a task once, where there is `models/` and JAX and nothing else.
+"""Fit all architectures of a task and its guard once, where there is `models/` and JAX alone.
 
     python fit_alone.py TASK OUT
 
 `test_jax_alone` runs this in a folder and an environment of its own. For each architecture
 OUT/<task>/<arch> gets the model, its inputs, what else `Fitted` holds, and what the model makes of
-256 test rows.
+256 test rows; the guard's folder likewise, with its familiarity.
 """
 
 import importlib.util
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import small_data
 
-from models import architectures, artifact, train
+from models import architectures, artifact, guard, train
 from models.examples import examples
 
 ROWS = 256
@@ -41,6 +40,7 @@ def main(task: str, out: Path) -> None:
     splits = SPLITS[task]()
     for arch in architectures.names(task):
         fit(task, arch, splits, out / task / arch)
+    fit_guard(task, splits, out / task / architectures.GUARD)
 
 
 def fit(task: str, arch: str, splits: dict, folder: Path) -> None:
@@ -53,9 +53,23 @@ def fit(task: str, arch: str, splits: dict, folder: Path) -> None:
     rest = {name: getattr(fitted, name) for name in ("history", "seconds", "parameter_count")}
     rest |= {"floor": fitted.floor, "parameters": parameters}
     (folder / "fitted.json").write_bytes(artifact.to_json(rest))
-    few = examples(fitted.inputs, splits["test"]).tensor[:ROWS]
-    np.save(folder / "outputs.npy", train.predict(fitted.model, few))
-    print(task, arch, json.dumps(fitted.history[-1]), flush=True)
+    _keep_outputs(folder, fitted.model, fitted.inputs, splits["test"])
+
+
+def fit_guard(task: str, splits: dict, folder: Path) -> None:
+    rows = len(next(iter(splits["train"].values())))
+    facts = small_data.FACTS[task] | {"rows": {"train": rows}}
+    parameters = guard.parameters(task, facts) | {"epochs": 1}
+    fitted = guard.fit(task, parameters, splits, facts)
+    folder.mkdir(parents=True)
+    fitted.model.save(folder / "model.keras")
+    artifact.write_familiarity(folder, fitted.familiarity)
+    _keep_outputs(folder, fitted.model, fitted.familiarity.inputs, splits["test"])
+
+
+def _keep_outputs(folder: Path, model, inputs, split: dict) -> None:
+    few = examples(inputs, split).tensor[:ROWS]
+    np.save(folder / "outputs.npy", train.predict(model, few))
 
 
 if __name__ == "__main__":

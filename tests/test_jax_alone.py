@@ -1,5 +1,5 @@
-"""`models/` alone, on JAX and without TensorFlow, fits and saves every architecture; what it saved
-exports, is packaged and serves like any other."""
+"""`models/` alone, on JAX and without TensorFlow, fits and saves all architectures and all guards;
+what it saved exports, is packaged and serves like any other."""
 
 import json
 import shutil
@@ -16,8 +16,9 @@ import pytest
 import small_data
 from project import ROOT, serving, variables
 
-from models import architectures, artifact, export, package
+from models import architectures, artifact, export, guard, package
 from models.examples import examples
+from models.guard import FittedGuard
 from models.train import Fitted
 from pipelines import service
 
@@ -32,7 +33,8 @@ EVERY = [(task, arch) for task in architectures.TASKS for arch in architectures.
 def alone(tmp_path_factory) -> Path:
     """The models that were fitted where there is nothing but `models/` and JAX."""
     folder = tmp_path_factory.mktemp("alone")
-    shutil.copytree(ROOT / "models", folder / "models")
+    unwanted = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "models", folder / "models", ignore=unwanted)
     for file in (Path(fit_alone.__file__), Path(small_data.__file__)):
         shutil.copy(file, folder)
     python = _environment(folder / "environment")
@@ -68,27 +70,46 @@ def splits() -> dict[str, dict]:
 
 
 @pytest.fixture(scope="module")
-def packaged(alone, splits, tmp_path_factory) -> dict[tuple, tuple[Path, str]]:
+def guards(alone, splits, tmp_path_factory) -> dict[str, Path]:
+    """The files of each task's guard, written on TensorFlow."""
+    folder = tmp_path_factory.mktemp("guards")
+    for task, split in splits.items():
+        saved = alone / task / architectures.GUARD
+        (folder / task).mkdir()
+        fitted = FittedGuard(_model(saved), artifact.read_familiarity(saved), [], 0.0)
+        guard.write(folder / task, fitted, split["test"], small_data.FACTS[task])
+    return {task: folder / task for task in splits}
+
+
+@pytest.fixture(scope="module")
+def packaged(alone, splits, guards, tmp_path_factory) -> dict[tuple, tuple[Path, str]]:
     """The artifact of each, written on TensorFlow, and its manifest's sha256."""
     folder = tmp_path_factory.mktemp("packaged")
     return {
-        (task, arch): _package(alone / task / arch, folder / task / arch, task, arch, splits[task])
+        (task, arch): _package(
+            alone / task / arch, folder / task / arch, task, arch, splits[task], guards[task]
+        )
         for task, arch in EVERY
     }
 
 
-def _package(saved: Path, folder: Path, task: str, arch: str, splits: dict) -> tuple[Path, str]:
+def _model(saved: Path):
     import keras
 
     assert keras.backend.backend() == "tensorflow"
+    return keras.saving.load_model(saved / "model.keras", compile=False, safe_mode=True)
+
+
+def _package(
+    saved: Path, folder: Path, task: str, arch: str, splits: dict, guarded: Path
+) -> tuple[Path, str]:
     rest = json.loads((saved / "fitted.json").read_bytes())
     parameters = rest.pop("parameters")
-    model = keras.saving.load_model(saved / "model.keras", compile=False, safe_mode=True)
-    fitted = Fitted(model=model, inputs=artifact.read_inputs(saved), **rest)
+    fitted = Fitted(model=_model(saved), inputs=artifact.read_inputs(saved), **rest)
     identity = {"task": task, "arch": arch, "dataset": "small", "dataset_hash": "0" * 32}
     identity |= {"fingerprint": "0" * 64, "parameters": parameters, "seed": 0}
     folder.mkdir(parents=True)
-    return folder, package.write(folder, fitted, splits, small_data.FACTS[task], identity)
+    return folder, package.write(folder, fitted, splits, small_data.FACTS[task], identity, guarded)
 
 
 @pytest.mark.parametrize(("task", "arch"), EVERY)
@@ -100,6 +121,15 @@ def test_what_was_fitted_alone_exports_like_any_other(task, arch, alone, package
     export.check_parity(np.load(alone / task / arch / "outputs.npy"), outputs)
     graph = onnx.load(folder / "model.onnx")
     assert graph.producer_name == "espalier"  # by our own translation
+
+
+@pytest.mark.parametrize("task", architectures.TASKS)
+def test_a_guard_fitted_alone_errs_alike(task, alone, guards, splits):
+    inputs = artifact.read_familiarity(guards[task]).inputs
+    tensor = examples(inputs, splits[task]["test"]).tensor[: fit_alone.ROWS]
+    errors = export.runner(guards[task] / "familiarity.onnx")(tensor)
+    expected = np.load(alone / task / architectures.GUARD / "outputs.npy")
+    assert errors == pytest.approx(expected, rel=1e-3, abs=1e-6)
 
 
 def test_what_was_fitted_alone_serves_like_any_other(packaged, tmp_path):

@@ -20,8 +20,8 @@ def build(
     group: neighbouring values read as one step; what does not fill one is left out at the old end.
     In: float32 (series, history), standard scores. Out: float32 (series, horizon), likewise.
     Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder for Statistical
-    Machine Translation, EMNLP 2014; several
-    values a step: Nie et al., A Time Series is Worth 64 Words, ICLR 2023.
+    Machine Translation, EMNLP 2014; several values a step: Nie et al., A Time Series is Worth 64
+    Words, ICLR 2023.
     """
     import keras
     from keras import layers, ops

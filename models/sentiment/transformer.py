@@ -1,7 +1,7 @@
 """One transformer block over groups of words, averaged over the text."""
 
 INPUTS = {"words": 20_000, "length": 400}
-FIT = {"epochs": 3, "batch_size": 128, "learning_rate": 3e-3, "patience": 2}
+FIT = {"epochs": 2, "batch_size": 128, "learning_rate": 3e-3, "patience": 2}
 
 
 def build(
@@ -16,7 +16,7 @@ def build(
     dropout: float = 0.5,
 ):
     """Return an uncompiled keras.Model: embedding, means of `group` words and their positions, one
-    encoder block, mean over the text. Neither the attention nor the mean looks at padding.
+    encoder block, mean over the text. Neither attention nor mean looks at steps of padding alone.
 
     dimensions: of a word's vector. group: neighbouring words read as one step.
     heads: of the attention, each as wide as a word's vector. units: of the feed-forward layer.
@@ -36,6 +36,7 @@ def build(
     present = layers.MaxPooling1D(group, padding="same")(present)  # (text, step, 1)
     seen = ops.expand_dims(ops.squeeze(ops.greater(present, 0), -1), 1)  # (text, 1, step)
     steps = x.shape[1]
+    # Made of the input: a functional model has no other source of tensors.
     places = ops.cast(ops.squeeze(present, -1) * 0, "int32") + np.arange(steps, dtype="int32")
     x = x + layers.Embedding(steps, dimensions)(places)
 

@@ -67,6 +67,14 @@ def test_a_look_is_shown_below_the_full_fits_and_not_beside_its_own(home, tmp_pa
     assert [(row["arch"], row["look"]) for row in board["rows"]] == [("cnn", False), ("ann", True)]
 
 
+def test_of_several_looks_at_one_architecture_the_newest_is_shown(home, tmp_path):
+    for epochs in (1, 2):
+        seen = replace(fit("ann", epochs=epochs), look=True)
+        finished(seen, tmp_path / str(epochs))
+    [row] = leaderboard.compare("image", "digits", HASH)["rows"]
+    assert row["parameters"]["epochs"] == 2
+
+
 def test_the_table_says_who_got_how_many_rows(home, tmp_path):
     seen = replace(fit("ann", share=0.2), look=True)
     finished(seen, tmp_path / "look")
