@@ -1,7 +1,7 @@
 """Convolutional neural network: learned filters, pooled twice, then one hidden layer."""
 
 INPUTS = {"size": None}
-FIT = {"epochs": 20, "batch_size": 32, "learning_rate": 2e-3, "patience": 4}
+FIT = {"epochs": 10, "batch_size": 32, "learning_rate": 2e-3, "patience": 4}
 
 
 def build(
