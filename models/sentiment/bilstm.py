@@ -1,7 +1,7 @@
 """Long short-term memory over groups of words, read both ways, pooled over time."""
 
 INPUTS = {"words": 20_000, "length": 400}
-FIT = {"epochs": 3, "batch_size": 128, "learning_rate": 5e-3, "patience": 2}
+FIT = {"epochs": 2, "batch_size": 128, "learning_rate": 1e-2, "patience": 2, "clip": 1.0}
 
 
 def build(
@@ -12,7 +12,7 @@ def build(
     dimensions: int = 32,
     group: int = 8,
     units: int = 64,
-    dropout: float = 0.5,
+    dropout: float = 0.3,
 ):
     """Return an uncompiled keras.Model: embedding, means of `group` words, LSTM both ways, maximum
     over time.

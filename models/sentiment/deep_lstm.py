@@ -1,7 +1,7 @@
 """Several layers of long short-term memory over groups of words, pooled over time."""
 
 INPUTS = {"words": 20_000, "length": 400}
-FIT = {"epochs": 3, "batch_size": 128, "learning_rate": 1e-2, "patience": 2}
+FIT = {"epochs": 2, "batch_size": 128, "learning_rate": 1e-2, "patience": 2, "clip": 1.0}
 
 
 def build(
@@ -13,7 +13,7 @@ def build(
     group: int = 8,
     units: int = 64,
     depth: int = 2,
-    dropout: float = 0.5,
+    dropout: float = 0.3,
 ):
     """Return an uncompiled keras.Model: embedding, means of `group` words, `depth` LSTMs, maximum
     over time.

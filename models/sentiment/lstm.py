@@ -1,7 +1,7 @@
 """Long short-term memory over groups of words, pooled over time."""
 
 INPUTS = {"words": 20_000, "length": 400}
-FIT = {"epochs": 2, "batch_size": 128, "learning_rate": 1e-2, "patience": 2}
+FIT = {"epochs": 2, "batch_size": 128, "learning_rate": 1e-2, "patience": 2, "clip": 1.0}
 
 
 def build(
