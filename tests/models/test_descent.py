@@ -76,7 +76,7 @@ def test_full_batch_and_stochastic_descent_learn(splits):
     whole = _fit(splits, descent="full-batch", epochs=30, learning_rate=5e-3, patience=30)
     assert _accuracy(whole, splits) > 0.8
     assert whole.history[0].keys() == {"loss", "accuracy", "val_loss", "val_accuracy"}
-    single = _fit(splits, descent="stochastic", epochs=1, share=0.5, learning_rate=5e-4)
+    single = _fit(splits, descent="stochastic", epochs=2, share=0.5, learning_rate=1e-3)
     assert _accuracy(single, splits) > 0.8
 
 
