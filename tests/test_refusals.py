@@ -28,6 +28,8 @@ from project import (
     waves,
 )
 
+pytestmark = pytest.mark.slow
+
 DIVERGES = 1e30
 
 HOLDER = """
@@ -110,7 +112,6 @@ def test_the_gate_says_what_is_wrong_where_and_how_often(project):
     assert not runs(project, "forecast", "levels")
 
 
-@pytest.mark.slow
 def test_a_missing_or_truncated_source_is_one_sentence(project):
     whole = pa.table({"text": [f"review {row}" for row in range(200)], "label": ["a", "b"] * 100})
     file = project / "own" / "cut.parquet"
