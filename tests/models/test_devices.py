@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # A process can be given several logical processors only before its framework starts.
 PROGRAM = """
 import os, sys

@@ -9,6 +9,8 @@ from models import architectures, artifact, export, guard, package
 from models import train as training
 from models.errors import ExportMismatch, WrongData
 
+pytestmark = pytest.mark.slow
+
 ODD = {
     "image": lambda random: random.integers(0, 256, (20, 8, 8, 1), np.uint8),
     "sentiment": lambda random: [

@@ -11,6 +11,8 @@ from pipelines import search, sweep, tracking
 from pipelines import train as fitting
 from pipelines.search import MissingExtraError
 
+pytestmark = pytest.mark.slow
+
 WHAT = ("image", "ann", "digits", "quick")
 SPACE = ("units=8..128", "learning_rate=1e-4..1e-2", "schedule=cosine,constant")
 
