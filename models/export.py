@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import keras
     import onnxruntime
 
-OPSET = 17
 DOMAINS = {"", "ai.onnx.ml"}  # the first is ONNX's own
 MAX_BYTES = 1 << 30
 BATCH = 512
@@ -133,7 +132,7 @@ def _convert(model: "keras.Model", path: Path) -> None:
     [tensor] = model.inputs
     signature = tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name="input")
     function = tf.function(lambda x: {"output": model(x, training=False)})
-    graph, _ = tf2onnx.convert.from_function(function, [signature], opset=OPSET)
+    graph, _ = tf2onnx.convert.from_function(function, [signature], opset=onnx_graph.OPSET)
     path.write_bytes(graph.SerializeToString())
 
 
