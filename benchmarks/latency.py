@@ -20,7 +20,8 @@ import numpy as np
 import onnx
 from rich.table import Table
 
-from models import architectures, export, onnx_graph
+from models import architectures, export
+from models.graph import translate
 from pipelines import console, environment, settings
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _arguments(task: str, arch: str, profile: str | None) -> dict:
 
 def _paired(task: str, arch: str, setting: str, arguments: Mapping) -> Iterator[Pair]:
     model = architectures.module(task, arch).build(**arguments)
-    graph = onnx_graph.build(model)
+    graph = translate.build(model)
     nodes = [node for node in graph.graph.node if node.op_type in FUSED]
     request = {"input": _request(task, arguments)}
     if nodes:
