@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from pipelines import console, environment
-from pipelines.lock import LockHeldError
+from pipelines.lease import LeaseHeldError
 from pipelines.settings import UsageError
 
 DONE, FAILED, USAGE, REFUSED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 75, 130
@@ -178,7 +178,7 @@ def _told(error: Exception) -> int:
 
     codes = {
         GateRefused: REFUSED,
-        LockHeldError: LOCKED,
+        LeaseHeldError: LOCKED,
         UsageError: USAGE,
         ParameterError: USAGE,
     }

@@ -14,7 +14,7 @@ from pipelines import (
     environment,
     guard,
     halving,
-    lock,
+    lease,
     plan,
     pool,
     promote,
@@ -26,7 +26,7 @@ from pipelines import train as fitting
 from pipelines.plan import Fit
 from pipelines.tracking import Record
 
-# Only what a network or another process' lock can make fail is tried again. A fit or a check that
+# Only what a network or another process can make fail is tried again. A fit or a check that
 # fails once fails for a reason.
 RETRIES = {"retries": 3, "retry_delay_seconds": [2, 10, 30]}
 
@@ -58,7 +58,7 @@ def retrain(
     """Version the data, fit what is not known yet, and let the best try to be champion."""
     environment.apply()
     dataset = settings.dataset_of(task, dataset)
-    with lock.hold(task, wait_seconds):
+    with lease.hold(task, wait_seconds):
         tracking.mend(task, dataset)
         dataset_hash = version(dataset)
         push(dataset)

@@ -19,7 +19,7 @@ from pipelines import (
     console,
     environment,
     leaderboard,
-    lock,
+    lease,
     promote,
     publish,
     server,
@@ -28,7 +28,7 @@ from pipelines import (
     tracking,
 )
 from pipelines import dataset as data
-from pipelines.lock import LockHeldError
+from pipelines.lease import LeaseHeldError
 
 # Exit codes of a task; of several the first of these that occurs is the run's.
 FAILED, LOCKED, REFUSED, DONE = 1, 75, 3, 0
@@ -65,7 +65,7 @@ def run(tasks: dict[str, str], profile: str, runner: str) -> tuple[dict[str, dic
             outcomes[task], codes[task] = _retrain(task, dataset, profile, runner)
     if not set(codes.values()) & {FAILED, LOCKED}:
         # Runs of other tasks package the same champions: one after the other.
-        with lock.hold("release", RELEASE_SECONDS):
+        with lease.hold("release", RELEASE_SECONDS):
             release()
     console.line("total", "", time.monotonic() - start)
     worst = next(code for code in (FAILED, LOCKED, REFUSED, DONE) if code in codes.values())
@@ -122,9 +122,9 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
     outcomes = {}
     for task, dataset in tasks.items():
         try:
-            with lock.hold(task):
+            with lease.hold(task):
                 pass
-        except LockHeldError as held:
+        except LeaseHeldError as held:
             console.line("stopped", str(held))
             outcomes[task] = promote.nothing(dataset, str(held))
     return outcomes
@@ -135,7 +135,7 @@ def _finished(task: str, dataset: str, profile: str) -> dict | None:
     facts = data.facts(data.folder(dataset))
     outcome = promote.finished(task, dataset, dataset_hash, facts, profile)
     if outcome is not None:
-        with suppress(LockHeldError), lock.hold(task):
+        with suppress(LeaseHeldError), lease.hold(task):
             tracking.mend(task, dataset)
     return outcome
 
@@ -151,12 +151,12 @@ def _retrain(task: str, dataset: str, profile: str, runner: str) -> tuple[dict, 
 
     console.heading(f"{task} · {dataset}")
     try:
-        outcome = flows.retrain(task, dataset, profile, runner, lock.MOMENT)
+        outcome = flows.retrain(task, dataset, profile, runner, lease.MOMENT)
         return outcome, _code(outcome)
     except GateRefused as refusal:
         reason, code = "the data was refused", REFUSED
         console.out().print(str(refusal), markup=False)
-    except LockHeldError as held:
+    except LeaseHeldError as held:
         reason, code = str(held), LOCKED
     except Exception as error:
         traceback.print_exc()

@@ -3,9 +3,12 @@
 import os
 import shutil
 
+import postgres
 import pytest
 
-from pipelines import environment, tracking
+from pipelines import environment, state, tracking
+
+TOOLS = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PREFECT_HOME", "BENTOML_HOME")
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +25,7 @@ def empty_store(tmp_path_factory):
 def home(tmp_path, monkeypatch, empty_store):
     """An empty ESPALIER_HOME with the tools' variables pointing into it."""
     before = dict(os.environ)
-    for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PREFECT_HOME", "BENTOML_HOME"):
+    for name in (*TOOLS, state.URL):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "home"
     folder.mkdir()
@@ -33,3 +36,12 @@ def home(tmp_path, monkeypatch, empty_store):
     tracking._client.cache_clear()
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database(request, home, monkeypatch):
+    """An empty home, and an empty state database of each kind; its kind."""
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgresql")
+        monkeypatch.setenv(state.URL, postgres.empty_database(server))
+    return request.param
