@@ -16,6 +16,7 @@ from models.inputs import ImageInputs, words_of
 
 BINS = 32
 SIDE = 32  # larger pictures are made this small, in pixels a side
+FRAME = 8  # the side of a picture is as many times as long as its frame is wide
 FEW_ROWS = 5_000  # of the training split choose the most telling pixel
 
 
@@ -94,11 +95,12 @@ def _most_telling_word(borne, labels: np.ndarray) -> int:
 
 def _of_pictures(training: Split, validation: Split) -> tuple[list[Number], Marks | None]:
     images = training["image"], validation["image"]
-    pixels = [_small(part) for part in images]
-    best = _most_telling_pixel(pixels[0], training["label"])
+    small = [_small(part) for part in images]
+    frames = [_frames(part) for part in small]
+    best = _most_telling_pixel(frames[0], training["label"])
     numbers = [
-        Number("the mean brightness", *(part.mean(axis=1) for part in pixels)),
-        Number("one pixel", *(part[:, best] for part in pixels)),
+        Number("the mean brightness", *(part.mean(axis=(1, 2, 3)) for part in small)),
+        Number("one pixel of the frame", *(part[:, best] for part in frames)),
     ]
     if images[0].dtype == np.uint8:
         return numbers, None
@@ -113,19 +115,28 @@ def _of_pictures(training: Split, validation: Split) -> tuple[list[Number], Mark
 
 
 def _small(images: np.ndarray) -> np.ndarray:
-    """Return float32 (picture, value) of at most 32 x 32 pixels."""
+    """Return float32 (picture, height, width, channels) of at most 32 x 32 pixels."""
     encoded = images.dtype != np.uint8
     height, width = (SIDE, SIDE) if encoded else np.minimum(images.shape[1:3], SIDE)
     channels = 3 if encoded else images.shape[-1]
-    return ImageInputs(height, width, channels, ()).to_tensor(images).reshape(len(images), -1)
+    return ImageInputs(height, width, channels, ()).to_tensor(images)
 
 
 def _most_telling_pixel(pixels: np.ndarray, labels: np.ndarray) -> int:
-    """Return the value of the pictures that tells most labels of the training split."""
+    """Return the value that tells most labels of the training split, (picture, value)."""
     chosen = np.random.default_rng(0).permutation(len(labels))[:FEW_ROWS]
     pixels, labels = pixels[chosen], labels[chosen]
     right = [counts(one, labels, edges(one)).max(axis=1).sum() for one in pixels.T]
     return int(np.argmax(right))
+
+
+def _frames(pixels: np.ndarray) -> np.ndarray:
+    """Return the values of the outermost pixels, (picture, value): content stands in the middle,
+    where one pixel may well tell a nought from a one, and a mark or a stamp at the side."""
+    height, width = pixels.shape[1:3]
+    inner = np.zeros((height, width), bool)
+    inner[height // FRAME : -(height // FRAME), width // FRAME : -(width // FRAME)] = True
+    return pixels[:, ~inner].reshape(len(pixels), -1)
 
 
 def _header(data: bytes) -> tuple[str, int, int]:

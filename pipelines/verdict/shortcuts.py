@@ -21,7 +21,8 @@ ALPHA = 0.05
 # The doubt is what the commonest label leaves: who always says that takes none, who is always right
 # takes all of it.
 HALF = 0.5  # taken by one number alone, over all rows: too much
-NEARLY_ALL = 0.9  # taken by a mark, where it stands: too much
+NEARLY_ALL = 0.9  # taken by a mark, where it stands: too much, if
+SURELY = 0.8  # is not explained by taking as much as this
 MARKED, FEWEST_MARKED = 0.01, 50  # of the rows bear a mark that is asked about, and this many
 
 
@@ -46,7 +47,7 @@ class Mark(NamedTuple):
     rows: int
     label: int
     share: float
-    p: float  # of taking no more than nine tenths of the doubt
+    p: float  # of taking no more than eight tenths of the doubt
 
 
 def findings(splits: Mapping[str, Split], facts: Mapping) -> list[Finding]:
@@ -79,7 +80,8 @@ def told_by(number: Number, known: np.ndarray, truth: np.ndarray) -> Answer:
 def certain(marks: Marks, labels: np.ndarray) -> list[Mark]:
     """Return the marks whose label is all but certain, the commonest of them first.
 
-    labels: of training, int64 (row,). p is that of the binomial test, corrected for all marks that enough rows bear.
+    labels: of training, int64 (row,). p is that of the binomial test, corrected for all the marks
+    that enough rows bear.
     """
     from scipy import stats
     from statsmodels.stats.multitest import multipletests
@@ -94,11 +96,12 @@ def certain(marks: Marks, labels: np.ndarray) -> list[Mark]:
     doubt = np.maximum(1 - usual, 1e-12)
     label = ((counts / rows[:, None] - usual) / doubt).argmax(axis=1)
     held = counts[np.arange(len(rows)), label]
-    limit = 1 - (1 - NEARLY_ALL) * doubt[label]
-    p = multipletests(stats.binom.sf(held - 1, rows, limit), method="holm")[1]
+    share, doubt = held / rows, doubt[label]
+    chance = stats.binom.sf(held - 1, rows, 1 - (1 - SURELY) * doubt)
+    p = multipletests(chance, method="holm")[1]
     found = [
-        Mark(str(marks.names[asked[at]]), int(rows[at]), int(label[at]), held[at] / rows[at], p[at])
-        for at in np.flatnonzero(p < ALPHA)
+        Mark(str(marks.names[asked[at]]), int(rows[at]), int(label[at]), float(share[at]), p[at])
+        for at in np.flatnonzero((p < ALPHA) & (share >= 1 - (1 - NEARLY_ALL) * doubt))
     ]
     return sorted(found, key=lambda mark: -mark.rows)
 
