@@ -16,6 +16,7 @@ from models.examples import Split
 from pipelines.verdict import hints
 from pipelines.verdict.finding import EXAMPLES, Finding
 from pipelines.verdict.hints import Marks, Number
+from pipelines.verdict.significance import holm
 
 ALPHA = 0.05
 # The doubt is what the commonest label leaves: who always says that takes none, who is always right
@@ -47,7 +48,6 @@ class Mark(NamedTuple):
     rows: int
     label: int
     share: float
-    p: float  # of taking no more than eight tenths of the doubt
 
 
 def findings(splits: Mapping[str, Split], facts: Mapping) -> list[Finding]:
@@ -80,11 +80,10 @@ def told_by(number: Number, known: np.ndarray, truth: np.ndarray) -> Answer:
 def certain(marks: Marks, labels: np.ndarray) -> list[Mark]:
     """Return the marks whose label is all but certain, the commonest of them first.
 
-    labels: of training, int64 (row,). p is that of the binomial test, corrected for all the marks
-    that enough rows bear.
+    labels: of training, int64 (row,). Held against chance by the binomial test, corrected for all
+    the marks that enough rows bear.
     """
     from scipy import stats
-    from statsmodels.stats.multitest import multipletests
 
     counts = marks.borne.T @ np.eye(labels.max() + 1)[labels]  # (mark, label)
     rows = counts.sum(axis=1)
@@ -98,18 +97,16 @@ def certain(marks: Marks, labels: np.ndarray) -> list[Mark]:
     held = counts[np.arange(len(rows)), label]
     share, doubt = held / rows, doubt[label]
     chance = stats.binom.sf(held - 1, rows, 1 - (1 - SURELY) * doubt)
-    p = multipletests(chance, method="holm")[1]
+    p = np.array(holm(chance.tolist()))
     found = [
-        Mark(str(marks.names[asked[at]]), int(rows[at]), int(label[at]), float(share[at]), p[at])
+        Mark(str(marks.names[asked[at]]), int(rows[at]), int(label[at]), float(share[at]))
         for at in np.flatnonzero((p < ALPHA) & (share >= 1 - (1 - NEARLY_ALL) * doubt))
     ]
     return sorted(found, key=lambda mark: -mark.rows)
 
 
 def _numbers(answers: list[Answer]) -> list[Finding]:
-    from statsmodels.stats.multitest import multipletests
-
-    corrected = multipletests([answer.p for answer in answers], method="holm")[1]
+    corrected = holm([answer.p for answer in answers])
     return [
         Finding(
             name=f"label from {answer.name}",
@@ -119,7 +116,7 @@ def _numbers(answers: list[Answer]) -> list[Finding]:
             ok=bool(p >= ALPHA or answer.taken < HALF),
             advice=f"A model may learn {answer.name} instead of the content: look at how the rows "
             "of each class were collected, and even it out.",
-            facts={"accuracy": answer.accuracy, "floor": answer.floor, "p": float(p)},
+            facts={"accuracy": answer.accuracy, "floor": answer.floor, "p": p},
         )
         for answer, p in zip(answers, corrected, strict=True)
     ]
