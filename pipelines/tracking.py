@@ -187,20 +187,23 @@ def log_scores(task: str, metric: str, scores: Mapping) -> None:
     mlflow.set_tag("espalier.naive", scores["test"].naive)
 
 
-def records(task: str, dataset: str, dataset_hash: str) -> list[Record]:
-    """The finished fits on this version of the dataset, oldest first."""
+def records(task: str, dataset: str, dataset_hash: str | None = None) -> list[Record]:
+    """The finished fits on this version of the dataset, or on any, oldest first."""
     return [_record(run) for run in runs(task, dataset, dataset_hash, FIT, "FINISHED")]
 
 
-def runs(task: str, dataset: str, dataset_hash: str, kind: str, status: str) -> list:
-    """The MLflow runs of one kind and status on this version of the dataset, oldest first."""
-    client = connect()
+def runs(task: str, dataset: str, dataset_hash: str | None, kind: str, status: str) -> list:
+    """The MLflow runs of one kind and status on this version of the dataset, or on any, oldest
+    first."""
+    client, wanted = connect(), ""
+    if dataset_hash is not None:
+        wanted = f" and tags.`espalier.dataset_hash` = '{dataset_hash}'"
     found, token = [], None
     while True:
         page = client.search_runs(
             [experiment(task, dataset)],
-            filter_string=f"attributes.status = '{status}' and tags.`espalier.kind` = '{kind}' "
-            f"and tags.`espalier.dataset_hash` = '{dataset_hash}'",
+            filter_string=f"attributes.status = '{status}' and tags.`espalier.kind` = '{kind}'"
+            + wanted,
             order_by=["attributes.start_time ASC"],
             max_results=1000,
             page_token=token,
