@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,20 +14,16 @@ from pipelines import cli, ledger, publish, registry
 pytestmark = pytest.mark.slow
 
 TASK, DATASET, MODEL = "image", "mnist_5k", "espalier-image-mnist_5k"  # one that is served
-ROUNDS, SECONDS = 20, 2
+ROUNDS = 20
 
 
 def promote(asked: str, log: Path) -> None:
-    """The command, with its output and how long it took in `log`."""
+    """The command, with its output in `log`."""
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(file, 1)
     os.dup2(file, 2)
     sys.argv = ["espalier", "promote", "--task", TASK, asked, "--force", "--reason", "its turn"]
-    start = time.monotonic()
-    try:
-        cli.main()
-    finally:
-        os.write(file, f"\n{time.monotonic() - start}".encode())
+    cli.main()
 
 
 def test_one_wins_and_the_other_says_who(home, tmp_path):
@@ -48,7 +43,6 @@ def test_one_wins_and_the_other_says_who(home, tmp_path):
         assert sorted(codes) == [0, 75], said
         lost = codes.index(75)
         assert f"is being run by process {both[1 - lost].pid} (" in said[lost]
-        assert float(said[lost].splitlines()[-1]) < SECONDS
         champion = registry.champion(TASK, DATASET)
         assert champion.run_id == asked[1 - lost]
         assert publish.names(publish.read(TASK), champion)
