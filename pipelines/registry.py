@@ -12,6 +12,7 @@ from pipelines.tracking import Record
 
 CHAMPION = "champion"
 STATE = "espalier.state"
+HEAD = "espalier.ledger.head"
 
 
 @dataclass(frozen=True)
