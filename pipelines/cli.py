@@ -175,6 +175,30 @@ def rollback(
 
 
 @app.command()
+def trace(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            help="A version (espalier-image@champion, espalier-image-digits/3), a fingerprint, "
+            "an MLflow run id or a data hash; by default every model's history."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show where something came from, what came of it, who decided so, and when it served.
+
+    Exit code 1: a ledger is not what was written. 2: nothing is known by that name.
+    """
+    from pipelines import trace as step
+    from pipelines import trace_page
+
+    _divert("trace", as_json)
+    told = step.history() if what is None else step.trace(what)
+    _say(as_json, told, lambda: trace_page.show(told))
+    raise typer.Exit(FAILED if step.broken(told) else DONE)
+
+
+@app.command()
 def build(as_json: Json = False) -> None:
     """Package the served champions as a Bento."""
     from pipelines import bento

@@ -18,6 +18,10 @@ from pipelines.lease import Lease
 from pipelines.registry import Version
 
 
+class BrokenLedgerError(RuntimeError):
+    """The ledger is not what was written, and nothing follows it; the message says where."""
+
+
 def reconcile(held: Lease, task: str, dataset: str) -> Version | None:
     """Finish or remove what a killed process left; returns the champion that stands.
 
@@ -31,7 +35,7 @@ def reconcile(held: Lease, task: str, dataset: str) -> Version | None:
 def follow(held: Lease, task: str, dataset: str) -> Version | None:
     """Make true what the ledger says; returns the champion, unless its artifact is damaged."""
     model = registry.model_name(task, dataset)
-    entries = ledger.entries(model) or _adopted(held, task, dataset)
+    entries = _whole_ledger(task, dataset) or _adopted(held, task, dataset)
     _settle_states(task, dataset, entries)
     standing = ledger.standing(entries)
     if not standing:
@@ -63,7 +67,7 @@ def in_line(task: str, dataset: str) -> bool:
         return champion is None and not standing
     return (
         champion.version == standing[-1]
-        and registry.head(champion) == (entries[-1].position, entries[-1].hash)
+        and champion.head == (entries[-1].position, entries[-1].hash)
         and published(task, dataset, champion)
     )
 
@@ -74,6 +78,20 @@ def published(task: str, dataset: str, champion: Version) -> bool:
     if settings.served()[task] != dataset:
         return True
     return publish.names(publish.read(task), champion) and publish.intact(task)
+
+
+def _whole_ledger(task: str, dataset: str) -> list[ledger.Entry]:
+    """The entries, once their chain holds and reaches as far as any version has noted."""
+    model = registry.model_name(task, dataset)
+    heads = [version.head for version in registry.versions(task, dataset) if version.head]
+    entries = ledger.entries(model)
+    if broken := ledger.verify(entries, max(heads, default=None)):
+        raise BrokenLedgerError(
+            f"the ledger of {model} is not what was written: {broken}. Bring the state database "
+            f"back from a copy; or, to begin a new ledger knowingly, move it away and delete the "
+            f"tag {registry.HEAD} from the versions of {model}"
+        )
+    return entries
 
 
 def _adopted(held: Lease, task: str, dataset: str) -> list[ledger.Entry]:

@@ -16,7 +16,11 @@ HEAD = "espalier.ledger.head"
 
 @dataclass(frozen=True)
 class Version:
-    """A registered version. `state` is pending, ready or refused; `reason` says why refused."""
+    """A registered version.
+
+    state: pending, ready or refused; reason says why refused. head: length and last hash of the
+    ledger when the version was last champion.
+    """
 
     name: str
     version: str
@@ -27,6 +31,7 @@ class Version:
     dataset_hash: str
     state: str
     reason: str
+    head: tuple[int, str] | None = None
 
 
 def model_name(task: str, dataset: str) -> str:
@@ -142,18 +147,9 @@ def crown(version: Version) -> None:
         client.set_registered_model_alias(version.name, CHAMPION, version.version)
 
 
-def head(version: Version) -> tuple[int, str] | None:
-    """Length and last hash of the ledger when the version was last tagged with them."""
-    tags = tracking.connect().get_model_version(version.name, version.version).tags
-    if HEAD not in tags:
-        return None
-    length, last = tags[HEAD].split()
-    return int(length), last
-
-
 def tag_head(version: Version, length: int, last: str) -> None:
     """Tag the version with the ledger's length and last hash, so that a cut tail shows."""
-    if head(version) != (length, last):
+    if version.head != (length, last):
         _tag(version, HEAD, f"{length} {last}")  # one tag: a kill between two would look like a cut
 
 
@@ -183,4 +179,10 @@ def _version(found) -> Version:
         dataset_hash=tags["espalier.dataset_hash"],
         state=tags[STATE],
         reason=tags.get("espalier.reason", ""),
+        head=_head(tags[HEAD]) if HEAD in tags else None,
     )
+
+
+def _head(tag: str) -> tuple[int, str]:
+    length, last = tag.split()
+    return int(length), last

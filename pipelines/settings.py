@@ -17,6 +17,11 @@ def served() -> dict[str, str]:
     return _read()["serve"]
 
 
+def datasets() -> dict[str, str]:
+    """Dataset → the task that it is for."""
+    return {name: entry["task"] for name, entry in _read()["datasets"].items()}
+
+
 def dataset_of(task: str, dataset: str | None) -> str:
     """The dataset that is meant: `dataset` when it is one of `task`, else the served one."""
     known = _read()["datasets"]

@@ -16,7 +16,7 @@ import numpy as np
 from filelock import FileLock
 
 from models import artifact
-from pipelines import environment
+from pipelines import environment, fingerprint
 from pipelines.plan import Fit
 
 # The artifact folder's place below a child run, and that of the row-wise scores beside it.
@@ -26,6 +26,7 @@ SCORES = "scores"
 FIT, BASELINE, RIVAL, GUARD = "fit", "baseline", "rival", "guard"
 FAILURE = "espalier.failure"
 PRUNED = "espalier.pruned"
+BACKEND = "espalier.backend"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
 
 
@@ -160,6 +161,7 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         "espalier.fingerprint": fit.fingerprint,
         "espalier.parameters": json.dumps(fit.parameters, sort_keys=True),
         "espalier.look": json.dumps(fit.look),
+        BACKEND: json.dumps(fingerprint.backend(), sort_keys=True),
     }
     with active(fit.task, fit.dataset, f"{fit.arch} {fit.seed}", tags, parent_run_id) as run_id:
         mlflow.log_params({**fit.parameters, "seed": fit.seed})
@@ -252,6 +254,11 @@ def rows(run_id: str, split: str) -> dict[str, np.ndarray]:
     """The run's scores row by row on one split, as `models.measure` made them."""
     with np.load(_artifact(run_id, f"{SCORES}/{split}.npz"), allow_pickle=False) as arrays:
         return dict(arrays)
+
+
+def dvc_lock(run_id: str) -> Path:
+    """The dvc.lock that a parent run kept; not there where the run ended before it was logged."""
+    return _artifact(run_id, "dvc.lock")
 
 
 def _artifact(run_id: str, path: str) -> Path:

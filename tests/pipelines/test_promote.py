@@ -60,7 +60,7 @@ def test_a_promotion_ends_in_the_ledger_the_registry_and_the_pointer(held, fitte
     assert (entry.action, entry.from_version, entry.to_version) == ("promotion", None, "1")
     assert (entry.run_id, entry.fingerprint) == (record.run_id, record.fingerprint)
     assert entry.evidence["checks"][0] == {"name": "naive", "passed": True, "evidence": "it is"}
-    assert registry.head(champion) == (1, entry.hash)
+    assert champion.head == (1, entry.hash)
     assert reconcile.in_line(TASK, DATASET)
 
 
@@ -71,7 +71,7 @@ def test_a_refusal_leaves_the_champion_and_moves_the_ledgers_head(held, fitted):
     assert [v.state for v in registry.versions(TASK, DATASET)] == ["ready", "refused"]
     assert actions() == [("promotion", None, "1"), ("refusal", "1", "2")]
     assert "it is not" in entry.reason
-    assert registry.head(first) == (2, entry.hash)
+    assert first.head == (2, entry.hash)
 
 
 def test_force_is_recorded_as_such_with_its_reason(held, fitted):

@@ -48,4 +48,4 @@ def test_one_wins_and_the_other_says_who(home, tmp_path):
         assert publish.names(publish.read(TASK), champion)
     entries = ledger.entries(MODEL)
     assert [entry.action for entry in entries] == ["promotion"] + ["force"] * (ROUNDS - 1)
-    assert ledger.verify(entries, registry.head(champion)) is None
+    assert ledger.verify(entries, champion.head) is None
