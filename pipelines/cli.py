@@ -117,6 +117,9 @@ def train(
 def compare(
     task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
     dataset: Dataset = None,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Look for leaks instead: is the test split good?")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show the leaderboard of a dataset's present version."""
@@ -124,6 +127,12 @@ def compare(
 
     _divert("compare", as_json)
     name = settings.dataset_of(task, dataset)
+    if audit:
+        from pipelines.verdict import audit as step
+
+        audited = step.present(task, name)
+        _say(as_json, audited, lambda: step.show(audited))
+        return
     board = leaderboard.present(task, name)
     _say(as_json, board, lambda: leaderboard.show(board))
 
