@@ -4,7 +4,7 @@ The `champion` alias is the commit point: killed before it, the old champion sta
 run goes on with the pending version or removes it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipelines import tracking
 from pipelines.tracking import Record
@@ -31,7 +31,7 @@ class Version:
     dataset_hash: str
     state: str
     reason: str
-    head: tuple[int, str] | None = None
+    head: tuple[int, str] | None = field(default=None, compare=False)
 
 
 def model_name(task: str, dataset: str) -> str:

@@ -13,6 +13,7 @@ from pipelines import (
     reconcile,
     registry,
     rollback,
+    state,
     tracking,
 )
 from pipelines.rollback import RollbackRefused
@@ -60,7 +61,7 @@ def test_a_promotion_ends_in_the_ledger_the_registry_and_the_pointer(held, fitte
     assert (entry.action, entry.from_version, entry.to_version) == ("promotion", None, "1")
     assert (entry.run_id, entry.fingerprint) == (record.run_id, record.fingerprint)
     assert entry.evidence["checks"][0] == {"name": "naive", "passed": True, "evidence": "it is"}
-    assert champion.head == (1, entry.hash)
+    assert registry.champion(TASK, DATASET).head == (1, entry.hash)
     assert reconcile.in_line(TASK, DATASET)
 
 
@@ -71,7 +72,7 @@ def test_a_refusal_leaves_the_champion_and_moves_the_ledgers_head(held, fitted):
     assert [v.state for v in registry.versions(TASK, DATASET)] == ["ready", "refused"]
     assert actions() == [("promotion", None, "1"), ("refusal", "1", "2")]
     assert "it is not" in entry.reason
-    assert first.head == (2, entry.hash)
+    assert registry.champion(TASK, DATASET).head == (2, entry.hash)
 
 
 def test_force_is_recorded_as_such_with_its_reason(held, fitted):
@@ -121,6 +122,32 @@ def test_a_champion_from_before_the_ledger_is_its_first_entry(held, fitted):
     registry.crown(version)
     assert reconcile.reconcile(held, TASK, DATASET).version == "1"
     assert actions() == [("promotion", None, "1")]
+
+
+def test_nothing_follows_a_ledger_that_was_cut(held, fitted):
+    crowned(held, fitted(0))
+    crowned(held, fitted(1))
+    rewritten("DELETE FROM ledger WHERE position = 2")
+    with pytest.raises(reconcile.BrokenLedgerError, match="the end was cut"):
+        reconcile.reconcile(held, TASK, DATASET)
+    assert registry.champion(TASK, DATASET).version == "2"
+
+
+def test_nothing_follows_a_ledger_that_was_changed(held, fitted):
+    crowned(held, fitted(0))
+    crowned(held, fitted(1))
+    rewritten("UPDATE ledger SET to_version = '1' WHERE position = 2")
+    with pytest.raises(reconcile.BrokenLedgerError, match="entry 2 was changed"):
+        reconcile.reconcile(held, TASK, DATASET)
+    assert registry.champion(TASK, DATASET).version == "2"
+
+
+def rewritten(statement: str) -> None:
+    """Do to the ledger what its triggers refuse."""
+    with state.connect().begin() as connection:
+        for trigger in ("ledger_unchanged", "ledger_undeleted"):
+            connection.exec_driver_sql(f"DROP TRIGGER {trigger}")
+        connection.exec_driver_sql(statement)
 
 
 def test_a_holder_that_lost_its_lease_decides_nothing(held, fitted):
