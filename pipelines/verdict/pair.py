@@ -118,9 +118,9 @@ def _tested(
 ) -> tuple[float, str]:
     """Return p and what it is from.
 
-    Two series: the larger of two. Diebold and Mariano's sees no further than the horizon, and says
-    too often that models differ which err together for longer; the bootstrap has few blocks to go
-    by. Together they keep their level (`make bench-verdict`).
+    Of two series the larger of two: Diebold and Mariano's looks no further than the horizon, and
+    tells apart too often where errors last longer; the bootstrap's has few blocks to go by. How
+    often the larger is wrong is simulated in tests/pipelines/test_verdict_rates.py.
     """
     if len(gains) + len(losses) > 2:
         return estimate.p(), "paired bootstrap over rows and seeds"
