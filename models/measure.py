@@ -15,6 +15,12 @@ from models.inputs import Windows, words_of
 LEVEL = 0.95  # of the interval whose coverage is measured
 LARGEST = 1e100  # a forecast that is further off, or no number, is off by this
 PLOTTED = 6  # windows kept whole, spread over the split
+# Of `Scores.rows`, by task: what a verdict cannot do without.
+ROWS = {
+    "image": {"label", "correct", "naive_correct"},
+    "sentiment": {"label", "correct", "naive_correct", "words"},
+    "forecast": {"error", "naive_error", "time", "season", "block"},
+}
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,12 @@ def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float
     return mean, max(low, 0.0), high if task == "forecast" else min(high, 1.0)
 
 
+def metric(task: str, rows: Mapping[str, np.ndarray]) -> float:
+    """Return the task's metric of one model: accuracy, or MAE relative to the naive one."""
+    values, weights, _ = losses(task, [rows])
+    return _ratio(values.mean(), weights.mean())
+
+
 def losses(
     task: str, rows: Sequence[Mapping[str, np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray, int]:
@@ -244,8 +256,9 @@ def _floats(metrics: Mapping) -> dict[str, float]:
 
 def _check_fits(folder: Path, inputs: Inputs, facts: Mapping) -> None:
     if inputs.kind == "series":
-        received, wanted = inputs.horizon, facts["horizon"]
+        received = f"{inputs.horizon} values from {inputs.history}"
+        wanted = f"{facts['horizon']} values from {facts['history']}"
     else:
-        received, wanted = list(inputs.labels), list(facts["labels"])
+        received, wanted = ", ".join(inputs.labels), ", ".join(facts["labels"])
     if received != wanted:
-        raise ModelError(f"{folder} forecasts or names {received}, and the dataset {wanted}.")
+        raise ModelError(f"{folder} answers with {received}, and the dataset asks for {wanted}.")
