@@ -118,12 +118,20 @@ def score_forecasts(
     }
 
 
-def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float, float]:
-    """Return mean, low and high of the task's metric: accuracy, or MAE relative to the naive one.
+def metric(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> float:
+    """Return the task's metric: accuracy, or MAE relative to the naive one; the mean over seeds.
 
     rows: `Scores.rows` of one split, one for each seed.
-    The interval is the bootstrap's at 95 %: over rows or blocks of windows, and over seeds when
-    there are several (`models.bootstrap`).
+    """
+    values, weights, _ = losses(task, rows)
+    return _ratio(values.mean(), weights.mean())
+
+
+def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float, float]:
+    """Return `metric`, and low and high of its 95 % interval.
+
+    The interval is the bootstrap's: over rows or blocks of windows, and over seeds when there are
+    several (`models.bootstrap`).
     """
     values, weights, block = losses(task, rows)
     mean = _ratio(values.mean(), weights.mean())
