@@ -6,12 +6,13 @@ run goes on with the pending version or removes it.
 
 from dataclasses import dataclass
 
-from pipelines import tracking
+from pipelines import lease, tracking
 from pipelines.choose import METRIC
 from pipelines.tracking import Record
 
 CHAMPION = "champion"
 STATE = "espalier.state"
+REGISTER_SECONDS = 120  # for others that register a version of the same model: each takes 0.1 s
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,10 @@ def find(task: str, dataset: str, candidate: Record) -> Version | None:
 
     A fit done again, because its artifact was damaged, is another run: another version.
     """
-    return next((v for v in versions(task, dataset) if v.run_id == candidate.run_id), None)
+    found = tracking.connect().search_model_versions(
+        f"name = '{model_name(task, dataset)}' and run_id = '{candidate.run_id}'"
+    )
+    return min(map(_version, found), key=lambda v: int(v.version), default=None)
 
 
 def register(task: str, dataset: str, candidate: Record) -> Version:
@@ -66,13 +70,25 @@ def register(task: str, dataset: str, candidate: Record) -> Version:
 
     Pending versions of other fits are what a killed run left; they are removed.
     """
-    client, name = tracking.connect(), model_name(task, dataset)
-    own = find(task, dataset, candidate)
+    client = tracking.connect()
     for version in versions(task, dataset):
-        if version.state == "pending" and version != own:
-            client.delete_model_version(name, version.version)
-    if own is not None:
-        return own
+        if version.state == "pending" and version.run_id != candidate.run_id:
+            client.delete_model_version(version.name, version.version)
+    return ensure(task, dataset, candidate)
+
+
+def ensure(task: str, dataset: str, candidate: Record) -> Version:
+    """The version of the candidate's fit: the one it already has, or a new one, `pending`.
+
+    One process at a time: MLflow numbers a version by counting, and of several that count at once
+    all but one fail.
+    """
+    with lease.hold(f"register {model_name(task, dataset)}", REGISTER_SECONDS):
+        return find(task, dataset, candidate) or _create(task, dataset, candidate)
+
+
+def _create(task: str, dataset: str, candidate: Record) -> Version:
+    client, name = tracking.connect(), model_name(task, dataset)
     _ensure_model(name)
     made = client.create_model_version(
         name,

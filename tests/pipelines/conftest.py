@@ -25,7 +25,7 @@ def empty_store(tmp_path_factory):
 def home(tmp_path, monkeypatch, empty_store):
     """An empty ESPALIER_HOME with the tools' variables pointing into it."""
     before = dict(os.environ)
-    for name in (*TOOLS, state.URL):
+    for name in (*TOOLS, state.VARIABLE):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "home"
     folder.mkdir()
@@ -43,5 +43,5 @@ def database(request, home, monkeypatch):
     """An empty home, and an empty state database of each kind; its kind."""
     if request.param == "postgresql":
         server = request.getfixturevalue("postgresql")
-        monkeypatch.setenv(state.URL, postgres.empty_database(server))
+        monkeypatch.setenv(state.VARIABLE, postgres.empty_database(server))
     return request.param
