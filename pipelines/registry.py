@@ -152,7 +152,8 @@ def challenge(version: Version) -> None:
 def crown(version: Version) -> None:
     """Make the version the champion, unless it is; it is then no challenger any more."""
     client = tracking.connect()
-    aliases = client.get_registered_model(version.name).aliases
+    found = client.get_registered_model(version.name).aliases
+    aliases = {alias: str(number) for alias, number in found.items()}
     if aliases.get(CHAMPION) != version.version:
         client.set_registered_model_alias(version.name, CHAMPION, version.version)
     if aliases.get(CHALLENGER) == version.version:
