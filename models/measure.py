@@ -141,12 +141,6 @@ def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float
     return mean, max(low, 0.0), high if task == "forecast" else min(high, 1.0)
 
 
-def metric(task: str, rows: Mapping[str, np.ndarray]) -> float:
-    """Return the task's metric of one model: accuracy, or MAE relative to the naive one."""
-    values, weights, _ = losses(task, [rows])
-    return _ratio(values.mean(), weights.mean())
-
-
 def losses(
     task: str, rows: Sequence[Mapping[str, np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray, int]:

@@ -86,7 +86,7 @@ def cheaper(ours: Scored, theirs: Scored, share: float) -> bool:
 def _floor(task: str, rules: Rules, ours: Scored) -> Check:
     from models import measure
 
-    score = measure.metric(task, ours.rows)
+    score = measure.metric(task, [ours.rows])
     if task == "forecast":
         asked, passed = "at most", score <= rules.floor
     else:
