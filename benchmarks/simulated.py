@@ -10,6 +10,7 @@ import numpy as np
 Rows = dict[str, np.ndarray]
 Sides = tuple[list[Rows], list[Rows]]
 
+LABELS = [str(digit) for digit in range(10)]
 ALIKE = 0.85  # how far models agree on what is hard: the correlation behind their misses
 SEEDS_APART = 0.003  # the standard deviation of accuracy over seeds
 SEEDS_SCALE = 0.01  # and of a forecast's errors, as a share of them

@@ -2,9 +2,11 @@
 
     make bench-verdict        (python -m benchmarks.verdict)
 
-Pairs of simulated models (benchmarks/simulated.py) through the decision that `espalier promote`
-makes on their test scores: pairs that differ by chance alone, and pairs with a planted gain. The
-seeds are fixed: every run prints the same tables.
+Pairs of simulated models (benchmarks/simulated.py) through the checks that `espalier promote` makes
+on their test scores, with the rules of params.yaml for the datasets that are served and the same
+cost for both: pairs that differ by chance alone, and pairs with a planted gain. The gate decides on
+one model; of several seeds the pairwise verdict is shown, as `espalier compare` has it. What is
+drawn is fixed: every run prints the same table.
 """
 
 from collections.abc import Callable
@@ -15,8 +17,8 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks import simulated
-from pipelines import console
-from pipelines.verdict import pair
+from pipelines import console, settings
+from pipelines.verdict import gate, pair, rules
 
 PAIRS = 1000
 
@@ -69,13 +71,17 @@ def promoted(kind: Kind, ours: float, pairs: int = PAIRS) -> int:
     """Return how many of the pairs end with a promotion where the scores are ours and the level."""
     randoms = (np.random.default_rng([round(1000 * ours), number]) for number in range(pairs))
     drawn = (kind.draw(random, scores=(ours, kind.level)) for random in randoms)
-    return sum(_promotes(kind.task, *sides) for sides in drawn)
+    asked = rules.of(kind.task, settings.served()[kind.task])
+    return sum(_promotes(kind.task, asked, *sides) for sides in drawn)
 
 
-def _promotes(task: str, ours: list, theirs: list | None) -> bool:
-    if pair.against_naive(task, ours).outcome != pair.BETTER:
-        return False
-    return theirs is None or pair.compare(task, ours, theirs).outcome == pair.BETTER
+def _promotes(task: str, asked: rules.Rules, ours: list, theirs: list | None) -> bool:
+    if len(ours) > 1:
+        return pair.compare(task, ours, theirs).outcome == pair.BETTER
+    sides = (
+        None if side is None else gate.Scored("", side[0], 1.0, 1.0) for side in (ours, theirs)
+    )
+    return all(check.passed for check in gate.quality(task, asked, *sides, simulated.LABELS))
 
 
 def _first(random, scores: tuple[float, float]):

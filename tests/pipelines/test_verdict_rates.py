@@ -56,8 +56,8 @@ ONE_SEED = [kind for kind in kinds() if "seeds" not in kind.name]
 
 @pytest.mark.parametrize("kind", ONE_SEED, ids=lambda kind: kind.name)
 def test_the_gate_finds_what_is_better_and_little_else(kind: Kind):
-    assert promoted(kind, kind.level, 100) <= binom.ppf(0.999, 100, 0.05)
-    assert promoted(kind, kind.gain, 100) >= binom.ppf(0.001, 100, 0.8)
+    assert promoted(kind, kind.level, 60) <= binom.ppf(0.999, 60, 0.05)
+    assert promoted(kind, kind.gain, 60) >= binom.ppf(0.001, 60, 0.8)
 
 
 def test_a_model_worse_by_the_margin_is_seldom_called_not_worse():
