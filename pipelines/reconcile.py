@@ -115,15 +115,18 @@ def _adopted(held: Lease, task: str, dataset: str) -> list[ledger.Entry]:
 
 
 def _settle_states(task: str, dataset: str, entries: list[ledger.Entry]) -> None:
-    """Give each pending version the state that was decided; remove it where nothing was."""
+    """Give each version the state that was decided; remove a pending one where nothing was.
+
+    One that was refused may be forced in later; one that was ready stays so, to roll back to.
+    """
     decided = {entry.to_version: entry for entry in entries}
     for version in registry.versions(task, dataset):
-        if version.state != "pending":
-            continue
-        entry = decided.get(version.version)
+        entry, pending = decided.get(version.version), version.state == "pending"
         if entry is None:
-            registry.remove(version)
-        elif entry.action == "refusal":
+            if pending:
+                registry.remove(version)
+        elif entry.action != "refusal":
+            if version.state != "ready":
+                registry.ready(version)
+        elif pending:
             registry.refuse(version, entry.reason)
-        else:
-            registry.ready(version)

@@ -82,6 +82,16 @@ def test_force_is_recorded_as_such_with_its_reason(held, fitted):
     assert reconcile.follow(held, TASK, DATASET).version == "2"
 
 
+def test_a_refused_version_that_is_forced_in_is_ready(held, fitted):
+    record = fitted(0)
+    decided(held, record, passed=False)
+    reconcile.follow(held, TASK, DATASET)
+    decided(held, record, passed=False, force="nothing else is there")
+    champion = reconcile.follow(held, TASK, DATASET)
+    assert (champion.version, champion.state) == ("1", "ready")
+    assert registry.champion(TASK, DATASET).reason == ""
+
+
 def test_what_a_service_would_not_take_in_cannot_be_forced(held, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     refused = trial(version, None, golden=False)
