@@ -33,9 +33,14 @@ def reconcile(held: Lease, task: str, dataset: str) -> Version | None:
 
 
 def follow(held: Lease, task: str, dataset: str) -> Version | None:
-    """Make true what the ledger says; returns the champion, unless its artifact is damaged."""
+    """Make true what the ledger says; returns the champion, unless its artifact is damaged.
+
+    Raises LeaseLostError: neither alias nor version nor pointer follows a ledger that another
+    process may have added to.
+    """
     model = registry.model_name(task, dataset)
     entries = _whole_ledger(task, dataset) or _adopted(held, task, dataset)
+    lease.current(held)
     _settle_states(task, dataset, entries)
     standing = ledger.standing(entries)
     if not standing:
@@ -51,6 +56,7 @@ def follow(held: Lease, task: str, dataset: str) -> Version | None:
         console.line("champion", f"{champion.arch} v{champion.version}: its artifact is damaged")
         return None
     if not published(task, dataset, champion):
+        lease.current(held)  # the artifact may have come from far away meanwhile
         publish.publish(task, champion)
     return champion
 

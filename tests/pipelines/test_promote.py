@@ -168,6 +168,28 @@ def test_a_holder_that_lost_its_lease_decides_nothing(held, fitted):
     assert ledger.entries(MODEL) == []
 
 
+def test_a_holder_that_lost_its_lease_removes_no_version_of_the_next(held, fitted):
+    registry.register(TASK, DATASET, fitted(0))
+    with pytest.raises(lease.LeaseLostError):
+        reconcile.follow(lease.Lease(held.name, held.token - 1), TASK, DATASET)
+    assert [v.version for v in registry.versions(TASK, DATASET)] == ["1"]
+
+
+def test_a_lease_lost_while_the_artifact_is_fetched_publishes_nothing(held, fitted, monkeypatch):
+    first = crowned(held, fitted(0))
+    decided(held, fitted(1))
+
+    def slowly(version, whole=tracking.whole):
+        with state.transaction() as connection:
+            connection.exec_driver_sql("UPDATE leases SET token = token + 1 WHERE name = 'image'")
+        return whole(version)
+
+    monkeypatch.setattr(tracking, "whole", slowly)
+    with pytest.raises(lease.LeaseLostError):
+        reconcile.follow(held, TASK, DATASET)
+    assert publish.names(publish.read(TASK), first)
+
+
 def back(reason: str = "it answers slowly") -> tuple[str, str]:
     told = rollback.rollback(TASK, DATASET, reason)
     return told["from"], told["to"]
