@@ -131,7 +131,7 @@ def prospect(task: str, dataset: str, candidate: Record) -> Version:
 
 
 def ready(version: Version) -> None:
-    """Mark the version as one that may serve."""
+    """Mark the version as one that may serve, also where it was refused before."""
     _tag(version, STATE, "ready")
 
 
@@ -193,7 +193,7 @@ def _version(found) -> Version:
         manifest_sha256=tags["espalier.manifest_sha256"],
         dataset_hash=tags["espalier.dataset_hash"],
         state=tags[STATE],
-        reason=tags.get("espalier.reason", ""),
+        reason=tags.get("espalier.reason", "") if tags[STATE] == "refused" else "",
         head=_head(tags[HEAD]) if HEAD in tags else None,
     )
 

@@ -82,6 +82,16 @@ def test_force_is_recorded_as_such_with_its_reason(held, fitted):
     assert reconcile.follow(held, TASK, DATASET).version == "2"
 
 
+def test_a_refused_version_that_is_forced_in_is_ready(held, fitted):
+    record = fitted(0)
+    decided(held, record, passed=False)
+    reconcile.follow(held, TASK, DATASET)
+    decided(held, record, passed=False, force="nothing else is there")
+    champion = reconcile.follow(held, TASK, DATASET)
+    assert (champion.version, champion.state) == ("1", "ready")
+    assert registry.champion(TASK, DATASET).reason == ""
+
+
 def test_what_a_service_would_not_take_in_cannot_be_forced(held, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     refused = trial(version, None, golden=False)
@@ -156,6 +166,28 @@ def test_a_holder_that_lost_its_lease_decides_nothing(held, fitted):
     with pytest.raises(lease.LeaseLostError):
         promote.decide(stale, trial(version, None))
     assert ledger.entries(MODEL) == []
+
+
+def test_a_holder_that_lost_its_lease_removes_no_version_of_the_next(held, fitted):
+    registry.register(TASK, DATASET, fitted(0))
+    with pytest.raises(lease.LeaseLostError):
+        reconcile.follow(lease.Lease(held.name, held.token - 1), TASK, DATASET)
+    assert [v.version for v in registry.versions(TASK, DATASET)] == ["1"]
+
+
+def test_a_lease_lost_while_the_artifact_is_fetched_publishes_nothing(held, fitted, monkeypatch):
+    first = crowned(held, fitted(0))
+    decided(held, fitted(1))
+
+    def slowly(version, whole=tracking.whole):
+        with state.transaction() as connection:
+            connection.exec_driver_sql("UPDATE leases SET token = token + 1 WHERE name = 'image'")
+        return whole(version)
+
+    monkeypatch.setattr(tracking, "whole", slowly)
+    with pytest.raises(lease.LeaseLostError):
+        reconcile.follow(held, TASK, DATASET)
+    assert publish.names(publish.read(TASK), first)
 
 
 def back(reason: str = "it answers slowly") -> tuple[str, str]:
