@@ -70,10 +70,10 @@ def append(
     """Add an entry to the model's ledger, if the lease is still ours: one transaction.
 
     evidence: a JSON value without NaN and infinity, kept as it comes back from JSON (a tuple as a
-    list). Raises LeaseLostError; ValueError for evidence that is no JSON.
+    list). Raises LeaseLostError, DatabaseError; ValueError for evidence that is no JSON.
     """
     kept = json.loads(_evidence(evidence))
-    with state.connect().begin() as connection:
+    with state.transaction() as connection:
         leases.fence(connection, lease)
         last = _last(connection, model)
         facts = {
@@ -101,11 +101,20 @@ def entries(model: str) -> list[Entry]:
     """The model's ledger, oldest first, as it stands in the database: `verify` says if whole."""
     from sqlalchemy import text
 
-    with state.connect().begin() as connection:
+    with state.transaction() as connection:
         rows = connection.execute(
             text("SELECT * FROM ledger WHERE model = :model ORDER BY position"), {"model": model}
         )
         return [_entry(row) for row in rows]
+
+
+def models() -> list[str]:
+    """The models that have a ledger."""
+    from sqlalchemy import text
+
+    with state.connect().begin() as connection:
+        rows = connection.execute(text("SELECT DISTINCT model FROM ledger ORDER BY model"))
+        return list(rows.scalars())
 
 
 def verify(entries: Sequence[Entry], head: tuple[int, str] | None = None) -> str | None:

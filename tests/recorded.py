@@ -11,12 +11,18 @@ from pipelines.plan import Fit
 HASH = "0123456789abcdef0123456789abcdef.dir"
 
 
-def fit(arch: str = "cnn", seed: int = 0, dataset_hash: str = HASH, **changes) -> Fit:
-    """A planned fit of the image task on digits."""
+def fit(
+    arch: str = "cnn",
+    seed: int = 0,
+    dataset_hash: str = HASH,
+    dataset: str = "digits",
+    **changes,
+) -> Fit:
+    """A planned fit of the image task."""
     parameters = {"epochs": 1} | changes
     return Fit(
         task="image",
-        dataset="digits",
+        dataset=dataset,
         dataset_hash=dataset_hash,
         arch=arch,
         seed=seed,
