@@ -2,6 +2,7 @@
 
 import pytest
 from candidates import candidate, hits, trial
+from mlflow.exceptions import MlflowException
 from recorded import HASH
 
 from models import artifact
@@ -16,6 +17,7 @@ from pipelines import (
     state,
     tracking,
 )
+from pipelines import trial as trials
 from pipelines.rollback import RollbackRefused
 from pipelines.settings import UsageError
 
@@ -209,6 +211,42 @@ def test_rollback_walks_back_one_champion_at_a_time(home, fitted):
     with lease.hold(TASK) as held:
         crowned(held, fitted(3))
     assert back() == ("4", "1")
+
+
+def withdrawn(record) -> bool:
+    """Whether the gate says that the fit was rolled back from."""
+    return not trials._not_withdrawn(registry.prospect(TASK, DATASET, record)).passed
+
+
+def test_the_same_fit_done_again_does_not_bring_back_what_was_rolled_back(home, fitted, tmp_path):
+    with lease.hold(TASK) as held:
+        first, second = fitted(0), fitted(1)
+        crowned(held, first)
+        crowned(held, second)
+    back()
+    (tmp_path / "again").mkdir()
+    again = candidate(tmp_path / "again", hits(0.9), seed=1, dataset=DATASET)
+    assert again.run_id != second.run_id
+    assert [withdrawn(record) for record in (first, second, again)] == [False, True, True]
+    with lease.hold(TASK) as held:
+        decided(held, again, passed=False, force="it was not to blame")
+        reconcile.follow(held, TASK, DATASET)
+    assert not withdrawn(again)
+
+
+def test_rollback_refuses_an_artifact_that_cannot_be_had(home, fitted, monkeypatch):
+    with lease.hold(TASK) as held:
+        crowned(held, fitted(0))
+        crowned(held, fitted(1))
+
+    def gone(run_id):
+        raise MlflowException(f"the artifacts of {run_id} were deleted")
+
+    monkeypatch.setattr(tracking, "artifact_folder", gone)
+    with pytest.raises(RollbackRefused, match="must not serve"):
+        back()
+    assert registry.champion(TASK, DATASET).version == "2"
+    assert actions()[-1] == ("refusal", "2", "1")
 
 
 def test_rollback_refuses_a_damaged_artifact_and_says_so_in_the_ledger(home, fitted):
