@@ -120,6 +120,14 @@ def test_what_a_kill_left_undone_is_done_by_the_next_run(held, fitted, undone):
     assert reconcile.in_line(TASK, DATASET)
 
 
+def test_a_pointer_that_cannot_be_read_is_written_anew(held, fitted):
+    champion = crowned(held, fitted(0))
+    (publish.folder() / f"{TASK}.json").write_bytes(b'{"name": "\xff')
+    assert not reconcile.in_line(TASK, DATASET)
+    reconcile.reconcile(held, TASK, DATASET)
+    assert publish.names(publish.read(TASK), champion)
+
+
 def test_a_pending_version_that_nothing_was_decided_about_is_removed(held, fitted):
     crowned(held, fitted(0))
     registry.register(TASK, DATASET, fitted(1))
