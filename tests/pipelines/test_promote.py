@@ -14,6 +14,7 @@ from pipelines import (
     reconcile,
     registry,
     rollback,
+    run,
     state,
     tracking,
 )
@@ -279,7 +280,14 @@ def test_a_damaged_artifact_is_not_tried(home, fitted, monkeypatch):
     assert actions() == []
 
 
-@pytest.mark.parametrize("asked", ["7", "f" * 64, "no such run"])
+def test_rules_that_are_none_are_told_before_anything_is_trained(home, monkeypatch):
+    monkeypatch.setattr("pipelines.settings.gate", lambda task: {"all": {"alpha": 0.05}})
+    monkeypatch.setattr(run, "finished", lambda tasks, profile: pytest.fail("it went on"))
+    with pytest.raises(UsageError, match=f"gate of {TASK} for '{DATASET}' .* must hold"):
+        run.run({TASK: DATASET}, "quick", "local")
+
+
+@pytest.mark.parametrize("asked", ["7", "0", "f" * 64, "no such run"])
 def test_a_candidate_that_is_not_there_is_named(home, asked):
     with pytest.raises(UsageError, match=asked):
         promote.promote(TASK, DATASET, asked)
