@@ -14,6 +14,9 @@ from models import artifact
 from pipelines import environment, tracking
 from pipelines.registry import Version
 
+# A temporary file is its owner's alone; a service in a container reads it as another user.
+READABLE = 0o644
+
 
 def folder(home: Path | None = None) -> Path:
     """Where the pointers of this home stand."""
@@ -21,10 +24,11 @@ def folder(home: Path | None = None) -> Path:
 
 
 def read(task: str, home: Path | None = None) -> dict | None:
-    """The task's pointer: name, version, artifact, manifest_sha256; None when there is none."""
+    """The task's pointer: name, version, artifact, manifest_sha256; None when there is none, or
+    one that is no JSON: it names nothing, and the next `publish` writes it anew."""
     try:
         return json.loads((folder(home) / f"{task}.json").read_text())
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 
 
@@ -41,6 +45,7 @@ def publish(task: str, version: Version, home: Path | None = None) -> None:
     with tempfile.NamedTemporaryFile("w", dir=place, prefix=f".{task}.", delete=False) as file:
         file.write(text)
         file.flush()
+        os.fchmod(file.fileno(), READABLE)
         os.fsync(file.fileno())
     Path(file.name).replace(place / f"{task}.json")
 

@@ -1,6 +1,5 @@
 """Let the champion before this one serve again."""
 
-from models import artifact
 from pipelines import console, lease, ledger, reconcile, registry, settings, tracking
 
 
@@ -64,11 +63,8 @@ def _complaint(model: str, number: str, version: registry.Version | None) -> str
     """Why the version must not serve; None where its artifact is what was registered."""
     if version is None:
         return f"{model}/{number} is not in the registry any more"
-    try:
-        artifact.check(tracking.artifact_folder(version.run_id), version.manifest_sha256)
-    except (artifact.ArtifactError, OSError) as error:
-        return f"{model}/{number} must not serve: {error}"
-    return None
+    damage = tracking.damage(version)
+    return None if damage is None else f"{model}/{number} must not serve: {damage}"
 
 
 def _crowned(model: str, number: str) -> ledger.Entry:

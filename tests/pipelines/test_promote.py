@@ -2,6 +2,7 @@
 
 import pytest
 from candidates import candidate, hits, trial
+from mlflow.exceptions import MlflowException
 from recorded import HASH
 
 from models import artifact
@@ -13,9 +14,11 @@ from pipelines import (
     reconcile,
     registry,
     rollback,
+    run,
     state,
     tracking,
 )
+from pipelines import trial as trials
 from pipelines.rollback import RollbackRefused
 from pipelines.settings import UsageError
 
@@ -118,6 +121,14 @@ def test_what_a_kill_left_undone_is_done_by_the_next_run(held, fitted, undone):
     assert reconcile.in_line(TASK, DATASET)
 
 
+def test_a_pointer_that_cannot_be_read_is_written_anew(held, fitted):
+    champion = crowned(held, fitted(0))
+    (publish.folder() / f"{TASK}.json").write_bytes(b'{"name": "\xff')
+    assert not reconcile.in_line(TASK, DATASET)
+    reconcile.reconcile(held, TASK, DATASET)
+    assert publish.names(publish.read(TASK), champion)
+
+
 def test_a_pending_version_that_nothing_was_decided_about_is_removed(held, fitted):
     crowned(held, fitted(0))
     registry.register(TASK, DATASET, fitted(1))
@@ -211,6 +222,42 @@ def test_rollback_walks_back_one_champion_at_a_time(home, fitted):
     assert back() == ("4", "1")
 
 
+def withdrawn(record) -> bool:
+    """Whether the gate says that the fit was rolled back from."""
+    return not trials._not_withdrawn(registry.prospect(TASK, DATASET, record)).passed
+
+
+def test_the_same_fit_done_again_does_not_bring_back_what_was_rolled_back(home, fitted, tmp_path):
+    with lease.hold(TASK) as held:
+        first, second = fitted(0), fitted(1)
+        crowned(held, first)
+        crowned(held, second)
+    back()
+    (tmp_path / "again").mkdir()
+    again = candidate(tmp_path / "again", hits(0.9), seed=1, dataset=DATASET)
+    assert again.run_id != second.run_id
+    assert [withdrawn(record) for record in (first, second, again)] == [False, True, True]
+    with lease.hold(TASK) as held:
+        decided(held, again, passed=False, force="it was not to blame")
+        reconcile.follow(held, TASK, DATASET)
+    assert not withdrawn(again)
+
+
+def test_rollback_refuses_an_artifact_that_cannot_be_had(home, fitted, monkeypatch):
+    with lease.hold(TASK) as held:
+        crowned(held, fitted(0))
+        crowned(held, fitted(1))
+
+    def gone(run_id):
+        raise MlflowException(f"the artifacts of {run_id} were deleted")
+
+    monkeypatch.setattr(tracking, "artifact_folder", gone)
+    with pytest.raises(RollbackRefused, match="must not serve"):
+        back()
+    assert registry.champion(TASK, DATASET).version == "2"
+    assert actions()[-1] == ("refusal", "2", "1")
+
+
 def test_rollback_refuses_a_damaged_artifact_and_says_so_in_the_ledger(home, fitted):
     with lease.hold(TASK) as held:
         first, _ = crowned(held, fitted(0)), crowned(held, fitted(1))
@@ -233,7 +280,14 @@ def test_a_damaged_artifact_is_not_tried(home, fitted, monkeypatch):
     assert actions() == []
 
 
-@pytest.mark.parametrize("asked", ["7", "f" * 64, "no such run"])
+def test_rules_that_are_none_are_told_before_anything_is_trained(home, monkeypatch):
+    monkeypatch.setattr("pipelines.settings.gate", lambda task: {"all": {"alpha": 0.05}})
+    monkeypatch.setattr(run, "finished", lambda tasks, profile: pytest.fail("it went on"))
+    with pytest.raises(UsageError, match=f"gate of {TASK} for '{DATASET}' .* must hold"):
+        run.run({TASK: DATASET}, "quick", "local")
+
+
+@pytest.mark.parametrize("asked", ["7", "0", "f" * 64, "no such run"])
 def test_a_candidate_that_is_not_there_is_named(home, asked):
     with pytest.raises(UsageError, match=asked):
         promote.promote(TASK, DATASET, asked)

@@ -76,6 +76,13 @@ def test_a_published_champion_is_intact_and_named(candidate, home):
     assert left == {"image.json", "artifacts"}
 
 
+def test_a_service_of_another_user_may_read_what_is_published(candidate):
+    publish.publish("image", registry.register("image", "digits", candidate))
+    for path in publish.folder().rglob("*"):
+        readable = 0o555 if path.is_dir() else 0o444
+        assert path.stat().st_mode & readable == readable, path
+
+
 def test_a_damaged_published_artifact_is_placed_anew(candidate):
     version = registry.register("image", "digits", candidate)
     publish.publish("image", version)
