@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +16,7 @@ import numpy as np
 from filelock import FileLock
 
 from models import artifact
-from pipelines import environment
+from pipelines import environment, tables
 from pipelines.plan import Fit
 
 # The artifact folder's place below a child run, and that of the row-wise scores beside it.
@@ -27,6 +27,33 @@ FIT, BASELINE, RIVAL, GUARD = "fit", "baseline", "rival", "guard"
 FAILURE = "espalier.failure"
 PRUNED = "espalier.pruned"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
+# Of a finished fit: its tags, and the metrics that decide or are shown.
+TAGS = tuple(
+    f"espalier.{name}"
+    for name in (
+        "arch",
+        "seed",
+        "profile",
+        "fingerprint",
+        "dataset_hash",
+        "manifest_sha256",
+        "naive",
+        "parameters",
+        "look",
+    )
+)
+METRICS = (
+    *(
+        f"{split}_{metric}{end}"
+        for split in ("validation", "test")
+        for metric in ("accuracy", "relative_mae")
+        for end in ("", "_low", "_high")
+    ),
+    "test_floor",
+    "parameter_count",
+    "fit_seconds",
+    "latency_ms",
+)
 
 
 class PrunedError(Exception):
@@ -37,8 +64,9 @@ class PrunedError(Exception):
 class Record:
     """A finished fit as MLflow holds it.
 
-    naive: the name of the forecast or class that is its floor. metrics: each one's last value.
-    look: whether it was a first look, which only decides who gets a full fit.
+    naive: the name of the forecast or class that is its floor. metrics: each one's last value; of
+    many records those in METRICS alone. look: whether it was a first look, which only decides who
+    gets a full fit. artifact_uri: where its artifacts lie.
     """
 
     run_id: str
@@ -52,6 +80,7 @@ class Record:
     parameters: dict
     metrics: dict[str, float]
     look: bool = False
+    artifact_uri: str = ""
 
 
 def connect():
@@ -189,7 +218,13 @@ def log_scores(task: str, metric: str, scores: Mapping) -> None:
 
 def records(task: str, dataset: str, dataset_hash: str) -> list[Record]:
     """The finished fits on this version of the dataset, oldest first."""
-    return [_record(run) for run in runs(task, dataset, dataset_hash, FIT, "FINISHED")]
+    connect()
+    uri, place = os.environ["MLFLOW_TRACKING_URI"], experiment(task, dataset)
+    if tables.readable(uri):
+        found = tables.finished(uri, place, dataset_hash, FIT, TAGS, METRICS)
+        return [_record(*run) for run in found]
+    found = runs(task, dataset, dataset_hash, FIT, "FINISHED")
+    return [_record(*_parts(run)) for run in found]
 
 
 def runs(task: str, dataset: str, dataset_hash: str, kind: str, status: str) -> list:
@@ -213,7 +248,7 @@ def runs(task: str, dataset: str, dataset_hash: str, kind: str, status: str) -> 
 
 def record(run_id: str) -> Record:
     """The finished fit with this run id."""
-    return _record(connect().get_run(run_id))
+    return _record(*_parts(connect().get_run(run_id)))
 
 
 def reusable(fits: list[Fit]) -> dict[str, Record]:
@@ -245,16 +280,23 @@ def artifact_folder(run_id: str) -> Path:
     return _artifact(run_id, MODEL)
 
 
-def rows(run_id: str, split: str) -> dict[str, np.ndarray]:
-    """The run's scores row by row on one split, as `models.measure` made them."""
-    with np.load(_artifact(run_id, f"{SCORES}/{split}.npz"), allow_pickle=False) as arrays:
-        return dict(arrays)
+def rows(
+    run_id: str, split: str, *, artifact_uri: str = "", only: Collection[str] = ()
+) -> dict[str, np.ndarray]:
+    """The run's scores row by row on one split, as `models.measure` made them.
+
+    artifact_uri: the run's, where it is known: asking for it takes longer than reading the scores.
+    only: the columns to read, those of them that there are, instead of all.
+    """
+    file = _artifact(run_id, f"{SCORES}/{split}.npz", artifact_uri)
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays if not only or name in only}
 
 
-def _artifact(run_id: str, path: str) -> Path:
+def _artifact(run_id: str, path: str, artifact_uri: str = "") -> Path:
     from mlflow.artifacts import download_artifacts
 
-    place = urlparse(connect().get_run(run_id).info.artifact_uri)
+    place = urlparse(artifact_uri or connect().get_run(run_id).info.artifact_uri)
     if place.scheme in ("", "file"):
         return Path(url2pathname(place.path)) / path
     fetched = environment.home() / "fetched" / run_id
@@ -271,10 +313,13 @@ def mend(task: str, dataset: str) -> None:
         client.set_terminated(run.info.run_id, "KILLED")
 
 
-def _record(run) -> Record:
-    tags = run.data.tags
+def _parts(run) -> tuple[str, str, dict, dict]:
+    return run.info.run_id, run.info.artifact_uri, run.data.tags, run.data.metrics
+
+
+def _record(run_id: str, artifact_uri: str, tags: dict, metrics: dict) -> Record:
     return Record(
-        run_id=run.info.run_id,
+        run_id=run_id,
         arch=tags["espalier.arch"],
         seed=int(tags["espalier.seed"]),
         profile=tags["espalier.profile"],
@@ -283,8 +328,9 @@ def _record(run) -> Record:
         manifest_sha256=tags["espalier.manifest_sha256"],
         naive=tags["espalier.naive"],
         parameters=json.loads(tags["espalier.parameters"]),
-        metrics=run.data.metrics,
+        metrics=metrics,
         look=json.loads(tags.get("espalier.look", "false")),
+        artifact_uri=artifact_uri,
     )
 
 
