@@ -13,6 +13,7 @@ from models.examples import Inputs, Split, examples, fit_inputs
 from models.inputs import Windows, words_of
 
 LEVEL = 0.95  # of the interval whose coverage is measured
+LARGEST = 1e100  # a forecast that is further off, or no number, is off by this
 PLOTTED = 6  # windows kept whole, spread over the split
 
 
@@ -115,13 +116,15 @@ def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float
     """Return mean, low and high of the task's metric: accuracy, or MAE relative to the naive one.
 
     rows: `Scores.rows` of one split, one for each seed.
-    The interval is the percentile bootstrap's at 95 % (Efron and Tibshirani, 1993), of
-    `models.bootstrap`: over rows or blocks of windows, and over seeds when there are several.
+    The interval is the bootstrap's at 95 %: over rows or blocks of windows, and over seeds when
+    there are several (`models.bootstrap`).
     """
     values, weights, block = losses(task, rows)
-    drawn = bootstrap.resampled([values], weights, block)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(bootstrap.ratio(values.mean(), weights.mean())), float(low), float(high)
+    mean = _ratio(values.mean(), weights.mean())
+    if not weights.any():
+        return mean, mean, mean
+    low, high = bootstrap.difference(values, np.zeros_like(values[:1]), weights, block).interval()
+    return mean, max(low, 0.0), high if task == "forecast" else min(high, 1.0)
 
 
 def losses(
@@ -137,14 +140,19 @@ def losses(
         values = np.stack([one["correct"] for one in rows]).astype(float)
         return values, np.ones(values.shape[1]), 1
     known = rows[0]
-    # Fits that were recorded before the time was are of one series each, in order.
+    # Fits recorded before the time was have their windows in the order of the rows.
     moments = known.get("time", np.arange(len(known["error"])))
     moment = np.unique(moments, return_inverse=True)[1]
-    sums = [
-        np.bincount(moment, error.mean(axis=1))
-        for error in (*(one["error"] for one in rows), known["naive_error"])
-    ]
+    errors = (*(one["error"] for one in rows), known["naive_error"])
+    sums = [np.bincount(moment, np.fmin(error, LARGEST).mean(axis=1)) for error in errors]
     return np.stack(sums[:-1]), sums[-1], int(known["block"])
+
+
+def _ratio(top: float, bottom: float) -> float:
+    """Divide; a naive forecast without any error leaves a model nothing to win."""
+    if bottom > 0:
+        return float(top / bottom)
+    return 1.0 if top == 0 else bootstrap.HIGHEST
 
 
 def _class_scores(outputs, split: Split, floor: int, labels: Sequence[str]) -> Scores:
@@ -190,7 +198,7 @@ def _series_scores(
     metrics = {
         "mae": error.mean(),
         "mse": np.square(error).mean(),
-        "relative_mae": bootstrap.ratio(error.mean(), naive_error.mean()),
+        "relative_mae": _ratio(error.mean(), naive_error.mean()),
         f"coverage_{LEVEL * 100:.0f}": (error <= radius).mean(),
         "floor": 1.0,
     }
