@@ -18,6 +18,7 @@ from pipelines import (
     plan,
     pool,
     promote,
+    report,
     rivals,
     settings,
     tracking,
@@ -37,6 +38,7 @@ ensure_guard = prefect.task(guard.ensure, cache_policy=NO_CACHE)
 fit_here = prefect.task(fitting.fit, cache_policy=NO_CACHE, task_run_name="fit {fit.arch}")
 score_rivals = prefect.task(rivals.score, cache_policy=NO_CACHE)
 consider = prefect.task(promote.consider, cache_policy=NO_CACHE)
+attach_report = prefect.task(report.attach, cache_policy=NO_CACHE, **RETRIES)
 
 
 class Rung(NamedTuple):
@@ -71,6 +73,7 @@ def retrain(
             looks = rung(halving.looks(*asked), runner, parent)
             fits = rung(halving.fits(*asked, looks.records), runner, parent)
             consider(task, dataset, dataset_hash, fits.records)
+            attach_report(task, dataset, dataset_hash, parent)
         return promote.outcome(
             task, dataset, dataset_hash, looks.trained + fits.trained, looks.reused + fits.reused
         )

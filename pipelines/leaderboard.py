@@ -7,10 +7,8 @@ from dataclasses import replace
 
 from rich.table import Table
 
-from data import versions
 from pipelines import choose, console, registry, rivals, sweep, tracking
 from pipelines.plan import Fit
-from pipelines.settings import UsageError
 from pipelines.tracking import Record
 
 SHOWN = 40  # rows of a table; a search leaves hundreds
@@ -24,10 +22,10 @@ def compare(
 ) -> dict:
     """The leaderboard of a dataset's present version: full fits by validation score, then looks.
 
-    Returns `{"task", "dataset", "dataset_hash", "metric", "higher_is_better", "floor", "rows",
-    "rivals", "failures"}`. Each row's `validation` and `test` hold mean, low and high (95 %,
-    bootstrap over the rows of that split, and over seeds where there are two or more), and `share`
-    the part of the training rows that was used; `runs` are its seeds. The rivals are as
+    Returns `{"task", "dataset", "dataset_hash", "metric", "higher_is_better", "floor", "champion",
+    "rows", "rivals", "failures"}`. Each row's `validation` and `test` hold mean, low and high
+    (95 %, over the rows of that split, and over seeds where there are two or more), `share` the
+    part of the training rows that was used, and `runs` its seeds. The rivals are as
     `pipelines.rivals.rows` gives them.
     only: these fits instead of all.
     """
@@ -45,20 +43,11 @@ def compare(
         "metric": metric,
         "higher_is_better": more_is_better,
         "floor": _floor(records),
+        "champion": _standing(champion),
         "rows": rows,
         "rivals": rivals.rows(task, dataset, dataset_hash),
         "failures": rivals.failures(task, dataset, dataset_hash),
     }
-
-
-def present(task: str, dataset: str) -> dict:
-    """The leaderboard at the hash that the checkout's dvc.lock names."""
-    dataset_hash = versions.dataset_hash(dataset)
-    if dataset_hash is None:
-        raise UsageError(
-            f"{dataset} has no version here yet: `espalier run --dataset {dataset}` makes one"
-        )
-    return compare(task, dataset, dataset_hash)
 
 
 def best(board: dict) -> list[dict]:
@@ -259,6 +248,13 @@ def _floor(records: list[Record]) -> dict | None:
     if not records:
         return None
     return {"name": records[-1].naive, "test": records[-1].metrics["test_floor"]}
+
+
+def _standing(champion) -> dict | None:
+    if champion is None:
+        return None
+    told = ("version", "arch", "fingerprint", "dataset_hash")
+    return {name: getattr(champion, name) for name in told}
 
 
 def _mean(group: list[Record], metric: str) -> float:

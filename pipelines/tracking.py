@@ -132,7 +132,7 @@ def parent(task: str, dataset: str, dataset_hash: str, profile: str, verb: str) 
         "espalier.dataset": dataset,
         "espalier.dataset_hash": dataset_hash,
         "espalier.profile": profile,
-        **_commit(),
+        **commit(),
     }
     run = client.create_run(experiment(task, dataset), tags=tags)
     status = "FAILED"
@@ -160,7 +160,7 @@ def active(
         experiment_id=experiment(task, dataset),
         run_name=name,
         parent_run_id=parent_run_id,
-        tags={"espalier.task": task, "espalier.dataset": dataset, **tags, **_commit()},
+        tags={"espalier.task": task, "espalier.dataset": dataset, **tags, **commit()},
         log_system_metrics=tags["espalier.kind"] == FIT,
     ) as run:
         try:
@@ -335,7 +335,8 @@ def _record(run_id: str, artifact_uri: str, tags: dict, metrics: dict) -> Record
 
 
 @cache
-def _commit() -> dict[str, str]:
+def commit() -> dict[str, str]:
+    """The tags that name the checkout's commit; none where there is no git."""
     git = ["git", "-C", str(environment.ROOT)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
