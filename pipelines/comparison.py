@@ -4,6 +4,8 @@ The best full fit of each architecture takes part, the champion, the rivals and 
 with what it scored on the test split row by row.
 """
 
+import bisect
+import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -36,8 +38,8 @@ def compare(task: str, dataset: str, dataset_hash: str) -> dict:
     """The leaderboard of `pipelines.leaderboard.compare`, and what tells its models apart.
 
     Rows that take part gain `name`, and `verdict` beside the champion, or where that has no row
-    here beside the first; every row gains `pareto`: whether no other full fit is as good on
-    validation, as fast and as small, and better in one of them. The board gains
+    here beside the first; every row gains `pareto`: whether it is a full fit, and no other one as
+    good on validation, as fast and as small. The board gains
 
         reference  the name of the row that the others stand beside; None where there is no full fit
         test_rows  how many rows, or windows, the verdicts are drawn from
@@ -204,21 +206,23 @@ def _slices(
 
 
 def _front(board: dict) -> list[dict]:
-    """The full fits that no other one is as good as, as fast and as small, or better in one."""
+    """The full fits that no other one is as good as, as fast and as small; the first of equals."""
     sign = -1 if board["higher_is_better"] else 1
 
     def costs(row: dict) -> tuple[float, float, int]:
         return sign * row["validation"]["mean"], row["latency_ms"], row["parameter_count"]
 
-    front = []
-    # One that is better stands before those that it makes superfluous.
+    # Better ones come first. Of what came, `steps` are the fastest and the smallest: the larger
+    # the latency, the smaller the size.
+    front, steps = [], [(-math.inf, math.inf)]
     for row in sorted((row for row in board["rows"] if not row["look"]), key=costs):
-        _, milliseconds, size = own = costs(row)
-        if not any(
-            other[1] <= milliseconds and other[2] <= size and other != own
-            for other in map(costs, front)
-        ):
+        _, milliseconds, size = costs(row)
+        place = bisect.bisect_right(steps, (milliseconds, math.inf))
+        if steps[place - 1][1] > size:
             front.append(row)
+            while place < len(steps) and steps[place][1] >= size:
+                del steps[place]
+            steps.insert(place, (milliseconds, size))
     return front
 
 

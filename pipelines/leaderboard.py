@@ -191,7 +191,7 @@ def _groups(records: list[Record]) -> list[list[Record]]:
     # One seed counts once: the newest of the fits with the same seed (records come oldest first).
     groups: dict[tuple, dict[int, Record]] = defaultdict(dict)
     for record in records:
-        parameters = json.dumps(record.parameters, sort_keys=True)
+        parameters = repr(sorted(record.parameters.items()))
         groups[record.arch, parameters, record.profile][record.seed] = record
     return [list(seeds.values()) for seeds in groups.values()]
 

@@ -69,11 +69,14 @@ def rows(task: str, dataset: str, dataset_hash: str) -> list[dict]:
 
 def failures(task: str, dataset: str, dataset_hash: str) -> list[str]:
     """A sentence for each whose present code could not be scored."""
+    failed = [r for r in _told(task, dataset, dataset_hash) if tracking.FAILURE in r.data.tags]
+    if not failed:
+        return []
     present = {source.fingerprint for source in _sources(task, dataset, dataset_hash)}
     return [
         f"{run.info.run_name} could not be scored: {run.data.tags[tracking.FAILURE]}"
-        for run in _told(task, dataset, dataset_hash)
-        if tracking.FAILURE in run.data.tags and run.data.tags[FINGERPRINT] in present
+        for run in failed
+        if run.data.tags[FINGERPRINT] in present
     ]
 
 

@@ -56,10 +56,24 @@ def finished(
     chosen = {"experiment": int(experiment), "dataset_hash": dataset_hash, "kind": kind}
     with create_engine(uri, poolclass=NullPool).connect() as connection:
         for run_id, artifact_uri, *values in connection.execute(statement, chosen):
-            told = dict(zip(tags, values[: len(tags)], strict=True))
-            measured = dict(zip(metrics, values[len(tags) :], strict=True))
-            yield Run(run_id, artifact_uri, _there(told), _there(measured))
+            told, measured = values[: len(tags)], values[len(tags) :]
+            yield Run(run_id, artifact_uri, _there(tags, told), _there(metrics, measured))
 
 
-def _there(values: dict) -> dict:
-    return {name: value for name, value in values.items() if value is not None}
+def analyse(uri: str) -> None:
+    """Let SQLite look which index is worth what: it takes the wrong one in a store of many runs.
+
+    A fifth of a second in a store of 10,000 runs; nothing for another database, which does it by
+    itself.
+    """
+    from sqlalchemy import NullPool, create_engine
+
+    if uri.startswith("sqlite"):
+        with create_engine(uri, poolclass=NullPool).connect() as connection:
+            connection.exec_driver_sql("PRAGMA analysis_limit = 400")
+            connection.exec_driver_sql("ANALYZE")
+            connection.commit()
+
+
+def _there(names: Sequence[str], values: Sequence) -> dict:
+    return {name: value for name, value in zip(names, values, strict=True) if value is not None}

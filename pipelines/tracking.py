@@ -142,6 +142,7 @@ def parent(task: str, dataset: str, dataset_hash: str, profile: str, verb: str) 
         status = "FINISHED"
     finally:
         client.set_terminated(run.info.run_id, status)
+        tables.analyse(os.environ["MLFLOW_TRACKING_URI"])
 
 
 @contextmanager
@@ -211,7 +212,8 @@ def log_scores(task: str, metric: str, scores: Mapping) -> None:
             _, low, high = measure.interval(task, [scored.rows])
             metrics = scored.metrics | {f"{metric}_low": low, f"{metric}_high": high}
             mlflow.log_metrics({f"{split}_{name}": value for name, value in metrics.items()})
-            np.savez_compressed(Path(scratch) / f"{split}.npz", **scored.rows)
+            # Not compressed: errors and probabilities hardly shrink, and take long to read then.
+            np.savez(Path(scratch) / f"{split}.npz", **scored.rows)
         mlflow.log_artifacts(scratch, SCORES)
     mlflow.set_tag("espalier.naive", scores["test"].naive)
 
@@ -329,7 +331,7 @@ def _record(run_id: str, artifact_uri: str, tags: dict, metrics: dict) -> Record
         naive=tags["espalier.naive"],
         parameters=json.loads(tags["espalier.parameters"]),
         metrics=metrics,
-        look=json.loads(tags.get("espalier.look", "false")),
+        look=tags.get("espalier.look") == "true",
         artifact_uri=artifact_uri,
     )
 
