@@ -15,6 +15,12 @@ from models.inputs import Windows, words_of
 LEVEL = 0.95  # of the interval whose coverage is measured
 LARGEST = 1e100  # a forecast that is further off, or no number, is off by this
 PLOTTED = 6  # windows kept whole, spread over the split
+# Of `Scores.rows`, by task: what a verdict cannot do without.
+ROWS = {
+    "image": {"label", "correct", "naive_correct"},
+    "sentiment": {"label", "correct", "naive_correct", "words"},
+    "forecast": {"error", "naive_error", "time", "season", "block"},
+}
 
 
 @dataclass(frozen=True)
@@ -112,12 +118,20 @@ def score_forecasts(
     }
 
 
-def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float, float]:
-    """Return mean, low and high of the task's metric: accuracy, or MAE relative to the naive one.
+def metric(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> float:
+    """Return the task's metric: accuracy, or MAE relative to the naive one; the mean over seeds.
 
     rows: `Scores.rows` of one split, one for each seed.
-    The interval is the bootstrap's at 95 %: over rows or blocks of windows, and over seeds when
-    there are several (`models.bootstrap`).
+    """
+    values, weights, _ = losses(task, rows)
+    return _ratio(values.mean(), weights.mean())
+
+
+def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float, float]:
+    """Return `metric`, and low and high of its 95 % interval.
+
+    The interval is the bootstrap's: over rows or blocks of windows, and over seeds when there are
+    several (`models.bootstrap`).
     """
     values, weights, block = losses(task, rows)
     mean = _ratio(values.mean(), weights.mean())
@@ -236,8 +250,9 @@ def _floats(metrics: Mapping) -> dict[str, float]:
 
 def _check_fits(folder: Path, inputs: Inputs, facts: Mapping) -> None:
     if inputs.kind == "series":
-        received, wanted = inputs.horizon, facts["horizon"]
+        received = f"{inputs.horizon} values from {inputs.history}"
+        wanted = f"{facts['horizon']} values from {facts['history']}"
     else:
-        received, wanted = list(inputs.labels), list(facts["labels"])
+        received, wanted = ", ".join(inputs.labels), ", ".join(facts["labels"])
     if received != wanted:
-        raise ModelError(f"{folder} forecasts or names {received}, and the dataset {wanted}.")
+        raise ModelError(f"{folder} answers with {received}, and the dataset asks for {wanted}.")

@@ -14,10 +14,11 @@ from pipelines import (
     environment,
     guard,
     halving,
-    lock,
+    lease,
     plan,
     pool,
     promote,
+    reconcile,
     report,
     rivals,
     settings,
@@ -27,7 +28,7 @@ from pipelines import train as fitting
 from pipelines.plan import Fit
 from pipelines.tracking import Record
 
-# Only what a network or another process' lock can make fail is tried again. A fit or a check that
+# Only what a network or another process can make fail is tried again. A fit or a check that
 # fails once fails for a reason.
 RETRIES = {"retries": 3, "retry_delay_seconds": [2, 10, 30]}
 
@@ -60,8 +61,8 @@ def retrain(
     """Version the data, fit what is not known yet, and let the best try to be champion."""
     environment.apply()
     dataset = settings.dataset_of(task, dataset)
-    with lock.hold(task, wait_seconds):
-        tracking.mend(task, dataset)
+    with lease.hold(task, wait_seconds) as held:
+        reconcile.reconcile(held, task, dataset)
         dataset_hash = version(dataset)
         push(dataset)
         asked = (task, dataset, dataset_hash, data.facts(data.folder(dataset)), profile)
@@ -72,7 +73,7 @@ def retrain(
             ensure_guard(task, dataset, dataset_hash, data.folder(dataset), parent)
             looks = rung(halving.looks(*asked), runner, parent)
             fits = rung(halving.fits(*asked, looks.records), runner, parent)
-            consider(task, dataset, dataset_hash, fits.records)
+            consider(held, task, dataset, dataset_hash, fits.records)
             attach_report(task, dataset, dataset_hash, parent)
         return promote.outcome(
             task, dataset, dataset_hash, looks.trained + fits.trained, looks.reused + fits.reused

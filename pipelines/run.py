@@ -19,16 +19,16 @@ from pipelines import (
     console,
     environment,
     leaderboard,
-    lock,
+    lease,
     promote,
     publish,
+    reconcile,
     server,
     service,
     settings,
-    tracking,
 )
 from pipelines import dataset as data
-from pipelines.lock import LockHeldError
+from pipelines.lease import LeaseHeldError
 
 # Exit codes of a task; of several the first of these that occurs is the run's.
 FAILED, LOCKED, REFUSED, DONE = 1, 75, 3, 0
@@ -65,7 +65,7 @@ def run(tasks: dict[str, str], profile: str, runner: str) -> tuple[dict[str, dic
             outcomes[task], codes[task] = _retrain(task, dataset, profile, runner)
     if not set(codes.values()) & {FAILED, LOCKED}:
         # Runs of other tasks package the same champions: one after the other.
-        with lock.hold("release", RELEASE_SECONDS):
+        with lease.hold("release", RELEASE_SECONDS):
             release()
     console.line("total", "", time.monotonic() - start)
     worst = next(code for code in (FAILED, LOCKED, REFUSED, DONE) if code in codes.values())
@@ -97,8 +97,8 @@ def release() -> None:
         say(made["tag"])
     with console.stage("smoke") as say:
         tasks, champions = list(made["champions"]), bento.champions(made["tag"])
-        with service.running(made["path"], tasks) as url:
-            answers = {task: service.smoke(url, task, champions) for task in tasks}
+        with service.running(made["path"], tasks) as running:
+            answers = {task: service.smoke(running.url, task, champions) for task in tasks}
         say(f"{len(answers)} endpoints of {made['tag']} answered")
     for task, answer in answers.items():
         console.out().print(f"    POST /v1/{task} → {_short(answer)}", markup=False)
@@ -122,22 +122,20 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
     outcomes = {}
     for task, dataset in tasks.items():
         try:
-            with lock.hold(task):
+            with lease.hold(task):
                 pass
-        except LockHeldError as held:
+        except LeaseHeldError as held:
             console.line("stopped", str(held))
             outcomes[task] = promote.nothing(dataset, str(held))
     return outcomes
 
 
 def _finished(task: str, dataset: str, profile: str) -> dict | None:
+    with suppress(LeaseHeldError), lease.hold(task) as held:
+        reconcile.reconcile(held, task, dataset)
     dataset_hash = versions.dataset_hash(dataset)
     facts = data.facts(data.folder(dataset))
-    outcome = promote.finished(task, dataset, dataset_hash, facts, profile)
-    if outcome is not None:
-        with suppress(LockHeldError), lock.hold(task):
-            tracking.mend(task, dataset)
-    return outcome
+    return promote.finished(task, dataset, dataset_hash, facts, profile)
 
 
 def _warm_up() -> None:
@@ -151,12 +149,12 @@ def _retrain(task: str, dataset: str, profile: str, runner: str) -> tuple[dict, 
 
     console.heading(f"{task} · {dataset}")
     try:
-        outcome = flows.retrain(task, dataset, profile, runner, lock.MOMENT)
+        outcome = flows.retrain(task, dataset, profile, runner, lease.MOMENT)
         return outcome, _code(outcome)
     except GateRefused as refusal:
         reason, code = "the data was refused", REFUSED
         console.out().print(str(refusal), markup=False)
-    except LockHeldError as held:
+    except LeaseHeldError as held:
         reason, code = str(held), LOCKED
     except Exception as error:
         traceback.print_exc()

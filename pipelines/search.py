@@ -22,7 +22,7 @@ from pipelines import (
     console,
     environment,
     leaderboard,
-    lock,
+    lease,
     plan,
     rivals,
     settings,
@@ -92,7 +92,7 @@ def search(
         raise UsageError("--search needs what to search in, like --set units=16..128")
     dataset = settings.dataset_of(task, dataset)
     fitting.check(task, arch, dataset, profile, sweep.ends(choices))
-    with lock.hold(task):
+    with lease.hold(task):
         tracking.mend(task, dataset)
         dataset_hash = data.version(dataset)
         space = Space(task, dataset, dataset_hash, arch, profile, _typed(task, arch, choices))

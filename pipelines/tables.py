@@ -15,7 +15,7 @@ FROM runs r
 JOIN tags kind ON kind.run_uuid = r.run_uuid AND kind.key = 'espalier.kind'
 JOIN tags hash ON hash.run_uuid = r.run_uuid AND hash.key = 'espalier.dataset_hash'
 WHERE r.experiment_id = :experiment AND r.status = 'FINISHED' AND r.lifecycle_stage = 'active'
-AND kind.value = :kind AND hash.value = :dataset_hash
+AND kind.value = :kind AND hash.value = COALESCE(:dataset_hash, hash.value)
 ORDER BY r.start_time, r.run_uuid
 """
 TAG = "(SELECT t.value FROM tags t WHERE t.key = '{}' AND t.run_uuid = r.run_uuid)"
@@ -43,12 +43,12 @@ def readable(uri: str) -> bool:
 def finished(
     uri: str,
     experiment: str,
-    dataset_hash: str,
+    dataset_hash: str | None,
     kind: str,
     tags: Sequence[str],
     metrics: Sequence[str],
 ) -> Iterator[Run]:
-    """Yield the finished runs of one kind on one version of a dataset, oldest first."""
+    """Yield the finished runs of one kind on this version of a dataset, or on any, oldest first."""
     from sqlalchemy import NullPool, create_engine, text
 
     asked = [TAG.format(name) for name in tags] + [METRIC.format(name) for name in metrics]

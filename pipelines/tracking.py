@@ -16,7 +16,7 @@ import numpy as np
 from filelock import FileLock
 
 from models import artifact
-from pipelines import environment, tables
+from pipelines import environment, fingerprint, tables
 from pipelines.plan import Fit
 
 # The artifact folder's place below a child run, and that of the row-wise scores beside it.
@@ -26,6 +26,7 @@ SCORES = "scores"
 FIT, BASELINE, RIVAL, GUARD = "fit", "baseline", "rival", "guard"
 FAILURE = "espalier.failure"
 PRUNED = "espalier.pruned"
+BACKEND = "espalier.backend"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
 # Of a finished fit: its tags, and the metrics that decide or are shown.
 TAGS = tuple(
@@ -190,6 +191,7 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         "espalier.fingerprint": fit.fingerprint,
         "espalier.parameters": json.dumps(fit.parameters, sort_keys=True),
         "espalier.look": json.dumps(fit.look),
+        BACKEND: json.dumps(fingerprint.backend(), sort_keys=True),
     }
     with active(fit.task, fit.dataset, f"{fit.arch} {fit.seed}", tags, parent_run_id) as run_id:
         mlflow.log_params({**fit.parameters, "seed": fit.seed})
@@ -218,8 +220,8 @@ def log_scores(task: str, metric: str, scores: Mapping) -> None:
     mlflow.set_tag("espalier.naive", scores["test"].naive)
 
 
-def records(task: str, dataset: str, dataset_hash: str) -> list[Record]:
-    """The finished fits on this version of the dataset, oldest first."""
+def records(task: str, dataset: str, dataset_hash: str | None = None) -> list[Record]:
+    """The finished fits on this version of the dataset, or on any, oldest first."""
     connect()
     uri, place = os.environ["MLFLOW_TRACKING_URI"], experiment(task, dataset)
     if tables.readable(uri):
@@ -229,15 +231,18 @@ def records(task: str, dataset: str, dataset_hash: str) -> list[Record]:
     return [_record(*_parts(run)) for run in found]
 
 
-def runs(task: str, dataset: str, dataset_hash: str, kind: str, status: str) -> list:
-    """The MLflow runs of one kind and status on this version of the dataset, oldest first."""
-    client = connect()
+def runs(task: str, dataset: str, dataset_hash: str | None, kind: str, status: str) -> list:
+    """The MLflow runs of one kind and status on this version of the dataset, or on any, oldest
+    first."""
+    client, wanted = connect(), ""
+    if dataset_hash is not None:
+        wanted = f" and tags.`espalier.dataset_hash` = '{dataset_hash}'"
     found, token = [], None
     while True:
         page = client.search_runs(
             [experiment(task, dataset)],
-            filter_string=f"attributes.status = '{status}' and tags.`espalier.kind` = '{kind}' "
-            f"and tags.`espalier.dataset_hash` = '{dataset_hash}'",
+            filter_string=f"attributes.status = '{status}' and tags.`espalier.kind` = '{kind}'"
+            + wanted,
             order_by=["attributes.start_time ASC"],
             max_results=1000,
             page_token=token,
@@ -295,6 +300,11 @@ def rows(
         return {name: arrays[name] for name in arrays if not only or name in only}
 
 
+def dvc_lock(run_id: str) -> Path:
+    """The dvc.lock that a parent run kept; not there where the run ended before it was logged."""
+    return _artifact(run_id, "dvc.lock")
+
+
 def _artifact(run_id: str, path: str, artifact_uri: str = "") -> Path:
     from mlflow.artifacts import download_artifacts
 
@@ -307,7 +317,7 @@ def _artifact(run_id: str, path: str, artifact_uri: str = "") -> Path:
 
 
 def mend(task: str, dataset: str) -> None:
-    """End the runs that a killed process left RUNNING. Call it while holding the task's lock."""
+    """End the runs that a killed process left RUNNING. Call it while holding the task's lease."""
     client = connect()
     for run in client.search_runs(
         [experiment(task, dataset)], filter_string="attributes.status = 'RUNNING'"

@@ -15,7 +15,7 @@ from pipelines import (
     environment,
     guard,
     leaderboard,
-    lock,
+    lease,
     plan,
     plots,
     rivals,
@@ -49,7 +49,7 @@ def train(
     """
     dataset = settings.dataset_of(task, dataset)
     check(task, arch, dataset, profile, changes)
-    with lock.hold(task):
+    with lease.hold(task):
         tracking.mend(task, dataset)
         dataset_hash = data.version(dataset)
         facts = data.facts(data.folder(dataset))

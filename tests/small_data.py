@@ -50,6 +50,19 @@ def waves(rows: int = 1500) -> dict:
     return _parted(split)
 
 
+def dated(splits: dict) -> dict:
+    """The splits of a series with an hour for each row, one after the other, as `prepare` cuts."""
+    begin, told = 0, {}
+    for number, name in enumerate(("train", "validation", "test")):
+        hours = begin + np.arange(len(splits[name]["value"]))
+        begin += len(hours)
+        told[name] = splits[name] | {
+            "time": np.datetime64("2026-01-01", "ns") + hours * np.timedelta64(1, "h"),
+            "segment": splits[name]["segment"] + 10 * number,
+        }
+    return told
+
+
 def _parted(columns: dict[str, np.ndarray]) -> dict:
     count = len(next(iter(columns.values())))
     cuts = {"train": slice(0, count * 6 // 10), "test": slice(count * 8 // 10, count)}

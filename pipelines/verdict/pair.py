@@ -46,7 +46,7 @@ def compare(
     alpha: the p below which there is a difference.
     Raises ValueError when the rows do not pair.
     """
-    _check_pairs(task, ours, theirs)
+    check(task, ours, theirs)
     values, weights, block = measure.losses(task, [*ours, *theirs])
     gains, losses = values[: len(ours)], values[len(ours) :]
     if task == "forecast":  # the side that errs more gains less
@@ -91,14 +91,36 @@ def not_worse(verdict: Verdict, margin: float) -> bool:
     return verdict.low > -margin
 
 
+def check(task: str, ours: Sequence[Rows], theirs: Sequence[Rows]) -> None:
+    """Raise ValueError unless the seeds of both sides were scored on the same rows."""
+    known = "naive_error" if task == "forecast" else "label"
+    columns = [rows[known] for rows in (*ours, *theirs)]
+    if not (len(ours) and len(theirs) and len(columns[0])):
+        raise ValueError(
+            f"nothing to compare: {len(ours)} and {len(theirs)} seeds, "
+            f"{len(columns[0]) if columns else 0} rows; each side needs at least one of both"
+        )
+    for column in columns[1:]:
+        if column.shape != columns[0].shape:
+            raise ValueError(
+                f"rows do not pair: {known} is {columns[0].shape} on one side and {column.shape} "
+                "on the other; score both on one version of the data"
+            )
+        if not (np.array_equal(column, columns[0]) or np.allclose(column, columns[0])):
+            raise ValueError(
+                f"rows do not pair: {known} of the {len(column)} rows differ; score both on one "
+                "version of the data"
+            )
+
+
 def _tested(
     task: str, gains: np.ndarray, losses: np.ndarray, rows: Rows, estimate: bootstrap.Estimate
 ) -> tuple[float, str]:
     """Return p and what it is from.
 
-    Two series: the larger of two. Diebold and Mariano's sees no further than the horizon, and says
-    too often that models differ which err together for longer; the bootstrap has few blocks to go
-    by. Together they keep their level (`make bench-verdict`).
+    Of two series the larger of two: Diebold and Mariano's looks no further than the horizon, and
+    tells apart too often where errors last longer; the bootstrap's has few blocks to go by. How
+    often the larger is wrong is simulated in tests/pipelines/test_verdict_rates.py.
     """
     if len(gains) + len(losses) > 2:
         return estimate.p(), "paired bootstrap over rows and seeds"
@@ -133,24 +155,3 @@ def _turned(verdict: Verdict) -> Verdict:
         high=-verdict.low,
         effect=-verdict.effect,
     )
-
-
-def _check_pairs(task: str, ours: Sequence[Rows], theirs: Sequence[Rows]) -> None:
-    known = "naive_error" if task == "forecast" else "label"
-    columns = [rows[known] for rows in (*ours, *theirs)]
-    if not (len(ours) and len(theirs) and len(columns[0])):
-        raise ValueError(
-            f"nothing to compare: {len(ours)} and {len(theirs)} seeds, "
-            f"{len(columns[0]) if columns else 0} rows; each side needs at least one of both"
-        )
-    for column in columns[1:]:
-        if column.shape != columns[0].shape:
-            raise ValueError(
-                f"rows do not pair: {known} is {columns[0].shape} on one side and {column.shape} "
-                "on the other; score both on one version of the data"
-            )
-        if not np.allclose(column, columns[0]):
-            raise ValueError(
-                f"rows do not pair: {known} of the {len(column)} rows differ; score both on one "
-                "version of the data"
-            )

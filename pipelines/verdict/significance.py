@@ -16,10 +16,10 @@ def mcnemar(ours: np.ndarray, theirs: np.ndarray) -> float:
     Source: McNemar, Note on the Sampling Error of the Difference between Correlated Proportions or
     Percentages, Psychometrika, 1947.
     """
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
     alone, other = int(np.sum(ours & ~theirs)), int(np.sum(theirs & ~ours))
-    return float(binomtest(alone, alone + other).pvalue) if alone + other else 1.0
+    return min(1.0, 2 * float(bdtr(min(alone, other), alone + other, 0.5)))
 
 
 def diebold_mariano(ours: np.ndarray, theirs: np.ndarray, horizon: int) -> tuple[float, float]:
