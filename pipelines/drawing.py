@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
-LABEL_WIDTH, LABEL_HEIGHT = 6.2, 13  # of a letter, and a line, at the pictures' 11 pixels
+LABEL_WIDTH, LABEL_HEIGHT = 6.7, 13  # of a letter, and a line, at the pictures' 11 pixels
 
 
 class Frame(NamedTuple):
@@ -23,7 +23,7 @@ class Frame(NamedTuple):
     bottom: int = 36
 
 
-SMALL, LARGE = Frame(340, 210), Frame(520, 360)
+SMALL, LARGE = Frame(340, 210), Frame(440, 320)
 
 
 class Line(NamedTuple):
@@ -159,10 +159,9 @@ def _band(band: Band, x: Axis, y: Axis) -> str:
 
 def _labels(points: Iterable[Point], x: Axis, y: Axis, frame: Frame) -> Iterator[str]:
     """Yield the labels, each right of its circle or where else there is room."""
-    taken: list[tuple[float, float, float, float]] = []
-    for point in points:
-        if not point.label:
-            continue
+    named = [point for point in points if point.label]
+    taken = [_around(point, x, y) for point in named]
+    for point in named:
         wide = len(point.label) * LABEL_WIDTH
         left, top, away = x.place(point.x), y.place(point.y), point.radius + 4
         places = [
@@ -179,6 +178,11 @@ def _labels(points: Iterable[Point], x: Axis, y: Axis, frame: Frame) -> Iterator
         taken.append(box)
         place = f'x="{box[0]:.1f}" y="{box[3] - 3:.1f}"'
         yield f'<text class="label" {place}>{escape(point.label)}</text>'
+
+
+def _around(point: Point, x: Axis, y: Axis) -> tuple[float, float, float, float]:
+    left, top, radius = x.place(point.x), y.place(point.y), point.radius
+    return left - radius, top - radius, left + radius, top + radius
 
 
 def _free(box: Sequence[float], taken: Iterable[Sequence[float]], frame: Frame) -> bool:

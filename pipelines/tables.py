@@ -6,6 +6,7 @@ pyproject.toml allows; a test holds both ways equal.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 DATABASES = ("sqlite", "postgresql")
@@ -63,16 +64,18 @@ def finished(
 def analyse(uri: str) -> None:
     """Let SQLite look which index is worth what: it takes the wrong one in a store of many runs.
 
-    A fifth of a second in a store of 10,000 runs; nothing for another database, which does it by
-    itself.
+    A fifth of a second in a store of 10,000 runs; a store that is busy is left for another time.
+    Other databases do it by themselves.
     """
     from sqlalchemy import NullPool, create_engine
+    from sqlalchemy.exc import OperationalError
 
-    if uri.startswith("sqlite"):
-        with create_engine(uri, poolclass=NullPool).connect() as connection:
-            connection.exec_driver_sql("PRAGMA analysis_limit = 400")
-            connection.exec_driver_sql("ANALYZE")
-            connection.commit()
+    if not uri.startswith("sqlite"):
+        return
+    with suppress(OperationalError), create_engine(uri, poolclass=NullPool).connect() as connection:
+        connection.exec_driver_sql("PRAGMA analysis_limit = 400")
+        connection.exec_driver_sql("ANALYZE")
+        connection.commit()
 
 
 def _there(names: Sequence[str], values: Sequence) -> dict:
