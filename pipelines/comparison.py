@@ -50,13 +50,12 @@ def compare(task: str, dataset: str, dataset_hash: str) -> dict:
         confusion  name of the model → counts (true class, predicted class), over all seeds
         windows    a few: history, target, and forecasts: name → forecast and, where they were
                    recorded, lower and upper
-        notes      a sentence for each model that could not take part in all of it
+        notes      a sentence for each model whose rows could not take part
     """
     board = leaderboard.compare(task, dataset, dataset_hash)
     entrants, notes = _entrants(task, board)
     labels = _labels(dataset, entrants)
     reference, verdicts = _reference(entrants), _verdicts(task, entrants)
-    parts, unsliced = _slices(task, entrants, labels)
     for row in board["rows"]:
         row["pareto"] = False
     for row in _front(board):
@@ -68,16 +67,16 @@ def compare(task: str, dataset: str, dataset_hash: str) -> dict:
         "reference": reference,
         "test_rows": _count(entrants),
         "verdicts": list(verdicts.values()),
-        "slices": parts,
+        "slices": _slices(task, entrants, labels),
         "labels": labels,
-        "curves": {e.name: _curves(e) for e in entrants if "arch" in e.row},
+        "curves": {e.name: told for e in entrants if "arch" in e.row and (told := _curves(e))},
         "confusion": {
             e.name: sum(one["confusion"] for one in e.rows).tolist()
             for e in entrants
             if "confusion" in e.rows[0]
         },
         "windows": _windows(entrants),
-        "notes": notes + unsliced,
+        "notes": notes,
     }
 
 
@@ -144,7 +143,7 @@ def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
     for name, row in named:
         try:
             entrant = Entrant(name, row, [_rows(run) for run in row["runs"]])
-            pair.compare(task, entrant.rows, (found or [entrant])[0].rows)
+            pair.check(task, entrant.rows, (found or [entrant])[0].rows)
         except (OSError, KeyError, ValueError, zipfile.BadZipFile, MlflowException) as error:
             notes.append(f"{name} is left out of the verdicts, its scores row by row: {error!r}")
         else:
@@ -187,22 +186,13 @@ def _labels(dataset: str, entrants: Sequence[Entrant]) -> list[str]:
     return [str(number) for number in range(len(entrants[0].rows[0]["confusion"]))]
 
 
-def _slices(
-    task: str, entrants: Sequence[Entrant], labels: Sequence[str]
-) -> tuple[list[dict], list[str]]:
-    found, notes = {}, []
+def _slices(task: str, entrants: Sequence[Entrant], labels: Sequence[str]) -> list[dict]:
+    found: dict[str, dict] = {}
     for entrant in entrants:
-        try:
-            parts = slices.of(task, entrant.rows, labels)
-        except KeyError as missing:
-            notes.append(
-                f"{entrant.name} was scored by older code: no slices, for want of {missing}"
-            )
-            continue
-        for part in parts:
+        for part in slices.of(task, entrant.rows, labels):
             one = found.setdefault(part.name, {"name": part.name, "rows": part.rows, "scores": {}})
             one["scores"][entrant.name] = part.score
-    return list(found.values()), notes
+    return list(found.values())
 
 
 def _front(board: dict) -> list[dict]:
@@ -234,7 +224,8 @@ def _curves(entrant: Entrant) -> list[dict[str, list[float]]]:
         for name in LOSSES:
             told = client.get_metric_history(run["run_id"], name)
             values[name] = [metric.value for metric in sorted(told, key=lambda one: one.step)]
-        found.append(values)
+        if all(values.values()):
+            found.append(values)
     return found
 
 

@@ -164,15 +164,9 @@ def _labels(points: Iterable[Point], x: Axis, y: Axis, frame: Frame) -> Iterator
     for point in named:
         wide = len(point.label) * LABEL_WIDTH
         left, top, away = x.place(point.x), y.place(point.y), point.radius + 4
-        places = [
-            (left + away, top),
-            (left - away - wide, top),
-            *(
-                (left - wide / 2, top + sign * (away + LABEL_HEIGHT * (0.4 + further)))
-                for further in (0, 1, 2)
-                for sign in (-1, 1)
-            ),
-        ]
+        sides = (left + away, left - away - wide)
+        moves = [sign * LABEL_HEIGHT * lines for lines in range(5) for sign in (1, -1)]
+        places = [(side, top + move) for move in moves for side in sides]
         boxes = [(a, b - LABEL_HEIGHT / 2, a + wide, b + LABEL_HEIGHT / 2) for a, b in places]
         box = next((box for box in boxes if _free(box, taken, frame)), boxes[0])
         taken.append(box)

@@ -4,7 +4,7 @@ espalier compare --task image --html report.html
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -76,13 +76,13 @@ def signed(value: float) -> str:
     return f"{value:+.4f}".replace("-", "−")
 
 
-def whiskers(rows: Iterable[dict]) -> list[str]:
+def whiskers(rows: Sequence[dict]) -> list[str]:
     """Each row's test interval as a picture, all on the scale of full fits and rivals."""
-    rows = list(rows)
-    scale = [r["test"] for r in rows if not r.get("look") and r.get("kind") != tracking.BASELINE]
-    scale = scale or [row["test"] for row in rows]
-    ends = min(one["low"] for one in scale), max(one["high"] for one in scale)
-    return [drawing.whisker(row["test"], ends) for row in rows]
+    best = [r for r in rows if not r.get("look") and r.get("kind") != tracking.BASELINE]
+    tests = [row["test"] for row in best or rows]
+    low = min((test["low"] for test in tests), default=0.0)
+    high = max((test["high"] for test in tests), default=1.0)
+    return [drawing.whisker(row["test"], (low, high)) for row in rows]
 
 
 def costs(board: dict) -> str:
@@ -115,15 +115,15 @@ def costs(board: dict) -> str:
 
 
 def curve(name: str, seeds: Sequence[Mapping[str, Sequence[float]]]) -> str:
-    """The losses of each seed over its epochs."""
-    marks, about = [], f"Loss of {name}"
-    for number, seed in enumerate(seeds):
-        for css, losses in (("training", seed["loss"]), ("validation", seed["val_loss"])):
-            marks.append(Line(css, range(1, len(losses) + 1), losses))
-        if number == 0 and seed["val_loss"]:
-            first, last = seed["val_loss"][0], seed["val_loss"][-1]
-            about += f": on validation {first:.4g} after the first epoch, {last:.4g} at the end"
-    return drawing.lines([mark for mark in marks if mark.y], "epoch", "loss", about)
+    """A picture of the losses of each seed over its epochs."""
+    marks = [
+        Line(css, range(1, len(seed[loss]) + 1), seed[loss])
+        for seed in seeds
+        for css, loss in (("training", "loss"), ("validation", "val_loss"))
+    ]
+    first, last = seeds[0]["val_loss"][0], seeds[0]["val_loss"][-1]
+    about = f"Loss of {name}: on validation {first:.4g} after an epoch, {last:.4g} at the end"
+    return drawing.lines(marks, "epoch", "loss", about)
 
 
 def mistakes(counts: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
