@@ -145,7 +145,7 @@ def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
             entrant = Entrant(name, row, [_rows(run) for run in row["runs"]])
             pair.check(task, entrant.rows, (found or [entrant])[0].rows)
         except (OSError, KeyError, ValueError, zipfile.BadZipFile, MlflowException) as error:
-            notes.append(f"{name} is left out of the verdicts, its scores row by row: {error!r}")
+            notes.append(f"{name} is left out: its scores row by row cannot be used ({error})")
         else:
             found.append(entrant)
     return found, notes

@@ -1,6 +1,8 @@
 """A comparison as one page: it loads nothing, runs nothing, and reads well in light and in dark.
 
-espalier compare --task image --html report.html
+    espalier compare --task image --html report.html
+
+What it shows is what `--json` says: `render` reads nothing else.
 """
 
 import math
@@ -14,8 +16,8 @@ from pipelines.settings import UsageError
 
 METRICS = {"accuracy": "accuracy", "relative_mae": "relative MAE"}
 FILE = "compare.html"  # beside a retraining's run
-CLASSES = 20  # that a table of counts has room for; of more classes the commonest mistakes are told
-CIRCLES = 300  # of a picture
+CLASSES = 20  # that a table of counts has room for; of more the commonest mistakes are told
+CIRCLES, FRONT = 300, 20  # of the picture of costs, and of the table below it
 HISTORY = 3  # horizons before a forecast that are drawn
 
 
@@ -50,7 +52,7 @@ def render(board: dict, commit: Mapping[str, str], now: datetime) -> str:
     )
     jinja.filters |= {"signed": signed, "p": comparison.told_p}
     rows = leaderboard.shown(board)
-    front = sorted((row for row in rows if row["pareto"]), key=lambda row: row["latency_ms"])
+    front = [row for row in board["rows"] if row["pareto"]][:FRONT]
     return jinja.get_template("report.html").render(
         board=board,
         metric=METRICS[board["metric"]],

@@ -226,9 +226,17 @@ def test_of_very_many_rows_some_are_shown_and_the_rest_is_counted(image):
     assert html.count("<circle") <= report.CIRCLES + 100
 
 
-def test_with_nothing_trained_it_says_so(home):
-    page = Page(rendered(comparison.compare("image", "digits", HASH)))
+def test_with_nothing_trained_and_without_git_it_says_so(home):
+    board = comparison.compare("image", "digits", HASH)
+    page = Page(report.render(board, {}, NOW))
     assert "No model was fitted in full" in page.text
+    assert "git commit none" in page.text
+
+
+def test_a_champion_of_other_data_is_named(image):
+    other = {"version": "3", "arch": "gru", "fingerprint": "f" * 64, "dataset_hash": "other"}
+    page = Page(rendered(image | {"champion": other}))
+    assert "The champion is version 3 (gru), fitted on another version of the data" in page.text
 
 
 def test_it_is_written_to_a_file_and_kept_with_a_retraining(image, tmp_path):
