@@ -168,9 +168,9 @@ def promote(
     from pipelines import promote as step
 
     _divert("promote", as_json)
-    if force != bool(reason.strip()) or (force and dry_run):
+    if force != bool(reason) or (force and (dry_run or not reason.strip())):
         raise UsageError('--force needs --reason "…", and neither goes with --dry-run')
-    told = step.promote(task, dataset, candidate, dry_run=dry_run, force=reason or None)
+    told = step.promote(task, dataset, candidate, dry_run=dry_run, force=reason if force else None)
     _say(as_json, told, lambda: step.show(told))
     raise typer.Exit(DONE if step.accepted(told) else REFUSED)
 

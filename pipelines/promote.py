@@ -73,7 +73,7 @@ def consider(
         return champion
     if _refused(task, dataset, dataset_hash, candidate, champion, ruled):
         return champion
-    version = registry.register(task, dataset, candidate)
+    version = _entered(task, dataset, candidate)
     tried = trial.hold(task, dataset, dataset_hash, version, champion, ruled)
     trial.show(tried.checks)
     decide(held, tried)
@@ -208,8 +208,7 @@ def _try(
             "reason": reason,
             "checks": [],
         }
-    find = registry.register if held else registry.prospect
-    version = find(task, dataset, candidate)
+    version = (_entered if held else registry.prospect)(task, dataset, candidate)
     tried = trial.hold(task, dataset, dataset_hash, version, champion, ruled, keep=held is not None)
     trial.show(tried.checks)
     promoted, reason = tried.passed, tried.reason
@@ -228,6 +227,13 @@ def _try(
         "reason": reason,
         "checks": [check.told() for check in tried.checks],
     }
+
+
+def _entered(task: str, dataset: str, candidate: Record) -> Version:
+    """The candidate's version, as the challenger."""
+    version = registry.register(task, dataset, candidate)
+    registry.challenge(version)
+    return version
 
 
 def _standing(task: str, dataset: str) -> Version | None:

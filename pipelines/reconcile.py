@@ -33,9 +33,14 @@ def reconcile(held: Lease, task: str, dataset: str) -> Version | None:
 
 
 def follow(held: Lease, task: str, dataset: str) -> Version | None:
-    """Make true what the ledger says; returns the champion, unless its artifact is damaged."""
+    """Make true what the ledger says; returns the champion, unless its artifact is damaged.
+
+    Raises LeaseLostError: neither alias nor version nor pointer follows a ledger that another
+    process may have added to.
+    """
     model = registry.model_name(task, dataset)
     entries = _whole_ledger(task, dataset) or _adopted(held, task, dataset)
+    lease.current(held)
     _settle_states(task, dataset, entries)
     standing = ledger.standing(entries)
     if not standing:
@@ -51,6 +56,7 @@ def follow(held: Lease, task: str, dataset: str) -> Version | None:
         console.line("champion", f"{champion.arch} v{champion.version}: its artifact is damaged")
         return None
     if not published(task, dataset, champion):
+        lease.current(held)  # the artifact may have come from far away meanwhile
         publish.publish(task, champion)
     return champion
 
@@ -115,15 +121,18 @@ def _adopted(held: Lease, task: str, dataset: str) -> list[ledger.Entry]:
 
 
 def _settle_states(task: str, dataset: str, entries: list[ledger.Entry]) -> None:
-    """Give each pending version the state that was decided; remove it where nothing was."""
+    """Give each version the state that was decided; remove a pending one where nothing was.
+
+    One that was refused may be forced in later; one that was ready stays so, to roll back to.
+    """
     decided = {entry.to_version: entry for entry in entries}
     for version in registry.versions(task, dataset):
-        if version.state != "pending":
-            continue
-        entry = decided.get(version.version)
+        entry, pending = decided.get(version.version), version.state == "pending"
         if entry is None:
-            registry.remove(version)
-        elif entry.action == "refusal":
+            if pending:
+                registry.remove(version)
+        elif entry.action != "refusal":
+            if version.state != "ready":
+                registry.ready(version)
+        elif pending:
             registry.refuse(version, entry.reason)
-        else:
-            registry.ready(version)

@@ -1,17 +1,20 @@
 """The registry's order of writes: artifact and manifest, version `pending`, checks, `ready`, alias.
 
 The `champion` alias is the commit point: killed before it, the old champion stands, and the next
-run goes on with the pending version or removes it.
+run finishes what the ledger has decided and removes what it has not (`pipelines.reconcile`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from pipelines import tracking
+from pipelines import lease, tracking
 from pipelines.tracking import Record
 
-CHAMPION = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
 STATE = "espalier.state"
 HEAD = "espalier.ledger.head"
+# For others that register a version of the same model: each takes a tenth of a second, and of many
+# that wait chance says whose turn it is.
+REGISTER_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Version:
     dataset_hash: str
     state: str
     reason: str
-    head: tuple[int, str] | None = None
+    head: tuple[int, str] | None = field(default=None, compare=False)
 
 
 def model_name(task: str, dataset: str) -> str:
@@ -75,21 +78,24 @@ def find(task: str, dataset: str, candidate: Record) -> Version | None:
 
     A fit done again, because its artifact was damaged, is another run: another version.
     """
-    return next((v for v in versions(task, dataset) if v.run_id == candidate.run_id), None)
+    found = tracking.connect().search_model_versions(
+        f"name = '{model_name(task, dataset)}' and run_id = '{candidate.run_id}'"
+    )
+    return min(map(_version, found), key=lambda v: int(v.version), default=None)
 
 
 def register(task: str, dataset: str, candidate: Record) -> Version:
     """The version of the candidate's fit: the one it already has, or a new one, `pending`.
 
-    Pending versions of other fits are what a killed run left; they are removed.
+    One process at a time: MLflow numbers a version by counting, and of several that count at once
+    all but one fail.
     """
+    with lease.hold(f"register {model_name(task, dataset)}", REGISTER_SECONDS):
+        return find(task, dataset, candidate) or _create(task, dataset, candidate)
+
+
+def _create(task: str, dataset: str, candidate: Record) -> Version:
     client, name = tracking.connect(), model_name(task, dataset)
-    own = find(task, dataset, candidate)
-    for version in versions(task, dataset):
-        if version.state == "pending" and version != own:
-            client.delete_model_version(name, version.version)
-    if own is not None:
-        return own
     _ensure_model(name)
     made = client.create_model_version(
         name,
@@ -125,7 +131,7 @@ def prospect(task: str, dataset: str, candidate: Record) -> Version:
 
 
 def ready(version: Version) -> None:
-    """Mark the version as one that may serve."""
+    """Mark the version as one that may serve, also where it was refused before."""
     _tag(version, STATE, "ready")
 
 
@@ -140,11 +146,20 @@ def remove(version: Version) -> None:
     tracking.connect().delete_model_version(version.name, version.version)
 
 
+def challenge(version: Version) -> None:
+    """Let the alias `challenger` name the version that last tried to be champion."""
+    tracking.connect().set_registered_model_alias(version.name, CHALLENGER, version.version)
+
+
 def crown(version: Version) -> None:
-    """Make the version the champion, unless it is."""
+    """Make the version the champion, unless it is; it is then no challenger any more."""
     client = tracking.connect()
-    if client.get_registered_model(version.name).aliases.get(CHAMPION) != version.version:
+    found = client.get_registered_model(version.name).aliases
+    aliases = {alias: str(number) for alias, number in found.items()}
+    if aliases.get(CHAMPION) != version.version:
         client.set_registered_model_alias(version.name, CHAMPION, version.version)
+    if aliases.get(CHALLENGER) == version.version:
+        client.delete_registered_model_alias(version.name, CHALLENGER)
 
 
 def tag_head(version: Version, length: int, last: str) -> None:
@@ -178,7 +193,7 @@ def _version(found) -> Version:
         manifest_sha256=tags["espalier.manifest_sha256"],
         dataset_hash=tags["espalier.dataset_hash"],
         state=tags[STATE],
-        reason=tags.get("espalier.reason", ""),
+        reason=tags.get("espalier.reason", "") if tags[STATE] == "refused" else "",
         head=_head(tags[HEAD]) if HEAD in tags else None,
     )
 

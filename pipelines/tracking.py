@@ -13,10 +13,9 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 import numpy as np
-from filelock import FileLock
 
 from models import artifact
-from pipelines import environment, fingerprint, tables
+from pipelines import environment, fingerprint, lease, tables
 from pipelines.plan import Fit
 
 # The artifact folder's place below a child run, and that of the row-wise scores beside it.
@@ -28,20 +27,11 @@ FAILURE = "espalier.failure"
 PRUNED = "espalier.pruned"
 BACKEND = "espalier.backend"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
+STORE_SECONDS = 300  # for another process that makes or upgrades the store
 # Of a finished fit: its tags, and the metrics that decide or are shown.
 TAGS = tuple(
     f"espalier.{name}"
-    for name in (
-        "arch",
-        "seed",
-        "profile",
-        "fingerprint",
-        "dataset_hash",
-        "manifest_sha256",
-        "naive",
-        "parameters",
-        "look",
-    )
+    for name in "arch seed look profile fingerprint dataset_hash manifest_sha256 naive parameters".split()
 )
 METRICS = (
     *(
@@ -93,7 +83,7 @@ def connect():
 def _client(uri: str):
     from mlflow import MlflowClient
 
-    with _store_lock():
+    with lease.hold("mlflow", STORE_SECONDS):
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
@@ -104,22 +94,22 @@ def experiment(task: str, dataset: str) -> str:
     from mlflow.exceptions import MlflowException
 
     client, name = connect(), f"espalier/{task}/{dataset}"
-    local = os.environ["MLFLOW_TRACKING_URI"].startswith("sqlite:")
-    place = (environment.home() / "mlartifacts" / task / dataset).as_uri() if local else None
+    # A server says where artifacts go; a database would put them below the working folder.
+    served = os.environ["MLFLOW_TRACKING_URI"].startswith("http")
+    place = None if served else (environment.home() / "mlartifacts" / task / dataset).as_uri()
     # Two processes that make one name race, and MLflow's own helper lets the loser's runs go
     # to experiment 0: look, make, and look again.
-    with _store_lock():
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            try:
-                return client.create_experiment(name, artifact_location=place)
-            except MlflowException:
-                found = client.get_experiment_by_name(name)
-                if found is None:
-                    raise
-        if found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        return found.experiment_id
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return client.create_experiment(name, artifact_location=place)
+        except MlflowException:
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return found.experiment_id
 
 
 @contextmanager
@@ -359,9 +349,3 @@ def commit() -> dict[str, str]:
     changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
     dirty = str(bool(changed.stdout.strip())).lower()
     return {"mlflow.source.git.commit": head.stdout.strip(), "espalier.git_dirty": dirty}
-
-
-def _store_lock() -> FileLock:
-    folder = environment.home() / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / "mlflow.lock")

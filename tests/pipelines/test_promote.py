@@ -13,6 +13,7 @@ from pipelines import (
     reconcile,
     registry,
     rollback,
+    state,
     tracking,
 )
 from pipelines.rollback import RollbackRefused
@@ -60,7 +61,7 @@ def test_a_promotion_ends_in_the_ledger_the_registry_and_the_pointer(held, fitte
     assert (entry.action, entry.from_version, entry.to_version) == ("promotion", None, "1")
     assert (entry.run_id, entry.fingerprint) == (record.run_id, record.fingerprint)
     assert entry.evidence["checks"][0] == {"name": "naive", "passed": True, "evidence": "it is"}
-    assert champion.head == (1, entry.hash)
+    assert registry.champion(TASK, DATASET).head == (1, entry.hash)
     assert reconcile.in_line(TASK, DATASET)
 
 
@@ -71,7 +72,7 @@ def test_a_refusal_leaves_the_champion_and_moves_the_ledgers_head(held, fitted):
     assert [v.state for v in registry.versions(TASK, DATASET)] == ["ready", "refused"]
     assert actions() == [("promotion", None, "1"), ("refusal", "1", "2")]
     assert "it is not" in entry.reason
-    assert first.head == (2, entry.hash)
+    assert registry.champion(TASK, DATASET).head == (2, entry.hash)
 
 
 def test_force_is_recorded_as_such_with_its_reason(held, fitted):
@@ -79,6 +80,16 @@ def test_force_is_recorded_as_such_with_its_reason(held, fitted):
     entry = decided(held, fitted(1), passed=False, force="the other one is broken")
     assert (entry.action, entry.reason) == ("force", "the other one is broken")
     assert reconcile.follow(held, TASK, DATASET).version == "2"
+
+
+def test_a_refused_version_that_is_forced_in_is_ready(held, fitted):
+    record = fitted(0)
+    decided(held, record, passed=False)
+    reconcile.follow(held, TASK, DATASET)
+    decided(held, record, passed=False, force="nothing else is there")
+    champion = reconcile.follow(held, TASK, DATASET)
+    assert (champion.version, champion.state) == ("1", "ready")
+    assert registry.champion(TASK, DATASET).reason == ""
 
 
 def test_what_a_service_would_not_take_in_cannot_be_forced(held, fitted):
@@ -123,12 +134,60 @@ def test_a_champion_from_before_the_ledger_is_its_first_entry(held, fitted):
     assert actions() == [("promotion", None, "1")]
 
 
+def test_nothing_follows_a_ledger_that_was_cut(held, fitted):
+    crowned(held, fitted(0))
+    crowned(held, fitted(1))
+    rewritten("DELETE FROM ledger WHERE position = 2")
+    with pytest.raises(reconcile.BrokenLedgerError, match="the end was cut"):
+        reconcile.reconcile(held, TASK, DATASET)
+    assert registry.champion(TASK, DATASET).version == "2"
+
+
+def test_nothing_follows_a_ledger_that_was_changed(held, fitted):
+    crowned(held, fitted(0))
+    crowned(held, fitted(1))
+    rewritten("UPDATE ledger SET to_version = '1' WHERE position = 2")
+    with pytest.raises(reconcile.BrokenLedgerError, match="entry 2 was changed"):
+        reconcile.reconcile(held, TASK, DATASET)
+    assert registry.champion(TASK, DATASET).version == "2"
+
+
+def rewritten(statement: str) -> None:
+    """Do to the ledger what its triggers refuse."""
+    with state.connect().begin() as connection:
+        for trigger in ("ledger_unchanged", "ledger_undeleted"):
+            connection.exec_driver_sql(f"DROP TRIGGER {trigger}")
+        connection.exec_driver_sql(statement)
+
+
 def test_a_holder_that_lost_its_lease_decides_nothing(held, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     stale = lease.Lease(held.name, held.token - 1)
     with pytest.raises(lease.LeaseLostError):
         promote.decide(stale, trial(version, None))
     assert ledger.entries(MODEL) == []
+
+
+def test_a_holder_that_lost_its_lease_removes_no_version_of_the_next(held, fitted):
+    registry.register(TASK, DATASET, fitted(0))
+    with pytest.raises(lease.LeaseLostError):
+        reconcile.follow(lease.Lease(held.name, held.token - 1), TASK, DATASET)
+    assert [v.version for v in registry.versions(TASK, DATASET)] == ["1"]
+
+
+def test_a_lease_lost_while_the_artifact_is_fetched_publishes_nothing(held, fitted, monkeypatch):
+    first = crowned(held, fitted(0))
+    decided(held, fitted(1))
+
+    def slowly(version, whole=tracking.whole):
+        with state.transaction() as connection:
+            connection.exec_driver_sql("UPDATE leases SET token = token + 1 WHERE name = 'image'")
+        return whole(version)
+
+    monkeypatch.setattr(tracking, "whole", slowly)
+    with pytest.raises(lease.LeaseLostError):
+        reconcile.follow(held, TASK, DATASET)
+    assert publish.names(publish.read(TASK), first)
 
 
 def back(reason: str = "it answers slowly") -> tuple[str, str]:

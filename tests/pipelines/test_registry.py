@@ -30,11 +30,14 @@ def test_registering_again_goes_on_with_the_same_version(candidate):
     assert len(registry.versions("image", "digits")) == 1
 
 
-def test_a_pending_version_of_another_fit_is_what_a_kill_left(candidate, tmp_path):
-    registry.register("image", "digits", candidate)
-    other = finished(fit("ann"), tmp_path / "other")
-    registry.register("image", "digits", other)
-    assert [v.arch for v in registry.versions("image", "digits")] == ["ann"]
+def test_the_challenger_is_who_last_tried_and_no_champion(candidate):
+    version = registry.register("image", "digits", candidate)
+    registry.challenge(version)
+    client = tracking.connect()
+    named = client.get_model_version_by_alias(version.name, registry.CHALLENGER)
+    assert str(named.version) == version.version
+    registry.crown(version)
+    assert registry.CHALLENGER not in client.get_registered_model(version.name).aliases
 
 
 def test_a_refused_version_stays_on_record_with_its_reason(candidate):
