@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -117,13 +118,16 @@ def train(
 def compare(
     task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
     dataset: Dataset = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write it all into this file, a page to send.")
+    ] = None,
     audit: Annotated[
         bool, typer.Option("--audit", help="Look for leaks instead: is the test split good?")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the leaderboard of a dataset's present version."""
-    from pipelines import leaderboard, settings
+    """Compare the models of a dataset's present version: who is better than whom, and how sure."""
+    from pipelines import comparison, report, settings
 
     _divert("compare", as_json)
     name = settings.dataset_of(task, dataset)
@@ -133,8 +137,11 @@ def compare(
         audited = step.present(task, name)
         _say(as_json, audited, lambda: step.show(audited))
         return
-    board = leaderboard.present(task, name)
-    _say(as_json, board, lambda: leaderboard.show(board))
+    board = comparison.present(task, name)
+    _say(as_json, board, lambda: comparison.show(board))
+    if html is not None:
+        report.write(board, html)
+        console.line("page", str(html))
 
 
 @app.command()

@@ -19,6 +19,7 @@ from pipelines import (
     pool,
     promote,
     reconcile,
+    report,
     rivals,
     settings,
     tracking,
@@ -38,6 +39,7 @@ ensure_guard = prefect.task(guard.ensure, cache_policy=NO_CACHE)
 fit_here = prefect.task(fitting.fit, cache_policy=NO_CACHE, task_run_name="fit {fit.arch}")
 score_rivals = prefect.task(rivals.score, cache_policy=NO_CACHE)
 consider = prefect.task(promote.consider, cache_policy=NO_CACHE)
+attach_report = prefect.task(report.attach, cache_policy=NO_CACHE, **RETRIES)
 
 
 class Rung(NamedTuple):
@@ -72,6 +74,7 @@ def retrain(
             looks = rung(halving.looks(*asked), runner, parent)
             fits = rung(halving.fits(*asked, looks.records), runner, parent)
             consider(held, task, dataset, dataset_hash, fits.records)
+            attach_report(task, dataset, dataset_hash, parent)
         return promote.outcome(
             task, dataset, dataset_hash, looks.trained + fits.trained, looks.reused + fits.reused
         )

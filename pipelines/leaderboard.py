@@ -1,17 +1,20 @@
 """Finished fits as a leaderboard: a row for each architecture, parameters and profile."""
 
 import json
-from collections import defaultdict
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from rich.table import Table
 
-from data import versions
 from pipelines import choose, console, registry, rivals, sweep, tracking
 from pipelines.plan import Fit
-from pipelines.settings import UsageError
 from pipelines.tracking import Record
+
+SHOWN = 40  # rows of a table; a search leaves hundreds
+# The columns of the rows that an interval is made of, whatever the task.
+SCORED = ("correct", "error", "naive_error", "time", "block")
+MARKS = {"better": "▲", "worse": "▼", "cannot tell": "="}
 
 
 def compare(
@@ -19,11 +22,11 @@ def compare(
 ) -> dict:
     """The leaderboard of a dataset's present version: full fits by validation score, then looks.
 
-    Returns `{"task", "dataset", "dataset_hash", "metric", "higher_is_better", "floor", "rows",
-    "rivals", "failures"}`. Each row's `validation` and `test` hold mean, low and high (95 %,
-    bootstrap over the rows of that split, and over seeds where there are two or more), and `share`
-    the part of the training rows that was used. The rivals are as `pipelines.rivals.rows` gives
-    them.
+    Returns `{"task", "dataset", "dataset_hash", "metric", "higher_is_better", "floor", "champion",
+    "rows", "rivals", "failures"}`. Each row's `validation` and `test` hold mean, low and high
+    (95 %, over the rows of that split, and over seeds where there are two or more), `share` the
+    part of the training rows that was used, and `runs` its seeds. The rivals are as
+    `pipelines.rivals.rows` gives them.
     only: these fits instead of all.
     """
     metric, more_is_better = choose.METRIC[task]
@@ -40,80 +43,98 @@ def compare(
         "metric": metric,
         "higher_is_better": more_is_better,
         "floor": _floor(records),
+        "champion": _standing(champion),
         "rows": rows,
         "rivals": rivals.rows(task, dataset, dataset_hash),
         "failures": rivals.failures(task, dataset, dataset_hash),
     }
 
 
-def present(task: str, dataset: str) -> dict:
-    """The leaderboard at the hash that the checkout's dvc.lock names."""
-    dataset_hash = versions.dataset_hash(dataset)
-    if dataset_hash is None:
-        raise UsageError(
-            f"{dataset} has no version here yet: `espalier run --dataset {dataset}` makes one"
-        )
-    return compare(task, dataset, dataset_hash)
+def best(board: dict) -> list[dict]:
+    """The rows that stand for the others: each architecture's best full fit, and the champion."""
+    full = [row for row in board["rows"] if not row["look"]]
+    first = {row["arch"]: row for row in reversed(full)}
+    return [row for row in full if row is first[row["arch"]] or row["champion"]]
+
+
+def shown(board: dict) -> list[dict]:
+    """The rows to print: SHOWN at most, those that stand for the others among them."""
+    kept = {id(row) for row in best(board)}
+    room = SHOWN - len(kept)
+    others = (row for row in board["rows"] if id(row) not in kept)
+    kept |= {id(row) for _, row in zip(range(room), others, strict=False)}
+    return [row for row in board["rows"] if id(row) in kept]
+
+
+def names(rows: Sequence[dict]) -> list[str]:
+    """What to call each row: its architecture; of one that stands there twice also the parameters
+    that tell its rows apart, or the profile where none does."""
+    parameters = defaultdict(list)
+    for row in rows:
+        parameters[row["arch"]].append(row["parameters"])
+    differ = {arch: _differing(same) for arch, same in parameters.items()}
+    told = [(row["arch"], *_chosen(row, differ[row["arch"]])) for row in rows]
+    seen = Counter(told)
+    return [
+        " ".join([*name, f"({row['profile']})"] if seen[name] > 1 else name)
+        for name, row in zip(told, rows, strict=True)
+    ]
 
 
 def table(board: dict) -> Table:
-    """The leaderboard for a terminal."""
+    """The leaderboard for a terminal; a mark says how a row does against `verdict.against`."""
     direction = "higher" if board["higher_is_better"] else "lower"
     metric = board["metric"].replace("_", " ")
     title = f"{board['task']} · {board['dataset']} · {metric}, {direction} is better · ★ champion"
-    shown = Table(
+    made = Table(
         title=title,
         title_justify="left",
         box=None,
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    if not board["rows"]:
-        shown.add_row(f"nothing was trained yet: espalier run --dataset {board['dataset']}")
-        return shown
-    shown.add_column("architecture", overflow="fold", min_width=15)
+    rows = shown(board)
+    if not rows:
+        made.add_row(f"nothing was trained yet: espalier run --dataset {board['dataset']}")
+        return made
+    made.add_column("architecture", overflow="fold", min_width=15)
     for name in ("rows", "seeds", "weights", "valid.", "test", "95 %", "fit s", "ms/req"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    for row in board["rows"]:
-        test = row["test"]
-        shown.add_row(
-            ("★ " if row["champion"] else "  ") + _named(row, board["rows"]),
+        made.add_column(name, justify="right", no_wrap=True)
+    for name, row in zip(names(rows), rows, strict=True):
+        made.add_row(
+            f"{_mark(row)} {name}",
             "all" if row["share"] == 1 else f"{row['share']:.0%}",
             f"{row['profile']}×{row['seeds']}",
             f"{row['parameter_count']:,}",
-            f"{row['validation']['mean']:.4f}",
-            f"{test['mean']:.4f}",
-            f"{test['low']:.3f}–{test['high']:.3f}",
+            *_scores(row),
             f"{row['fit_seconds']:.1f}",
             f"{row['latency_ms']:.3f}",
             style="bold" if row["champion"] else "",
         )
     for row in board["rivals"]:
-        test = row["test"]
-        shown.add_row(
-            f"  {row['name']}",
+        made.add_row(
+            f"{_mark(row)} {row['name']}",
             "all",
             row["kind"],
             "",
-            f"{row['validation']['mean']:.4f}",
-            f"{test['mean']:.4f}",
-            f"{test['low']:.3f}–{test['high']:.3f}",
+            *_scores(row),
             f"{row['fit_seconds']:.1f}",
             "",
             style="dim",
         )
-    return shown
+    return made
 
 
 def verdicts(board: dict) -> list[str]:
     """A sentence for each baseline and rival that a model fitted in full loses to on the test rows,
     and for each that could not be scored."""
     sign = 1 if board["higher_is_better"] else -1
-    full = [row for row in board["rows"] if not row["look"]]
+    full = [row for row in shown(board) if not row["look"]]
+    named = list(zip(names(full), full, strict=True))
     said = []
     for rival in board["rivals"]:
         score = rival["test"]["mean"]
-        losers = [_named(row, full) for row in full if sign * (row["test"]["mean"] - score) < 0]
+        losers = [name for name, row in named if sign * (row["test"]["mean"] - score) < 0]
         if losers:
             verb = "loses" if len(losers) == 1 else "lose"
             said.append(f"{', '.join(losers)} {verb} to {rival['name']} ({score:.4f})")
@@ -123,20 +144,41 @@ def verdicts(board: dict) -> list[str]:
 def show(board: dict) -> None:
     """Print the leaderboard, and below it who loses to whom."""
     console.out().print(table(board))
+    left_out = len(board["rows"]) - len(shown(board))
+    if left_out:
+        console.out().print(f"  and {left_out:,} more, in --json")
     for sentence in verdicts(board):
         console.out().print(sentence, markup=False)
 
 
-def _named(row: dict, rows: list[dict]) -> str:
-    """The architecture, and where several rows share it the parameters that tell them apart."""
-    same = [other["parameters"] for other in rows if other["arch"] == row["arch"]]
-    differ = [
+def _differing(same: Sequence[dict]) -> list[str]:
+    """The parameters that are not the same in all of these."""
+    return [
         name
-        for name in row["parameters"]
+        for name in same[0]
         if all(name in parameters for parameters in same)  # older code had fewer
         and len({json.dumps(parameters[name]) for parameters in same}) > 1
     ]
-    return f"{row['arch']} {sweep.told({name: row['parameters'][name] for name in differ})}".strip()
+
+
+def _chosen(row: dict, parameters: Sequence[str]) -> list[str]:
+    return sweep.told({name: row["parameters"][name] for name in parameters}).split()
+
+
+def _mark(row: dict) -> str:
+    if row.get("champion"):
+        return "★"
+    verdict = row.get("verdict")
+    return MARKS[verdict["outcome"]] if verdict else " "
+
+
+def _scores(row: dict) -> tuple[str, str, str]:
+    test = row["test"]
+    return (
+        f"{row['validation']['mean']:.4f}",
+        f"{test['mean']:.4f}",
+        f"{test['low']:.3f}–{test['high']:.3f}",
+    )
 
 
 def _of(fits: Collection[Fit], records: list[Record]) -> list[Record]:
@@ -149,7 +191,7 @@ def _groups(records: list[Record]) -> list[list[Record]]:
     # One seed counts once: the newest of the fits with the same seed (records come oldest first).
     groups: dict[tuple, dict[int, Record]] = defaultdict(dict)
     for record in records:
-        parameters = json.dumps(record.parameters, sort_keys=True)
+        parameters = repr(sorted(record.parameters.items()))
         groups[record.arch, parameters, record.profile][record.seed] = record
     return [list(seeds.values()) for seeds in groups.values()]
 
@@ -177,6 +219,9 @@ def _row(task: str, group: list[Record], champion) -> dict:
         "fit_seconds": _mean(group, "fit_seconds"),
         "latency_ms": _mean(group, "latency_ms"),
         "champion": champion is not None and champion.run_id in {r.run_id for r in group},
+        "runs": [
+            {"run_id": r.run_id, "seed": r.seed, "artifact_uri": r.artifact_uri} for r in group
+        ],
     }
 
 
@@ -190,7 +235,11 @@ def _interval(task: str, group: list[Record], split: str) -> dict[str, float]:
     from models import measure
 
     mean, low, high = measure.interval(
-        task, [tracking.rows(record.run_id, split) for record in group]
+        task,
+        [
+            tracking.rows(record.run_id, split, artifact_uri=record.artifact_uri, only=SCORED)
+            for record in group
+        ],
     )
     return {"mean": mean, "low": low, "high": high}
 
@@ -199,6 +248,13 @@ def _floor(records: list[Record]) -> dict | None:
     if not records:
         return None
     return {"name": records[-1].naive, "test": records[-1].metrics["test_floor"]}
+
+
+def _standing(champion) -> dict | None:
+    if champion is None:
+        return None
+    told = ("version", "arch", "fingerprint", "dataset_hash")
+    return {name: getattr(champion, name) for name in told}
 
 
 def _mean(group: list[Record], metric: str) -> float:

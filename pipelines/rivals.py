@@ -58,7 +58,7 @@ def score(task: str, dataset: str, dataset_hash: str, parent: str) -> None:
 
 
 def rows(task: str, dataset: str, dataset_hash: str) -> list[dict]:
-    """A row for each: name, kind, validation, test, fit_seconds; baselines come first."""
+    """A row for each: name, kind, validation, test, fit_seconds, runs; baselines come first."""
     newest = {
         run.info.run_name: _row(choose.METRIC[task][0], run)
         for run in _told(task, dataset, dataset_hash)
@@ -69,11 +69,14 @@ def rows(task: str, dataset: str, dataset_hash: str) -> list[dict]:
 
 def failures(task: str, dataset: str, dataset_hash: str) -> list[str]:
     """A sentence for each whose present code could not be scored."""
+    failed = [r for r in _told(task, dataset, dataset_hash) if tracking.FAILURE in r.data.tags]
+    if not failed:
+        return []
     present = {source.fingerprint for source in _sources(task, dataset, dataset_hash)}
     return [
         f"{run.info.run_name} could not be scored: {run.data.tags[tracking.FAILURE]}"
-        for run in _told(task, dataset, dataset_hash)
-        if tracking.FAILURE in run.data.tags and run.data.tags[FINGERPRINT] in present
+        for run in failed
+        if run.data.tags[FINGERPRINT] in present
     ]
 
 
@@ -155,4 +158,5 @@ def _row(metric: str, run) -> dict:
         row[split] = {"mean": metrics[name]} | {
             end: metrics[f"{name}_{end}"] for end in ("low", "high")
         }
-    return row | {"fit_seconds": metrics["fit_seconds"]}
+    known = {"run_id": run.info.run_id, "seed": 0, "artifact_uri": run.info.artifact_uri}
+    return row | {"fit_seconds": metrics["fit_seconds"], "runs": [known]}

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +15,7 @@ from urllib.request import url2pathname
 import numpy as np
 
 from models import artifact
-from pipelines import environment, fingerprint, lease
+from pipelines import environment, fingerprint, lease, tables
 from pipelines.plan import Fit
 
 # The artifact folder's place below a child run, and that of the row-wise scores beside it.
@@ -28,6 +28,23 @@ PRUNED = "espalier.pruned"
 BACKEND = "espalier.backend"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
 STORE_SECONDS = 300  # for another process that makes or upgrades the store
+# Of a finished fit: its tags, and the metrics that decide or are shown.
+TAGS = tuple(
+    f"espalier.{name}"
+    for name in "arch seed look profile fingerprint dataset_hash manifest_sha256 naive parameters".split()
+)
+METRICS = (
+    *(
+        f"{split}_{metric}{end}"
+        for split in ("validation", "test")
+        for metric in ("accuracy", "relative_mae")
+        for end in ("", "_low", "_high")
+    ),
+    "test_floor",
+    "parameter_count",
+    "fit_seconds",
+    "latency_ms",
+)
 
 
 class PrunedError(Exception):
@@ -38,8 +55,9 @@ class PrunedError(Exception):
 class Record:
     """A finished fit as MLflow holds it.
 
-    naive: the name of the forecast or class that is its floor. metrics: each one's last value.
-    look: whether it was a first look, which only decides who gets a full fit.
+    naive: the name of the forecast or class that is its floor. metrics: each one's last value; of
+    many records those in METRICS alone. look: whether it was a first look, which only decides who
+    gets a full fit. artifact_uri: where its artifacts lie.
     """
 
     run_id: str
@@ -53,6 +71,7 @@ class Record:
     parameters: dict
     metrics: dict[str, float]
     look: bool = False
+    artifact_uri: str = ""
 
 
 def connect():
@@ -104,7 +123,7 @@ def parent(task: str, dataset: str, dataset_hash: str, profile: str, verb: str) 
         "espalier.dataset": dataset,
         "espalier.dataset_hash": dataset_hash,
         "espalier.profile": profile,
-        **_commit(),
+        **commit(),
     }
     run = client.create_run(experiment(task, dataset), tags=tags)
     status = "FAILED"
@@ -114,6 +133,7 @@ def parent(task: str, dataset: str, dataset_hash: str, profile: str, verb: str) 
         status = "FINISHED"
     finally:
         client.set_terminated(run.info.run_id, status)
+        tables.analyse(os.environ["MLFLOW_TRACKING_URI"])
 
 
 @contextmanager
@@ -132,7 +152,7 @@ def active(
         experiment_id=experiment(task, dataset),
         run_name=name,
         parent_run_id=parent_run_id,
-        tags={"espalier.task": task, "espalier.dataset": dataset, **tags, **_commit()},
+        tags={"espalier.task": task, "espalier.dataset": dataset, **tags, **commit()},
         log_system_metrics=tags["espalier.kind"] == FIT,
     ) as run:
         try:
@@ -184,14 +204,21 @@ def log_scores(task: str, metric: str, scores: Mapping) -> None:
             _, low, high = measure.interval(task, [scored.rows])
             metrics = scored.metrics | {f"{metric}_low": low, f"{metric}_high": high}
             mlflow.log_metrics({f"{split}_{name}": value for name, value in metrics.items()})
-            np.savez_compressed(Path(scratch) / f"{split}.npz", **scored.rows)
+            # Not compressed: errors and probabilities hardly shrink, and take long to read then.
+            np.savez(Path(scratch) / f"{split}.npz", **scored.rows)
         mlflow.log_artifacts(scratch, SCORES)
     mlflow.set_tag("espalier.naive", scores["test"].naive)
 
 
 def records(task: str, dataset: str, dataset_hash: str | None = None) -> list[Record]:
     """The finished fits on this version of the dataset, or on any, oldest first."""
-    return [_record(run) for run in runs(task, dataset, dataset_hash, FIT, "FINISHED")]
+    connect()
+    uri, place = os.environ["MLFLOW_TRACKING_URI"], experiment(task, dataset)
+    if tables.readable(uri):
+        found = tables.finished(uri, place, dataset_hash, FIT, TAGS, METRICS)
+        return [_record(*run) for run in found]
+    found = runs(task, dataset, dataset_hash, FIT, "FINISHED")
+    return [_record(*_parts(run)) for run in found]
 
 
 def runs(task: str, dataset: str, dataset_hash: str | None, kind: str, status: str) -> list:
@@ -218,7 +245,7 @@ def runs(task: str, dataset: str, dataset_hash: str | None, kind: str, status: s
 
 def record(run_id: str) -> Record:
     """The finished fit with this run id."""
-    return _record(connect().get_run(run_id))
+    return _record(*_parts(connect().get_run(run_id)))
 
 
 def reusable(fits: list[Fit]) -> dict[str, Record]:
@@ -255,10 +282,17 @@ def artifact_folder(run_id: str) -> Path:
     return _artifact(run_id, MODEL)
 
 
-def rows(run_id: str, split: str) -> dict[str, np.ndarray]:
-    """The run's scores row by row on one split, as `models.measure` made them."""
-    with np.load(_artifact(run_id, f"{SCORES}/{split}.npz"), allow_pickle=False) as arrays:
-        return dict(arrays)
+def rows(
+    run_id: str, split: str, *, artifact_uri: str = "", only: Collection[str] = ()
+) -> dict[str, np.ndarray]:
+    """The run's scores row by row on one split, as `models.measure` made them.
+
+    artifact_uri: the run's, where it is known: asking for it takes longer than reading the scores.
+    only: the columns to read, those of them that there are, instead of all.
+    """
+    file = _artifact(run_id, f"{SCORES}/{split}.npz", artifact_uri)
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays if not only or name in only}
 
 
 def dvc_lock(run_id: str) -> Path:
@@ -266,10 +300,10 @@ def dvc_lock(run_id: str) -> Path:
     return _artifact(run_id, "dvc.lock")
 
 
-def _artifact(run_id: str, path: str) -> Path:
+def _artifact(run_id: str, path: str, artifact_uri: str = "") -> Path:
     from mlflow.artifacts import download_artifacts
 
-    place = urlparse(connect().get_run(run_id).info.artifact_uri)
+    place = urlparse(artifact_uri or connect().get_run(run_id).info.artifact_uri)
     if place.scheme in ("", "file"):
         return Path(url2pathname(place.path)) / path
     fetched = environment.home() / "fetched" / run_id
@@ -286,10 +320,13 @@ def mend(task: str, dataset: str) -> None:
         client.set_terminated(run.info.run_id, "KILLED")
 
 
-def _record(run) -> Record:
-    tags = run.data.tags
+def _parts(run) -> tuple[str, str, dict, dict]:
+    return run.info.run_id, run.info.artifact_uri, run.data.tags, run.data.metrics
+
+
+def _record(run_id: str, artifact_uri: str, tags: dict, metrics: dict) -> Record:
     return Record(
-        run_id=run.info.run_id,
+        run_id=run_id,
         arch=tags["espalier.arch"],
         seed=int(tags["espalier.seed"]),
         profile=tags["espalier.profile"],
@@ -298,13 +335,15 @@ def _record(run) -> Record:
         manifest_sha256=tags["espalier.manifest_sha256"],
         naive=tags["espalier.naive"],
         parameters=json.loads(tags["espalier.parameters"]),
-        metrics=run.data.metrics,
-        look=json.loads(tags.get("espalier.look", "false")),
+        metrics=metrics,
+        look=tags.get("espalier.look") == "true",
+        artifact_uri=artifact_uri,
     )
 
 
 @cache
-def _commit() -> dict[str, str]:
+def commit() -> dict[str, str]:
+    """The tags that name the checkout's commit; none where there is no git."""
     git = ["git", "-C", str(environment.ROOT)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)

@@ -1,0 +1,190 @@
+"""How long it takes to compare many fits: 10,000 finished runs of a task, in a store of their own.
+
+    make bench-compare        (two minutes, most of them to make the stores)
+
+Ten architectures with a thousand runs each, among them two settings with five seeds. Five fits are
+recorded the way a real one is, with scores of as many rows as the dataset's test split has; the
+others are copies of these in MLflow's tables, each with parameters and scores of its own. Wall
+seconds of the first call in a fresh process that has imported what it needs.
+"""
+
+import json
+import multiprocessing
+import os
+import random
+import sqlite3
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from models import measure
+from pipelines import (
+    choose,
+    comparison,
+    console,
+    environment,
+    leaderboard,
+    report,
+    tables,
+    tracking,
+)
+from pipelines.plan import Fit
+
+ARCHITECTURES, RUNS, SEEDS, SEVERAL = 10, 1000, 5, 2  # SEVERAL settings have SEEDS seeds each
+HASH = "0123456789abcdef0123456789abcdef.dir"
+DATASETS = {"image": "mnist_5k", "sentiment": "imdb", "forecast": "glucose"}
+CLASSES, ROWS = {"image": 10, "sentiment": 2}, {"image": 1000, "sentiment": 5000}
+SERIES = {"history": 72, "horizon": 12, "stride": 1, "season": 288, "interval_seconds": 300}
+READINGS, EPOCHS = 7861, 20
+SPLITS = ("train", "validation", "test")
+COPIES = """
+INSERT INTO runs SELECT copy.run_uuid, name, source_type, source_name, entry_point_name, user_id,
+  status, start_time + copy.number, end_time, source_version, lifecycle_stage, artifact_uri,
+  experiment_id, deleted_time FROM runs JOIN copy ON runs.run_uuid = copy.original;
+INSERT INTO params SELECT key, value, copy.run_uuid FROM params
+  JOIN copy ON params.run_uuid = copy.original;
+INSERT INTO metrics SELECT key, value, timestamp, copy.run_uuid, step, is_nan FROM metrics
+  JOIN copy ON metrics.run_uuid = copy.original;
+INSERT INTO latest_metrics SELECT key, CASE WHEN key LIKE '%accuracy%' OR key LIKE '%relative%'
+  THEN value + copy.noise WHEN key = 'latency_ms' THEN value + copy.slower ELSE value END,
+  timestamp, step, is_nan, copy.run_uuid FROM latest_metrics
+  JOIN copy ON latest_metrics.run_uuid = copy.original;
+INSERT INTO tags SELECT key, CASE key WHEN 'espalier.arch' THEN copy.arch
+  WHEN 'espalier.parameters' THEN copy.parameters WHEN 'espalier.fingerprint' THEN copy.run_uuid
+  ELSE value END, copy.run_uuid FROM tags JOIN copy ON tags.run_uuid = copy.original;
+"""
+
+
+def main() -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("task")
+    for name in ("runs", "rows", "leaderboard s", "with verdicts s", "page s", "imports s"):
+        table.add_column(name, justify="right")
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as fresh_process:
+        for task in DATASETS:
+            with tempfile.TemporaryDirectory(prefix="espalier-") as home:
+                fresh_process.apply(make, (task, home))
+                table.add_row(task, *fresh_process.apply(read, (task, home)))
+    console.out().print(table)
+
+
+def read(task: str, home: str) -> list[str]:
+    """Compare what is in the store; returns the table's cells."""
+    begun = time.perf_counter()
+    import jinja2  # noqa: F401
+    import mlflow.artifacts  # noqa: F401
+    import scipy.stats  # noqa: F401
+    import statsmodels.stats.multitest  # noqa: F401
+
+    _enter(home)
+    tracking.connect()
+    asked, times = (task, DATASETS[task], HASH), [time.perf_counter()]
+    board = leaderboard.compare(*asked)
+    times.append(time.perf_counter())
+    compared = comparison.compare(*asked)
+    times.append(time.perf_counter())
+    report.render(compared, {"espalier.git_dirty": "false"}, datetime.now(UTC))
+    times.append(time.perf_counter())
+    seconds = [*np.diff(times), times[0] - begun]
+    runs = sum(row["seeds"] for row in board["rows"])
+    return [f"{runs:,}", f"{len(board['rows']):,}", *(f"{value:.2f}" for value in seconds)]
+
+
+def make(task: str, home: str) -> None:
+    """Record SEEDS fits, and copy each until there are ARCHITECTURES x RUNS."""
+    _enter(home)
+    originals = [_recorded(task, seed, scores) for seed, scores in enumerate(_scores(task))]
+    with sqlite3.connect(Path(home) / "mlflow.db") as store:
+        store.execute(
+            "CREATE TEMP TABLE copy (original TEXT, run_uuid TEXT, number INTEGER, arch TEXT,"
+            " parameters TEXT, noise REAL, slower REAL)"
+        )
+        store.executemany("INSERT INTO copy VALUES (?, ?, ?, ?, ?, ?, ?)", _copies(originals))
+        store.executescript(COPIES)
+    for original in originals:
+        tracking.connect().delete_run(original)
+    tables.analyse(os.environ["MLFLOW_TRACKING_URI"])  # as every retraining does at its end
+
+
+def _enter(home: str) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        os.environ.pop(name, None)
+    os.environ["ESPALIER_HOME"] = home
+    environment.apply()
+
+
+def _copies(originals: list[str]) -> Iterator[tuple]:
+    chance = random.Random(0)
+    parameters = json.loads(
+        tracking.connect().get_run(originals[0]).data.tags["espalier.parameters"]
+    )
+    for arch in range(ARCHITECTURES):
+        for number in range(RUNS):
+            setting, seed = divmod(number, SEEDS) if number < SEVERAL * SEEDS else (number, 0)
+            yield (
+                originals[seed],
+                uuid.UUID(int=chance.getrandbits(128)).hex,
+                number,
+                f"architecture_{arch}",
+                json.dumps(parameters | {"units": setting}, sort_keys=True),
+                chance.gauss(0, 0.01),
+                chance.random(),
+            )
+
+
+def _recorded(task: str, seed: int, scores: dict) -> str:
+    """Record a fit with these scores; returns its run's id."""
+    import mlflow
+
+    parameters = {f"parameter_{number}": number / 7 for number in range(20)}
+    fit = Fit(task, DATASETS[task], HASH, "any", seed, "quick", parameters, f"fingerprint {seed}")
+    with tracking.child(fit, None) as run_id:
+        for epoch in range(1, EPOCHS + 1):
+            mlflow.log_metrics({"loss": 1 / epoch, "val_loss": 1.1 / epoch}, step=epoch)
+        tracking.log_scores(task, choose.METRIC[task][0], scores)
+        mlflow.log_metrics({"fit_seconds": 9.0, "parameter_count": 1e5, "latency_ms": 0.1})
+        mlflow.set_tag("espalier.manifest_sha256", "0" * 64)
+    return run_id
+
+
+def _scores(task: str) -> Iterator[dict]:
+    """For each seed what a model that is right most of the time scores on validation and test."""
+    chance = np.random.default_rng(0)
+    if task == "forecast":
+        splits, facts = {split: _series(chance) for split in SPLITS}, SERIES | {"task": task}
+        for _ in range(SEEDS):
+            yield measure.score_forecasts(
+                lambda windows, _: windows.target + chance.normal(0, 2, windows.target.shape),
+                splits,
+                facts,
+            )
+        return
+    classes, rows = CLASSES[task], ROWS[task]
+    splits = {split: {"label": chance.integers(classes, size=rows)} for split in SPLITS}
+    for _ in range(SEEDS):
+        probabilities = {
+            split: np.eye(classes)[splits[split]["label"]] + chance.normal(0, 0.5, (rows, classes))
+            for split in ("validation", "test")
+        }
+        labels = [str(number) for number in range(classes)]
+        yield measure.score_probabilities(probabilities, splits, {"labels": labels})
+
+
+def _series(chance: np.random.Generator) -> dict[str, np.ndarray]:
+    first = np.datetime64("2026-01-01", "ns")
+    return {
+        "time": first + np.arange(READINGS) * np.timedelta64(SERIES["interval_seconds"], "s"),
+        "value": 150 + np.cumsum(chance.normal(0, 5, READINGS)),
+        "observed": np.ones(READINGS, bool),
+        "segment": np.zeros(READINGS, int),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""Pictures as SVG that takes its colours from the page around it, and so suits light and dark.
+
+Every picture is a text without ids, scripts or references, so that any number of them can stand on
+one page. Classes name what a mark is; the page's style says how that looks.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from html import escape
+from typing import NamedTuple
+
+LABEL_WIDTH, LABEL_HEIGHT = 6.7, 13  # of a letter, and a line, at the pictures' 11 pixels
+
+
+class Frame(NamedTuple):
+    """The size of a picture, and the edges of its plot, in pixels."""
+
+    width: int
+    height: int
+    left: int = 46
+    top: int = 22
+    right: int = 10
+    bottom: int = 36
+
+
+SMALL, LARGE = Frame(340, 210), Frame(440, 320)
+
+
+class Line(NamedTuple):
+    """A curve: its class, and the points' coordinates."""
+
+    css: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+class Band(NamedTuple):
+    """What lies between two curves over the same places."""
+
+    css: str
+    x: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+class Point(NamedTuple):
+    """A circle: `label` stands beside it where there is one, `about` is told on hovering."""
+
+    css: str
+    x: float
+    y: float
+    radius: float
+    label: str
+    about: str
+
+
+class Axis(NamedTuple):
+    """Where values lie: `place` turns one into pixels, `ticks` are those with a name."""
+
+    place: Callable[[float], float]
+    ticks: dict[float, str]
+
+
+def lines(
+    marks: Sequence[Line | Band], x_label: str, y_label: str, about: str, frame: Frame = SMALL
+) -> str:
+    """Curves and bands over one another, in the order given.
+
+    about: what the picture shows, for those who do not see it.
+    """
+    x = _linear(
+        [value for mark in marks for value in mark.x], frame.left, frame.width - frame.right, 0
+    )
+    y = _linear(
+        [value for mark in marks for curve in mark[2:] for value in curve],
+        frame.height - frame.bottom,
+        frame.top,
+    )
+    drawn = [_band(mark, x, y) if isinstance(mark, Band) else _line(mark, x, y) for mark in marks]
+    return _svg(frame, x, y, x_label, y_label, about, drawn)
+
+
+def scatter(
+    points: Sequence[Point], x_label: str, y_label: str, about: str, frame: Frame = LARGE
+) -> str:
+    """Circles over a logarithmic x; those with labels come last, on top of the others."""
+    x = _logarithmic([point.x for point in points], frame.left, frame.width - frame.right)
+    y = _linear([point.y for point in points], frame.height - frame.bottom, frame.top)
+    ordered = sorted(points, key=lambda point: (bool(point.label), -point.radius))
+    drawn = [
+        f'<circle class="{point.css}" cx="{x.place(point.x):.1f}" cy="{y.place(point.y):.1f}"'
+        f' r="{point.radius:.1f}"><title>{escape(point.about)}</title></circle>'
+        for point in ordered
+    ]
+    return _svg(frame, x, y, x_label, y_label, about, [*drawn, *_labels(ordered, x, y, frame)])
+
+
+def whisker(interval: Mapping[str, float], ends: tuple[float, float]) -> str:
+    """An interval and its mean on a scale from ends[0] to ends[1]; what lies beyond is cut off."""
+    width, height, edge = 120, 14, 5
+
+    def place(value: float) -> float:
+        share = (value - ends[0]) / ((ends[1] - ends[0]) or 1)
+        return edge + min(max(share, 0), 1) * (width - 2 * edge)
+
+    low, mean, high = (interval[name] for name in ("low", "mean", "high"))
+    inside = ends[0] <= mean <= ends[1]
+    dot = f'<circle class="dot" cx="{place(mean):.1f}" cy="7" r="3.5"/>' if inside else ""
+    return (
+        f'<svg class="whisker" viewBox="0 0 {width} {height}" aria-hidden="true">'
+        f'<path class="rail" d="M{edge} 7H{width - edge}"/>'
+        f'<path class="reach" d="M{place(low):.1f} 7H{place(high):.1f}"/>{dot}</svg>'
+    )
+
+
+def _svg(
+    frame: Frame,
+    x: Axis,
+    y: Axis,
+    x_label: str,
+    y_label: str,
+    about: str,
+    drawn: Iterable[str],
+) -> str:
+    bottom, right = frame.height - frame.bottom, frame.width - frame.right
+    grid = "".join(f"M{frame.left} {y.place(tick):.1f}H{right}" for tick in y.ticks)
+    names = [
+        f'<text x="{frame.left - 5}" y="{y.place(tick) + 4:.1f}" text-anchor="end">{name}</text>'
+        for tick, name in y.ticks.items()
+    ]
+    names += [
+        f'<text x="{x.place(tick):.1f}" y="{bottom + 15}" text-anchor="middle">{name}</text>'
+        for tick, name in x.ticks.items()
+    ]
+    middle = (frame.left + right) / 2
+    return (
+        f'<svg viewBox="0 0 {frame.width} {frame.height}" role="img" aria-label="{escape(about)}">'
+        f'<path class="grid" d="{grid}"/>{"".join(names)}'
+        f'<text x="{middle}" y="{frame.height - 4}" text-anchor="middle">{escape(x_label)}</text>'
+        f'<text x="2" y="12">{escape(y_label)}</text>'
+        f"{''.join(drawn)}</svg>"
+    )
+
+
+def _line(line: Line, x: Axis, y: Axis) -> str:
+    places = zip(map(x.place, line.x), map(y.place, line.y), strict=True)
+    path = "L".join(f"{left:.1f} {top:.1f}" for left, top in places)
+    return f'<path class="line {line.css}" d="M{path}"/>'
+
+
+def _band(band: Band, x: Axis, y: Axis) -> str:
+    around = [
+        *zip(band.x, band.low, strict=True),
+        *reversed([*zip(band.x, band.high, strict=True)]),
+    ]
+    path = "L".join(f"{x.place(left):.1f} {y.place(top):.1f}" for left, top in around)
+    return f'<path class="{band.css}" d="M{path}Z"/>'
+
+
+def _labels(points: Iterable[Point], x: Axis, y: Axis, frame: Frame) -> Iterator[str]:
+    """Yield the labels, each right of its circle or where else there is room."""
+    named = [point for point in points if point.label]
+    taken = [_around(point, x, y) for point in named]
+    for point in named:
+        wide = len(point.label) * LABEL_WIDTH
+        left, top, away = x.place(point.x), y.place(point.y), point.radius + 4
+        sides = (left + away, left - away - wide)
+        moves = [sign * LABEL_HEIGHT * lines for lines in range(5) for sign in (1, -1)]
+        places = [(side, top + move) for move in moves for side in sides]
+        boxes = [(a, b - LABEL_HEIGHT / 2, a + wide, b + LABEL_HEIGHT / 2) for a, b in places]
+        box = next((box for box in boxes if _free(box, taken, frame)), boxes[0])
+        taken.append(box)
+        place = f'x="{box[0]:.1f}" y="{box[3] - 3:.1f}"'
+        yield f'<text class="label" {place}>{escape(point.label)}</text>'
+
+
+def _around(point: Point, x: Axis, y: Axis) -> tuple[float, float, float, float]:
+    left, top, radius = x.place(point.x), y.place(point.y), point.radius
+    return left - radius, top - radius, left + radius, top + radius
+
+
+def _free(box: Sequence[float], taken: Iterable[Sequence[float]], frame: Frame) -> bool:
+    left, top, right, bottom = box
+    inside = frame.left <= left and right <= frame.width and frame.top - 4 <= top
+    return (
+        inside
+        and bottom <= frame.height - frame.bottom
+        and all(left > c or right < a or top > d or bottom < b for a, b, c, d in taken)
+    )
+
+
+def _linear(values: Sequence[float], start: float, end: float, room: float = 0.06) -> Axis:
+    """room: how much is left free at both ends, as a share of what the values span."""
+    least, most = min(values), max(values)
+    if least == most:
+        least, most = least - (abs(least) or 1) / 2, most + (abs(most) or 1) / 2
+    free = room * (most - least)
+    low, high = least - free, most + free
+    step = 10 ** math.floor(math.log10((high - low) / 4))
+    step *= next(times for times in (1, 2, 5, 10) if (high - low) / (step * times) <= 5)
+    decimals = max(0, -math.floor(math.log10(step * 1.001)))
+    numbers = range(math.ceil(low / step), math.floor(high / step) + 1)
+    ticks = {step * n: f"{step * n:,.{decimals}f}".replace("-", "−") for n in numbers}
+    return Axis(lambda value: start + (value - low) / (high - low) * (end - start), ticks)
+
+
+def _logarithmic(values: Sequence[float], start: float, end: float) -> Axis:
+    low, high = math.log10(min(values)), math.log10(max(values))
+    free = 0.08 * (high - low) or 0.3
+    low, high = low - free, high + 2.5 * free  # labels stand to the right
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    steps = (1, 2, 5) if high - low < 2.5 else (1,)
+    values = [times * 10.0**decade for decade in decades for times in steps]
+    ticks = {value: f"{value:g}" for value in values if low <= math.log10(value) <= high}
+    return Axis(
+        lambda value: start + (math.log10(value) - low) / (high - low) * (end - start), ticks
+    )

@@ -1,0 +1,199 @@
+"""What tells models apart: who takes part, what is said of them, and what may be missing."""
+
+import itertools
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from recorded import HASH, finished, fit
+
+from models import measure
+from models.measure import Scores
+from pipelines import comparison, registry, tracking
+
+ASKED = ("image", "digits", HASH)
+LABELS = ["0", "1", "2", "3"]
+ROWS = 400
+
+
+def scored(right: float, seed: int = 0) -> dict[str, Scores]:
+    """Scores on both splits of a model that has this share of each class right."""
+    chance = np.random.default_rng(seed)
+    label = np.arange(ROWS) % len(LABELS)
+    said = np.where(chance.random(ROWS) < right, label, (label + 1) % len(LABELS))
+    splits = {split: {"label": label} for split in ("train", "validation", "test")}
+    answers = {split: np.eye(len(LABELS))[said] for split in ("validation", "test")}
+    return measure.score_probabilities(answers, splits, {"labels": LABELS})
+
+
+def record(planned, folder, right: float, **metrics: float) -> tracking.Record:
+    """A finished fit with rows; its seed decides which of them it has right."""
+    place = folder / str(len([*folder.iterdir()]))
+    return finished(planned, place, rows=scored(right, planned.seed), **metrics)
+
+
+@pytest.fixture
+def three(home, tmp_path) -> dict[str, tracking.Record]:
+    """A good model, a second that is as good, and a bad one; the second is champion."""
+    shares = {"cnn": 0.91, "deep_cnn": 0.9, "ann": 0.6}
+    made = {
+        arch: record(fit(arch, seed), tmp_path, share)
+        for seed, (arch, share) in enumerate(shares.items())
+    }
+    registry.crown(registry.register("image", "digits", made["deep_cnn"]))
+    return made
+
+
+def test_every_two_get_a_verdict_and_each_row_one_beside_the_champion(three):
+    board = comparison.compare(*ASKED)
+    told = {(one["ours"], one["theirs"]): one for one in board["verdicts"]}
+    assert set(told) == set(itertools.permutations(three, 2))
+    assert told["cnn", "ann"]["outcome"] == "better"
+    assert told["ann", "cnn"]["outcome"] == "worse"
+    assert told["cnn", "deep_cnn"]["outcome"] == "cannot tell"
+    assert told["cnn", "ann"]["difference"] == -told["ann", "cnn"]["difference"]
+    assert board["reference"] == "deep_cnn"
+    assert board["champion"]["version"] == "1"
+    assert board["test_rows"] == ROWS
+    rows = {row["name"]: row["verdict"] for row in board["rows"]}
+    assert rows == {
+        "cnn": told["cnn", "deep_cnn"],
+        "deep_cnn": None,
+        "ann": told["ann", "deep_cnn"],
+    }
+
+
+def test_without_a_champion_the_first_on_validation_is_the_measure(home, tmp_path):
+    record(fit("ann"), tmp_path, 0.8)
+    record(fit("cnn"), tmp_path, 0.9)
+    board = comparison.compare(*ASKED)
+    assert board["reference"] == "cnn"
+    assert board["champion"] is None
+
+
+def test_of_an_architecture_the_best_takes_part_and_the_champion(home, tmp_path):
+    shares = {16: 0.7, 32: 0.9, 64: 0.8}
+    made = [record(fit("cnn", units=units), tmp_path, share) for units, share in shares.items()]
+    record(replace(fit("ann", units=8), look=True), tmp_path, 0.99)
+    registry.crown(registry.register("image", "digits", made[2]))
+    board = comparison.compare(*ASKED)
+    assert [row.get("name") for row in board["rows"]] == [
+        "cnn units=32",
+        "cnn units=64",
+        None,
+        None,
+    ]
+    assert board["reference"] == "cnn units=64"
+
+
+def test_seeds_take_part_together(home, tmp_path):
+    for seed in range(3):
+        record(fit("cnn", seed), tmp_path, 0.9)
+    record(fit("ann"), tmp_path, 0.6)
+    board = comparison.compare(*ASKED)
+    [verdict] = [one for one in board["verdicts"] if one["ours"] == "cnn"]
+    assert "seeds" in verdict["method"]
+    assert np.sum(board["confusion"]["cnn"]) == 3 * ROWS
+    assert [run["seed"] for run in board["rows"][0]["runs"]] == [0, 1, 2]
+
+
+def test_scores_are_told_by_class(three):
+    board = comparison.compare(*ASKED)
+    label = scored(0.6, 2)["test"].rows["label"]
+    for number, part in enumerate(board["slices"]):
+        right = scored(0.6, 2)["test"].rows["correct"][label == number]
+        assert part["rows"] == ROWS / len(LABELS)
+        assert part["scores"]["ann"] == pytest.approx(right.mean())
+        assert part["scores"].keys() == set(three)
+    assert len(board["slices"]) == len(LABELS)
+
+
+def test_curves_are_those_of_the_epochs(home, tmp_path):
+    import mlflow
+
+    def epochs() -> None:
+        for epoch, loss in enumerate((0.9, 0.5, 0.4), start=1):
+            mlflow.log_metrics({"loss": loss, "val_loss": loss + 0.1}, step=epoch)
+
+    finished(fit("cnn"), tmp_path / "fit", rows=scored(0.9), epochs=epochs)
+    board = comparison.compare(*ASKED)
+    assert board["curves"] == {"cnn": [{"loss": [0.9, 0.5, 0.4], "val_loss": [1.0, 0.6, 0.5]}]}
+
+
+def test_the_front_holds_what_nothing_else_makes_superfluous(home, tmp_path):
+    costs = {
+        "best": (0.95, 2.0, 900),
+        "quick": (0.9, 0.1, 900),
+        "small": (0.8, 1.0, 100),
+        "behind": (0.85, 0.2, 950),
+        "slower than quick": (0.9, 0.3, 900),
+    }
+    for arch, (right, milliseconds, size) in costs.items():
+        planned = fit(arch)
+        record(planned, tmp_path, right, latency_ms=milliseconds, parameter_count=size)
+    board = comparison.compare(*ASKED)
+    front = {row["arch"] for row in board["rows"] if row["pareto"]}
+    assert front == {"best", "quick", "small"}
+
+
+def test_the_front_is_the_one_that_comparing_each_with_each_gives():
+    chance = np.random.default_rng(0)
+    values = chance.integers(0, 12, (300, 3))
+    rows = [
+        {
+            "look": False,
+            "validation": {"mean": float(score)},
+            "latency_ms": float(milliseconds),
+            "parameter_count": int(size),
+        }
+        for score, milliseconds, size in values
+    ]
+    found = comparison._front({"rows": rows, "higher_is_better": True})
+    costs = {(-score, milliseconds, size) for score, milliseconds, size in values.tolist()}
+    expected = {
+        one
+        for one in costs
+        if not any(other != one and np.all(np.less_equal(other, one)) for other in costs)
+    }
+    told = [(-r["validation"]["mean"], r["latency_ms"], r["parameter_count"]) for r in found]
+    assert set(told) == expected
+    assert len(told) == len(expected)
+
+
+def test_a_fit_whose_rows_are_gone_is_named_and_the_others_are_compared(three, tmp_path):
+    finished(fit("lstm"), tmp_path / "no rows", validation_accuracy=0.95)
+    board = comparison.compare(*ASKED)
+    [note] = board["notes"]
+    assert note.startswith("lstm is left out")
+    assert len(board["verdicts"]) == 6
+    assert "verdict" not in board["rows"][0]
+
+
+def test_rows_that_do_not_pair_are_named_and_the_others_are_compared(three, tmp_path):
+    short = {
+        split: replace(one, rows=one.rows | {"label": one.rows["label"][:9]})
+        for split, one in scored(0.9).items()
+    }
+    finished(fit("lstm"), tmp_path / "short", rows=short, validation_accuracy=0.5)
+    board = comparison.compare(*ASKED)
+    [note] = board["notes"]
+    assert note.startswith("lstm is left out")
+    assert "do not pair" in note
+
+
+def test_before_anything_was_trained_there_is_nothing_to_compare(home):
+    board = comparison.compare(*ASKED)
+    assert (board["reference"], board["verdicts"], board["slices"]) == (None, [], [])
+
+
+def test_programs_and_people_are_told_the_same(three, capsys):
+    board = comparison.compare(*ASKED)
+    assert json.loads(json.dumps(board)) == board
+    comparison.show(board)
+    printed = capsys.readouterr().out
+    assert "beside deep_cnn, on 400 test rows; p corrected for 3 pairs" in printed
+    [line] = [one for one in printed.splitlines() if one.startswith("▼ ann") and "worse" in one]
+    assert "-0.3" in line
+    assert "< 0.0001" in line
+    assert max(map(len, printed.splitlines())) <= 80

@@ -1,0 +1,254 @@
+"""The page of a comparison: it holds the data's own numbers, and loads nothing."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from recorded import HASH, finished, fit
+from small_data import FACTS, waves
+
+from models import measure
+from pipelines import comparison, report, tracking
+from pipelines.settings import UsageError
+
+COMMIT = {"mlflow.source.git.commit": "51a3acffe8", "espalier.git_dirty": "true"}
+NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
+LABELS = ["cat & dog", "<script>alert(1)</script>", "bird"]
+VOID = {"meta", "br", "hr", "img", "input", "link", "path", "circle"}
+
+
+class Page(HTMLParser):
+    """Reads a page; raises where an element is closed that was not open, or never closed."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open, self.tags, self.ids, self.words = [], [], [], []
+        self.rows: list[list[str]] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        told = dict(attributes)
+        self.tags.append((tag, told))
+        self.ids += [told["id"]] if "id" in told else []
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] += data
+
+    def cells(self, first: str) -> list[list[str]]:
+        """The cells after the first one in each row of a table that begins like this."""
+        told = [[cell.strip() for cell in row] for row in self.rows]
+        return [row[1:] for row in told if row and row[0] == first]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def pictures(right: float, seed: int = 0) -> dict:
+    """Scores of 300 rows in three classes."""
+    chance = np.random.default_rng(seed)
+    label = np.arange(300) % 3
+    said = np.where(chance.random(300) < right, label, (label + 1) % 3)
+    splits = {split: {"label": label} for split in ("train", "validation", "test")}
+    answers = {split: np.eye(3)[said] for split in ("validation", "test")}
+    return measure.score_probabilities(answers, splits, {"labels": LABELS})
+
+
+def forecasts(noise: float) -> dict:
+    """Scores of a forecast that is this far off."""
+    chance = np.random.default_rng(0)
+
+    def foresee(windows, split):
+        return windows.target + chance.normal(0, noise, windows.target.shape)
+
+    return measure.score_forecasts(foresee, waves(), FACTS["forecast"])
+
+
+def epochs() -> None:
+    import mlflow
+
+    for epoch, loss in enumerate((0.9, 0.5, 0.41), start=1):
+        mlflow.log_metrics({"loss": loss, "val_loss": loss + 0.1}, step=epoch)
+
+
+@pytest.fixture
+def image(home, tmp_path, monkeypatch) -> dict:
+    """A board of two models and a look, in classes with difficult names."""
+    monkeypatch.setattr(comparison, "_labels", lambda dataset, entrants: LABELS)
+    for arch, right in {"cnn": 0.9, "ann": 0.6}.items():
+        finished(fit(arch), tmp_path / arch, rows=pictures(right), epochs=epochs)
+    look = replace(fit("lstm", share=0.2), look=True)
+    finished(look, tmp_path / "look", validation_accuracy=0.55)
+    return comparison.compare("image", "digits", HASH)
+
+
+@pytest.fixture
+def series(home, tmp_path) -> dict:
+    """A board of two forecasts."""
+    for arch, noise in {"ann": 3, "gru": 9}.items():
+        planned = replace(fit(arch), task="forecast", dataset="waves")
+        finished(planned, tmp_path / "series" / arch, rows=forecasts(noise))
+    return comparison.compare("forecast", "waves", HASH)
+
+
+def rendered(board: dict) -> str:
+    return report.render(board, COMMIT, NOW)
+
+
+def test_it_loads_and_runs_nothing(image, series):
+    for board in (image, series):
+        html = rendered(board)
+        assert not re.search(r"https?:|//|@import|url\(|javascript:", html)
+        page = Page(html)
+        assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in page.tags}
+        loading = {"src", "href", "srcset", "xlink:href", "action", "data"}
+        events = [name for _, told in page.tags for name in told if name.startswith("on")]
+        assert not events
+        assert not loading & {name for _, told in page.tags for name in told}
+
+
+def test_it_is_well_formed_and_told_to_those_who_do_not_see_it(image, series):
+    for board in (image, series):
+        html = rendered(board)
+        page = Page(html)
+        assert len(page.ids) == len(set(page.ids))
+        named = [told["aria-labelledby"] for _, told in page.tags if "aria-labelledby" in told]
+        assert set(named) <= set(page.ids)
+        seen = [
+            told for tag, told in page.tags if tag == "svg" and told.get("aria-hidden") != "true"
+        ]
+        assert seen
+        assert all(told["role"] == "img" and told["aria-label"] for told in seen)
+        assert all("scope" in told for tag, told in page.tags if tag == "th")
+        assert ("html", {"lang": "en"}) in page.tags
+        assert "prefers-color-scheme: dark" in html
+        assert 'name="viewport"' in html
+
+
+def test_it_says_what_it_is_of(image):
+    page = Page(rendered(image))
+    for told in ("Image models on digits", HASH, "51a3acffe8", "and changes", "2026-11-21 12:30"):
+        assert told in page.text
+    assert "No champion stands" in page.text
+    accuracy = image["rows"][0]["test"]["mean"]
+    assert f"best on validation, cnn , reaches accuracy {accuracy:.4f} (95 %:" in page.text
+
+
+def test_each_part_holds_the_data_s_own_numbers(image):
+    page = Page(rendered(image))
+    [row] = [row for row in page.cells("cnn") if "quick × 1" in row]
+    first = image["rows"][0]
+    assert row[:2] == [f"{first[split]['mean']:.4f}" for split in ("validation", "test")]
+    [look] = page.cells("lstm")
+    assert look[0] == "0.5500"
+    assert "First looks at 20 % of the training rows" in page.text
+    [verdict] = [one for one in image["verdicts"] if one["ours"] == "cnn"]
+    [pair] = [row for row in page.cells("cnn") if row[0] == "ann"]
+    assert pair[1:3] == ["▲ better", f"+{verdict['difference']:.4f}"]
+    assert pair[-1] == "McNemar's exact test"
+    [part] = [one for one in image["slices"] if one["name"].endswith("bird")]
+    assert page.cells(part["name"]) == [["100", *(f"{s:.4f}" for s in part["scores"].values())]]
+    counts = [list(map(str, row)) for row in image["confusion"]["cnn"]]
+    assert counts[2] in page.cells("bird")
+    assert "on validation 1 after an epoch, 0.51 at the end" in rendered(image)
+
+
+def test_names_are_shown_and_never_obeyed(image):
+    html = rendered(image)
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert "cat &amp; dog" in html
+
+
+def test_forecasts_are_drawn_with_their_intervals(series):
+    html = rendered(series)
+    assert html.count('class="band"') == 2 * len(series["windows"]) == 2 * measure.PLOTTED
+    window = series["windows"][0]
+    target, said = (
+        np.array(values) for values in (window["target"], window["forecasts"]["ann"]["forecast"])
+    )
+    assert f"mean absolute error {abs(said - target).mean():.4g} over 4 steps" in html
+    page = Page(html)
+    assert [row[0] for row in page.cells("step 1")] == [f"{series['test_rows']:,}"]
+    assert "relative MAE" in page.text
+
+
+def test_forecasts_of_older_code_stand_without_intervals(home, tmp_path):
+    new = {"time", "season", "lower", "upper"}
+    planned = replace(fit("ann"), task="forecast", dataset="waves")
+    rows = {
+        split: replace(one, rows={n: v for n, v in one.rows.items() if n not in new})
+        for split, one in forecasts(3).items()
+    }
+    finished(planned, tmp_path / "old", rows=rows)
+    board = comparison.compare("forecast", "waves", HASH)
+    assert [part["name"] for part in board["slices"]] == [f"step {n}" for n in (1, 2, 3, 4)]
+    html = rendered(board)
+    assert 'class="line forecast"' in html
+    assert 'class="band"' not in html
+
+
+def test_of_many_classes_the_commonest_mistakes_are_told(image):
+    labels = [f"kind {number}" for number in range(30)]
+    counts = np.diag(np.full(30, 9))
+    counts[7, 3] = 5
+    page = Page(rendered(image | {"labels": labels, "confusion": {"cnn": counts.tolist()}}))
+    assert "kind 7 taken for kind 3: 5" in page.text
+    assert "30 classes are too many for a table" in page.text
+
+
+def test_of_very_many_rows_some_are_shown_and_the_rest_is_counted(image):
+    first = image["rows"][0]
+    others = [
+        {name: value for name, value in first.items() if name not in ("name", "verdict")}
+        | {"parameters": {"units": number}, "pareto": False}
+        for number in range(500)
+    ]
+    html = rendered(image | {"rows": [*image["rows"], *others]})
+    assert "463 more rows are not shown" in Page(html).text
+    assert html.count("<circle") <= report.CIRCLES + 100
+
+
+def test_with_nothing_trained_and_without_git_it_says_so(home):
+    board = comparison.compare("image", "digits", HASH)
+    page = Page(report.render(board, {}, NOW))
+    assert "No model was fitted in full" in page.text
+    assert "git commit none" in page.text
+
+
+def test_a_champion_of_other_data_is_named(image):
+    other = {"version": "3", "arch": "gru", "fingerprint": "f" * 64, "dataset_hash": "other"}
+    page = Page(rendered(image | {"champion": other}))
+    assert "The champion is version 3 (gru), fitted on another version of the data" in page.text
+
+
+def test_it_is_written_to_a_file_and_kept_with_a_retraining(image, tmp_path):
+    report.write(image, tmp_path / "page.html")
+    assert Page((tmp_path / "page.html").read_text()).cells("ann")
+    asked = ("image", "digits", HASH)
+    with tracking.parent(*asked, "quick", "retrain") as parent:
+        report.attach(*asked, parent)
+    kept = tracking.connect().list_artifacts(parent)
+    assert report.FILE in [file.path for file in kept]
+
+
+def test_a_file_that_cannot_be_written_is_named(image, tmp_path):
+    with pytest.raises(UsageError, match=r"nowhere/page.html cannot be written .*: name a file"):
+        report.write(image, tmp_path / "nowhere" / "page.html")
