@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOMENT = 0.5
 TTL_SECONDS = 30
 RENEW_SECONDS = 10
-PAUSE_SECONDS = (0.02, 0.25)  # a waiter's first and longest
+PAUSE_SECONDS = (0.02, 0.5)  # a waiter's first and longest
 
 
 class LeaseHeldError(RuntimeError):

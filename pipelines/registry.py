@@ -12,7 +12,9 @@ from pipelines.tracking import Record
 CHAMPION, CHALLENGER = "champion", "challenger"
 STATE = "espalier.state"
 HEAD = "espalier.ledger.head"
-REGISTER_SECONDS = 120  # for others that register a version of the same model: each takes 0.1 s
+# For others that register a version of the same model: each takes a tenth of a second, and of many
+# that wait chance says whose turn it is.
+REGISTER_SECONDS = 600
 
 
 @dataclass(frozen=True)

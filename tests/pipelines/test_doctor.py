@@ -38,3 +38,9 @@ def test_a_damaged_champion_is_named(home):
         '"manifest_sha256": "0"}'
     )
     assert "espalier run" in _found("champions")["mend"]
+
+
+def test_the_state_database_is_named_also_when_it_is_away(home, monkeypatch):
+    assert doctor._database().state == f"sqlite:///{home / 'espalier.db'}"
+    monkeypatch.setenv("ESPALIER_DATABASE_URL", "postgresql+psycopg2://127.0.0.1:9/none")
+    assert "ESPALIER_DATABASE_URL" in doctor._database().mend
