@@ -26,10 +26,20 @@ def folder(home: Path | None = None) -> Path:
 def read(task: str, home: Path | None = None) -> dict | None:
     """The task's pointer: name, version, artifact, manifest_sha256; None when there is none, or
     one that is no JSON: it names nothing, and the next `publish` writes it anew."""
+    return read_file(folder(home) / f"{task}.json")
+
+
+def read_file(path: Path) -> dict | None:
+    """The pointer in a file, as `read` gives it."""
     try:
-        return json.loads((folder(home) / f"{task}.json").read_text())
+        return json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
+
+
+def text(pointer: dict) -> str:
+    """A pointer's file."""
+    return json.dumps(pointer, indent=2, sort_keys=True) + "\n"
 
 
 def names(pointer: dict | None, version: Version) -> bool:
@@ -41,9 +51,8 @@ def publish(task: str, version: Version, home: Path | None = None) -> None:
     """Copy the version's artifact into `home` and point the task at it; repeatable."""
     place = folder(home)
     _place_artifact(version, place / _pointer(version)["artifact"])
-    text = json.dumps(_pointer(version), indent=2, sort_keys=True) + "\n"
     with tempfile.NamedTemporaryFile("w", dir=place, prefix=f".{task}.", delete=False) as file:
-        file.write(text)
+        file.write(text(_pointer(version)))
         file.flush()
         os.fchmod(file.fileno(), READABLE)
         os.fsync(file.fileno())

@@ -7,6 +7,7 @@ from recorded import HASH
 
 from models import artifact
 from pipelines import (
+    bento,
     lease,
     ledger,
     promote,
@@ -119,6 +120,21 @@ def test_what_a_kill_left_undone_is_done_by_the_next_run(held, fitted, undone):
     assert not reconcile.in_line(TASK, DATASET)
     assert reconcile.reconcile(held, TASK, DATASET) == champion
     assert reconcile.in_line(TASK, DATASET)
+
+
+def test_a_bento_carries_what_was_published_when_it_was_begun(held, fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr(bento, "_bentos", lambda: tmp_path)
+    first, published = crowned(held, fitted(0)), bento._published()
+    crowned(held, fitted(1))
+    bento._fill(tmp_path / "abc" / "src", published)
+    (tmp_path / "latest").write_text("abc")
+    champions = bento.champions("espalier:abc")
+    pointer = publish.read_file(champions / f"{TASK}.json")
+    assert publish.names(pointer, first)
+    artifact.check(champions / pointer["artifact"], pointer["manifest_sha256"])
+    assert bento.current() is None
+    publish.publish(TASK, first)
+    assert bento.current() == "espalier:abc"
 
 
 def test_a_pointer_that_cannot_be_read_is_written_anew(held, fitted):
