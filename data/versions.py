@@ -44,6 +44,17 @@ def dataset_hash(dataset: str) -> str | None:
     return prepared["outs"][0]["md5"] if prepared else None
 
 
+def commit_of(dataset_hash: str) -> str | None:
+    """The first commit, on any branch, whose dvc.lock names this hash; None without one or git."""
+    log = ["git", "-C", str(ROOT), "log", "--all", "--format=%H", f"-S{dataset_hash}"]
+    try:
+        found = subprocess.run([*log, "--", "dvc.lock"], capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
+    commits = found.stdout.split()  # newest first; the last word is none where git has failed
+    return commits[-1] if found.returncode == 0 and commits else None
+
+
 def up_to_date(datasets: list[str]) -> bool:
     """True when `reproduce` would find nothing to do for any of the datasets."""
     return not outdated(datasets)

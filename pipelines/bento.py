@@ -82,6 +82,16 @@ def champions(tag: str) -> Path:
     return _place(tag) / "src" / "champions"
 
 
+def carriers(name: str, version: str) -> list[str]:
+    """The tags of the Bentos that carry this version of the model."""
+    found = []
+    for path in sorted(_bentos().glob("*/src/champions/*.json")):
+        pointer = json.loads(path.read_text())
+        if (pointer["name"], pointer["version"]) == (name, version):
+            found.append(f"{NAME}:{path.parents[2].name}")
+    return found
+
+
 def _published() -> dict[str, dict]:
     pointers = {task: publish.read(task) for task in settings.TASKS}
     return {task: pointer for task, pointer in pointers.items() if pointer is not None}

@@ -108,6 +108,15 @@ def entries(model: str) -> list[Entry]:
         return [_entry(row) for row in rows]
 
 
+def models() -> list[str]:
+    """The models that have a ledger."""
+    from sqlalchemy import text
+
+    with state.connect().begin() as connection:
+        rows = connection.execute(text("SELECT DISTINCT model FROM ledger ORDER BY model"))
+        return list(rows.scalars())
+
+
 def verify(entries: Sequence[Entry], head: tuple[int, str] | None = None) -> str | None:
     """A sentence that names the first break of the chain; None when it is whole.
 

@@ -17,6 +17,11 @@ def served() -> dict[str, str]:
     return _read()["serve"]
 
 
+def datasets() -> dict[str, str]:
+    """Dataset → the task that it is for."""
+    return {name: entry["task"] for name, entry in _read()["datasets"].items()}
+
+
 def dataset_of(task: str, dataset: str | None) -> str:
     """The dataset that is meant: `dataset` when it is one of `task`, else the served one."""
     known = _read()["datasets"]
@@ -31,6 +36,11 @@ def task_of(dataset: str) -> str:
     """The task that `dataset` is for."""
     known = _read()["datasets"]
     return known[one_of("dataset", dataset, known)]["task"]
+
+
+def gate(task: str) -> dict:
+    """What the gate asks of the task's candidates: `all` or a dataset → rules."""
+    return _read().get("gate", {}).get(task, {})
 
 
 def profile(name: str) -> dict:

@@ -15,7 +15,7 @@ from urllib.request import url2pathname
 import numpy as np
 
 from models import artifact
-from pipelines import environment, lease
+from pipelines import environment, fingerprint, lease
 from pipelines.plan import Fit
 
 # The artifact folder's place below a child run, and that of the row-wise scores beside it.
@@ -25,6 +25,7 @@ SCORES = "scores"
 FIT, BASELINE, RIVAL, GUARD = "fit", "baseline", "rival", "guard"
 FAILURE = "espalier.failure"
 PRUNED = "espalier.pruned"
+BACKEND = "espalier.backend"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
 STORE_SECONDS = 300  # for another process that makes or upgrades the store
 
@@ -160,6 +161,7 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         "espalier.fingerprint": fit.fingerprint,
         "espalier.parameters": json.dumps(fit.parameters, sort_keys=True),
         "espalier.look": json.dumps(fit.look),
+        BACKEND: json.dumps(fingerprint.backend(), sort_keys=True),
     }
     with active(fit.task, fit.dataset, f"{fit.arch} {fit.seed}", tags, parent_run_id) as run_id:
         mlflow.log_params({**fit.parameters, "seed": fit.seed})
@@ -187,20 +189,23 @@ def log_scores(task: str, metric: str, scores: Mapping) -> None:
     mlflow.set_tag("espalier.naive", scores["test"].naive)
 
 
-def records(task: str, dataset: str, dataset_hash: str) -> list[Record]:
-    """The finished fits on this version of the dataset, oldest first."""
+def records(task: str, dataset: str, dataset_hash: str | None = None) -> list[Record]:
+    """The finished fits on this version of the dataset, or on any, oldest first."""
     return [_record(run) for run in runs(task, dataset, dataset_hash, FIT, "FINISHED")]
 
 
-def runs(task: str, dataset: str, dataset_hash: str, kind: str, status: str) -> list:
-    """The MLflow runs of one kind and status on this version of the dataset, oldest first."""
-    client = connect()
+def runs(task: str, dataset: str, dataset_hash: str | None, kind: str, status: str) -> list:
+    """The MLflow runs of one kind and status on this version of the dataset, or on any, oldest
+    first."""
+    client, wanted = connect(), ""
+    if dataset_hash is not None:
+        wanted = f" and tags.`espalier.dataset_hash` = '{dataset_hash}'"
     found, token = [], None
     while True:
         page = client.search_runs(
             [experiment(task, dataset)],
-            filter_string=f"attributes.status = '{status}' and tags.`espalier.kind` = '{kind}' "
-            f"and tags.`espalier.dataset_hash` = '{dataset_hash}'",
+            filter_string=f"attributes.status = '{status}' and tags.`espalier.kind` = '{kind}'"
+            + wanted,
             order_by=["attributes.start_time ASC"],
             max_results=1000,
             page_token=token,
@@ -249,6 +254,11 @@ def rows(run_id: str, split: str) -> dict[str, np.ndarray]:
     """The run's scores row by row on one split, as `models.measure` made them."""
     with np.load(_artifact(run_id, f"{SCORES}/{split}.npz"), allow_pickle=False) as arrays:
         return dict(arrays)
+
+
+def dvc_lock(run_id: str) -> Path:
+    """The dvc.lock that a parent run kept; not there where the run ended before it was logged."""
+    return _artifact(run_id, "dvc.lock")
 
 
 def _artifact(run_id: str, path: str) -> Path:

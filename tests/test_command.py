@@ -22,7 +22,7 @@ def test_help_imports_nothing_heavy():
     assert not imported & heavy
 
 
-@pytest.mark.parametrize("verb", ["run", "train", "compare", "build", "serve", "doctor"])
+@pytest.mark.parametrize("verb", ["run", "train", "compare", "trace", "build", "serve", "doctor"])
 def test_each_verb_has_help(verb):
     done = espalier(ROOT, verb, "--help")
     assert done.returncode == 0
@@ -52,6 +52,10 @@ def test_each_verb_has_help(verb):
         (["train", "--list", "--task", "images"], "did you mean 'image'?"),
         (["compare", "--task", "forecasts"], "did you mean 'forecast'?"),
         (["compare"], "--task"),
+        (["promote", "--task", "image", "--force"], "--force needs --reason"),
+        (["promote", "--task", "image", "--force", "--reason", " "], "--force needs --reason"),
+        (["promote", "--task", "image", "--reason", " "], "--force needs --reason"),
+        (["trace", "digits"], "a data hash as dvc.lock has it"),
         (["fly"], "fly"),
     ],
 )

@@ -32,6 +32,16 @@ def caught(checkout: Checkout, call: str) -> str:
     return done.stdout.strip() or done.stderr
 
 
+def committed(checkout: Checkout) -> str:
+    """Commit dvc.lock; returns the commit."""
+    checkout.run("git", "add", "dvc.lock")
+    checkout.run(
+        *("git", "-c", "user.name=test", "-c", "user.email=test@localhost"),
+        *("commit", "-qm", "as it stands"),
+    )
+    return checkout.run("git", "rev-parse", "HEAD").stdout.strip()
+
+
 @pytest.fixture(scope="module")
 def made(shared_checkout) -> Checkout:
     """A checkout in which `mine`, an own CSV, has been made; its tests leave it as it was."""
@@ -53,10 +63,17 @@ def test_own_data_is_prepared_and_named(made):
 
 def test_a_changed_file_makes_another_version_and_back_the_same(made):
     before = made.versions("dataset_hash('mine')")
+    first = committed(made)
     write_reviews(made.folder / MINE["path"], reviews(130))
     assert made.versions("up_to_date(['mine'])") == "False"
     made.versions("reproduce('mine')")
-    assert made.versions("dataset_hash('mine')") != before
+    after = made.versions("dataset_hash('mine')")
+    assert after != before
+    second = committed(made)
+    assert [made.versions(f"commit_of({name!r})") for name in (before, after)] == [first, second]
+    made.run("git", "checkout", first, "--", "dvc.lock")
+    made.run("dvc", "pull", "data/prepared/mine")
+    assert prepared.read(made.folder / "data/prepared/mine").facts["rows"]["train"] == 76
     write_reviews(made.folder / MINE["path"], reviews())
     made.versions("reproduce('mine')")
     assert made.versions("dataset_hash('mine')") == before

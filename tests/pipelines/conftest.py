@@ -1,14 +1,10 @@
 """A home of its own for each test: nothing here touches the checkout's .espalier."""
 
-import os
-import shutil
-
 import postgres
 import pytest
+from homes import living_in
 
-from pipelines import environment, state, tracking
-
-TOOLS = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PREFECT_HOME", "BENTOML_HOME")
+from pipelines import state
 
 
 @pytest.fixture(scope="session")
@@ -24,18 +20,8 @@ def empty_store(tmp_path_factory):
 @pytest.fixture
 def home(tmp_path, monkeypatch, empty_store):
     """An empty ESPALIER_HOME with the tools' variables pointing into it."""
-    before = dict(os.environ)
-    for name in (*TOOLS, state.VARIABLE):
-        monkeypatch.delenv(name, raising=False)
-    folder = tmp_path / "home"
-    folder.mkdir()
-    shutil.copy(empty_store, folder / "mlflow.db")
-    monkeypatch.setenv("ESPALIER_HOME", str(folder))
-    environment.apply()
-    yield folder
-    tracking._client.cache_clear()
-    os.environ.clear()
-    os.environ.update(before)
+    with living_in(tmp_path / "home", monkeypatch, empty_store) as folder:
+        yield folder
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])

@@ -25,7 +25,7 @@ runs = sys.stdin.readline().split()
 REGISTER = """
 for run in runs:
     record = tracking.Record(run, "cnn", 0, "quick", run, "d", "m", "majority class", {}, {})
-    print(registry.ensure("image", "digits", record).version)
+    print(registry.register("image", "digits", record).version)
 """
 EXPERIMENT = """
 print(tracking.experiment("image", "digits"))
