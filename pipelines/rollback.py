@@ -1,6 +1,6 @@
 """Let the champion before this one serve again."""
 
-from pipelines import console, lease, ledger, reconcile, registry, settings, tracking
+from pipelines import console, ledger, reconcile, registry, settings, tracking
 
 
 class RollbackRefused(RuntimeError):
@@ -12,12 +12,13 @@ def rollback(task: str, dataset: str | None, reason: str) -> dict:
 
     Returns task, dataset, from and to (versions), arch and fingerprint of the one that serves now,
     and ledger: position and hash of the record.
+    It does not wait for a retraining of the task that is going on.
     Raises RollbackRefused; the present champion then stays.
     """
     dataset = settings.dataset_of(task, dataset)
     model = registry.model_name(task, dataset)
-    with lease.hold(task) as held:
-        reconcile.reconcile(held, task, dataset)
+    with reconcile.seat(task, dataset) as seated:
+        reconcile.follow(seated, task, dataset)
         standing = ledger.standing(ledger.entries(model))
         if len(standing) < 2:
             raise RollbackRefused(f"{model} has had no champion before the present one")
@@ -26,7 +27,7 @@ def rollback(task: str, dataset: str | None, reason: str) -> dict:
         complaint = _complaint(model, back, version)
         crowned = _crowned(model, back)
         entry = ledger.append(
-            held,
+            seated,
             model,
             "refusal" if complaint else "rollback",
             from_version=left,
@@ -37,7 +38,7 @@ def rollback(task: str, dataset: str | None, reason: str) -> dict:
             evidence={"rules": {}, "checks": []},
             reason=complaint or reason,
         )
-        reconcile.follow(held, task, dataset)
+        reconcile.follow(seated, task, dataset)
     if complaint:
         raise RollbackRefused(complaint)
     return {

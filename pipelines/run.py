@@ -137,8 +137,11 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
 
 
 def _finished(task: str, dataset: str, profile: str) -> dict | None:
-    with suppress(LeaseHeldError), lease.hold(task) as held:
-        reconcile.reconcile(held, task, dataset)
+    try:
+        with suppress(LeaseHeldError), lease.hold(task):
+            reconcile.reconcile(task, dataset)
+    except reconcile.BrokenLedgerError:
+        return None  # the task's own retraining says so, and the others go on
     dataset_hash = versions.dataset_hash(dataset)
     facts = data.facts(data.folder(dataset))
     return promote.finished(task, dataset, dataset_hash, facts, profile)

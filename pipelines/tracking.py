@@ -31,7 +31,17 @@ STORE_SECONDS = 300  # for another process that makes or upgrades the store
 # Of a finished fit: its tags, and the metrics that decide or are shown.
 TAGS = tuple(
     f"espalier.{name}"
-    for name in ["arch", "seed", "look", "profile", "fingerprint", "dataset_hash", "manifest_sha256", "naive", "parameters"]
+    for name in [
+        "arch",
+        "seed",
+        "look",
+        "profile",
+        "fingerprint",
+        "dataset_hash",
+        "manifest_sha256",
+        "naive",
+        "parameters",
+    ]
 )
 METRICS = (
     *(

@@ -42,7 +42,7 @@ def decided(held, record, passed: bool = True, force: str | None = None) -> ledg
     """Register the fit and put on record what became of it."""
     version = registry.register(TASK, DATASET, record)
     champion = registry.champion(TASK, DATASET)
-    return promote.decide(held, trial(version, champion, passed), force)
+    return promote.decide(held, TASK, DATASET, trial(version, champion, passed), force)
 
 
 def crowned(held, record) -> registry.Version:
@@ -99,7 +99,7 @@ def test_a_refused_version_that_is_forced_in_is_ready(held, fitted):
 def test_what_a_service_would_not_take_in_cannot_be_forced(held, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     refused = trial(version, None, golden=False)
-    assert promote.decide(held, refused, "I insist").action == "refusal"
+    assert promote.decide(held, TASK, DATASET, refused, "I insist").action == "refusal"
     assert reconcile.follow(held, TASK, DATASET) is None
 
 
@@ -118,7 +118,7 @@ def test_what_a_kill_left_undone_is_done_by_the_next_run(held, fitted, undone):
         case "state":
             client.set_model_version_tag(MODEL, "2", registry.STATE, "pending")
     assert not reconcile.in_line(TASK, DATASET)
-    assert reconcile.reconcile(held, TASK, DATASET) == champion
+    assert reconcile.reconcile(TASK, DATASET) == champion
     assert reconcile.in_line(TASK, DATASET)
 
 
@@ -141,7 +141,7 @@ def test_a_pointer_that_cannot_be_read_is_written_anew(held, fitted):
     champion = crowned(held, fitted(0))
     (publish.folder() / f"{TASK}.json").write_bytes(b'{"name": "\xff')
     assert not reconcile.in_line(TASK, DATASET)
-    reconcile.reconcile(held, TASK, DATASET)
+    reconcile.reconcile(TASK, DATASET)
     assert publish.names(publish.read(TASK), champion)
 
 
@@ -149,7 +149,7 @@ def test_a_pending_version_that_nothing_was_decided_about_is_removed(held, fitte
     crowned(held, fitted(0))
     registry.register(TASK, DATASET, fitted(1))
     assert not reconcile.in_line(TASK, DATASET)
-    reconcile.reconcile(held, TASK, DATASET)
+    reconcile.reconcile(TASK, DATASET)
     assert [v.version for v in registry.versions(TASK, DATASET)] == ["1"]
 
 
@@ -157,7 +157,7 @@ def test_a_champion_from_before_the_ledger_is_its_first_entry(held, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     registry.ready(version)
     registry.crown(version)
-    assert reconcile.reconcile(held, TASK, DATASET).version == "1"
+    assert reconcile.reconcile(TASK, DATASET).version == "1"
     assert actions() == [("promotion", None, "1")]
 
 
@@ -166,7 +166,7 @@ def test_nothing_follows_a_ledger_that_was_cut(held, fitted):
     crowned(held, fitted(1))
     rewritten("DELETE FROM ledger WHERE position = 2")
     with pytest.raises(reconcile.BrokenLedgerError, match="the end was cut"):
-        reconcile.reconcile(held, TASK, DATASET)
+        reconcile.reconcile(TASK, DATASET)
     assert registry.champion(TASK, DATASET).version == "2"
 
 
@@ -175,7 +175,7 @@ def test_nothing_follows_a_ledger_that_was_changed(held, fitted):
     crowned(held, fitted(1))
     rewritten("UPDATE ledger SET to_version = '1' WHERE position = 2")
     with pytest.raises(reconcile.BrokenLedgerError, match="entry 2 was changed"):
-        reconcile.reconcile(held, TASK, DATASET)
+        reconcile.reconcile(TASK, DATASET)
     assert registry.champion(TASK, DATASET).version == "2"
 
 
@@ -191,7 +191,7 @@ def test_a_holder_that_lost_its_lease_decides_nothing(held, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     stale = lease.Lease(held.name, held.token - 1)
     with pytest.raises(lease.LeaseLostError):
-        promote.decide(stale, trial(version, None))
+        promote.decide(stale, TASK, DATASET, trial(version, None))
     assert ledger.entries(MODEL) == []
 
 
@@ -204,16 +204,17 @@ def test_a_holder_that_lost_its_lease_removes_no_version_of_the_next(held, fitte
 
 def test_a_lease_lost_while_the_artifact_is_fetched_publishes_nothing(held, fitted, monkeypatch):
     first = crowned(held, fitted(0))
-    decided(held, fitted(1))
+    crowned(held, fitted(1))
+    publish.publish(TASK, first)  # a kill left the second one unpublished
 
     def slowly(version, whole=tracking.whole):
         with state.transaction() as connection:
-            connection.exec_driver_sql("UPDATE leases SET token = token + 1 WHERE name = 'image'")
+            connection.exec_driver_sql("UPDATE leases SET token = token + 1")
         return whole(version)
 
     monkeypatch.setattr(tracking, "whole", slowly)
-    with pytest.raises(lease.LeaseLostError):
-        reconcile.follow(held, TASK, DATASET)
+    with reconcile.seat(TASK, DATASET) as seated, pytest.raises(lease.LeaseLostError):
+        reconcile.follow(seated, TASK, DATASET)
     assert publish.names(publish.read(TASK), first)
 
 
@@ -272,6 +273,24 @@ def test_rollback_refuses_an_artifact_that_cannot_be_had(home, fitted, monkeypat
         back()
     assert registry.champion(TASK, DATASET).version == "2"
     assert actions()[-1] == ("refusal", "2", "1")
+
+
+def test_rollback_does_not_wait_for_a_retraining(home, fitted):
+    with lease.hold(TASK) as held:
+        crowned(held, fitted(0))
+        crowned(held, fitted(1))
+        assert back() == ("2", "1")
+
+
+def test_nothing_is_decided_beside_a_champion_that_was_rolled_back_meanwhile(held, fitted):
+    crowned(held, fitted(0))
+    champion = crowned(held, fitted(1))
+    version = registry.register(TASK, DATASET, fitted(2))
+    back()
+    with pytest.raises(lease.LeaseHeldError, match="changed from 2 to 1"):
+        promote.decide(held, TASK, DATASET, trial(version, champion))
+    assert registry.champion(TASK, DATASET).version == "1"
+    assert actions()[-1] == ("rollback", "2", "1")
 
 
 def test_rollback_refuses_a_damaged_artifact_and_says_so_in_the_ledger(home, fitted):
