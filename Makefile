@@ -7,7 +7,7 @@ READY := .venv/.ready$(if $(EXTRA),-$(EXTRA))
 # The stages of dvc.yaml and the tools call `python` and each other by name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: setup run serve test test-slow check bench bench-train lock
+.PHONY: setup run serve test test-slow check bench bench-train bench-verdict lock
 
 setup: $(READY)
 
@@ -23,6 +23,9 @@ bench: $(READY)
 
 bench-train: $(READY)
 	@python -m benchmarks.training
+
+bench-verdict: $(READY)
+	@python -m benchmarks.verdict
 
 test: $(READY)
 	@pytest -m "not slow"

@@ -7,13 +7,13 @@ For each published champion, one golden request at a time through ONNX Runtime (
 ratios are of medians; absolute times are those of the machine and its load.
 """
 
-import statistics
-import time
+from functools import partial
 
 import keras
 import numpy as np
 from rich.table import Table
 
+from benchmarks import turns
 from models import artifact, export
 from pipelines import console, environment, publish, settings
 
@@ -52,18 +52,12 @@ def _medians(folder) -> list[float]:
         inputs.to_tensor([artifact.payload(case["request"])[0]])
         for case in artifact.read_golden(folder)
     ]
-    seconds = [[], [], []]
-    for block in range(BLOCKS + 1):
-        for way, times in zip(ways, seconds, strict=True):
-            took = [_timed(way, request) for request in requests]
-            times += took if block else []  # the first block warms up
-    return [statistics.median(times) for times in seconds]
+    calls = ([partial(_answered, way, request) for request in requests] for way in ways)
+    return turns.medians(*calls, blocks=BLOCKS)
 
 
-def _timed(way, request: np.ndarray) -> float:
-    start = time.perf_counter()
-    np.asarray(way(request))
-    return time.perf_counter() - start
+def _answered(way, request: np.ndarray) -> np.ndarray:
+    return np.asarray(way(request))  # what a backend put off is done by now
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ Runtime on one thread, the two taking turns in blocks in one process; medians. T
 untrained, which costs the same.
 """
 
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +18,9 @@ import numpy as np
 import onnx
 from rich.table import Table
 
-from models import architectures, export, onnx_graph
+from benchmarks import turns
+from models import architectures, export
+from models.graph import translate
 from pipelines import console, environment, settings
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def table(rows: Iterator[Pair]) -> Table:
     for name in ("request ms", "least ms", "ratio"):
         table.add_column(name, justify="right")
     for pair in rows:
-        ours, least = (1000 * seconds for seconds in _medians(pair.ours, pair.least))
+        ways = ([way] * REQUESTS for way in (pair.ours, pair.least))
+        ours, least = (1000 * seconds for seconds in turns.medians(*ways, blocks=BLOCKS))
         figures = f"{ours:.4f}", f"{least:.4f}", f"{ours / least:.2f}"
         table.add_row(pair.architecture, pair.setting, pair.size, *figures)
     return table
@@ -90,7 +91,7 @@ def _arguments(task: str, arch: str, profile: str | None) -> dict:
 
 def _paired(task: str, arch: str, setting: str, arguments: Mapping) -> Iterator[Pair]:
     model = architectures.module(task, arch).build(**arguments)
-    graph = onnx_graph.build(model)
+    graph = translate.build(model)
     nodes = [node for node in graph.graph.node if node.op_type in FUSED]
     request = {"input": _request(task, arguments)}
     if nodes:
@@ -162,22 +163,6 @@ def _call(graph: bytes, feeds: Mapping) -> Callable[[], object]:
     names = [one.name for one in session.get_outputs()]
     feeds = dict(zip([one.name for one in session.get_inputs()], feeds.values(), strict=True))
     return lambda: session.run(names, feeds)
-
-
-def _medians(*ways: Callable[[], object]) -> list[float]:
-    """Median seconds of a call of each, taking turns in blocks."""
-    seconds = [[] for _ in ways]
-    for block in range(BLOCKS + 1):
-        for way, times in zip(ways, seconds, strict=True):
-            took = [_timed(way) for _ in range(REQUESTS)]
-            times += took if block else []  # the first block warms up
-    return [statistics.median(times) for times in seconds]
-
-
-def _timed(way: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    way()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""How weights go down a loss: the loss, the optimizer and its learning rate, by name."""
+"""How weights go down a loss: the loss, the optimizer, its learning rate and steps, by name."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from models.epochs import Plan
 
 if TYPE_CHECKING:
     import keras
@@ -14,12 +16,13 @@ STEPS_AT_ONCE = 32
 
 
 def compile_model(
-    model: "keras.Model", task: str, parameters: Mapping, steps: int, replicas: int = 1
+    model: "keras.Model", parameters: Mapping, steps: int, accuracy: bool, replicas: int = 1
 ) -> None:
     """Give the model its loss, its optimizer and the metrics that each epoch reports.
 
     steps: of the whole training, after which a cosine schedule has come down to nothing
-    (Loshchilov and Hutter, ICLR 2017). replicas: devices that work on each batch.
+    (Loshchilov and Hutter, ICLR 2017). accuracy: report it, beside the loss. replicas: devices
+    that work on each batch.
     """
     import keras
 
@@ -28,10 +31,17 @@ def compile_model(
     model.compile(
         optimizer=_optimizer(parameters, steps),
         loss=_loss(parameters["loss"]),
-        metrics=["accuracy"] if task != "forecast" else [],
+        metrics=["accuracy"] if accuracy else [],
         steps_per_execution=at_once,
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
+
+
+def plan(arch: str, seed: int, parameters: Mapping, rows: int) -> Plan:
+    """Return what the epochs of a fit on that many training rows go by."""
+    each = batch_size(parameters, rows)
+    epochs = parameters["epochs"]
+    return Plan(arch, seed, epochs, each, parameters["patience"], steps=epochs * (rows // each))
 
 
 def batch_size(parameters: Mapping, rows: int) -> int:

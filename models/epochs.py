@@ -30,13 +30,17 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """What the epochs of one fit go by: rows a step, and epochs without gain before the end."""
+    """What the epochs of one fit go by: rows a step, and epochs without gain before the end.
+
+    steps: of all epochs together.
+    """
 
     arch: str
     seed: int
     epochs: int
     batch_size: int
     patience: int
+    steps: int
 
 
 def run(

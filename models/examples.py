@@ -20,6 +20,22 @@ class Examples(NamedTuple):
     windows: Windows | None  # of a series
 
 
+def examples_of_a_fit(
+    splits: Mapping[str, Split], facts: Mapping, parameters: Mapping
+) -> tuple[Inputs, Examples, Examples]:
+    """Return the inputs, fitted on the share of the training split that `parameters` name, and the
+    examples to fit and to validate on.
+
+    Raises WrongParameter, WrongData with the split's name, and InputError for a row that no model
+    can read.
+    """
+    used = share_of(splits["train"], parameters["share"], facts)
+    inputs = fit_inputs(used, facts, parameters)
+    training = _of_split("train", inputs, used, parameters.get("stride", 1))
+    validation = _of_split("validation", inputs, splits["validation"], facts.get("stride", 1))
+    return inputs, training, validation
+
+
 def share_of(split: Split, share: float, facts: Mapping) -> Split:
     """Return a part of a split: the latest rows of a series, else those of a fixed random draw."""
     if share == 1:
@@ -63,3 +79,10 @@ def examples(inputs: Inputs, split: Split, stride: int = 1) -> Examples:
     if not len(split["label"]):
         raise WrongData("A split without rows cannot be trained or measured on.")
     return Examples(inputs.to_tensor(split[inputs.kind]), split["label"], None)
+
+
+def _of_split(name: str, inputs: Inputs, split: Split, stride: int) -> Examples:
+    try:
+        return examples(inputs, split, stride)
+    except WrongData as error:
+        raise WrongData(f"The {name} split: {error}") from error

@@ -2,9 +2,10 @@
 
     KERAS_BACKEND=tensorflow python -m models.export model.keras model.onnx
 
-The graph is written from the model itself (`onnx_graph`), whatever the backend. A model that holds
-something unknown there goes through tf2onnx, which needs TensorFlow: under another backend in a
-child process that runs the line above. Only this module knows TensorFlow, tf2onnx and ONNX Runtime.
+The graph is written from the model itself (`models/graph/`), whatever the backend. A model that
+holds something unknown there goes through tf2onnx, which needs TensorFlow: under another backend in
+a child process that runs the line above. Only this module knows TensorFlow, tf2onnx and ONNX
+Runtime.
 """
 
 import os
@@ -18,15 +19,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models import onnx_graph
 from models.errors import ExportMismatch, ModelError, NotTranslated
+from models.graph import translate
 from models.inputs import TIE, TOLERANCE
 
 if TYPE_CHECKING:
     import keras
     import onnxruntime
 
-OPSET = 17
 DOMAINS = {"", "ai.onnx.ml"}  # the first is ONNX's own
 MAX_BYTES = 1 << 30
 BATCH = 512
@@ -40,7 +40,7 @@ def to_onnx(model: "keras.Model", path: Path) -> None:
     ModelError when the child process fails.
     """
     try:
-        path.write_bytes(onnx_graph.build(model).SerializeToString())
+        path.write_bytes(translate.build(model).SerializeToString())
     except NotTranslated:
         _convert_by_tracing(model, path)
     check_graph(path)
@@ -133,7 +133,7 @@ def _convert(model: "keras.Model", path: Path) -> None:
     [tensor] = model.inputs
     signature = tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name="input")
     function = tf.function(lambda x: {"output": model(x, training=False)})
-    graph, _ = tf2onnx.convert.from_function(function, [signature], opset=OPSET)
+    graph, _ = tf2onnx.convert.from_function(function, [signature], opset=translate.OPSET)
     path.write_bytes(graph.SerializeToString())
 
 

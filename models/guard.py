@@ -16,9 +16,9 @@ import numpy as np
 from models import architectures, artifact, descent, epochs, export
 from models.epochs import OnEpoch, Rows
 from models.errors import ExportMismatch
-from models.examples import Examples, Split, examples, fit_inputs, share_of
+from models.examples import Examples, Split, examples, examples_of_a_fit
 from models.familiarity import SLACK, Familiarity
-from models.train import built, predict, split_examples
+from models.train import built, predict
 
 if TYPE_CHECKING:
     import keras
@@ -67,10 +67,7 @@ def fit(
     import keras
 
     started = time.monotonic()
-    used = share_of(splits["train"], parameters["share"], facts)
-    inputs = fit_inputs(used, facts, parameters)
-    training = split_examples("train", inputs, used, parameters.get("stride", 1))
-    validation = split_examples("validation", inputs, splits["validation"], facts.get("stride", 1))
+    inputs, training, validation = examples_of_a_fit(splits, facts, parameters)
     keras.utils.set_random_seed(SEED)
     model, learner = built(task, architectures.GUARD, parameters, inputs)
     history = _trained(learner, parameters, training, validation, on_epoch)
@@ -98,17 +95,8 @@ def _trained(
     model, parameters: Mapping, training: Examples, validation: Examples, on_epoch
 ) -> list[dict[str, float]]:
     """Bring the error down to 0: what the model gives is its loss already."""
-    batch_size = descent.batch_size(parameters, len(training.tensor))
-    steps = parameters["epochs"] * (len(training.tensor) // batch_size)
-    # There is no class to be right about, as there is none in a forecast.
-    descent.compile_model(model, "forecast", parameters, steps)
-    plan = epochs.Plan(
-        arch=architectures.GUARD,
-        seed=SEED,
-        epochs=parameters["epochs"],
-        batch_size=batch_size,
-        patience=parameters["patience"],
-    )
+    plan = descent.plan(architectures.GUARD, SEED, parameters, len(training.tensor))
+    descent.compile_model(model, parameters, plan.steps, accuracy=False)
     rows = (
         Rows(part.tensor, np.zeros((len(part.tensor), 1), np.float32), None)
         for part in (training, validation)

@@ -7,14 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
-from models import naive
+from models import bootstrap, naive
 from models.errors import ModelError
 from models.examples import Inputs, Split, examples, fit_inputs
-from models.inputs import Windows
+from models.inputs import Windows, words_of
 
 LEVEL = 0.95  # of the interval whose coverage is measured
-RESAMPLES = 1000
+LARGEST = 1e100  # a forecast that is further off, or no number, is off by this
 PLOTTED = 6  # windows kept whole, spread over the split
+# Of `Scores.rows`, by task: what a verdict cannot do without.
+ROWS = {
+    "image": {"label", "correct", "naive_correct"},
+    "sentiment": {"label", "correct", "naive_correct", "words"},
+    "forecast": {"error", "naive_error", "time", "season", "block"},
+}
 
 
 @dataclass(frozen=True)
@@ -25,10 +31,12 @@ class Scores:
         the commonest training label.
     metrics, series: mae, mse, relative_mae (to the best naive forecast), mae_step_01 …, and
         coverage_95, in the data's own unit; floor: 1, the naive forecast relative to itself.
-    rows, classes: label (row,), probabilities (row, class), correct (row,), confusion (true class,
-        predicted class).
-    rows, series: error and naive_error (window, step), absolute; block, the number of neighbouring
-        windows that share values; history, target, forecast of a few windows, for plots.
+    rows, classes: label (row,), probabilities (row, class), correct and naive_correct bool (row,),
+        confusion (true class, predicted class); of texts also words (row,), how many each has.
+    rows, series: error and naive_error (window, step), absolute; time datetime64 (window,), when
+        the first step falls, and season (window,), in which quarter of a season, 0 to 3; block, the
+        number of neighbouring windows that share values; history, target, forecast and the 95 %
+        interval's lower and upper of a few windows, for plots.
     naive: the name of the floor.
     """
 
@@ -70,7 +78,7 @@ def score(run, inputs: Inputs, floor: int | str, split: Split, facts: Mapping) -
     rows = examples(inputs, split, facts.get("stride", 1))
     outputs = run(rows.tensor)
     if inputs.kind != "series":
-        return class_scores(outputs, rows.target, floor, facts["labels"])
+        return _class_scores(outputs, split, floor, facts["labels"])
     return _series_scores(inputs, inputs.unscaled(outputs), rows.windows, floor, split, facts)
 
 
@@ -83,7 +91,7 @@ def score_probabilities(
     """
     floor = naive.majority(splits["train"]["label"])
     return {
-        name: class_scores(outputs, splits[name]["label"], floor, facts["labels"])
+        name: _class_scores(outputs, splits[name], floor, facts["labels"])
         for name, outputs in probabilities.items()
     }
 
@@ -110,61 +118,63 @@ def score_forecasts(
     }
 
 
-def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float, float]:
-    """Return mean, low and high of the task's metric: accuracy, or MAE relative to the naive one.
+def metric(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> float:
+    """Return the task's metric: accuracy, or MAE relative to the naive one; the mean over seeds.
 
     rows: `Scores.rows` of one split, one for each seed.
-    The interval is the percentile bootstrap's at 95 % (Efron and Tibshirani, 1993) over rows, and
-    over seeds when there are several; windows that overlap are drawn in blocks (circular block
-    bootstrap, Politis and Romano, 1992). Drawn from a fixed seed: equal rows, equal interval.
     """
-    if task == "forecast":
-        values = np.stack([one["error"].mean(axis=1) for one in rows])
-        weights = rows[0]["naive_error"].mean(axis=1)
-        block = min(int(rows[0]["block"]), len(weights))
-    else:
-        values = np.stack([one["correct"] for one in rows]).astype(float)
-        weights = np.ones(values.shape[1])
-        block = 1
+    values, weights, _ = losses(task, rows)
+    return _ratio(values.mean(), weights.mean())
+
+
+def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float, float]:
+    """Return `metric`, and low and high of its 95 % interval.
+
+    The interval is the bootstrap's: over rows or blocks of windows, and over seeds when there are
+    several (`models.bootstrap`).
+    """
+    values, weights, block = losses(task, rows)
     mean = _ratio(values.mean(), weights.mean())
-    low, high = np.quantile(_resampled(values, weights, block), [0.025, 0.975])
-    return mean, float(low), float(high)
+    if not weights.any():
+        return mean, mean, mean
+    low, high = bootstrap.difference(values, np.zeros_like(values[:1]), weights, block).interval()
+    return mean, max(low, 0.0), high if task == "forecast" else min(high, 1.0)
 
 
-def _resampled(values: np.ndarray, weights: np.ndarray, block: int) -> np.ndarray:
-    """Return the ratio of means in each bootstrap sample, values (seed, row), weights (row,)."""
-    random = np.random.default_rng(0)
-    seeds, count = values.shape
-    values, weights = _block_sums(values, block), _block_sums(weights[None], block)[0]
-    drawn = math.ceil(count / block)
-    samples = np.empty(RESAMPLES)
-    for number in range(RESAMPLES):
-        chosen = random.integers(seeds, size=seeds)
-        starts = random.integers(count, size=drawn)
-        tops = values[:, starts].mean(axis=1)[chosen]
-        samples[number] = _ratio(tops.mean(), weights[starts].mean())
-    return samples
+def losses(
+    task: str, rows: Sequence[Mapping[str, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return what the task's metric is a ratio of: values (seed, row), weights (row,), and block.
 
-
-def _block_sums(values: np.ndarray, block: int) -> np.ndarray:
-    """Return for each row the sum of the block that starts there, going round at the end."""
-    around = np.concatenate([values, values[:, : block - 1]], axis=1)
-    sums = np.cumsum(np.pad(around, ((0, 0), (1, 0))), axis=1)
-    return sums[:, block:] - sums[:, :-block]
+    The metric is the mean value over the mean weight. Of classes a value is 1 for a hit and 0 for a
+    miss, and every weight 1; of series they are the model's and the naive error at one moment, in
+    the order of time: series go up and down together, so that their windows count as one.
+    """
+    if task != "forecast":
+        values = np.stack([one["correct"] for one in rows]).astype(float)
+        return values, np.ones(values.shape[1]), 1
+    known = rows[0]
+    # Fits recorded before the time was have their windows in the order of the rows.
+    moments = known.get("time", np.arange(len(known["error"])))
+    moment = np.unique(moments, return_inverse=True)[1]
+    errors = (*(one["error"] for one in rows), known["naive_error"])
+    sums = [np.bincount(moment, np.fmin(error, LARGEST).mean(axis=1)) for error in errors]
+    return np.stack(sums[:-1]), sums[-1], int(known["block"])
 
 
 def _ratio(top: float, bottom: float) -> float:
     """Divide; a naive forecast without any error leaves a model nothing to win."""
     if bottom > 0:
         return float(top / bottom)
-    return 1.0 if top == 0 else float(np.finfo(np.float64).max)
+    return 1.0 if top == 0 else bootstrap.HIGHEST
 
 
-def class_scores(outputs, target: np.ndarray, floor: int, labels: Sequence[str]) -> Scores:
-    """Score probabilities (row, class), whoever gave them, against labels (row,).
+def _class_scores(outputs, split: Split, floor: int, labels: Sequence[str]) -> Scores:
+    """Score probabilities (row, class), whoever gave them, against the split's labels.
 
     floor: the commonest training label's index.
     """
+    target = split["label"]
     predicted = outputs.argmax(axis=1)
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(confusion, (target, predicted), 1)
@@ -172,20 +182,23 @@ def class_scores(outputs, target: np.ndarray, floor: int, labels: Sequence[str])
     precision = hits / np.maximum(confusion.sum(axis=0), 1)
     recall = hits / np.maximum(confusion.sum(axis=1), 1)
     f1 = 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
-    correct = predicted == target
+    correct, naive_correct = predicted == target, target == floor
     metrics = {
         "accuracy": correct.mean(),
         "precision": precision.mean(),
         "recall": recall.mean(),
         "f1": f1.mean(),
-        "floor": (target == floor).mean(),
+        "floor": naive_correct.mean(),
     }
     rows = {
         "label": target,
         "probabilities": outputs,
         "correct": correct,
+        "naive_correct": naive_correct,
         "confusion": confusion,
     }
+    if "text" in split:
+        rows["words"] = np.array([len(words_of(text)) for text in split["text"]])
     return Scores(_floats(metrics), rows, f"always {labels[floor]}")
 
 
@@ -195,26 +208,40 @@ def _series_scores(
     rival = naive.forecast(floor, windows, split, facts["season"])
     error, naive_error = np.abs(forecast - windows.target), np.abs(rival - windows.target)
     block = math.ceil((inputs.history + inputs.horizon) / facts.get("stride", 1))
-    level = inputs.check_options()[1]
+    radius = inputs.radius(min(inputs.check_options()[1], LEVEL))
     metrics = {
         "mae": error.mean(),
         "mse": np.square(error).mean(),
         "relative_mae": _ratio(error.mean(), naive_error.mean()),
-        f"coverage_{LEVEL * 100:.0f}": (error <= inputs.radius(min(level, LEVEL))).mean(),
+        f"coverage_{LEVEL * 100:.0f}": (error <= radius).mean(),
         "floor": 1.0,
     }
     steps = enumerate(error.mean(axis=0), start=1)
     metrics |= {f"mae_step_{step:02d}": value for step, value in steps}
     few = np.linspace(0, len(error) - 1, min(PLOTTED, len(error))).astype(int)
+    time = split["time"][windows.start + inputs.history]
     rows = {
         "error": error,
         "naive_error": naive_error,
+        "time": time,
+        "season": _quarters(time, facts["season"] * facts["interval_seconds"]),
         "block": np.int64(block),
         "history": windows.history[few],
         "target": windows.target[few],
         "forecast": forecast[few],
+        "lower": forecast[few] - radius,
+        "upper": forecast[few] + radius,
     }
     return Scores(_floats(metrics), rows, floor)
+
+
+def _quarters(time: np.ndarray, season: int) -> np.ndarray:
+    """Return for each time stamp which quarter of a season it is in, 0 to 3.
+
+    season: seconds. Seasons are counted from midnight, as the clock does.
+    """
+    into = time.astype("datetime64[s]").astype(np.int64) % season
+    return into * 4 // season
 
 
 def _floats(metrics: Mapping) -> dict[str, float]:
@@ -223,8 +250,9 @@ def _floats(metrics: Mapping) -> dict[str, float]:
 
 def _check_fits(folder: Path, inputs: Inputs, facts: Mapping) -> None:
     if inputs.kind == "series":
-        received, wanted = inputs.horizon, facts["horizon"]
+        received = f"{inputs.horizon} values from {inputs.history}"
+        wanted = f"{facts['horizon']} values from {facts['history']}"
     else:
-        received, wanted = list(inputs.labels), list(facts["labels"])
+        received, wanted = ", ".join(inputs.labels), ", ".join(facts["labels"])
     if received != wanted:
-        raise ModelError(f"{folder} forecasts or names {received}, and the dataset {wanted}.")
+        raise ModelError(f"{folder} answers with {received}, and the dataset asks for {wanted}.")

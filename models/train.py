@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from models import architectures, augment, descent, devices, epochs, naive
 from models.epochs import OnEpoch, Rows
-from models.errors import WrongData, WrongParameter
-from models.examples import Examples, Inputs, Split, examples, fit_inputs, share_of
+from models.errors import WrongParameter
+from models.examples import Examples, Inputs, Split, examples_of_a_fit
 
 if TYPE_CHECKING:
     import keras
@@ -50,24 +50,14 @@ def train(
     import keras
 
     started = time.monotonic()
-    used = share_of(splits["train"], parameters["share"], facts)
-    inputs = fit_inputs(used, facts, parameters)
-    training = split_examples("train", inputs, used, parameters.get("stride", 1))
-    validation = split_examples("validation", inputs, splits["validation"], facts.get("stride", 1))
+    inputs, training, validation = examples_of_a_fit(splits, facts, parameters)
     keras.utils.set_random_seed(seed)
-    batch_size = descent.batch_size(parameters, len(training.target))
-    with devices.data_parallel(batch_size) as replicas:
+    plan = descent.plan(arch, seed, parameters, len(training.target))
+    with devices.data_parallel(plan.batch_size) as replicas:
         model, learner = built(task, arch, parameters, inputs)
         _adapt(model, task, arch, training)
-        steps = parameters["epochs"] * (len(training.target) // batch_size)
-        descent.compile_model(learner, task, parameters, steps, replicas)
-        plan = epochs.Plan(
-            arch=arch,
-            seed=seed,
-            epochs=parameters["epochs"],
-            batch_size=batch_size,
-            patience=parameters["patience"],
-        )
+        accuracy = task != "forecast"  # there is no class to be right about in a forecast
+        descent.compile_model(learner, parameters, plan.steps, accuracy, replicas)
         rows = _rows(training, validation, inputs, parameters)
         history, earlier = epochs.run(learner, *rows, plan, on_epoch, checkpoint)
     model = _in_full_precision(model, task, arch, parameters, inputs)
@@ -84,14 +74,6 @@ def train(
 def predict(model: "keras.Model", tensor):
     """Return the model's outputs for a batched tensor, without its training-time noise."""
     return model.predict(tensor, batch_size=512, verbose=0)
-
-
-def split_examples(name: str, inputs: Inputs, split: Split, stride: int) -> Examples:
-    """Return the examples of a split; raises WrongData with the split's name."""
-    try:
-        return examples(inputs, split, stride)
-    except WrongData as error:
-        raise WrongData(f"The {name} split: {error}") from error
 
 
 def built(task, arch, parameters: Mapping, inputs: Inputs) -> tuple["keras.Model", "keras.Model"]:

@@ -117,6 +117,9 @@ def train(
 def compare(
     task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
     dataset: Dataset = None,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Look for leaks instead: is the test split good?")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show the leaderboard of a dataset's present version."""
@@ -124,8 +127,60 @@ def compare(
 
     _divert("compare", as_json)
     name = settings.dataset_of(task, dataset)
+    if audit:
+        from pipelines.verdict import audit as step
+
+        audited = step.present(task, name)
+        _say(as_json, audited, lambda: step.show(audited))
+        return
     board = leaderboard.present(task, name)
     _say(as_json, board, lambda: leaderboard.show(board))
+
+
+@app.command()
+def promote(
+    task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
+    candidate: Annotated[
+        str | None,
+        typer.Argument(
+            help="A version's number, or a fit's fingerprint or run id; by default the best.",
+        ),
+    ] = None,
+    dataset: Dataset = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and change nothing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Promote whatever the checks say.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why, with --force; it goes on record.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Put a candidate before the gate: it becomes champion if every check passes.
+
+    Exit code 0: it is champion. 3: the gate said no. 75: another run holds the task.
+    """
+    from pipelines import promote as step
+
+    _divert("promote", as_json)
+    if force != bool(reason) or (force and (dry_run or not reason.strip())):
+        raise UsageError('--force needs --reason "…", and neither goes with --dry-run')
+    told = step.promote(task, dataset, candidate, dry_run=dry_run, force=reason if force else None)
+    _say(as_json, told, lambda: step.show(told))
+    raise typer.Exit(DONE if step.accepted(told) else REFUSED)
+
+
+@app.command()
+def rollback(
+    task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
+    dataset: Dataset = None,
+    reason: Annotated[str, typer.Option(help="Why; it goes on record.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Let the champion before this one serve again; once more goes further back."""
+    from pipelines import rollback as step
+
+    _divert("rollback", as_json)
+    told = step.rollback(task, dataset, reason)
+    _say(as_json, told, lambda: step.show(told))
 
 
 @app.command()
@@ -199,9 +254,11 @@ def _told(error: Exception) -> int:
     """Print what went wrong for a person; returns the exit code."""
     from data.errors import GateRefused
     from models.errors import ParameterError
+    from pipelines.rollback import RollbackRefused
 
     codes = {
         GateRefused: REFUSED,
+        RollbackRefused: REFUSED,
         LeaseHeldError: LOCKED,
         UsageError: USAGE,
         ParameterError: USAGE,

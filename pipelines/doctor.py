@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from rich.table import Table
 
-from pipelines import console, environment, publish, settings
+from pipelines import console, environment, publish, settings, state
 
 NEEDED_GIB = 5  # the environment's packages aside: data, runs and artifacts of the default datasets
 TOOLS = ("dvc", "great-expectations", "prefect", "keras", "tensorflow", "mlflow", "bentoml")
@@ -33,8 +33,8 @@ class Finding:
 def findings() -> list[dict]:
     """Every check's finding, in the order of the way of the data."""
     checks = (
-        _python, _lock, _tools, _backend, _repository, _remote, _mlflow, _prefect, _home, _disk,
-        _telemetry, _champions,
+        _python, _lock, _tools, _backend, _repository, _remote, _mlflow, _prefect, _home,
+        _database, _disk, _telemetry, _champions,
     )  # fmt: skip
     return [asdict(check()) for check in checks]
 
@@ -144,6 +144,14 @@ def _home() -> Finding:
         return Finding(
             "state", f"{home}: {error.strerror}", "set ESPALIER_HOME to a folder of yours"
         )
+
+
+def _database() -> Finding:
+    """Where the leases and the ledger are kept."""
+    try:
+        return Finding("leases", str(state.connect().url))
+    except state.DatabaseError as error:
+        return Finding("leases", str(error), f"look at ESPALIER_HOME and {state.VARIABLE}")
 
 
 def _disk() -> Finding:

@@ -18,6 +18,7 @@ from pipelines import (
     plan,
     pool,
     promote,
+    reconcile,
     rivals,
     settings,
     tracking,
@@ -58,8 +59,8 @@ def retrain(
     """Version the data, fit what is not known yet, and let the best try to be champion."""
     environment.apply()
     dataset = settings.dataset_of(task, dataset)
-    with lease.hold(task, wait_seconds):
-        tracking.mend(task, dataset)
+    with lease.hold(task, wait_seconds) as held:
+        reconcile.reconcile(held, task, dataset)
         dataset_hash = version(dataset)
         push(dataset)
         asked = (task, dataset, dataset_hash, data.facts(data.folder(dataset)), profile)
@@ -70,7 +71,7 @@ def retrain(
             ensure_guard(task, dataset, dataset_hash, data.folder(dataset), parent)
             looks = rung(halving.looks(*asked), runner, parent)
             fits = rung(halving.fits(*asked, looks.records), runner, parent)
-            consider(task, dataset, dataset_hash, fits.records)
+            consider(held, task, dataset, dataset_hash, fits.records)
         return promote.outcome(
             task, dataset, dataset_hash, looks.trained + fits.trained, looks.reused + fits.reused
         )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOMENT = 0.5
 TTL_SECONDS = 30
 RENEW_SECONDS = 10
-PAUSE_SECONDS = (0.02, 0.25)  # a waiter's first and longest
+PAUSE_SECONDS = (0.02, 0.5)  # a waiter's first and longest
 
 
 class LeaseHeldError(RuntimeError):
@@ -66,7 +66,7 @@ def hold(name: str, wait_seconds: float = MOMENT) -> Iterator[Lease]:
 
 def current(lease: Lease) -> None:
     """Renew the lease now. Raises LeaseLostError when it is ours no more."""
-    with state.connect().begin() as connection:
+    with state.transaction() as connection:
         fence(connection, lease)
 
 
@@ -112,7 +112,7 @@ def _taken(name: str, wait_seconds: float) -> Lease:
 def _take(name: str) -> Lease:
     from sqlalchemy import text
 
-    with state.connect().begin() as connection:
+    with state.transaction() as connection:
         connection.execute(
             text(
                 "INSERT INTO leases (name, token, expires) VALUES (:name, 0, 0) "
@@ -153,23 +153,20 @@ def _take(name: str) -> Lease:
 
 def _renew(lease: Lease, ended: threading.Event) -> None:
     """Until the lease ends or is lost. A database that is away for a moment is asked again."""
-    from sqlalchemy.exc import OperationalError
-
     while not ended.wait(RENEW_SECONDS):
         try:
             current(lease)
         except LeaseLostError:
             return
-        except OperationalError:
+        except state.DatabaseError:
             continue
 
 
 def _release(lease: Lease) -> None:
     """Let others have it at once. Where the database is away, it expires by itself."""
     from sqlalchemy import text
-    from sqlalchemy.exc import OperationalError
 
-    with suppress(OperationalError), state.connect().begin() as connection:
+    with suppress(state.DatabaseError), state.transaction() as connection:
         connection.execute(
             text("UPDATE leases SET expires = 0 WHERE name = :name AND token = :token"),
             {"name": lease.name, "token": lease.token},

@@ -70,10 +70,10 @@ def append(
     """Add an entry to the model's ledger, if the lease is still ours: one transaction.
 
     evidence: a JSON value without NaN and infinity, kept as it comes back from JSON (a tuple as a
-    list). Raises LeaseLostError; ValueError for evidence that is no JSON.
+    list). Raises LeaseLostError, DatabaseError; ValueError for evidence that is no JSON.
     """
     kept = json.loads(_evidence(evidence))
-    with state.connect().begin() as connection:
+    with state.transaction() as connection:
         leases.fence(connection, lease)
         last = _last(connection, model)
         facts = {
@@ -101,7 +101,7 @@ def entries(model: str) -> list[Entry]:
     """The model's ledger, oldest first, as it stands in the database: `verify` says if whole."""
     from sqlalchemy import text
 
-    with state.connect().begin() as connection:
+    with state.transaction() as connection:
         rows = connection.execute(
             text("SELECT * FROM ledger WHERE model = :model ORDER BY position"), {"model": model}
         )

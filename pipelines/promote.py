@@ -1,24 +1,30 @@
-"""From finished fits to a champion: register the best, check it, decide, crown, publish."""
+"""Who may be champion: the best fit before the gate, the decision on record, and what follows.
 
-import tempfile
-from pathlib import Path
+Written so that a kill anywhere leaves the old champion serving, and doing it again finishes: the
+order is version `pending`, checks, the ledger's record, and then what `pipelines.reconcile` does.
+"""
 
-from models import artifact
+from data import versions
 from pipelines import (
     choose,
     console,
-    environment,
     halving,
-    publish,
+    lease,
+    ledger,
+    reconcile,
     registry,
     rivals,
-    service,
     settings,
     tracking,
+    trial,
 )
-from pipelines.choose import Decision
+from pipelines.lease import Lease
 from pipelines.registry import Version
+from pipelines.settings import UsageError
 from pipelines.tracking import Record
+from pipelines.trial import Trial
+from pipelines.verdict import rules
+from pipelines.verdict.rules import Rules
 
 
 def finished(task: str, dataset: str, dataset_hash: str, facts: dict, profile: str) -> dict | None:
@@ -42,119 +48,105 @@ def finished(task: str, dataset: str, dataset_hash: str, facts: dict, profile: s
 
 def settled(task: str, dataset: str, dataset_hash: str, records: list[Record]) -> bool:
     """Whether these fits have nothing left to decide: what `consider` would do is done."""
-    candidate = choose.best(task, records)
-    champion = _standing(task, dataset)
+    if not reconcile.in_line(task, dataset):
+        return False
+    candidate, champion = choose.best(task, records), _standing(task, dataset)
     if champion is not None and champion.run_id == candidate.run_id:
-        return _published(task, dataset, champion)
-    version = registry.find(task, dataset, candidate)
-    if version is None or version.state == "pending":
-        return False
-    if champion is None:
-        return version.state == "refused"
-    if registry.score_on(champion, dataset_hash) is None:
-        return False
-    decision = _decide(task, candidate, champion, dataset_hash)
-    return not decision.promote and _published(task, dataset, champion)
+        return True
+    ruled = rules.of(task, dataset)
+    return _refused(task, dataset, dataset_hash, candidate, champion, ruled)
 
 
-def consider(task: str, dataset: str, dataset_hash: str, records: list[Record]) -> Version | None:
+def consider(
+    held: Lease, task: str, dataset: str, dataset_hash: str, records: list[Record]
+) -> Version | None:
     """Let the best of `records` try to be champion; returns the champion that stands afterwards.
 
-    Written so that a kill anywhere leaves the old champion serving, and doing it again finishes.
     Raises RuntimeError when there is not one record.
     """
     if not records:
         raise RuntimeError("every fit failed: there is nothing to choose from")
-    candidate = choose.best(task, records)
-    champion = _standing(task, dataset)
-    if champion is None or champion.run_id != candidate.run_id:
-        version = registry.register(task, dataset, candidate)
-        with console.stage("replay") as say:
-            say(f"{_check(task, version)} golden requests answered over HTTP as expected")
-        with console.stage("champion") as say:
-            score_again(task, dataset, dataset_hash, champion)
-            decision = _decide(task, candidate, champion, dataset_hash)
-            if decision.promote:
-                registry.crown(version)
-                champion = registry.champion(task, dataset)
-            else:
-                registry.refuse(version, decision.reason)
-            say(f"{candidate.arch} v{version.version}: {decision.reason}")
-    else:
+    champion = reconcile.follow(held, task, dataset)
+    candidate, ruled = choose.best(task, records), rules.of(task, dataset)
+    if champion is not None and champion.run_id == candidate.run_id:
         console.line("champion", f"{champion.arch} v{champion.version} stays")
-    if champion is not None and settings.served()[task] == dataset:
-        publish.publish(task, champion)
+        return champion
+    if _refused(task, dataset, dataset_hash, candidate, champion, ruled):
+        return champion
+    version = _entered(task, dataset, candidate)
+    tried = trial.hold(task, dataset, dataset_hash, version, champion, ruled)
+    trial.show(tried.checks)
+    decide(held, tried)
+    champion = reconcile.follow(held, task, dataset)
+    console.line("champion", f"{version.arch} v{version.version}: {tried.reason}")
     return champion
 
 
-def score_again(task: str, dataset: str, dataset_hash: str, champion: Version | None) -> None:
-    """Score the champion's artifact on the present test split, unless that was done before.
+def promote(
+    task: str,
+    dataset: str | None,
+    asked: str | None = None,
+    *,
+    dry_run: bool = False,
+    force: str | None = None,
+) -> dict:
+    """Put one candidate before the gate; crown it if every check passes.
 
-    One that answers with other classes or another horizon than the data has now cannot be scored,
-    and stands in nobody's way.
+    asked: the number of a version, or the fingerprint or run id of a finished fit; by default the
+        fit that scored best on validation.
+    dry_run: check, and change nothing. force: crown it whatever the statistics say, and keep this
+        reason; what a service would not take in stays refused.
+    Returns task, dataset, dataset_hash, candidate, champion (which stands afterwards), promoted,
+    forced, dry_run, reason, checks, and ledger: position and hash of the record, if there is one.
     """
-    if champion is None or registry.score_on(champion, dataset_hash) is not None:
-        return
-    from data import prepared
-    from models import measure
-    from models.errors import ModelError
-
-    folder = tracking.artifact_folder(champion.run_id)
-    artifact.check(folder, champion.manifest_sha256)
-    data = prepared.read(environment.ROOT / prepared.PREPARED / dataset)
-    try:
-        scores = measure.evaluate_artifact(folder, data.splits, data.facts)
-    except ModelError as error:
-        console.line("champion", f"cannot be compared any more: {error}")
-        return
-    registry.keep_score(champion, dataset_hash, scores.metrics[choose.METRIC[task][0]])
+    dataset = settings.dataset_of(task, dataset)
+    ruled = rules.of(task, dataset)
+    dataset_hash = versions.dataset_hash(dataset)
+    if dataset_hash is None:
+        raise UsageError(
+            f"{dataset} has no version here yet: `espalier run --dataset {dataset}` makes one"
+        )
+    if dry_run:
+        return _try(None, task, dataset, dataset_hash, ruled, asked, force)
+    with lease.hold(task) as held:
+        reconcile.reconcile(held, task, dataset)
+        return _try(held, task, dataset, dataset_hash, ruled, asked, force)
 
 
-def _standing(task: str, dataset: str) -> Version | None:
-    """The champion, unless its artifact is damaged: that could not be published again."""
-    champion = registry.champion(task, dataset)
-    return champion if champion is not None and tracking.whole(champion) else None
-
-
-def _decide(task: str, candidate: Record, champion: Version | None, dataset_hash: str) -> Decision:
-    standing = None if champion is None else registry.score_on(champion, dataset_hash)
-    metric, _ = choose.METRIC[task]
-    return choose.decide(
-        task, candidate.metrics[f"test_{metric}"], candidate.metrics["test_floor"], standing
+def decide(held: Lease, tried: Trial, force: str | None = None) -> ledger.Entry:
+    """Put on record what became of a trial; `reconcile.follow` makes it true."""
+    forced = not tried.passed and tried.servable and force is not None
+    action = "promotion" if tried.passed else "force" if forced else "refusal"
+    candidate, champion = tried.candidate, tried.champion
+    return ledger.append(
+        held,
+        candidate.name,
+        action,
+        from_version=champion.version if champion else None,
+        to_version=candidate.version,
+        run_id=candidate.run_id,
+        fingerprint=candidate.fingerprint,
+        dataset_hash=tried.dataset_hash,
+        evidence={
+            "rules": tried.rules.told(),
+            "checks": [check.told() for check in tried.checks],
+        },
+        reason=force if forced else tried.reason,
     )
-
-
-def _check(task: str, version: Version) -> int:
-    """Serve the version from a home of its own and replay its golden requests over HTTP."""
-    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
-        home = Path(scratch)
-        publish.publish(task, version, home)
-        folder = publish.folder(home) / publish.read(task, home)["artifact"]
-        try:
-            with service.running(service.CHECKOUT, [task], home) as url:
-                return service.replay(url, task, folder)
-        except service.WrongModelError as error:
-            registry.refuse(version, str(error)[:500])
-            raise
-
-
-def _published(task: str, dataset: str, champion: Version) -> bool:
-    if settings.served()[task] != dataset:
-        return True
-    return publish.names(publish.read(task), champion) and publish.intact(task)
 
 
 def outcome(task: str, dataset: str, dataset_hash: str, trained: int, reused: int) -> dict:
     """What `espalier run --json` says of a task: the champion that stands, or why none does."""
     champion = registry.champion(task, dataset)
-    refused = [v for v in registry.versions(task, dataset) if v.state == "refused"]
+    entries = ledger.entries(registry.model_name(task, dataset))
+    refused = [entry.reason for entry in entries if entry.action == "refusal"]
     return {
         "dataset": dataset,
         "dataset_hash": dataset_hash,
         "trained": trained,
         "reused": reused,
-        "champion": None if champion is None else _facts(task, champion),
-        "reason": refused[-1].reason if champion is None and refused else "",
+        "champion": None if champion is None else _facts(champion),
+        "reason": refused[-1] if champion is None and refused else "",
     }
 
 
@@ -170,16 +162,142 @@ def nothing(dataset: str, reason: str) -> dict:
     }
 
 
-def _facts(task: str, champion: Version) -> dict:
-    metrics = tracking.record(champion.run_id).metrics
+def accepted(told: dict) -> bool:
+    """Whether the gate said yes: the candidate is champion, or would be."""
+    stands = told["champion"] and told["champion"]["version"] == told["candidate"]["version"]
+    return bool(told["promoted"] or stands)
+
+
+def show(told: dict) -> None:
+    """Print what became of a candidate; its checks stand above already."""
+    verb = "promoted" if accepted(told) else "refused"
+    if told["dry_run"]:
+        verb = f"would be {verb}"
+    elif told["forced"]:
+        verb = "promoted by force"
+    candidate = told["candidate"]
+    said = f"{candidate['arch']} v{candidate['version']} {verb}: {told['reason']}"
+    console.out().print(said, markup=False)
+
+
+def _try(
+    held: Lease | None,
+    task: str,
+    dataset: str,
+    dataset_hash: str,
+    ruled: Rules,
+    asked: str | None,
+    force: str | None,
+) -> dict:
+    """Try a candidate; without a lease nothing is registered, recorded or crowned."""
+    champion, candidate = _standing(task, dataset), _candidate(task, dataset, dataset_hash, asked)
+    told = {
+        "task": task,
+        "dataset": dataset,
+        "dataset_hash": dataset_hash,
+        "dry_run": held is None,
+        "forced": False,
+        "ledger": None,
+    }
+    if champion is not None and champion.run_id == candidate.run_id:
+        reason = f"{champion.arch} v{champion.version} is the champion already"
+        return told | {
+            "candidate": _facts(champion),
+            "champion": _facts(champion),
+            "promoted": False,
+            "reason": reason,
+            "checks": [],
+        }
+    version = (_entered if held else registry.prospect)(task, dataset, candidate)
+    tried = trial.hold(task, dataset, dataset_hash, version, champion, ruled, keep=held is not None)
+    trial.show(tried.checks)
+    promoted, reason = tried.passed, tried.reason
+    if held:
+        entry = decide(held, tried, force)
+        champion = reconcile.follow(held, task, dataset)
+        promoted, reason = entry.action != "refusal", entry.reason
+        told |= {
+            "forced": entry.action == "force",
+            "ledger": {"position": entry.position, "hash": entry.hash},
+        }
+    return told | {
+        "candidate": _facts(version),
+        "champion": None if champion is None else _facts(champion),
+        "promoted": promoted,
+        "reason": reason,
+        "checks": [check.told() for check in tried.checks],
+    }
+
+
+def _entered(task: str, dataset: str, candidate: Record) -> Version:
+    """The candidate's version, as the challenger."""
+    version = registry.register(task, dataset, candidate)
+    registry.challenge(version)
+    return version
+
+
+def _standing(task: str, dataset: str) -> Version | None:
+    """The champion, unless its artifact is damaged: it could not be published again."""
+    champion = registry.champion(task, dataset)
+    return champion if champion is not None and tracking.whole(champion) else None
+
+
+def _candidate(task: str, dataset: str, dataset_hash: str, asked: str | None) -> Record:
+    """The fit that is meant; only full fits may be champion."""
+    if asked is None:
+        fits = [r for r in tracking.records(task, dataset, dataset_hash) if not r.look]
+        best = next(filter(tracking.whole, choose.ranked(task, fits)), None)
+        if best is None:
+            raise UsageError(
+                f"{dataset} has no full fit at its present version: "
+                f"`espalier run --dataset {dataset}` makes some"
+            )
+        return best
+    model = registry.model_name(task, dataset)
+    if asked.isdecimal():
+        version = registry.version(model, asked)
+        if version is None:
+            raise UsageError(f"{model} has no version {asked}")
+        return tracking.record(version.run_id)
+    found = [r for r in tracking.records(task, dataset) if asked in (r.run_id, r.fingerprint)]
+    if not found:
+        raise UsageError(
+            f"{asked!r} is no finished fit on {dataset}: expected a version's number, a "
+            "fingerprint or a run id, as `espalier compare --json` and MLflow show them"
+        )
+    if found[-1].look:
+        raise UsageError(f"{asked!r} was a first look: only full fits may be champion")
+    return found[-1]
+
+
+def _refused(
+    task: str,
+    dataset: str,
+    dataset_hash: str,
+    candidate: Record,
+    champion: Version | None,
+    ruled: Rules,
+) -> bool:
+    """Whether this very question was answered with no before."""
+    standing = champion.version if champion else None
+    return any(
+        entry.action == "refusal"
+        and (entry.run_id, entry.from_version) == (candidate.run_id, standing)
+        and (entry.dataset_hash, entry.evidence["rules"]) == (dataset_hash, ruled.told())
+        for entry in ledger.entries(registry.model_name(task, dataset))
+    )
+
+
+def _facts(version: Version) -> dict:
+    metrics = tracking.record(version.run_id).metrics
     test = {
         name.removeprefix("test_"): value
         for name, value in metrics.items()
         if name.startswith("test_")
     }
     return {
-        "version": champion.version,
-        "arch": champion.arch,
-        "fingerprint": champion.fingerprint,
+        "version": version.version,
+        "arch": version.arch,
+        "fingerprint": version.fingerprint,
         "test": test,
     }

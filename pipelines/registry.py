@@ -1,23 +1,29 @@
 """The registry's order of writes: artifact and manifest, version `pending`, checks, `ready`, alias.
 
 The `champion` alias is the commit point: killed before it, the old champion stands, and the next
-run goes on with the pending version or removes it.
+run finishes what the ledger has decided and removes what it has not (`pipelines.reconcile`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from pipelines import tracking
-from pipelines.choose import METRIC
+from pipelines import lease, tracking
 from pipelines.tracking import Record
 
-CHAMPION = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
 STATE = "espalier.state"
 HEAD = "espalier.ledger.head"
+# For others that register a version of the same model: each takes a tenth of a second, and of many
+# that wait chance says whose turn it is.
+REGISTER_SECONDS = 600
 
 
 @dataclass(frozen=True)
 class Version:
-    """A registered version. `state` is pending, ready or refused; `reason` says why refused."""
+    """A registered version.
+
+    state: pending, ready or refused; reason says why refused. head: length and last hash of the
+    ledger when the version was last champion.
+    """
 
     name: str
     version: str
@@ -28,6 +34,7 @@ class Version:
     dataset_hash: str
     state: str
     reason: str
+    head: tuple[int, str] | None = field(default=None, compare=False)
 
 
 def model_name(task: str, dataset: str) -> str:
@@ -54,26 +61,41 @@ def versions(task: str, dataset: str) -> list[Version]:
     return sorted((_version(v) for v in found), key=lambda v: int(v.version))
 
 
+def version(name: str, number: str) -> Version | None:
+    """The version of that number, if it is there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return _version(tracking.connect().get_model_version(name, number))
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
 def find(task: str, dataset: str, candidate: Record) -> Version | None:
     """The version that the candidate's run already has.
 
     A fit done again, because its artifact was damaged, is another run: another version.
     """
-    return next((v for v in versions(task, dataset) if v.run_id == candidate.run_id), None)
+    found = tracking.connect().search_model_versions(
+        f"name = '{model_name(task, dataset)}' and run_id = '{candidate.run_id}'"
+    )
+    return min(map(_version, found), key=lambda v: int(v.version), default=None)
 
 
 def register(task: str, dataset: str, candidate: Record) -> Version:
     """The version of the candidate's fit: the one it already has, or a new one, `pending`.
 
-    Pending versions of other fits are what a killed run left; they are removed.
+    One process at a time: MLflow numbers a version by counting, and of several that count at once
+    all but one fail.
     """
+    with lease.hold(f"register {model_name(task, dataset)}", REGISTER_SECONDS):
+        return find(task, dataset, candidate) or _create(task, dataset, candidate)
+
+
+def _create(task: str, dataset: str, candidate: Record) -> Version:
     client, name = tracking.connect(), model_name(task, dataset)
-    own = find(task, dataset, candidate)
-    for version in versions(task, dataset):
-        if version.state == "pending" and version != own:
-            client.delete_model_version(name, version.version)
-    if own is not None:
-        return own
     _ensure_model(name)
     made = client.create_model_version(
         name,
@@ -92,40 +114,62 @@ def register(task: str, dataset: str, candidate: Record) -> Version:
     return _version(made)
 
 
-def crown(version: Version) -> None:
-    """Mark the version ready, then make it the champion."""
-    client = tracking.connect()
-    client.set_model_version_tag(version.name, version.version, STATE, "ready")
-    client.set_registered_model_alias(version.name, CHAMPION, version.version)
+def prospect(task: str, dataset: str, candidate: Record) -> Version:
+    """What `register` would return, without registering anything."""
+    numbers = [int(version.version) for version in versions(task, dataset)]
+    return find(task, dataset, candidate) or Version(
+        name=model_name(task, dataset),
+        version=str(max(numbers, default=0) + 1),
+        run_id=candidate.run_id,
+        arch=candidate.arch,
+        fingerprint=candidate.fingerprint,
+        manifest_sha256=candidate.manifest_sha256,
+        dataset_hash=candidate.dataset_hash,
+        state="pending",
+        reason="",
+    )
+
+
+def ready(version: Version) -> None:
+    """Mark the version as one that may serve, also where it was refused before."""
+    _tag(version, STATE, "ready")
 
 
 def refuse(version: Version, reason: str) -> None:
     """Keep the version on record as refused, with the reason."""
+    _tag(version, "espalier.reason", reason)
+    _tag(version, STATE, "refused")
+
+
+def remove(version: Version) -> None:
+    """Delete a version that nothing was decided about; its number is not given again."""
+    tracking.connect().delete_model_version(version.name, version.version)
+
+
+def challenge(version: Version) -> None:
+    """Let the alias `challenger` name the version that last tried to be champion."""
+    tracking.connect().set_registered_model_alias(version.name, CHALLENGER, version.version)
+
+
+def crown(version: Version) -> None:
+    """Make the version the champion, unless it is; it is then no challenger any more."""
     client = tracking.connect()
-    client.set_model_version_tag(version.name, version.version, "espalier.reason", reason)
-    client.set_model_version_tag(version.name, version.version, STATE, "refused")
+    found = client.get_registered_model(version.name).aliases
+    aliases = {alias: str(number) for alias, number in found.items()}
+    if aliases.get(CHAMPION) != version.version:
+        client.set_registered_model_alias(version.name, CHAMPION, version.version)
+    if aliases.get(CHALLENGER) == version.version:
+        client.delete_registered_model_alias(version.name, CHALLENGER)
 
 
-def score_on(version: Version, dataset_hash: str) -> float | None:
-    """The version's test score on that version of the dataset, if it was measured."""
-    task = version.name.split("-")[1]
-    if version.dataset_hash == dataset_hash:
-        return tracking.record(version.run_id).metrics[f"test_{METRIC[task][0]}"]
-    found = tracking.connect().get_model_version(version.name, version.version)
-    kept = found.tags.get(_score_tag(dataset_hash))
-    return None if kept is None else float(kept)
+def tag_head(version: Version, length: int, last: str) -> None:
+    """Tag the version with the ledger's length and last hash, so that a cut tail shows."""
+    if version.head != (length, last):
+        _tag(version, HEAD, f"{length} {last}")  # one tag: a kill between two would look like a cut
 
 
-def keep_score(version: Version, dataset_hash: str, score: float) -> None:
-    """Keep the version's test score on another version of the dataset than it was trained on."""
-    client = tracking.connect()
-    client.set_model_version_tag(
-        version.name, version.version, _score_tag(dataset_hash), repr(score)
-    )
-
-
-def _score_tag(dataset_hash: str) -> str:
-    return f"espalier.test_score.{dataset_hash}"
+def _tag(version: Version, name: str, value: str) -> None:
+    tracking.connect().set_model_version_tag(version.name, version.version, name, value)
 
 
 def _ensure_model(name: str) -> None:
@@ -149,5 +193,11 @@ def _version(found) -> Version:
         manifest_sha256=tags["espalier.manifest_sha256"],
         dataset_hash=tags["espalier.dataset_hash"],
         state=tags[STATE],
-        reason=tags.get("espalier.reason", ""),
+        reason=tags.get("espalier.reason", "") if tags[STATE] == "refused" else "",
+        head=_head(tags[HEAD]) if HEAD in tags else None,
     )
+
+
+def _head(tag: str) -> tuple[int, str]:
+    length, last = tag.split()
+    return int(length), last

@@ -22,10 +22,10 @@ from pipelines import (
     lease,
     promote,
     publish,
+    reconcile,
     server,
     service,
     settings,
-    tracking,
 )
 from pipelines import dataset as data
 from pipelines.lease import LeaseHeldError
@@ -97,8 +97,8 @@ def release() -> None:
         say(made["tag"])
     with console.stage("smoke") as say:
         tasks, champions = list(made["champions"]), bento.champions(made["tag"])
-        with service.running(made["path"], tasks) as url:
-            answers = {task: service.smoke(url, task, champions) for task in tasks}
+        with service.running(made["path"], tasks) as running:
+            answers = {task: service.smoke(running.url, task, champions) for task in tasks}
         say(f"{len(answers)} endpoints of {made['tag']} answered")
     for task, answer in answers.items():
         console.out().print(f"    POST /v1/{task} → {_short(answer)}", markup=False)
@@ -131,13 +131,11 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
 
 
 def _finished(task: str, dataset: str, profile: str) -> dict | None:
+    with suppress(LeaseHeldError), lease.hold(task) as held:
+        reconcile.reconcile(held, task, dataset)
     dataset_hash = versions.dataset_hash(dataset)
     facts = data.facts(data.folder(dataset))
-    outcome = promote.finished(task, dataset, dataset_hash, facts, profile)
-    if outcome is not None:
-        with suppress(LeaseHeldError), lease.hold(task):
-            tracking.mend(task, dataset)
-    return outcome
+    return promote.finished(task, dataset, dataset_hash, facts, profile)
 
 
 def _warm_up() -> None:

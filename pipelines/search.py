@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
 from models import architectures
 from models.errors import ModelError
 from pipelines import (
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
 
 STARTUP_TRIALS = 5  # drawn at random, and never pruned
 WARMUP_EPOCHS = 1
+STORE_SECONDS = 60
 FAILED = "failed"  # the attribute of a trial whose fit failed: why
 
 
@@ -133,8 +132,7 @@ def _study(space: Space) -> "optuna.Study":
     import optuna
 
     folder = environment.home()
-    (folder / "locks").mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "locks" / "optuna.lock"):  # one process at a time makes the tables
+    with lease.hold("optuna", STORE_SECONDS):  # one process at a time makes the tables
         study = optuna.create_study(
             storage=f"sqlite:///{folder / 'optuna.db'}?timeout=60",
             study_name=space.name(),

@@ -7,11 +7,13 @@ import base64
 import json
 import os
 import socket
+import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from models import artifact
@@ -34,9 +36,24 @@ def command(target: str, port: int) -> list[str]:
     return ["bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
 
 
+@dataclass(frozen=True)
+class Running:
+    """A service that answers: its base URL, and the process that began it."""
+
+    url: str
+    process: subprocess.Popen
+
+    def memory_mb(self) -> float:
+        """Resident memory of its largest process: of the worker that holds the models."""
+        import psutil
+
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        return max(process.memory_info().rss for process in family) / 1e6
+
+
 @contextmanager
-def running(target: str, tasks: list[str], home: Path | None = None) -> Iterator[str]:
-    """The base URL of a service that is ready to answer for `tasks`, for the time of the block.
+def running(target: str, tasks: list[str], home: Path | None = None) -> Iterator[Running]:
+    """A service that is ready to answer for `tasks`, for the time of the block.
 
     home: where its champions are published; without one it has those that its Bento carries.
     """
@@ -54,7 +71,7 @@ def running(target: str, tasks: list[str], home: Path | None = None) -> Iterator
         place = environment.ROOT if target == CHECKOUT else scratch
         with leash.started(command(target, port), log, cwd=place, env=variables) as process:
             _wait(url, process, log)
-            yield url
+            yield Running(url, process)
 
 
 def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
@@ -93,6 +110,20 @@ def replay(url: str, task: str, folder: Path) -> int:
     return len(golden)
 
 
+def latency_ms(url: str, task: str, folder: Path, requests: int = 100) -> float:
+    """The median time of one request over HTTP, of the golden ones of the artifact in `folder`."""
+    import httpx
+
+    bodies = [_body(task, case["request"]) for case in artifact.read_golden(folder)]
+    seconds = []
+    with httpx.Client(timeout=10) as client:
+        for number in range(requests):
+            start = time.perf_counter()
+            client.post(f"{url}/v1/{task}", **bodies[number % len(bodies)]).raise_for_status()
+            seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds) * 1000
+
+
 def smoke(url: str, task: str, champions: Path) -> dict:
     """The answer to one request, the first golden one of the champion that must give it.
 
@@ -114,14 +145,7 @@ def ask(url: str, task: str, request: dict) -> dict:
     """The service's answer to one request in the form of golden.json."""
     import httpx
 
-    if task == "image":
-        body = {
-            "content": base64.b64decode(request["image"]),
-            "headers": {"Content-Type": request.get("content_type", "image/png")},
-        }
-    else:
-        body = {"json": request}
-    answer = httpx.post(f"{url}/v1/{task}", timeout=10, **body)
+    answer = httpx.post(f"{url}/v1/{task}", timeout=10, **_body(task, request))
     if not answer.is_success:
         raise ServiceError(f"{task} was answered {answer.status_code}: {answer.text}")
     return answer.json()
@@ -132,3 +156,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def _body(task: str, request: dict) -> dict:
+    """What httpx sends for a request in the form of golden.json."""
+    if task != "image":
+        return {"json": request}
+    return {
+        "content": base64.b64decode(request["image"]),
+        "headers": {"Content-Type": request.get("content_type", "image/png")},
+    }

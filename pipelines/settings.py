@@ -38,6 +38,11 @@ def task_of(dataset: str) -> str:
     return known[one_of("dataset", dataset, known)]["task"]
 
 
+def gate(task: str) -> dict:
+    """What the gate asks of the task's candidates: `all` or a dataset → rules."""
+    return _read().get("gate", {}).get(task, {})
+
+
 def profile(name: str) -> dict:
     """What the profile says: task → architecture or `all` → `all` or a dataset → parameters."""
     profiles = _read()["profiles"]

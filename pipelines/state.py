@@ -6,17 +6,26 @@ A SQLite file below ESPALIER_HOME. Several machines share PostgreSQL:
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
 from pipelines import environment
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL, Connection, Engine
 
-URL = "ESPALIER_DATABASE_URL"
-PATIENCE_SECONDS = 60  # for another process' transaction, which takes milliseconds
-CONNECT_SECONDS = 10
+VARIABLE = "ESPALIER_DATABASE_URL"
+# For another process' transaction, which takes milliseconds; one that was stopped within its own
+# holds nobody up for longer.
+PATIENCE_SECONDS = 60
+SQLITE = {"timeout": PATIENCE_SECONDS}
+POSTGRESQL = {
+    "connect_timeout": 10,
+    "options": f"-c lock_timeout={PATIENCE_SECONDS}s "
+    f"-c idle_in_transaction_session_timeout={PATIENCE_SECONDS}s",
+}
 
 TABLES = (
     """CREATE TABLE leases (
@@ -79,17 +88,27 @@ class DatabaseError(RuntimeError):
 
 
 def connect() -> "Engine":
-    """The state database, its tables made. Its `begin()` is a transaction that writes alone.
+    """The state database, its tables made. Raises DatabaseError.
 
-    Usable from any thread and after a fork: no connection outlives its transaction. Raises
-    DatabaseError.
+    Usable from any thread and after a fork: no connection outlives its transaction.
     """
-    return _engine(place())
+    return _engine(os.environ.get(VARIABLE) or f"sqlite:///{environment.home() / 'espalier.db'}")
 
 
-def place() -> str:
-    """The database's URL, with its password in it."""
-    return os.environ.get(URL) or f"sqlite:///{environment.home() / 'espalier.db'}"
+@contextmanager
+def transaction() -> Iterator["Connection"]:
+    """A transaction for the time of the block; on SQLite no other process writes meanwhile.
+
+    Raises DatabaseError.
+    """
+    from sqlalchemy.exc import OperationalError
+
+    engine = connect()
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except OperationalError as error:
+        raise DatabaseError(_told(engine.url, error.orig)) from error
 
 
 def now(connection: "Connection") -> float:
@@ -101,40 +120,44 @@ def now(connection: "Connection") -> float:
 
 @cache
 def _engine(url: str) -> "Engine":
-    from sqlalchemy import NullPool, create_engine, event, make_url
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    from sqlalchemy import NullPool, create_engine, event
+    from sqlalchemy.exc import SQLAlchemyError
 
-    try:
-        parsed = make_url(url)
-        dialect = parsed.get_backend_name()
-    except ArgumentError:
-        dialect = "no URL"
-    if dialect not in NOW:
-        raise DatabaseError(
-            f"{URL} names {dialect}: it takes postgresql+psycopg2://user:password@host/database, "
-            "or sqlite:////path/to/file"
-        )
-    options = SQLITE if dialect == "sqlite" else POSTGRESQL
-    engine = create_engine(parsed, poolclass=NullPool, connect_args=options)
-    if dialect == "sqlite":
-        environment.home().mkdir(parents=True, exist_ok=True)
+    parsed = _parsed(url)
+    sqlite = parsed.get_backend_name() == "sqlite"
+    engine = create_engine(
+        parsed, poolclass=NullPool, connect_args=SQLITE if sqlite else POSTGRESQL
+    )
+    if sqlite:
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", lambda one: one.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
+        environment.home().mkdir(parents=True, exist_ok=True)
         _make_tables(engine)
-    except SQLAlchemyError as error:
-        cause = str(getattr(error, "orig", error)).strip()
-        raise DatabaseError(f"the state database {parsed} cannot be used: {cause}") from error
+    except (OSError, SQLAlchemyError) as error:
+        raise DatabaseError(_told(parsed, getattr(error, "orig", error))) from error
     return engine
 
 
-# A process that was stopped within a transaction holds nobody up for longer than this.
-SQLITE = {"timeout": PATIENCE_SECONDS}
-POSTGRESQL = {
-    "connect_timeout": CONNECT_SECONDS,
-    "options": f"-c lock_timeout={PATIENCE_SECONDS}s "
-    f"-c idle_in_transaction_session_timeout={PATIENCE_SECONDS}s",
-}
+def _parsed(url: str) -> "URL":
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+        named = parsed.get_backend_name()
+    except ArgumentError:
+        named = "no URL"
+    if named not in NOW:
+        raise DatabaseError(
+            f"{VARIABLE} names {named}: it takes "
+            "postgresql+psycopg2://user:password@host/database, or sqlite:////path/to/file"
+        )
+    return parsed
+
+
+def _told(url: "URL", cause: Exception) -> str:
+    return f"the state database {url} cannot be used: {' '.join(str(cause).split())}"
 
 
 def _configure_sqlite(connection, _record) -> None:

@@ -13,10 +13,9 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 import numpy as np
-from filelock import FileLock
 
 from models import artifact
-from pipelines import environment, fingerprint
+from pipelines import environment, fingerprint, lease
 from pipelines.plan import Fit
 
 # The artifact folder's place below a child run, and that of the row-wise scores beside it.
@@ -28,6 +27,7 @@ FAILURE = "espalier.failure"
 PRUNED = "espalier.pruned"
 BACKEND = "espalier.backend"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
+STORE_SECONDS = 300  # for another process that makes or upgrades the store
 
 
 class PrunedError(Exception):
@@ -64,7 +64,7 @@ def connect():
 def _client(uri: str):
     from mlflow import MlflowClient
 
-    with _store_lock():
+    with lease.hold("mlflow", STORE_SECONDS):
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
@@ -75,22 +75,22 @@ def experiment(task: str, dataset: str) -> str:
     from mlflow.exceptions import MlflowException
 
     client, name = connect(), f"espalier/{task}/{dataset}"
-    local = os.environ["MLFLOW_TRACKING_URI"].startswith("sqlite:")
-    place = (environment.home() / "mlartifacts" / task / dataset).as_uri() if local else None
+    # A server says where artifacts go; a database would put them below the working folder.
+    served = os.environ["MLFLOW_TRACKING_URI"].startswith("http")
+    place = None if served else (environment.home() / "mlartifacts" / task / dataset).as_uri()
     # Two processes that make one name race, and MLflow's own helper lets the loser's runs go
     # to experiment 0: look, make, and look again.
-    with _store_lock():
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            try:
-                return client.create_experiment(name, artifact_location=place)
-            except MlflowException:
-                found = client.get_experiment_by_name(name)
-                if found is None:
-                    raise
-        if found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        return found.experiment_id
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return client.create_experiment(name, artifact_location=place)
+        except MlflowException:
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return found.experiment_id
 
 
 @contextmanager
@@ -189,20 +189,23 @@ def log_scores(task: str, metric: str, scores: Mapping) -> None:
     mlflow.set_tag("espalier.naive", scores["test"].naive)
 
 
-def records(task: str, dataset: str, dataset_hash: str) -> list[Record]:
-    """The finished fits on this version of the dataset, oldest first."""
+def records(task: str, dataset: str, dataset_hash: str | None = None) -> list[Record]:
+    """The finished fits on this version of the dataset, or on any, oldest first."""
     return [_record(run) for run in runs(task, dataset, dataset_hash, FIT, "FINISHED")]
 
 
-def runs(task: str, dataset: str, dataset_hash: str, kind: str, status: str) -> list:
-    """The MLflow runs of one kind and status on this version of the dataset, oldest first."""
-    client = connect()
+def runs(task: str, dataset: str, dataset_hash: str | None, kind: str, status: str) -> list:
+    """The MLflow runs of one kind and status on this version of the dataset, or on any, oldest
+    first."""
+    client, wanted = connect(), ""
+    if dataset_hash is not None:
+        wanted = f" and tags.`espalier.dataset_hash` = '{dataset_hash}'"
     found, token = [], None
     while True:
         page = client.search_runs(
             [experiment(task, dataset)],
-            filter_string=f"attributes.status = '{status}' and tags.`espalier.kind` = '{kind}' "
-            f"and tags.`espalier.dataset_hash` = '{dataset_hash}'",
+            filter_string=f"attributes.status = '{status}' and tags.`espalier.kind` = '{kind}'"
+            + wanted,
             order_by=["attributes.start_time ASC"],
             max_results=1000,
             page_token=token,
@@ -307,9 +310,3 @@ def _commit() -> dict[str, str]:
     changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
     dirty = str(bool(changed.stdout.strip())).lower()
     return {"mlflow.source.git.commit": head.stdout.strip(), "espalier.git_dirty": dirty}
-
-
-def _store_lock() -> FileLock:
-    folder = environment.home() / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / "mlflow.lock")

@@ -9,9 +9,7 @@ from serving.errors import Problem
 
 MAX_PICTURE_BYTES = 16 << 20  # a telephone's photograph has 3 to 12 MB
 MAX_JSON_BYTES = 4 << 20
-MAX_HELD_BYTES = (
-    256 << 20
-)  # of all bodies that are coming in: slow uploads must not fill the memory
+MAX_HELD_BYTES = 256 << 20  # of all bodies coming in: slow uploads must not fill the memory
 DEADLINE_SECONDS = 15  # from the first byte of a body to its last
 
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp")

@@ -7,6 +7,7 @@ SENTIMENT = {"name": "reviews", "task": "sentiment", "labels": ["negative", "pos
 FORECAST = {
     "name": "waves",
     "task": "forecast",
+    "interval_seconds": 7200,
     "history": 24,
     "horizon": 4,
     "stride": 1,
@@ -44,8 +45,22 @@ def waves(rows: int = 1500) -> dict:
         "value": value,
         "observed": random.random(rows) > 0.02,
         "segment": (np.arange(rows) > 400).astype(np.int64),
+        "time": np.datetime64("2010-09-01", "ns") + np.arange(rows) * np.timedelta64(2, "h"),
     }
     return _parted(split)
+
+
+def dated(splits: dict) -> dict:
+    """The splits of a series with an hour for each row, one after the other, as `prepare` cuts."""
+    begin, told = 0, {}
+    for number, name in enumerate(("train", "validation", "test")):
+        hours = begin + np.arange(len(splits[name]["value"]))
+        begin += len(hours)
+        told[name] = splits[name] | {
+            "time": np.datetime64("2026-01-01", "ns") + hours * np.timedelta64(1, "h"),
+            "segment": splits[name]["segment"] + 10 * number,
+        }
+    return told
 
 
 def _parted(columns: dict[str, np.ndarray]) -> dict:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models import measure, naive
+from models import measure
 from models.errors import WrongData
 from models.examples import Split
 from models.inputs import words_of
@@ -41,11 +41,10 @@ def rival(splits: Mapping[str, Split], facts: Mapping) -> dict[str, measure.Scor
         raise WrongData("No two texts of the train split have a word in common.") from error
     model = LogisticRegression(C=INVERSE_PENALTY, tol=1e-6, max_iter=1000).fit(tfidf, labels)
 
-    def scores(split: Split) -> measure.Scores:
+    def probabilities(split: Split) -> np.ndarray:
         outputs = np.zeros((len(split["label"]), len(facts["labels"])))
         outputs[:, model.classes_] = model.predict_proba(vectorizer.transform(split["text"]))
-        return measure.class_scores(
-            outputs, split["label"], naive.majority(labels), facts["labels"]
-        )
+        return outputs
 
-    return {name: scores(splits[name]) for name in ("validation", "test")}
+    outputs = {name: probabilities(splits[name]) for name in ("validation", "test")}
+    return measure.score_probabilities(outputs, splits, facts)

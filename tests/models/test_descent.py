@@ -49,7 +49,7 @@ def test_every_optimizer_and_every_schedule_learns(optimizer, schedule, splits):
 def test_the_cosine_comes_down_to_nothing():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     parameters = architectures.resolve("image", "ann", {"epochs": 10}, {})
-    descent.compile_model(model, "image", parameters, 100)
+    descent.compile_model(model, parameters, 100, accuracy=True)
     rate = model.optimizer._learning_rate
     assert float(rate(0)) == pytest.approx(parameters["learning_rate"])
     assert float(rate(100)) == pytest.approx(0, abs=1e-9)
@@ -59,7 +59,7 @@ def test_momentum_and_clipping_reach_the_optimizer():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     changes = {"optimizer": "momentum", "clip": 0.5, "weight_decay": 0.01}
     parameters = architectures.resolve("image", "ann", changes, {})
-    descent.compile_model(model, "image", parameters, 100)
+    descent.compile_model(model, parameters, 100, accuracy=True)
     told = model.optimizer.get_config()
     assert (told["momentum"], told["global_clipnorm"], told["weight_decay"]) == (0.9, 0.5, 0.01)
 

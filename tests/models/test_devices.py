@@ -29,7 +29,7 @@ def losses(names):
     keras.utils.set_random_seed(0)
     with devices.data_parallel(16, names) as replicas:
         model = architectures.module("image", "ann").build(8, 8, 1, 2)
-        descent.compile_model(model, "image", parameters, 12, replicas)
+        descent.compile_model(model, parameters, 12, True, replicas)
         return model.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0).history["loss"]
 
 alone, together = losses([]), losses(["cpu:0", "cpu:1"])

@@ -8,6 +8,7 @@ from small_data import FACTS
 from models import architectures, artifact, export, guard, package
 from models import train as training
 from models.errors import ExportMismatch, WrongData
+from models.examples import examples
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +71,7 @@ def test_the_code_is_a_layer_of_its_own(task, written, splits):
     model = keras.saving.load_model(written[task][0] / "autoencoder.keras", safe_mode=True)
     coded = keras.Model(model.input, model.get_layer("code").output)
     known = artifact.read_familiarity(written[task][0])
-    tensor = training.split_examples("test", known.inputs, splits[task]["test"], 1).tensor
+    tensor = examples(known.inputs, splits[task]["test"]).tensor
     codes = coded.predict(tensor[:9], verbose=0)
     assert codes.shape == (9, architectures.defaults(task, architectures.GUARD)["code"])
     assert len(np.unique(codes, axis=0)) > 1

@@ -46,17 +46,27 @@ def test_a_class_that_is_never_predicted_counts_as_zero():
     assert scores.metrics["f1"] == pytest.approx(0.4 / 4)
 
 
+def _series(value):
+    """A split with a value every hour from midnight on."""
+    count = len(value)
+    time = np.datetime64("2026-01-01", "ns") + np.arange(count) * np.timedelta64(1, "h")
+    observed, segment = np.ones(count, bool), np.zeros(count, int)
+    return {"value": value, "observed": observed, "segment": segment, "time": time}
+
+
+HOURLY = {"stride": 1, "season": 24, "interval_seconds": 3600}
+
+
 def test_series_metrics_are_in_the_data_s_own_unit():
     random = np.random.default_rng(0)
     value = np.cumsum(random.normal(0, 10, 300)) + 150
-    split = {"value": value, "observed": np.ones(300, bool), "segment": np.zeros(300, int)}
+    split = _series(value)
     inputs = SeriesInputs.fit(value, 8, 3)
     windows = inputs.windows(split)
     forecast = np.repeat(windows.history[:, -1:], 3, axis=1) + 2
     inputs = inputs.calibrated(inputs.scaled(forecast), windows.target)
-    facts = {"stride": 1, "season": 24}
     scores = measure.score(
-        lambda tensor: inputs.scaled(forecast), inputs, "persistence", split, facts
+        lambda tensor: inputs.scaled(forecast), inputs, "persistence", split, HOURLY
     )
     found = scores.metrics
     assert found["mae"] == pytest.approx(
@@ -72,17 +82,36 @@ def test_series_metrics_are_in_the_data_s_own_unit():
     )
     assert found["coverage_95"] >= 0.95  # measured on the windows it was calibrated on
     assert scores.rows["history"].shape == (6, 8)
-    assert scores.rows["block"] == 11
+    rows = scores.rows
+    assert rows["block"] == 11
+    assert rows["time"][0] == np.datetime64("2026-01-01T08")  # after a history of eight hours
+    assert rows["season"][:17].tolist() == [1] * 4 + [2] * 6 + [3] * 6 + [0]
+    few = np.linspace(0, len(forecast) - 1, 6).astype(int)
+    inside = (rows["lower"] <= rows["target"]) & (rows["target"] <= rows["upper"])
+    assert np.array_equal(inside, rows["error"][few] <= inputs.radius(0.95))
+
+
+def test_rows_know_what_the_floor_hits_and_how_long_a_text_is():
+    labels = np.array([0, 1, 0, 2])
+    scores = _scored(labels, np.eye(4)[labels])
+    assert scores.rows["naive_correct"].tolist() == [True, False, True, False]
+    assert "words" not in scores.rows
+    texts = np.array(["One two.<br />", "It's", "a b c", "..."], object)
+    split = {"text": texts, "label": labels}
+    scored = measure.score_probabilities(
+        {"train": np.eye(4)[labels]}, {"train": split}, {"labels": LABELS}
+    )
+    assert scored["train"].rows["words"].tolist() == [2, 1, 3, 0]
 
 
 def test_windows_further_apart_share_values_with_fewer_neighbours():
     value = np.random.default_rng(0).normal(0, 1, 300)
-    split = {"value": value, "observed": np.ones(300, bool), "segment": np.zeros(300, int)}
+    split = _series(value)
     inputs = SeriesInputs.fit(value, 8, 3)
     windows = inputs.windows(split, stride=4)
     last = inputs.to_tensor(windows.history)[:, -1:].repeat(3, axis=1)
     inputs = inputs.calibrated(last, windows.target)
-    facts = {"stride": 4, "season": 24}
+    facts = HOURLY | {"stride": 4}
     scores = measure.score(lambda tensor: last, inputs, "persistence", split, facts)
     assert scores.rows["block"] == 3  # 11 values, 4 apart
 
@@ -117,6 +146,18 @@ def test_blocks_widen_the_interval_of_windows_that_overlap():
         assert mean == pytest.approx(slow.mean())
         widths.append(high - low)
     assert widths[1] > 2 * widths[0]
+
+
+def test_series_that_move_together_count_as_one():
+    random = np.random.default_rng(0)
+    one = random.exponential(1, 200)[:, None]
+    alone = {"error": one, "naive_error": np.ones_like(one), "block": np.int64(1)}
+    alone["time"] = np.datetime64("2026-01-01", "D") + np.arange(200)
+    thrice = {key: np.concatenate([alone[key]] * 3) for key in ("error", "naive_error", "time")}
+    expected = measure.interval("forecast", [alone])
+    assert measure.interval("forecast", [thrice | {"block": np.int64(1)}]) == pytest.approx(
+        expected
+    )
 
 
 def test_equal_rows_give_an_equal_interval():

@@ -6,8 +6,8 @@ import pytest
 from keras import layers, ops
 from translation import FUSED, ROWS, SERIES, check, model_of, tensor_of
 
-from models import onnx_graph
 from models.errors import NotTranslated
+from models.graph import translate
 
 WORDS, LENGTH = 30, 11
 
@@ -114,4 +114,4 @@ def test_a_decoder_that_attends_computes_the_same(tmp_path):
 )
 def test_attention_that_is_not_known_is_not_guessed(function, said):
     with pytest.raises(NotTranslated, match=said):
-        onnx_graph.build(model_of(SERIES, function))
+        translate.build(model_of(SERIES, function))

@@ -9,12 +9,13 @@ from keras import layers, ops
 from test_model_contract import ALL, SIZES
 from translation import FUSED, ROW, SERIES, check, model_of, tensor_of
 
-from models import architectures, onnx_graph, onnx_recurrent
+from models import architectures
 from models.errors import NotTranslated
+from models.graph import recurrent, translate
 
 
 def test_every_weight_in_the_file_is_read():
-    graph = onnx_graph.build(model_of(SERIES, layers.LSTM(5, return_sequences=True))).graph
+    graph = translate.build(model_of(SERIES, layers.LSTM(5, return_sequences=True))).graph
     read = {name for node in graph.node for name in node.input if name.startswith("weight")}
     assert {one.name for one in graph.initializer} == read
 
@@ -30,7 +31,7 @@ def test_a_model_inside_a_model_and_a_shared_layer_are_written_where_they_are_ca
 
 
 def test_a_model_built_again_gives_the_same_bytes():
-    built = [onnx_graph.build(model_of(SERIES, layers.LSTM(5))) for _ in range(2)]
+    built = [translate.build(model_of(SERIES, layers.LSTM(5))) for _ in range(2)]
     for one in built:
         one.graph.name = "same"
     assert built[0].SerializeToString() == built[1].SerializeToString()
@@ -39,22 +40,22 @@ def test_a_model_built_again_gives_the_same_bytes():
 @pytest.mark.parametrize(("task", "arch"), ALL)
 def test_every_architecture_is_written_directly_also_when_saved(task, arch, tmp_path):
     model = architectures.module(task, arch).build(**SIZES[task])
-    graph = onnx_graph.build(model).graph
+    graph = translate.build(model).graph
     model.save(tmp_path / "model.keras")
-    again = onnx_graph.build(keras.saving.load_model(tmp_path / "model.keras")).graph
+    again = translate.build(keras.saving.load_model(tmp_path / "model.keras")).graph
     assert Counter(node.op_type for node in again.node) == Counter(
         node.op_type for node in graph.node
     )
     kinds = [node.op_type for node in graph.node]
-    recurrent = [one for one in model.layers if type(one).__name__ in onnx_recurrent.LAYERS]
-    assert len([kind for kind in kinds if kind in FUSED]) == len(recurrent)
+    steps = [one for one in model.layers if type(one).__name__ in recurrent.LAYERS]
+    assert len([kind for kind in kinds if kind in FUSED]) == len(steps)
     assert not {"Loop", "Scan", "If"} & set(kinds)
 
 
 def test_an_unknown_layer_goes_another_way_and_agrees(tmp_path):
     model = model_of(ROW, layers.UnitNormalization())
     with pytest.raises(NotTranslated, match="UnitNormalization, which is in no table"):
-        onnx_graph.build(model)
+        translate.build(model)
     check(model, tensor_of(ROW), tmp_path / "model.onnx")
     assert onnx.load(tmp_path / "model.onnx").producer_name == "tf2onnx"
 
@@ -72,7 +73,7 @@ def test_a_mask_is_never_ignored(shape, dtype, maker, tmp_path):
     if dtype == "float32":
         tensor[::3, :-2] = 0
     with pytest.raises(NotTranslated):
-        onnx_graph.build(model)
+        translate.build(model)
     check(model, tensor, tmp_path / "model.onnx")
 
 
@@ -93,4 +94,4 @@ def test_a_mask_is_never_ignored(shape, dtype, maker, tmp_path):
 )  # fmt: skip
 def test_a_setting_that_is_not_known_is_not_guessed(shape, function, said):
     with pytest.raises(NotTranslated, match=said):
-        onnx_graph.build(model_of(shape, function))
+        translate.build(model_of(shape, function))

@@ -6,9 +6,9 @@ import pytest
 from keras import layers
 from translation import PICTURE, ROW, SERIES, check, model_of, tensor_of
 
-from models import onnx_activations, onnx_graph, onnx_recurrent
+from models.graph import activations, recurrent, translate
 
-ACTIVATIONS = onnx_activations.OPERATORS | onnx_activations.COMPOSED
+ACTIVATIONS = activations.OPERATORS | activations.COMPOSED
 
 
 def _two(x):
@@ -83,10 +83,7 @@ LAYERS = [
     (PICTURE, layers.RandomZoom(0.2)),
     (SERIES, layers.SpatialDropout1D(0.2)),
     (PICTURE, layers.SpatialDropout2D(0.2)),
-    *(
-        (ROW, layers.Activation(name))
-        for name in (onnx_activations.OPERATORS | onnx_activations.COMPOSED)
-    ),
+    *((ROW, layers.Activation(name)) for name in ACTIVATIONS),
 ]
 MERGED = [
     (SERIES, layers.Concatenate(axis=1)),
@@ -107,14 +104,14 @@ def _named(cases: list[tuple]):
 @_named(LAYERS)
 def test_a_layer_computes_the_same(shape, layer, tmp_path):
     model = model_of(shape, layer)
-    onnx_graph.build(model)  # on its own, without tf2onnx
+    translate.build(model)  # on its own, without tf2onnx
     check(model, tensor_of(shape), tmp_path / "model.onnx")
 
 
 @_named(MERGED)
 def test_tensors_are_merged_the_same(shape, layer, tmp_path):
     model = model_of(shape, lambda x: layer(_two(x)))
-    onnx_graph.build(model)
+    translate.build(model)
     check(model, tensor_of(shape), tmp_path / "model.onnx")
 
 
@@ -133,8 +130,8 @@ def test_words_are_counted_the_same(mode, tmp_path):
 
 def test_every_layer_in_the_tables_is_tried():
     tried = {type(layer).__name__ for _, layer in LAYERS + MERGED}
-    elsewhere = set(onnx_recurrent.LAYERS) | {"CategoryEncoding", "Embedding", "MultiHeadAttention"}
-    assert tried | elsewhere == set(onnx_graph.LAYERS)
+    elsewhere = set(recurrent.LAYERS) | {"CategoryEncoding", "Embedding", "MultiHeadAttention"}
+    assert tried | elsewhere == set(translate.LAYERS)
 
 
 def _normalized(layer):

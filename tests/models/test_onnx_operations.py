@@ -6,8 +6,8 @@ import pytest
 from keras import ops
 from translation import SERIES, check, model_of, tensor_of
 
-from models import onnx_graph
 from models.errors import NotTranslated
+from models.graph import translate
 
 # At least one use of every operation in the table.
 OPERATIONS = {
@@ -80,7 +80,7 @@ OPERATIONS = {
 def test_an_operation_computes_the_same(name, tmp_path):
     model = model_of(SERIES, OPERATIONS[name])
     assert name in {type(one).__name__ for one in model.operations}
-    onnx_graph.build(model)
+    translate.build(model)
     check(model, tensor_of(SERIES), tmp_path / "model.onnx")
 
 
@@ -103,12 +103,12 @@ USES = {
 @pytest.mark.parametrize("name", list(USES))
 def test_another_use_of_an_operation_computes_the_same(name, tmp_path):
     model = model_of(SERIES, USES[name])
-    onnx_graph.build(model)
+    translate.build(model)
     check(model, tensor_of(SERIES), tmp_path / "model.onnx")
 
 
 def test_every_operation_in_the_tables_is_tried():
-    assert set(OPERATIONS) == set(onnx_graph.OPERATIONS)
+    assert set(OPERATIONS) == set(translate.OPERATIONS)
 
 
 @pytest.mark.parametrize(
@@ -125,4 +125,4 @@ def test_every_operation_in_the_tables_is_tried():
 )
 def test_a_setting_that_is_not_known_is_not_guessed(function, said):
     with pytest.raises(NotTranslated, match=said):
-        onnx_graph.build(model_of(SERIES, function))
+        translate.build(model_of(SERIES, function))

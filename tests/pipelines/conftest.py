@@ -29,5 +29,5 @@ def database(request, home, monkeypatch):
     """An empty home, and an empty state database of each kind; its kind."""
     if request.param == "postgresql":
         server = request.getfixturevalue("postgresql")
-        monkeypatch.setenv(state.URL, postgres.empty_database(server))
+        monkeypatch.setenv(state.VARIABLE, postgres.empty_database(server))
     return request.param

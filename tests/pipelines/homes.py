@@ -20,7 +20,7 @@ def living_in(folder: Path, patch: pytest.MonkeyPatch, empty_store: Path) -> Ite
     empty_store: an MLflow database to begin with.
     """
     before = dict(os.environ)
-    for name in (*TOOLS, state.URL):
+    for name in (*TOOLS, state.VARIABLE):
         patch.delenv(name, raising=False)
     folder.mkdir()
     shutil.copy(empty_store, folder / "mlflow.db")

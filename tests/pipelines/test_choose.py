@@ -1,4 +1,3 @@
-import pytest
 from recorded import HASH
 
 from pipelines import choose
@@ -29,24 +28,3 @@ def test_equals_are_ranked_alike_in_whatever_order_they_come():
     records = [_record(arch, validation_accuracy=0.9) for arch in ("cnn", "ann", "lstm")]
     for turned in (records, records[::-1]):
         assert [r.arch for r in choose.ranked("image", turned)] == ["ann", "cnn", "lstm"]
-
-
-@pytest.mark.parametrize(
-    ("task", "candidate", "floor", "champion", "promote"),
-    [
-        ("image", 0.9, 0.1, None, True),
-        ("image", 0.1, 0.1, None, False),
-        ("image", 0.9, 0.1, 0.8, True),
-        ("image", 0.8, 0.1, 0.8, False),
-        ("image", 0.7, 0.1, 0.8, False),
-        ("image", 0.2, 0.3, 0.1, False),
-        ("forecast", 0.8, 1.0, None, True),
-        ("forecast", 1.0, 1.0, None, False),
-        ("forecast", 0.8, 1.0, 0.9, True),
-        ("forecast", 0.9, 1.0, 0.8, False),
-    ],
-)
-def test_the_gate(task, candidate, floor, champion, promote):
-    decision = choose.decide(task, candidate, floor, champion)
-    assert decision.promote is promote
-    assert f"{candidate:.4f}" in decision.reason

@@ -30,3 +30,9 @@ def test_what_is_wrong_is_named_with_its_remedy(home, monkeypatch):
     for what, (variable, _) in wrong.items():
         assert variable in mended[what]
     assert "espalier run" in mended["champions"]
+
+
+def test_the_state_database_is_named_also_when_it_is_away(home, monkeypatch):
+    assert doctor._database().state == f"sqlite:///{home / 'espalier.db'}"
+    monkeypatch.setenv("ESPALIER_DATABASE_URL", "postgresql+psycopg2://127.0.0.1:9/none")
+    assert "ESPALIER_DATABASE_URL" in doctor._database().mend

@@ -1,5 +1,5 @@
 import pytest
-from recorded import HASH, finished, fit
+from recorded import finished, fit
 
 from pipelines import publish, registry, tracking
 
@@ -13,9 +13,10 @@ def test_there_is_no_champion_at_first(home):
     assert registry.champion("image", "digits") is None
 
 
-def test_a_version_is_pending_until_it_is_crowned(candidate):
+def test_a_version_is_pending_until_it_is_ready_and_no_champion_until_it_is_crowned(candidate):
     version = registry.register("image", "digits", candidate)
     assert version.state == "pending"
+    registry.ready(version)
     assert registry.champion("image", "digits") is None
     registry.crown(version)
     champion = registry.champion("image", "digits")
@@ -29,26 +30,20 @@ def test_registering_again_goes_on_with_the_same_version(candidate):
     assert len(registry.versions("image", "digits")) == 1
 
 
-def test_a_pending_version_of_another_fit_is_what_a_kill_left(candidate, tmp_path):
-    registry.register("image", "digits", candidate)
-    other = finished(fit("ann"), tmp_path / "other")
-    registry.register("image", "digits", other)
-    assert [v.arch for v in registry.versions("image", "digits")] == ["ann"]
+def test_the_challenger_is_who_last_tried_and_no_champion(candidate):
+    version = registry.register("image", "digits", candidate)
+    registry.challenge(version)
+    client = tracking.connect()
+    named = client.get_model_version_by_alias(version.name, registry.CHALLENGER)
+    assert str(named.version) == version.version
+    registry.crown(version)
+    assert registry.CHALLENGER not in client.get_registered_model(version.name).aliases
 
 
 def test_a_refused_version_stays_on_record_with_its_reason(candidate):
     registry.refuse(registry.register("image", "digits", candidate), "too weak")
     (version,) = registry.versions("image", "digits")
     assert (version.state, version.reason) == ("refused", "too weak")
-
-
-def test_the_score_on_other_data_is_unknown_until_it_is_kept(candidate):
-    version = registry.register("image", "digits", candidate)
-    assert registry.score_on(version, HASH) == candidate.metrics["test_accuracy"]
-    other = "f" * 32 + ".dir"
-    assert registry.score_on(version, other) is None
-    registry.keep_score(version, other, 0.875)
-    assert registry.score_on(version, other) == 0.875
 
 
 def test_a_fit_with_a_damaged_artifact_is_to_be_done_again(candidate):

@@ -25,6 +25,7 @@ class Fitting:
         self.done = []
         self.interrupt_at = None
         self.fail_at = None
+        self.on_test = lambda far: 1 - far
 
     def fit(self, planned, folder, parent, watch) -> str:
         number = len(self.done)
@@ -39,7 +40,8 @@ class Fitting:
             for epoch in (1, 2, 3):
                 watch(epoch, {"val_loss": far / epoch})
 
-        place, scores = self.folder / str(number), {"validation_accuracy": 1 - far}
+        place = self.folder / f"{planned.dataset_hash[:4]} {number}"
+        scores = {"validation_accuracy": 1 - far, "test_accuracy": self.on_test(far)}
         return finished(planned, place, parent, epochs, **scores).run_id
 
 
@@ -158,3 +160,13 @@ def test_without_optuna_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingExtraError, match="the extra `search`"):
         searched(3)
+
+
+def test_other_test_scores_lead_a_search_nowhere_else(fits, monkeypatch):
+    """On another version of the data the same search, and the worst point is best on test."""
+    first = searched(8)
+    monkeypatch.setattr(data, "version", lambda _: "f" * 32 + ".dir")
+    fits.done, before, fits.on_test = [], fits.done, lambda far: far
+    second = searched(8)
+    assert [one.parameters for one in fits.done] == [one.parameters for one in before]
+    assert second["search"]["best"] == first["search"]["best"]

@@ -72,6 +72,7 @@ def lived(place) -> dict:
     made = [registry.register("image", "digits", record) for record in fits[:1]]
     with lease.hold("image") as held:
         decide(held, "promotion", None, made[0], ("naive", True, "better, p < 0.0001"))
+        registry.ready(made[0])
         registry.crown(made[0])
         for record in fits[1:]:
             made.append(registry.register("image", "digits", record))
@@ -246,7 +247,7 @@ def tampered(world, tmp_path, monkeypatch):
     copy = tmp_path / "tampered.db"
     with closing(sqlite3.connect(world.home / "espalier.db")) as ours:
         ours.execute("VACUUM INTO ?", [str(copy)])
-    monkeypatch.setenv(state.URL, f"sqlite:///{copy}")
+    monkeypatch.setenv(state.VARIABLE, f"sqlite:///{copy}")
 
     def run(*statements: str) -> None:
         with closing(sqlite3.connect(copy)) as theirs, theirs:
@@ -323,6 +324,6 @@ def test_the_command_ends_with_one_where_the_chain_is_broken(tampered, world, tm
     done = asked(known_by("cnn", 0), "--json")
     assert (done.returncode, json.loads(done.stdout)["kind"]) == (0, "fingerprint"), done.stderr
     tampered("DELETE FROM ledger WHERE position = 4")
-    done = asked(**{state.URL: f"sqlite:///{tmp_path / 'tampered.db'}"})
+    done = asked(**{state.VARIABLE: f"sqlite:///{tmp_path / 'tampered.db'}"})
     assert done.returncode == 1, done.stderr
     assert "THE LEDGER OF" in done.stdout

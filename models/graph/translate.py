@@ -1,9 +1,9 @@
 """From a Keras model's own graph to ONNX, node by node, on any backend and without TensorFlow.
 
-A layer is written by the function of its name in the file of its kind (`onnx_layers` and those
-beside it), an operation of `keras.ops` by that in `onnx_operations` or `onnx_shapes`: a new one
-needs one function and one line in the table below it. Names are counted, not taken from the model:
-a seed gives the same bytes every time.
+A layer is written by the function of its name in the file of its kind (`layers.py` and those beside
+it), an operation of `keras.ops` by that in `operations.py` or `shapes.py`: a new one needs one
+function and one line in the table below it. Names are counted, not taken from the model: a seed
+gives the same bytes every time.
 """
 
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models import (
-    onnx_activations,
-    onnx_affine,
-    onnx_attention,
-    onnx_convolutions,
-    onnx_layers,
-    onnx_operations,
-    onnx_recurrent,
-    onnx_shapes,
-)
 from models.errors import NotTranslated
+from models.graph import (
+    activations,
+    affine,
+    attention,
+    convolutions,
+    layers,
+    operations,
+    recurrent,
+    shapes,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 OPSET = 18
 IR_VERSION = 8  # of the file format: the one that came with this opset
 LAYERS = (
-    onnx_activations.LAYERS
-    | onnx_affine.LAYERS
-    | onnx_attention.LAYERS
-    | onnx_convolutions.LAYERS
-    | onnx_layers.LAYERS
-    | onnx_recurrent.LAYERS
+    activations.LAYERS
+    | affine.LAYERS
+    | attention.LAYERS
+    | convolutions.LAYERS
+    | layers.LAYERS
+    | recurrent.LAYERS
 )
-OPERATIONS = onnx_operations.OPERATIONS | onnx_shapes.OPERATIONS
+OPERATIONS = operations.OPERATIONS | shapes.OPERATIONS
 
 
 class Graph:

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 
 from models.errors import NotTranslated
-from models.onnx_activations import activated
-from models.onnx_channels import pointwise
+from models.graph.activations import activated
+from models.graph.channels import pointwise
 
 
 def affine(

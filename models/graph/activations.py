@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from models.errors import NotTranslated
-from models.onnx_channels import pointwise
+from models.graph.channels import pointwise
 
 # The ONNX operator of an activation, with Keras' settings of it.
 OPERATORS = {

@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 
 from models.errors import NotTranslated
-from models.onnx_activations import gelu as exact_gelu
-from models.onnx_activations import silu as composed_silu
+from models.graph.activations import gelu as exact_gelu
+from models.graph.activations import silu as composed_silu
 
 
 def unary(kind: str, graph, operation, x):

@@ -1,5 +1,5 @@
 """How the operations of `keras.ops` that pick, join and turn are written in ONNX; those on values
-are in `onnx_operations`."""
+are in `operations.py`."""
 
 import numpy as np
 

@@ -11,12 +11,18 @@ from pipelines.plan import Fit
 HASH = "0123456789abcdef0123456789abcdef.dir"
 
 
-def fit(arch: str = "cnn", seed: int = 0, dataset_hash: str = HASH, **changes) -> Fit:
-    """A planned fit of the image task on digits."""
+def fit(
+    arch: str = "cnn",
+    seed: int = 0,
+    dataset_hash: str = HASH,
+    dataset: str = "digits",
+    **changes,
+) -> Fit:
+    """A planned fit of the image task."""
     parameters = {"epochs": 1} | changes
     return Fit(
         task="image",
-        dataset="digits",
+        dataset=dataset,
         dataset_hash=dataset_hash,
         arch=arch,
         seed=seed,
@@ -31,17 +37,20 @@ def finished(
     folder: Path,
     parent: str | None = None,
     epochs: Callable[[], None] = lambda: None,
+    inputs=None,
     **scores: float,
 ) -> tracking.Record:
     """Record the fit as done, with an artifact of a few bytes and the given scores.
 
-    epochs: called while the run is active; what it raises ends the run.
+    epochs: called while the run is active; what it raises ends the run. inputs: the artifact's.
     """
     import mlflow
 
     folder.mkdir(parents=True)
     for name in sorted(artifact.REQUIRED):
         (folder / name).write_text(f"{name} of {planned.fingerprint}")
+    if inputs is not None:
+        artifact.write_inputs(folder, inputs)
     metrics = {
         "validation_accuracy": 0.9,
         "test_accuracy": 0.9,

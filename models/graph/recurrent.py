@@ -7,9 +7,9 @@ the last as (direction, sequence, unit).
 
 import numpy as np
 
-from models import onnx_steps as steps
 from models.errors import NotTranslated
-from models.onnx_activations import OPERATORS, name_of
+from models.graph import steps
+from models.graph.activations import OPERATORS, name_of
 
 # The ONNX operator, and Keras' gates in the order of ONNX: LSTM i, f, c, o → i, o, f, c.
 KINDS = {"SimpleRNN": ("RNN", [0]), "GRU": ("GRU", [0, 1, 2]), "LSTM": ("LSTM", [0, 3, 1, 2])}

@@ -5,11 +5,10 @@ ONNX wants channels first and kernels as (channel given, channel read, space …
 
 import numpy as np
 
-from models import onnx_channels as channels
-from models import onnx_steps as steps
 from models.errors import NotTranslated
-from models.onnx_activations import activated
-from models.onnx_affine import affine
+from models.graph import channels, steps
+from models.graph.activations import activated
+from models.graph.affine import affine
 
 
 def convolution(graph, layer, x):

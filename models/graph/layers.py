@@ -9,8 +9,8 @@ from functools import partial, reduce
 
 import numpy as np
 
-from models import onnx_channels as channels
 from models.errors import NotTranslated
+from models.graph import channels
 
 
 def unchanged(graph, layer, x):

@@ -1,0 +1,125 @@
+"""Test scores of models that never were, alike or apart by a known amount.
+
+What they have in common with real ones was measured on the fits of mnist_5k, imdb and glucose: how
+often two models miss the same row, and how the difference of two forecasts' losses goes on from one
+window to the next (0.6, 0.2 and 0.0 related at 1, 3 and 6 windows' distance, of horizons of 12).
+"""
+
+import numpy as np
+
+Rows = dict[str, np.ndarray]
+Sides = tuple[list[Rows], list[Rows]]
+
+LABELS = [str(digit) for digit in range(10)]
+ALIKE = 0.85  # how far models agree on what is hard: the correlation behind their misses
+SEEDS_APART = 0.003  # the standard deviation of accuracy over seeds
+SEEDS_SCALE = 0.01  # and of a forecast's errors, as a share of them
+
+OWN = 0.35  # a forecast's own misjudgement, in standard deviations of one step
+CALM = 0.99  # how a series' agitation goes on from step to step
+RELATIVE = 0.775  # what MAE relative to the naive one comes to with these
+
+
+def classifiers(random, rows: int, scores: tuple[float, float], seeds: int = 1) -> Sides:
+    """Two classifiers of ten classes.
+
+    scores: the accuracy of each, that of all requests there could be.
+    seeds: of each side; where there are several their accuracies differ.
+    """
+    from scipy.stats import norm
+
+    label, hard = random.integers(0, 10, rows), random.standard_normal(rows)
+
+    def scored(accuracy: float) -> Rows:
+        if seeds > 1:
+            accuracy += SEEDS_APART * random.standard_normal()
+        own = random.standard_normal(rows)
+        missed = np.sqrt(ALIKE) * hard + np.sqrt(1 - ALIKE) * own > norm.ppf(accuracy)
+        return {"label": label, "correct": ~missed, "naive_correct": label == 0}
+
+    ours, theirs = ([scored(accuracy) for _ in range(seeds)] for accuracy in scores)
+    return ours, theirs
+
+
+def forecasters(
+    random,
+    windows: int,
+    horizon: int,
+    block: int,
+    scores: tuple[float, float],
+    seeds: int = 1,
+    persistence: float = 0.7,
+) -> Sides:
+    """Two forecasts of a random walk with calm and agitated times, from every step on.
+
+    scores: the MAE of each relative to the naive forecast, which misses a passing trend.
+    persistence: how a misjudgement goes on from one window to the next.
+    """
+    unknowable = _ahead(_shocks(random, windows + horizon), windows, horizon)
+    naive = np.abs(unknowable + _wrong(random, windows, horizon, 1.0, 0.9))
+
+    def scored(share: float) -> Rows:
+        if seeds > 1:
+            share *= 1 + SEEDS_SCALE * random.standard_normal()
+        error = np.abs(unknowable + _wrong(random, windows, horizon, OWN, persistence))
+        return _rows(error * share / RELATIVE, naive, _every_half_hour(windows), block)
+
+    ours, theirs = ([scored(share) for _ in range(seeds)] for share in scores)
+    return ours, theirs
+
+
+def panel(random, series: int, windows: int, horizon: int, block: int, relative: float) -> Rows:
+    """One forecast of several series that go up and down together, as five stocks do.
+
+    relative: its MAE relative to a naive forecast that misjudges the future as it does.
+    """
+    common = _shocks(random, windows + horizon)
+    errors, naive = [], []
+    for _ in range(series):
+        own = _shocks(random, windows + horizon)
+        unknowable = _ahead((common + own) / np.sqrt(2), windows, horizon)
+        for kept in (errors, naive):
+            kept.append(np.abs(unknowable + _wrong(random, windows, horizon, OWN, 0.7)))
+    time = np.tile(_every_half_hour(windows), series)
+    return _rows(relative * np.concatenate(errors), np.concatenate(naive), time, block)
+
+
+def _rows(error: np.ndarray, naive: np.ndarray, time: np.ndarray, block: int) -> Rows:
+    hour = (time - time.astype("datetime64[D]")) // np.timedelta64(1, "h")
+    return {
+        "error": error,
+        "naive_error": naive,
+        "time": time,
+        "season": hour // 6,
+        "block": np.int64(block),
+    }
+
+
+def _every_half_hour(windows: int) -> np.ndarray:
+    return np.datetime64("2026-01-01", "ns") + np.arange(windows) * np.timedelta64(30, "m")
+
+
+def _shocks(random, steps: int) -> np.ndarray:
+    """What is new at each step, (step,), larger in agitated times."""
+    return random.standard_normal(steps) * np.exp(0.4 * _slow(random, steps, CALM))
+
+
+def _ahead(shocks: np.ndarray, windows: int, horizon: int) -> np.ndarray:
+    """What comes on top of the last value known, (window, step); of windows that overlap."""
+    level = np.concatenate([[0], np.cumsum(shocks)])
+    start = np.arange(windows)[:, None]
+    return level[start + np.arange(1, horizon + 1)] - level[start]
+
+
+def _wrong(random, windows: int, horizon: int, size: float, persistence: float) -> np.ndarray:
+    """A misjudgement (window, step) that grows with the horizon as the unknown does."""
+    return size * _slow(random, windows, persistence)[:, None] * np.sqrt(np.arange(1, horizon + 1))
+
+
+def _slow(random, steps: int, persistence: float) -> np.ndarray:
+    """A first-order autoregression of variance 1, (step,)."""
+    from scipy.signal import lfilter
+
+    new = random.standard_normal(steps) * np.sqrt(1 - persistence**2)
+    new[0] /= np.sqrt(1 - persistence**2)
+    return lfilter([1], [1, -persistence], new)

@@ -1,0 +1,58 @@
+"""What a finished fit scored on the test split, row by row: as recorded, or measured once more.
+
+A model is scored on a version of the test split once, and the rows are kept with its run: those of
+its own version by the fit itself, those of a later one below `scores/<dataset_hash>/`.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from models import artifact
+from pipelines import dataset as data
+from pipelines import tracking
+
+RESCORED = "espalier.rescored."  # tag of a run, with the version of the data at its end: when
+
+
+def on_test(task: str, dataset: str, dataset_hash: str, fitted, keep: bool = True) -> Mapping:
+    """The rows (`models.measure.Scores`) of a record or version on the present test split.
+
+    keep: record them with the run where they had to be measured now.
+    Raises ModelError where the model answers with other labels or another horizon than the data.
+    """
+    from models import measure
+
+    if RESCORED + dataset_hash in tracking.connect().get_run(fitted.run_id).data.tags:
+        return tracking.rows(fitted.run_id, f"{dataset_hash}/test")
+    if fitted.dataset_hash == dataset_hash:
+        rows = tracking.rows(fitted.run_id, "test")
+        if measure.ROWS[task] <= rows.keys():  # a champion of older code has fewer
+            return rows
+    rows = _measured(dataset, fitted)
+    if keep:
+        _keep(fitted.run_id, dataset_hash, rows)
+    return rows
+
+
+def _measured(dataset: str, fitted) -> Mapping:
+    from data import prepared
+    from models import measure
+
+    folder = tracking.artifact_folder(fitted.run_id)
+    artifact.check(folder, fitted.manifest_sha256)
+    read = prepared.read(data.folder(dataset))
+    return measure.evaluate_artifact(folder, read.splits, read.facts).rows
+
+
+def _keep(run_id: str, dataset_hash: str, rows: Mapping) -> None:
+    client = tracking.connect()
+    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
+        file = Path(scratch) / "test.npz"
+        np.savez_compressed(file, **rows)
+        client.log_artifact(run_id, str(file), f"{tracking.SCORES}/{dataset_hash}")
+    # The tag comes last: it says that the rows are there.
+    client.set_tag(run_id, RESCORED + dataset_hash, datetime.now(UTC).isoformat())

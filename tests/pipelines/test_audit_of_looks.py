@@ -1,0 +1,181 @@
+"""Who looked at a test split and with what inputs, told from a real store, ledger and artifacts."""
+
+from dataclasses import replace
+
+import pytest
+from recorded import HASH, finished, fit
+from small_data import FACTS, dated, digits, waves
+
+from data import stored, versions
+from models.examples import fit_inputs
+from models.inputs import ImageInputs, SeriesInputs
+from pipelines import dataset as data
+from pipelines import lease, ledger, registry, tracking
+from pipelines.settings import UsageError
+from pipelines.verdict import audit, looks
+
+ASKED = ("image", "digits", HASH)
+OLDER = "f" * 32 + ".dir"
+PICTURES = ImageInputs(8, 8, 1, tuple(FACTS["image"]["labels"]))
+
+
+def decide(action: str, dataset_hash: str = HASH) -> None:
+    with lease.hold("image") as held:
+        ledger.append(
+            held,
+            registry.model_name("image", "digits"),
+            action,
+            from_version=None,
+            to_version="1",
+            run_id="run",
+            fingerprint="f" * 64,
+            dataset_hash=dataset_hash,
+            evidence=[],
+            reason=None,
+        )
+
+
+def score(kind: str) -> None:
+    import mlflow
+
+    tags = {"espalier.kind": kind, "espalier.dataset_hash": HASH}
+    with tracking.active("image", "digits", kind, tags, None):
+        mlflow.log_metric("test_accuracy", 0.1)
+
+
+def found(name: str):
+    asked = *ASKED, digits(), FACTS["image"]
+    [finding] = [one for one in looks.findings(*asked) if one.name == name]
+    return finding
+
+
+def test_every_look_at_the_split_is_counted_and_no_other(home, tmp_path):
+    finished(fit("cnn"), tmp_path / "full")
+    finished(fit("ann", dataset_hash=OLDER), tmp_path / "other data")
+    finished(replace(fit("ann"), look=True), tmp_path / "look")
+    for kind in (tracking.BASELINE, tracking.RIVAL, tracking.GUARD):
+        score(kind)
+    for action in ("promotion", "refusal", "force", "rollback"):
+        decide(action)
+    decide("refusal", OLDER)
+    assert looks.looks(*ASKED) == {
+        "full fits": 1,
+        "first looks": 1,
+        "baselines": 1,
+        "rivals": 1,
+        "champions of older data": 0,
+        "decisions of the gate": 3,
+    }
+
+
+def test_a_champion_that_is_scored_on_newer_data_has_looked_once(home, tmp_path):
+    old = finished(fit("cnn", dataset_hash=OLDER), tmp_path / "old")
+    version = registry.register("image", "digits", old)
+    assert looks.looks(*ASKED)["champions of older data"] == 0
+    registry.keep_score(version, HASH, 0.9)
+    assert looks.looks(*ASKED)["champions of older data"] == 1
+
+
+def test_a_fit_that_failed_before_it_was_scored_has_not_looked(home, tmp_path):
+    def fails() -> None:
+        raise RuntimeError("the loss became nan")
+
+    with pytest.raises(RuntimeError):
+        finished(fit("cnn"), tmp_path / "failed", epochs=fails)
+    assert looks.looks(*ASKED)["full fits"] == 0
+
+
+def test_a_split_is_used_up_by_many_decisions(home, tmp_path, monkeypatch):
+    finished(fit("cnn", size=8), tmp_path / "full", inputs=PICTURES)
+    for count, ok in ((1, True), (24, True), (25, False), (60, False)):
+        monkeypatch.setattr(looks, "looks", lambda *_, n=count: {"decisions of the gate": n})
+        finding = found("looks at the test split")
+        assert finding.ok is ok, count
+    # The best of 60 looks 2.32 standard errors better, of 0.01 / 1.96 each.
+    assert "the best of 60 equal candidates looks better by 0.0118" in finding.found
+
+
+def test_a_candidate_that_was_scored_again_is_shown(home, tmp_path):
+    for number, arch in enumerate(("cnn", "cnn", "ann")):
+        finished(fit(arch, size=8), tmp_path / str(number), inputs=PICTURES)
+    finding = found("scored once")
+    assert not finding.ok
+    assert finding.examples == [{"fingerprint": fit("cnn", size=8).fingerprint, "times": 2}]
+    assert finding.facts == {"candidates": 2, "again": 1}
+
+
+@pytest.fixture
+def splits() -> dict:
+    return waves()
+
+
+def fitted_with(inputs, folder, share: float = 1.0) -> None:
+    facts = FACTS["forecast"]
+    planned = replace(fit("gru", share=share), task="forecast", dataset=facts["name"])
+    scores = {"test_relative_mae": 0.8, "validation_relative_mae": 0.8}
+    finished(planned, folder, inputs=inputs, **scores)
+
+
+def judged(splits):
+    facts = FACTS["forecast"]
+    asked = "forecast", facts["name"], HASH
+    return looks.findings(*asked, splits, facts)[-1]
+
+
+def test_a_scaler_of_the_training_rows_passes(home, tmp_path, splits):
+    for share in (1.0, 0.5):
+        values = splits["train"]["value"]
+        used = values[len(values) - round(share * len(values)) :]
+        inputs = SeriesInputs.fit(used, FACTS["forecast"]["history"], FACTS["forecast"]["horizon"])
+        fitted_with(inputs, tmp_path / str(share), share)
+    assert judged(splits).ok
+    assert judged(splits).facts == {"fits": 2, "other": 0, "unread": 0}
+
+
+@pytest.mark.parametrize("peeked", ["validation", "test"])
+def test_a_scaler_that_saw_a_later_split_is_found(home, tmp_path, splits, peeked):
+    both = {"value": [*splits["train"]["value"], *splits[peeked]["value"]]}
+    fitted_with(fit_inputs(both, FACTS["forecast"], {}), tmp_path / "peeked")
+    finding = judged(splits)
+    assert not finding.ok
+    assert finding.found == "1 were not fitted on it alone"
+    assert finding.examples[0]["arch"] == "gru"
+
+
+def test_an_artifact_that_is_damaged_is_told_and_not_read(home, tmp_path, splits):
+    fitted_with(fit_inputs(splits["train"], FACTS["forecast"], {}), tmp_path / "whole")
+    [record] = tracking.records("forecast", FACTS["forecast"]["name"], HASH)
+    (tracking.artifact_folder(record.run_id) / "inputs.json").write_text("{}")
+    assert judged(splits).found == "each was fitted on it alone; 1 cannot be read"
+
+
+def test_the_present_version_is_audited_in_whole(home, tmp_path, monkeypatch, splits, capsys):
+    splits = dated(splits)
+    rows = {name: len(split["value"]) for name, split in splits.items()}
+    place = tmp_path / "prepared"
+    place.mkdir()
+    stored.write(place, stored.Dataset(FACTS["forecast"] | {"rows": rows}, splits))
+    monkeypatch.setattr(versions, "dataset_hash", lambda _: HASH)
+    monkeypatch.setattr(data, "folder", lambda _: place)
+    audited = audit.present("forecast", "waves")
+    assert audited["ok"]
+    assert [one["name"] for one in audited["findings"]] == [
+        "equal windows",
+        "order in time",
+        "windows over a cut",
+        "looks at the test split",
+        "scored once",
+        "inputs from train",
+    ]
+    splits["test"]["time"] = splits["train"]["time"][: len(splits["test"]["time"])]
+    stored.write(place, stored.Dataset(FACTS["forecast"] | {"rows": rows}, splits))
+    audit.show(audit.present("forecast", "waves"))
+    shown = capsys.readouterr().out
+    assert "look at it order in time" in shown
+    assert "order in time: Cut all series at the same instants" in shown
+
+
+def test_a_dataset_without_a_version_cannot_be_audited(monkeypatch):
+    monkeypatch.setattr(versions, "dataset_hash", lambda _: None)
+    with pytest.raises(UsageError, match="espalier run --dataset digits"):
+        audit.present("image", "digits")

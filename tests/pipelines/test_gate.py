@@ -1,0 +1,130 @@
+"""The gate's checks from numbers alone: each passes what it should and stops what it should."""
+
+import numpy as np
+import pytest
+from candidates import RULES, hits, rows_of
+
+from pipelines.verdict import gate
+from pipelines.verdict.gate import Scored, Served
+
+LABELS = list("0123456789")
+
+
+def scored(correct: np.ndarray, latency_ms: float = 0.1, size_mb: float = 2.0) -> Scored:
+    return Scored("cnn", rows_of(correct), latency_ms, size_mb)
+
+
+def quality(ours: Scored, theirs: Scored | None = None) -> dict[str, gate.Check]:
+    return {check.name: check for check in gate.quality("image", RULES, ours, theirs, LABELS)}
+
+
+def flipped(correct: np.ndarray, rows: slice, value: bool) -> np.ndarray:
+    """The hits with those of `rows` set."""
+    changed = correct.copy()
+    changed[rows] = value
+    return changed
+
+
+GOOD = hits(0.9)
+
+
+def test_the_first_candidate_needs_the_floor_and_the_naive_baseline():
+    assert {name: check.passed for name, check in quality(scored(GOOD)).items()} == {
+        "floor": True,
+        "naive": True,
+    }
+
+
+def test_below_the_floor_nothing_serves():
+    checks = quality(scored(hits(0.4)))
+    assert not checks["floor"].passed
+    assert "0.4000" in checks["floor"].evidence
+    assert "0.5" in checks["floor"].evidence
+
+
+def test_what_chance_would_do_does_not_beat_the_naive_baseline():
+    checks = quality(scored(hits(0.1)))
+    assert not checks["naive"].passed
+
+
+def test_a_significant_gain_beats_the_champion():
+    better = flipped(GOOD, slice(0, 300), True)
+    check = quality(scored(better), scored(GOOD))["champion"]
+    assert check.passed
+    assert check.facts["p"] < RULES.alpha
+    assert check.facts["difference"] == pytest.approx(better.mean() - GOOD.mean())
+
+
+def test_an_equal_model_does_not_replace_the_champion():
+    other = hits(0.9, seed=1)
+    check = quality(scored(other), scored(GOOD))["champion"]
+    assert not check.passed
+    assert "cannot be told from cnn" in check.evidence
+
+
+def test_as_good_but_cheaper_is_good_enough():
+    cheap = quality(scored(GOOD, latency_ms=0.05), scored(GOOD))
+    assert cheap["champion"].passed
+    assert "cheaper" in cheap["champion"].evidence
+
+
+@pytest.mark.parametrize(
+    ("latency_ms", "size_mb", "cheaper"),
+    [
+        (0.08, 2.0, True),
+        (0.1, 1.6, True),
+        (0.081, 2.0, False),
+        (0.05, 2.4, False),
+        (0.1, 2.0, False),
+    ],
+)
+def test_cheaper_is_less_of_one_and_no_more_of_the_other(latency_ms, size_mb, cheaper):
+    assert gate.cheaper(scored(GOOD, latency_ms, size_mb), scored(GOOD), 0.2) is cheaper
+
+
+def test_cheaper_but_not_proven_within_the_margin_is_refused():
+    worse = flipped(GOOD, slice(0, 30), False)
+    check = quality(scored(worse, latency_ms=0.01), scored(GOOD))["champion"]
+    assert not check.passed
+    assert "not proven within the margin" in check.evidence
+
+
+def test_a_class_that_falls_stops_a_model_that_is_better_on_the_whole():
+    better = flipped(GOOD, slice(0, 600), True)
+    better[np.arange(len(better)) % 10 == 3] = False
+    better[np.arange(len(better)) % 10 != 3] = True
+    checks = quality(scored(better), scored(hits(0.8)))
+    assert checks["champion"].passed
+    assert not checks["slices"].passed
+    assert "3" in checks["slices"].facts["fallen"][0]
+    assert len(checks["slices"].facts["fallen"]) == 1
+
+
+def test_a_service_within_its_budgets_passes():
+    checks = gate.service(RULES, Served(golden=8, latency_ms=2.0, memory_mb=120.0), 3.0)
+    assert [(check.name, check.passed) for check in checks] == [
+        ("golden", True),
+        ("latency", True),
+        ("memory", True),
+        ("size", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("over", "shown", "size_mb"),
+    [
+        ("latency", Served(8, 51.0, 120.0), 3.0),
+        ("memory", Served(8, 2.0, 501.0), 3.0),
+        ("size", Served(8, 2.0, 120.0), 101.0),
+    ],
+)
+def test_each_budget_stops_what_is_over_it(over, shown, size_mb):
+    failed = [check.name for check in gate.service(RULES, shown, size_mb) if not check.passed]
+    assert failed == [over]
+
+
+def test_a_wrong_answer_is_evidence_in_its_own_words():
+    shown = Served(0, 0.0, 0.0, complaint="golden request 3 of 8 was answered …")
+    golden, size = gate.service(RULES, shown, 3.0)
+    assert (golden.passed, golden.evidence) == (False, shown.complaint)
+    assert size.passed

@@ -1,0 +1,204 @@
+"""Two models on the same rows: the verdict, its sense, and what becomes of odd rows."""
+
+import warnings
+
+import numpy as np
+import pytest
+from statsmodels.stats import contingency_tables, multitest
+
+from pipelines.verdict import pair
+
+
+def hits(correct, label=None):
+    correct = np.asarray(correct, bool)
+    label = np.zeros(len(correct), int) if label is None else np.asarray(label)
+    return {"correct": correct, "naive_correct": label == 0, "label": label}
+
+
+def errors(error, naive=1.0, block=1):
+    error = np.asarray(error, float)
+    if error.ndim == 1:
+        error = error[:, None]
+    naive_error = np.broadcast_to(np.asarray(naive, float), error.shape)
+    return {"error": error, "naive_error": naive_error, "block": np.int64(block)}
+
+
+def noise(seed, low, high, count=60):
+    return np.random.default_rng(seed).uniform(low, high, count)
+
+
+AHEAD = {
+    "image": ([True] * 60, [False] * 30 + [True] * 30),
+    "forecast": (noise(0, 1, 2), noise(1, 2, 3)),
+}
+MAKE = {"image": hits, "forecast": errors}
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("task", ["image", "forecast"])
+def test_a_difference_above_zero_means_ours_is_better_whatever_the_metric(task, seeds):
+    better, worse = ([MAKE[task](values)] * seeds for values in AHEAD[task])
+    ahead, behind = pair.compare(task, better, worse), pair.compare(task, worse, better)
+    assert (ahead.outcome, behind.outcome) == ("better", "worse")
+    assert 0 < ahead.low < ahead.difference < ahead.high
+    assert (behind.low, behind.difference, behind.high) == pytest.approx(
+        (-ahead.high, -ahead.difference, -ahead.low)
+    )
+    assert ahead.effect == pytest.approx(-behind.effect)
+    assert ahead.p == pytest.approx(behind.p)
+
+
+def test_the_difference_is_that_of_the_metric():
+    verdict = pair.compare("image", [hits([1, 1, 1, 0])], [hits([1, 0, 0, 0])])
+    assert verdict.difference == 0.5
+    ours, theirs = (
+        errors([1, 2, 3], naive=[[2], [2], [4]]),
+        errors([3, 3, 4], naive=[[2], [2], [4]]),
+    )
+    assert pair.compare("forecast", [ours], [theirs]).difference == pytest.approx((10 - 6) / 8)
+
+
+def test_two_classifiers_are_told_apart_by_mcnemar():
+    ours, theirs = np.random.default_rng(0).random((2, 300)) < [[0.9], [0.84]]
+    verdict = pair.compare("image", [hits(ours)], [hits(theirs)])
+    table = [[np.sum(a & b) for b in (theirs, ~theirs)] for a in (ours, ~ours)]
+    assert verdict.p == pytest.approx(contingency_tables.mcnemar(table, exact=True).pvalue)
+    # Agresti and Min's interval: Wald's, with half a row more in each cell.
+    alone, other = table[0][1] + 0.5, table[1][0] + 0.5
+    spread = np.sqrt(alone + other - (alone - other) ** 2 / 302) / 302
+    assert verdict.high - verdict.low == pytest.approx(2 * 1.96 * spread, rel=0.02)
+
+
+def test_seeds_that_lie_apart_can_not_be_told_from_one_another():
+    rows = np.arange(1000)
+    ours = [hits(rows >= missed) for missed in (10, 60, 90)]
+    theirs = [hits(rows >= missed) for missed in (70, 80, 100)]
+    alone = pair.compare("image", ours[:1], theirs[:1])
+    together = pair.compare("image", ours, theirs)
+    assert alone.outcome == "better"
+    assert together.difference == pytest.approx(0.03)
+    assert together.outcome == "cannot tell"
+    assert "seeds" in together.method
+
+
+def test_series_that_go_together_are_no_more_proof_than_one():
+    one, other = (errors(noise(seed, 1, high)) for seed, high in ((0, 2), (1, 2.15)))
+    times = {"time": np.datetime64("2026-01-01", "D") + np.arange(60)}
+    alone = pair.compare("forecast", [one | times], [other | times])
+    names = ("error", "naive_error", "time")
+    thrice = [
+        rows | {name: np.concatenate([(rows | times)[name]] * 3) for name in names}
+        for rows in (one, other)
+    ]
+    together = pair.compare("forecast", thrice[:1], thrice[1:])
+    assert together.p == pytest.approx(alone.p)
+    assert (together.low, together.high) == pytest.approx((alone.low, alone.high))
+
+
+def test_the_matrix_corrects_for_every_pair():
+    random = np.random.default_rng(0)
+    shares = {"one": 0.95, "two": 0.9, "three": 0.89, "four": 0.7}
+    models = {name: [hits(random.random(400) < share)] for name, share in shares.items()}
+    found = pair.matrix("image", models)
+    assert len(found) == 12
+    upper = [(a, b) for a, b in found if list(shares).index(a) < list(shares).index(b)]
+    raw = [pair.compare("image", models[a], models[b]).p for a, b in upper]
+    corrected = multitest.multipletests(raw, method="holm")[1]
+    assert [found[names].p for names in upper] == pytest.approx(corrected)
+    for ours, theirs in upper:
+        one, other = found[ours, theirs], found[theirs, ours]
+        assert one.difference == -other.difference
+        assert (one.outcome == "cannot tell") == (one.p >= 0.05)
+        assert {one.outcome, other.outcome} in ({"better", "worse"}, {"cannot tell"})
+    assert found["one", "four"].outcome == "better"
+    assert found["two", "three"].outcome == "cannot tell"
+
+
+def test_a_matrix_of_one_is_empty():
+    assert pair.matrix("image", {"one": [hits([1, 0])]}) == {}
+
+
+def test_the_naive_answer_is_one_side():
+    label = np.arange(200) % 4
+    assert pair.against_naive("image", [hits(label < 3, label)]).outcome == "better"
+    same = pair.against_naive("image", [hits(label == 0, label)])
+    assert (same.outcome, same.p) == ("cannot tell", 1)
+    assert pair.against_naive("forecast", [errors(noise(0, 0.5, 0.9))]).outcome == "better"
+    assert pair.against_naive("forecast", [errors(noise(0, 1.1, 1.5))] * 2).outcome == "worse"
+
+
+def test_not_worse_needs_the_whole_interval_above_the_margin():
+    close = pair.compare("image", [hits([1] * 999 + [0])], [hits([1] * 1000)])
+    assert close.outcome == "cannot tell"
+    assert close.low < -0.003
+    assert pair.not_worse(close, margin=0.005)
+    assert not pair.not_worse(close, margin=0.003)
+    few = pair.compare("image", [hits([1] * 9 + [0])], [hits([1] * 10)])
+    assert few.outcome == "cannot tell"
+    assert not pair.not_worse(few, margin=0.005)
+
+
+def test_agreeing_on_ten_rows_proves_less_than_on_ten_thousand():
+    few, many = (pair.compare("image", [hits([1] * n)], [hits([1] * n)]) for n in (10, 10_000))
+    assert (few.difference, few.p, few.effect) == (0, 1, 0)
+    assert not pair.not_worse(few, margin=0.01)
+    assert pair.not_worse(many, margin=0.01)
+
+
+WAVES = noise(2, 1, 3, 50)
+ODD = {
+    "one row": ("image", hits([1]), hits([0]), "cannot tell"),
+    "one window": ("forecast", errors([1]), errors([2]), "cannot tell"),
+    "equal": ("forecast", errors(WAVES), errors(WAVES), "cannot tell"),
+    "equal, blocks longer than all": ("forecast", *[errors(WAVES, block=84)] * 2, "cannot tell"),
+    "always the same": ("forecast", errors([1] * 50), errors([2] * 50), "better"),
+    "always right": ("image", hits([1] * 50), hits([0] * 50), "better"),
+    "nothing right": ("image", hits([0] * 50), hits([0] * 50), "cannot tell"),
+    "perfect naive": ("forecast", errors(WAVES, naive=0), errors(WAVES + 1, naive=0), "better"),
+    "perfect all": ("forecast", *[errors(np.zeros(50), naive=0)] * 2, "cannot tell"),
+    "infinite": ("forecast", errors(np.full(50, np.inf)), errors(WAVES), "worse"),
+    "one infinite": (
+        "forecast", errors(np.where(WAVES > 2.9, np.inf, 1)), errors(WAVES), "cannot tell"
+    ),
+    "no number": ("forecast", errors(np.full(50, np.nan)), errors(WAVES), "worse"),
+    "huge": ("forecast", errors(WAVES * 1e300), errors(WAVES), "worse"),
+    "tiny": ("forecast", errors(WAVES * 1e-300), errors(WAVES * 2e-300), "better"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("name", ODD)
+def test_odd_rows_get_a_sane_answer(name, seeds):
+    task, ours, theirs, outcome = ODD[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        verdict = pair.compare(task, [ours] * seeds, [theirs] * seeds)
+        naive = pair.against_naive(task, [ours] * seeds)
+    for one in (verdict, naive):
+        numbers = [one.difference, one.low, one.high, one.p, one.effect]
+        assert np.isfinite(numbers).all()
+        assert one.low <= one.difference <= one.high
+        assert 0 <= one.p <= 1
+    assert verdict.outcome == outcome
+
+
+def test_the_same_rows_give_the_same_verdict():
+    sides = [[errors(noise(seed, 1, 2), block=5)] for seed in (0, 1)]
+    assert pair.compare("forecast", *sides) == pair.compare("forecast", *sides)
+
+
+@pytest.mark.parametrize(
+    ("task", "ours", "theirs", "said"),
+    [
+        ("image", [hits([1, 1, 0])], [hits([1, 0])], r"label is \(3,\) on one side and \(2,\)"),
+        ("image", [hits([1, 1])], [hits([1, 0], [1, 0])], "label of the 2 rows differ"),
+        ("image", [hits([1, 1]), hits([1])], [hits([1, 0])], r"\(2,\) .* \(1,\)"),
+        ("forecast", [errors([1, 2])], [errors([1, 2], naive=3)], "naive_error of the 2 rows"),
+        ("forecast", [errors(np.ones((4, 2)))], [errors(np.ones((4, 3)))], r"\(4, 2\).*\(4, 3\)"),
+        ("image", [hits([])], [hits([])], "1 and 1 seeds, 0 rows"),
+        ("image", [], [hits([1])], "0 and 1 seeds"),
+    ],
+)
+def test_rows_that_do_not_pair_are_refused(task, ours, theirs, said):
+    with pytest.raises(ValueError, match=said):
+        pair.compare(task, ours, theirs)

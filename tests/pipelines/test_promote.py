@@ -1,0 +1,239 @@
+"""A decision goes on record first, and the registry, the pointer and the head's tag follow it."""
+
+import pytest
+from candidates import candidate, hits, trial
+from recorded import HASH
+
+from models import artifact
+from pipelines import (
+    lease,
+    ledger,
+    promote,
+    publish,
+    reconcile,
+    registry,
+    rollback,
+    state,
+    tracking,
+)
+from pipelines.rollback import RollbackRefused
+from pipelines.settings import UsageError
+
+TASK, DATASET, MODEL = "image", "mnist_5k", "espalier-image-mnist_5k"  # one that is served
+
+
+@pytest.fixture
+def held(home):
+    with lease.hold(TASK) as held:
+        yield held
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    """Record a finished fit; each number has an artifact of its own."""
+    return lambda number: candidate(tmp_path, hits(0.9), seed=number, dataset=DATASET)
+
+
+def decided(held, record, passed: bool = True, force: str | None = None) -> ledger.Entry:
+    """Register the fit and put on record what became of it."""
+    version = registry.register(TASK, DATASET, record)
+    champion = registry.champion(TASK, DATASET)
+    return promote.decide(held, trial(version, champion, passed), force)
+
+
+def crowned(held, record) -> registry.Version:
+    """Make the fit champion, all the way."""
+    decided(held, record)
+    return reconcile.follow(held, TASK, DATASET)
+
+
+def actions() -> list[tuple]:
+    return [(e.action, e.from_version, e.to_version) for e in ledger.entries(MODEL)]
+
+
+def test_a_promotion_ends_in_the_ledger_the_registry_and_the_pointer(held, fitted):
+    record = fitted(0)
+    champion = crowned(held, record)
+    assert (champion.version, champion.state, champion.run_id) == ("1", "ready", record.run_id)
+    assert publish.names(publish.read(TASK), champion)
+    assert publish.intact(TASK)
+    [entry] = ledger.entries(MODEL)
+    assert (entry.action, entry.from_version, entry.to_version) == ("promotion", None, "1")
+    assert (entry.run_id, entry.fingerprint) == (record.run_id, record.fingerprint)
+    assert entry.evidence["checks"][0] == {"name": "naive", "passed": True, "evidence": "it is"}
+    assert registry.champion(TASK, DATASET).head == (1, entry.hash)
+    assert reconcile.in_line(TASK, DATASET)
+
+
+def test_a_refusal_leaves_the_champion_and_moves_the_ledgers_head(held, fitted):
+    first = crowned(held, fitted(0))
+    entry = decided(held, fitted(1), passed=False)
+    assert reconcile.follow(held, TASK, DATASET).version == first.version
+    assert [v.state for v in registry.versions(TASK, DATASET)] == ["ready", "refused"]
+    assert actions() == [("promotion", None, "1"), ("refusal", "1", "2")]
+    assert "it is not" in entry.reason
+    assert registry.champion(TASK, DATASET).head == (2, entry.hash)
+
+
+def test_force_is_recorded_as_such_with_its_reason(held, fitted):
+    crowned(held, fitted(0))
+    entry = decided(held, fitted(1), passed=False, force="the other one is broken")
+    assert (entry.action, entry.reason) == ("force", "the other one is broken")
+    assert reconcile.follow(held, TASK, DATASET).version == "2"
+
+
+def test_a_refused_version_that_is_forced_in_is_ready(held, fitted):
+    record = fitted(0)
+    decided(held, record, passed=False)
+    reconcile.follow(held, TASK, DATASET)
+    decided(held, record, passed=False, force="nothing else is there")
+    champion = reconcile.follow(held, TASK, DATASET)
+    assert (champion.version, champion.state) == ("1", "ready")
+    assert registry.champion(TASK, DATASET).reason == ""
+
+
+def test_what_a_service_would_not_take_in_cannot_be_forced(held, fitted):
+    version = registry.register(TASK, DATASET, fitted(0))
+    refused = trial(version, None, golden=False)
+    assert promote.decide(held, refused, "I insist").action == "refusal"
+    assert reconcile.follow(held, TASK, DATASET) is None
+
+
+@pytest.mark.parametrize("undone", ["alias", "pointer", "head", "state"])
+def test_what_a_kill_left_undone_is_done_by_the_next_run(held, fitted, undone):
+    crowned(held, fitted(0))
+    champion = crowned(held, fitted(1))
+    client = tracking.connect()
+    match undone:
+        case "alias":
+            client.set_registered_model_alias(MODEL, "champion", "1")
+        case "pointer":
+            publish.publish(TASK, registry.version(MODEL, "1"))
+        case "head":
+            client.delete_model_version_tag(MODEL, "2", registry.HEAD)
+        case "state":
+            client.set_model_version_tag(MODEL, "2", registry.STATE, "pending")
+    assert not reconcile.in_line(TASK, DATASET)
+    assert reconcile.reconcile(held, TASK, DATASET) == champion
+    assert reconcile.in_line(TASK, DATASET)
+
+
+def test_a_pending_version_that_nothing_was_decided_about_is_removed(held, fitted):
+    crowned(held, fitted(0))
+    registry.register(TASK, DATASET, fitted(1))
+    assert not reconcile.in_line(TASK, DATASET)
+    reconcile.reconcile(held, TASK, DATASET)
+    assert [v.version for v in registry.versions(TASK, DATASET)] == ["1"]
+
+
+def test_a_champion_from_before_the_ledger_is_its_first_entry(held, fitted):
+    version = registry.register(TASK, DATASET, fitted(0))
+    registry.ready(version)
+    registry.crown(version)
+    assert reconcile.reconcile(held, TASK, DATASET).version == "1"
+    assert actions() == [("promotion", None, "1")]
+
+
+def test_nothing_follows_a_ledger_that_was_cut(held, fitted):
+    crowned(held, fitted(0))
+    crowned(held, fitted(1))
+    rewritten("DELETE FROM ledger WHERE position = 2")
+    with pytest.raises(reconcile.BrokenLedgerError, match="the end was cut"):
+        reconcile.reconcile(held, TASK, DATASET)
+    assert registry.champion(TASK, DATASET).version == "2"
+
+
+def test_nothing_follows_a_ledger_that_was_changed(held, fitted):
+    crowned(held, fitted(0))
+    crowned(held, fitted(1))
+    rewritten("UPDATE ledger SET to_version = '1' WHERE position = 2")
+    with pytest.raises(reconcile.BrokenLedgerError, match="entry 2 was changed"):
+        reconcile.reconcile(held, TASK, DATASET)
+    assert registry.champion(TASK, DATASET).version == "2"
+
+
+def rewritten(statement: str) -> None:
+    """Do to the ledger what its triggers refuse."""
+    with state.connect().begin() as connection:
+        for trigger in ("ledger_unchanged", "ledger_undeleted"):
+            connection.exec_driver_sql(f"DROP TRIGGER {trigger}")
+        connection.exec_driver_sql(statement)
+
+
+def test_a_holder_that_lost_its_lease_decides_nothing(held, fitted):
+    version = registry.register(TASK, DATASET, fitted(0))
+    stale = lease.Lease(held.name, held.token - 1)
+    with pytest.raises(lease.LeaseLostError):
+        promote.decide(stale, trial(version, None))
+    assert ledger.entries(MODEL) == []
+
+
+def test_a_holder_that_lost_its_lease_removes_no_version_of_the_next(held, fitted):
+    registry.register(TASK, DATASET, fitted(0))
+    with pytest.raises(lease.LeaseLostError):
+        reconcile.follow(lease.Lease(held.name, held.token - 1), TASK, DATASET)
+    assert [v.version for v in registry.versions(TASK, DATASET)] == ["1"]
+
+
+def test_a_lease_lost_while_the_artifact_is_fetched_publishes_nothing(held, fitted, monkeypatch):
+    first = crowned(held, fitted(0))
+    decided(held, fitted(1))
+
+    def slowly(version, whole=tracking.whole):
+        with state.transaction() as connection:
+            connection.exec_driver_sql("UPDATE leases SET token = token + 1 WHERE name = 'image'")
+        return whole(version)
+
+    monkeypatch.setattr(tracking, "whole", slowly)
+    with pytest.raises(lease.LeaseLostError):
+        reconcile.follow(held, TASK, DATASET)
+    assert publish.names(publish.read(TASK), first)
+
+
+def back(reason: str = "it answers slowly") -> tuple[str, str]:
+    told = rollback.rollback(TASK, DATASET, reason)
+    return told["from"], told["to"]
+
+
+def test_rollback_walks_back_one_champion_at_a_time(home, fitted):
+    with lease.hold(TASK) as held:
+        for number in range(3):
+            crowned(held, fitted(number))
+    assert back() == ("3", "2")
+    assert back() == ("2", "1")
+    assert registry.champion(TASK, DATASET).version == "1"
+    assert publish.names(publish.read(TASK), registry.champion(TASK, DATASET))
+    with pytest.raises(RollbackRefused, match="no champion before"):
+        back()
+    assert actions()[3:] == [("rollback", "3", "2"), ("rollback", "2", "1")]
+    with lease.hold(TASK) as held:
+        crowned(held, fitted(3))
+    assert back() == ("4", "1")
+
+
+def test_rollback_refuses_a_damaged_artifact_and_says_so_in_the_ledger(home, fitted):
+    with lease.hold(TASK) as held:
+        first, _ = crowned(held, fitted(0)), crowned(held, fitted(1))
+    graph = tracking.artifact_folder(first.run_id) / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"!")
+    with pytest.raises(RollbackRefused, match=r"model\.onnx"):
+        back()
+    assert registry.champion(TASK, DATASET).version == "2"
+    assert actions()[-1] == ("refusal", "2", "1")
+    assert registry.versions(TASK, DATASET)[0].state == "ready"
+
+
+def test_a_damaged_artifact_is_not_tried(home, fitted, monkeypatch):
+    record = fitted(0)
+    graph = tracking.artifact_folder(record.run_id) / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"!")
+    monkeypatch.setattr("data.versions.dataset_hash", lambda dataset: HASH)
+    with pytest.raises(artifact.ArtifactError, match=r"model\.onnx"):
+        promote.promote(TASK, DATASET, record.run_id)
+    assert actions() == []
+
+
+@pytest.mark.parametrize("asked", ["7", "f" * 64, "no such run"])
+def test_a_candidate_that_is_not_there_is_named(home, asked):
+    with pytest.raises(UsageError, match=asked):
+        promote.promote(TASK, DATASET, asked)

@@ -1,0 +1,73 @@
+"""A model is scored on a version of the test split once; the rows are kept with its run."""
+
+import numpy as np
+import pytest
+from candidates import candidate, hits
+from recorded import HASH
+from small_data import IMAGE, digits
+
+from data import stored
+from models.errors import ModelError
+from pipelines import dataset, scores, tracking
+
+TASK, DATASET = "image", "digits"
+LATER = "f" * 32 + ".dir"
+
+
+@pytest.fixture
+def fitted(home, tmp_path):
+    return candidate(tmp_path, hits(0.9))
+
+
+@pytest.fixture
+def prepare(tmp_path, monkeypatch):
+    """Put so many test rows in the place of the prepared data, with these labels."""
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    monkeypatch.setattr(dataset, "folder", lambda name: folder)
+
+    def prepare(rows: int, labels=IMAGE["labels"]) -> None:
+        splits = digits()
+        splits["test"] = {name: column[:rows] for name, column in splits["test"].items()}
+        stored.write(folder, stored.Dataset(IMAGE | {"labels": labels}, splits))
+
+    return prepare
+
+
+def test_what_the_fit_scored_itself_is_read_again(fitted):
+    rows = scores.on_test(TASK, DATASET, HASH, fitted)
+    np.testing.assert_array_equal(rows["correct"], hits(0.9))
+
+
+def test_a_later_version_is_scored_once_and_kept(fitted, prepare):
+    prepare(60)
+    first = scores.on_test(TASK, DATASET, LATER, fitted)
+    assert len(first["correct"]) == 60
+    prepare(20)
+    again = scores.on_test(TASK, DATASET, LATER, fitted)
+    assert {name: column.tolist() for name, column in again.items()} == {
+        name: column.tolist() for name, column in first.items()
+    }
+    assert scores.RESCORED + LATER in tracking.connect().get_run(fitted.run_id).data.tags
+
+
+def test_a_dry_run_keeps_nothing(fitted, prepare):
+    prepare(60)
+    assert len(scores.on_test(TASK, DATASET, LATER, fitted, keep=False)["correct"]) == 60
+    prepare(20)
+    assert len(scores.on_test(TASK, DATASET, LATER, fitted, keep=False)["correct"]) == 20
+
+
+def test_rows_of_older_code_are_measured_anew(fitted, prepare):
+    path = tracking.artifact_folder(fitted.run_id).parent / "scores" / "test.npz"
+    with np.load(path) as arrays:
+        old = {name: column for name, column in arrays.items() if name != "naive_correct"}
+    np.savez(path, **old)
+    prepare(60)
+    assert len(scores.on_test(TASK, DATASET, HASH, fitted)["naive_correct"]) == 60
+
+
+def test_other_labels_cannot_be_scored(fitted, prepare):
+    prepare(60, labels=["even", "odd"])
+    with pytest.raises(ModelError, match="even, odd"):
+        scores.on_test(TASK, DATASET, LATER, fitted)

@@ -1,0 +1,66 @@
+"""The level of the tests and their power, by simulation: `make bench-verdict` in small."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from benchmarks import simulated
+from benchmarks.verdict import Kind, kinds, promoted
+from models import measure
+from pipelines.verdict import pair, significance
+
+PAIRS = 400
+# At the level of 0.05 more than this happens once in a thousand times.
+MOST = binom.ppf(0.999, PAIRS, 0.05)
+
+classes, series = simulated.classifiers, simulated.forecasters
+short = partial(series, windows=600, horizon=6, block=60, scores=(0.78, 0.78))
+ALIKE = {
+    "classes": ("image", partial(classes, rows=1000, scores=(0.97, 0.97))),
+    "few rows": ("image", partial(classes, rows=100, scores=(0.9, 0.9))),
+    "two seeds": ("image", partial(classes, rows=1000, scores=(0.9, 0.9), seeds=2)),
+    "three seeds": ("image", partial(classes, rows=500, scores=(0.9, 0.9), seeds=3)),
+    "series": ("forecast", short),
+    "series, seeds": ("forecast", partial(short, seeds=3)),
+    "errors that last": ("forecast", partial(short, persistence=0.95)),
+    "few blocks": (
+        "forecast", partial(series, windows=200, horizon=5, block=65, scores=(0.78, 0.78))
+    ),
+}  # fmt: skip
+
+
+def _draws(draw, pairs=PAIRS):
+    return (draw(np.random.default_rng([7, number])) for number in range(pairs))
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_models_that_are_alike_are_told_apart_in_five_of_a_hundred(name):
+    task, draw = ALIKE[name]
+    told = [pair.compare(task, *sides).outcome != pair.CANNOT_TELL for sides in _draws(draw)]
+    assert sum(told) <= MOST
+
+
+def test_diebold_mariano_alone_tells_apart_too_often_where_errors_last():
+    def loss(ours, theirs):
+        return measure.losses("forecast", [*ours, *theirs])[0]
+
+    losses = (loss(*sides) for sides in _draws(partial(short, persistence=0.97), 1000))
+    told = sum(significance.diebold_mariano(*both, 6)[1] < 0.05 for both in losses)
+    assert told > binom.ppf(0.999, 1000, 0.05)
+
+
+ONE_SEED = [kind for kind in kinds() if "seeds" not in kind.name]
+
+
+@pytest.mark.parametrize("kind", ONE_SEED, ids=lambda kind: kind.name)
+def test_the_gate_finds_what_is_better_and_little_else(kind: Kind):
+    assert promoted(kind, kind.level, 60) <= binom.ppf(0.999, 60, 0.05)
+    assert promoted(kind, kind.gain, 60) >= binom.ppf(0.001, 60, 0.8)
+
+
+def test_a_model_worse_by_the_margin_is_seldom_called_not_worse():
+    draws = _draws(partial(classes, rows=1000, scores=(0.96, 0.97)))
+    called = [pair.not_worse(pair.compare("image", *sides), 0.01) for sides in draws]
+    assert sum(called) <= binom.ppf(0.999, PAIRS, 0.025)

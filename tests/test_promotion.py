@@ -1,0 +1,134 @@
+"""The gate by the command alone: refused, forced, rolled back, while a service is running."""
+
+import httpx
+import pytest
+from project import answer, command, espalier, parameters, pointer, serving, small, store, until
+
+pytestmark = pytest.mark.slow
+
+MODEL = "espalier-image-digits"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """Digits with a champion."""
+    project = small(tmp_path_factory.mktemp("promotion") / "project")
+    done = espalier(project, "run", "--task", "image", "--json")
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+@pytest.fixture(scope="module")
+def weakest(project) -> str:
+    """The fingerprint of a fit that is no champion."""
+    client = store(project)
+    experiment = client.get_experiment_by_name("espalier/image/digits").experiment_id
+    fits = client.search_runs([experiment], "tags.`espalier.kind` = 'fit'")
+    worst = min(fits, key=lambda run: run.data.metrics["validation_accuracy"])
+    return worst.data.tags["espalier.fingerprint"]
+
+
+def promote(project, *arguments: str, code: int) -> dict:
+    done = espalier(project, "promote", "--task", "image", *arguments, "--json")
+    assert done.returncode == code, done.stderr
+    return answer(done)
+
+
+def state(project) -> tuple:
+    """What a dry run must leave as it was."""
+    client = store(project)
+    versions = [(v.version, dict(v.tags)) for v in client.search_model_versions()]
+    alias = client.get_model_version_by_alias(MODEL, "champion").version
+    return sorted(versions, key=str), alias, pointer(project, "image")[0]
+
+
+def test_the_best_is_champion_already(project):
+    told = promote(project, code=0)
+    assert told["champion"]["version"] == told["candidate"]["version"] == "1"
+    assert not told["promoted"]
+
+
+def test_a_dry_run_prints_its_evidence_and_changes_nothing(project, weakest):
+    before = state(project)
+    told = promote(project, weakest, "--dry-run", code=3)
+    assert state(project) == before
+    assert told["ledger"] is None
+    checks = {check["name"]: check["passed"] for check in told["checks"]}
+    assert list(checks) == [
+        "withdrawn",
+        "floor",
+        "naive",
+        "champion",
+        "slices",
+        "golden",
+        "latency",
+        "memory",
+        "size",
+    ]
+    assert not checks["champion"]
+    assert checks["golden"]
+
+
+def test_force_needs_a_reason(project, weakest):
+    for arguments in (["--force"], ["--reason", "because"]):
+        done = espalier(project, "promote", "--task", "image", weakest, *arguments)
+        assert done.returncode == 2
+        assert "--reason" in done.stderr
+
+
+def test_refused_forced_and_rolled_back_under_a_service(project, weakest, tmp_path):
+    pixel = bytes.fromhex("89504e470d0a1a0a")
+    log = tmp_path / "service.log"
+    with serving(project, *command("serve"), log=log) as url:
+
+        def served() -> str:
+            [model] = httpx.get(f"{url}/v1/models").json()["models"]
+            return model["version"]
+
+        assert served() == "1"
+        told = promote(project, weakest, code=3)
+        assert told["checks"]
+        assert served() == "1"
+        told = promote(project, weakest, "--force", "--reason", "a drill", code=0)
+        assert (told["forced"], told["reason"]) == (True, "a drill")
+        until(lambda: served() == told["champion"]["version"], "the forced champion", 5)
+        back = espalier(project, "rollback", "--task", "image", "--reason", "over", "--json")
+        assert back.returncode == 0, back.stderr
+        assert answer(back)["to"] == "1"
+        until(lambda: served() == "1", "the old champion", 5)
+        assert httpx.post(f"{url}/v1/image", content=pixel).status_code < 500
+    again = espalier(project, "rollback", "--task", "image")
+    assert again.returncode == 3
+    assert "no champion before" in again.stderr
+
+
+def test_what_was_rolled_back_from_does_not_come_back_by_itself(project, weakest):
+    told = promote(project, weakest, "--dry-run", code=3)
+    [withdrawn] = [check for check in told["checks"] if check["name"] == "withdrawn"]
+    assert not withdrawn["passed"]
+    assert "over" in withdrawn["evidence"]
+
+
+def test_every_architecture_is_refused_on_stocks(project):
+    """Nothing beats the last close: whichever is asked for, the gate says so."""
+    with parameters(project) as params:
+        params["serve"]["forecast"] = "stocks"
+    done = espalier(project, "run", "--task", "forecast", "--dataset", "stocks", "--json")
+    assert done.returncode == 3, done.stderr
+    outcome = answer(done)["tasks"]["forecast"]
+    assert outcome["champion"] is None
+    assert "naive" in outcome["reason"]
+    board = answer(
+        espalier(project, "compare", "--task", "forecast", "--dataset", "stocks", "--json")
+    )
+    client = store(project)
+    experiment = client.get_experiment_by_name("espalier/forecast/stocks").experiment_id
+    fits = client.search_runs([experiment], "tags.`espalier.kind` = 'fit'")
+    assert {run.data.tags["espalier.arch"] for run in fits} == {r["arch"] for r in board["rows"]}
+    for run in fits:
+        asked = ("promote", "--task", "forecast", "--dataset", "stocks", run.info.run_id, "--json")
+        done = espalier(project, *asked)
+        assert done.returncode == 3, done.stderr
+        failed = [check["name"] for check in answer(done)["checks"] if not check["passed"]]
+        assert "naive" in failed
+    assert client.search_model_versions("name = 'espalier-forecast-stocks'")
