@@ -5,7 +5,7 @@ a dict that is JSON already.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,14 +22,15 @@ SYSTEM = "system/"
 class Book:
     """A model's ledger, and what the registry holds beside it.
 
-    champion: the version under the alias. broken: a sentence that names the first break of the
-    chain; None when it is whole. remark: what else a reader should know, or "".
+    aliases: champion and challenger, where they are set → version. broken: a sentence that names
+    the first break of the chain; None when it is whole. remark: what else a reader should know,
+    or "".
     """
 
     model: str
     entries: list[Entry]
     archs: dict[str, str]
-    champion: str | None
+    aliases: dict[str, str]
     broken: str | None
     remark: str
 
@@ -38,7 +39,7 @@ class Book:
         return {
             "model": self.model,
             "length": len(self.entries),
-            "champion": self.champion,
+            "champion": self.aliases.get(registry.CHAMPION),
             "broken": self.broken,
             "remark": self.remark,
         }
@@ -62,31 +63,29 @@ def book(model: str) -> Book:
     found = client.search_model_versions(f"name = '{model}'")
     known = client.search_registered_models(f"name = '{model}'")
     aliases = {alias: str(number) for one in known for alias, number in one.aliases.items()}
-    champion = aliases.get(registry.CHAMPION)
     heads = sorted(_head(v.tags[registry.HEAD]) for v in found if registry.HEAD in v.tags)
     entries = ledger.entries(model)
     return Book(
         model,
         entries,
         archs={str(v.version): v.tags["espalier.arch"] for v in found},
-        champion=champion,
+        aliases=aliases,
         broken=ledger.verify(entries, heads[-1] if heads else None),
-        remark=_remark(entries, champion, bool(heads)),
+        remark=_remark(entries, aliases.get(registry.CHAMPION), bool(heads)),
     )
 
 
-def reigns(entries: Sequence[Entry]) -> list[dict]:
+def reigns(entries: Iterable[Entry]) -> list[dict]:
     """When which version was champion, oldest first: version, since and until (None: still), and
     the positions of the entries that began and ended it."""
     found: list[dict] = []
-    for count, entry in enumerate(entries, 1):
+    for entry in entries:
         if entry.action == "refusal":
             continue
-        if found and found[-1]["until"] is None:
+        if found:
             found[-1] |= {"until": entry.at, "ended_by": entry.position}
-        for version in ledger.standing(entries[:count])[-1:]:
-            begun = {"version": version, "since": entry.at, "begun_by": entry.position}
-            found.append(begun | {"until": None, "ended_by": None})
+        begun = {"version": entry.to_version, "since": entry.at, "begun_by": entry.position}
+        found.append(begun | {"until": None, "ended_by": None})
     return found
 
 
@@ -97,7 +96,7 @@ def version(found, book: Book) -> dict:
         "model": found.name,
         "version": number,
         "state": tags[registry.STATE],
-        "champion": number == book.champion,
+        "aliases": [alias for alias, named in book.aliases.items() if named == number],
         "arch": tags["espalier.arch"],
         "fingerprint": tags["espalier.fingerprint"],
         "run_id": found.run_id,

@@ -74,7 +74,7 @@ def _show_fits(fits: list[Mapping]) -> None:
 
 
 def _version(version: Mapping, with_checks: bool) -> Iterator[tuple[str, Text]]:
-    yield "state", Text(version["state"] + (", champion" if version["champion"] else ""))
+    yield "state", Text(", ".join([version["state"], *version["aliases"]]))
     for reign in version["reigns"]:
         yield "champion", Text(_time(reign))
     for place in (*version["pointers"], *version["bentos"]):

@@ -110,7 +110,8 @@ def counted(project: Path) -> dict:
 def test_every_task_ends_with_a_champion(champions):
     for task, dataset in DATASETS.items():
         outcome = champions[task]
-        assert (outcome["dataset"], outcome["trained"], outcome["reused"]) == (dataset, 3, 0)
+        assert outcome["dataset"] == dataset
+        assert (outcome["trained"], outcome["reused"]) == (len(KEPT[task]), 0)
         assert outcome["champion"]["version"] == "1"
         assert outcome["champion"]["test"].keys() >= METRICS[task]
 
@@ -209,7 +210,7 @@ def test_a_second_run_has_nothing_to_do(project, champions):
     outcomes = run(project)
     assert counted(project) == before
     for task, outcome in outcomes.items():
-        assert (outcome["trained"], outcome["reused"]) == (0, 3)
+        assert (outcome["trained"], outcome["reused"]) == (0, len(KEPT[task]))
         assert outcome["champion"] == champions[task]["champion"]
 
 
@@ -241,7 +242,7 @@ def test_changed_data_is_trained_on_and_a_damaged_publication_mended(project, ch
     outcomes = run(project)
 
     told = outcomes["sentiment"]
-    assert (told["trained"], told["reused"]) == (3, 0)
+    assert (told["trained"], told["reused"]) == (len(KEPT["sentiment"]), 0)
     assert told["dataset_hash"] != champions["sentiment"]["dataset_hash"]
     new = champion(project, "sentiment")
     assert new.version != old.version
@@ -255,17 +256,26 @@ def test_changed_data_is_trained_on_and_a_damaged_publication_mended(project, ch
     assert outcomes["forecast"]["champion"] == champions["forecast"]["champion"]
 
 
-def test_a_champion_whose_artifact_is_damaged_is_fitted_again(project, champions):
+def test_a_champion_whose_artifact_is_damaged_is_fitted_again_whatever_fails_beside_it(
+    project, champions
+):
     """In the store and in the publication: nothing is left that could be served."""
     version = champion(project, "image")
+    assert version.tags["espalier.arch"] == "ann"
     stored = kept(store(project).get_run(version.run_id), "model")
     _, published = pointer(project, "image")
     for folder in (stored, published):
         (folder / "model.onnx").write_bytes(b"damaged")
+    with parameters(project) as params:
+        before = params["profiles"]["quick"]["image"]["cnn"]["all"].copy()
+        params["profiles"]["quick"]["image"]["cnn"]["all"]["learning_rate"] = 1e30
 
-    outcome = run(project)["image"]
+    done = espalier(project, "run", "--json")
 
-    assert (outcome["trained"], outcome["reused"]) == (1, 2)
+    assert done.returncode == 0, done.stderr
+    assert "cnn" in done.stderr.partition("failed")[0].splitlines()[-1]
+    outcome = answer(done)["tasks"]["image"]
+    assert (outcome["trained"], outcome["reused"]) == (1, 1)
     assert outcome["champion"]["fingerprint"] == version.tags["espalier.fingerprint"]
     now = champion(project, "image")
     assert now.tags["espalier.state"] == "ready"
@@ -274,15 +284,6 @@ def test_a_champion_whose_artifact_is_damaged_is_fitted_again(project, champions
     artifact.check(folder, facts["manifest_sha256"])
     stored = kept(store(project).get_run(now.run_id), "model")
     artifact.check(stored, now.tags["espalier.manifest_sha256"])
-    assert [outcome["trained"] for outcome in run(project).values()] == [0, 0, 0]
-
-
-def test_an_architecture_that_fails_lets_what_is_known_stand(project, champions):
     with parameters(project) as params:
-        params["profiles"]["quick"]["image"]["cnn"]["all"]["learning_rate"] = 1e30
-    done = espalier(project, "run", "--task", "image", "--json")
-    assert done.returncode == 0, done.stderr
-    assert "cnn" in done.stderr.partition("failed")[0].splitlines()[-1]
-    outcome = answer(done)["tasks"]["image"]
-    assert (outcome["trained"], outcome["reused"]) == (0, 2)
-    assert outcome["champion"]["arch"] == "ann"
+        params["profiles"]["quick"]["image"]["cnn"]["all"] = before
+    assert [outcome["trained"] for outcome in run(project).values()] == [0, 0, 0]

@@ -20,6 +20,7 @@ QUICK = {
     "sentiment": ("perceptron", {"epochs": 5, "words": 100, "length": 20}),
     "forecast": ("perceptron", {"epochs": 30, "batch_size": 32, "learning_rate": 1e-2}),
 }
+each_task = pytest.mark.parametrize("task", list(QUICK))
 IDENTITY = {"dataset": "small", "dataset_hash": "0" * 32, "fingerprint": "f" * 64, "seed": 1}
 
 
@@ -38,6 +39,12 @@ def fitted(splits):
 
 
 @pytest.fixture(scope="module")
+def other(splits):
+    """The image task's, from another seed."""
+    return _train("image", splits, seed=2)
+
+
+@pytest.fixture(scope="module")
 def folders(splits, fitted, tmp_path_factory):
     """One artifact for each task, and the digest of its manifest."""
     written = {}
@@ -46,9 +53,6 @@ def folders(splits, fitted, tmp_path_factory):
         identity = IDENTITY | {"task": task, "arch": QUICK[task][0], "parameters": {}}
         written[task] = folder, package.write(folder, one, splits[task], FACTS[task], identity)
     return written
-
-
-each_task = pytest.mark.parametrize("task", list(QUICK))
 
 
 @each_task
@@ -64,27 +68,21 @@ def test_every_task_learns_more_than_the_naive_answer(task, splits, fitted):
     assert low <= mean <= high
 
 
-@pytest.mark.parametrize(
-    ("task", "arch"), [("image", "cnn"), ("sentiment", "lstm"), ("forecast", "ann")]
-)
-def test_a_seed_reproduces_every_weight(task, arch, splits):
-    first, again = (_train(task, splits, arch, epochs=2).model for _ in range(2))
-    for one, other in zip(first.get_weights(), again.get_weights(), strict=True):
-        assert np.array_equal(one, other)
-
-
-def test_another_seed_gives_other_weights(splits, fitted):
-    other = _train("image", splits, seed=2)
-    assert not np.array_equal(other.model.get_weights()[0], fitted["image"].model.get_weights()[0])
-
-
-def test_every_epoch_is_told_as_it_ends(splits):
+@each_task
+def test_a_seed_reproduces_every_weight_and_every_epoch_is_told_as_it_ends(task, splits, fitted):
+    """Of convolutions and of recurrent layers, test_epochs tells that."""
     told = []
-    one = _train("image", splits, on_epoch=lambda epoch, metrics: told.append((epoch, metrics)))
-    assert [epoch for epoch, _ in told] == list(range(1, 7))
-    assert [metrics for _, metrics in told] == one.history
-    assert {"loss", "val_loss"} <= one.history[0].keys()
-    assert one.parameter_count == one.model.count_params()
+    again = _train(task, splits, on_epoch=lambda epoch, metrics: told.append((epoch, metrics)))
+    first = fitted[task].model
+    for one, other in zip(first.get_weights(), again.model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+    assert told == list(enumerate(again.history, start=1))
+    assert {"loss", "val_loss"} <= again.history[0].keys()
+    assert again.parameter_count == first.count_params()
+
+
+def test_another_seed_gives_other_weights(other, fitted):
+    assert not np.array_equal(other.model.get_weights()[0], fitted["image"].model.get_weights()[0])
 
 
 def test_the_weights_are_those_of_the_best_epoch(splits):
@@ -133,7 +131,7 @@ def test_encoded_pictures_of_all_sizes_are_trained_on(splits):
         return {"image": np.array(files, object), "label": split["label"]}
 
     folder = {name: encoded(split) for name, split in splits["image"].items()}
-    one = _train("image", {"image": folder}, size=8, epochs=20)
+    one = _train("image", {"image": folder}, size=8, batch_size=32, learning_rate=4e-3)
     assert one.inputs.sizes() == {"height": 8, "width": 8, "channels": 1, "classes": 10}
     assert measure.evaluate(one, folder["test"], FACTS["image"]).metrics["accuracy"] > 0.8
 
@@ -187,8 +185,7 @@ def test_one_request_takes_a_measurable_time(folders, splits):
     assert 0 < export.latency_ms(folder / "model.onnx", tensor) < math.inf
 
 
-def test_a_graph_that_computes_something_else_is_refused(splits, folders, fitted):
-    other = _train("image", splits, seed=2)
+def test_a_graph_that_computes_something_else_is_refused(splits, folders, fitted, other):
     run = export.runner(folders["image"][0] / "model.onnx")
     package.check_parity(fitted["image"], run, splits["image"]["test"], FACTS["image"])
     with pytest.raises(ExportMismatch, match="differs from Keras by"):

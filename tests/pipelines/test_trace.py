@@ -112,7 +112,7 @@ def shown(told: dict, capsys) -> str:
 def test_a_champion_leads_back_to_its_data_and_its_checks(world, capsys):
     told = trace.trace(f"{MODEL}@champion")
     [version], [run], [data] = told["versions"], told["runs"], told["data"]
-    assert (version["version"], version["champion"]) == ("1", True)
+    assert (version["version"], version["aliases"]) == ("1", ["champion"])
     assert version["pointers"] == [str(world.home / "published" / "image.json")]
     assert version["bentos"] == ["espalier:abc"]
     assert [entry["action"] for entry in version["decisions"]] == ["promotion", "force", "rollback"]
@@ -142,7 +142,7 @@ def test_what_served_when_is_told_by_the_ledger(world):
     assert reigns[-1]["until"] is None
     [third] = trace.trace(f"{MODEL}/3")["versions"]
     assert third["reigns"] == [reigns[1]]
-    assert (third["pointers"], third["bentos"], third["champion"]) == ([], [], False)
+    assert (third["pointers"], third["bentos"], third["aliases"]) == ([], [], [])
 
 
 @pytest.mark.parametrize("digits", [64, 8])
