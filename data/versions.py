@@ -4,6 +4,8 @@ Each call is a process of its own (data/repository.py), which waits for the othe
 and ends with the process that made the call, however that ends.
 """
 
+import hashlib
+import json
 import os
 import re
 import subprocess
@@ -55,6 +57,16 @@ def commit_of(dataset_hash: str) -> str | None:
     return commits[-1] if found.returncode == 0 and commits else None
 
 
+def hash_of(folder: Path) -> str:
+    """DVC's name for what lies in a folder, `<md5>.dir`: that of the list of its files."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    listed = [
+        {"md5": _md5(path.read_bytes()), "relpath": path.relative_to(folder).as_posix()}
+        for path in files
+    ]
+    return _md5(json.dumps(listed, sort_keys=True).encode()) + ".dir"
+
+
 def up_to_date(datasets: list[str]) -> bool:
     """True when `reproduce` would find nothing to do for any of the datasets."""
     return not outdated(datasets)
@@ -93,6 +105,10 @@ def fetch(dataset_hash: str, dataset: str, folder: Path) -> Path:
     if not folder.exists():
         _succeeded(*_dvc("fetch", dataset_hash, dataset, str(folder)))
     return folder
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def _dvc(

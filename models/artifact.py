@@ -43,8 +43,9 @@ class ArtifactError(ValueError):
 def write_manifest(folder: Path, identity: Mapping) -> str:
     """Write `manifest.json` over the files that lie in `folder` and return its sha256 (hex).
 
-    identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed, and the guard's
-        fingerprint where there is one.
+    identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed, the guard's
+        fingerprint where there is one, and `inputs`, what `digest_of` says of those that the model
+        was fitted with.
     """
     files = {
         name: {"sha256": _sha256(folder / name), "bytes": _size(folder / name, MAX_FILE_BYTES)}
@@ -90,6 +91,26 @@ def read_inputs(folder: Path) -> ImageInputs | TextInputs | SeriesInputs:
         return from_spec(fields, {})
     with np.load(folder / "inputs.npz", allow_pickle=False) as arrays:
         return from_spec(fields, dict(arrays))
+
+
+def digest_of(inputs: ImageInputs | TextInputs | SeriesInputs) -> str:
+    """Return the sha256 (hex) of all that the inputs hold."""
+    fields, arrays = inputs.spec()
+    digest = hashlib.sha256(to_json(fields))
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape} ".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
+
+
+def check_inputs(manifest: Mapping, inputs: ImageInputs | TextInputs | SeriesInputs) -> None:
+    """Raise ArtifactError unless the inputs are those that the manifest's model was fitted with.
+
+    Files of two artifacts may have been put together and signed: the golden answers show that in
+    most cases, and not where two rare words were exchanged.
+    """
+    if "inputs" in manifest:  # not in every older one
+        _check_digest("What inputs.json and inputs.npz say", manifest["inputs"], digest_of(inputs))
 
 
 def write_familiarity(folder: Path, guard: Familiarity) -> None:
@@ -199,6 +220,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check_digest(path: Path, expected: str, received: str) -> None:
+def _check_digest(path: Path | str, expected: str, received: str) -> None:
     if received != expected:
         raise ArtifactError(f"{path} has sha256 {received}, not {expected}.")

@@ -54,7 +54,8 @@ class Familiarity:
         inputs, tensor: what the model beside made of `things`, which is used again where the
             guard would make the same of them.
         """
-        if inputs != self.inputs:
+        # Of texts the model may know pairs of the same words, for which it has more places.
+        if inputs != self.inputs or inputs.sizes() != self.inputs.sizes():
             tensor = self.inputs.to_tensor(things)
         return self.to_answers(run(tensor))
 

@@ -474,6 +474,8 @@ class SeriesInputs:
         Raises InputError: invalid_horizon, invalid_level.
         """
         horizon, level = self.check_options(horizon, level)
+        if outputs.shape[1] != self.horizon:
+            raise ValueError(f"The model foresees {outputs.shape[1]} steps, not {self.horizon}.")
         forecast = self.unscaled(outputs[:, :horizon])
         radius = self.radius(level)[:horizon]
         columns = zip(

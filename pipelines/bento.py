@@ -22,6 +22,7 @@ from models import artifact
 from pipelines import environment, publish, settings
 
 NAME = "espalier"
+CHAMPIONS = "champions"  # the folder of a Bento that is built like `publish.folder()`
 SHARED = tuple(f"models/{name}.py" for name in ("__init__", "inputs", "familiarity", "artifact"))
 # What serving/ imports; all that these need is pinned with them.
 NEEDS = ("httptools", "numpy", "onnxruntime", "orjson", "pillow", "python-multipart", "uvloop")
@@ -44,9 +45,7 @@ def build() -> dict:
         raise BuildError("there is no champion to package yet: `espalier run` makes them")
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         context = Path(scratch)
-        for target, source in _contents(published):
-            (context / target).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, context / target)
+        _fill(context, published)
         built = subprocess.run(
             [sys.executable, "-c", BUILD],
             cwd=context,
@@ -68,18 +67,18 @@ def current() -> str | None:
         return None
     tag = f"{NAME}:{latest.read_text().strip()}"
     source = _place(tag) / "src"
-    contents = list(_contents(_published()))
-    if all(
+    published = _published()
+    copied = all(
         (source / target).is_file() and filecmp.cmp(source / target, here, shallow=False)
-        for target, here in contents
-    ):
-        return tag
-    return None
+        for target, here in _contents(published)
+    )
+    carried = {task: publish.read_file(source / CHAMPIONS / f"{task}.json") for task in published}
+    return tag if copied and carried == published else None
 
 
 def champions(tag: str) -> Path:
     """The folder of the pointers and artifacts that the Bento carries."""
-    return _place(tag) / "src" / "champions"
+    return _place(tag) / "src" / CHAMPIONS
 
 
 def carriers(name: str, version: str) -> list[str]:
@@ -97,16 +96,28 @@ def _published() -> dict[str, dict]:
     return {task: pointer for task, pointer in pointers.items() if pointer is not None}
 
 
+def _fill(context: Path, published: dict[str, dict]) -> None:
+    """Put what the Bento holds into the folder `context`.
+
+    The pointers are those that were read: the files may name other champions by now, since a
+    promotion holds its task's lease and not that of the release.
+    """
+    for target, source in _contents(published):
+        (context / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, context / target)
+    for task, pointer in published.items():
+        (context / CHAMPIONS / f"{task}.json").write_text(publish.text(pointer))
+
+
 def _contents(published: dict[str, dict]) -> Iterator[tuple[str, Path]]:
-    """Each file of the Bento, and the file here that it is a copy of."""
+    """Each file of the Bento that is a copy, and the file here that it is a copy of."""
     for path in sorted((environment.ROOT / "serving").glob("*.py")):
         yield f"serving/{path.name}", path
     for name in SHARED:
         yield name, environment.ROOT / name
-    for task, pointer in published.items():
+    for pointer in published.values():
         for path in sorted((publish.folder() / pointer["artifact"]).iterdir()):
-            yield f"champions/{pointer['artifact']}/{path.name}", path
-        yield f"champions/{task}.json", publish.folder() / f"{task}.json"
+            yield f"{CHAMPIONS}/{pointer['artifact']}/{path.name}", path
 
 
 def _options(context: Path, published: dict[str, dict]) -> dict:

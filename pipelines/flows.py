@@ -62,7 +62,7 @@ def retrain(
     environment.apply()
     dataset = settings.dataset_of(task, dataset)
     with lease.hold(task, wait_seconds) as held:
-        reconcile.reconcile(held, task, dataset)
+        reconcile.reconcile(task, dataset)
         dataset_hash = version(dataset)
         push(dataset)
         asked = (task, dataset, dataset_hash, data.facts(data.folder(dataset)), profile)

@@ -112,7 +112,7 @@ def models() -> list[str]:
     """The models that have a ledger."""
     from sqlalchemy import text
 
-    with state.connect().begin() as connection:
+    with state.transaction() as connection:
         rows = connection.execute(text("SELECT DISTINCT model FROM ledger ORDER BY model"))
         return list(rows.scalars())
 

@@ -5,6 +5,7 @@ order is version `pending`, checks, the ledger's record, and then what `pipeline
 """
 
 from data import versions
+from models import artifact
 from pipelines import (
     choose,
     console,
@@ -18,12 +19,12 @@ from pipelines import (
     tracking,
     trial,
 )
-from pipelines.lease import Lease
+from pipelines.lease import Lease, LeaseHeldError
 from pipelines.registry import Version
 from pipelines.settings import UsageError
 from pipelines.tracking import Record
 from pipelines.trial import Trial
-from pipelines.verdict import rules
+from pipelines.verdict import gate, rules
 from pipelines.verdict.rules import Rules
 
 
@@ -66,7 +67,7 @@ def consider(
     """
     if not records:
         raise RuntimeError("every fit failed: there is nothing to choose from")
-    champion = reconcile.follow(held, task, dataset)
+    champion = _standing(task, dataset)
     candidate, ruled = choose.best(task, records), rules.of(task, dataset)
     if champion is not None and champion.run_id == candidate.run_id:
         console.line("champion", f"{champion.arch} v{champion.version} stays")
@@ -76,10 +77,9 @@ def consider(
     version = _entered(task, dataset, candidate)
     tried = trial.hold(task, dataset, dataset_hash, version, champion, ruled)
     trial.show(tried.checks)
-    decide(held, tried)
-    champion = reconcile.follow(held, task, dataset)
+    decide(held, task, dataset, tried)
     console.line("champion", f"{version.arch} v{version.version}: {tried.reason}")
-    return champion
+    return _standing(task, dataset)
 
 
 def promote(
@@ -109,17 +109,42 @@ def promote(
     if dry_run:
         return _try(None, task, dataset, dataset_hash, ruled, asked, force)
     with lease.hold(task) as held:
-        reconcile.reconcile(held, task, dataset)
+        reconcile.reconcile(task, dataset)
         return _try(held, task, dataset, dataset_hash, ruled, asked, force)
 
 
-def decide(held: Lease, tried: Trial, force: str | None = None) -> ledger.Entry:
-    """Put on record what became of a trial; `reconcile.follow` makes it true."""
+def decide(
+    held: Lease, task: str, dataset: str, tried: Trial, force: str | None = None
+) -> ledger.Entry:
+    """Put on record what became of a trial, and make it true.
+
+    Raises LeaseLostError where another holds the task now, LeaseHeldError where the champion is not
+    the one any more that the candidate stood beside.
+    """
+    lease.current(held)
+    with reconcile.seat(task, dataset) as seated:
+        champion = reconcile.follow(seated, task, dataset)
+        _check_unchanged(tried, champion)
+        entry = _record(seated, tried, force)
+        reconcile.follow(seated, task, dataset)
+    return entry
+
+
+def _check_unchanged(tried: Trial, champion: Version | None) -> None:
+    was, is_now = (one.version if one else None for one in (tried.champion, champion))
+    if was != is_now:
+        raise LeaseHeldError(
+            f"the champion of {tried.candidate.name} was changed from {was} to {is_now} while "
+            f"version {tried.candidate.version} was tried: run it again"
+        )
+
+
+def _record(seated: Lease, tried: Trial, force: str | None) -> ledger.Entry:
     forced = not tried.passed and tried.servable and force is not None
     action = "promotion" if tried.passed else "force" if forced else "refusal"
     candidate, champion = tried.candidate, tried.champion
     return ledger.append(
-        held,
+        seated,
         candidate.name,
         action,
         from_version=champion.version if champion else None,
@@ -213,8 +238,8 @@ def _try(
     trial.show(tried.checks)
     promoted, reason = tried.passed, tried.reason
     if held:
-        entry = decide(held, tried, force)
-        champion = reconcile.follow(held, task, dataset)
+        entry = decide(held, task, dataset, tried, force)
+        champion = _standing(task, dataset)
         promoted, reason = entry.action != "refusal", entry.reason
         told |= {
             "forced": entry.action == "force",
@@ -230,7 +255,8 @@ def _try(
 
 
 def _entered(task: str, dataset: str, candidate: Record) -> Version:
-    """The candidate's version, as the challenger."""
+    """The candidate's version, as the challenger; its artifact is whole."""
+    artifact.check(tracking.artifact_folder(candidate.run_id), candidate.manifest_sha256)
     version = registry.register(task, dataset, candidate)
     registry.challenge(version)
     return version
@@ -278,10 +304,12 @@ def _refused(
     champion: Version | None,
     ruled: Rules,
 ) -> bool:
-    """Whether this very question was answered with no before."""
+    """Whether this very question was answered with no before, by more than a slow moment."""
     standing = champion.version if champion else None
     return any(
         entry.action == "refusal"
+        and not {check["name"] for check in entry.evidence["checks"] if not check["passed"]}
+        <= gate.OF_THE_MOMENT
         and (entry.run_id, entry.from_version) == (candidate.run_id, standing)
         and (entry.dataset_hash, entry.evidence["rules"]) == (dataset_hash, ruled.told())
         for entry in ledger.entries(registry.model_name(task, dataset))

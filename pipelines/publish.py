@@ -14,6 +14,9 @@ from models import artifact
 from pipelines import environment, tracking
 from pipelines.registry import Version
 
+# A temporary file is its owner's alone; a service in a container reads it as another user.
+READABLE = 0o644
+
 
 def folder(home: Path | None = None) -> Path:
     """Where the pointers of this home stand."""
@@ -21,11 +24,22 @@ def folder(home: Path | None = None) -> Path:
 
 
 def read(task: str, home: Path | None = None) -> dict | None:
-    """The task's pointer: name, version, artifact, manifest_sha256; None when there is none."""
+    """The task's pointer: name, version, artifact, manifest_sha256; None when there is none, or
+    one that is no JSON: it names nothing, and the next `publish` writes it anew."""
+    return read_file(folder(home) / f"{task}.json")
+
+
+def read_file(path: Path) -> dict | None:
+    """The pointer in a file, as `read` gives it."""
     try:
-        return json.loads((folder(home) / f"{task}.json").read_text())
-    except (FileNotFoundError, NotADirectoryError):
+        return json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
+
+
+def text(pointer: dict) -> str:
+    """A pointer's file."""
+    return json.dumps(pointer, indent=2, sort_keys=True) + "\n"
 
 
 def names(pointer: dict | None, version: Version) -> bool:
@@ -37,10 +51,10 @@ def publish(task: str, version: Version, home: Path | None = None) -> None:
     """Copy the version's artifact into `home` and point the task at it; repeatable."""
     place = folder(home)
     _place_artifact(version, place / _pointer(version)["artifact"])
-    text = json.dumps(_pointer(version), indent=2, sort_keys=True) + "\n"
     with tempfile.NamedTemporaryFile("w", dir=place, prefix=f".{task}.", delete=False) as file:
-        file.write(text)
+        file.write(text(_pointer(version)))
         file.flush()
+        os.fchmod(file.fileno(), READABLE)
         os.fsync(file.fileno())
     Path(file.name).replace(place / f"{task}.json")
 

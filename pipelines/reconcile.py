@@ -5,6 +5,8 @@ A decision is one record in the ledger; everything else follows from it: the ver
 Each step may be repeated, so that whoever comes next finishes what a killed process began.
 """
 
+from contextlib import AbstractContextManager
+
 from pipelines import (
     console,
     lease,
@@ -17,30 +19,47 @@ from pipelines import (
 from pipelines.lease import Lease
 from pipelines.registry import Version
 
+SEAT_SECONDS = 10  # for another decision about the same model
+
 
 class BrokenLedgerError(RuntimeError):
     """The ledger is not what was written, and nothing follows it; the message says where."""
 
 
-def reconcile(held: Lease, task: str, dataset: str) -> Version | None:
+def reconcile(task: str, dataset: str) -> Version | None:
     """Finish or remove what a killed process left; returns the champion that stands.
 
-    Runs still marked RUNNING are ended. Call it while holding the task's lease, and only then:
-    under it nobody else's run is going on.
+    Runs still marked RUNNING are ended, pending versions that nothing was decided about are
+    removed. Call it while holding the task's lease, and only then: under it nobody else's run is
+    going on.
     """
     tracking.mend(task, dataset)
-    return follow(held, task, dataset)
+    with seat(task, dataset) as seated:
+        champion = follow(seated, task, dataset)
+        for version in registry.versions(task, dataset):
+            if version.state == "pending":
+                registry.remove(version)
+    return champion
 
 
-def follow(held: Lease, task: str, dataset: str) -> Version | None:
+def seat(task: str, dataset: str) -> AbstractContextManager[Lease]:
+    """Hold the model's seat of champion: who decides about it, for the second that this takes.
+
+    It is another lease than the task's, which a retraining holds for hours: a rollback must not
+    wait for that.
+    """
+    return lease.hold(f"{registry.model_name(task, dataset)}@{registry.CHAMPION}", SEAT_SECONDS)
+
+
+def follow(seated: Lease, task: str, dataset: str) -> Version | None:
     """Make true what the ledger says; returns the champion, unless its artifact is damaged.
 
     Raises LeaseLostError: neither alias nor version nor pointer follows a ledger that another
     process may have added to.
     """
     model = registry.model_name(task, dataset)
-    entries = _whole_ledger(task, dataset) or _adopted(held, task, dataset)
-    lease.current(held)
+    entries = _whole_ledger(task, dataset) or _adopted(seated, task, dataset)
+    lease.current(seated)
     _settle_states(task, dataset, entries)
     standing = ledger.standing(entries)
     if not standing:
@@ -49,14 +68,14 @@ def follow(held: Lease, task: str, dataset: str) -> Version | None:
     if champion is None:
         console.line("champion", f"{model}/{standing[-1]} is not in the registry any more")
         return None
-    lease.current(held)
+    lease.current(seated)
     registry.crown(champion)
     registry.tag_head(champion, entries[-1].position, entries[-1].hash)
     if not tracking.whole(champion):
         console.line("champion", f"{champion.arch} v{champion.version}: its artifact is damaged")
         return None
     if not published(task, dataset, champion):
-        lease.current(held)  # the artifact may have come from far away meanwhile
+        lease.current(seated)  # the artifact may have come from far away meanwhile
         publish.publish(task, champion)
     return champion
 
@@ -100,13 +119,13 @@ def _whole_ledger(task: str, dataset: str) -> list[ledger.Entry]:
     return entries
 
 
-def _adopted(held: Lease, task: str, dataset: str) -> list[ledger.Entry]:
+def _adopted(seated: Lease, task: str, dataset: str) -> list[ledger.Entry]:
     """The first entry of a ledger that begins when there is a champion already."""
     champion = registry.champion(task, dataset)
     if champion is None:
         return []
     entry = ledger.append(
-        held,
+        seated,
         champion.name,
         "promotion",
         from_version=None,
@@ -121,18 +140,17 @@ def _adopted(held: Lease, task: str, dataset: str) -> list[ledger.Entry]:
 
 
 def _settle_states(task: str, dataset: str, entries: list[ledger.Entry]) -> None:
-    """Give each version the state that was decided; remove a pending one where nothing was.
+    """Give each version the state that was decided.
 
     One that was refused may be forced in later; one that was ready stays so, to roll back to.
     """
     decided = {entry.to_version: entry for entry in entries}
     for version in registry.versions(task, dataset):
-        entry, pending = decided.get(version.version), version.state == "pending"
+        entry = decided.get(version.version)
         if entry is None:
-            if pending:
-                registry.remove(version)
-        elif entry.action != "refusal":
+            continue
+        if entry.action != "refusal":
             if version.state != "ready":
                 registry.ready(version)
-        elif pending:
+        elif version.state == "pending":
             registry.refuse(version, entry.reason)

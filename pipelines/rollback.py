@@ -1,7 +1,6 @@
 """Let the champion before this one serve again."""
 
-from models import artifact
-from pipelines import console, lease, ledger, reconcile, registry, settings, tracking
+from pipelines import console, ledger, reconcile, registry, settings, tracking
 
 
 class RollbackRefused(RuntimeError):
@@ -13,12 +12,13 @@ def rollback(task: str, dataset: str | None, reason: str) -> dict:
 
     Returns task, dataset, from and to (versions), arch and fingerprint of the one that serves now,
     and ledger: position and hash of the record.
+    It does not wait for a retraining of the task that is going on.
     Raises RollbackRefused; the present champion then stays.
     """
     dataset = settings.dataset_of(task, dataset)
     model = registry.model_name(task, dataset)
-    with lease.hold(task) as held:
-        reconcile.reconcile(held, task, dataset)
+    with reconcile.seat(task, dataset) as seated:
+        reconcile.follow(seated, task, dataset)
         standing = ledger.standing(ledger.entries(model))
         if len(standing) < 2:
             raise RollbackRefused(f"{model} has had no champion before the present one")
@@ -27,7 +27,7 @@ def rollback(task: str, dataset: str | None, reason: str) -> dict:
         complaint = _complaint(model, back, version)
         crowned = _crowned(model, back)
         entry = ledger.append(
-            held,
+            seated,
             model,
             "refusal" if complaint else "rollback",
             from_version=left,
@@ -38,7 +38,7 @@ def rollback(task: str, dataset: str | None, reason: str) -> dict:
             evidence={"rules": {}, "checks": []},
             reason=complaint or reason,
         )
-        reconcile.follow(held, task, dataset)
+        reconcile.follow(seated, task, dataset)
     if complaint:
         raise RollbackRefused(complaint)
     return {
@@ -64,11 +64,8 @@ def _complaint(model: str, number: str, version: registry.Version | None) -> str
     """Why the version must not serve; None where its artifact is what was registered."""
     if version is None:
         return f"{model}/{number} is not in the registry any more"
-    try:
-        artifact.check(tracking.artifact_folder(version.run_id), version.manifest_sha256)
-    except (artifact.ArtifactError, OSError) as error:
-        return f"{model}/{number} must not serve: {error}"
-    return None
+    damage = tracking.damage(version)
+    return None if damage is None else f"{model}/{number} must not serve: {damage}"
 
 
 def _crowned(model: str, number: str) -> ledger.Entry:

@@ -29,6 +29,7 @@ from pipelines import (
 )
 from pipelines import dataset as data
 from pipelines.lease import LeaseHeldError
+from pipelines.verdict import rules
 
 # Exit codes of a task; of several the first of these that occurs is the run's.
 FAILED, LOCKED, REFUSED, DONE = 1, 75, 3, 0
@@ -44,8 +45,13 @@ def asked(task: str | None, dataset: str | None) -> dict[str, str]:
 
 
 def run(tasks: dict[str, str], profile: str, runner: str) -> tuple[dict[str, dict], int]:
-    """Bring every task to a champion; returns each task's outcome and the exit code."""
+    """Bring every task to a champion; returns each task's outcome and the exit code.
+
+    Raises UsageError for rules of the gate that are none: before hours of training, not after.
+    """
     start = time.monotonic()
+    for task, dataset in tasks.items():
+        rules.of(task, dataset)
     console.heading("Plan")
     outcomes = _locked(tasks)
     codes = dict.fromkeys(outcomes, LOCKED)
@@ -131,8 +137,11 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
 
 
 def _finished(task: str, dataset: str, profile: str) -> dict | None:
-    with suppress(LeaseHeldError), lease.hold(task) as held:
-        reconcile.reconcile(held, task, dataset)
+    try:
+        with suppress(LeaseHeldError), lease.hold(task):
+            reconcile.reconcile(task, dataset)
+    except reconcile.BrokenLedgerError:
+        return None  # the task's own retraining says so, and the others go on
     dataset_hash = versions.dataset_hash(dataset)
     facts = data.facts(data.folder(dataset))
     return promote.finished(task, dataset, dataset_hash, facts, profile)

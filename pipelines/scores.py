@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from data import versions
+from data.errors import DataError
 from models import artifact
 from pipelines import dataset as data
 from pipelines import tracking
@@ -22,7 +24,8 @@ def on_test(task: str, dataset: str, dataset_hash: str, fitted, keep: bool = Tru
     """The rows (`models.measure.Scores`) of a record or version on the present test split.
 
     keep: record them with the run where they had to be measured now.
-    Raises ModelError where the model answers with other labels or another horizon than the data.
+    Raises DataError where other data than that lies in the checkout, ModelError where the model
+    answers with other labels or another horizon than the data.
     """
     from models import measure
 
@@ -32,19 +35,25 @@ def on_test(task: str, dataset: str, dataset_hash: str, fitted, keep: bool = Tru
         rows = tracking.rows(fitted.run_id, "test")
         if measure.ROWS[task] <= rows.keys():  # a champion of older code has fewer
             return rows
-    rows = _measured(dataset, fitted)
+    rows = _measured(dataset, dataset_hash, fitted)
     if keep:
         _keep(fitted.run_id, dataset_hash, rows)
     return rows
 
 
-def _measured(dataset: str, fitted) -> Mapping:
+def _measured(dataset: str, dataset_hash: str, fitted) -> Mapping:
     from data import prepared
     from models import measure
 
+    place = data.folder(dataset)
+    if (lies_there := versions.hash_of(place)) != dataset_hash:
+        raise DataError(
+            f"{place} holds {lies_there}, and dvc.lock names {dataset_hash}: "
+            f"`dvc checkout {place}`, or `espalier run --dataset {dataset}`"
+        )
     folder = tracking.artifact_folder(fitted.run_id)
     artifact.check(folder, fitted.manifest_sha256)
-    read = prepared.read(data.folder(dataset))
+    read = prepared.read(place)
     return measure.evaluate_artifact(folder, read.splits, read.facts).rows
 
 

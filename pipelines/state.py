@@ -28,7 +28,7 @@ POSTGRESQL = {
 }
 
 TABLES = (
-    """CREATE TABLE leases (
+    """CREATE TABLE IF NOT EXISTS leases (
         name TEXT PRIMARY KEY,
         token BIGINT NOT NULL,
         expires DOUBLE PRECISION NOT NULL,
@@ -39,7 +39,7 @@ TABLES = (
         command TEXT,
         since TEXT
     )""",
-    """CREATE TABLE ledger (
+    """CREATE TABLE IF NOT EXISTS ledger (
         model TEXT NOT NULL,
         position BIGINT NOT NULL,
         at TEXT NOT NULL,
@@ -71,7 +71,7 @@ APPEND_ONLY = {
         BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
     ),
     "postgresql": (
-        """CREATE FUNCTION ledger_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
+        """CREATE OR REPLACE FUNCTION ledger_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$""",
         """CREATE TRIGGER ledger_unchanged BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger
         FOR EACH STATEMENT EXECUTE FUNCTION ledger_is_append_only()""",

@@ -266,13 +266,18 @@ def whole(fitted) -> bool:
 
     One that is not is a fit to do again, and a champion that cannot be published any more.
     """
+    return damage(fitted) is None
+
+
+def damage(fitted) -> str | None:
+    """What is wrong with the artifact of a record or version; None where it is whole."""
     from mlflow.exceptions import MlflowException
 
     try:
         artifact.check(artifact_folder(fitted.run_id), fitted.manifest_sha256)
-    except (artifact.ArtifactError, MlflowException, OSError):
-        return False
-    return True
+    except (artifact.ArtifactError, MlflowException, OSError) as error:
+        return str(error)
+    return None
 
 
 def artifact_folder(run_id: str) -> Path:

@@ -90,12 +90,15 @@ def show(checks: list[Check]) -> None:
 
 
 def _not_withdrawn(candidate: Version) -> Check:
-    """A version that was rolled back from does not come back by itself."""
-    for entry in reversed(ledger.entries(candidate.name)):
-        if entry.action == "rollback" and entry.from_version == candidate.version:
+    """A model that was rolled back from does not come back by itself, nor by the same fit done
+    again, which is another version."""
+    entries = ledger.entries(candidate.name)
+    fingerprints = {entry.to_version: entry.fingerprint for entry in entries}
+    for entry in reversed(entries):
+        if entry.action == "rollback" and fingerprints[entry.from_version] == candidate.fingerprint:
             said = f"rolled back from by {entry.who} on {entry.at}: {entry.reason}"
             return Check("withdrawn", False, said)
-        if entry.action in ("promotion", "force") and entry.to_version == candidate.version:
+        if entry.action in ("promotion", "force") and entry.fingerprint == candidate.fingerprint:
             break
     return Check("withdrawn", True, "it was never rolled back from")
 

@@ -103,6 +103,7 @@ def _proven(model: Model, folder: Path, task: str) -> Model:
         _check_batch(model.guard.run, model.guard.familiarity.inputs.to_tensor(things))
     if complaints := artifact.replay(model.inputs, model.answers, golden):
         raise ValueError("; ".join(complaints))
+    artifact.check_inputs(model.manifest, model.inputs)
     return replace(model, seconds=_one_request_seconds(model, things[0]))
 
 

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg2
 from project import free_port, until
 
 MISSING = "no PostgreSQL on this machine: apt-get install postgresql"
+SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
 
 
 def programs() -> Path | None:
@@ -24,32 +26,21 @@ def programs() -> Path | None:
 @contextmanager
 def running() -> Iterator[str]:
     """The URL of an empty server, without a database's name."""
-    import psycopg2
-
-    # It refuses to run as root, and its user may not enter the folders of pytest.
-    user = {"user": "postgres", "group": "postgres", "extra_groups": []} if _is_root() else {}
-    folder, port = Path(tempfile.mkdtemp(prefix="espalier-postgres-")), free_port()
-    if user:
+    folder = Path(tempfile.mkdtemp(prefix="espalier-postgres-"))
+    popen = {"cwd": folder, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+    if os.getuid() == 0:  # it refuses to run as root
+        popen |= {"user": "postgres", "group": "postgres", "extra_groups": []}
         shutil.chown(folder, "postgres", "postgres")
-    cluster, log = folder / "cluster", folder / "log"
-    places = {"cwd": folder, "stdin": subprocess.DEVNULL, **user}
-    asked = ["-D", str(cluster), "-U", "espalier", "-A", "trust", "-E", "UTF8", "--no-sync"]
-    subprocess.run([programs() / "initdb", *asked], check=True, stdout=subprocess.DEVNULL, **places)
-    settings = {
-        "listen_addresses": "127.0.0.1",
-        "port": port,
-        "unix_socket_directories": "",
-        "fsync": "off",
-        "max_connections": 100,
-    }
-    told = [f"--{name}={value}" for name, value in settings.items()]
-    with log.open("wb") as out:
-        server = subprocess.Popen(
-            [programs() / "postgres", "-D", cluster, *told], stdout=out, stderr=out, **places
-        )
+    made = [programs() / "initdb", "-D", "cluster", "-U", "espalier", "-A", "trust", "-E", "UTF8"]
+    subprocess.run([*made, "--no-sync"], check=True, stdout=subprocess.DEVNULL, **popen)
+    port = free_port()
+    told = [f"--{name}={value}" for name, value in (SETTINGS | {"port": port}).items()]
+    with (folder / "log").open("wb") as log:
+        command = [programs() / "postgres", "-D", "cluster", *told]
+        server = subprocess.Popen(command, stdout=log, **popen)
 
     def answers() -> bool:
-        assert server.poll() is None, log.read_text()
+        assert server.poll() is None, (folder / "log").read_text()
         try:
             psycopg2.connect(f"postgresql://espalier@127.0.0.1:{port}/postgres").close()
         except psycopg2.OperationalError:
@@ -67,15 +58,9 @@ def running() -> Iterator[str]:
 
 def empty_database(server: str) -> str:
     """The URL of a new, empty database of the server."""
-    import psycopg2
-
     name = f"test_{uuid.uuid4().hex[:12]}"
     connection = psycopg2.connect(f"{server.replace('+psycopg2', '')}/postgres")
-    connection.autocommit = True
+    connection.autocommit = True  # a database is not made within a transaction
     connection.cursor().execute(f"CREATE DATABASE {name}")
     connection.close()
     return f"{server}/{name}"
-
-
-def _is_root() -> bool:
-    return os.getuid() == 0

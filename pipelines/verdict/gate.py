@@ -1,7 +1,7 @@
 """The checks that a candidate must pass before it may serve, each with its evidence in words.
 
 What is decided here is decided from numbers alone: rows of test scores, costs, what a service
-showed. Where they come from stands in `pipelines.promote`.
+showed. Where they come from stands in `pipelines.trial`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from pipelines.verdict import pair, slices
 from pipelines.verdict.pair import Verdict
 from pipelines.verdict.rules import Rules
 
+OF_THE_MOMENT = {"latency", "memory"}  # checks that a busy machine may fail
 NAIVE, CHAMPION, GOLDEN = "naive", "champion", "golden"  # checks that others ask for by name
 WORDS = {"better": "better than", "worse": "worse than", "cannot tell": "cannot be told from"}
 
@@ -111,7 +112,8 @@ def _champion(task: str, rules: Rules, ours: Scored, theirs: Scored) -> Check:
     said = _against(theirs.name, verdict)
     if verdict.outcome == "better":
         return Check(CHAMPION, True, said, facts)
-    close = pair.not_worse(verdict, rules.margin)
+    # Worse by little is worse: else two models would take turns, one cheaper and one better.
+    close = verdict.outcome != "worse" and pair.not_worse(verdict, rules.margin)
     cheap = cheaper(ours, theirs, rules.cheaper)
     said += f"; {'' if close else 'not proven '}within the margin of {rules.margin:g}"
     said += f"; {'' if cheap else 'not '}cheaper: {_cost(ours)} against {_cost(theirs)}"

@@ -12,7 +12,7 @@ from models import artifact
 from models.artifact import ArtifactError
 from models.examples import Split, fit_inputs, share_of
 from models.inputs import SeriesInputs
-from pipelines import choose, ledger, registry, tracking
+from pipelines import choose, ledger, registry, scores, tracking
 from pipelines.tracking import Record
 from pipelines.verdict.finding import EXAMPLES, Finding
 
@@ -43,11 +43,6 @@ def looks(task: str, dataset: str, dataset_hash: str) -> dict[str, int]:
     asked = task, dataset, dataset_hash
     fits = _scored(*asked, tracking.FIT)
     first = sum(run.data.tags.get("espalier.look") == "true" for run in fits)
-    rescored = [
-        version
-        for version in registry.versions(task, dataset)
-        if version.dataset_hash != dataset_hash and registry.score_on(version, dataset_hash)
-    ]
     decisions = [
         entry
         for entry in ledger.entries(registry.model_name(task, dataset))
@@ -58,7 +53,7 @@ def looks(task: str, dataset: str, dataset_hash: str) -> dict[str, int]:
         "first looks": first,
         "baselines": len(_scored(*asked, tracking.BASELINE)),
         "rivals": len(_scored(*asked, tracking.RIVAL)),
-        "champions of older data": len(rescored),
+        "scored again": len(_rescored(*asked)),
         "decisions of the gate": len(decisions),
     }
 
@@ -86,6 +81,14 @@ def _scored(task: str, dataset: str, dataset_hash: str, kind: str) -> list:
         for run in tracking.runs(task, dataset, dataset_hash, kind, status)
         if metric in run.data.metrics
     ]
+
+
+def _rescored(task: str, dataset: str, dataset_hash: str) -> list:
+    """Return the fits, of older data or older code, that were scored on this version later."""
+    tag = f"{scores.RESCORED}{dataset_hash}"
+    return tracking.connect().search_runs(
+        [tracking.experiment(task, dataset)], filter_string=f"tags.`{tag}` LIKE '%'"
+    )
 
 
 def _looks(task: str, counted: Mapping[str, int], records: list[Record]) -> Finding:

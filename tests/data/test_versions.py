@@ -7,7 +7,7 @@ import shutil
 import pytest
 from checkouts import Checkout, reviews, write_reviews
 
-from data import prepared
+from data import prepared, versions
 
 MINE = {
     "task": "sentiment",
@@ -59,6 +59,8 @@ def test_own_data_is_prepared_and_named(made):
     assert made.versions("up_to_date(['mine'])") == "True"
     assert made.versions("outdated(['mine', 'digits'])") == "['digits']"
     assert made.versions("dataset_hash('digits')") == "None"
+    lies_there = versions.hash_of(made.folder / "data" / "prepared" / "mine")
+    assert lies_there == made.versions("dataset_hash('mine')")
 
 
 def test_a_changed_file_makes_another_version_and_back_the_same(made):

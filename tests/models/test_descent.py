@@ -1,5 +1,7 @@
 """Losses, optimizers, schedules, batches and precision: by name, and each does its work."""
 
+from itertools import cycle
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,10 @@ from small_data import FACTS
 
 from models import architectures, descent, measure, options, train
 from models.errors import WrongParameter
+
+# Ten classes, of which any constant answer is right for a tenth: learnt in a second or two.
+SHORT = {"epochs": 3, "batch_size": 32, "learning_rate": 4e-3}
+LEARNT = 0.7
 
 
 def _fit(splits, task="image", arch="ann", **changes):
@@ -20,27 +26,24 @@ def _accuracy(fitted, splits) -> float:
 
 @pytest.mark.parametrize("loss", options.LOSSES_OF_CLASSES)
 def test_classes_are_learnt_with_every_loss(loss, splits):
-    assert _accuracy(_fit(splits, epochs=8, loss=loss), splits) > 0.8
+    assert _accuracy(_fit(splits, loss=loss, **SHORT), splits) > LEARNT
 
 
 @pytest.mark.parametrize("loss", options.LOSSES_OF_SERIES)
 def test_series_are_learnt_with_every_loss(loss, splits):
-    fitted = _fit(
-        splits, "forecast", "perceptron", epochs=30, batch_size=32, learning_rate=1e-2, loss=loss
-    )
+    changes = {"epochs": 6, "batch_size": 16, "learning_rate": 3e-2, "loss": loss}
+    fitted = _fit(splits, "forecast", "perceptron", **changes)
     scores = measure.evaluate(fitted, splits["forecast"]["test"], FACTS["forecast"])
     assert scores.metrics["relative_mae"] < 1
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "rate"), [("adam", 1e-3), ("rmsprop", 1e-3), ("sgd", 0.1), ("momentum", 0.03)]
+    ("optimizer", "schedule"), [*zip(options.OPTIMIZERS, cycle(options.SCHEDULES))]
 )
-@pytest.mark.parametrize("schedule", options.SCHEDULES)
-def test_every_optimizer_learns_on_every_schedule(optimizer, rate, schedule, splits):
-    fitted = _fit(
-        splits, epochs=8, optimizer=optimizer, learning_rate=rate, schedule=schedule, patience=8
-    )
-    assert _accuracy(fitted, splits) > 0.8
+def test_every_optimizer_and_every_schedule_learns(optimizer, schedule, splits):
+    rates = {"adam": 4e-3, "rmsprop": 2e-3, "sgd": 0.2, "momentum": 0.05}
+    changes = {"optimizer": optimizer, "schedule": schedule, "learning_rate": rates[optimizer]}
+    assert _accuracy(_fit(splits, **SHORT | changes), splits) > LEARNT
 
 
 def test_the_cosine_comes_down_to_nothing():
@@ -73,11 +76,11 @@ def test_a_batch_is_never_larger_than_the_split():
 
 
 def test_full_batch_and_stochastic_descent_learn(splits):
-    whole = _fit(splits, descent="full-batch", epochs=30, learning_rate=5e-3, patience=30)
-    assert _accuracy(whole, splits) > 0.8
+    whole = _fit(splits, descent="full-batch", epochs=12, learning_rate=1e-2)
+    assert _accuracy(whole, splits) > LEARNT
     assert whole.history[0].keys() == {"loss", "accuracy", "val_loss", "val_accuracy"}
-    single = _fit(splits, descent="stochastic", epochs=2, share=0.5, learning_rate=1e-3)
-    assert _accuracy(single, splits) > 0.8
+    single = _fit(splits, descent="stochastic", epochs=1, share=0.5, learning_rate=1e-3)
+    assert _accuracy(single, splits) > LEARNT
 
 
 def test_class_weights_give_every_class_the_same_say():
@@ -97,7 +100,7 @@ def test_class_weights_help_the_rare_class(splits):
     facts = FACTS["image"] | {"labels": ["often", "rare"]}
 
     def recall(**changes) -> float:
-        chosen = {"epochs": 15, "learning_rate": 1e-2, **changes}
+        chosen = {"epochs": 4, "learning_rate": 3e-2, **changes}
         parameters = architectures.resolve("image", "perceptron", chosen, facts)
         fitted = train.train("image", "perceptron", parameters, rare, facts, seed=0)
         confusion = measure.evaluate(fitted, rare["test"], facts).rows["confusion"]
@@ -110,8 +113,9 @@ def test_class_weights_help_the_rare_class(splits):
 def test_what_was_fitted_in_mixed_precision_serves_in_full(precision, splits, tmp_path):
     from models import export
 
-    fitted = _fit(splits, epochs=8, precision=precision)
-    assert _accuracy(fitted, splits) > 0.8
+    # Few units: processors are slow with float16.
+    fitted = _fit(splits, precision=precision, units=64, **SHORT | {"learning_rate": 8e-3})
+    assert _accuracy(fitted, splits) > LEARNT
     assert {layer.compute_dtype for layer in fitted.model.layers} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
     export.to_onnx(fitted.model, tmp_path / "model.onnx")

@@ -1,6 +1,7 @@
 """The epochs of a fit: their order, their end, and what is left of a fit that was killed."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,23 +10,11 @@ from small_data import FACTS
 from models import architectures, train
 
 
-class Killed(BaseException):
-    """What a kill looks like from inside: nothing after it is done."""
-
-
 def _fit(task, arch, splits, seed=3, on_epoch=None, checkpoint=None, **changes):
     parameters = architectures.resolve(task, arch, changes, FACTS[task])
     return train.train(
         task, arch, parameters, splits[task], FACTS[task], seed, on_epoch, checkpoint
     )
-
-
-def _kill_after(last: int):
-    def on_epoch(epoch, metrics):
-        if epoch == last:
-            raise Killed
-
-    return on_epoch
 
 
 SMALL = [
@@ -36,53 +25,68 @@ SMALL = [
 ]
 
 
+def _left_by_kills(task, arch, splits, folder, **changes):
+    """Fit, and keep the checkpoint as a kill after each epoch would have left it.
+
+    Returns what was fitted, and the file of each epoch that left one.
+    """
+    kept = folder / "fit.npz"
+    left = {}
+
+    def on_epoch(epoch, metrics):
+        if kept.exists():
+            left[epoch] = shutil.copy(kept, folder / f"left-{epoch}.npz")
+
+    return _fit(task, arch, splits, on_epoch=on_epoch, checkpoint=kept, **changes), left
+
+
+def _same(one, other) -> bool:
+    weights = zip(one.model.get_weights(), other.model.get_weights(), strict=True)
+    return one.history == other.history and all(np.array_equal(*pair) for pair in weights)
+
+
 @pytest.mark.parametrize(("task", "arch", "changes"), SMALL)
-@pytest.mark.parametrize("last", [1, 3])
-def test_a_killed_fit_goes_on_to_the_same_weights(task, arch, changes, last, splits, tmp_path):
-    whole = _fit(task, arch, splits, **changes)
-    kept = tmp_path / "fit.npz"
-    with pytest.raises(Killed):
-        _fit(task, arch, splits, on_epoch=_kill_after(last), checkpoint=kept, **changes)
-    told = []
-    again = _fit(
-        task, arch, splits, on_epoch=lambda e, m: told.append((e, m)), checkpoint=kept, **changes
-    )
-    assert again.history == whole.history == [metrics for _, metrics in told]
-    assert [epoch for epoch, _ in told] == list(range(1, len(told) + 1))
-    for one, other in zip(again.model.get_weights(), whole.model.get_weights(), strict=True):
-        assert np.array_equal(one, other)
+def test_a_killed_fit_goes_on_to_the_same_weights(task, arch, changes, splits, tmp_path):
+    whole, left = _left_by_kills(task, arch, splits, tmp_path, **changes)
+    for last in (1, 3):
+        told = []
+        again = _fit(
+            task,
+            arch,
+            splits,
+            on_epoch=lambda *of_one, told=told: told.append(of_one),
+            checkpoint=left[last],
+            **changes,
+        )
+        assert _same(again, whole)
+        assert told == list(enumerate(whole.history, start=1))
 
 
 def test_a_killed_fit_keeps_its_count_of_epochs_without_gain(splits, tmp_path):
     hasty = {"epochs": 40, "learning_rate": 0.02, "patience": 2, "share": 0.5}
-    whole = _fit("image", "ann", splits, **hasty)
+    whole, left = _left_by_kills("image", "ann", splits, tmp_path, **hasty)
     last = len(whole.history) - 1
-    kept = tmp_path / "fit.npz"
-    with pytest.raises(Killed):
-        _fit("image", "ann", splits, on_epoch=_kill_after(last), checkpoint=kept, **hasty)
-    again = _fit("image", "ann", splits, checkpoint=kept, **hasty)
-    assert again.history == whole.history
-    for one, other in zip(again.model.get_weights(), whole.model.get_weights(), strict=True):
-        assert np.array_equal(one, other)
+    assert _same(_fit("image", "ann", splits, checkpoint=left[last], **hasty), whole)
 
 
-def test_a_checkpoint_that_was_cut_off_is_a_fit_from_the_start(splits, tmp_path):
-    kept = tmp_path / "fit.npz"
+def test_a_fit_goes_on_from_a_whole_checkpoint_alone_and_counts_its_time(splits, tmp_path):
     changes = {"epochs": 3, "share": 0.2}
-    with pytest.raises(Killed):
-        _fit("image", "ann", splits, on_epoch=_kill_after(2), checkpoint=kept, **changes)
-    kept.write_bytes(kept.read_bytes()[:1000])
-    again = _fit("image", "ann", splits, checkpoint=kept, **changes)
-    assert again.history == _fit("image", "ann", splits, **changes).history
-
-
-def test_the_time_before_the_kill_counts(splits, tmp_path):
-    kept = tmp_path / "fit.npz"
-    changes = {"epochs": 3, "share": 0.2}
-    with pytest.raises(Killed):
-        _fit("image", "ann", splits, on_epoch=_kill_after(2), checkpoint=kept, **changes)
-    with np.load(kept) as file:
+    whole, left = _left_by_kills("image", "ann", splits, tmp_path, **changes)
+    assert _same(_fit("image", "ann", splits, **changes), whole)  # with no checkpoint at all
+    left[1].write_bytes(left[1].read_bytes()[:1000])  # cut off: from the start
+    assert _same(_fit("image", "ann", splits, checkpoint=left[1], **changes), whole)
+    with np.load(left[2]) as file:
         arrays = dict(file)
     told = json.loads(str(arrays["told"])) | {"seconds": 1000.0}
-    np.savez(kept, **arrays | {"told": np.array(json.dumps(told))})
-    assert _fit("image", "ann", splits, checkpoint=kept, **changes).seconds > 1000
+    np.savez(left[2], **arrays | {"told": np.array(json.dumps(told))})
+    assert _fit("image", "ann", splits, checkpoint=left[2], **changes).seconds > 1000
+
+
+def test_what_ends_a_fit_from_inside_leaves_its_checkpoint(splits, tmp_path):
+    def on_epoch(epoch, metrics):
+        raise KeyboardInterrupt
+
+    kept = tmp_path / "fit.npz"
+    with pytest.raises(KeyboardInterrupt):
+        _fit("image", "ann", splits, on_epoch=on_epoch, checkpoint=kept, epochs=2, share=0.1)
+    assert kept.exists()

@@ -92,6 +92,21 @@ def test_the_model_s_tensor_is_taken_where_the_guard_would_make_the_same():
     assert same == again
 
 
+def test_a_model_that_knows_pairs_of_the_same_words_reads_otherwise():
+    texts, labels = ["good film", "bad film"], ("negative", "positive")
+    plain = TextInputs.fit(texts, labels, 50, 4)
+    pairs = TextInputs.fit(texts, labels, 50, 4, ngrams=2)
+    assert plain.vocabulary == pairs.vocabulary
+    guard, seen = Familiarity.calibrate(plain, np.ones((200, 1), np.float32)), []
+
+    def run(tensor):
+        seen.append(tensor)
+        return np.ones((len(tensor), 1), np.float32)
+
+    guard.judge(run, texts, pairs, pairs.to_tensor(texts))
+    assert np.array_equal(seen[0], plain.to_tensor(texts))
+
+
 @pytest.mark.parametrize(
     ("expected", "answer", "equal"),
     [

@@ -137,13 +137,18 @@ def _fitted(task: str, arch: str) -> Fitted:
     model = _compiled(_built(task, arch), task)
     rows = _rows(task, arch, 16)
     weights = model.trainable_weights
-    before, loss = [one.numpy().copy() for one in weights], model.test_on_batch(*rows)
+    before, loss = [one.numpy().copy() for one in weights], _loss(model, *rows)
     model.train_on_batch(*rows)
     first_step = [one.path for one in weights], before, [one.numpy().copy() for one in weights]
     for _ in range(24):
         model.train_on_batch(*rows)
-    model.reset_metrics()
-    return Fitted(model, first_step, (float(loss), float(model.test_on_batch(*rows))))
+    return Fitted(model, first_step, (loss, _loss(model, *rows)))
+
+
+def _loss(model: keras.Model, tensor: np.ndarray, target: np.ndarray) -> float:
+    """As `model.evaluate` says, which would be compiled anew for each model."""
+    losses = keras.losses.get(model.loss)(target, model(tensor, training=False))
+    return float(keras.ops.mean(losses))
 
 
 def _answers(model: keras.Model, tensor: np.ndarray) -> np.ndarray:

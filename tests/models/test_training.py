@@ -10,7 +10,7 @@ import onnx
 import pytest
 from small_data import FACTS
 
-from models import architectures, artifact, export, measure, package
+from models import architectures, artifact, export, golden, measure, package
 from models import train as training
 from models.errors import ExportMismatch, TrainingDiverged, WrongData, WrongParameter
 from models.inputs import InputError
@@ -128,7 +128,7 @@ def test_a_row_that_no_request_could_hold_is_refused(splits):
 
 def test_encoded_pictures_of_all_sizes_are_trained_on(splits):
     def encoded(split):
-        files = [package._png(np.kron(image, np.ones((1 + row % 3, 2, 1), np.uint8)))
+        files = [golden._png(np.kron(image, np.ones((1 + row % 3, 2, 1), np.uint8)))
                  for row, image in enumerate(split["image"])]  # fmt: skip
         return {"image": np.array(files, object), "label": split["label"]}
 
@@ -177,7 +177,8 @@ def test_golden_pictures_come_in_odd_sizes_and_modes(folders):
     golden = artifact.read_golden(folders["image"][0])
     pictures = [Image.open(BytesIO(artifact.payload(entry["request"])[0])) for entry in golden]
     assert len({picture.size for picture in pictures}) > 1
-    assert {picture.mode for picture in pictures} == {"L", "RGBA"}
+    assert {picture.mode for picture in pictures} == {"L", "RGB", "RGBA", "I;16"}
+    assert any(picture.getexif() for picture in pictures)
 
 
 def test_one_request_takes_a_measurable_time(folders, splits):

@@ -10,7 +10,7 @@ from data import stored, versions
 from models.examples import fit_inputs
 from models.inputs import ImageInputs, SeriesInputs
 from pipelines import dataset as data
-from pipelines import lease, ledger, registry, tracking
+from pipelines import lease, ledger, registry, scores, tracking
 from pipelines.settings import UsageError
 from pipelines.verdict import audit, looks
 
@@ -63,17 +63,16 @@ def test_every_look_at_the_split_is_counted_and_no_other(home, tmp_path):
         "first looks": 1,
         "baselines": 1,
         "rivals": 1,
-        "champions of older data": 0,
+        "scored again": 0,
         "decisions of the gate": 3,
     }
 
 
 def test_a_champion_that_is_scored_on_newer_data_has_looked_once(home, tmp_path):
     old = finished(fit("cnn", dataset_hash=OLDER), tmp_path / "old")
-    version = registry.register("image", "digits", old)
-    assert looks.looks(*ASKED)["champions of older data"] == 0
-    registry.keep_score(version, HASH, 0.9)
-    assert looks.looks(*ASKED)["champions of older data"] == 1
+    assert looks.looks(*ASKED)["scored again"] == 0
+    tracking.connect().set_tag(old.run_id, scores.RESCORED + HASH, "2026-11-21T12:00:00+00:00")
+    assert looks.looks(*ASKED)["scored again"] == 1
 
 
 def test_a_fit_that_failed_before_it_was_scored_has_not_looked(home, tmp_path):

@@ -89,6 +89,15 @@ def test_cheaper_but_not_proven_within_the_margin_is_refused():
     assert "not proven within the margin" in check.evidence
 
 
+def test_cheaper_but_significantly_worse_is_refused_however_little_it_is():
+    correct = np.arange(20_000) % 10 > 0
+    worse = flipped(correct, slice(1, 80), False)
+    check = quality(scored(worse, latency_ms=0.01), scored(correct))["champion"]
+    assert check.facts["difference"] > -RULES.margin
+    assert "worse than cnn" in check.evidence
+    assert not check.passed
+
+
 def test_a_class_that_falls_stops_a_model_that_is_better_on_the_whole():
     better = flipped(GOOD, slice(0, 600), True)
     better[np.arange(len(better)) % 10 == 3] = False

@@ -35,7 +35,7 @@ def runs() -> list:
     return tracking.runs(*ASKED, tracking.GUARD, "FINISHED")
 
 
-def test_it_is_fitted_once_and_never_a_rival(home, folder):
+def test_it_is_fitted_once_for_its_code_and_never_a_rival(home, folder, monkeypatch):
     first = guard.ensure(*ASKED, folder, None)
     assert set(artifact.GUARD) <= {path.name for path in first.folder.iterdir()}
     assert guard.ensure(*ASKED, folder, None) == first
@@ -43,24 +43,20 @@ def test_it_is_fitted_once_and_never_a_rival(home, folder):
     assert run.data.tags["espalier.fingerprint"] == first.fingerprint
     assert 0 <= run.data.metrics["test_familiar"] <= 1
     assert tracking.records(*ASKED) == []
-
-
-@pytest.mark.parametrize("name", artifact.GUARD)
-def test_a_damaged_or_missing_one_is_fitted_again(home, folder, name):
-    first = guard.ensure(*ASKED, folder, None)
-    (first.folder / name).write_bytes(b"damaged")
-    second = guard.ensure(*ASKED, folder, None)
-    (second.folder / name).unlink()
-    third = guard.ensure(*ASKED, folder, None)
-    assert len({first.folder, second.folder, third.folder}) == 3
-    assert guard.ensure(*ASKED, folder, None) == third
-
-
-def test_other_code_makes_another_guard(home, folder, monkeypatch):
-    first = guard.ensure(*ASKED, folder, None)
     sources = architectures.sources("image", "ann")
     monkeypatch.setattr(architectures, "sources", lambda task, arch: sources)
     assert guard.ensure(*ASKED, folder, None).fingerprint != first.fingerprint
+
+
+def test_a_damaged_or_missing_one_is_fitted_again(home, folder):
+    one, other = artifact.GUARD
+    first = guard.ensure(*ASKED, folder, None)
+    (first.folder / one).write_bytes(b"damaged")
+    second = guard.ensure(*ASKED, folder, None)
+    (second.folder / other).unlink()
+    third = guard.ensure(*ASKED, folder, None)
+    assert len({first.folder, second.folder, third.folder}) == 3
+    assert guard.ensure(*ASKED, folder, None) == third
 
 
 def test_one_that_cannot_be_fitted_says_so(home, folder):

@@ -40,7 +40,7 @@ def retrain(killed_after: int | None) -> None:
     if killed_after is not None:
         kill_after(killed_after)
     with lease.hold(TASK) as held:
-        reconcile.reconcile(held, TASK, DATASET)
+        reconcile.reconcile(TASK, DATASET)
         with tracking.parent(TASK, DATASET, HASH, "quick", "retrain"):
             promote.consider(held, TASK, DATASET, HASH, tracking.records(TASK, DATASET, HASH))
 

@@ -216,6 +216,14 @@ def test_a_database_that_is_away_is_named_without_its_password(home, monkeypatch
     assert "secret" not in str(error.value)
 
 
+def test_a_ledger_that_cannot_be_read_is_told_in_a_sentence(home):
+    state.connect()
+    (home / "espalier.db").unlink()
+    (home / "espalier.db").mkdir()
+    with pytest.raises(state.DatabaseError, match=r"espalier\.db"):
+        ledger.models()
+
+
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "no url"])
 def test_another_kind_of_database_is_refused(home, monkeypatch, url):
     monkeypatch.setenv(state.VARIABLE, url)

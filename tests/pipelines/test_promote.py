@@ -2,10 +2,12 @@
 
 import pytest
 from candidates import candidate, hits, trial
+from mlflow.exceptions import MlflowException
 from recorded import HASH
 
 from models import artifact
 from pipelines import (
+    bento,
     lease,
     ledger,
     promote,
@@ -13,9 +15,11 @@ from pipelines import (
     reconcile,
     registry,
     rollback,
+    run,
     state,
     tracking,
 )
+from pipelines import trial as trials
 from pipelines.rollback import RollbackRefused
 from pipelines.settings import UsageError
 
@@ -38,7 +42,7 @@ def decided(held, record, passed: bool = True, force: str | None = None) -> ledg
     """Register the fit and put on record what became of it."""
     version = registry.register(TASK, DATASET, record)
     champion = registry.champion(TASK, DATASET)
-    return promote.decide(held, trial(version, champion, passed), force)
+    return promote.decide(held, TASK, DATASET, trial(version, champion, passed), force)
 
 
 def crowned(held, record) -> registry.Version:
@@ -95,7 +99,7 @@ def test_a_refused_version_that_is_forced_in_is_ready(held, fitted):
 def test_what_a_service_would_not_take_in_cannot_be_forced(held, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     refused = trial(version, None, golden=False)
-    assert promote.decide(held, refused, "I insist").action == "refusal"
+    assert promote.decide(held, TASK, DATASET, refused, "I insist").action == "refusal"
     assert reconcile.follow(held, TASK, DATASET) is None
 
 
@@ -114,15 +118,38 @@ def test_what_a_kill_left_undone_is_done_by_the_next_run(held, fitted, undone):
         case "state":
             client.set_model_version_tag(MODEL, "2", registry.STATE, "pending")
     assert not reconcile.in_line(TASK, DATASET)
-    assert reconcile.reconcile(held, TASK, DATASET) == champion
+    assert reconcile.reconcile(TASK, DATASET) == champion
     assert reconcile.in_line(TASK, DATASET)
+
+
+def test_a_bento_carries_what_was_published_when_it_was_begun(held, fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr(bento, "_bentos", lambda: tmp_path)
+    first, published = crowned(held, fitted(0)), bento._published()
+    crowned(held, fitted(1))
+    bento._fill(tmp_path / "abc" / "src", published)
+    (tmp_path / "latest").write_text("abc")
+    champions = bento.champions("espalier:abc")
+    pointer = publish.read_file(champions / f"{TASK}.json")
+    assert publish.names(pointer, first)
+    artifact.check(champions / pointer["artifact"], pointer["manifest_sha256"])
+    assert bento.current() is None
+    publish.publish(TASK, first)
+    assert bento.current() == "espalier:abc"
+
+
+def test_a_pointer_that_cannot_be_read_is_written_anew(held, fitted):
+    champion = crowned(held, fitted(0))
+    (publish.folder() / f"{TASK}.json").write_bytes(b'{"name": "\xff')
+    assert not reconcile.in_line(TASK, DATASET)
+    reconcile.reconcile(TASK, DATASET)
+    assert publish.names(publish.read(TASK), champion)
 
 
 def test_a_pending_version_that_nothing_was_decided_about_is_removed(held, fitted):
     crowned(held, fitted(0))
     registry.register(TASK, DATASET, fitted(1))
     assert not reconcile.in_line(TASK, DATASET)
-    reconcile.reconcile(held, TASK, DATASET)
+    reconcile.reconcile(TASK, DATASET)
     assert [v.version for v in registry.versions(TASK, DATASET)] == ["1"]
 
 
@@ -130,7 +157,7 @@ def test_a_champion_from_before_the_ledger_is_its_first_entry(held, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     registry.ready(version)
     registry.crown(version)
-    assert reconcile.reconcile(held, TASK, DATASET).version == "1"
+    assert reconcile.reconcile(TASK, DATASET).version == "1"
     assert actions() == [("promotion", None, "1")]
 
 
@@ -139,7 +166,7 @@ def test_nothing_follows_a_ledger_that_was_cut(held, fitted):
     crowned(held, fitted(1))
     rewritten("DELETE FROM ledger WHERE position = 2")
     with pytest.raises(reconcile.BrokenLedgerError, match="the end was cut"):
-        reconcile.reconcile(held, TASK, DATASET)
+        reconcile.reconcile(TASK, DATASET)
     assert registry.champion(TASK, DATASET).version == "2"
 
 
@@ -148,7 +175,7 @@ def test_nothing_follows_a_ledger_that_was_changed(held, fitted):
     crowned(held, fitted(1))
     rewritten("UPDATE ledger SET to_version = '1' WHERE position = 2")
     with pytest.raises(reconcile.BrokenLedgerError, match="entry 2 was changed"):
-        reconcile.reconcile(held, TASK, DATASET)
+        reconcile.reconcile(TASK, DATASET)
     assert registry.champion(TASK, DATASET).version == "2"
 
 
@@ -164,7 +191,7 @@ def test_a_holder_that_lost_its_lease_decides_nothing(held, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     stale = lease.Lease(held.name, held.token - 1)
     with pytest.raises(lease.LeaseLostError):
-        promote.decide(stale, trial(version, None))
+        promote.decide(stale, TASK, DATASET, trial(version, None))
     assert ledger.entries(MODEL) == []
 
 
@@ -177,16 +204,17 @@ def test_a_holder_that_lost_its_lease_removes_no_version_of_the_next(held, fitte
 
 def test_a_lease_lost_while_the_artifact_is_fetched_publishes_nothing(held, fitted, monkeypatch):
     first = crowned(held, fitted(0))
-    decided(held, fitted(1))
+    crowned(held, fitted(1))
+    publish.publish(TASK, first)  # a kill left the second one unpublished
 
     def slowly(version, whole=tracking.whole):
         with state.transaction() as connection:
-            connection.exec_driver_sql("UPDATE leases SET token = token + 1 WHERE name = 'image'")
+            connection.exec_driver_sql("UPDATE leases SET token = token + 1")
         return whole(version)
 
     monkeypatch.setattr(tracking, "whole", slowly)
-    with pytest.raises(lease.LeaseLostError):
-        reconcile.follow(held, TASK, DATASET)
+    with reconcile.seat(TASK, DATASET) as seated, pytest.raises(lease.LeaseLostError):
+        reconcile.follow(seated, TASK, DATASET)
     assert publish.names(publish.read(TASK), first)
 
 
@@ -211,6 +239,60 @@ def test_rollback_walks_back_one_champion_at_a_time(home, fitted):
     assert back() == ("4", "1")
 
 
+def withdrawn(record) -> bool:
+    """Whether the gate says that the fit was rolled back from."""
+    return not trials._not_withdrawn(registry.prospect(TASK, DATASET, record)).passed
+
+
+def test_the_same_fit_done_again_does_not_bring_back_what_was_rolled_back(home, fitted, tmp_path):
+    with lease.hold(TASK) as held:
+        first, second = fitted(0), fitted(1)
+        crowned(held, first)
+        crowned(held, second)
+    back()
+    (tmp_path / "again").mkdir()
+    again = candidate(tmp_path / "again", hits(0.9), seed=1, dataset=DATASET)
+    assert again.run_id != second.run_id
+    assert [withdrawn(record) for record in (first, second, again)] == [False, True, True]
+    with lease.hold(TASK) as held:
+        decided(held, again, passed=False, force="it was not to blame")
+        reconcile.follow(held, TASK, DATASET)
+    assert not withdrawn(again)
+
+
+def test_rollback_refuses_an_artifact_that_cannot_be_had(home, fitted, monkeypatch):
+    with lease.hold(TASK) as held:
+        crowned(held, fitted(0))
+        crowned(held, fitted(1))
+
+    def gone(run_id):
+        raise MlflowException(f"the artifacts of {run_id} were deleted")
+
+    monkeypatch.setattr(tracking, "artifact_folder", gone)
+    with pytest.raises(RollbackRefused, match="must not serve"):
+        back()
+    assert registry.champion(TASK, DATASET).version == "2"
+    assert actions()[-1] == ("refusal", "2", "1")
+
+
+def test_rollback_does_not_wait_for_a_retraining(home, fitted):
+    with lease.hold(TASK) as held:
+        crowned(held, fitted(0))
+        crowned(held, fitted(1))
+        assert back() == ("2", "1")
+
+
+def test_nothing_is_decided_beside_a_champion_that_was_rolled_back_meanwhile(held, fitted):
+    crowned(held, fitted(0))
+    champion = crowned(held, fitted(1))
+    version = registry.register(TASK, DATASET, fitted(2))
+    back()
+    with pytest.raises(lease.LeaseHeldError, match="changed from 2 to 1"):
+        promote.decide(held, TASK, DATASET, trial(version, champion))
+    assert registry.champion(TASK, DATASET).version == "1"
+    assert actions()[-1] == ("rollback", "2", "1")
+
+
 def test_rollback_refuses_a_damaged_artifact_and_says_so_in_the_ledger(home, fitted):
     with lease.hold(TASK) as held:
         first, _ = crowned(held, fitted(0)), crowned(held, fitted(1))
@@ -233,7 +315,14 @@ def test_a_damaged_artifact_is_not_tried(home, fitted, monkeypatch):
     assert actions() == []
 
 
-@pytest.mark.parametrize("asked", ["7", "f" * 64, "no such run"])
+def test_rules_that_are_none_are_told_before_anything_is_trained(home, monkeypatch):
+    monkeypatch.setattr("pipelines.settings.gate", lambda task: {"all": {"alpha": 0.05}})
+    monkeypatch.setattr(run, "finished", lambda tasks, profile: pytest.fail("it went on"))
+    with pytest.raises(UsageError, match=f"gate of {TASK} for '{DATASET}' .* must hold"):
+        run.run({TASK: DATASET}, "quick", "local")
+
+
+@pytest.mark.parametrize("asked", ["7", "0", "f" * 64, "no such run"])
 def test_a_candidate_that_is_not_there_is_named(home, asked):
     with pytest.raises(UsageError, match=asked):
         promote.promote(TASK, DATASET, asked)

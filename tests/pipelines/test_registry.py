@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 from recorded import finished, fit
 
+from models.artifact import ArtifactError
 from pipelines import publish, registry, tracking
 
 
@@ -74,6 +76,13 @@ def test_a_published_champion_is_intact_and_named(candidate, home):
     assert left == {"image.json", "artifacts"}
 
 
+def test_a_service_of_another_user_may_read_what_is_published(candidate):
+    publish.publish("image", registry.register("image", "digits", candidate))
+    for path in publish.folder().rglob("*"):
+        readable = 0o555 if path.is_dir() else 0o444
+        assert path.stat().st_mode & readable == readable, path
+
+
 def test_a_damaged_published_artifact_is_placed_anew(candidate):
     version = registry.register("image", "digits", candidate)
     publish.publish("image", version)
@@ -82,6 +91,30 @@ def test_a_damaged_published_artifact_is_placed_anew(candidate):
     assert not publish.intact("image")
     publish.publish("image", version)
     assert publish.intact("image")
+
+
+def test_an_artifact_with_one_changed_byte_is_never_published(candidate, tmp_path):
+    """A hundred times: a file, a place and another byte at random; what was published stands."""
+    random = np.random.default_rng(0)
+    publish.publish("image", registry.register("image", "digits", candidate))
+    before = publish.read("image")
+    other = finished(fit("ann"), tmp_path / "other")
+    version = registry.register("image", "digits", other)
+    files = sorted(tracking.artifact_folder(other.run_id).iterdir())
+    for _ in range(100):
+        path = files[random.integers(len(files))]
+        whole = path.read_bytes()
+        changed = bytearray(whole)
+        changed[random.integers(len(whole))] ^= random.integers(1, 256)
+        path.write_bytes(changed)
+        assert not tracking.whole(other)
+        with pytest.raises(ArtifactError, match=f"{path.name} has sha256"):
+            publish.publish("image", version)
+        path.write_bytes(whole)
+    assert publish.read("image") == before
+    assert len([*(publish.folder() / "artifacts").iterdir()]) == 1
+    publish.publish("image", version)
+    assert publish.names(publish.read("image"), version)
 
 
 def test_experiments_made_at_once_are_one(home):

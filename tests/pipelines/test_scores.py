@@ -6,12 +6,12 @@ from candidates import candidate, hits
 from recorded import HASH
 from small_data import IMAGE, digits
 
-from data import stored
+from data import stored, versions
+from data.errors import DataError
 from models.errors import ModelError
 from pipelines import dataset, scores, tracking
 
 TASK, DATASET = "image", "digits"
-LATER = "f" * 32 + ".dir"
 
 
 @pytest.fixture
@@ -21,15 +21,16 @@ def fitted(home, tmp_path):
 
 @pytest.fixture
 def prepare(tmp_path, monkeypatch):
-    """Put so many test rows in the place of the prepared data, with these labels."""
+    """Put so many test rows in the place of the prepared data; returns the hash of that."""
     folder = tmp_path / "prepared"
     folder.mkdir()
     monkeypatch.setattr(dataset, "folder", lambda name: folder)
 
-    def prepare(rows: int, labels=IMAGE["labels"]) -> None:
+    def prepare(rows: int, labels=IMAGE["labels"]) -> str:
         splits = digits()
         splits["test"] = {name: column[:rows] for name, column in splits["test"].items()}
         stored.write(folder, stored.Dataset(IMAGE | {"labels": labels}, splits))
+        return versions.hash_of(folder)
 
     return prepare
 
@@ -40,34 +41,41 @@ def test_what_the_fit_scored_itself_is_read_again(fitted):
 
 
 def test_a_later_version_is_scored_once_and_kept(fitted, prepare):
-    prepare(60)
-    first = scores.on_test(TASK, DATASET, LATER, fitted)
+    later = prepare(60)
+    first = scores.on_test(TASK, DATASET, later, fitted)
     assert len(first["correct"]) == 60
     prepare(20)
-    again = scores.on_test(TASK, DATASET, LATER, fitted)
+    again = scores.on_test(TASK, DATASET, later, fitted)
     assert {name: column.tolist() for name, column in again.items()} == {
         name: column.tolist() for name, column in first.items()
     }
-    assert scores.RESCORED + LATER in tracking.connect().get_run(fitted.run_id).data.tags
+    assert scores.RESCORED + later in tracking.connect().get_run(fitted.run_id).data.tags
 
 
 def test_a_dry_run_keeps_nothing(fitted, prepare):
-    prepare(60)
-    assert len(scores.on_test(TASK, DATASET, LATER, fitted, keep=False)["correct"]) == 60
-    prepare(20)
-    assert len(scores.on_test(TASK, DATASET, LATER, fitted, keep=False)["correct"]) == 20
+    later = prepare(60)
+    assert len(scores.on_test(TASK, DATASET, later, fitted, keep=False)["correct"]) == 60
+    assert scores.RESCORED + later not in tracking.connect().get_run(fitted.run_id).data.tags
 
 
-def test_rows_of_older_code_are_measured_anew(fitted, prepare):
+def test_rows_of_older_code_are_measured_anew(home, tmp_path, prepare):
+    present = prepare(60)
+    fitted = candidate(tmp_path, hits(0.9), dataset_hash=present)
     path = tracking.artifact_folder(fitted.run_id).parent / "scores" / "test.npz"
     with np.load(path) as arrays:
         old = {name: column for name, column in arrays.items() if name != "naive_correct"}
     np.savez(path, **old)
-    prepare(60)
-    assert len(scores.on_test(TASK, DATASET, HASH, fitted)["naive_correct"]) == 60
+    assert len(scores.on_test(TASK, DATASET, present, fitted)["naive_correct"]) == 60
 
 
 def test_other_labels_cannot_be_scored(fitted, prepare):
-    prepare(60, labels=["even", "odd"])
+    later = prepare(60, labels=["even", "odd"])
     with pytest.raises(ModelError, match="even, odd"):
-        scores.on_test(TASK, DATASET, LATER, fitted)
+        scores.on_test(TASK, DATASET, later, fitted)
+
+
+def test_other_data_than_dvc_lock_names_is_not_scored(fitted, prepare):
+    later = prepare(60)
+    lies_there = prepare(20)
+    with pytest.raises(DataError, match=lies_there):
+        scores.on_test(TASK, DATASET, later, fitted)

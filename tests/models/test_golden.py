@@ -1,0 +1,81 @@
+"""Golden requests can be made of whatever may be trained on, and each one can be asked."""
+
+import numpy as np
+import pytest
+
+from models import artifact, golden
+from models.inputs import ImageInputs, SeriesInputs, TextInputs, decode_picture
+
+LABELS = ("negative", "positive")
+
+
+def spread(tensor: np.ndarray) -> np.ndarray:
+    """Probabilities that depend on all of the input."""
+    scores = np.sin(tensor.reshape(len(tensor), -1).astype(float)).mean(axis=1, keepdims=True)
+    likely = 1 / (1 + np.exp(-scores))
+    return np.concatenate([likely, 1 - likely], axis=1)
+
+
+def pictures(count: int, channels: int, side: int) -> np.ndarray:
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (count, side, side, channels), np.uint8)
+
+
+def check(entries: list[dict], inputs, run) -> None:
+    def answers(things, **options):
+        return inputs.to_answers(run(inputs.to_tensor(things)), **options)
+
+    assert artifact.replay(inputs, answers, entries) == []
+    assert artifact.to_json(entries)
+
+
+@pytest.mark.parametrize("count", [1, 3, 300])
+@pytest.mark.parametrize(("channels", "side"), [(1, 2), (3, 8)])
+def test_of_pictures(count, channels, side):
+    inputs, rows = ImageInputs(side, side, channels, LABELS), pictures(count, channels, side)
+    entries = golden.entries(inputs, spread, {"image": rows})
+    check(entries, inputs, spread)
+    files = [artifact.payload(entry["request"])[0] for entry in entries]
+    assert decode_picture(files[0], "RGB", (side, side))
+
+
+def test_of_files_the_small_ones_travel():
+    rows = np.array([golden._png(one) for side in (90, 9) for one in pictures(50, 3, side)], object)
+    inputs = ImageInputs(9, 9, 3, LABELS)
+    entries = golden.entries(inputs, spread, {"image": rows})
+    check(entries, inputs, spread)
+    assert len(artifact.to_json(entries)) < 30_000
+
+
+@pytest.mark.parametrize("texts", [["good"], ["?!", "…", "a b"], ["bad film"] * 300])
+@pytest.mark.parametrize("ngrams", [1, 2])
+@pytest.mark.parametrize("known", [["good bad film"] * 2, ["!"]])
+def test_of_texts(texts, ngrams, known):
+    inputs = TextInputs.fit(known, LABELS, 50, 6, ngrams)
+    entries = golden.entries(inputs, spread, {"text": np.array(texts, object)})
+    check(entries, inputs, spread)
+
+
+@pytest.mark.parametrize("rows", [5, 6, 500])
+def test_of_series(rows):
+    value = np.random.default_rng(0).normal(50, 9, rows)
+    split = {
+        "value": value,
+        "observed": np.full(rows, True),
+        "segment": np.zeros(rows, np.int64),
+    }
+    inputs = SeriesInputs.fit(value, 3, 2)
+    inputs = inputs.calibrated(np.zeros((rows, 2)), np.stack([value, value], axis=1))
+
+    def run(tensor):
+        return tensor[:, :2] / 2
+
+    check(golden.entries(inputs, run, split), inputs, run)
+
+
+def test_the_least_certain_rows_are_taken():
+    inputs, rows = ImageInputs(4, 4, 1, LABELS), pictures(100, 1, 4)
+    entries = golden.entries(inputs, spread, {"image": rows})
+    certainty = [max(entry["answer"]["probabilities"].values()) for entry in entries]
+    every = spread(inputs.to_tensor(rows)).max(axis=1)
+    assert np.mean(certainty[1 : 1 + golden.UNCERTAIN]) < np.quantile(every, 0.2)
