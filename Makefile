@@ -7,7 +7,7 @@ READY := .venv/.ready$(if $(EXTRA),-$(EXTRA))
 # The stages of dvc.yaml and the tools call `python` and each other by name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: setup run serve test test-slow check bench bench-train bench-verdict lock
+.PHONY: setup run serve test test-slow check bench bench-train bench-verdict bench-compare lock
 
 setup: $(READY)
 
@@ -26,6 +26,9 @@ bench-train: $(READY)
 
 bench-verdict: $(READY)
 	@python -m benchmarks.verdict
+
+bench-compare: $(READY)
+	@python -m benchmarks.compare
 
 test: $(READY)
 	@pytest -m "not slow"

@@ -2,14 +2,7 @@
 
 from collections.abc import Iterable
 
-from pipelines.tracking import Record
-
-# The score that a task is decided by, and whether more of it is better.
-METRIC = {
-    "image": ("accuracy", True),
-    "sentiment": ("accuracy", True),
-    "forecast": ("relative_mae", False),
-}
+from pipelines.tracking import METRIC, Record
 
 
 def best(task: str, records: Iterable[Record]) -> Record:

@@ -21,6 +21,7 @@ from pipelines.settings import UsageError
 from pipelines.verdict import pair, slices
 
 LOSSES = ("loss", "val_loss")
+VERBS = {"worse": ("loses to", "lose to"), "cannot tell": ("cannot be told from",) * 2}
 # Of a window that was kept whole, what one model says; that of older code has no interval.
 FORESEEN = ("forecast", "lower", "upper")
 
@@ -92,13 +93,30 @@ def present(task: str, dataset: str) -> dict:
 
 def show(board: dict) -> None:
     """Print the leaderboard, who loses to whom, and the verdicts beside the champion."""
-    leaderboard.show(board)
+    leaderboard.show(board, sentences(board))
     beside = [row for row in [*board["rows"], *board["rivals"]] if row.get("verdict")]
     if beside:
         console.out().print()
         console.out().print(_table(board, beside))
-    for note in board["notes"]:
-        console.out().print(note, markup=False)
+
+
+def sentences(board: dict) -> list[str]:
+    """Who loses to each baseline and rival, beyond chance; who may, or may not; what went wrong."""
+    models = {row["name"] for row in board["rows"] if "name" in row}
+    said = []
+    for rival in board["rivals"]:
+        for outcome, verbs in VERBS.items():
+            found = [
+                one["ours"]
+                for one in board["verdicts"]
+                if (one["theirs"], one["outcome"]) == (rival["name"], outcome)
+                and one["ours"] in models
+            ]
+            if found:
+                verb = verbs[len(found) > 1]
+                score = rival["test"]["mean"]
+                said.append(f"{', '.join(found)} {verb} {rival['name']} ({score:.4f})")
+    return said + board["failures"] + board["notes"]
 
 
 def _table(board: dict, rows: Sequence[dict]) -> Table:

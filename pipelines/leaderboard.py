@@ -141,13 +141,13 @@ def verdicts(board: dict) -> list[str]:
     return said + board["failures"]
 
 
-def show(board: dict) -> None:
-    """Print the leaderboard, and below it who loses to whom."""
+def show(board: dict, said: Sequence[str] | None = None) -> None:
+    """Print the leaderboard, and below it who loses to whom; said: these sentences instead."""
     console.out().print(table(board))
     left_out = len(board["rows"]) - len(shown(board))
     if left_out:
         console.out().print(f"  and {left_out:,} more, in --json")
-    for sentence in verdicts(board):
+    for sentence in verdicts(board) if said is None else said:
         console.out().print(sentence, markup=False)
 
 
@@ -191,7 +191,7 @@ def _groups(records: list[Record]) -> list[list[Record]]:
     # One seed counts once: the newest of the fits with the same seed (records come oldest first).
     groups: dict[tuple, dict[int, Record]] = defaultdict(dict)
     for record in records:
-        parameters = repr(sorted(record.parameters.items()))
+        parameters = frozenset(record.parameters.items())
         groups[record.arch, parameters, record.profile][record.seed] = record
     return [list(seeds.values()) for seeds in groups.values()]
 

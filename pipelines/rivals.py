@@ -8,6 +8,7 @@ import importlib
 import itertools
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -61,15 +62,14 @@ def rows(task: str, dataset: str, dataset_hash: str) -> list[dict]:
     """A row for each: name, kind, validation, test, fit_seconds, runs; baselines come first."""
     newest = {
         run.info.run_name: _row(choose.METRIC[task][0], run)
-        for run in _told(task, dataset, dataset_hash)
-        if tracking.FAILURE not in run.data.tags
+        for run in _told(task, dataset, dataset_hash, ("FINISHED",))
     }
     return sorted(newest.values(), key=lambda row: row["kind"])
 
 
 def failures(task: str, dataset: str, dataset_hash: str) -> list[str]:
     """A sentence for each whose present code could not be scored."""
-    failed = [r for r in _told(task, dataset, dataset_hash) if tracking.FAILURE in r.data.tags]
+    failed = _told(task, dataset, dataset_hash, ("FAILED",))
     if not failed:
         return []
     present = {source.fingerprint for source in _sources(task, dataset, dataset_hash)}
@@ -140,11 +140,13 @@ def _run(source: Source, name: str, together: int, parent: str):
     return tracking.active(source.task, source.dataset, name, tags, parent)
 
 
-def _told(task: str, dataset: str, dataset_hash: str) -> list:
+def _told(
+    task: str, dataset: str, dataset_hash: str, statuses: Sequence[str] = ("FINISHED", "FAILED")
+) -> list:
     """The MLflow runs of baselines and rivals that finished, or failed with a cause."""
     return [
         run
-        for kind, status in itertools.product((BASELINE, RIVAL), ("FINISHED", "FAILED"))
+        for kind, status in itertools.product((BASELINE, RIVAL), statuses)
         for run in tracking.runs(task, dataset, dataset_hash, kind, status)
         if status == "FINISHED" or tracking.FAILURE in run.data.tags
     ]

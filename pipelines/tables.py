@@ -79,4 +79,5 @@ def analyse(uri: str) -> None:
 
 
 def _there(names: Sequence[str], values: Sequence) -> dict:
-    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    told = zip(names, values, strict=True)
+    return {n: value for n, value in told if value is not None} if None in values else dict(told)

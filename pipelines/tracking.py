@@ -28,33 +28,25 @@ PRUNED = "espalier.pruned"
 BACKEND = "espalier.backend"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
 STORE_SECONDS = 300  # for another process that makes or upgrades the store
-# Of a finished fit: its tags, and the metrics that decide or are shown.
-TAGS = tuple(
-    f"espalier.{name}"
-    for name in [
-        "arch",
-        "seed",
-        "look",
-        "profile",
-        "fingerprint",
-        "dataset_hash",
-        "manifest_sha256",
-        "naive",
-        "parameters",
-    ]
+# The score that a task is decided by, and whether more of it is better.
+METRIC = {
+    "image": ("accuracy", True),
+    "sentiment": ("accuracy", True),
+    "forecast": ("relative_mae", False),
+}
+# Of a finished fit what `records` asks for, beside that score and its interval on both splits.
+TAGS = (
+    "espalier.arch",
+    "espalier.seed",
+    "espalier.look",
+    "espalier.profile",
+    "espalier.fingerprint",
+    "espalier.dataset_hash",
+    "espalier.manifest_sha256",
+    "espalier.naive",
+    "espalier.parameters",
 )
-METRICS = (
-    *(
-        f"{split}_{metric}{end}"
-        for split in ("validation", "test")
-        for metric in ("accuracy", "relative_mae")
-        for end in ("", "_low", "_high")
-    ),
-    "test_floor",
-    "parameter_count",
-    "fit_seconds",
-    "latency_ms",
-)
+METRICS = ("test_floor", "parameter_count", "fit_seconds", "latency_ms")
 
 
 class PrunedError(Exception):
@@ -66,8 +58,8 @@ class Record:
     """A finished fit as MLflow holds it.
 
     naive: the name of the forecast or class that is its floor. metrics: each one's last value; of
-    many records those in METRICS alone. look: whether it was a first look, which only decides who
-    gets a full fit. artifact_uri: where its artifacts lie.
+    `records` those that decide or are shown. look: whether it was a first look, which only decides
+    who gets a full fit. artifact_uri: where its artifacts lie.
     """
 
     run_id: str
@@ -225,7 +217,8 @@ def records(task: str, dataset: str, dataset_hash: str | None = None) -> list[Re
     connect()
     uri, place = os.environ["MLFLOW_TRACKING_URI"], experiment(task, dataset)
     if tables.readable(uri):
-        found = tables.finished(uri, place, dataset_hash, FIT, TAGS, METRICS)
+        metrics = [*METRICS, *_scores(METRIC[task][0])]
+        found = tables.finished(uri, place, dataset_hash, FIT, TAGS, metrics)
         return [_record(*run) for run in found]
     found = runs(task, dataset, dataset_hash, FIT, "FINISHED")
     return [_record(*_parts(run)) for run in found]
@@ -328,6 +321,11 @@ def mend(task: str, dataset: str) -> None:
         [experiment(task, dataset)], filter_string="attributes.status = 'RUNNING'"
     ):
         client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _scores(metric: str) -> list[str]:
+    ends = ("", "_low", "_high")
+    return [f"{split}_{metric}{end}" for split in ("validation", "test") for end in ends]
 
 
 def _parts(run) -> tuple[str, str, dict, dict]:

@@ -10,7 +10,7 @@ from recorded import HASH, finished, fit
 
 from models import measure
 from models.measure import Scores
-from pipelines import comparison, registry, tracking
+from pipelines import comparison, registry, rivals, tracking
 
 ASKED = ("image", "digits", HASH)
 LABELS = ["0", "1", "2", "3"]
@@ -197,3 +197,25 @@ def test_programs_and_people_are_told_the_same(three, capsys):
     assert "-0.3" in line
     assert "< 0.0001" in line
     assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_a_rival_takes_part(three):
+    import mlflow
+
+    source = rivals.Source(*ASKED, tracking.RIVAL, "models.rivals.image", "fingerprint")
+    with (
+        tracking.parent(*ASKED, "quick", "train") as parent,
+        rivals._run(source, "forest", 1, parent),
+    ):
+        tracking.log_scores("image", "accuracy", scored(0.91, seed=9))
+        mlflow.log_metric("fit_seconds", 1.0)
+    board = comparison.compare(*ASKED)
+    [forest] = board["rivals"]
+    assert forest["verdict"]["outcome"] == "cannot tell"
+    assert {one["ours"] for one in board["verdicts"]} == {*three, "forest"}
+    assert "forest" not in board["curves"]
+    good = ", ".join(row["name"] for row in board["rows"] if row["name"] != "ann")
+    assert comparison.sentences(board) == [
+        "ann loses to forest (0.9100)",
+        f"{good} cannot be told from forest (0.9100)",
+    ]

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from homes import living_in
 from recorded import HASH, finished, fit
 from small_data import FACTS, waves
 
@@ -88,24 +89,33 @@ def epochs() -> None:
         mlflow.log_metrics({"loss": loss, "val_loss": loss + 0.1}, step=epoch)
 
 
-@pytest.fixture
-def image(home, tmp_path, monkeypatch) -> dict:
-    """A board of two models and a look, in classes with difficult names."""
-    monkeypatch.setattr(comparison, "_labels", lambda dataset, entrants: LABELS)
-    for arch, right in {"cnn": 0.9, "ann": 0.6}.items():
-        finished(fit(arch), tmp_path / arch, rows=pictures(right), epochs=epochs)
-    look = replace(fit("lstm", share=0.2), look=True)
-    finished(look, tmp_path / "look", validation_accuracy=0.55)
-    return comparison.compare("image", "digits", HASH)
+@pytest.fixture(scope="module")
+def boards(tmp_path_factory, empty_store) -> dict[str, dict]:
+    """A board of two models and a look, in classes with difficult names; and one of forecasts."""
+    folder = tmp_path_factory.mktemp("boards")
+    with pytest.MonkeyPatch.context() as patch, living_in(folder / "home", patch, empty_store):
+        patch.setattr(comparison, "_labels", lambda dataset, entrants: LABELS)
+        for arch, right in {"cnn": 0.9, "ann": 0.6}.items():
+            finished(fit(arch), folder / arch, rows=pictures(right), epochs=epochs)
+        look = replace(fit("lstm", share=0.2), look=True)
+        finished(look, folder / "look", validation_accuracy=0.55)
+        for arch, noise in {"ann": 3, "gru": 9}.items():
+            planned = replace(fit(arch), task="forecast", dataset="waves")
+            finished(planned, folder / "series" / arch, rows=forecasts(noise))
+        return {
+            "image": comparison.compare("image", "digits", HASH),
+            "series": comparison.compare("forecast", "waves", HASH),
+        }
 
 
 @pytest.fixture
-def series(home, tmp_path) -> dict:
-    """A board of two forecasts."""
-    for arch, noise in {"ann": 3, "gru": 9}.items():
-        planned = replace(fit(arch), task="forecast", dataset="waves")
-        finished(planned, tmp_path / "series" / arch, rows=forecasts(noise))
-    return comparison.compare("forecast", "waves", HASH)
+def image(boards) -> dict:
+    return boards["image"]
+
+
+@pytest.fixture
+def series(boards) -> dict:
+    return boards["series"]
 
 
 def rendered(board: dict) -> str:
@@ -239,9 +249,12 @@ def test_a_champion_of_other_data_is_named(image):
     assert "The champion is version 3 (gru), fitted on another version of the data" in page.text
 
 
-def test_it_is_written_to_a_file_and_kept_with_a_retraining(image, tmp_path):
+def test_it_is_written_to_a_file(image, tmp_path):
     report.write(image, tmp_path / "page.html")
     assert Page((tmp_path / "page.html").read_text()).cells("ann")
+
+
+def test_it_is_kept_with_a_retraining(home):
     asked = ("image", "digits", HASH)
     with tracking.parent(*asked, "quick", "retrain") as parent:
         report.attach(*asked, parent)
