@@ -232,58 +232,65 @@ def test_a_deleted_bento_is_built_again(project, champions):
     assert rebuilt.name != bento.name
 
 
-def test_changed_data_is_trained_on_and_a_damaged_publication_mended(project, champions):
-    """New words decide the reviews: the old champion, scored on the new test rows, must go."""
+@pytest.fixture(scope="module")
+def later(project, champions):
+    """What the run says, and its progress, that meets all of this: other words decide the reviews;
+    the champion of the pictures is damaged wherever it lies, and an architecture beside it cannot
+    be fitted; what is published of the series is damaged."""
     write_reviews(project / "own" / "reviews.csv", good="superb", bad="awful")
-    facts, folder = pointer(project, "image")
-    (folder / "model.onnx").write_bytes(b"damaged")
-    old, images = champion(project, "sentiment"), runs(project, "image", "digits", "fit")
+    stored = kept(store(project).get_run(champion(project, "image").run_id), "model")
+    for folder in (stored, pointer(project, "image")[1], pointer(project, "forecast")[1]):
+        (folder / "model.onnx").write_bytes(b"damaged")
+    with parameters(project) as params:
+        cnn = params["profiles"]["quick"]["image"]["cnn"]["all"]
+        before = cnn.copy()
+        cnn["learning_rate"] = 1e30
+    done = espalier(project, "run", "--json")
+    with parameters(project) as params:
+        params["profiles"]["quick"]["image"]["cnn"]["all"] = before
+    assert done.returncode == 0, done.stderr
+    return answer(done)["tasks"], done.stderr
 
-    outcomes = run(project)
 
-    told = outcomes["sentiment"]
+def test_changed_data_is_trained_on_and_the_old_champion_must_go(project, champions, later):
+    """It is scored on the new test rows."""
+    told, first = later[0]["sentiment"], champions["sentiment"]
     assert (told["trained"], told["reused"]) == (len(KEPT["sentiment"]), 0)
-    assert told["dataset_hash"] != champions["sentiment"]["dataset_hash"]
-    new = champion(project, "sentiment")
-    assert new.version != old.version
+    assert told["dataset_hash"] != first["dataset_hash"]
+    assert champion(project, "sentiment").version != first["champion"]["version"]
+    old = store(project).get_model_version(
+        "espalier-sentiment-reviews", first["champion"]["version"]
+    )
     was_scored = store(project).get_run(old.run_id).data.tags
     assert f"espalier.rescored.{told['dataset_hash']}" in was_scored
 
-    assert outcomes["image"]["trained"] == 0
-    assert len(runs(project, "image", "digits", "fit")) == len(images)
-    assert pointer(project, "image")[0] == facts
-    artifact.check(folder, facts["manifest_sha256"])
-    assert outcomes["forecast"]["champion"] == champions["forecast"]["champion"]
 
-
-def test_a_champion_whose_artifact_is_damaged_is_fitted_again_whatever_fails_beside_it(
-    project, champions
+def test_a_champion_that_is_damaged_is_fitted_again_whatever_fails_beside_it(
+    project, champions, later
 ):
-    """In the store and in the publication: nothing is left that could be served."""
-    version = champion(project, "image")
-    assert version.tags["espalier.arch"] == "ann"
-    stored = kept(store(project).get_run(version.run_id), "model")
-    _, published = pointer(project, "image")
-    for folder in (stored, published):
-        (folder / "model.onnx").write_bytes(b"damaged")
-    with parameters(project) as params:
-        before = params["profiles"]["quick"]["image"]["cnn"]["all"].copy()
-        params["profiles"]["quick"]["image"]["cnn"]["all"]["learning_rate"] = 1e30
-
-    done = espalier(project, "run", "--json")
-
-    assert done.returncode == 0, done.stderr
-    assert "cnn" in done.stderr.partition("failed")[0].splitlines()[-1]
-    outcome = answer(done)["tasks"]["image"]
-    assert (outcome["trained"], outcome["reused"]) == (1, 1)
-    assert outcome["champion"]["fingerprint"] == version.tags["espalier.fingerprint"]
+    """In the store and in the publication: nothing was left that could be served."""
+    told, progress = later[0]["image"], later[1]
+    assert champions["image"]["champion"]["arch"] == "ann"
+    assert "cnn" in progress.partition("failed")[0].splitlines()[-1]
+    assert (told["trained"], told["reused"]) == (1, 1)
+    assert told["champion"]["fingerprint"] == champions["image"]["champion"]["fingerprint"]
     now = champion(project, "image")
-    assert now.tags["espalier.state"] == "ready"
+    assert (now.tags["espalier.state"], str(now.version)) == ("ready", told["champion"]["version"])
+    assert told["champion"]["version"] != champions["image"]["champion"]["version"]
     facts, folder = pointer(project, "image")
     assert facts["version"] == str(now.version)
     artifact.check(folder, facts["manifest_sha256"])
     stored = kept(store(project).get_run(now.run_id), "model")
     artifact.check(stored, now.tags["espalier.manifest_sha256"])
-    with parameters(project) as params:
-        params["profiles"]["quick"]["image"]["cnn"]["all"] = before
+
+
+def test_a_damaged_publication_is_mended_without_a_fit(project, champions, later):
+    told = later[0]["forecast"]
+    assert (told["trained"], told["champion"]) == (0, champions["forecast"]["champion"])
+    facts, folder = pointer(project, "forecast")
+    assert facts["version"] == told["champion"]["version"]
+    artifact.check(folder, facts["manifest_sha256"])
+
+
+def test_nothing_is_left_to_do_after_that(project, later):
     assert [outcome["trained"] for outcome in run(project).values()] == [0, 0, 0]
