@@ -18,6 +18,7 @@ ASKED = ("image", "digits", HASH)
 def store(request, home, monkeypatch):
     """An empty record of each kind."""
     if request.param == "postgresql":
+        monkeypatch.chdir(home)  # where MLflow puts artifacts that nobody told it a place for
         server = request.getfixturevalue("postgresql")
         monkeypatch.setenv("MLFLOW_TRACKING_URI", postgres.empty_database(server))
 
