@@ -154,7 +154,8 @@ def _check(check: Mapping) -> Text:
 def _state(ledger: Mapping) -> Text:
     if ledger["broken"]:
         return Text(f"BROKEN: {ledger['broken']}", "bold red")
-    said = Text(f"{ledger['length']} entries, the chain is whole")
+    count = ledger["length"]
+    said = Text(f"{count} {'entry' if count == 1 else 'entries'}, the chain is whole")
     return said.append(f"; {ledger['remark']}", "yellow") if ledger["remark"] else said
 
 

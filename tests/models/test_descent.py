@@ -75,6 +75,7 @@ def test_a_batch_is_never_larger_than_the_split():
     assert descent.batch_size({"descent": "mini-batch", "batch_size": 64}, 10) == 10
 
 
+@pytest.mark.slow
 def test_full_batch_and_stochastic_descent_learn(splits):
     whole = _fit(splits, descent="full-batch", epochs=12, learning_rate=1e-2)
     assert _accuracy(whole, splits) > LEARNT
@@ -90,6 +91,7 @@ def test_class_weights_give_every_class_the_same_say():
     assert weights[labels].mean() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_class_weights_help_the_rare_class(splits):
     from small_data import _parted
 
@@ -109,7 +111,9 @@ def test_class_weights_help_the_rare_class(splits):
     assert recall(class_weights=True) > recall(class_weights=False) + 0.2
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)]
+)
 def test_what_was_fitted_in_mixed_precision_serves_in_full(precision, splits, tmp_path):
     from models import export
 

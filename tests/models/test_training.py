@@ -227,7 +227,7 @@ def test_operators_that_are_not_standard_are_refused(folders, tmp_path):
 
 def test_an_artifact_of_another_kind_of_answer_is_not_scored(folders, splits):
     facts = FACTS["image"] | {"labels": list("abcdefghij")}
-    with pytest.raises(ValueError, match="names"):
+    with pytest.raises(ValueError, match="asks for a, b, c"):
         measure.evaluate_artifact(folders["image"][0], splits["image"], facts)
 
 
