@@ -30,11 +30,14 @@ bench-verdict: $(READY)
 bench-compare: $(READY)
 	@python -m benchmarks.compare
 
+# A file of tests stays with one process: its tests share what its fixtures made.
+PYTEST := pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+
 test: $(READY)
-	@pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 test-slow: $(READY)
-	@pytest -m slow
+	@$(PYTEST) -m slow
 
 check: $(READY)
 	@ruff check .
