@@ -17,9 +17,9 @@ from pipelines import (
     lease,
     plan,
     pool,
-    promote,
     reconcile,
     report,
+    retraining,
     rivals,
     settings,
     tracking,
@@ -38,7 +38,7 @@ fetch = prefect.task(data.fetch, cache_policy=NO_CACHE, **RETRIES)
 ensure_guard = prefect.task(guard.ensure, cache_policy=NO_CACHE)
 fit_here = prefect.task(fitting.fit, cache_policy=NO_CACHE, task_run_name="fit {fit.arch}")
 score_rivals = prefect.task(rivals.score, cache_policy=NO_CACHE)
-consider = prefect.task(promote.consider, cache_policy=NO_CACHE)
+consider = prefect.task(retraining.consider, cache_policy=NO_CACHE)
 attach_report = prefect.task(report.attach, cache_policy=NO_CACHE, **RETRIES)
 
 
@@ -66,7 +66,7 @@ def retrain(
         dataset_hash = version(dataset)
         push(dataset)
         asked = (task, dataset, dataset_hash, data.facts(data.folder(dataset)), profile)
-        if outcome := promote.finished(*asked):
+        if outcome := retraining.finished(*asked):
             return outcome
         with tracking.parent(task, dataset, dataset_hash, profile, "retrain") as parent:
             score_rivals(task, dataset, dataset_hash, parent)
@@ -75,7 +75,7 @@ def retrain(
             fits = rung(halving.fits(*asked, looks.records), runner, parent)
             consider(held, task, dataset, dataset_hash, fits.records)
             attach_report(task, dataset, dataset_hash, parent)
-        return promote.outcome(
+        return retraining.outcome(
             task, dataset, dataset_hash, looks.trained + fits.trained, looks.reused + fits.reused
         )
 

@@ -90,7 +90,7 @@ def fence(connection: "Connection", lease: Lease) -> None:
     )
     if renewed.rowcount == 0:
         raise LeaseLostError(
-            f"the lease of task {lease.name!r} was lost: this process has not renewed it for "
+            f"the lease {lease.name!r} was lost: this process has not renewed it for "
             f"{TTL_SECONDS} s and another took over; what it wanted to write was refused"
         )
 
@@ -127,7 +127,7 @@ def _take(name: str) -> Lease:
         now = state.now(connection)
         if found.expires > now and _lives(found):
             raise LeaseHeldError(
-                f"task {name!r} is being run by {_named(found)}: wait for it, or end it"
+                f"{name!r} is being run by {_named(found)}: wait for it, or end it"
             )
         lease = Lease(name, found.token + 1)
         connection.execute(

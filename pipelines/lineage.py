@@ -59,18 +59,15 @@ def book(model: str) -> Book:
     Each version that was champion carries the head of its time: a cut end shows even where the
     alias was set back with it.
     """
-    client = tracking.connect()
-    found = client.search_model_versions(f"name = '{model}'")
-    known = client.search_registered_models(f"name = '{model}'")
-    aliases = {alias: str(number) for one in known for alias, number in one.aliases.items()}
-    heads = sorted(_head(v.tags[registry.HEAD]) for v in found if registry.HEAD in v.tags)
+    found, aliases = registry.of_model(model), registry.aliases(model)
+    heads = [version.head for version in found if version.head]
     entries = ledger.entries(model)
     return Book(
         model,
         entries,
-        archs={str(v.version): v.tags["espalier.arch"] for v in found},
+        archs={version.version: version.arch for version in found},
         aliases=aliases,
-        broken=ledger.verify(entries, heads[-1] if heads else None),
+        broken=ledger.verify(entries, max(heads, default=None)),
         remark=_remark(entries, aliases.get(registry.CHAMPION), bool(heads)),
     )
 
@@ -213,11 +210,6 @@ def _pointers(name: str, version: str) -> list[str]:
         for task, pointer in named.items()
         if (pointer.get("name"), pointer.get("version")) == (name, version)
     ]
-
-
-def _head(tag: str) -> tuple[int, str]:
-    length, last = tag.split()
-    return int(length), last
 
 
 def _remark(entries: Sequence[Entry], champion: str | None, noted: bool) -> str:

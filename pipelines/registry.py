@@ -56,8 +56,13 @@ def champion(task: str, dataset: str) -> Version | None:
 
 
 def versions(task: str, dataset: str) -> list[Version]:
-    """Every version of the model, oldest first."""
-    found = tracking.connect().search_model_versions(f"name = '{model_name(task, dataset)}'")
+    """Every version of a task's dataset, oldest first."""
+    return of_model(model_name(task, dataset))
+
+
+def of_model(name: str) -> list[Version]:
+    """Every version of the registered model, oldest first."""
+    found = tracking.connect().search_model_versions(f"name = '{name}'")
     return sorted((_version(v) for v in found), key=lambda v: int(v.version))
 
 
@@ -151,14 +156,18 @@ def challenge(version: Version) -> None:
     tracking.connect().set_registered_model_alias(version.name, CHALLENGER, version.version)
 
 
+def aliases(name: str) -> dict[str, str]:
+    """Alias → version of a registered model; empty where there is no such model."""
+    found = tracking.connect().search_registered_models(f"name = '{name}'")
+    return {alias: str(number) for one in found for alias, number in one.aliases.items()}
+
+
 def crown(version: Version) -> None:
     """Make the version the champion, unless it is; it is then no challenger any more."""
-    client = tracking.connect()
-    found = client.get_registered_model(version.name).aliases
-    aliases = {alias: str(number) for alias, number in found.items()}
-    if aliases.get(CHAMPION) != version.version:
+    client, named = tracking.connect(), aliases(version.name)
+    if named.get(CHAMPION) != version.version:
         client.set_registered_model_alias(version.name, CHAMPION, version.version)
-    if aliases.get(CHALLENGER) == version.version:
+    if named.get(CHALLENGER) == version.version:
         client.delete_registered_model_alias(version.name, CHALLENGER)
 
 

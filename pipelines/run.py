@@ -20,9 +20,9 @@ from pipelines import (
     environment,
     leaderboard,
     lease,
-    promote,
     publish,
     reconcile,
+    retraining,
     server,
     service,
     settings,
@@ -132,7 +132,7 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
                 pass
         except LeaseHeldError as held:
             console.line("stopped", str(held))
-            outcomes[task] = promote.nothing(dataset, str(held))
+            outcomes[task] = retraining.nothing(dataset, str(held))
     return outcomes
 
 
@@ -144,7 +144,7 @@ def _finished(task: str, dataset: str, profile: str) -> dict | None:
         return None  # the task's own retraining says so, and the others go on
     dataset_hash = versions.dataset_hash(dataset)
     facts = data.facts(data.folder(dataset))
-    return promote.finished(task, dataset, dataset_hash, facts, profile)
+    return retraining.finished(task, dataset, dataset_hash, facts, profile)
 
 
 def _warm_up() -> None:
@@ -169,7 +169,7 @@ def _retrain(task: str, dataset: str, profile: str, runner: str) -> tuple[dict, 
         traceback.print_exc()
         reason, code = str(error), FAILED
     console.line("stopped", reason)
-    return promote.nothing(dataset, reason), code
+    return retraining.nothing(dataset, reason), code
 
 
 def _code(outcome: dict) -> int:

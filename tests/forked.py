@@ -10,7 +10,9 @@ from pipelines import environment
 def started(home: Path, function, *arguments):
     """A process that calls the function with the state in `home`."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["mlflow", "scipy.stats", "pipelines.cli", "pipelines.promote"])
+    context.set_forkserver_preload(
+        ["mlflow", "scipy.stats", "pipelines.cli", "pipelines.retraining"]
+    )
     process = context.Process(target=_at, args=(home, function, *arguments))
     process.start()
     return process

@@ -170,14 +170,12 @@ def _one_each(pairs: list[Pair]) -> list[Pair]:
 
 
 def _equal_rows(pairs: list[Pair], content: Mapping[str, np.ndarray]) -> Finding:
-    return Finding(
-        name="equal rows",
-        looked=f"{_rows(content)} by the digest of their content, across the splits",
-        found=_told(pairs, content, "equal to one of an earlier split"),
-        ok=not pairs,
-        advice="Prepare the data anew: data/classes.py keeps equal rows on one side of the split.",
-        examples=[_example(pair) for pair in pairs[:EXAMPLES]],
-        facts=_counts(pairs),
+    return _equality(
+        "equal rows",
+        "by the digest of their content, across the splits",
+        pairs,
+        content,
+        "Prepare the data anew: data/classes.py keeps equal rows on one side of the split.",
     )
 
 
@@ -206,12 +204,25 @@ def _equal_windows(splits: Mapping[str, Split], facts: Mapping) -> Finding:
     counts = {name: Counter(digests[name]) for name in ORDER}
     habits = {digest for one in counts.values() for digest, count in one.items() if count > 1}
     pairs = [pair for pair in equal(digests) if digests[pair.later][pair.row] not in habits]
+    return _equality(
+        "equal windows",
+        "by history and targets, value by value",
+        pairs,
+        windows,
+        "A stretch of the series stands in it twice: leave one out of the source.",
+    )
+
+
+def _equality(
+    name: str, how: str, pairs: list[Pair], content: Mapping[str, np.ndarray], advice: str
+) -> Finding:
+    """What was found by looking for rows that are equal; there should be none."""
     return Finding(
-        name="equal windows",
-        looked=f"{_rows(windows)}: history and targets, value by value",
-        found=_told(pairs, windows, "equal to one of an earlier split"),
+        name=name,
+        looked=f"{_rows(content)} {how}",
+        found=_told(pairs, content, "equal to one of an earlier split"),
         ok=not pairs,
-        advice="A stretch of the series stands in it twice: leave one out of the source.",
+        advice=advice,
         examples=[_example(pair) for pair in pairs[:EXAMPLES]],
         facts=_counts(pairs),
     )

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from recorded import HASH
 
 from models import artifact
-from pipelines import lease, ledger, promote, publish, reconcile, registry, tracking
+from pipelines import lease, ledger, publish, reconcile, registry, retraining, tracking
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ def retrain(killed_after: int | None) -> None:
     with lease.hold(TASK) as held:
         reconcile.reconcile(TASK, DATASET)
         with tracking.parent(TASK, DATASET, HASH, "quick", "retrain"):
-            promote.consider(held, TASK, DATASET, HASH, tracking.records(TASK, DATASET, HASH))
+            retraining.consider(held, TASK, DATASET, HASH, tracking.records(TASK, DATASET, HASH))
 
 
 def kill_after(writes: int) -> None:

@@ -8,6 +8,7 @@ from recorded import HASH
 from models import artifact
 from pipelines import (
     bento,
+    decision,
     lease,
     ledger,
     promote,
@@ -42,7 +43,7 @@ def decided(held, record, passed: bool = True, force: str | None = None) -> ledg
     """Register the fit and put on record what became of it."""
     version = registry.register(TASK, DATASET, record)
     champion = registry.champion(TASK, DATASET)
-    return promote.decide(held, TASK, DATASET, trial(version, champion, passed), force)
+    return decision.take(held, TASK, DATASET, trial(version, champion, passed), force)
 
 
 def crowned(held, record) -> registry.Version:
@@ -99,7 +100,7 @@ def test_a_refused_version_that_is_forced_in_is_ready(held, fitted):
 def test_what_a_service_would_not_take_in_cannot_be_forced(held, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     refused = trial(version, None, golden=False)
-    assert promote.decide(held, TASK, DATASET, refused, "I insist").action == "refusal"
+    assert decision.take(held, TASK, DATASET, refused, "I insist").action == "refusal"
     assert reconcile.follow(held, TASK, DATASET) is None
 
 
@@ -161,20 +162,18 @@ def test_a_champion_from_before_the_ledger_is_its_first_entry(held, fitted):
     assert actions() == [("promotion", None, "1")]
 
 
-def test_nothing_follows_a_ledger_that_was_cut(held, fitted):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("DELETE FROM ledger WHERE position = 2", "the end was cut"),
+        ("UPDATE ledger SET to_version = '1' WHERE position = 2", "entry 2 was changed"),
+    ],
+)
+def test_nothing_follows_a_ledger_that_is_not_what_was_written(held, fitted, change, told):
     crowned(held, fitted(0))
     crowned(held, fitted(1))
-    rewritten("DELETE FROM ledger WHERE position = 2")
-    with pytest.raises(reconcile.BrokenLedgerError, match="the end was cut"):
-        reconcile.reconcile(TASK, DATASET)
-    assert registry.champion(TASK, DATASET).version == "2"
-
-
-def test_nothing_follows_a_ledger_that_was_changed(held, fitted):
-    crowned(held, fitted(0))
-    crowned(held, fitted(1))
-    rewritten("UPDATE ledger SET to_version = '1' WHERE position = 2")
-    with pytest.raises(reconcile.BrokenLedgerError, match="entry 2 was changed"):
+    rewritten(change)
+    with pytest.raises(reconcile.BrokenLedgerError, match=told):
         reconcile.reconcile(TASK, DATASET)
     assert registry.champion(TASK, DATASET).version == "2"
 
@@ -191,7 +190,7 @@ def test_a_holder_that_lost_its_lease_decides_nothing(held, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     stale = lease.Lease(held.name, held.token - 1)
     with pytest.raises(lease.LeaseLostError):
-        promote.decide(stale, TASK, DATASET, trial(version, None))
+        decision.take(stale, TASK, DATASET, trial(version, None))
     assert ledger.entries(MODEL) == []
 
 
@@ -288,7 +287,7 @@ def test_nothing_is_decided_beside_a_champion_that_was_rolled_back_meanwhile(hel
     version = registry.register(TASK, DATASET, fitted(2))
     back()
     with pytest.raises(lease.LeaseHeldError, match="changed from 2 to 1"):
-        promote.decide(held, TASK, DATASET, trial(version, champion))
+        decision.take(held, TASK, DATASET, trial(version, champion))
     assert registry.champion(TASK, DATASET).version == "1"
     assert actions()[-1] == ("rollback", "2", "1")
 
