@@ -25,7 +25,9 @@ NAME = "espalier"
 CHAMPIONS = "champions"  # the folder of a Bento that is built like `publish.folder()`
 SHARED = tuple(f"models/{name}.py" for name in ("__init__", "inputs", "familiarity", "artifact"))
 # What serving/ imports; all that these need is pinned with them.
-NEEDS = ("httptools", "numpy", "onnxruntime", "orjson", "pillow", "python-multipart", "uvloop")
+NEEDS = (
+    "httptools", "numpy", "onnxruntime", "orjson", "pillow", "pyarrow", "python-multipart", "uvloop"
+)  # fmt: skip
 
 # BentoML imports the service to describe it, which this process must not: a process of its own.
 BUILD = """

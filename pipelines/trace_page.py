@@ -8,6 +8,11 @@ from rich.text import Text
 from pipelines import console, tracking
 
 SPLITS = ("validation", "test")
+# Of a request's row, what has a line of its own.
+REQUEST = (
+    "time", "request_id", "model", "version", "fingerprint", "status", "error", "latency_ms"
+)  # fmt: skip
+CHARACTERS = 400  # of what was sent, where it is kept
 LINES = 20  # of the runs that came from one version of the data
 NO_CANDIDATE = {
     tracking.BASELINE: "a baseline of the leaderboard: never a candidate",
@@ -36,6 +41,9 @@ def show(told: Mapping) -> None:
 
 
 def _show_lineage(told: Mapping) -> None:
+    known = {(version["model"], version["version"]) for version in told["versions"]}
+    for request in told.get("requests", []):
+        _section(f"request · {request['request_id']}", _request(request, known))
     for version in told["versions"]:
         title = f"{version['model']}/{version['version']} · {version['arch']}"
         _section(title, _version(version, with_checks=not told["fits"]))
@@ -71,6 +79,20 @@ def _show_fits(fits: list[Mapping]) -> None:
     _print(table)
     if len(fits) > LINES:
         _print(Text(f"  … and {len(fits) - LINES} more: --json names them"))
+
+
+def _request(request: Mapping, known: set) -> Iterator[tuple[str, Text]]:
+    named = request["model"], request["version"]
+    here = "" if named in known else ", which is not in this registry"
+    yield "answered", Text(_at(request["time"]))
+    yield "by", Text(f"{'/'.join(named)}{here}")
+    yield "fingerprint", Text(request["fingerprint"])
+    refused = f", {request['error']}" if "error" in request else ""
+    yield "status", Text(f"{request['status']}{refused}, {request['latency_ms']:.3g} ms")
+    rest = {name: value for name, value in request.items() if name not in REQUEST}
+    if "input" in rest:
+        yield "sent", Text(rest.pop("input")[:CHARACTERS])
+    yield "besides", Text(_named(rest))
 
 
 def _version(version: Mapping, with_checks: bool) -> Iterator[tuple[str, Text]]:

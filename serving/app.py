@@ -7,15 +7,17 @@ from starlette.types import ASGIApp
 from serving.champions import Champions
 from serving.door import Door
 from serving.errors import HANDLERS
+from serving.log import RequestLog
 from serving.work import Work
 
 
-def complete(app: Starlette, champions: Champions, routes: list[Route]) -> ASGIApp:
+def complete(app: Starlette, champions: Champions, log: RequestLog, routes: list[Route]) -> ASGIApp:
     """Return `app`, as `bentoml.Service.to_asgi` makes it, with what it lacks.
 
     routes: take the place of BentoML's own at the same paths.
     """
     app.state.champions = champions
+    app.state.log = log
     app.state.work = Work()
     app.state.held_bytes = 0  # of bodies that are coming in
     for error, handler in HANDLERS.items():

@@ -125,7 +125,8 @@ _MODELS = _operation(
             "type": "array",
             "items": _object(
                 task=STRING, name=STRING, version=STRING, arch=STRING,
-                fingerprint=STRING, dataset=STRING, dataset_hash=STRING,
+                fingerprint=STRING, dataset=STRING, dataset_hash=STRING, metrics=SHARES,
+                served_since=STRING,
             ),
         },
         refused={"type": "array", "items": _object(task=STRING, reason=STRING)},

@@ -6,11 +6,13 @@ asks for a thousand paths that do not exist must not make a thousand series.
 
 import os
 import re
+import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 REQUEST_ID = "espalier.request_id"  # where the id lies in the scope
+BEGAN = "espalier.began"  # and when the request came, by time.perf_counter
 NOWHERE = "/-"  # stands for every path that does not exist
 
 
@@ -29,6 +31,7 @@ class Door:
             return await self.app(scope, receive, send)
         request_id = _request_id(scope["headers"])
         scope[REQUEST_ID] = request_id.decode("ascii")
+        scope[BEGAN] = time.perf_counter()
         if scope["path"] not in self.paths:
             scope["path"] = NOWHERE
 

@@ -23,7 +23,7 @@ async def image(request: Request) -> Response:
     picture = await bodies.read_picture(request)
     model = _model(request, "image")
     seconds = model.seconds + _pixels(picture) * SECONDS_A_PIXEL
-    (answer,) = await request.app.state.work.do(seconds, partial(model.answers, [picture]))
+    (answer,) = await _answers(request, model, "image", [picture], seconds)
     return _respond(request, model, answer)
 
 
@@ -35,7 +35,7 @@ async def sentiment(request: Request) -> Response:
     model = _model(request, "sentiment")
     characters = sum(len(text) for text in texts if isinstance(text, str))
     seconds = len(texts) * model.seconds + characters * SECONDS_A_CHARACTER
-    answers = await request.app.state.work.do(seconds, partial(model.answers, texts))
+    answers = await _answers(request, model, "sentiment", texts, seconds)
     return _respond(request, model, answers[0] if one else {"results": answers})
 
 
@@ -44,9 +44,9 @@ async def forecast(request: Request) -> Response:
     sent = fields.parse(await bodies.read_json(request), "history", "horizon", "level")
     fields.one_of(sent, "history")
     model = _model(request, "forecast")
-    horizon, level = model.inputs.check_options(sent.get("horizon"), sent.get("level"))
-    action = partial(model.answers, [sent["history"]], horizon=horizon, level=level)
-    (answer,) = await request.app.state.work.do(model.seconds, action)
+    options = {name: sent[name] for name in ("horizon", "level") if name in sent}
+    things = [sent["history"]]
+    (answer,) = await _answers(request, model, "forecast", things, model.seconds, **options)
     return _respond(request, model, answer)
 
 
@@ -66,6 +66,23 @@ async def ready(request: Request) -> Response:
         raise Problem(503, "not_ready", f"A model is missing. {why}.")
     tasks = {task: slot.model.identity for task, slot in champions.slots.items()}
     return json_response(request, {"ready": True, "models": tasks})
+
+
+async def _answers(
+    request: Request, model: Model, task: str, things: list, seconds: float, **options
+) -> list[dict]:
+    """Return the model's answers, one for each thing; they or their refusal are logged.
+
+    seconds: about how long it will take.
+    """
+    state = request.app.state
+    try:
+        answers = await state.work.do(seconds, partial(model.answers, things, **options))
+    except (InputError, Problem) as refusal:
+        state.log.record(request, model, task, things, refusal)
+        raise
+    state.log.record(request, model, task, things, answers)
+    return answers
 
 
 def _model(request: Request, task: str) -> Model:
@@ -97,7 +114,8 @@ def _respond(request: Request, model: Model, answer: dict) -> Response:
 
 def _described(task: str, model: Model) -> dict:
     known = {name: model.manifest[name] for name in ("arch", "dataset", "dataset_hash")}
-    return {"task": task} | model.identity | known
+    present = {"metrics": model.metrics, "served_since": model.since}
+    return {"task": task} | model.identity | known | present
 
 
 TASK_ROUTES = {

@@ -2,7 +2,9 @@
 
     bentoml serve serving.service:Espalier
 
-ESPALIER_TASKS=image,sentiment narrows it; ESPALIER_HOME says where champions are published.
+ESPALIER_TASKS=image,sentiment narrows it; ESPALIER_HOME says where champions are published and
+requests are logged: ESPALIER_LOG_MB=256 of them at most, without what was sent unless
+ESPALIER_LOG_INPUTS=1.
 """
 
 import os
@@ -23,14 +25,16 @@ from starlette.types import ASGIApp
 from serving.app import complete
 from serving.champions import Champions
 from serving.documentation import documentation
+from serving.log import RequestLog
 from serving.page import PAGE
 from serving.routes import MODELS, READY, TASK_ROUTES
-from serving.settings import pointer_folders, wanted_tasks
+from serving.settings import home, log_inputs, log_megabytes, pointer_folders, wanted_tasks
 
 usage_stats.do_not_track.cache_clear()
 
 TASKS = wanted_tasks()
 champions = Champions(TASKS)
+log = RequestLog(home() / "requests", log_megabytes(), log_inputs())
 api = Router([*(TASK_ROUTES[task] for task in TASKS), MODELS], redirect_slashes=False)
 
 
@@ -39,7 +43,7 @@ class CompletedService(bentoml.Service):
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         docs = documentation(self.openapi_spec.asdict(), TASKS)
-        return complete(super().to_asgi(is_main), champions, [PAGE, READY, docs])
+        return complete(super().to_asgi(is_main), champions, log, [PAGE, READY, docs])
 
 
 @bentoml.asgi_app(api, path="/v1")
@@ -55,6 +59,7 @@ class Espalier:
 
     def __init__(self):
         champions.start(pointer_folders())
+        log.start()
         # What is loaded stays: the collector need not look at it, nor so often at the rest.
         gc.collect()
         gc.freeze()
@@ -63,3 +68,4 @@ class Espalier:
     @bentoml.on_shutdown
     def stop(self):
         champions.stop()
+        log.stop()
