@@ -61,17 +61,20 @@ class Champions:
             seen = tuple(_appearance(pointer) for pointer in pointers)
             if seen == slot.seen:
                 continue
-            slot.seen, slot.refused = seen, None
-            published, *packaged = pointers
+            slot.seen = seen
+            published, *others = pointers
+            refused = None
             if seen[0]:
-                slot.refused = _take(slot, published, task)
-                if slot.refused is None:
+                refused = _take(slot, published, task)
+                if refused is None:
                     _note(slot, published)
+                others = last_good.of(published) + others
             # The others are for an empty slot: nothing newer gives way to them.
-            for pointer in [*(last_good.of(published) if seen[0] else []), *packaged]:
+            for pointer in others:
                 if slot.model is None and pointer.exists():
-                    refused = _take(slot, pointer, task)
-                    slot.refused = slot.refused or refused
+                    why = _take(slot, pointer, task)
+                    refused = refused or why  # the published one's reason before any other
+            slot.refused = refused
 
     def missing(self) -> dict[str, str]:
         """Each task without a model, and why."""

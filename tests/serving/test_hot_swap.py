@@ -201,34 +201,22 @@ def test_since_when_and_with_which_scores_a_model_serves_is_listed(swapped):
     assert models["image"]["metrics"] == {}
 
 
-def corrupt_pointer(home):
-    (home / "published" / "image.json").write_text('{"name": "espalier-image-ti')
-
-
-def damage_artifact(home):
-    digest = json.loads((home / "published" / "image.json").read_text())["artifact"]
-    flip_a_byte(home / "published" / digest)
-
-
-@pytest.mark.parametrize("damage", [corrupt_pointer, damage_artifact])
-def test_a_cold_start_with_the_last_good_one(fresh_server, tmp_path, damage):
+def test_a_cold_start_with_the_last_good_one(fresh_server, tmp_path):
     tiny.publish(tmp_path, "image", "good", seed=1)
     first = fresh_server(tmp_path, ESPALIER_TASKS="image")
     first.wait(first.ready)
     first.stop()
-    tiny.publish(tmp_path, "image", "bad", seed=2)
-    damage(tmp_path)
+    (tmp_path / "published" / "image.json").write_text('{"name": "espalier-image-ti')
     server = fresh_server(tmp_path, ESPALIER_TASKS="image")
     server.wait(server.ready)
     assert server.serves("image", "good")
-    assert server.refuses("image") is not None
+    assert server.refuses("image") == "its pointer cannot be read"
     answer = server.client.post(
         "/v1/image", content=tiny.picture(), headers={"Content-Type": "image/png"}
     )
     assert answer.json()["model"]["version"] == "good"
     tiny.publish(tmp_path, "image", "mended", seed=3)
-    server.wait(lambda: server.serves("image", "mended"))
-    assert server.refuses("image") is None
+    server.wait(lambda: server.serves("image", "mended") and server.refuses("image") is None)
 
 
 def test_a_cold_start_with_nothing_good(fresh_server, tmp_path):
