@@ -62,6 +62,13 @@ def sweeping(folder: Path, max_bytes: int = 1 << 28) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=ROOT)
 
 
+def ended(log: RequestLog) -> None:
+    """Stop a log, and wait for the process beside it."""
+    log.stop()
+    if log._sweeper:
+        log._sweeper.wait()
+
+
 def sweep(folder: Path, max_bytes: int = 1 << 28) -> None:
     assert sweeping(folder, max_bytes).wait(60) == 0
 
@@ -315,9 +322,7 @@ class TestInProcess:
 
         yield start
         for log in logs:
-            log.stop()
-            if log._sweeper:
-                log._sweeper.wait()
+            ended(log)
 
     def record(self, log, asked, model, count: int, text="good") -> None:
         (answer,) = model.answers([text])
@@ -345,6 +350,15 @@ class TestInProcess:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert [row["request_id"] for row in stored_rows(log.folder)] == ["old"]
+
+    def test_two_workers_write_into_one_folder(self, started, asked, model):
+        logs = started(), started()
+        for log in logs:
+            self.record(log, asked, model, 3)
+        for log in logs:
+            ended(log)
+        assert len({path.stem for path in log.folder.iterdir()}) == 2
+        assert len(rows_that_count(log.folder)) == 6
 
     def test_what_is_left_at_the_end_is_written(self, started, asked, model):
         log = started()
