@@ -44,8 +44,9 @@ def text(pointer: dict) -> str:
 
 
 def names(pointer: dict | None, version: Version) -> bool:
-    """Whether the pointer is that of this version."""
-    return pointer is not None and _pointer(version).items() <= pointer.items()
+    """Whether the pointer is that of this version, and tells its scores: older ones do not."""
+    told = pointer is not None and "metrics" in pointer
+    return told and _pointer(version).items() <= pointer.items()
 
 
 def publish(task: str, version: Version, home: Path | None = None) -> None:

@@ -71,12 +71,12 @@ def _of_version(model: str, alias: str | None, number: str | None) -> dict:
 def _of_requests(rows: Sequence[Mapping]) -> dict:
     """The lineage of the versions that answered, as far as this registry has them: a service may
     serve what was registered elsewhere."""
-    names = dict.fromkeys((row["model"], row["version"]) for row in rows)
+    answered = dict.fromkeys((row["model"], row["version"], row["fingerprint"]) for row in rows)
     found = [
         version
-        for model, number in names
+        for model, number, fingerprint in answered
         for version in _versions(f"name = '{model}'")
-        if str(version.version) == number
+        if (str(version.version), version.tags["espalier.fingerprint"]) == (number, fingerprint)
     ]
     return _of_versions(found)
 

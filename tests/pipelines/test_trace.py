@@ -252,13 +252,14 @@ def test_a_request_leads_to_all_that_its_version_leads_to(world, request_id, cap
     for part in ("versions", "runs", "data", "ledgers"):
         assert told[part] == of_version[part]
     page = shown(told, capsys)
-    for said in (f"request · {request_id}", "2027-01-15 08:00:00 UTC", f"{MODEL}/1", "label ['7']"):
+    for said in (f"request · {request_id}", "2027-01-15 08:00:00 UTC", f"{MODEL}/1", "label 7"):
         assert said in page
     assert json.loads(json.dumps(told)) == told
 
 
 def test_several_requests_of_one_id_are_all_told_the_newest_first(world, capsys):
-    logged(world, request_id="again", version="2")
+    asked = ["7", "1"] * 9
+    logged(world, request_id="again", version="2", fingerprint=known_by("ann", 0), label=asked)
     subprocess.run(
         [sys.executable, "-m", "serving.parquet", world.home / "requests", "1000000"],
         cwd=ROOT,
@@ -269,14 +270,19 @@ def test_several_requests_of_one_id_are_all_told_the_newest_first(world, capsys)
     told = trace.trace("again")
     assert [row["version"] for row in told["requests"]] == ["1", "2"]
     assert [version["version"] for version in told["versions"]] == ["1", "2"]
-    assert "422, invalid_level" in shown(told, capsys)
+    page = shown(told, capsys)
+    assert "422, invalid_level" in page
+    assert "label 7 1 7 1 7 1 7 1 …" in page
 
 
 def test_a_request_to_a_model_of_another_registry_is_told_all_the_same(world, capsys):
     logged(world, request_id="elsewhere", model="espalier-image-other", version="9")
+    logged(world, request_id="elsewhere", fingerprint=known_by("cnn", 9))
     told = trace.trace("elsewhere")
     assert (told["versions"], told["runs"]) == ([], [])
-    assert "espalier-image-other/9, which is not in this registry" in shown(told, capsys)
+    page = shown(told, capsys)
+    for model in ("espalier-image-other/9", f"{MODEL}/1"):
+        assert f"{model}, which is not in this registry" in page
 
 
 def test_what_is_told_is_json(world):
