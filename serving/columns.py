@@ -25,13 +25,14 @@ COLUMNS = {
     "characters": "int64",
     "words": "int64",  # about: the spaces, and one for each text
     # A series: how many values were sent; the rest is of those that the model read, the last ones.
+    # Of several series all their values count together, and the last value of the last one.
     "values": "int32",
     "mean": "double",
     "std": "double",
     "min": "double",
     "max": "double",
     "last": "double",
-    # The answers, one for each input.
+    # The answers, one for each input, up to 256.
     "label": "strings",
     "probability": "doubles",  # of the label
     "familiar": "truths",

@@ -16,9 +16,7 @@ from pathlib import Path
 import numpy as np
 from starlette.requests import Request
 
-from models.inputs import InputError
 from serving import rows
-from serving.errors import Problem
 from serving.journal import SUFFIX, Journal
 from serving.metrics import counter
 from serving.model import Model
@@ -72,12 +70,12 @@ class RequestLog:
         model: Model,
         task: str,
         things: list | np.ndarray,
-        outcome: list[dict] | InputError | Problem,
+        outcome: list[dict] | Exception,
     ) -> None:
         """Keep a row of what was answered; never waits and never raises.
 
-        things: what `Model.answers` was given, or the tensor that a client sent instead.
-        outcome: the answers, one for each, or the error that the client is told.
+        things: what `Model.answers` was given.
+        outcome: the answers, one for each, or what was raised instead.
         """
         if self._thread is None:
             return

@@ -71,15 +71,15 @@ async def ready(request: Request) -> Response:
 async def _answers(
     request: Request, model: Model, task: str, things: list, seconds: float, **options
 ) -> list[dict]:
-    """Return the model's answers, one for each thing; they or their refusal are logged.
+    """Return the model's answers, one for each thing; they, or what went wrong, are logged.
 
     seconds: about how long it will take.
     """
     state = request.app.state
     try:
         answers = await state.work.do(seconds, partial(model.answers, things, **options))
-    except (InputError, Problem) as refusal:
-        state.log.record(request, model, task, things, refusal)
+    except Exception as error:
+        state.log.record(request, model, task, things, error)
         raise
     state.log.record(request, model, task, things, answers)
     return answers

@@ -19,10 +19,11 @@ from serving.errors import Problem, status_of
 from serving.model import Model
 from serving.pictures import size
 
+MAX_ANSWERS = 256  # that are told of one request: a batch may be larger
 MAX_INPUT_BYTES = 1 << 16  # of the column `input`
 
 Things = list | np.ndarray
-Outcome = list[dict] | InputError | Problem
+Outcome = list[dict] | Exception
 
 
 def line(
@@ -30,8 +31,8 @@ def line(
 ) -> bytes:
     """Return the row, with a line's end.
 
-    things: what `Model.answers` was given, or the tensor that a client sent instead.
-    outcome: the answers, one for each, or the error that the client is told.
+    things: what `Model.answers` was given.
+    outcome: the answers, one for each, or what was raised instead.
     whole: whether to keep what was sent.
     """
     row = {
@@ -48,9 +49,10 @@ def line(
     row |= SUMMARIES[model.inputs.kind](things, model)
     if isinstance(outcome, list):
         row["status"] = 200
-        row |= _forecast(outcome) if model.inputs.kind == "series" else _classes(outcome)
+        answers = outcome[:MAX_ANSWERS]
+        row |= _forecast(answers) if model.inputs.kind == "series" else _classes(answers)
     else:
-        row["status"], row["error"] = _status(outcome), outcome.code
+        row["status"], row["error"] = _error(outcome)
     if whole:
         row["input"] = _sent(things, model.inputs.kind)
     return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
@@ -75,16 +77,19 @@ def _texts(things: Things, model: Model) -> dict:
 
 
 def _series(things: Things, model: Model) -> dict:
-    """Summarise the one series of a request; what is no series of numbers has no statistics."""
-    if isinstance(things, np.ndarray) or len(things) != 1 or not isinstance(things[0], list):
-        return {}
+    """Summarise the values that the model read; what is no series of numbers has no statistics."""
+    if isinstance(things, np.ndarray):
+        return _statistics(things[:, -model.inputs.history :], things.shape[1])
     (history,) = things
+    if not isinstance(history, list):
+        return {}
     try:
         read = list(map(float, history[-model.inputs.history :]))
         mean = math.fsum(read) / len(read)
         return {
             "values": len(history),
             "mean": mean,
+            # Not by numpy, whose calls cost more than the sums of so few values.
             "std": math.dist(read, [mean] * len(read)) / math.sqrt(len(read)),
             "min": min(read),
             "max": max(read),
@@ -92,6 +97,18 @@ def _series(things: Things, model: Model) -> dict:
         }
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         return {"values": len(history)}
+
+
+def _statistics(read: np.ndarray, values: int) -> dict:
+    """Summarise several series (series, value) as one; values: how many each had."""
+    numbers = {
+        "mean": read.mean(),
+        "std": read.std(),
+        "min": read.min(),
+        "max": read.max(),
+        "last": read[-1, -1],
+    }
+    return {"values": values} | {name: float(number) for name, number in numbers.items()}
 
 
 SUMMARIES = {"image": _pictures, "text": _texts, "series": _series}
@@ -105,7 +122,7 @@ def _classes(answers: list[dict]) -> dict:
 
 
 def _forecast(answers: list[dict]) -> dict:
-    """Summarise the answer; of several forecasts only how familiar each was asked about."""
+    """Summarise the one forecast; of several only how familiar what they go on from was."""
     if len(answers) != 1:
         return _familiar(answers)
     (answer,) = answers
@@ -128,8 +145,13 @@ def _familiar(answers: list[dict]) -> dict:
     }
 
 
-def _status(error: InputError | Problem) -> int:
-    return error.status if isinstance(error, Problem) else status_of(error)
+def _error(error: Exception) -> tuple[int, str]:
+    """Return what the client is told: status and code."""
+    if isinstance(error, Problem):
+        return error.status, error.code
+    if isinstance(error, InputError):
+        return status_of(error), error.code
+    return 500, "internal_error"
 
 
 def _sent(things: Things, kind: str) -> str | None:

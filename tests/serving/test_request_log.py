@@ -25,6 +25,7 @@ from pipelines import requests
 from serving import settings
 from serving.columns import COLUMNS
 from serving.door import BEGAN, REQUEST_ID
+from serving.errors import Problem
 from serving.journal import Journal
 from serving.loading import load
 from serving.log import RequestLog
@@ -408,8 +409,30 @@ class TestInProcess:
         refusal = InputError("empty_text", "It is empty.")
         for things in ([None], [5], [], None, ["\ud800"], np.zeros((2, 16), np.int32)):
             log.record(asked("odd"), model, "sentiment", things, refusal)
+        log.record(asked("odd"), model, "sentiment", ["good"], Problem(429, "busy", "It is."))
+        log.record(asked("odd"), model, "sentiment", ["good"], KeyError("ours"))
         log.stop()
-        assert {row["error"] for row in journal_rows(log.folder)} == {"empty_text"}
+        said = {(row["status"], row["error"]) for row in journal_rows(log.folder)}
+        assert said == {(422, "empty_text"), (429, "busy"), (500, "internal_error")}
+
+    def test_a_batch_is_one_row(self, started, asked, tmp_path):
+        log, things = started(), np.array([tiny.history(), tiny.history()])
+        things[1] += 1
+        tiny.publish(tmp_path / "home", "forecast")
+        model = load(tmp_path / "home" / "published" / "forecast.json", "forecast")
+        log.record(asked("both"), model, "forecast", things, model.answers(things))
+        pixels = np.zeros((300, 8, 8, 1), np.uint8)
+        tiny.publish(tmp_path / "home", "image")
+        model = load(tmp_path / "home" / "published" / "image.json", "image")
+        log.record(asked("many"), model, "image", pixels, model.answers(pixels))
+        log.stop()
+        two, many = journal_rows(log.folder)
+        assert (two["inputs"], two["values"], len(two["familiar"])) == (2, tiny.HISTORY, 2)
+        assert two["mean"] == pytest.approx(things.mean())
+        assert two["std"] == pytest.approx(things.std())
+        assert two["last"] == things[1, -1]
+        assert (many["inputs"], many["width"], many["height"], many["bytes"]) == (300, 8, 8, 19200)
+        assert len(many["label"]) == 256
 
     def test_a_folder_that_is_removed_is_made_anew(self, started, asked, model):
         log = started()
