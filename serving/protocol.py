@@ -24,7 +24,7 @@ from serving.errors import Problem
 from serving.inference import Inference
 from serving.model import Model
 from serving.routes import ready as all_ready
-from serving.signatures import DATATYPES, column, seconds, signature
+from serving.signatures import DATATYPES, column, description, seconds, signature
 
 SECONDS_A_BYTE = 1e-8  # about how long reading a body takes
 UNKNOWN = "/v2/models/-"  # stands for every model that does not exist
@@ -95,7 +95,7 @@ async def metadata(request: Request, task: str) -> Response:
         "name": name,
         "versions": [model.version],
         "platform": "onnxruntime_onnx",
-        "inputs": [taken | {"description": known.description}],
+        "inputs": [taken | {"description": description(model.inputs)}],
         "outputs": [_output(model, output) for output in known.outputs],
         "parameters": model.identity,
     }

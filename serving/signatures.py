@@ -36,14 +36,25 @@ class Signature(NamedTuple):
 
     name: str
     forms: dict[str, Form]  # by datatype; metadata names the first
-    description: str
     outputs: tuple[str, ...]
 
 
 def signature(model: Model) -> Signature:
-    known = _SIGNATURES[model.inputs.kind](model.inputs)
+    name, forms, outputs = _SIGNATURES[model.inputs.kind](model.inputs)
     familiar = ("familiar", "familiarity") if model.guard else ()
-    return known._replace(outputs=known.outputs + familiar)
+    return Signature(name, forms, outputs + familiar)
+
+
+def description(inputs) -> str:
+    """Say in words what the input is."""
+    return {
+        "image": "Raw pixels, whole numbers from 0 to 255, row by row from the top left; as FP32 "
+        f"too. Or, as BYTES [n] in binary data, up to {MAX_PICTURES} PNG, JPEG or WebP files.",
+        "text": "Texts, in UTF-8.",
+        "series": "Histories at the regular interval, of which the last values count, as many as "
+        'the model reads; as FP32 too. The parameters "horizon" and "level" of a request are those '
+        "of /v1/forecast.",
+    }[inputs.kind]
 
 
 def check_shape(shape, datatype: str, form: Form) -> list[int]:
@@ -78,33 +89,19 @@ def column(answers: list[dict], name: str) -> tuple[list[int], list]:
     return [len(values), len(values[0])], list(chain.from_iterable(values))
 
 
-def _image(inputs: ImageInputs) -> Signature:
-    size = (inputs.height, inputs.width, inputs.channels)
-    description = (
-        "Raw pixels, whole numbers from 0 to 255, row by row from the top left; as FP32 too. "
-        f"Or, as BYTES [n] in binary data, up to {MAX_PICTURES} PNG, JPEG or WebP files."
-    )
-    forms = {
-        "UINT8": Form((-1, *size), read=_pixels),
-        "FP32": Form((-1, *size), read=_pixels),
-        "BYTES": Form((-1,), MAX_PICTURES),
-    }
-    return Signature("image", forms, description, ("probabilities", "label"))
+def _image(inputs: ImageInputs) -> tuple:
+    pixels = Form((-1, inputs.height, inputs.width, inputs.channels), read=_pixels)
+    forms = {"UINT8": pixels, "FP32": pixels, "BYTES": Form((-1,), MAX_PICTURES)}
+    return "image", forms, ("probabilities", "label")
 
 
-def _text(inputs) -> Signature:
-    outputs = ("probabilities", "label", "score")
-    return Signature("text", {"BYTES": Form((-1,), read=_texts)}, "Texts, in UTF-8.", outputs)
+def _text(inputs) -> tuple:
+    return "text", {"BYTES": Form((-1,), read=_texts)}, ("probabilities", "label", "score")
 
 
-def _series(inputs: SeriesInputs) -> Signature:
-    description = (
-        f"Histories at the regular interval, of which the last {inputs.history} values count; as "
-        'FP32 too. The parameters "horizon" and "level" of a request are those of /v1/forecast.'
-    )
+def _series(inputs) -> tuple:
     form = Form((-1, -1), read=_histories)
-    outputs = ("forecast", "lower", "upper")
-    return Signature("history", {"FP64": form, "FP32": form}, description, outputs)
+    return "history", {"FP64": form, "FP32": form}, ("forecast", "lower", "upper")
 
 
 _SIGNATURES = {"image": _image, "text": _text, "series": _series}
@@ -114,9 +111,8 @@ def _pixels(inputs: ImageInputs, values: np.ndarray) -> np.ndarray:
     """Return uint8 of numbers that must be pixels already: nothing is rounded or scaled."""
     with np.errstate(invalid="ignore"):  # NaN becomes a number, which it is not equal to
         pixels = values.astype(np.uint8)
-    wrong = pixels != values
-    if wrong.any():
-        received = shown(float(values[wrong][0]))
+    if (pixels != values).any():
+        received = shown(float(values[pixels != values][0]))
         message = f"A pixel is a whole number from 0 to 255, not {received}."
         raise InputError("invalid_pixel", message)
     return pixels
@@ -140,12 +136,10 @@ def _histories(inputs: SeriesInputs, values: np.ndarray) -> np.ndarray:
 
 
 def _fits(shape, wanted: tuple[int, ...]) -> bool:
-    return (
-        type(shape) is list
-        and len(shape) == len(wanted)
-        and all(type(size) is int and size > 0 for size in shape)
-        and all(want in (-1, size) for size, want in zip(shape, wanted, strict=True))
-    )
+    if type(shape) is not list or len(shape) != len(wanted) or set(map(type, shape)) != {int}:
+        return False
+    sizes = zip(shape, wanted, strict=True)
+    return min(shape) > 0 and all(size == want or want == -1 for size, want in sizes)
 
 
 def _shown(shape) -> str:

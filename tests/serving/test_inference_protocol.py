@@ -4,6 +4,7 @@ import io
 import json
 import re
 import struct
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -13,6 +14,8 @@ import tritonclient.http as triton
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
+from serving.door import is_under
 
 JSON = {"Content-Type": "application/json"}
 FAMILIAR = ["familiar", "familiarity"]
@@ -520,6 +523,23 @@ class TestAnything:
         text = json.dumps({"inputs": [given]}).encode()
         headers = {"Inference-Header-Content-Length": length or str(len(text))}
         check_any(client.post(f"/v2/models/{task}/infer", content=text + raw, headers=headers))
+
+    @fuzz
+    @given(
+        method=st.sampled_from(["GET", "POST", "HEAD", "PUT", "PATCH"]),
+        parts=st.lists(
+            st.sampled_from(["models", "image", "versions", "1", "infer", "ready", "..", "-"])
+            | st.text(max_size=8),
+            max_size=6,
+        ),
+    )
+    def test_any_path(self, client, method, parts):
+        path = "/".join(["/v2", *(quote(part, safe="") for part in parts)])
+        response = client.request(method, path)
+        assert response.status_code < 500
+        # The client itself has followed "..".
+        if method != "HEAD" and is_under("/v2", response.request.url.path):
+            check_any(response)
 
     @fuzz
     @given(data=st.data(), task=TASKS)
