@@ -156,8 +156,8 @@ def _respond(name: str, model: Model, asked: Inference, answers: list[dict]) -> 
     if asked.id is not None:
         content["id"] = asked.id
     content["parameters"] = model.identity
-    if "level" in asked.options:
-        content["parameters"]["level"] = asked.options["level"]
+    if "level" in answers[0]:
+        content["parameters"]["level"] = answers[0]["level"]
     content["outputs"], parts = [], []
     for output, binary in asked.outputs:
         shape, values = column(answers, output)
