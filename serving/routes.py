@@ -1,29 +1,25 @@
 """The endpoints under /v1, and readiness."""
 
-from functools import partial
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from models.inputs import InputError, shown
-from serving import bodies, fields
+from serving import bodies, cost, fields
+from serving.answers import answers
 from serving.errors import Problem
 from serving.model import Model
 from serving.responses import json_response
 
 MAX_TEXTS = 256
-# About how long reading an input takes, on one core.
-SECONDS_A_PIXEL = 1e-8
-SECONDS_A_CHARACTER = 5e-8
 
 
 async def image(request: Request) -> Response:
     """Answer which class a picture is."""
     picture = await bodies.read_picture(request)
     model = _model(request, "image")
-    seconds = model.seconds + _pixels(picture) * SECONDS_A_PIXEL
-    (answer,) = await _answers(request, model, "image", [picture], seconds)
+    seconds = model.seconds + cost.of_picture(picture)
+    (answer,) = await answers(request, model, "image", [picture], seconds)
     return _respond(request, model, answer)
 
 
@@ -33,10 +29,9 @@ async def sentiment(request: Request) -> Response:
     one = fields.one_of(sent, "text", "texts") == "text"
     texts = [sent["text"]] if one else _texts(sent["texts"])
     model = _model(request, "sentiment")
-    characters = sum(len(text) for text in texts if isinstance(text, str))
-    seconds = len(texts) * model.seconds + characters * SECONDS_A_CHARACTER
-    answers = await _answers(request, model, "sentiment", texts, seconds)
-    return _respond(request, model, answers[0] if one else {"results": answers})
+    seconds = len(texts) * model.seconds + cost.of_texts(texts)
+    answered = await answers(request, model, "sentiment", texts, seconds)
+    return _respond(request, model, answered[0] if one else {"results": answered})
 
 
 async def forecast(request: Request) -> Response:
@@ -46,7 +41,7 @@ async def forecast(request: Request) -> Response:
     model = _model(request, "forecast")
     options = {name: sent[name] for name in ("horizon", "level") if name in sent}
     things = [sent["history"]]
-    (answer,) = await _answers(request, model, "forecast", things, model.seconds, **options)
+    (answer,) = await answers(request, model, "forecast", things, model.seconds, **options)
     return _respond(request, model, answer)
 
 
@@ -68,23 +63,6 @@ async def ready(request: Request) -> Response:
     return json_response(request, {"ready": True, "models": tasks})
 
 
-async def _answers(
-    request: Request, model: Model, task: str, things: list, seconds: float, **options
-) -> list[dict]:
-    """Return the model's answers, one for each thing; they, or what went wrong, are logged.
-
-    seconds: about how long it will take.
-    """
-    state = request.app.state
-    try:
-        answers = await state.work.do(seconds, partial(model.answers, things, **options))
-    except Exception as error:
-        state.log.record(request, model, task, things, error)
-        raise
-    state.log.record(request, model, task, things, answers)
-    return answers
-
-
 def _model(request: Request, task: str) -> Model:
     slot = request.app.state.champions.slots[task]
     if slot.model is None:
@@ -98,13 +76,6 @@ def _texts(texts) -> list:
         message = f"texts must be a list of 1 to {MAX_TEXTS} strings, not {received}."
         raise InputError("invalid_texts", message)
     return texts
-
-
-def _pixels(picture: bytes) -> int:
-    """Return how many pixels a PNG's header promises; anything else counts as a large one."""
-    if picture[12:16] != b"IHDR" or len(picture) > 1 << 14:
-        return 1 << 20
-    return int.from_bytes(picture[16:20]) * int.from_bytes(picture[20:24])
 
 
 def _respond(request: Request, model: Model, answer: dict) -> Response:
