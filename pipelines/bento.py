@@ -25,7 +25,9 @@ NAME = "espalier"  # of the Bento with every endpoint; one of a single task is n
 CHAMPIONS = "champions"  # the folder of a Bento that is built like `publish.folder()`
 SHARED = tuple(f"models/{name}.py" for name in ("__init__", "inputs", "familiarity", "artifact"))
 # What serving/ imports; all that these need is pinned with them.
-NEEDS = ("httptools", "numpy", "onnxruntime", "orjson", "pillow", "python-multipart", "uvloop")
+NEEDS = (
+    "httptools", "numpy", "onnxruntime", "orjson", "pillow", "pyarrow", "python-multipart", "uvloop"
+)  # fmt: skip
 
 COMPOSE = "pipelines/compose.yaml"
 # A container's ESPALIER_HOME: a volume belongs to whom the folder belongs to that it covers.

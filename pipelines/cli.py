@@ -196,7 +196,8 @@ def trace(
         str | None,
         typer.Argument(
             help="A version (espalier-image@champion, espalier-image-digits/3), a fingerprint, "
-            "an MLflow run id or a data hash; by default every model's history."
+            "an MLflow run id, a data hash or the id of an answered request; by default every "
+            "model's history."
         ),
     ] = None,
     as_json: Json = False,

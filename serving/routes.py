@@ -1,29 +1,25 @@
 """The endpoints under /v1, and readiness."""
 
-from functools import partial
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from models.inputs import InputError, shown
-from serving import bodies, fields
+from serving import bodies, cost, fields
+from serving.answers import answers
 from serving.errors import Problem
 from serving.model import Model
 from serving.responses import json_response
 
 MAX_TEXTS = 256
-# About how long reading an input takes, on one core.
-SECONDS_A_PIXEL = 1e-8
-SECONDS_A_CHARACTER = 5e-8
 
 
 async def image(request: Request) -> Response:
     """Answer which class a picture is."""
     picture = await bodies.read_picture(request)
     model = _model(request, "image")
-    seconds = model.seconds + _pixels(picture) * SECONDS_A_PIXEL
-    (answer,) = await request.app.state.work.do(seconds, partial(model.answers, [picture]))
+    seconds = model.seconds + cost.of_picture(picture)
+    (answer,) = await answers(request, model, "image", [picture], seconds)
     return _respond(request, model, answer)
 
 
@@ -33,10 +29,9 @@ async def sentiment(request: Request) -> Response:
     one = fields.one_of(sent, "text", "texts") == "text"
     texts = [sent["text"]] if one else _texts(sent["texts"])
     model = _model(request, "sentiment")
-    characters = sum(len(text) for text in texts if isinstance(text, str))
-    seconds = len(texts) * model.seconds + characters * SECONDS_A_CHARACTER
-    answers = await request.app.state.work.do(seconds, partial(model.answers, texts))
-    return _respond(request, model, answers[0] if one else {"results": answers})
+    seconds = len(texts) * model.seconds + cost.of_texts(texts)
+    answered = await answers(request, model, "sentiment", texts, seconds)
+    return _respond(request, model, answered[0] if one else {"results": answered})
 
 
 async def forecast(request: Request) -> Response:
@@ -44,9 +39,9 @@ async def forecast(request: Request) -> Response:
     sent = fields.parse(await bodies.read_json(request), "history", "horizon", "level")
     fields.one_of(sent, "history")
     model = _model(request, "forecast")
-    horizon, level = model.inputs.check_options(sent.get("horizon"), sent.get("level"))
-    action = partial(model.answers, [sent["history"]], horizon=horizon, level=level)
-    (answer,) = await request.app.state.work.do(model.seconds, action)
+    options = {name: sent[name] for name in ("horizon", "level") if name in sent}
+    things = [sent["history"]]
+    (answer,) = await answers(request, model, "forecast", things, model.seconds, **options)
     return _respond(request, model, answer)
 
 
@@ -83,13 +78,6 @@ def _texts(texts) -> list:
     return texts
 
 
-def _pixels(picture: bytes) -> int:
-    """Return how many pixels a PNG's header promises; anything else counts as a large one."""
-    if picture[12:16] != b"IHDR" or len(picture) > 1 << 14:
-        return 1 << 20
-    return int.from_bytes(picture[16:20]) * int.from_bytes(picture[20:24])
-
-
 def _respond(request: Request, model: Model, answer: dict) -> Response:
     answer["model"] = model.identity
     return json_response(request, answer)
@@ -97,7 +85,8 @@ def _respond(request: Request, model: Model, answer: dict) -> Response:
 
 def _described(task: str, model: Model) -> dict:
     known = {name: model.manifest[name] for name in ("arch", "dataset", "dataset_hash")}
-    return {"task": task} | model.identity | known
+    present = {"metrics": model.metrics, "served_since": model.since}
+    return {"task": task} | model.identity | known | present
 
 
 TASK_ROUTES = {
