@@ -34,4 +34,6 @@ class Image(litserve.LitAPI):
 if __name__ == "__main__":
     api = Image(api_path="/v2/models/image/infer")
     server = litserve.LitServer(api, accelerator="cpu", workers_per_device=1)
-    server.run(host="127.0.0.1", port=int(sys.argv[1]), generate_client_file=False)
+    server.run(
+        host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", generate_client_file=False
+    )
