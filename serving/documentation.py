@@ -118,16 +118,18 @@ _OPERATIONS = {
     ),
 }
 _MODELS = _operation(
-    "Which models serve, and which published ones were refused?",
+    "Which models serve, which tasks wait for one, and which published ones were refused?",
     None,
     _object(
         models={
             "type": "array",
             "items": _object(
                 task=STRING, name=STRING, version=STRING, arch=STRING,
-                fingerprint=STRING, dataset=STRING, dataset_hash=STRING,
+                fingerprint=STRING, dataset=STRING, dataset_hash=STRING, input={"type": "object"},
+                run=STRING | {"description": "Where MLflow shows its run, if a server is set."},
             ),
         },
+        missing={"type": "array", "items": _object(task=STRING, reason=STRING)},
         refused={"type": "array", "items": _object(task=STRING, reason=STRING)},
         request_id=STRING,
     ),

@@ -11,11 +11,18 @@ from serving import bodies, fields
 from serving.errors import Problem
 from serving.model import Model
 from serving.responses import json_response
+from serving.settings import run_page
 
 MAX_TEXTS = 256
 # About how long reading an input takes, on one core.
 SECONDS_A_PIXEL = 1e-8
 SECONDS_A_CHARACTER = 5e-8
+# What a client is told of a model's inputs: how to ask, and what an answer may be.
+TOLD = {
+    "image": ("width", "height", "channels", "labels"),
+    "text": ("length", "labels"),
+    "series": ("history", "horizon", "mean", "scale"),
+}
 
 
 async def image(request: Request) -> Response:
@@ -51,11 +58,14 @@ async def forecast(request: Request) -> Response:
 
 
 async def models(request: Request) -> Response:
-    """List the models that serve, and the published ones that were refused."""
+    """List the models that serve, the tasks that wait for one, and what was refused."""
     slots = request.app.state.champions.slots.items()
     serving = [_described(task, slot.model) for task, slot in slots if slot.model]
     refused = [{"task": task, "reason": slot.refused} for task, slot in slots if slot.refused]
-    return json_response(request, {"models": serving, "refused": refused})
+    missing = request.app.state.champions.missing().items()
+    waiting = [{"task": task, "reason": reason} for task, reason in missing]
+    told = {"models": serving, "missing": waiting, "refused": refused}
+    return json_response(request, told)
 
 
 async def ready(request: Request) -> Response:
@@ -97,6 +107,9 @@ def _respond(request: Request, model: Model, answer: dict) -> Response:
 
 def _described(task: str, model: Model) -> dict:
     known = {name: model.manifest[name] for name in ("arch", "dataset", "dataset_hash")}
+    known["input"] = {name: getattr(model.inputs, name) for name in TOLD[model.inputs.kind]}
+    if page := run_page(model.manifest):
+        known["run"] = page
     return {"task": task} | model.identity | known
 
 

@@ -26,6 +26,7 @@ from serving.documentation import documentation
 from serving.page import PAGE
 from serving.routes import MODELS, READY, TASK_ROUTES
 from serving.settings import pointer_folders, wanted_tasks
+from serving.swagger import SWAGGER
 
 usage_stats.do_not_track.cache_clear()
 
@@ -39,7 +40,7 @@ class CompletedService(bentoml.Service):
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         docs = documentation(self.openapi_spec.asdict(), TASKS)
-        return complete(super().to_asgi(is_main), champions, [PAGE, READY, docs])
+        return complete(super().to_asgi(is_main), champions, [*PAGE, SWAGGER, READY, docs])
 
 
 @bentoml.asgi_app(api, path="/v1")
