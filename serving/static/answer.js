@@ -79,24 +79,20 @@ function familiarity({ familiar, familiarity: score }) {
 }
 
 function modelFacts(model, requestId) {
-  const facts = element("dl", { class: "facts" });
-  const add = (name, long, ...value) =>
-    facts.append(
-      element("div", long ? { class: "long" } : {}, element("dt", {}, name), element("dd", {}, ...value)),
-    );
-  add("Answered by", false, model.name);
-  add("Version", false, model.version);
-  if (model.arch) add("Architecture", false, model.arch);
-  if (model.dataset) add("Learned from", false, model.dataset);
-  add("Fingerprint", true, element("code", {}, model.fingerprint));
-  if (model.run) {
-    const link = { href: model.run, rel: "noreferrer" };
-    add("Training", true, element("a", link, "its run in MLflow"));
-  } else {
-    add("Where it comes from", true, ...copyable(`espalier trace ${model.name}/${model.version}`));
-  }
-  add("Request", true, element("code", {}, requestId));
-  return facts;
+  const command = `espalier trace ${model.name}/${model.version}`;
+  const run = () => element("a", { href: model.run, rel: "noreferrer" }, "its run in MLflow");
+  const facts = {
+    "Answered by": [`${model.name}, version ${model.version}`],
+    Architecture: [model.arch ?? "not known"],
+    "Learned from": [model.dataset ?? "not known"],
+    Fingerprint: [element("code", {}, model.fingerprint)],
+    "Comes from": model.run ? [run()] : copyable(command),
+    Request: [element("code", {}, requestId)],
+  };
+  const lines = Object.entries(facts).map(([name, value]) =>
+    element("div", {}, element("dt", {}, name), element("dd", {}, ...value)),
+  );
+  return element("dl", { class: "facts" }, ...lines);
 }
 
 function copyable(command) {

@@ -10,8 +10,10 @@ export function bars(probabilities, label) {
   let rows = Object.entries(probabilities);
   const left = rows.length - SHOWN;
   if (left > 0) rows = rows.sort((one, other) => other[1] - one[1]).slice(0, SHOWN);
-  const list = element("ol", { class: "bars" }, ...rows.map(([name, share]) => bar(name, share, name === label)));
-  return left > 0 ? [list, element("p", { class: "quiet small" }, `and ${left} more classes`)] : [list];
+  const lines = rows.map(([name, share]) => bar(name, share, name === label));
+  const list = element("ol", { class: "bars" }, ...lines);
+  const rest = element("p", { class: "quiet small" }, `and ${left} more classes`);
+  return left > 0 ? [list, rest] : [list];
 }
 
 function bar(name, share, best) {

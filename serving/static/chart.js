@@ -3,7 +3,7 @@
 import { drawn, element } from "./elements.js";
 
 const HEIGHT = 280;
-const MARGIN = { top: 8, right: 8, bottom: 40 };
+const MARGIN = { top: 8, right: 14, bottom: 40 };
 const LETTER = 7.5; // about how wide a digit of the axis is
 
 /**
@@ -34,9 +34,11 @@ export function table({ forecast, lower, upper }) {
   return element("table", {}, thead, element("tbody", {}, ...rows));
 }
 
-/** A value with the digits that a person reads. */
-export function number(value) {
-  return value.toLocaleString("en", { maximumSignificantDigits: 5 });
+/** A value with five digits; or, beside a span of values, with those that mean something in it. */
+export function number(value, span) {
+  const decimals = Math.min(Math.max(2 - Math.floor(Math.log10(span)), 0), 12);
+  const digits = span > 0 ? { maximumFractionDigits: decimals } : { maximumSignificantDigits: 5 };
+  return value.toLocaleString("en", digits);
 }
 
 function described({ history, forecast, lower, upper, level }) {
@@ -73,9 +75,8 @@ function draw(svg, { history, forecast, lower, upper }, width) {
   const last = history.at(-1);
   const edge = line([last, ...upper], 0);
   const back = line([last, ...lower], 0).split(" ").reverse().join(" ");
-  const steps = ticksBetween(first, forecast.length, width < 480 ? 4 : 8).filter(
-    (step) => Number.isInteger(step) && step >= first && step <= forecast.length,
-  );
+  const known = ticksBetween(first, 0, width < 480 ? 3 : 6);
+  const steps = [...known.filter((step) => Number.isInteger(step) && step >= first), forecast.length];
 
   svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   svg.replaceChildren(
@@ -83,7 +84,7 @@ function draw(svg, { history, forecast, lower, upper }, width) {
       drawn("line", { class: "grid", x1: left, x2: width - MARGIN.right, y1: y(tick), y2: y(tick) }),
       words(number(tick), left - 8, y(tick) + 4, "end"),
     ]),
-    ...steps.map((step) => words(step > 0 ? `+${step}` : `${step}`, x(step), bottom + 18, "middle")),
+    ...steps.map((step) => words(ahead(step), x(step), bottom + 18, "middle")),
     words("steps from the last known value", (left + width) / 2, HEIGHT - 3, "middle"),
     drawn("line", { class: "now", x1: x(0), x2: x(0), y1: MARGIN.top, y2: bottom }),
     drawn("polygon", { class: "band", points: `${edge} ${back}` }),
@@ -92,8 +93,12 @@ function draw(svg, { history, forecast, lower, upper }, width) {
   );
 }
 
+function ahead(step) {
+  return step > 0 ? `+${step}` : number(step);
+}
+
 function words(text, x, y, anchor) {
-  return drawn("text", { x, y, "text-anchor": anchor }, text);
+  return drawn("text", { x, y, "text-anchor": anchor }, text.replace("-", "−"));
 }
 
 function scale(from, to, start, end) {

@@ -4,8 +4,14 @@ import { SIDE } from "./board.js";
 
 // Points on a field of 100 x 100; a stroke is a smooth curve through its points.
 const DIGITS = {
-  3: [[[28, 20], [48, 10], [70, 22], [64, 40], [44, 48]], [[44, 48], [70, 54], [74, 74], [54, 90], [26, 82]]],
-  8: [[[70, 22], [50, 10], [32, 22], [38, 40], [60, 54], [72, 74], [50, 90], [28, 74], [40, 54], [62, 40], [70, 22]]],
+  3: [
+    [[28, 20], [48, 10], [70, 22], [64, 40], [44, 48]],
+    [[44, 48], [70, 54], [74, 74], [54, 90], [26, 82]],
+  ],
+  8: [
+    [[70, 22], [50, 10], [32, 22], [38, 40], [60, 54], [72, 74]],
+    [[72, 74], [50, 90], [28, 74], [40, 54], [62, 40], [70, 22]],
+  ],
   5: [[[74, 12], [36, 12]], [[36, 12], [30, 46]], [[30, 46], [54, 40], [74, 54], [72, 78], [48, 90], [24, 80]]],
   2: [[[26, 30], [34, 14], [54, 10], [72, 22], [70, 42], [48, 66], [24, 88]], [[24, 88], [78, 88]]],
   7: [[[24, 14], [76, 14]], [[76, 14], [44, 90]]],
@@ -25,17 +31,19 @@ export function example(number) {
 
 /** A Catmull-Rom spline through the points: each span bends towards the neighbours of its ends. */
 function curve(points) {
-  const spans = points.slice(1).map((_, i) => [points[i - 1] ?? points[i], points[i], points[i + 1], points[i + 2] ?? points[i + 1]]);
-  const inside = spans.flatMap(([a, b, c, d]) =>
-    Array.from({ length: PARTS }, (_, i) => {
-      const t = i / PARTS;
-      return [0, 1].map((axis) => {
-        const [p, q, r, s] = [a[axis], b[axis], c[axis], d[axis]];
-        return q + (t * (r - p + t * (2 * p - 5 * q + 4 * r - s + t * (3 * (q - r) + s - p)))) / 2;
-      });
-    }),
-  );
+  const point = (i) => points[Math.min(Math.max(i, 0), points.length - 1)];
+  const inside = points.slice(1).flatMap((_, i) => {
+    const four = [i - 1, i, i + 1, i + 2].map(point);
+    return Array.from({ length: PARTS }, (_, part) =>
+      [0, 1].map((axis) => bent(part / PARTS, ...four.map((one) => one[axis]))),
+    );
+  });
   return [...inside, points.at(-1)];
+}
+
+/** Where a span from b to c is after its share t; a and d are the neighbours of its ends. */
+function bent(t, a, b, c, d) {
+  return b + (t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))) / 2;
 }
 
 function onBoard(point) {

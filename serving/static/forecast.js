@@ -51,11 +51,12 @@ function foresee() {
 }
 
 function verdict({ history, forecast, lower, upper, level }) {
-  const end = forecast.length - 1;
+  const [value, low, high] = [forecast, lower, upper].map((one) => one.at(-1));
+  const short = (one) => number(one, high - low);
   return [
-    element("strong", {}, number(forecast[end])),
-    `after ${forecast.length} steps, from ${number(history.at(-1))} now; with ${100 * level} % ` +
-      `between ${number(lower[end])} and ${number(upper[end])}`,
+    element("strong", {}, short(value)),
+    `${forecast.length} steps from now, with ${100 * level} % between ${short(low)} and ` +
+      `${short(high)}; now ${number(history.at(-1))}`,
   ];
 }
 
