@@ -9,20 +9,14 @@ from starlette.routing import Route
 from models.inputs import InputError, shown
 from serving import bodies, fields
 from serving.errors import Problem
+from serving.facts import facts
 from serving.model import Model
 from serving.responses import json_response
-from serving.settings import run_page
 
 MAX_TEXTS = 256
 # About how long reading an input takes, on one core.
 SECONDS_A_PIXEL = 1e-8
 SECONDS_A_CHARACTER = 5e-8
-# What a client is told of a model's inputs: how to ask, and what an answer may be.
-TOLD = {
-    "image": ("width", "height", "channels", "labels"),
-    "text": ("length", "labels"),
-    "series": ("history", "horizon", "mean", "scale"),
-}
 
 
 async def image(request: Request) -> Response:
@@ -107,10 +101,7 @@ def _respond(request: Request, model: Model, answer: dict) -> Response:
 
 def _described(task: str, model: Model) -> dict:
     known = {name: model.manifest[name] for name in ("arch", "dataset", "dataset_hash")}
-    known["input"] = {name: getattr(model.inputs, name) for name in TOLD[model.inputs.kind]}
-    if page := run_page(model.manifest):
-        known["run"] = page
-    return {"task": task} | model.identity | known
+    return {"task": task} | model.identity | known | facts(model)
 
 
 TASK_ROUTES = {

@@ -1,10 +1,8 @@
-"""What the environment says: the tasks to serve, where champions are published, where runs show."""
+"""What the environment says: which tasks to serve, and where champions are published."""
 
 import difflib
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from serving.loading import TASKS
 
@@ -33,15 +31,3 @@ def pointer_folders() -> list[Path]:
     """Where pointers are looked for: under ESPALIER_HOME first, then beside the code."""
     home = Path(os.environ.get("ESPALIER_HOME", ".espalier")).absolute()
     return [home / "published", BESIDE]
-
-
-def run_page(manifest: Mapping) -> str | None:
-    """Where MLflow shows the run that a model came from, for a browser to open.
-
-    None where MLFLOW_TRACKING_URI names no server, or an older manifest no run.
-    """
-    server = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", ""))
-    if server.scheme not in ("http", "https") or "run_id" not in manifest:
-        return None
-    host = server.netloc.rpartition("@")[2]  # a password in it is for us alone
-    return f"{server.scheme}://{host}{server.path.rstrip('/')}/#/runs/{manifest['run_id']}"

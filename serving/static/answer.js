@@ -4,8 +4,9 @@ import { element } from "./elements.js";
 import { described } from "./models.js";
 
 /**
- * Returns show(asking): asks, and shows the answer in the section's place for it.
- * asking: returns the promise of an answer. verdict, figures: from an answer to nodes.
+ * Returns show(asking, { stay }): asks, and shows the answer in the section's place for it.
+ * asking: returns the promise of an answer. stay: whether to leave it out of sight where it is,
+ * as it may be on a phone. verdict, figures: from an answer to nodes.
  */
 export function answers(task, verdict, figures) {
   const place = document.querySelector(`#${task} .answer`);
@@ -14,7 +15,7 @@ export function answers(task, verdict, figures) {
   );
   let newest = 0;
 
-  return async function show(asking) {
+  return async function show(asking, { stay = false } = {}) {
     const turn = ++newest; // of two under way, the one asked last is shown, whichever comes first
     place.setAttribute("aria-busy", "true");
     try {
@@ -30,7 +31,10 @@ export function answers(task, verdict, figures) {
       forget(said, shown);
       failed.replaceChildren(...failure(problem));
     } finally {
-      if (turn === newest) place.removeAttribute("aria-busy");
+      if (turn === newest) {
+        place.removeAttribute("aria-busy");
+        if (!stay) (failed.firstChild ? failed : said).scrollIntoView({ block: "nearest" });
+      }
     }
   };
 }
@@ -53,9 +57,9 @@ export function failure(problem) {
 
 /** A share as a person reads it: never 100 % or 0 % of what is only nearly so. */
 export function percent(share) {
-  if (share > 0.999 && share < 1) return "> 99.9 %";
-  if (share < 0.001 && share > 0) return "< 0.1 %";
-  return `${(100 * share).toFixed(1)} %`;
+  if (share > 0.999 && share < 1) return ">\u00a099.9\u00a0%"; // on one line
+  if (share < 0.001 && share > 0) return "<\u00a00.1\u00a0%";
+  return `${(100 * share).toFixed(1)}\u00a0%`;
 }
 
 function forget(said, shown) {
@@ -86,7 +90,7 @@ function modelFacts(model, requestId) {
     Architecture: [model.arch ?? "not known"],
     "Learned from": [model.dataset ?? "not known"],
     Fingerprint: [element("code", {}, model.fingerprint)],
-    "Comes from": model.run ? [run()] : copyable(command),
+    Lineage: model.run ? [run()] : copyable(command),
     Request: [element("code", {}, requestId)],
   };
   const lines = Object.entries(facts).map(([name, value]) =>

@@ -8,8 +8,9 @@ const STEP = 10; // of one press of an arrow key
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /**
- * Makes `svg` a board. changed(strokes): called when a stroke has ended or was taken back.
- * pen: the element that says how the keys draw. Returns { show(strokes), undo() }.
+ * Makes `svg` a board. Returns { show(strokes), undo() }.
+ * pen: the element that says to those who draw by keys whether the pen is down.
+ * changed(strokes, byHand): called when a stroke has ended, byHand, or the board shows others.
  */
 export function board(svg, pen, changed) {
   let strokes = [];
@@ -35,14 +36,14 @@ export function board(svg, pen, changed) {
     if (!stroke) return;
     stroke = null;
     draw();
-    changed(strokes);
+    changed(strokes, true);
   }
 
   function show(given) {
     stroke = null;
     strokes = given;
     draw();
-    changed(strokes);
+    changed(strokes, false);
   }
 
   function draw() {
@@ -52,9 +53,6 @@ export function board(svg, pen, changed) {
     cursor.setAttribute("cx", at[0]);
     cursor.setAttribute("cy", at[1]);
     cursor.classList.toggle("down", stroke !== null);
-    const state = stroke ? "Pen down: Space lifts it" : "Pen up: Space sets it down";
-    const words = `${state}, the arrow keys move it, Backspace takes a stroke back.`;
-    if (pen.textContent !== words) pen.textContent = words;
   }
 
   function place(event) {
@@ -86,6 +84,7 @@ export function board(svg, pen, changed) {
     } else if (event.key === " ") {
       if (stroke) end();
       else begin(at);
+      pen.textContent = stroke ? "The pen is down." : "The pen is up.";
     } else if (event.key === "Backspace") {
       undo();
     } else {

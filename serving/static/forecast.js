@@ -50,13 +50,12 @@ function foresee() {
   });
 }
 
-function verdict({ history, forecast, lower, upper, level }) {
+function verdict({ forecast, lower, upper, level }) {
   const [value, low, high] = [forecast, lower, upper].map((one) => one.at(-1));
   const short = (one) => number(one, high - low);
   return [
     element("strong", {}, short(value)),
-    `${forecast.length} steps from now, with ${100 * level} % between ${short(low)} and ` +
-      `${short(high)}; now ${number(history.at(-1))}`,
+    `in ${forecast.length} steps; with ${100 * level}\u00a0% between ${short(low)} and ${short(high)}`,
   ];
 }
 

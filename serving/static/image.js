@@ -15,7 +15,9 @@ const show = answers("image", verdict, figures);
 const drawing = board(
   document.getElementById("board"),
   document.getElementById("pen"),
-  (strokes) => (strokes.length ? show(() => askDrawn(strokes)) : clearAnswer("image")),
+  // Who draws wants the board to stay where it is.
+  (strokes, byHand) =>
+    strokes.length ? show(() => askDrawn(strokes), { stay: byHand }) : clearAnswer("image"),
 );
 let examples = 0;
 
