@@ -21,6 +21,7 @@ from pipelines import environment, leash
 
 CHECKOUT = "serving.service:Espalier"
 START_SECONDS = 60
+ACCESS = ("ESPALIER_API_TOKEN", "ESPALIER_PROTECT")
 
 
 class ServiceError(RuntimeError):
@@ -61,7 +62,9 @@ def running(target: str, tasks: list[str], home: Path | None = None) -> Iterator
     url = f"http://127.0.0.1:{port}"
     log = environment.home() / "logs" / "service.log"
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
-        variables = os.environ | {
+        # It is there for us alone, who ask without a token.
+        kept = {name: value for name, value in os.environ.items() if name not in ACCESS}
+        variables = kept | {
             "ESPALIER_HOME": str(home or scratch),
             "ESPALIER_TASKS": ",".join(tasks),
             # A service empties its metrics' folder at the start: not that of one that is serving.

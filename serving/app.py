@@ -1,19 +1,31 @@
 """BentoML's ASGI app, completed: our error form, our routes, and the door around it all."""
 
+from collections.abc import Callable, Iterable
+
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from serving.access import Access
 from serving.champions import Champions
 from serving.door import Door
 from serving.errors import HANDLERS
 from serving.work import Work
 
 
-def complete(app: Starlette, champions: Champions, routes: list[Route]) -> ASGIApp:
+def complete(
+    app: Starlette,
+    champions: Champions,
+    routes: list[Route],
+    same_as: Callable[[str], str | None],
+    token: str | None = None,
+    protected: Iterable[str] = (),
+) -> ASGIApp:
     """Return `app`, as `bentoml.Service.to_asgi` makes it, with what it lacks.
 
-    routes: take the place of BentoML's own at the same paths.
+    routes: take the place of BentoML's own at the same paths. same_as: see Door. token, protected:
+    see Access.
     """
     app.state.champions = champions
     app.state.work = Work()
@@ -26,7 +38,9 @@ def complete(app: Starlette, champions: Champions, routes: list[Route]) -> ASGIA
     app.user_middleware = [
         layer for layer in app.user_middleware if layer.cls.__name__ != "TimeoutMiddleware"
     ]
-    return Door(app, _paths(app))
+    if token is not None:
+        app.user_middleware.append(Middleware(Access, token=token, protected=protected))
+    return Door(app, _paths(app), same_as)
 
 
 def _paths(app: Starlette) -> set[str]:

@@ -15,12 +15,25 @@ DEADLINE_SECONDS = 15  # from the first byte of a body to its last
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp")
 FORM_TYPE = "multipart/form-data"
 JSON_TYPE = "application/json"
+BINARY_TYPE = "application/octet-stream"
 
 
 async def read_json(request: Request) -> bytearray:
     """Return a JSON body as it was sent; raises Problem 408, 413 or 415."""
     _check_type(request, (JSON_TYPE,))
     return await _read(request, MAX_JSON_BYTES)
+
+
+async def read_tensors(request: Request, binary_limit: int) -> bytearray:
+    """Return the body of an inference request: JSON, and after it perhaps raw bytes.
+
+    binary_limit: how large it may be when its headers say that raw bytes follow.
+    Raises Problem 408, 413 or 415.
+    """
+    # The protocol's clients do not all send a type.
+    _check_type(request, (JSON_TYPE, BINARY_TYPE), missing=JSON_TYPE)
+    binary = "inference-header-content-length" in request.headers
+    return await _read(request, binary_limit if binary else MAX_JSON_BYTES)
 
 
 async def read_picture(request: Request) -> bytearray | bytes:
@@ -37,12 +50,12 @@ async def read_picture(request: Request) -> bytearray | bytes:
     return body
 
 
-def _check_type(request: Request, allowed: tuple[str, ...]) -> str:
+def _check_type(request: Request, allowed: tuple[str, ...], missing: str = "") -> str:
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         message = "A compressed body is not accepted; send it without a Content-Encoding."
         raise Problem(415, "unsupported_encoding", message)
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = request.headers.get("content-type", missing).partition(";")[0].strip().lower()
     if media_type not in allowed:
         message = f"The Content-Type must be {' or '.join(allowed)}."
         raise Problem(415, "unsupported_media_type", message)

@@ -3,6 +3,8 @@
 A test calls every example.
 """
 
+from collections.abc import Callable
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -43,8 +45,17 @@ FAMILIAR = {
 REVIEW = {"label": STRING, "score": NUMBER, "probabilities": SHARES} | FAMILIAR
 
 
-def documentation(description: dict, tasks: tuple[str, ...]) -> Route:
-    """Return /docs.json: BentoML's own `description` and the routes under /v1."""
+def documentation(
+    description: dict,
+    tasks: tuple[str, ...],
+    protocol: Callable[[], dict],
+    closed: Callable[[str], bool] | None,
+) -> Route:
+    """Return /docs.json: BentoML's own `description`, the routes under /v1 and those under /v2.
+
+    protocol: what to say of the paths under /v2 now. closed: whether a path needs the token; None
+    while there is none.
+    """
     operations = {f"/v1/{task}": {"post": _OPERATIONS[task]} for task in tasks}
     description["info"] = {
         "title": "Espalier",
@@ -52,27 +63,45 @@ def documentation(description: dict, tasks: tuple[str, ...]) -> Route:
         "description": "Three tasks, answered by their champions.",
     }
     description["paths"] |= operations | {"/v1/models": {"get": _MODELS}}
+    if closed:
+        components = description.setdefault("components", {})
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
 
     async def docs(request: Request) -> Response:
-        return JSONResponse(description)
+        paths = description["paths"] | protocol()
+        if closed:
+            paths = {path: _locked(item) if closed(path) else item for path, item in paths.items()}
+        return JSONResponse(description | {"paths": paths})
 
     return Route("/docs.json", docs, methods=["GET"])
 
 
-def _object(required: list[str] | None = None, **properties) -> dict:
+def _locked(item: dict) -> dict:
+    """Say of the operations of one path that they need the token."""
+    refusal = {"401": {"description": "The request does not carry the token."}}
+    return {
+        method: said | {"security": [{"token": []}], "responses": said["responses"] | refusal}
+        for method, said in item.items()
+    }
+
+
+def as_object(required: list[str] | None = None, **properties) -> dict:
     schema = {"type": "object", "properties": properties}
     return schema | ({"required": required} if required else {})
 
 
-def _json(schema: dict, **extra) -> dict:
+def as_json(schema: dict, **extra) -> dict:
     return {"application/json": {"schema": schema} | extra}
 
 
-def _operation(summary: str, content: dict | None, answer: dict, errors: dict) -> dict:
+def operation(
+    summary: str, content: dict | None, answer: dict, errors: dict, failure: dict = FAILURE
+) -> dict:
     failures = {
-        status: {"description": text, "content": _json(FAILURE)} for status, text in errors.items()
+        status: {"description": text, "content": as_json(failure)}
+        for status, text in errors.items()
     }
-    success = {"description": "The answer.", "content": _json(answer)}
+    success = {"description": "The answer.", "content": as_json(answer)}
     body = {"requestBody": {"required": True, "content": content}} if content else {}
     return {
         "summary": summary,
@@ -82,55 +111,55 @@ def _operation(summary: str, content: dict | None, answer: dict, errors: dict) -
 
 
 def _answered(**properties) -> dict:
-    return _object(**properties, model=MODEL, request_id=STRING)
+    return as_object(**properties, model=MODEL, request_id=STRING)
 
 
 _PICTURES = {name: {"schema": FILE} for name in ("image/png", "image/jpeg", "image/webp")}
-_FORM = {"multipart/form-data": {"schema": _object(["file"], file=FILE)}}
+_FORM = {"multipart/form-data": {"schema": as_object(["file"], file=FILE)}}
 _TEXTS = {"type": "array", "items": STRING, "minItems": 1, "maxItems": 256}
 _TEXT_EXAMPLES = {
     "one": {"value": {"text": "A quiet film, and a great one."}},
     "several": {"value": {"texts": ["I would see it again.", "Two hours that never end."]}},
 }
-_SERIES = _object(
+_SERIES = as_object(
     ["history"], history=NUMBERS, horizon={"type": "integer", "minimum": 1}, level=NUMBER
 )
 _HISTORY = {"history": [5.0 + (step % 12) / 10 for step in range(72)], "horizon": 6, "level": 0.8}
 
 _OPERATIONS = {
-    "image": _operation(
+    "image": operation(
         "Which class is this picture?",
         _PICTURES | _FORM,
         _answered(label=STRING, probabilities=SHARES, **FAMILIAR),
         ERRORS,
     ),
-    "sentiment": _operation(
+    "sentiment": operation(
         'How positive is this text? With "texts", `results` holds one answer for each.',
-        _json(_object(text=STRING, texts=_TEXTS), examples=_TEXT_EXAMPLES),
-        _answered(**REVIEW, results={"type": "array", "items": _object(**REVIEW)}),
+        as_json(as_object(text=STRING, texts=_TEXTS), examples=_TEXT_EXAMPLES),
+        _answered(**REVIEW, results={"type": "array", "items": as_object(**REVIEW)}),
         ERRORS,
     ),
-    "forecast": _operation(
+    "forecast": operation(
         "What are the next values of this series, and how sure are we?",
-        _json(_SERIES, example=_HISTORY),
+        as_json(_SERIES, example=_HISTORY),
         _answered(forecast=NUMBERS, lower=NUMBERS, upper=NUMBERS, level=NUMBER, **FAMILIAR),
         ERRORS,
     ),
 }
-_MODELS = _operation(
+_MODELS = operation(
     "Which models serve, which tasks wait for one, and which published ones were refused?",
     None,
-    _object(
+    as_object(
         models={
             "type": "array",
-            "items": _object(
+            "items": as_object(
                 task=STRING, name=STRING, version=STRING, arch=STRING,
                 fingerprint=STRING, dataset=STRING, dataset_hash=STRING, input={"type": "object"},
                 run=STRING | {"description": "Where MLflow shows its run, if a server is set."},
             ),
         },
-        missing={"type": "array", "items": _object(task=STRING, reason=STRING)},
-        refused={"type": "array", "items": _object(task=STRING, reason=STRING)},
+        missing={"type": "array", "items": as_object(task=STRING, reason=STRING)},
+        refused={"type": "array", "items": as_object(task=STRING, reason=STRING)},
         request_id=STRING,
     ),
     {},

@@ -6,31 +6,36 @@ asks for a thousand paths that do not exist must not make a thousand series.
 
 import os
 import re
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 REQUEST_ID = "espalier.request_id"  # where the id lies in the scope
+PATH = "espalier.path"  # and the path as it was asked for
 NOWHERE = "/-"  # stands for every path that does not exist
 
 
 class Door:
     """ASGI layer around `app`.
 
-    paths: every path that exists.
+    paths: every path that exists. same_as: of a path with names in it that a client chose, the one
+    among `paths` under which it is answered and counted.
     """
 
-    def __init__(self, app: ASGIApp, paths: set[str]):
+    def __init__(self, app: ASGIApp, paths: set[str], same_as: Callable[[str], str | None]):
         self.app = app
         self.paths = paths
+        self.same_as = same_as
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         request_id = _request_id(scope["headers"])
         scope[REQUEST_ID] = request_id.decode("ascii")
-        if scope["path"] not in self.paths:
-            scope["path"] = NOWHERE
+        path = scope[PATH] = scope["path"]
+        if path not in self.paths:
+            scope["path"] = self.same_as(path) or NOWHERE
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -38,6 +43,11 @@ class Door:
             await send(message)
 
         return await self.app(scope, receive, send_with_id)
+
+
+def is_under(folder: str, path: str) -> bool:
+    """Say whether `path` is `folder` or in it."""
+    return path.startswith(folder) and path[len(folder) : len(folder) + 1] in ("", "/")
 
 
 def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:

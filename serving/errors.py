@@ -1,16 +1,19 @@
 """One form for everything that goes wrong: `{"error": {"code", "message"}, "request_id"}`.
 
-Messages are written here or in `models/inputs.py`, never taken from another library: no internal
-name, path or trace reaches a client.
+Under /v2 it is that of the Open Inference Protocol, `{"error": message}`. Messages are written here
+or in `models/inputs.py`, never taken from another library: no internal name, path or trace reaches
+a client.
 """
 
 from http import HTTPStatus
 
+import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from models.inputs import InputError
+from serving.door import PATH, is_under
 from serving.responses import json_response
 
 
@@ -25,17 +28,17 @@ class Problem(Exception):
         self.headers = headers
 
 
-def on_problem(request: Request, problem: Problem) -> Response:
+async def on_problem(request: Request, problem: Problem) -> Response:
     return _answer(request, problem.status, problem.code, problem.message, problem.headers)
 
 
-def on_input_error(request: Request, error: InputError) -> Response:
+async def on_input_error(request: Request, error: InputError) -> Response:
     # Bytes that are no picture are malformed; the rest is well-formed and against a rule.
     status = 400 if error.code == "not_an_image" else 422
     return _answer(request, status, error.code, error.message)
 
 
-def on_http_exception(request: Request, error: HTTPException) -> Response:
+async def on_http_exception(request: Request, error: HTTPException) -> Response:
     """Put the router's own errors in our form."""
     allowed = (error.headers or {}).get("Allow", "another method")
     sentences = {
@@ -48,12 +51,12 @@ def on_http_exception(request: Request, error: HTTPException) -> Response:
     return _answer(request, error.status_code, code, message, error.headers)
 
 
-def on_disconnect(request: Request, error: ClientDisconnect) -> Response:
+async def on_disconnect(request: Request, error: ClientDisconnect) -> Response:
     # Nobody reads it; the metrics count it under the status that nginx made customary.
     return _answer(request, 499, "client_gone", "The client left before its body was complete.")
 
 
-def on_exception(request: Request, error: Exception) -> Response:
+async def on_exception(request: Request, error: Exception) -> Response:
     """Answer when our own code is wrong; Starlette logs the trace."""
     return _answer(request, 500, "internal_error", "The service failed; its log says how.")
 
@@ -68,5 +71,8 @@ HANDLERS = {
 
 
 def _answer(request: Request, status: int, code: str, message: str, headers=None) -> Response:
+    if is_under("/v2", request.scope[PATH]):
+        content = orjson.dumps({"error": message})
+        return Response(content, status, headers, "application/json")
     error = {"error": {"code": code, "message": message}}
     return json_response(request, error, status, headers)

@@ -1,16 +1,22 @@
-"""From a JSON body to the fields of a request: bounded before parsing, and only known names."""
+"""From a JSON body to the fields of a request: bounded before it is parsed."""
 
 import difflib
 import re
 
+import numpy as np
 import orjson
 
 from models.inputs import shown
 from serving.errors import Problem
 
 MAX_BRACKETS = 16  # no request of ours opens more than two
+MAX_DEPTH = 32  # of nested tensors: an object in a list in an object, and four dimensions
+MAX_LISTS = 1 << 18  # of nested tensors: a batch of 256 pictures of 28 x 28, each pixel in a list
 # A string, also one that never ends: each byte is looked at once.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+# A bracket to the step that it makes in depth, 1 or -1 (as a byte 255); and all other bytes.
+_STEPS = bytes.maketrans(b"[{]}", b"\1\1\xff\xff")
+_OTHERS = bytes(set(range(256)) - set(b"[{]}"))
 
 
 def parse(body: bytearray, *names: str) -> dict:
@@ -20,19 +26,22 @@ def parse(body: bytearray, *names: str) -> dict:
     """
     if not body:
         raise Problem(400, "empty_body", f"The body is empty; send an object with {_or(names)}.")
-    _check_depth(body)
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        message = f"The body is not JSON: there is a mistake at character {error.pos}."
-        raise Problem(400, "not_json", message) from None
-    if not isinstance(fields, dict):
-        message = f"The body must be an object with {_or(names)}, not {shown(fields)}."
-        raise Problem(422, "not_an_object", message)
+    _check_brackets(body)
+    fields = _object(body, names)
     for name in fields:
         if name not in names:
-            raise _unknown(name, names)
+            message = f"There is no field {shown(name)}; {advice(name, names)}"
+            raise Problem(422, "unknown_field", message)
     return fields
+
+
+def parse_nested(body: bytearray) -> dict:
+    """Return the JSON object in `body`, which may hold lists in lists, and any fields.
+
+    Raises Problem: 400 too_deep, not_json; 422 not_an_object.
+    """
+    _check_depth(body)
+    return _object(body, ("inputs",))
 
 
 def one_of(fields: dict, *names: str) -> str:
@@ -45,7 +54,25 @@ def one_of(fields: dict, *names: str) -> str:
     return present[0]
 
 
-def _check_depth(body: bytearray) -> None:
+def advice(name, names: tuple[str, ...]) -> str:
+    """Return the end of a sentence that says that `name` is none of `names`."""
+    near = difflib.get_close_matches(str(name)[:40], names, n=1, cutoff=0.5)
+    return f'did you mean "{near[0]}"?' if near else f"there is {_or(names)}."
+
+
+def _object(body: bytearray, names: tuple[str, ...]) -> dict:
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        message = f"The body is not JSON: there is a mistake at character {error.pos}."
+        raise Problem(400, "not_json", message) from None
+    if not isinstance(fields, dict):
+        message = f"The body must be an object with {_or(names)}, not {shown(fields)}."
+        raise Problem(422, "not_an_object", message)
+    return fields
+
+
+def _check_brackets(body: bytearray) -> None:
     """Refuse deep nesting without parsing: count the brackets, in strings only if need be."""
     if _brackets(body) > MAX_BRACKETS and _brackets(_STRING.sub(b"", body)) > MAX_BRACKETS:
         message = f"The body opens more than {MAX_BRACKETS} brackets; one list is all it may hold."
@@ -56,10 +83,17 @@ def _brackets(body: bytes | bytearray) -> int:
     return body.count(b"[") + body.count(b"{")
 
 
-def _unknown(name: str, names: tuple[str, ...]) -> Problem:
-    near = difflib.get_close_matches(name[:40], names, n=1, cutoff=0.5)
-    advice = f'did you mean "{near[0]}"?' if near else f"this endpoint knows {_or(names)}."
-    return Problem(422, "unknown_field", f"There is no field {shown(name)}; {advice}")
+def _check_depth(body: bytearray) -> None:
+    """Refuse deep nesting without parsing, where brackets are many by right: follow the depth."""
+    if _brackets(body) <= MAX_DEPTH:
+        return
+    steps = _STRING.sub(b"", body).translate(_STEPS, _OTHERS)
+    if steps.count(1) > MAX_LISTS:
+        message = f"The body opens more than {MAX_LISTS:,} lists; send the tensor as a flat one."
+        raise Problem(400, "too_many_lists", message)
+    if np.frombuffer(steps, np.int8).cumsum(dtype=np.int32).max(initial=0) > MAX_DEPTH:
+        message = f"The body is nested more than {MAX_DEPTH} levels deep."
+        raise Problem(400, "too_deep", message)
 
 
 def _or(names: tuple[str, ...]) -> str:

@@ -7,23 +7,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from models.inputs import InputError, shown
-from serving import bodies, fields
+from serving import bodies, cost, fields
 from serving.errors import Problem
 from serving.facts import facts
 from serving.model import Model
 from serving.responses import json_response
 
 MAX_TEXTS = 256
-# About how long reading an input takes, on one core.
-SECONDS_A_PIXEL = 1e-8
-SECONDS_A_CHARACTER = 5e-8
 
 
 async def image(request: Request) -> Response:
     """Answer which class a picture is."""
     picture = await bodies.read_picture(request)
     model = _model(request, "image")
-    seconds = model.seconds + _pixels(picture) * SECONDS_A_PIXEL
+    seconds = model.seconds + cost.of_picture(picture)
     (answer,) = await request.app.state.work.do(seconds, partial(model.answers, [picture]))
     return _respond(request, model, answer)
 
@@ -34,8 +31,7 @@ async def sentiment(request: Request) -> Response:
     one = fields.one_of(sent, "text", "texts") == "text"
     texts = [sent["text"]] if one else _texts(sent["texts"])
     model = _model(request, "sentiment")
-    characters = sum(len(text) for text in texts if isinstance(text, str))
-    seconds = len(texts) * model.seconds + characters * SECONDS_A_CHARACTER
+    seconds = len(texts) * model.seconds + cost.of_texts(texts)
     answers = await request.app.state.work.do(seconds, partial(model.answers, texts))
     return _respond(request, model, answers[0] if one else {"results": answers})
 
@@ -85,13 +81,6 @@ def _texts(texts) -> list:
         message = f"texts must be a list of 1 to {MAX_TEXTS} strings, not {received}."
         raise InputError("invalid_texts", message)
     return texts
-
-
-def _pixels(picture: bytes) -> int:
-    """Return how many pixels a PNG's header promises; anything else counts as a large one."""
-    if picture[12:16] != b"IHDR" or len(picture) > 1 << 14:
-        return 1 << 20
-    return int.from_bytes(picture[16:20]) * int.from_bytes(picture[20:24])
 
 
 def _respond(request: Request, model: Model, answer: dict) -> Response:

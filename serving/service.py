@@ -2,7 +2,8 @@
 
     bentoml serve serving.service:Espalier
 
-ESPALIER_TASKS=image,sentiment narrows it; ESPALIER_HOME says where champions are published.
+ESPALIER_TASKS=image,sentiment narrows it; ESPALIER_HOME says where champions are published;
+ESPALIER_API_TOKEN is what a client must carry, ESPALIER_PROTECT=health,metrics what it closes too.
 """
 
 import os
@@ -14,23 +15,28 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import gc
+from functools import partial
 
 import bentoml
 from bentoml._internal.utils.analytics import usage_stats
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
+from serving.access import needs_token
 from serving.app import complete
 from serving.champions import Champions
 from serving.documentation import documentation
 from serving.page import PAGE
+from serving.protocol import protocol_routes, same_as
+from serving.protocol_documentation import protocol_paths
 from serving.routes import MODELS, READY, TASK_ROUTES
-from serving.settings import pointer_folders, wanted_tasks
+from serving.settings import api_token, pointer_folders, protected, wanted_tasks
 from serving.swagger import SWAGGER
 
 usage_stats.do_not_track.cache_clear()
 
 TASKS = wanted_tasks()
+TOKEN, PROTECTED = api_token(), protected()
 champions = Champions(TASKS)
 api = Router([*(TASK_ROUTES[task] for task in TASKS), MODELS], redirect_slashes=False)
 
@@ -39,8 +45,13 @@ class CompletedService(bentoml.Service):
     """A BentoML service whose app has our error form, page, readiness and description."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        docs = documentation(self.openapi_spec.asdict(), TASKS)
-        return complete(super().to_asgi(is_main), champions, [*PAGE, SWAGGER, READY, docs])
+        paths, closed = partial(protocol_paths, champions), None
+        if TOKEN is not None:
+            closed = partial(needs_token, protected=PROTECTED)
+        docs = documentation(self.openapi_spec.asdict(), TASKS, paths, closed)
+        routes = [*protocol_routes(TASKS), *PAGE, SWAGGER, READY, docs]
+        renamed = partial(same_as, champions)
+        return complete(super().to_asgi(is_main), champions, routes, renamed, TOKEN, PROTECTED)
 
 
 @bentoml.asgi_app(api, path="/v1")
@@ -49,7 +60,7 @@ class CompletedService(bentoml.Service):
     workers=1,
     http={"host": "127.0.0.1", "port": 3000},
     logging={"access": {"enabled": False}},
-    tracing={"excluded_urls": ["v1/.*"]},
+    tracing={"excluded_urls": ["v1/.*", "v2/.*"]},
 )
 class Espalier:
     """Loads the published champions and keeps them up to date."""

@@ -1,9 +1,11 @@
-"""What the environment says: which tasks to serve, and where champions are published."""
+"""What the environment says: which tasks to serve, where champions are published, who may ask."""
 
 import difflib
 import os
+import re
 from pathlib import Path
 
+from serving.access import OPEN
 from serving.loading import TASKS
 
 BESIDE = Path(__file__).resolve().parent.parent / "champions"  # inside a Bento
@@ -14,20 +16,53 @@ def wanted_tasks() -> tuple[str, ...]:
 
     When it names none: those whose champions a Bento carries, or all of them elsewhere.
     """
-    named = [task.strip() for task in os.environ.get("ESPALIER_TASKS", "").split(",")]
-    named = [task for task in named if task]
-    for task in named:
-        if task not in TASKS:
-            near = difflib.get_close_matches(task, TASKS, n=1, cutoff=0)[0]
-            raise ValueError(
-                f"ESPALIER_TASKS names {task!r}; the tasks are {', '.join(TASKS)}. "
-                f"Did you mean {near!r}?"
-            )
+    named = _names("ESPALIER_TASKS", "tasks", TASKS)
     carried = tuple(task for task in TASKS if (BESIDE / f"{task}.json").is_file())
-    return tuple(dict.fromkeys(named)) or carried or TASKS
+    return named or carried or TASKS
 
 
 def pointer_folders() -> list[Path]:
     """Where pointers are looked for: under ESPALIER_HOME first, then beside the code."""
     home = Path(os.environ.get("ESPALIER_HOME", ".espalier")).absolute()
     return [home / "published", BESIDE]
+
+
+def api_token() -> str | None:
+    """The token that ESPALIER_API_TOKEN sets for whoever asks; None leaves the service open.
+
+    One that is set and could never match a header is an error: an empty one would leave the
+    service open, one with a line's end from a file would shut it to everybody.
+    """
+    token = os.environ.get("ESPALIER_API_TOKEN")
+    if token is None or re.fullmatch(r"[!-~]+", token):
+        return token
+    received = f"has {len(token)} characters, of which some are not" if token else "is empty"
+    raise ValueError(
+        f"ESPALIER_API_TOKEN {received}; it must consist of visible ASCII characters without any "
+        "space or line's end. Unset it to serve without a token."
+    )
+
+
+def protected() -> tuple[str, ...]:
+    """What ESPALIER_PROTECT, comma separated, puts behind the token as well: health, metrics."""
+    named = _names("ESPALIER_PROTECT", "choices", tuple(OPEN))
+    if named and api_token() is None:
+        raise ValueError(
+            f"ESPALIER_PROTECT names {', '.join(named)}, but no ESPALIER_API_TOKEN is set to ask "
+            "for: set one, or unset ESPALIER_PROTECT."
+        )
+    return named
+
+
+def _names(variable: str, what: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The names in a variable, comma separated, each once; all must be known. what: in plural."""
+    named = [name.strip() for name in os.environ.get(variable, "").split(",")]
+    named = [name for name in named if name]
+    for name in named:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+            raise ValueError(
+                f"{variable} names {name!r}; the {what} are {', '.join(known)}. "
+                f"Did you mean {near!r}?"
+            )
+    return tuple(dict.fromkeys(named))

@@ -8,6 +8,7 @@ are waiting for that already, the next is told to come again.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from serving.errors import Problem
 
@@ -23,7 +24,7 @@ class Work:
         # Two: one long request must not hold up every other one that is only a little long.
         self.threads = ThreadPoolExecutor(2, "work")
 
-    async def do(self, seconds: float, action: Callable[[], list[dict]]) -> list[dict]:
+    async def do(self, seconds: float, action: Callable[[], Any]) -> Any:
         """Return what `action` returns; seconds: about how long it will take.
 
         Raises Problem 429 while too much long work is waiting.

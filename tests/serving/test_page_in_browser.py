@@ -413,6 +413,46 @@ def test_tasks_that_are_not_served_are_shown_as_such(visit, fresh_server, tmp_pa
     assert facts(page, "sentiment")["Architecture"] == "perceptron"
 
 
+def test_a_token_is_asked_for_and_kept_by_this_tab_alone(visit, fresh_server, tmp_path):
+    home = tmp_path / "home"
+    for task in ("image", "sentiment"):
+        tiny.publish(home, task)
+    server = fresh_server(home, ESPALIER_API_TOKEN="open-sesame")
+    server.wait(server.alive)
+    page = visit(f"http://127.0.0.1:{server.port}")
+    dialog, field = page.get_by_role("dialog"), page.get_by_label("Token", exact=True)
+    expect(dialog).to_contain_text("This path needs the header Authorization")
+    expect(field).to_be_focused()
+    check(page)
+
+    page.get_by_role("button", name="Not now").click()
+    expect(page.locator("#notice")).to_contain_text("This path needs the header Authorization")
+    expect(page.locator(".task").filter(visible=True)).to_have_count(0)
+    page.locator("#notice").get_by_role("button", name="Look again").click()
+    field.fill("a guess")
+    field.press("Enter")
+    expect(field).to_have_value("")  # asked for again
+    expect(dialog).to_be_visible()
+    field.fill("open-sesame")
+    field.press("Enter")
+    expect(dialog).to_be_hidden()
+
+    expect(page.locator("#notice")).to_be_hidden()
+    for task in ("image", "sentiment"):
+        page.locator(f"#{task} [data-do=example]").click()
+        expect(verdict(page, task)).to_be_visible()
+    expect(page.locator("#forecast .unserved")).to_contain_text("none has been published")
+    kept = (
+        "[JSON.stringify({...sessionStorage}), localStorage.length, document.cookie, location.href]"
+    )
+    url = f"http://127.0.0.1:{server.port}/"
+    assert page.evaluate(kept) == ['{"espalier.token":"open-sesame"}', 0, "", url]
+    page.reload()
+    page.locator("#sentiment [data-do=example]").click()
+    expect(verdict(page, "sentiment")).to_be_visible()
+    expect(dialog).to_be_hidden()
+
+
 def test_a_service_that_is_gone_is_said_to_be(visit, fresh_server, tmp_path):
     home = tmp_path / "home"
     tiny.publish(home, "sentiment")
