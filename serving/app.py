@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
-from starlette.types import ASGIApp
+from starlette.routing import BaseRoute, Match, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access import Access
 from serving.champions import Champions
@@ -32,7 +32,7 @@ def complete(
     app.state.held_bytes = 0  # of bodies that are coming in
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
-    app.router.routes[:0] = routes
+    app.router.routes.insert(0, Table(routes))
     # It answers a slow upload with 504 and keeps every request in memory for as long as it waits;
     # here bodies have their own deadline (bodies.py) and work its own bounds (work.py).
     app.user_middleware = [
@@ -43,11 +43,27 @@ def complete(
     return Door(app, _paths(app), same_as)
 
 
+class Table(BaseRoute):
+    """Routes of fixed paths, found by one look-up: to try them in turn costs each request 10 µs."""
+
+    def __init__(self, routes: list[Route]):
+        self.routes = {route.path: route for route in routes}
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        route = self.routes.get(scope["path"])
+        return route.matches(scope) if route else (Match.NONE, {})
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.routes[scope["path"]].handle(scope, receive, send)
+
+
 def _paths(app: Starlette) -> set[str]:
     """Return every path that `app` answers."""
     paths = set()
     for route in app.routes:
-        if not isinstance(route, Mount):
+        if isinstance(route, Table):
+            paths |= route.routes.keys()
+        elif not isinstance(route, Mount):
             paths.add(route.path)
         elif directory := getattr(route.app, "directory", None):
             files = directory.rglob("*")

@@ -62,7 +62,7 @@ def same_as(champions: Champions, path: str) -> str | None:
 
 async def server(request: Request) -> Response:
     """Say what this server is."""
-    return _json({"name": "espalier", "version": "2", "extensions": ["binary_tensor_data"]})
+    return _json({"name": "espalier", "version": "1", "extensions": ["binary_tensor_data"]})
 
 
 async def live(request: Request) -> Response:

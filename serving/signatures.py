@@ -26,9 +26,9 @@ DATATYPES = {
 class Form(NamedTuple):
     """One way in which an input may come."""
 
-    shape: tuple[int, ...]  # -1 is any size; the first is the batch
-    rows: int = MAX_BATCH  # at most
-    read: Callable = lambda inputs, values: values  # to what `Model.answers` takes
+    shape: tuple[int, ...]  # -1 is any size up to that of `most`; the first is the batch
+    most: tuple[int, ...]
+    read: Callable[..., np.ndarray | list]  # from inputs and values to what `Model.answers` takes
 
 
 class Signature(NamedTuple):
@@ -64,9 +64,9 @@ def check_shape(shape, datatype: str, form: Form) -> list[int]:
         sizes = ", ".join("n" if size < 0 else str(size) for size in form.shape)
         message = f"{datatype} must have the shape [{sizes}], not {_shown(shape)}."
         raise Problem(422, "invalid_shape", message)
-    if shape[0] > form.rows:
-        message = f"At most {form.rows} rows of {datatype} are answered at once, not {shape[0]}."
-        raise Problem(422, "batch_too_large", message)
+    if any(size > most for size, most in zip(shape, form.most, strict=False)):
+        message = f"{datatype} may have the shape {list(form.most)} at most, not {_shown(shape)}."
+        raise Problem(422, "tensor_too_large", message)
     return shape
 
 
@@ -90,18 +90,20 @@ def column(answers: list[dict], name: str) -> tuple[list[int], list]:
 
 
 def _image(inputs: ImageInputs) -> tuple:
-    pixels = Form((-1, inputs.height, inputs.width, inputs.channels), read=_pixels)
-    forms = {"UINT8": pixels, "FP32": pixels, "BYTES": Form((-1,), MAX_PICTURES)}
+    size = (inputs.height, inputs.width, inputs.channels)
+    pixels = Form((-1, *size), (MAX_BATCH, *size), _pixels)
+    forms = {"UINT8": pixels, "FP32": pixels, "BYTES": Form((-1,), (MAX_PICTURES,), _files)}
     return "image", forms, ("probabilities", "label")
 
 
 def _text(inputs) -> tuple:
-    return "text", {"BYTES": Form((-1,), read=_texts)}, ("probabilities", "label", "score")
+    forms = {"BYTES": Form((-1,), (MAX_BATCH,), _texts)}
+    return "text", forms, ("probabilities", "label", "score")
 
 
 def _series(inputs) -> tuple:
-    form = Form((-1, -1), read=_histories)
-    return "history", {"FP64": form, "FP32": form}, ("forecast", "lower", "upper")
+    values = Form((-1, -1), (MAX_BATCH, MAX_HISTORY), _histories)
+    return "history", {"FP64": values, "FP32": values}, ("forecast", "lower", "upper")
 
 
 _SIGNATURES = {"image": _image, "text": _text, "series": _series}
@@ -118,6 +120,13 @@ def _pixels(inputs: ImageInputs, values: np.ndarray) -> np.ndarray:
     return pixels
 
 
+def _files(inputs: ImageInputs, values: list) -> list[bytes]:
+    if not isinstance(values[0], bytes):
+        message = "The file of a picture is taken as binary data only; JSON may hold its pixels."
+        raise InputError("not_binary", message)
+    return values
+
+
 def _texts(inputs, values: list) -> list:
     try:
         return [value.decode() if isinstance(value, bytes) else value for value in values]
@@ -130,7 +139,7 @@ def _histories(inputs: SeriesInputs, values: np.ndarray) -> np.ndarray:
     away = MAX_SCALES * inputs.scale
     # NaN is not between any two numbers.
     good = ((values >= inputs.mean - away) & (values <= inputs.mean + away)).all(axis=1)
-    if not (inputs.history <= values.shape[1] <= MAX_HISTORY and good.all()):
+    if values.shape[1] < inputs.history or not good.all():
         inputs.to_tensor([values[np.argmin(good)].tolist()])  # says what is wrong with it
     return values
 
