@@ -116,16 +116,6 @@ def test_a_run_is_shown_where_a_server_is(monkeypatch, server, page):
     assert facts.run_page({}) is None
 
 
-def test_tasks_that_wait_are_told_with_the_reason(tmp_path, fresh_server):
-    server = fresh_server(tmp_path / "home", ESPALIER_TASKS="image,forecast")
-    server.wait(server.alive)
-    told = server.client.get("/v1/models").json()
-    assert told["models"] == []
-    assert told["missing"] == [
-        {"task": task, "reason": "none has been published"} for task in ("image", "forecast")
-    ]
-
-
 def test_models_tell_how_they_are_asked(client: httpx.Client):
     told = {model["task"]: model["input"] for model in client.get("/v1/models").json()["models"]}
     digits = list("0123456789")
