@@ -28,7 +28,7 @@ export function answers(task, verdict, figures) {
       shown.replaceChildren(...figures(answer), familiarity(answer), facts);
     } catch (problem) {
       if (turn !== newest) return;
-      forget(said, shown);
+      forget(said, shown, "No answer.");
       failed.replaceChildren(...failure(problem));
     } finally {
       if (turn === newest) {
@@ -43,7 +43,7 @@ export function answers(task, verdict, figures) {
 export function clearAnswer(task) {
   const place = document.querySelector(`#${task} .answer`);
   place.querySelector(".failure").replaceChildren();
-  forget(place.querySelector(".verdict"), place.querySelector(".figures"));
+  forget(place.querySelector(".verdict"), place.querySelector(".figures"), "The answer comes here.");
 }
 
 /** What went wrong, in the words of the service. */
@@ -62,8 +62,8 @@ export function percent(share) {
   return `${(100 * share).toFixed(1)}\u00a0%`;
 }
 
-function forget(said, shown) {
-  said.textContent = "The answer comes here.";
+function forget(said, shown, words) {
+  said.textContent = words;
   said.classList.add("empty");
   shown.replaceChildren();
 }

@@ -387,7 +387,8 @@ def test_nothing_moves_for_those_who_asked_for_that(visit):
 
 def test_tasks_that_are_not_served_are_shown_as_such(visit, fresh_server, tmp_path):
     home = tmp_path / "home"
-    server = fresh_server(home, ESPALIER_TASKS="sentiment,forecast")
+    mlflow = "http://127.0.0.1:5000"
+    server = fresh_server(home, ESPALIER_TASKS="sentiment,forecast", MLFLOW_TRACKING_URI=mlflow)
     server.wait(server.alive)
     page = visit(f"http://127.0.0.1:{server.port}")
     expect(page.locator("#image .unserved")).to_contain_text("was started for other tasks")
@@ -409,7 +410,9 @@ def test_tasks_that_are_not_served_are_shown_as_such(visit, fresh_server, tmp_pa
     tiny.publish(home, "sentiment", "2", seed=1)
     server.wait(lambda: server.serves("sentiment", "2"))
     page.locator("#sentiment [data-do=example]").click()
-    expect(page.locator("#sentiment .facts")).to_contain_text("espalier-sentiment-tiny/2")
+    expect(page.locator("#sentiment .facts")).to_contain_text("espalier-sentiment-tiny, version 2")
+    link = page.get_by_role("link", name="its run in MLflow")
+    expect(link).to_have_attribute("href", re.compile(f"^{mlflow}/#/runs/[0-9a-f]{{32}}$"))
     assert facts(page, "sentiment")["Architecture"] == "perceptron"
 
 
