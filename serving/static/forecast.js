@@ -5,8 +5,10 @@ import { chart, number, table } from "./chart.js";
 import { element } from "./elements.js";
 import { takesFiles } from "./files.js";
 import { champion } from "./models.js";
-import { example, numbersOf } from "./series.js";
+import { example, numbersOf, Unreadable } from "./series.js";
 import { askJson } from "./service.js";
+
+const MOST_BYTES = 4 << 20; // of a file: all of it stands in the field, of which only the end counts
 
 const form = document.querySelector("#forecast form");
 const field = document.getElementById("series");
@@ -31,8 +33,10 @@ for (const choice of form.querySelectorAll("[name=level]")) {
   choice.addEventListener("change", () => asked && foresee());
 }
 takesFiles(form, async (file) => {
-  field.value = await file.text();
-  foresee();
+  const fits = file.size <= MOST_BYTES;
+  field.value = fits ? await file.text() : "";
+  if (fits) foresee();
+  else show(tooLarge);
 });
 
 /** Asks for what comes after the series in the field, and shows it behind the values sent. */
@@ -48,6 +52,10 @@ function foresee() {
     told.textContent = `${values.length} values read${left ? `; the last ${history.length} count` : ""}.`;
     return { ...(await askJson("v1/forecast", { history, level })), history };
   });
+}
+
+async function tooLarge() {
+  throw new Unreadable("The file is too large: at most 4 MiB of text are read here.");
 }
 
 function verdict({ forecast, lower, upper, level }) {

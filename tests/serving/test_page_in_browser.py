@@ -16,6 +16,8 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from models.inputs import ImageInputs
+
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE = 15_000  # milliseconds: a browser is slow where other tests run beside it
 DROP = """bytes => {
@@ -454,6 +456,61 @@ def test_a_token_is_asked_for_and_kept_by_this_tab_alone(visit, fresh_server, tm
     page.locator("#sentiment [data-do=example]").click()
     expect(verdict(page, "sentiment")).to_be_visible()
     expect(dialog).to_be_hidden()
+
+
+def test_a_model_of_other_things_is_shown_pictures(visit, fresh_server, tmp_path, monkeypatch):
+    """No board where nothing reads digits; and a class is named as it is, whatever its name."""
+    labels = (
+        "<b>boot</b>",
+        "bag",
+        "coat",
+        "dress",
+        "pullover",
+        "sandal",
+        "shirt",
+        "shoe",
+        "top",
+        "x",
+    )
+    monkeypatch.setitem(tiny.INPUTS, "image", lambda: ImageInputs(8, 8, 1, labels))
+    folder = tmp_path / "published" / "artifacts" / "unguarded"
+    folder.mkdir(parents=True)
+    digest = tiny.write(folder, "image", 0, guarded=False)
+    folder.rename(folder.parent / digest)
+    tiny.point(tmp_path, "image", "1", digest)
+    server = fresh_server(tmp_path, ESPALIER_TASKS="image")
+    server.wait(server.ready)
+    page = visit(f"http://127.0.0.1:{server.port}")
+    page.locator("#image [data-do=example]").click()
+    expect(verdict(page, "image")).to_be_visible()
+    expect(page.get_by_role("heading", name="What is in this picture?")).to_be_visible()
+    expect(page.locator("#board")).to_be_hidden()
+    expect(page.locator("#image .bars li").first).to_contain_text("<b>boot</b>")
+    expect(page.locator("#image .familiar")).to_contain_text("came without a guard")
+    check(page)
+
+
+def test_of_very_many_classes_the_likeliest_are_shown(page):
+    told = page.evaluate(
+        """async () => {
+            const { bars } = await import("./static/bars.js");
+            const shares = Array.from({length: 30}, (_, i) => [`c${i}`, i / 435]);
+            return bars(Object.fromEntries(shares), "c29").map((node) => node.textContent);
+        }"""
+    )
+    assert told[0].startswith("c296.7")
+    assert told[1] == "and 18 more classes"
+    assert "c18" in told[0]
+    assert "c17" not in told[0]
+
+
+def test_what_is_too_large_is_said_to_be(page, tmp_path):
+    (tmp_path / "p.png").write_bytes(bytes(17 << 20))
+    (tmp_path / "s.csv").write_bytes(b"1\n" * (3 << 20))
+    page.locator("#image input[type=file]").set_input_files(tmp_path / "p.png")
+    expect(failure(page, "image")).to_contain_text("at most 16 MiB are allowed")
+    page.locator("#forecast input[type=file]").set_input_files(tmp_path / "s.csv")
+    expect(failure(page, "forecast")).to_contain_text("at most 4 MiB of text are read here")
 
 
 def test_a_service_that_is_gone_is_said_to_be(visit, fresh_server, tmp_path):
