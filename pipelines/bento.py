@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -21,11 +21,18 @@ from packaging.utils import canonicalize_name
 from models import artifact
 from pipelines import environment, publish, settings
 
-NAME = "espalier"
+NAME = "espalier"  # of the Bento with every endpoint; one of a single task is named after it
 CHAMPIONS = "champions"  # the folder of a Bento that is built like `publish.folder()`
 SHARED = tuple(f"models/{name}.py" for name in ("__init__", "inputs", "familiarity", "artifact"))
 # What serving/ imports; all that these need is pinned with them.
-NEEDS = ("httptools", "numpy", "onnxruntime", "orjson", "pillow", "python-multipart", "uvloop")
+NEEDS = (
+    "httptools", "numpy", "onnxruntime", "orjson", "pillow", "pyarrow", "python-multipart", "uvloop"
+)  # fmt: skip
+
+COMPOSE = "pipelines/compose.yaml"
+# A container's ESPALIER_HOME: a volume belongs to whom the folder belongs to that it covers.
+HOME = "home"
+ABOUT_HOME = "Champions that are published here take the place of those that the Bento carries.\n"
 
 # BentoML imports the service to describe it, which this process must not: a process of its own.
 BUILD = """
@@ -38,18 +45,24 @@ class BuildError(RuntimeError):
     """The Bento could not be built; the message says why."""
 
 
-def build() -> dict:
-    """Build a Bento of the champions that are published; returns its tag, path and champions."""
-    published = _published()
+def build(task: str | None = None) -> dict:
+    """Build a Bento of the champions that are published, or of one task's alone.
+
+    Returns its tag, path and champions.
+    """
+    tasks = settings.TASKS if task is None else [settings.one_of("task", task, settings.TASKS)]
+    published = _published(tasks)
     if not published:
-        raise BuildError("there is no champion to package yet: `espalier run` makes them")
+        wanted = "no champion" if task is None else f"no champion of {task}"
+        raise BuildError(f"there is {wanted} to package yet: `espalier run` makes them")
+    name = NAME if task is None else f"{NAME}-{task}"
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         context = Path(scratch)
         _fill(context, published)
         built = subprocess.run(
             [sys.executable, "-c", BUILD],
             cwd=context,
-            input=json.dumps(_options(context, published)),
+            input=json.dumps(_options(context, published, name)),
             capture_output=True,
             text=True,
         )
@@ -61,13 +74,16 @@ def build() -> dict:
 
 
 def current() -> str | None:
-    """The newest Bento's tag, if it holds the published champions and the present code."""
-    latest = _bentos() / "latest"
+    """The newest Bento's tag, if it holds the published champions and the present code.
+
+    Of the Bentos with every endpoint: those of a single task are for a person to build.
+    """
+    latest = _bentos() / NAME / "latest"
     if not latest.is_file():
         return None
     tag = f"{NAME}:{latest.read_text().strip()}"
     source = _place(tag) / "src"
-    published = _published()
+    published = _published(settings.TASKS)
     copied = all(
         (source / target).is_file() and filecmp.cmp(source / target, here, shallow=False)
         for target, here in _contents(published)
@@ -84,15 +100,16 @@ def champions(tag: str) -> Path:
 def carriers(name: str, version: str) -> list[str]:
     """The tags of the Bentos that carry this version of the model."""
     found = []
-    for path in sorted(_bentos().glob("*/src/champions/*.json")):
+    for path in sorted(_bentos().glob(f"{NAME}*/*/src/{CHAMPIONS}/*.json")):
         pointer = json.loads(path.read_text())
         if (pointer["name"], pointer["version"]) == (name, version):
-            found.append(f"{NAME}:{path.parents[2].name}")
+            bento = path.parents[2]
+            found.append(f"{bento.parent.name}:{bento.name}")
     return found
 
 
-def _published() -> dict[str, dict]:
-    pointers = {task: publish.read(task) for task in settings.TASKS}
+def _published(tasks: Iterable[str]) -> dict[str, dict]:
+    pointers = {task: publish.read(task) for task in tasks}
     return {task: pointer for task, pointer in pointers.items() if pointer is not None}
 
 
@@ -107,6 +124,8 @@ def _fill(context: Path, published: dict[str, dict]) -> None:
         shutil.copyfile(source, context / target)
     for task, pointer in published.items():
         (context / CHAMPIONS / f"{task}.json").write_text(publish.text(pointer))
+    (context / HOME).mkdir()
+    (context / HOME / "README.md").write_text(ABOUT_HOME)
 
 
 def _contents(published: dict[str, dict]) -> Iterator[tuple[str, Path]]:
@@ -116,12 +135,13 @@ def _contents(published: dict[str, dict]) -> Iterator[tuple[str, Path]]:
             yield path.relative_to(environment.ROOT).as_posix(), path
     for name in SHARED:
         yield name, environment.ROOT / name
+    yield Path(COMPOSE).name, environment.ROOT / COMPOSE
     for pointer in published.values():
         for path in sorted((publish.folder() / pointer["artifact"]).iterdir()):
             yield f"{CHAMPIONS}/{pointer['artifact']}/{path.name}", path
 
 
-def _options(context: Path, published: dict[str, dict]) -> dict:
+def _options(context: Path, published: dict[str, dict], name: str) -> dict:
     """The arguments of bentoml.bentos.build. Labels carry each champion's name and fingerprint."""
     labels = {}
     for task, pointer in published.items():
@@ -130,9 +150,9 @@ def _options(context: Path, published: dict[str, dict]) -> dict:
         labels[task] = f"{pointer['name']}/{pointer['version']}"
         labels[f"{task}.fingerprint"] = manifest["fingerprint"]
     return {
-        "name": NAME,
+        "name": name,
         "build_ctx": str(context),
-        "include": ["serving/**", "models/**", "champions/**"],
+        "include": ["serving/**", "models/**", "champions/**", "home/**", "compose.yaml"],
         "labels": labels,
         "description": "The champions of " + ", ".join(published) + ", and what serves them.",
         "python": {"packages": _pinned(NEEDS), "lock_packages": False},
@@ -170,8 +190,9 @@ def _applies(requirement: Requirement, extras: set[str]) -> bool:
 
 
 def _bentos() -> Path:
-    return Path(os.environ["BENTOML_HOME"]) / "bentos" / NAME
+    return Path(os.environ["BENTOML_HOME"]) / "bentos"
 
 
 def _place(tag: str) -> Path:
-    return _bentos() / tag.partition(":")[2]
+    name, _, version = tag.partition(":")
+    return _bentos() / name / version

@@ -196,7 +196,8 @@ def trace(
         str | None,
         typer.Argument(
             help="A version (espalier-image@champion, espalier-image-digits/3), a fingerprint, "
-            "an MLflow run id or a data hash; by default every model's history."
+            "an MLflow run id, a data hash or the id of an answered request; by default every "
+            "model's history."
         ),
     ] = None,
     as_json: Json = False,
@@ -215,12 +216,12 @@ def trace(
 
 
 @app.command()
-def build(as_json: Json = False) -> None:
-    """Package the served champions as a Bento."""
+def build(task: Task = None, as_json: Json = False) -> None:
+    """Package the served champions as a Bento: all of them, or the one of the task named."""
     from pipelines import bento
 
     _divert("build", as_json)
-    made = bento.build()
+    made = bento.build(task)
     _say(as_json, made, lambda: console.out().print(f"{made['tag']} in {made['path']}"))
 
 

@@ -14,10 +14,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from rich.table import Table
 
-from data import versions
 from pipelines import console, leaderboard, tracking
 from pipelines import dataset as data
-from pipelines.settings import UsageError
 from pipelines.verdict import pair, slices
 
 LOSSES = ("loss", "val_loss")
@@ -83,12 +81,7 @@ def compare(task: str, dataset: str, dataset_hash: str) -> dict:
 
 def present(task: str, dataset: str) -> dict:
     """The comparison at the hash that the checkout's dvc.lock names."""
-    dataset_hash = versions.dataset_hash(dataset)
-    if dataset_hash is None:
-        raise UsageError(
-            f"{dataset} has no version here yet: `espalier run --dataset {dataset}` makes one"
-        )
-    return compare(task, dataset, dataset_hash)
+    return compare(task, dataset, data.present(dataset))
 
 
 def show(board: dict) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data import prepared, versions
 from pipelines import console, environment
+from pipelines.settings import UsageError
 
 
 def folder(dataset: str) -> Path:
@@ -28,6 +29,16 @@ def version(dataset: str) -> str:
         say(f"{dataset} passed its gate;")
         say(" / ".join(f"{rows[split]:,}" for split in prepared.SPLITS) + " rows")
     return versions.dataset_hash(dataset)
+
+
+def present(dataset: str) -> str:
+    """The hash that the checkout's dvc.lock names; raises UsageError where it names none."""
+    dataset_hash = versions.dataset_hash(dataset)
+    if dataset_hash is None:
+        raise UsageError(
+            f"{dataset} has no version here yet: `espalier run --dataset {dataset}` makes one"
+        )
+    return dataset_hash
 
 
 def push(dataset: str) -> None:

@@ -1,6 +1,5 @@
 """The verb `promote`: one candidate before the gate, champion where every check passes."""
 
-from data import versions
 from pipelines import (
     choose,
     console,
@@ -12,6 +11,7 @@ from pipelines import (
     tracking,
     trial,
 )
+from pipelines import dataset as data
 from pipelines.lease import Lease
 from pipelines.settings import UsageError
 from pipelines.tracking import Record
@@ -38,11 +38,7 @@ def promote(
     """
     dataset = settings.dataset_of(task, dataset)
     ruled = rules.of(task, dataset)
-    dataset_hash = versions.dataset_hash(dataset)
-    if dataset_hash is None:
-        raise UsageError(
-            f"{dataset} has no version here yet: `espalier run --dataset {dataset}` makes one"
-        )
+    dataset_hash = data.present(dataset)
     if dry_run:
         return _try(None, task, dataset, dataset_hash, ruled, asked, force)
     with lease.hold(task) as held:

@@ -1,7 +1,8 @@
 """Hand a champion to the services: its artifact on disk, then the pointer that they watch.
 
 `<home>/published/<task>.json` names the artifact below `<home>/published/artifacts/` and the
-sha256 of its manifest. The artifact is in place before the pointer names it.
+sha256 of its manifest, and says what the model scored on the test split. The artifact is in place
+before the pointer names it. Services note beside it which models they found good.
 """
 
 import json
@@ -43,8 +44,9 @@ def text(pointer: dict) -> str:
 
 
 def names(pointer: dict | None, version: Version) -> bool:
-    """Whether the pointer is that of this version."""
-    return pointer == _pointer(version)
+    """Whether the pointer is that of this version, and tells its scores: older ones do not."""
+    told = pointer is not None and "metrics" in pointer
+    return told and _pointer(version).items() <= pointer.items()
 
 
 def publish(task: str, version: Version, home: Path | None = None) -> None:
@@ -52,7 +54,7 @@ def publish(task: str, version: Version, home: Path | None = None) -> None:
     place = folder(home)
     _place_artifact(version, place / _pointer(version)["artifact"])
     with tempfile.NamedTemporaryFile("w", dir=place, prefix=f".{task}.", delete=False) as file:
-        file.write(text(_pointer(version)))
+        file.write(text(_pointer(version) | {"metrics": _scores(version)}))
         file.flush()
         os.fchmod(file.fileno(), READABLE)
         os.fsync(file.fileno())
@@ -84,6 +86,12 @@ def _place_artifact(version: Version, target: Path) -> None:
         copy = Path(scratch) / "copy"
         shutil.copytree(source, copy)
         copy.replace(target)
+
+
+def _scores(version: Version) -> dict[str, float]:
+    """What the version's fit scored on the test split."""
+    metrics = tracking.record(version.run_id).metrics
+    return {name: metrics[name] for name in sorted(metrics) if name.startswith("test_")}
 
 
 def _pointer(version: Version) -> dict:

@@ -63,9 +63,8 @@ def run(tasks: dict[str, str], profile: str, runner: str) -> tuple[dict[str, dic
     todo = {task: dataset for task, dataset in tasks.items() if task not in outcomes}
     if todo:
         with console.stage("start") as say:
-            server.start()
-            _warm_up()
-            server.wait()
+            with server.starting():
+                _warm_up()
             say("Prefect server and frameworks are up")
         for task, dataset in todo.items():
             outcomes[task], codes[task] = _retrain(task, dataset, profile, runner)

@@ -3,7 +3,7 @@
 import os
 import socket
 
-from pipelines import environment, publish, registry, service, settings
+from pipelines import console, environment, publish, registry, service, settings
 
 GRACE_SECONDS = "10"  # for requests under way at the end; BentoML's own is a day
 
@@ -41,9 +41,17 @@ def _published(task: str) -> bool:
     """Whether the task's pointer stands, after bringing it in line with params.yaml's `serve:`."""
     dataset = settings.served()[task]
     pointer = publish.read(task)
-    if pointer is None or pointer["name"] != registry.model_name(task, dataset):
+    if pointer is not None and pointer["name"] == registry.model_name(task, dataset):
+        return True
+    from mlflow.exceptions import MlflowException  # seconds, which a start seldom has to pay
+
+    try:
         champion = registry.champion(task, dataset)
-        if champion is None:
-            return False
-        publish.publish(task, champion)
+    except MlflowException as error:
+        # Without the registry too: where the pointer is no good the last good model serves.
+        console.line(task, f"as it was last published: the registry does not answer ({error})")
+        return (publish.folder() / f"{task}.json").exists()
+    if champion is None:
+        return False
+    publish.publish(task, champion)
     return True

@@ -2,6 +2,7 @@
 
     espalier trace espalier-image@champion
     espalier trace 46024855515b727f72557235cbc0e238.dir
+    espalier trace REQUEST_ID
 
 Without a name: what was decided about every model.
 """
@@ -12,25 +13,28 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from data import versions
-from pipelines import ledger, lineage, registry, settings, tracking
+from pipelines import ledger, lineage, registry, requests, settings, tracking
 from pipelines.settings import UsageError
 
 PREFIX = "espalier-"
 VERSION = re.compile(rf"({PREFIX}[^@/]+)(?:@(champion|challenger)|/([0-9]+))")
 RUN, DATA = re.compile(r"[0-9a-f]{32}"), re.compile(r"([0-9a-f]{32})(?:\.dir)?")
 FINGERPRINT = re.compile(r"[0-9a-f]{8,64}")
+REQUEST = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 KNOWN = (
     "a version (espalier-image@champion, espalier-image-digits/3), a fingerprint or its first 8 "
-    "digits at least, an MLflow run id, or a data hash as dvc.lock has it"
+    "digits at least, an MLflow run id, a data hash as dvc.lock has it, or the id of a request "
+    "that a service of this ESPALIER_HOME answered (X-Request-ID)"
 )
 
 
 def trace(what: str) -> dict:
-    """The lineage of one version, run, data hash or fingerprint.
+    """The lineage of one version, run, data hash, fingerprint or answered request.
 
-    Returns what; kind: version, run, data or fingerprint; and lists, which hold what
+    Returns what; kind: version, run, data, fingerprint or request; and lists, which hold what
     `pipelines.lineage` says: data; runs, in full; fits, a line each, those that came from the data
-    or stand below a parent run; versions; ledgers, those of the models that these may be of.
+    or stand below a parent run; versions; ledgers, those of the models that these may be of. Of a
+    request also requests: its rows in the request log.
     Raises UsageError when nothing is known by that name.
     """
     if named := VERSION.fullmatch(what):
@@ -41,6 +45,8 @@ def trace(what: str) -> dict:
         return {"what": what, "kind": "data"} | found
     if FINGERPRINT.fullmatch(what) and (runs := _fitted_as(what)):
         return {"what": what, "kind": "fingerprint"} | _of_runs(runs)
+    if REQUEST.fullmatch(what) and (rows := requests.find(what)):
+        return {"what": what, "kind": "request", "requests": rows} | _of_requests(rows)
     raise UsageError(f"nothing is known by {what!r}: expected {KNOWN}")
 
 
@@ -59,9 +65,25 @@ def broken(told: dict) -> bool:
 
 
 def _of_version(model: str, alias: str | None, number: str | None) -> dict:
-    version = _version(_in_full(model), alias, number)
-    run = tracking.connect().get_run(version.run_id)
-    return _told(_sources([run]), [run], [], [version])
+    return _of_versions([_version(_in_full(model), alias, number)])
+
+
+def _of_requests(rows: Sequence[Mapping]) -> dict:
+    """The lineage of the versions that answered, as far as this registry has them: a service may
+    serve what was registered elsewhere."""
+    answered = dict.fromkeys((row["model"], row["version"], row["fingerprint"]) for row in rows)
+    found = [
+        version
+        for model, number, fingerprint in answered
+        for version in _versions(f"name = '{model}'")
+        if (str(version.version), version.tags["espalier.fingerprint"]) == (number, fingerprint)
+    ]
+    return _of_versions(found)
+
+
+def _of_versions(versions: Sequence) -> dict:
+    runs = [tracking.connect().get_run(version.run_id) for version in versions]
+    return _told(_sources(runs), runs, [], versions)
 
 
 def _of_runs(runs: Sequence) -> dict:

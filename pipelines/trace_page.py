@@ -8,6 +8,11 @@ from rich.text import Text
 from pipelines import console, tracking
 
 SPLITS = ("validation", "test")
+# Of a request's row, what has a line of its own.
+REQUEST = (
+    "time", "request_id", "model", "version", "fingerprint", "status", "error", "latency_ms"
+)  # fmt: skip
+CHARACTERS, INPUTS = 400, 8  # of what was sent, where it is kept, and of several texts
 LINES = 20  # of the runs that came from one version of the data
 NO_CANDIDATE = {
     tracking.BASELINE: "a baseline of the leaderboard: never a candidate",
@@ -36,6 +41,9 @@ def show(told: Mapping) -> None:
 
 
 def _show_lineage(told: Mapping) -> None:
+    known = {(one["model"], one["version"], one["fingerprint"]) for one in told["versions"]}
+    for request in told.get("requests", []):
+        _section(f"request · {request['request_id']}", _request(request, known))
     for version in told["versions"]:
         title = f"{version['model']}/{version['version']} · {version['arch']}"
         _section(title, _version(version, with_checks=not told["fits"]))
@@ -71,6 +79,28 @@ def _show_fits(fits: list[Mapping]) -> None:
     _print(table)
     if len(fits) > LINES:
         _print(Text(f"  … and {len(fits) - LINES} more: --json names them"))
+
+
+def _request(request: Mapping, known: set) -> Iterator[tuple[str, Text]]:
+    model, version, fingerprint = (request[name] for name in ("model", "version", "fingerprint"))
+    here = (model, version, fingerprint) in known
+    yield "answered", Text(_at(request["time"]))
+    yield "by", Text(f"{model}/{version}{'' if here else ', which is not in this registry'}")
+    yield "fingerprint", Text(fingerprint)
+    refused = f", {request['error']}" if "error" in request else ""
+    yield "status", Text(f"{request['status']}{refused}, {request['latency_ms']:.3g} ms")
+    rest = {name: _listed(value) for name, value in request.items() if name not in REQUEST}
+    if "input" in rest:
+        yield "sent", Text(rest.pop("input")[:CHARACTERS])
+    yield "besides", Text(_named(rest))
+
+
+def _listed(value):
+    """What is one of each input's: the value of the one, or those of the first few."""
+    if not isinstance(value, list) or len(value) == 1:
+        return value[0] if isinstance(value, list) else value
+    shown = (f"{one:.3g}" if isinstance(one, float) else str(one) for one in value[:INPUTS])
+    return " ".join(shown) + (" …" if len(value) > INPUTS else "")
 
 
 def _version(version: Mapping, with_checks: bool) -> Iterator[tuple[str, Text]]:

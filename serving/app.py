@@ -11,12 +11,14 @@ from serving.access import Access
 from serving.champions import Champions
 from serving.door import Door
 from serving.errors import HANDLERS
+from serving.log import RequestLog
 from serving.work import Work
 
 
 def complete(
     app: Starlette,
     champions: Champions,
+    log: RequestLog,
     routes: list[Route],
     same_as: Callable[[str], str | None],
     token: str | None = None,
@@ -28,6 +30,7 @@ def complete(
     see Access.
     """
     app.state.champions = champions
+    app.state.log = log
     app.state.work = Work()
     app.state.held_bytes = 0  # of bodies that are coming in
     for error, handler in HANDLERS.items():

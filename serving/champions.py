@@ -3,7 +3,8 @@
 Five times a second the thread looks at the published pointers' times and inodes. A new pointer is
 loaded beside the model that serves; only when everything is proven does one assignment put it in
 its place. Requests that hold the old one finish with it. What is refused is remembered until the
-pointer changes again.
+pointer changes again. A start at which the published one is refused takes the last one that was
+good.
 """
 
 import logging
@@ -12,7 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving import last_good
 from serving.loading import Refused, load
+from serving.metrics import counter
 from serving.model import Model
 
 LOOK_SECONDS = 0.2
@@ -39,6 +42,9 @@ class Champions:
 
     def start(self, folders: list[Path]) -> None:
         """Load what is published, then go on watching; an earlier folder wins over a later one."""
+        for name in ("espalier_model_swaps", "espalier_model_refusals"):
+            for task in self.slots:
+                counter(name, "task").labels(task)  # on the page from the start, with 0
         self.look(folders)
         self._thread = threading.Thread(target=self._watch, args=(folders,), daemon=True)
         self._thread.start()
@@ -55,11 +61,20 @@ class Champions:
             seen = tuple(_appearance(pointer) for pointer in pointers)
             if seen == slot.seen:
                 continue
-            slot.seen, slot.refused = seen, None
-            for number, pointer in enumerate(pointers):
-                # What the service came with is for an empty slot: nothing newer gives way to it.
-                if seen[number] and not (slot.model and number > 0):
-                    _take(slot, pointer, task)
+            slot.seen = seen
+            published, *others = pointers
+            refused = None
+            if seen[0]:
+                refused = _take(slot, published, task)
+                if refused is None:
+                    _note(slot, published)
+                others = last_good.of(published) + others
+            # The others are for an empty slot: nothing newer gives way to them.
+            for pointer in others:
+                if slot.model is None and pointer.exists():
+                    why = _take(slot, pointer, task)
+                    refused = refused or why  # the published one's reason before any other
+            slot.refused = refused
 
     def missing(self) -> dict[str, str]:
         """Each task without a model, and why."""
@@ -79,15 +94,25 @@ class Champions:
                 log.exception("The published models could not be looked at.")
 
 
-def _take(slot: Slot, pointer: Path, task: str) -> None:
+def _take(slot: Slot, pointer: Path, task: str) -> str | None:
+    """Put the model that `pointer` publishes in its place; returns why not, if it is refused."""
     try:
-        model = load(pointer, task)
+        model = load(pointer, task, slot.model)
     except Refused as refusal:
-        slot.refused = refusal.reason
         log.error("Refused %s from %s: %s", task, pointer, refusal)
-        return
+        counter("espalier_model_refusals", "task").labels(task).inc()
+        return refusal.reason
     slot.model = model
     log.info("Serving %s: %s version %s", task, model.name, model.version)
+    counter("espalier_model_swaps", "task").labels(task).inc()
+    return None
+
+
+def _note(slot: Slot, pointer: Path) -> None:
+    try:
+        last_good.note(pointer, slot.model.pointer)
+    except OSError as error:
+        log.warning("The model that serves cannot be noted as good: %s", error)
 
 
 def _appearance(pointer: Path) -> tuple[int, int, int] | None:

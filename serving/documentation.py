@@ -154,7 +154,8 @@ _MODELS = operation(
             "type": "array",
             "items": as_object(
                 task=STRING, name=STRING, version=STRING, arch=STRING,
-                fingerprint=STRING, dataset=STRING, dataset_hash=STRING, input={"type": "object"},
+                fingerprint=STRING, dataset=STRING, dataset_hash=STRING, metrics=SHARES,
+                served_since=STRING, input={"type": "object"},
                 run=STRING | {"description": "Where MLflow shows its run, if a server is set."},
             ),
         },

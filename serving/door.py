@@ -6,12 +6,14 @@ asks for a thousand paths that do not exist must not make a thousand series.
 
 import os
 import re
+import time
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 REQUEST_ID = "espalier.request_id"  # where the id lies in the scope
+BEGAN = "espalier.began"  # and when the request came, by time.perf_counter
 PATH = "espalier.path"  # and the path as it was asked for
 NOWHERE = "/-"  # stands for every path that does not exist
 
@@ -33,6 +35,7 @@ class Door:
             return await self.app(scope, receive, send)
         request_id = _request_id(scope["headers"])
         scope[REQUEST_ID] = request_id.decode("ascii")
+        scope[BEGAN] = time.perf_counter()
         path = scope[PATH] = scope["path"]
         if path not in self.paths:
             scope["path"] = self.same_as(path) or NOWHERE

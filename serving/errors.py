@@ -32,10 +32,13 @@ async def on_problem(request: Request, problem: Problem) -> Response:
     return _answer(request, problem.status, problem.code, problem.message, problem.headers)
 
 
+def status_of(error: InputError) -> int:
+    """Bytes that are no picture are malformed; the rest is well-formed and against a rule."""
+    return 400 if error.code == "not_an_image" else 422
+
+
 async def on_input_error(request: Request, error: InputError) -> Response:
-    # Bytes that are no picture are malformed; the rest is well-formed and against a rule.
-    status = 400 if error.code == "not_an_image" else 422
-    return _answer(request, status, error.code, error.message)
+    return _answer(request, status_of(error), error.code, error.message)
 
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:

@@ -107,10 +107,9 @@ def _values(tensor: dict, raw: memoryview, datatype: str, form: Form) -> np.ndar
 
 
 def _options(inputs, parameters: dict) -> dict[str, Any]:
-    if not isinstance(inputs, SeriesInputs):
-        return {}
-    horizon, level = inputs.check_options(parameters.get("horizon"), parameters.get("level"))
-    return {"horizon": horizon, "level": level}
+    """Return the parameters that a forecast takes; it checks them itself."""
+    names = ("horizon", "level") if isinstance(inputs, SeriesInputs) else ()
+    return {name: parameters[name] for name in names if parameters.get(name) is not None}
 
 
 def _outputs(sent: dict, names: tuple[str, ...], binary: bool) -> list[tuple[str, bool]]:

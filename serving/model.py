@@ -1,5 +1,6 @@
 """A loaded model and its guard: from raw inputs to answers through ONNX Runtime, on one thread."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -27,7 +28,9 @@ class Model:
     inputs: ImageInputs | TextInputs | SeriesInputs
     run: Run
     guard: Guard | None  # an artifact may come without
-    seconds: float = 0.0  # one request's way through it, measured at the warm-up
+    pointer: Mapping[str, Any]  # what published it
+    since: str  # when it was loaded: ISO, UTC
+    seconds: float = 0.0  # of computing that one request takes, measured at the warm-up
 
     def answers(self, things: list, **options) -> list[dict]:
         """Answer raw inputs, one answer each; raises InputError."""
@@ -41,6 +44,13 @@ class Model:
             judged = familiarity.judge(run, things, self.inputs, tensor)
             answers = [answer | one for answer, one in zip(answers, judged, strict=True)]
         return answers
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What it scored on the test split, as far as the pointer says."""
+        said = self.pointer.get("metrics")
+        named = said.items() if isinstance(said, dict) else ()
+        return {name: value for name, value in named if isinstance(value, int | float)}
 
     @property
     def identity(self) -> dict[str, str]:

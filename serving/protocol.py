@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from models.inputs import shown
 from serving import bodies, inference, tensors
+from serving.answers import answers
 from serving.champions import Champions
 from serving.door import PATH
 from serving.errors import Problem
@@ -111,10 +112,9 @@ async def infer(request: Request, task: str) -> Response:
     header_length = request.headers.get("inference-header-content-length")
     read = partial(inference.read, body, header_length, model)
     asked = await work.do(len(body) * SECONDS_A_BYTE, read)
-    action = partial(model.answers, asked.things, **asked.options)
-    answers = await work.do(seconds(model, asked.things), action)
-    # Here the request log takes down what was asked and answered: asked.things, answers.
-    return _respond(name, model, asked, answers)
+    needed = seconds(model, asked.things)
+    answered = await answers(request, model, task, asked.things, needed, **asked.options)
+    return _respond(name, model, asked, answered)
 
 
 def _asked(request: Request, task: str) -> tuple[str, Model]:
@@ -156,8 +156,8 @@ def _respond(name: str, model: Model, asked: Inference, answers: list[dict]) -> 
     if asked.id is not None:
         content["id"] = asked.id
     content["parameters"] = model.identity
-    if "level" in asked.options:
-        content["parameters"]["level"] = asked.options["level"]
+    if "level" in answers[0]:
+        content["parameters"]["level"] = answers[0]["level"]
     content["outputs"], parts = [], []
     for output, binary in asked.outputs:
         shape, values = column(answers, output)

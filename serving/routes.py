@@ -1,13 +1,12 @@
 """The endpoints under /v1, and readiness."""
 
-from functools import partial
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from models.inputs import InputError, shown
 from serving import bodies, cost, fields
+from serving.answers import answers
 from serving.errors import Problem
 from serving.facts import facts
 from serving.model import Model
@@ -21,7 +20,7 @@ async def image(request: Request) -> Response:
     picture = await bodies.read_picture(request)
     model = _model(request, "image")
     seconds = model.seconds + cost.of_picture(picture)
-    (answer,) = await request.app.state.work.do(seconds, partial(model.answers, [picture]))
+    (answer,) = await answers(request, model, "image", [picture], seconds)
     return _respond(request, model, answer)
 
 
@@ -32,8 +31,8 @@ async def sentiment(request: Request) -> Response:
     texts = [sent["text"]] if one else _texts(sent["texts"])
     model = _model(request, "sentiment")
     seconds = len(texts) * model.seconds + cost.of_texts(texts)
-    answers = await request.app.state.work.do(seconds, partial(model.answers, texts))
-    return _respond(request, model, answers[0] if one else {"results": answers})
+    answered = await answers(request, model, "sentiment", texts, seconds)
+    return _respond(request, model, answered[0] if one else {"results": answered})
 
 
 async def forecast(request: Request) -> Response:
@@ -41,9 +40,9 @@ async def forecast(request: Request) -> Response:
     sent = fields.parse(await bodies.read_json(request), "history", "horizon", "level")
     fields.one_of(sent, "history")
     model = _model(request, "forecast")
-    horizon, level = model.inputs.check_options(sent.get("horizon"), sent.get("level"))
-    action = partial(model.answers, [sent["history"]], horizon=horizon, level=level)
-    (answer,) = await request.app.state.work.do(model.seconds, action)
+    options = {name: sent[name] for name in ("horizon", "level") if name in sent}
+    things = [sent["history"]]
+    (answer,) = await answers(request, model, "forecast", things, model.seconds, **options)
     return _respond(request, model, answer)
 
 
@@ -90,7 +89,8 @@ def _respond(request: Request, model: Model, answer: dict) -> Response:
 
 def _described(task: str, model: Model) -> dict:
     known = {name: model.manifest[name] for name in ("arch", "dataset", "dataset_hash")}
-    return {"task": task} | model.identity | known | facts(model)
+    present = {"metrics": model.metrics, "served_since": model.since}
+    return {"task": task} | model.identity | known | present | facts(model)
 
 
 TASK_ROUTES = {

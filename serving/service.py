@@ -2,8 +2,10 @@
 
     bentoml serve serving.service:Espalier
 
-ESPALIER_TASKS=image,sentiment narrows it; ESPALIER_HOME says where champions are published;
-ESPALIER_API_TOKEN is what a client must carry, ESPALIER_PROTECT=health,metrics what it closes too.
+ESPALIER_TASKS=image,sentiment narrows it; ESPALIER_HOME says where champions are published and
+requests are logged: ESPALIER_LOG_MB=256 of them at most, without what was sent unless
+ESPALIER_LOG_INPUTS=1. ESPALIER_API_TOKEN is what a client must carry,
+ESPALIER_PROTECT=health,metrics what it closes too.
 """
 
 import os
@@ -26,11 +28,20 @@ from serving.access import needs_token
 from serving.app import complete
 from serving.champions import Champions
 from serving.documentation import documentation
+from serving.log import RequestLog
 from serving.page import PAGE
 from serving.protocol import protocol_routes, same_as
 from serving.protocol_documentation import protocol_paths
 from serving.routes import MODELS, READY, TASK_ROUTES
-from serving.settings import api_token, pointer_folders, protected, wanted_tasks
+from serving.settings import (
+    api_token,
+    home,
+    log_inputs,
+    log_megabytes,
+    pointer_folders,
+    protected,
+    wanted_tasks,
+)
 from serving.swagger import SWAGGER
 
 usage_stats.do_not_track.cache_clear()
@@ -38,6 +49,7 @@ usage_stats.do_not_track.cache_clear()
 TASKS = wanted_tasks()
 TOKEN, PROTECTED = api_token(), protected()
 champions = Champions(TASKS)
+log = RequestLog(home() / "requests", log_megabytes(), log_inputs())
 api = Router([*(TASK_ROUTES[task] for task in TASKS), MODELS], redirect_slashes=False)
 
 
@@ -51,7 +63,8 @@ class CompletedService(bentoml.Service):
         docs = documentation(self.openapi_spec.asdict(), TASKS, paths, closed)
         routes = [*protocol_routes(TASKS), *PAGE, SWAGGER, READY, docs]
         renamed = partial(same_as, champions)
-        return complete(super().to_asgi(is_main), champions, routes, renamed, TOKEN, PROTECTED)
+        app = super().to_asgi(is_main)
+        return complete(app, champions, log, routes, renamed, TOKEN, PROTECTED)
 
 
 @bentoml.asgi_app(api, path="/v1")
@@ -67,6 +80,7 @@ class Espalier:
 
     def __init__(self):
         champions.start(pointer_folders())
+        log.start()
         # What is loaded stays: the collector need not look at it, nor so often at the rest.
         gc.collect()
         gc.freeze()
@@ -75,3 +89,4 @@ class Espalier:
     @bentoml.on_shutdown
     def stop(self):
         champions.stop()
+        log.stop()

@@ -1,4 +1,4 @@
-"""What the environment says: which tasks to serve, where champions are published, who may ask."""
+"""What the environment says: the tasks to serve, where state is, what is logged, who may ask."""
 
 import difflib
 import os
@@ -21,10 +21,34 @@ def wanted_tasks() -> tuple[str, ...]:
     return named or carried or TASKS
 
 
+def home() -> Path:
+    """The folder of all state: ESPALIER_HOME."""
+    return Path(os.environ.get("ESPALIER_HOME", ".espalier")).absolute()
+
+
 def pointer_folders() -> list[Path]:
     """Where pointers are looked for: under ESPALIER_HOME first, then beside the code."""
-    home = Path(os.environ.get("ESPALIER_HOME", ".espalier")).absolute()
-    return [home / "published", BESIDE]
+    return [home() / "published", BESIDE]
+
+
+def log_megabytes() -> int:
+    """How large the request log may become: ESPALIER_LOG_MB, 0 for none of it."""
+    said = os.environ.get("ESPALIER_LOG_MB") or "256"
+    if not said.isdecimal():
+        raise ValueError(
+            f"ESPALIER_LOG_MB is {said!r}; it takes a whole number of megabytes, or 0 for no log."
+        )
+    return int(said)
+
+
+def log_inputs() -> bool:
+    """Whether the request log keeps what was sent, texts and pictures too: ESPALIER_LOG_INPUTS."""
+    said = os.environ.get("ESPALIER_LOG_INPUTS") or "0"
+    if said not in ("0", "1"):
+        raise ValueError(
+            f"ESPALIER_LOG_INPUTS is {said!r}; it takes 1 to keep what is sent, or 0 not to."
+        )
+    return said == "1"
 
 
 def api_token() -> str | None:

@@ -35,6 +35,8 @@ from project import (
 from models import artifact
 from pipelines import service
 
+pytestmark = pytest.mark.slow
+
 DATASETS = {"image": "digits", "sentiment": "reviews", "forecast": "levels"}
 METRICS = {
     "image": {"accuracy", "precision", "recall", "f1"},
@@ -224,7 +226,6 @@ def test_train_reuses_what_a_run_fitted(project, champions):
     assert counted(project) == before
 
 
-@pytest.mark.slow
 def test_a_deleted_bento_is_built_again(project, champions):
     [bento] = bentos(project)
     shutil.rmtree(bento)
@@ -254,7 +255,6 @@ def later(project, champions):
     return answer(done)["tasks"], done.stderr
 
 
-@pytest.mark.slow
 def test_changed_data_is_trained_on_and_the_old_champion_must_go(project, champions, later):
     """It is scored on the new test rows."""
     told, first = later[0]["sentiment"], champions["sentiment"]
@@ -268,7 +268,6 @@ def test_changed_data_is_trained_on_and_the_old_champion_must_go(project, champi
     assert f"espalier.rescored.{told['dataset_hash']}" in was_scored
 
 
-@pytest.mark.slow
 def test_a_champion_that_is_damaged_is_fitted_again_whatever_fails_beside_it(
     project, champions, later
 ):
@@ -288,7 +287,6 @@ def test_a_champion_that_is_damaged_is_fitted_again_whatever_fails_beside_it(
     artifact.check(stored, now.tags["espalier.manifest_sha256"])
 
 
-@pytest.mark.slow
 def test_a_damaged_publication_is_mended_without_a_fit(project, champions, later):
     told = later[0]["forecast"]
     assert (told["trained"], told["champion"]) == (0, champions["forecast"]["champion"])
@@ -297,6 +295,5 @@ def test_a_damaged_publication_is_mended_without_a_fit(project, champions, later
     artifact.check(folder, facts["manifest_sha256"])
 
 
-@pytest.mark.slow
 def test_nothing_is_left_to_do_after_that(project, later):
     assert [outcome["trained"] for outcome in run(project).values()] == [0, 0, 0]

@@ -5,10 +5,9 @@ espalier compare --task sentiment --audit
 
 from rich.table import Table
 
-from data import prepared, versions
+from data import prepared
 from pipelines import console
 from pipelines import dataset as data
-from pipelines.settings import UsageError
 from pipelines.verdict import copies, looks, overlaps, shortcuts
 from pipelines.verdict.finding import Finding
 
@@ -20,11 +19,7 @@ def present(task: str, dataset: str) -> dict:
     `pipelines.verdict.finding` says, and its `verdict`, "ok" or "look at it".
     Raises UsageError when there is no version, DataError when it does not lie here.
     """
-    dataset_hash = versions.dataset_hash(dataset)
-    if dataset_hash is None:
-        raise UsageError(
-            f"{dataset} has no version here yet: `espalier run --dataset {dataset}` makes one"
-        )
+    dataset_hash = data.present(dataset)
     read = prepared.read(data.folder(dataset))
     found = [
         *of_splits(read),

@@ -125,10 +125,10 @@ def test_what_a_kill_left_undone_is_done_by_the_next_run(held, fitted, undone):
 
 def test_a_bento_carries_what_was_published_when_it_was_begun(held, fitted, tmp_path, monkeypatch):
     monkeypatch.setattr(bento, "_bentos", lambda: tmp_path)
-    first, published = crowned(held, fitted(0)), bento._published()
+    first, published = crowned(held, fitted(0)), bento._published([TASK])
     crowned(held, fitted(1))
-    bento._fill(tmp_path / "abc" / "src", published)
-    (tmp_path / "latest").write_text("abc")
+    bento._fill(tmp_path / "espalier" / "abc" / "src", published)
+    (tmp_path / "espalier" / "latest").write_text("abc")
     champions = bento.champions("espalier:abc")
     pointer = publish.read_file(champions / f"{TASK}.json")
     assert publish.names(pointer, first)

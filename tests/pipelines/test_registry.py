@@ -3,7 +3,7 @@ from damage import changed_bytes
 from recorded import finished, fit
 
 from models.artifact import ArtifactError
-from pipelines import publish, registry, tracking
+from pipelines import publish, registry, serve, service, settings, tracking
 
 
 @pytest.fixture
@@ -72,8 +72,34 @@ def test_a_published_champion_is_intact_and_named(candidate, home):
     publish.publish("image", version)
     assert publish.intact("image")
     assert publish.names(publish.read("image"), version)
+    scores = {"accuracy": 0.9, "accuracy_high": 0.91, "accuracy_low": 0.89, "floor": 0.1}
+    told = {f"test_{name}": score for name, score in scores.items()}
+    assert publish.read("image")["metrics"] == told
     left = {path.name for path in publish.folder().iterdir()}
     assert left == {"image.json", "artifacts"}
+
+
+def test_a_pointer_that_does_not_tell_scores_is_to_be_written_anew(candidate):
+    version = registry.register("image", "digits", candidate)
+    publish.publish("image", version)
+    pointer = publish.read("image")
+    assert publish.names(pointer, version)
+    assert not publish.names(pointer | {"version": "9"}, version)
+    assert not publish.names(None, version)
+    del pointer["metrics"]
+    assert not publish.names(pointer, version)
+
+
+def test_a_start_without_the_registry_takes_what_was_published(candidate, monkeypatch, capsys):
+    served = settings.served() | {"image": "digits"}
+    monkeypatch.setattr(settings, "served", lambda: served)
+    publish.publish("image", registry.register("image", "digits", candidate))
+    (publish.folder() / "image.json").write_text('{"name": "espal')
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{service.free_port()}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert serve._published("image")
+    assert not serve._published("sentiment")
+    assert "the registry does not answer" in capsys.readouterr().out
 
 
 def test_a_service_of_another_user_may_read_what_is_published(candidate):

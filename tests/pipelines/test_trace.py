@@ -4,6 +4,8 @@ import hashlib
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from types import SimpleNamespace
@@ -218,6 +220,71 @@ def test_the_history_is_the_ledger_in_words(world, capsys):
     assert page[-1].strip() == "ledger    4 entries, the chain is whole"
 
 
+def logged(world, **changes) -> dict:
+    """Let a service of the world's home have answered a request; returns the row."""
+    row = {
+        "time": 1_800_000_000_000_000,
+        "request_id": "asked",
+        "route": "/v1/image",
+        "task": "image",
+        "model": MODEL,
+        "version": "1",
+        "fingerprint": known_by("cnn", 0),
+        "status": 200,
+        "latency_ms": 0.5,
+        "label": ["7"],
+    } | changes
+    folder = world.home / "requests"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"20270115T080000-{len(list(folder.iterdir())):06}-1.jsonl"
+    path.write_text(json.dumps(row) + "\n" + json.dumps(row | {"request_id": "another"}) + "\n")
+    return row
+
+
+@pytest.mark.parametrize("request_id", ["own-id:1", "f0" * 16, "e0" * 4])
+def test_a_request_leads_to_all_that_its_version_leads_to(world, request_id, capsys):
+    logged(world, request_id=request_id)
+    told = trace.trace(request_id)
+    [request] = told["requests"]
+    assert told["kind"] == "request"
+    assert (request["time"], request["label"]) == ("2027-01-15T08:00:00.000+00:00", ["7"])
+    of_version = trace.trace(f"{MODEL}/1")
+    for part in ("versions", "runs", "data", "ledgers"):
+        assert told[part] == of_version[part]
+    page = shown(told, capsys)
+    for said in (f"request · {request_id}", "2027-01-15 08:00:00 UTC", f"{MODEL}/1", "label 7"):
+        assert said in page
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_several_requests_of_one_id_are_all_told_the_newest_first(world, capsys):
+    asked = ["7", "1"] * 9
+    logged(world, request_id="again", version="2", fingerprint=known_by("ann", 0), label=asked)
+    subprocess.run(
+        [sys.executable, "-m", "serving.parquet", world.home / "requests", "1000000"],
+        cwd=ROOT,
+        check=True,
+    )
+    later = {"time": 1_800_000_001_000_000, "status": 422, "error": "invalid_level"}
+    logged(world, request_id="again", **later)
+    told = trace.trace("again")
+    assert [row["version"] for row in told["requests"]] == ["1", "2"]
+    assert [version["version"] for version in told["versions"]] == ["1", "2"]
+    page = shown(told, capsys)
+    assert "422, invalid_level" in page
+    assert "label 7 1 7 1 7 1 7 1 …" in page
+
+
+def test_a_request_to_a_model_of_another_registry_is_told_all_the_same(world, capsys):
+    logged(world, request_id="elsewhere", model="espalier-image-other", version="9")
+    logged(world, request_id="elsewhere", fingerprint=known_by("cnn", 9))
+    told = trace.trace("elsewhere")
+    assert (told["versions"], told["runs"]) == ([], [])
+    page = shown(told, capsys)
+    for model in ("espalier-image-other/9", f"{MODEL}/1"):
+        assert f"{model}, which is not in this registry" in page
+
+
 def test_what_is_told_is_json(world):
     for told in (trace.history(), trace.trace(HASH), trace.trace(world.fits[0].run_id)):
         assert json.loads(json.dumps(told)) == told
@@ -233,6 +300,7 @@ def test_what_is_told_is_json(world):
         ("f" * 32, "nothing is known by"),
         ("f" * 32 + ".dir", "nothing is known by"),
         ("f" * 7, "an MLflow run id"),
+        ("no-request", "the id of a request"),
         ("digits' OR 1=1", "a fingerprint"),
     ],
 )

@@ -110,7 +110,7 @@ def test_each_of_several_texts_is_familiar_or_not(client):
 def test_the_models_are_listed(client):
     answer = client.get("/v1/models").json()
     assert [model["task"] for model in answer["models"]] == ["image", "sentiment", "forecast"]
-    fields = {"task", "arch", "dataset", "dataset_hash", "input"} | NAMES
+    fields = {"task", "arch", "dataset", "dataset_hash", "metrics", "served_since", "input"} | NAMES
     assert all(set(model) == fields for model in answer["models"])
     assert answer["missing"] == answer["refused"] == []
 

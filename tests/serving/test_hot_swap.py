@@ -1,13 +1,16 @@
 """A new champion is taken while requests go on; a bad one never is."""
 
 import json
+import re
 import threading
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import numpy as np
 import onnx
 import pytest
 import tiny
+from onnx import helper, numpy_helper
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +116,40 @@ def test_a_model_with_tensors_elsewhere_is_refused(swapped, tmp_path):
     check_refusal(swapped, lambda: publish_graph(swapped, tmp_path, 8, golden, graph), "graph")
 
 
+def test_a_model_of_another_shape_is_refused(swapped, tmp_path):
+    graph = tiny.graph_of("forecast", 9).SerializeToString()
+    golden = tiny.golden_of(
+        tiny.image_inputs(), tiny.graph_of("image", 9).SerializeToString(), tiny.REQUESTS["image"]
+    )
+    check_refusal(swapped, lambda: publish_graph(swapped, tmp_path, 9, golden, graph), "golden")
+
+
+def test_a_model_that_is_too_slow_is_refused(swapped, tmp_path):
+    graph = slowed(tiny.graph_of("image", 10)).SerializeToString()
+    golden = tiny.golden_of(tiny.image_inputs(), graph, tiny.REQUESTS["image"], "image")
+    check_refusal(swapped, lambda: publish_graph(swapped, tmp_path, 10, golden, graph), "slow")
+
+
+def slowed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same answers after 17 thousand million multiplications whose outcome does not count."""
+    graph = model.graph
+    graph.node[-1].output[0] = "answer"
+    graph.node.extend(
+        [
+            helper.make_node("ReduceMean", ["input"], ["mean"], keepdims=0),
+            helper.make_node("Expand", ["mean", "shape"], ["wide"]),
+            helper.make_node("MatMul", ["wide", "wide"], ["product"]),
+            helper.make_node("ReduceMean", ["product"], ["much"], keepdims=0),
+            helper.make_node("Mul", ["much", "zero"], ["nothing"]),
+            helper.make_node("Add", ["answer", "nothing"], ["output"]),
+        ]
+    )
+    shape, zero = np.array([2048, 2048]), np.array(0, np.float32)
+    graph.initializer.append(numpy_helper.from_array(shape, "shape"))
+    graph.initializer.append(numpy_helper.from_array(zero, "zero"))
+    return model
+
+
 def publish_graph(server, tmp_path, seed: int, golden=None, graph=None) -> None:
     folder = tmp_path / "new"
     folder.mkdir()
@@ -124,6 +161,7 @@ def publish_graph(server, tmp_path, seed: int, golden=None, graph=None) -> None:
 def check_refusal(server, publish, reason: str) -> None:
     """The newcomer is refused and seen to be; the old one serves on; a good one clears it."""
     listed = server.client.get("/v1/models").json()["models"]
+    before = refusals(server)
     publish()
     server.wait(lambda: server.refuses("image") is not None)
     assert reason in server.refuses("image")
@@ -132,8 +170,53 @@ def check_refusal(server, publish, reason: str) -> None:
     body, headers = tiny.picture(), {"Content-Type": "image/png"}
     assert server.client.post("/v1/image", content=body, headers=headers).status_code == 200
     assert "Refused image" in server.log.read_text()
+    assert refusals(server) == before + 1
     tiny.publish(server.home, "image", f"after-{reason}", seed=0)
     server.wait(lambda: server.refuses("image") is None)
+
+
+def refusals(server) -> float:
+    """How many models of the image task the metrics say were refused."""
+    page = server.client.get("/metrics").text
+    return float(re.findall(r'^espalier_model_refusals_total\{task="image"\} (.+)$', page, re.M)[0])
+
+
+def test_swaps_are_counted(swapped):
+    page = swapped.client.get("/metrics").text
+    [count] = re.findall(r'^espalier_model_swaps_total\{task="image"\} (.+)$', page, re.MULTILINE)
+    assert float(count) >= 1
+
+
+def test_since_when_and_with_which_scores_a_model_serves_is_listed(swapped):
+    pointer = swapped.home / "published" / "sentiment.json"
+    said = json.loads(pointer.read_text()) | {"version": "scored", "metrics": {"test_accuracy": 1}}
+    pointer.with_suffix(".new").write_text(json.dumps(said))
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    pointer.with_suffix(".new").replace(pointer)
+    swapped.wait(lambda: swapped.serves("sentiment", "scored"))
+    models = {one["task"]: one for one in swapped.client.get("/v1/models").json()["models"]}
+    assert models["sentiment"]["metrics"] == {"test_accuracy": 1}
+    assert before <= datetime.fromisoformat(models["sentiment"]["served_since"])
+    assert datetime.fromisoformat(models["sentiment"]["served_since"]) <= datetime.now(UTC)
+    assert models["image"]["metrics"] == {}
+
+
+def test_a_cold_start_with_the_last_good_one(fresh_server, tmp_path):
+    tiny.publish(tmp_path, "image", "good", seed=1)
+    first = fresh_server(tmp_path, ESPALIER_TASKS="image")
+    first.wait(first.ready)
+    first.stop()
+    (tmp_path / "published" / "image.json").write_text('{"name": "espalier-image-ti')
+    server = fresh_server(tmp_path, ESPALIER_TASKS="image")
+    server.wait(server.ready)
+    assert server.serves("image", "good")
+    assert server.refuses("image") == "its pointer cannot be read"
+    answer = server.client.post(
+        "/v1/image", content=tiny.picture(), headers={"Content-Type": "image/png"}
+    )
+    assert answer.json()["model"]["version"] == "good"
+    tiny.publish(tmp_path, "image", "mended", seed=3)
+    server.wait(lambda: server.serves("image", "mended") and server.refuses("image") is None)
 
 
 def test_a_cold_start_with_nothing_good(fresh_server, tmp_path):

@@ -24,7 +24,7 @@ OUTPUTS = {
     "sentiment": ["probabilities", "label", "score", *FAMILIAR],
     "forecast": ["forecast", "lower", "upper", *FAMILIAR],
 }
-fuzz = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+fuzz = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
 
 def pixels(count: int = 1) -> np.ndarray:

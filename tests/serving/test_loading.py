@@ -1,6 +1,7 @@
 """A pointer is followed only to what it may lead to, and each refusal says at which step it was."""
 
 import json
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import tiny
 from models import artifact
 from models.inputs import InputError
 from serving.champions import Champions
-from serving.loading import Refused, load
+from serving.loading import Refused, _check_time, load
 from serving.model import open_graph
 
 
@@ -127,6 +128,98 @@ def test_answers_that_are_not_finite_are_no_answers(tmp_path):
     graph = tiny.graph_of("forecast", output=np.nan).SerializeToString()
     with pytest.raises(InputError, match="no finite answer"):
         replace(good, run=open_graph(graph)).answers([tiny.history()])
+
+
+def test_files_that_change_while_they_are_loaded_are_never_used(tmp_path):
+    """Somebody writes one artifact's graph and another's in turns: the second is never served."""
+    folder = tiny.publish(tmp_path, "image")
+    pointer, graph = tmp_path / "published" / "image.json", folder / "model.onnx"
+    expected = load(pointer, "image").answers([tiny.picture()])
+    ours, other = graph.read_bytes(), tiny.graph_of("image", 0, output=1.0).SerializeToString()
+    assert len(ours) == len(other)
+    done, outcomes, reasons = threading.Event(), [], set()
+
+    def exchange():
+        while not done.is_set():
+            for content in (other, ours):
+                (tmp_path / "new").write_bytes(content)
+                (tmp_path / "new").replace(graph)
+
+    exchanging = threading.Thread(target=exchange)
+    exchanging.start()
+    for _ in range(60):
+        try:
+            outcomes.append(load(pointer, "image").answers([tiny.picture()]) == expected)
+        except Refused as refusal:
+            reasons.add(refusal.reason)
+    done.set()
+    exchanging.join()
+    assert all(outcomes)
+    assert reasons == {"its files are not those that were published"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "before", "refused"),
+    [
+        (0.051, None, True),
+        (0.049, None, False),
+        (0.006, 0.0001, True),
+        (0.004, 0.0001, False),
+        (0.030, 0.002, False),
+        (0.045, 0.002, True),
+    ],
+)
+def test_too_slow_is_over_50_ms_or_20_times_the_one_before(tmp_path, seconds, before, refused):
+    tiny.publish(tmp_path, "image")
+    model = load(tmp_path / "published" / "image.json", "image")
+    old = None if before is None else replace(model, seconds=before)
+    if refused:
+        with pytest.raises(ValueError, match="A request takes"):
+            _check_time(replace(model, seconds=seconds), old)
+    else:
+        _check_time(replace(model, seconds=seconds), old)
+
+
+class TestLastGood:
+    """What a home remembers of the models that served from it."""
+
+    def serving(self, home) -> str | None:
+        """The version that a service that starts now would serve."""
+        champions = Champions(["image"])
+        champions.look([home / "published", home / "none"])
+        model = champions.slots["image"].model
+        return model and model.version
+
+    @pytest.fixture
+    def home(self, tmp_path):
+        for number in ("1", "2"):
+            tiny.publish(tmp_path, "image", number, seed=int(number))
+            assert self.serving(tmp_path) == number
+        return tmp_path
+
+    def test_the_latest_serves_where_the_pointer_is_no_good(self, home):
+        (home / "published" / "image.json").write_text("{")
+        assert self.serving(home) == "2"
+
+    def test_the_one_before_serves_where_the_latest_is_damaged(self, home):
+        folder = json.loads((home / "published" / "image.json").read_text())["artifact"]
+        (home / "published" / folder / "model.onnx").write_bytes(b"damaged")
+        assert self.serving(home) == "1"
+
+    def test_a_good_pointer_wins(self, home):
+        tiny.publish(home, "image", "3", seed=3)
+        assert self.serving(home) == "3"
+
+    def test_none_serves_where_none_is_published(self, home):
+        (home / "published" / "image.json").unlink()
+        assert self.serving(home) is None
+
+    def test_a_home_that_cannot_be_written_serves_all_the_same(self, home, caplog):
+        (home / "published" / "image.last-good.json").unlink()
+        (home / "published" / "image.last-good.json").mkdir()
+        tiny.publish(home, "image", "3", seed=3)
+        assert self.serving(home) == "3"
+        assert "cannot be noted" in caplog.text
 
 
 class TestFolders:

@@ -12,7 +12,7 @@ import tiny
 
 ROOT = Path(__file__).parents[2]
 FORBIDDEN = ["tensorflow", "keras", "mlflow", "prefect", "pandas", "onnx", "dvc"]
-FORBIDDEN += ["great_expectations", "data", "pipelines"]
+FORBIDDEN += ["great_expectations", "data", "pipelines", "pyarrow"]
 
 ANSWER_AND_LIST_MODULES = """
 import json, sys

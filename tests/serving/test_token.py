@@ -1,6 +1,7 @@
 """With ESPALIER_API_TOKEN set, answers are for those who carry the token."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -9,6 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 import tiny
+
+from serving import settings
+from serving.access import needs_token
 
 TOKEN = "s3cret-+/=~"
 CLOSED = ["/v1/models", "/v1/nothing", "/v1", "/v2", "/v2/models/image", "/v2/models/nothing/ready"]
@@ -21,7 +25,7 @@ def guarded(fresh_server, tmp_path_factory) -> httpx.Client:
     home = tmp_path_factory.mktemp("home")
     for task in tiny.REQUESTS:
         tiny.publish(home, task)
-    server = fresh_server(home, ESPALIER_API_TOKEN=TOKEN)
+    server = fresh_server(home, ESPALIER_API_TOKEN=TOKEN, ESPALIER_PROTECT=" metrics,")
     server.wait(server.ready)
     return server.client
 
@@ -86,7 +90,7 @@ def test_each_task_answers_who_carries_the_token(guarded, scheme):
     check(guarded.post(infer, json=asked), infer)
 
 
-@pytest.mark.parametrize("path", [*HEALTH, "/metrics", *PAGES])
+@pytest.mark.parametrize("path", [*HEALTH, *PAGES])
 def test_what_holds_no_answers_stays_open(guarded, path):
     assert guarded.get(path).status_code == 200
 
@@ -102,7 +106,8 @@ def test_the_answer_comes_before_the_body(guarded):
 
 def test_who_is_turned_away_is_counted(guarded):
     guarded.post("/v1/forecast")
-    counted = [line for line in guarded.get("/metrics").text.splitlines() if "401" in line]
+    metrics = guarded.get("/metrics", **carrying(f"Bearer {TOKEN}")).text
+    counted = [line for line in metrics.splitlines() if "401" in line]
     assert any('endpoint="/v1/forecast"' in line for line in counted)
 
 
@@ -118,16 +123,19 @@ def test_the_documentation_says_so(guarded, client):
     assert "securitySchemes" not in client.get("/docs.json").json().get("components", {})
 
 
-def test_health_and_metrics_can_be_closed_too(fresh_server, tmp_path):
-    tiny.publish(tmp_path, "sentiment")
-    chosen = {"ESPALIER_API_TOKEN": TOKEN, "ESPALIER_PROTECT": " metrics, health,"}
-    server = fresh_server(tmp_path, ESPALIER_TASKS="sentiment", **chosen)
-    server.client.headers["Authorization"] = f"Bearer {TOKEN}"
-    server.wait(server.ready)
-    for path in (*HEALTH, "/metrics"):
-        assert server.client.get(path).status_code == 200
-        check(server.client.get(path, headers={"Authorization": ""}), path)
-    assert server.client.get("/docs.json", headers={"Authorization": ""}).status_code == 200
+def test_what_is_named_is_closed_too(guarded):
+    """Here the metrics."""
+    check(guarded.get("/metrics"), "/metrics")
+    assert guarded.get("/metrics", **carrying(f"Bearer {TOKEN}")).status_code == 200
+
+
+@pytest.mark.parametrize("protected", [(), ("health",), ("metrics",), ("health", "metrics")])
+def test_health_and_metrics_are_closed_each_by_its_name(protected):
+    for path in HEALTH:
+        assert needs_token(path, protected) is ("health" in protected)
+    assert needs_token("/metrics", protected) is ("metrics" in protected)
+    assert all(needs_token(path, protected) for path in (*CLOSED, "/v2/models/image/ready"))
+    assert not any(needs_token(path, protected) for path in (*PAGES, "/v10", "/-"))
 
 
 @pytest.mark.parametrize(
@@ -141,15 +149,22 @@ def test_health_and_metrics_can_be_closed_too(fresh_server, tmp_path):
         ({"ESPALIER_PROTECT": "health"}, "no ESPALIER_API_TOKEN is set"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_at_the_start(variables, says):
+def test_what_cannot_be_meant_is_refused(variables, says, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=re.escape(says)) as refusal:
+        settings.api_token(), settings.protected()
+    assert "tök" not in str(refusal.value)
+
+
+def test_a_service_with_an_empty_token_does_not_start():
     result = subprocess.run(
-        [sys.executable, "-c", "from serving import settings as s; s.api_token(); s.protected()"],
+        [sys.executable, "-c", "import serving.service"],
         cwd=Path(__file__).parents[2],
-        env=os.environ | variables,
+        env=os.environ | {"ESPALIER_API_TOKEN": ""},
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert result.returncode != 0
-    assert says in result.stderr
-    assert "tök" not in result.stderr.splitlines()[-1]
+    assert "ESPALIER_API_TOKEN is empty" in result.stderr

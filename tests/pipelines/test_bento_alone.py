@@ -1,0 +1,80 @@
+"""A Bento in an environment of its own: by its own lock, without this checkout and TensorFlow."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+import tiny
+import yaml
+from project import serving
+
+from pipelines import bento, service
+from pipelines.settings import UsageError
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def packaged(home):
+    """A Bento of all three champions, and one of the pictures' alone."""
+    for task in tiny.REQUESTS:
+        tiny.publish(home, task)
+    return bento.build(), bento.build("image")
+
+
+@pytest.fixture
+def environment(packaged, tmp_path) -> Path:
+    """The programs of a new virtual environment that holds what the Bento's lock names."""
+    uv = str(Path(sys.executable).parent / "uv")
+    lock = Path(packaged[0]["path"]) / "env" / "python" / "requirements.txt"
+    place = tmp_path / "environment"
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(place)], check=True)
+    programs = place / "bin"
+    install = [uv, "pip", "install", "-q", "--python", str(programs / "python"), "-r", str(lock)]
+    subprocess.run(install, check=True)
+    return programs
+
+
+def test_it_starts_by_its_own_lock_and_answers(packaged, environment, tmp_path):
+    installed = {path.name for path in environment.parent.glob("lib/python*/site-packages/*")}
+    assert "onnxruntime" in installed
+    assert not installed & {"tensorflow", "keras", "mlflow", "prefect", "dvc", "pandas"}
+    every, pictures = packaged
+    alone = {"PATH": f"{environment}:/usr/bin:/bin", "PYTHONPATH": ""}
+    for made, tasks in ((every, set(tiny.REQUESTS)), (pictures, {"image"})):
+        begin = (str(environment / "bentoml"), "serve", made["path"])
+        home = tmp_path / made["tag"].replace(":", "-")
+        home.mkdir()
+        with serving(
+            home, *begin, log=home / "log", ESPALIER_HOME=str(home), BENTOML_HOME=str(home), **alone
+        ) as url:
+            listed = httpx.get(f"{url}/v1/models").json()["models"]
+            assert {model["task"] for model in listed} == tasks
+            for task in tiny.REQUESTS:
+                request = tiny.REQUESTS[task][0]
+                if task in tasks:
+                    assert service.ask(url, task, request)["model"]["name"].endswith("-tiny")
+                else:
+                    assert httpx.post(f"{url}/v1/{task}", json=request).status_code == 404
+
+
+def test_its_compose_file_names_what_lies_in_it(packaged):
+    made = Path(packaged[1]["path"])
+    assert packaged[1]["tag"].startswith("espalier-image:")
+    entry = yaml.safe_load((made / "src" / "compose.yaml").read_text())["services"]["espalier"]
+    context = made / "src" / entry["build"]["context"]
+    assert (context / entry["build"]["dockerfile"]).is_file()
+    assert all(port.startswith("127.0.0.1:") for port in entry["ports"])
+    folder = Path(entry["environment"]["ESPALIER_HOME"])
+    assert (made / "src" / folder.name).is_dir()
+    assert [volume.partition(":")[2] for volume in entry["volumes"]] == [str(folder)]
+
+
+def test_only_a_task_with_a_champion_is_packaged(home):
+    tiny.publish(home, "image")
+    with pytest.raises(bento.BuildError, match="no champion of forecast"):
+        bento.build("forecast")
+    with pytest.raises(UsageError, match="did you mean 'image'"):
+        bento.build("imag")

@@ -1,0 +1,480 @@
+"""Each answer leaves one row, behind a kill too; nothing of what was sent, and no endless file."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import pyarrow.parquet
+import pytest
+import tiny
+from PIL import Image
+from prometheus_client import REGISTRY
+from starlette.requests import Request
+
+from models.inputs import InputError
+from pipelines import requests
+from serving import settings
+from serving.columns import COLUMNS
+from serving.door import BEGAN, REQUEST_ID
+from serving.errors import Problem
+from serving.journal import Journal
+from serving.loading import load
+from serving.log import RequestLog
+from serving.pictures import size
+
+ROOT = Path(__file__).parents[2]
+PNG = {"Content-Type": "image/png"}
+
+
+def journal_rows(folder: Path) -> list[dict]:
+    """The rows of the journals, of which the last line may be half written yet."""
+    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in lines_of(path)]
+    return [json.loads(line) for line in lines]
+
+
+def lines_of(path: Path) -> list[str]:
+    return path.read_text().split("\n")[:-1]
+
+
+def stored_rows(folder: Path) -> list[dict]:
+    """The rows of the Parquet files."""
+    paths = sorted(folder.glob("*.parquet"))
+    return [row for path in paths for row in pyarrow.parquet.read_table(path).to_pylist()]
+
+
+def rows_that_count(folder: Path) -> list[dict]:
+    """What a reader takes: of a file in both forms, the Parquet."""
+    names = {path.stem for path in folder.glob("*.parquet")}
+    left = [path for path in sorted(folder.glob("*.jsonl")) if path.stem not in names]
+    return stored_rows(folder) + [json.loads(line) for path in left for line in lines_of(path)]
+
+
+def sweeping(folder: Path, max_bytes: int = 1 << 28) -> subprocess.Popen:
+    command = [sys.executable, "-m", "serving.parquet", str(folder), str(max_bytes)]
+    return subprocess.Popen(command, cwd=ROOT)
+
+
+def ended(log: RequestLog) -> None:
+    """Stop a log, and wait for the process beside it."""
+    log.stop()
+    if log._sweeper:
+        log._sweeper.wait()
+
+
+def sweep(folder: Path, max_bytes: int = 1 << 28) -> None:
+    assert sweeping(folder, max_bytes).wait(60) == 0
+
+
+@pytest.fixture(scope="module")
+def logged(fresh_server, tmp_path_factory) -> tuple[Path, dict[str, dict]]:
+    """The folder of the log of a server that was asked some things, and the rows by id."""
+    home = tmp_path_factory.mktemp("home")
+    for task in tiny.REQUESTS:
+        tiny.publish(home, task)
+    server = fresh_server(home)
+    server.wait(server.ready)
+    for path in ("/livez", "/docs.json", "/v1/models", "/"):
+        server.client.get(path)
+
+    def post(path, request_id, **body):
+        headers = body.pop("headers", {}) | {"X-Request-Id": request_id}
+        return server.client.post(path, headers=headers, **body)
+
+    picture = tiny.picture("JPEG", 30, "RGB")
+    post("/v1/image", "picture", content=picture, headers={"Content-Type": "image/jpeg"})
+    post("/v1/image", "no-picture", content=b"Xylophonic", headers=PNG)
+    post("/v1/sentiment", "text", json={"text": "Xylophonic films are good"})
+    post("/v1/sentiment", "texts", json={"texts": ["Xylophonic", "a dull xylophonic film"]})
+    post("/v1/sentiment", "empty", json={"text": " "})
+    post("/v1/forecast", "series", json={"history": [7777.125, *tiny.history()], "horizon": 2})
+    post("/v1/forecast", "level", json={"history": tiny.history(), "level": 2})
+    post("/v1/forecast", "word", json={"history": ["Xylophonic"] * 30})
+    folder = home / "requests"
+    server.wait(lambda: len(journal_rows(folder)) == 8, 5)
+    metrics = server.client.get("/metrics").text
+    assert "espalier_request_log_rows_total 8.0" in metrics
+    assert "espalier_request_log_dropped_total 0.0" in metrics
+    return folder, {row["request_id"]: row for row in journal_rows(folder)}
+
+
+def test_every_row_says_who_answered_and_how_fast(logged):
+    _, rows = logged
+    for row in rows.values():
+        assert set(row) <= set(COLUMNS)
+        assert row["route"] == f"/v1/{row['task']}"
+        assert row["model"] == f"espalier-{row['task']}-tiny"
+        assert (row["version"], len(row["fingerprint"])) == ("1", 64)
+        assert 0 < row["latency_ms"] < 5000
+        assert abs(row["time"] / 1e6 - time.time()) < 120
+
+
+def test_a_picture_has_a_size_and_a_label(logged):
+    row = logged[1]["picture"]
+    assert (row["width"], row["height"]) == (30, 30)
+    assert row["bytes"] == len(tiny.picture("JPEG", 30, "RGB"))
+    assert (row["status"], row["inputs"], len(row["label"])) == (200, 1, 1)
+    assert 0 < row["probability"][0] <= 1
+    assert 0 < row["familiarity"][0] <= 1
+
+
+def test_texts_are_counted(logged):
+    one, several = logged[1]["text"], logged[1]["texts"]
+    assert (one["inputs"], one["characters"], one["words"]) == (1, 25, 4)
+    assert (several["inputs"], several["characters"], several["words"]) == (2, 32, 5)
+    for name in ("label", "probability", "familiar", "familiarity"):
+        assert len(several[name]) == 2
+
+
+def test_a_series_is_summed_up_as_far_as_it_was_read(logged):
+    row, history = logged[1]["series"], tiny.history()
+    assert (row["values"], row["horizon"], row["level"]) == (25, 2, 0.95)
+    assert row["mean"] == pytest.approx(np.mean(history))
+    assert row["std"] == pytest.approx(np.std(history))
+    assert (row["min"], row["max"]) == (min(history), max(history))
+    assert row["last"] == history[-1]
+    assert row["interval_width"] > 0
+    assert {"forecast_mean", "forecast_last"} <= set(row)
+
+
+def test_what_a_model_refused_is_there_with_its_status(logged):
+    said = {
+        name: (row["status"], row["error"])
+        for name, row in logged[1].items()
+        if row["status"] != 200
+    }
+    assert said == {
+        "no-picture": (400, "not_an_image"),
+        "empty": (422, "empty_text"),
+        "level": (422, "invalid_level"),
+        "word": (422, "invalid_value"),
+    }
+    assert logged[1]["word"]["values"] == 30
+
+
+def test_nothing_of_what_was_sent_is_there(logged):
+    content = b"".join(path.read_bytes() for path in logged[0].iterdir()).lower()
+    for word in (b"xylophonic", b"7777"):
+        assert word not in content
+
+
+def test_a_killed_worker_loses_the_last_second_at_most(fresh_server, tmp_path, monkeypatch):
+    """What it left becomes Parquet, in which each row is found once."""
+    tiny.publish(tmp_path, "sentiment")
+    server = fresh_server(tmp_path, ESPALIER_TASKS="sentiment")
+    server.wait(server.ready)
+    answered, done = {}, threading.Event()
+
+    def ask():
+        with httpx.Client(base_url=server.client.base_url) as client:
+            while not done.is_set():
+                headers = {"X-Request-Id": f"r{len(answered)}"}
+                try:
+                    client.post("/v1/sentiment", json={"text": "good"}, headers=headers)
+                except httpx.TransportError:
+                    return
+                answered[headers["X-Request-Id"]] = time.monotonic()
+                time.sleep(0.002)
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    time.sleep(2.2)
+    (worker,) = psutil.Process(server.process.pid).children()
+    worker.send_signal(signal.SIGKILL)
+    killed = time.monotonic()
+    done.set()
+    asker.join()
+    folder = tmp_path / "requests"
+    sweep(folder)
+    kept = [row["request_id"] for row in stored_rows(folder)]
+    assert len(kept) == len(set(kept))
+    wanted = {name for name, at in answered.items() if at < killed - 1}
+    assert len(wanted) > 100
+    assert wanted <= set(kept)
+    monkeypatch.setenv("ESPALIER_HOME", str(tmp_path))
+    [row] = requests.find("r7")
+    assert (row["status"], row["task"], row["words"]) == (200, "sentiment", 1)
+    assert datetime.fromisoformat(row["time"]).tzinfo == UTC
+
+
+class TestSweep:
+    """From journals to Parquet, wherever it is killed."""
+
+    def left(self, folder: Path, count: int, begin: int = 0, end: str = "\n") -> Path:
+        """A journal that a worker left behind."""
+        folder.mkdir(exist_ok=True)
+        path = folder / f"20261121T1200{begin:02}-000000-7.jsonl"
+        row = {"time": 1, "task": "image", "label": ["7"], "mean": 5, "unknown": "is left out"}
+        lines = [json.dumps(row | {"request_id": f"{begin}-{number}"}) for number in range(count)]
+        path.write_text("\n".join(lines) + end)
+        return path
+
+    def test_a_journal_becomes_parquet_with_every_column(self, tmp_path):
+        path = self.left(tmp_path, 3)
+        sweep(tmp_path)
+        assert [one.name for one in tmp_path.iterdir()] == [path.with_suffix(".parquet").name]
+        rows = stored_rows(tmp_path)
+        assert list(rows[0]) == list(COLUMNS)
+        assert [row["request_id"] for row in rows] == ["0-0", "0-1", "0-2"]
+        assert rows[0]["time"] == datetime(1970, 1, 1, microsecond=1, tzinfo=UTC)
+        assert (rows[0]["label"], rows[0]["mean"], rows[0]["status"]) == (["7"], 5.0, None)
+
+    def test_a_torn_line_is_dropped(self, tmp_path):
+        path = self.left(tmp_path, 3, end='\n{"time": 1, "requ')
+        path.write_bytes(path.read_bytes() + b'\n{"time": 2, "request_id": "after"}\n{"tim')
+        sweep(tmp_path)
+        assert [row["request_id"] for row in stored_rows(tmp_path)][2:] == ["0-2", "after"]
+
+    def test_an_empty_journal_goes(self, tmp_path):
+        (tmp_path / "a-1.jsonl").touch()
+        sweep(tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_journal_that_is_written_stays(self, tmp_path):
+        journal = Journal(tmp_path)
+        journal.append(b'{"request_id": "a"}\n')
+        sweep(tmp_path, max_bytes=1)
+        [path] = tmp_path.iterdir()
+        journal.append(b'{"request_id": "b"}\n')
+        journal.close()
+        assert [row["request_id"] for row in journal_rows(tmp_path)] == ["a", "b"]
+        sweep(tmp_path)
+        assert not path.exists()
+        assert len(stored_rows(tmp_path)) == 2
+
+    def test_killed_before_the_journal_went_no_row_is_there_twice(self, tmp_path):
+        path = self.left(tmp_path, 3)
+        before = path.read_bytes()
+        sweep(tmp_path)
+        path.write_bytes(before)
+        assert len(rows_that_count(tmp_path)) == 3
+        sweep(tmp_path)
+        assert not path.exists()
+        assert len(stored_rows(tmp_path)) == 3
+
+    def test_killed_at_any_time_every_row_is_there_once(self, tmp_path):
+        journals, rows = 3, 8000
+        expected = {f"{n}-{number}" for n in range(journals) for number in range(rows)}
+        for number in range(journals):
+            self.left(tmp_path, rows, number)
+        killed = 0
+        for delay in np.linspace(0.3, 0.9, 4):
+            child = sweeping(tmp_path)
+            time.sleep(delay)
+            killed += child.poll() is None
+            child.kill()
+            child.wait()
+            found = [row["request_id"] for row in rows_that_count(tmp_path)]
+            assert len(found) == len(expected)
+            assert set(found) == expected
+        assert killed
+        sweep(tmp_path)
+        assert {path.suffix for path in tmp_path.iterdir()} == {".parquet"}
+        assert {row["request_id"] for row in stored_rows(tmp_path)} == expected
+
+    def test_two_at_once_do_it_once(self, tmp_path):
+        for number in range(6):
+            self.left(tmp_path, 2000, number)
+        both = [sweeping(tmp_path), sweeping(tmp_path)]
+        assert [one.wait(60) for one in both] == [0, 0]
+        assert {path.suffix for path in tmp_path.iterdir()} == {".parquet"}
+        assert len(stored_rows(tmp_path)) == 12_000
+
+    def test_the_oldest_go_when_it_is_too_much(self, tmp_path):
+        names = [self.left(tmp_path, 2000, number).stem for number in range(6)]
+        sweep(tmp_path)
+        sizes = [(tmp_path / f"{name}.parquet").stat().st_size for name in names]
+        sweep(tmp_path, max_bytes=sum(sizes[-3:]) + 10)
+        assert sorted(path.stem for path in tmp_path.iterdir()) == names[-3:]
+
+
+class TestInProcess:
+    """What a worker's log does with its rows, without the worker."""
+
+    @pytest.fixture
+    def model(self, tmp_path):
+        tiny.publish(tmp_path / "home", "sentiment")
+        return load(tmp_path / "home" / "published" / "sentiment.json", "sentiment")
+
+    @pytest.fixture
+    def asked(self):
+        def ask(request_id: str) -> Request:
+            scope = {"type": "http", "path": "/v1/sentiment", REQUEST_ID: request_id}
+            return Request(scope | {BEGAN: time.perf_counter()})
+
+        return ask
+
+    @pytest.fixture
+    def started(self, tmp_path):
+        logs = []
+
+        def start(megabytes: int = 1, inputs: bool = False, folder: str = "log") -> RequestLog:
+            logs.append(RequestLog(tmp_path / folder, megabytes, inputs))
+            logs[-1].start()
+            return logs[-1]
+
+        yield start
+        for log in logs:
+            ended(log)
+
+    def record(self, log, asked, model, count: int, text="good") -> None:
+        (answer,) = model.answers([text])
+        for number in range(count):
+            log.record(asked(f"r{number}"), model, "sentiment", [text], [answer])
+
+    def counted(self, name: str) -> float:
+        return REGISTRY.get_sample_value(f"espalier_request_log_{name}_total") or 0
+
+    def test_a_full_journal_is_closed_and_becomes_parquet(self, started, asked, model):
+        log = started()
+        for number in (1, 2):
+            self.record(log, asked, model, 500)
+            deadline = time.monotonic() + 20
+            while len(list(log.folder.glob("*.parquet"))) < number:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        assert len(stored_rows(log.folder)) == 1000
+
+    def test_what_an_earlier_worker_left_becomes_parquet(self, started, tmp_path):
+        (tmp_path / "log").mkdir()
+        (tmp_path / "log" / "20261121T120000-000000-7.jsonl").write_text('{"request_id": "old"}\n')
+        log, deadline = started(), time.monotonic() + 20
+        while not list(log.folder.glob("*.parquet")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert [row["request_id"] for row in stored_rows(log.folder)] == ["old"]
+
+    def test_two_workers_write_into_one_folder(self, started, asked, model):
+        logs = started(), started()
+        for log in logs:
+            self.record(log, asked, model, 3)
+        for log in logs:
+            ended(log)
+        assert len({path.stem for path in log.folder.iterdir()}) == 2
+        assert len(rows_that_count(log.folder)) == 6
+
+    def test_what_is_left_at_the_end_is_written(self, started, asked, model):
+        log = started()
+        self.record(log, asked, model, 3)
+        log.stop()
+        assert len(journal_rows(log.folder)) == 3
+
+    def test_too_many_are_dropped_and_counted(self, started, asked, model):
+        log, before = started(), self.counted("dropped")
+        long = model.answers(["good"] * 256)
+        for _ in range(2000):
+            log.record(asked("a"), model, "sentiment", ["good"] * 256, long)
+        assert len(log._buffer) <= 8 << 20
+        log.stop()
+        written = len(rows_that_count(log.folder))
+        assert 0 < self.counted("dropped") - before == 2000 - written
+
+    def test_a_home_that_cannot_be_written_is_said_once(
+        self, started, asked, model, tmp_path, caplog
+    ):
+        (tmp_path / "file").write_text("in the way of a folder")
+        log, before = started(folder="file"), self.counted("dropped")
+        for _ in range(3):
+            self.record(log, asked, model, 5)
+            time.sleep(0.6)
+        assert self.counted("dropped") - before == 15
+        said = [record for record in caplog.records if "not logged" in record.message]
+        assert len(said) == 1
+
+    def test_what_was_sent_is_kept_when_that_is_asked_for(self, started, asked, model):
+        log = started(inputs=True)
+        self.record(log, asked, model, 1, "A good film.")
+        self.record(log, asked, model, 1, "good " * 20_000)
+        log.stop()
+        first, second = journal_rows(log.folder)
+        assert json.loads(first["input"]) == [{"text": "A good film."}]
+        assert second["input"] is None
+
+    def test_no_log_where_none_is_wanted(self, started, asked, model):
+        log = started(megabytes=0)
+        self.record(log, asked, model, 3)
+        log.stop()
+        assert not log.folder.exists()
+
+    def test_whatever_is_recorded_nothing_is_raised(self, started, asked, model):
+        log = started()
+        refusal = InputError("empty_text", "It is empty.")
+        for things in ([None], [5], [], None, ["\ud800"], np.zeros((2, 16), np.int32)):
+            log.record(asked("odd"), model, "sentiment", things, refusal)
+        log.record(asked("odd"), model, "sentiment", ["good"], Problem(429, "busy", "It is."))
+        log.record(asked("odd"), model, "sentiment", ["good"], KeyError("ours"))
+        log.stop()
+        said = {(row["status"], row["error"]) for row in journal_rows(log.folder)}
+        assert said == {(422, "empty_text"), (429, "busy"), (500, "internal_error")}
+
+    def test_a_batch_is_one_row(self, started, asked, tmp_path):
+        log, things = started(), np.array([tiny.history(), tiny.history()])
+        things[1] += 1
+        tiny.publish(tmp_path / "home", "forecast")
+        model = load(tmp_path / "home" / "published" / "forecast.json", "forecast")
+        log.record(asked("both"), model, "forecast", things, model.answers(things))
+        pixels = np.zeros((300, 8, 8, 1), np.uint8)
+        tiny.publish(tmp_path / "home", "image")
+        model = load(tmp_path / "home" / "published" / "image.json", "image")
+        log.record(asked("many"), model, "image", pixels, model.answers(pixels))
+        log.stop()
+        two, many = journal_rows(log.folder)
+        assert (two["inputs"], two["values"], len(two["familiar"])) == (2, tiny.HISTORY, 2)
+        assert two["mean"] == pytest.approx(things.mean())
+        assert two["std"] == pytest.approx(things.std())
+        assert two["last"] == things[1, -1]
+        assert (many["inputs"], many["width"], many["height"], many["bytes"]) == (300, 8, 8, 19200)
+        assert len(many["label"]) == 256
+
+    def test_a_folder_that_is_removed_is_made_anew(self, started, asked, model):
+        log = started()
+        self.record(log, asked, model, 1)
+        time.sleep(0.7)
+        [path] = log.folder.iterdir()
+        path.unlink()
+        self.record(log, asked, model, 2)
+        log.stop()
+        assert len(journal_rows(log.folder)) == 2
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "lossless", "alpha"])
+def test_the_size_of_a_picture_is_read_from_its_first_bytes(format):
+    picture, options = Image.new("RGB", (301, 77), "red"), {}
+    if format == "lossless":
+        format, options = "WEBP", {"lossless": True}
+    elif format == "alpha":
+        format, options, picture = "WEBP", {"exif": b"Exif"}, picture.convert("RGBA")
+    elif format == "JPEG":
+        options = {"progressive": True, "comment": b"x" * 300}
+    buffer = io.BytesIO()
+    picture.save(buffer, format, **options)
+    content = buffer.getvalue()
+    assert size(content) == (301, 77)
+    assert all(size(content[:end]) in ((301, 77), (None, None)) for end in range(len(content)))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8", b"\xff\xd8" + b"\xff" * 500, b"RIFF"])
+def test_what_is_no_picture_has_no_size(content):
+    assert size(content) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("ESPALIER_LOG_MB", "-1", settings.log_megabytes),
+        ("ESPALIER_LOG_MB", "lots", settings.log_megabytes),
+        ("ESPALIER_LOG_INPUTS", "yes", settings.log_inputs),
+    ],
+)
+def test_a_setting_that_is_none_is_refused_by_name(monkeypatch, name, value, read):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=f"{name} is '{value}'"):
+        read()
