@@ -3,7 +3,7 @@
 import { drawn, element } from "./elements.js";
 
 const HEIGHT = 280;
-const MARGIN = { top: 8, right: 14, bottom: 40 };
+const MARGIN = { top: 8, right: 18, bottom: 40 };
 const LETTER = 7.5; // about how wide a digit of the axis is
 
 /**
@@ -22,22 +22,24 @@ export function table({ forecast, lower, upper }) {
   const head = ["step", "lower", "forecast", "upper"].map((name) =>
     element("th", { scope: "col" }, name),
   );
+  const span = (Math.max(...upper) - Math.min(...lower)) / 100; // two digits more than are said
   const rows = forecast.map((value, step) =>
     element(
       "tr",
       {},
       element("th", { scope: "row" }, `${step + 1}`),
-      ...[lower[step], value, upper[step]].map((one) => element("td", {}, number(one))),
+      ...[lower[step], value, upper[step]].map((one) => element("td", {}, number(one, span))),
     ),
   );
   const thead = element("thead", {}, element("tr", {}, ...head));
   return element("table", {}, thead, element("tbody", {}, ...rows));
 }
 
-/** A value with five digits; or, beside a span of values, with those that mean something in it. */
+/** A value with five digits; or as many decimals as mean something in a span of values. */
 export function number(value, span) {
+  if (!(span > 0)) return value.toLocaleString("en", { maximumSignificantDigits: 5 });
   const decimals = Math.min(Math.max(2 - Math.floor(Math.log10(span)), 0), 12);
-  const digits = span > 0 ? { maximumFractionDigits: decimals } : { maximumSignificantDigits: 5 };
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
   return value.toLocaleString("en", digits);
 }
 
