@@ -22,7 +22,7 @@ export function table({ forecast, lower, upper }) {
   const head = ["step", "lower", "forecast", "upper"].map((name) =>
     element("th", { scope: "col" }, name),
   );
-  const span = (Math.max(...upper) - Math.min(...lower)) / 100; // two digits more than are said
+  const span = (Math.max(...upper) - Math.min(...lower)) / 10; // a digit more than is said above
   const rows = forecast.map((value, step) =>
     element(
       "tr",
