@@ -130,8 +130,9 @@ def _fill(context: Path, published: dict[str, dict]) -> None:
 
 def _contents(published: dict[str, dict]) -> Iterator[tuple[str, Path]]:
     """Each file of the Bento that is a copy, and the file here that it is a copy of."""
-    for path in sorted((environment.ROOT / "serving").glob("*.py")):
-        yield f"serving/{path.name}", path
+    for pattern in ("*.py", "static/*"):
+        for path in sorted((environment.ROOT / "serving").glob(pattern)):
+            yield path.relative_to(environment.ROOT).as_posix(), path
     for name in SHARED:
         yield name, environment.ROOT / name
     yield Path(COMPOSE).name, environment.ROOT / COMPOSE

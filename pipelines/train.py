@@ -166,7 +166,8 @@ def _record_artifact(fit: Fit, fitted, dataset, guarded: guard.Guard) -> dict:
 
     from models import artifact, export, measure, package
 
-    identity = asdict(fit) | {"guard": guarded.fingerprint}
+    run_id = mlflow.active_run().info.run_id  # the service's page leads to it
+    identity = asdict(fit) | {"guard": guarded.fingerprint, "run_id": run_id}
     del identity["profile"], identity["look"]
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         folder = Path(scratch)

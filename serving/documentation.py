@@ -147,7 +147,7 @@ _OPERATIONS = {
     ),
 }
 _MODELS = operation(
-    "Which models serve, and which published ones were refused?",
+    "Which models serve, which tasks wait for one, and which published ones were refused?",
     None,
     as_object(
         models={
@@ -155,9 +155,11 @@ _MODELS = operation(
             "items": as_object(
                 task=STRING, name=STRING, version=STRING, arch=STRING,
                 fingerprint=STRING, dataset=STRING, dataset_hash=STRING, metrics=SHARES,
-                served_since=STRING,
+                served_since=STRING, input={"type": "object"},
+                run=STRING | {"description": "Where MLflow shows its run, if a server is set."},
             ),
         },
+        missing={"type": "array", "items": as_object(task=STRING, reason=STRING)},
         refused={"type": "array", "items": as_object(task=STRING, reason=STRING)},
         request_id=STRING,
     ),

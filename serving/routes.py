@@ -8,6 +8,7 @@ from models.inputs import InputError, shown
 from serving import bodies, cost, fields
 from serving.answers import answers
 from serving.errors import Problem
+from serving.facts import facts
 from serving.model import Model
 from serving.responses import json_response
 
@@ -46,11 +47,14 @@ async def forecast(request: Request) -> Response:
 
 
 async def models(request: Request) -> Response:
-    """List the models that serve, and the published ones that were refused."""
+    """List the models that serve, the tasks that wait for one, and what was refused."""
     slots = request.app.state.champions.slots.items()
     serving = [_described(task, slot.model) for task, slot in slots if slot.model]
     refused = [{"task": task, "reason": slot.refused} for task, slot in slots if slot.refused]
-    return json_response(request, {"models": serving, "refused": refused})
+    missing = request.app.state.champions.missing().items()
+    waiting = [{"task": task, "reason": reason} for task, reason in missing]
+    told = {"models": serving, "missing": waiting, "refused": refused}
+    return json_response(request, told)
 
 
 async def ready(request: Request) -> Response:
@@ -86,7 +90,7 @@ def _respond(request: Request, model: Model, answer: dict) -> Response:
 def _described(task: str, model: Model) -> dict:
     known = {name: model.manifest[name] for name in ("arch", "dataset", "dataset_hash")}
     present = {"metrics": model.metrics, "served_since": model.since}
-    return {"task": task} | model.identity | known | present
+    return {"task": task} | model.identity | known | present | facts(model)
 
 
 TASK_ROUTES = {

@@ -42,6 +42,7 @@ from serving.settings import (
     protected,
     wanted_tasks,
 )
+from serving.swagger import SWAGGER
 
 usage_stats.do_not_track.cache_clear()
 
@@ -60,7 +61,7 @@ class CompletedService(bentoml.Service):
         if TOKEN is not None:
             closed = partial(needs_token, protected=PROTECTED)
         docs = documentation(self.openapi_spec.asdict(), TASKS, paths, closed)
-        routes = [*protocol_routes(TASKS), PAGE, READY, docs]
+        routes = [*protocol_routes(TASKS), *PAGE, SWAGGER, READY, docs]
         renamed = partial(same_as, champions)
         app = super().to_asgi(is_main)
         return complete(app, champions, log, routes, renamed, TOKEN, PROTECTED)

@@ -185,6 +185,7 @@ def test_one_fingerprint_names_run_version_pointer_bento_and_answer(project, cha
     manifest = artifact.check(folder, version.tags["espalier.manifest_sha256"])
     [bento] = bentos(project)
     labels = yaml.safe_load((bento / "bento.yaml").read_text())["labels"]
+    assert manifest["run_id"] == version.run_id
     assert facts["name"] == f"espalier-{task}-{DATASETS[task]}"
     assert labels[task] == f"{facts['name']}/{facts['version']}"
     assert {

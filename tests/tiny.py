@@ -84,6 +84,7 @@ def write(
         "fingerprint": hashlib.sha256(f"{task}{seed}".encode()).hexdigest(),
         "parameters": {},
         "seed": seed,
+        "run_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
     }
     return artifact.write_manifest(folder, identity)
 

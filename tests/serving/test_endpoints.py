@@ -110,9 +110,9 @@ def test_each_of_several_texts_is_familiar_or_not(client):
 def test_the_models_are_listed(client):
     answer = client.get("/v1/models").json()
     assert [model["task"] for model in answer["models"]] == ["image", "sentiment", "forecast"]
-    fields = {"task", "arch", "dataset", "dataset_hash", "metrics", "served_since"} | NAMES
+    fields = {"task", "arch", "dataset", "dataset_hash", "metrics", "served_since", "input"} | NAMES
     assert all(set(model) == fields for model in answer["models"])
-    assert answer["refused"] == []
+    assert answer["missing"] == answer["refused"] == []
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,8 @@ def test_every_documented_example_works(client):
     assert called == 4 + 3 + 3 * 6
 
 
-def test_the_page_for_people_loads_only_what_the_service_has(client):
-    page = client.get("/")
+def test_the_description_as_a_page_loads_only_what_the_service_has(client):
+    page = client.get("/docs")
     assert page.status_code == 200
     assert "//" not in page.text  # no address: BentoML's own page tells Google who looks at it
     assert page.headers["content-security-policy"].startswith("default-src 'self';")

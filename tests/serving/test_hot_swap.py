@@ -231,6 +231,8 @@ def test_a_cold_start_with_nothing_good(fresh_server, tmp_path):
     assert error["code"] == "not_ready"
     assert "image: the published one was refused" in error["message"]
     assert "forecast: none has been published" in error["message"]
+    waiting = {"task": "forecast", "reason": "none has been published"}
+    assert waiting in server.client.get("/v1/models").json()["missing"]
     assert str(tmp_path) not in ready.text
     response = server.client.post("/v1/forecast", json={"history": tiny.history()})
     assert (response.status_code, response.json()["error"]["code"]) == (503, "no_model")

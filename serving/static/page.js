@@ -1,0 +1,56 @@
+// The page: which tasks are served here, and the three parts that ask.
+
+import { failure } from "./answer.js";
+import { element } from "./elements.js";
+import "./forecast.js";
+import { prepare } from "./image.js";
+import { look } from "./models.js";
+import "./sentiment.js";
+
+const TASKS = { image: "pictures", sentiment: "reviews", forecast: "series" };
+
+async function start() {
+  const notice = document.getElementById("notice");
+  notice.hidden = true;
+  try {
+    const { models, missing } = await look();
+    for (const task of Object.keys(TASKS)) showTask(task, models, missing);
+    if (models.some(({ task }) => task === "image")) prepare();
+  } catch (problem) {
+    for (const task of Object.keys(TASKS)) place(task, [element("p", {}, "Not known yet.")]);
+    notice.replaceChildren(...failure(problem), again());
+    notice.hidden = false;
+  }
+}
+
+/** Shows a task as what it is: served, waiting for its first champion, or not served here. */
+function showTask(task, models, missing) {
+  const waiting = missing.find((one) => one.task === task);
+  if (models.some((model) => model.task === task)) {
+    place(task, []);
+  } else if (waiting) {
+    const command = element("code", {}, `espalier run --task ${task}`);
+    const words = `No champion serves ${TASKS[task]} yet: ${waiting.reason}. Once there is one, by `;
+    place(task, [element("p", {}, words, command, ", it answers here without a restart."), again()]);
+  } else {
+    const words = `This service does not answer for ${TASKS[task]}: it was started for other tasks.`;
+    place(task, [element("p", {}, words)]);
+  }
+}
+
+/** Puts words in the place of a task's controls; without words the controls are shown. */
+function place(task, words) {
+  const section = document.getElementById(task);
+  const instead = section.querySelector(".unserved");
+  instead.replaceChildren(...words);
+  instead.hidden = words.length === 0;
+  section.querySelector(".task").hidden = words.length > 0;
+}
+
+function again() {
+  const button = element("button", { type: "button" }, "Look again");
+  button.addEventListener("click", start);
+  return button;
+}
+
+start();

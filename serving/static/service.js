@@ -1,0 +1,40 @@
+// Asking the service. What it says goes through as it is: its answers, and its errors in its words.
+
+import { askForToken, token } from "./token.js";
+
+/** What came instead of an answer. */
+export class Problem extends Error {
+  constructor(message, requestId = "") {
+    super(message);
+    this.requestId = requestId;
+  }
+}
+
+/**
+ * Returns the JSON answer to a GET, or to a POST where there is a body; throws a Problem.
+ * path: relative, so that the page also works behind a proxy that adds a prefix.
+ */
+export async function ask(path, body, type) {
+  const response = await send(path, body, type);
+  const told = await response.json().catch(() => null);
+  if (response.ok && told) return told;
+  const message = told?.error?.message ?? `The service answered with status ${response.status}.`;
+  if (response.status === 401 && (await askForToken(message))) return ask(path, body, type);
+  throw new Problem(message, told?.request_id);
+}
+
+/** The same for an object as JSON. */
+export function askJson(path, fields) {
+  return ask(path, JSON.stringify(fields), "application/json");
+}
+
+async function send(path, body, type) {
+  const headers = {};
+  if (type) headers["Content-Type"] = type;
+  if (token()) headers.Authorization = `Bearer ${token()}`;
+  try {
+    return await fetch(path, { method: body === undefined ? "GET" : "POST", headers, body });
+  } catch {
+    throw new Problem("The service cannot be reached; is it still running?");
+  }
+}
