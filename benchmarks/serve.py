@@ -1,0 +1,262 @@
+"""How fast the endpoints answer, beside other servers around the same graphs.
+
+    make bench-serve        (python -m benchmarks.serve, after `make run`; needs `wrk`)
+
+The whole product answers: request log, familiarity, limits, metrics. Every server has one worker
+and one thread for its graph; each rival's own environment is made from its requirements.txt. In a
+round each server is asked in turn, for some seconds by one `wrk` thread; figures are medians of
+rounds. Pictures are answered by the `cnn`, fitted by the retraining that made the champions.
+"""
+
+import base64
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from rich.table import Table
+
+from models import artifact
+from pipelines import (
+    choose,
+    console,
+    environment,
+    leash,
+    publish,
+    registry,
+    service,
+    settings,
+    tracking,
+)
+
+RIVALS = Path(__file__).parent / "rivals"
+RESULT = Path(__file__).parent / "serve.json"
+ROUNDS, SECONDS, START_SECONDS = 3, 4, 90
+OURS, BARE, PLAIN = "espalier", "bare Starlette", "plain BentoML"
+WORDS = 250
+WRK = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "{media_type}"
+local file = io.open("{body}", "rb")
+wrk.body = file:read("*a")
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, as often as it can be answered."""
+
+    path: str
+    body: bytes
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Case:
+    """The same question to several servers, over so many connections at once."""
+
+    name: str
+    asked: dict[str, Asked]
+    connections: int = 16
+
+
+def main() -> None:
+    environment.apply()
+    if not shutil.which("wrk"):
+        raise SystemExit("wrk is needed: apt-get install wrk, or the like")
+    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch, ExitStack() as running:
+        home = Path(scratch)
+        folders = _publish(home)
+        commands = _commands()
+        cases = _cases(folders, commands)
+        urls = {
+            name: running.enter_context(_started(name, home, folders, *command))
+            for name, command in commands.items()
+        }
+        measured = [_measure(case, urls, home) for case in cases]
+    for case, figures in zip(cases, measured, strict=True):
+        console.out().print(_table(case, figures))
+    told = {case.name: figures for case, figures in zip(cases, measured, strict=True)}
+    RESULT.write_text(json.dumps(told, indent=2) + "\n")
+
+
+def _publish(home: Path) -> dict[str, Path]:
+    """Put what is to answer into a home of its own; returns each task's artifact there."""
+    for task, dataset in settings.served().items():
+        version = registry.champion(task, dataset)
+        if version is None:
+            raise SystemExit(f"{task} has no champion yet: make run")
+        if task == "image":
+            fits = tracking.records(task, dataset, version.dataset_hash)
+            cnn = [fit for fit in fits if fit.arch == "cnn" and not fit.look]
+            version = registry.prospect(task, dataset, choose.best(task, cnn))
+        (home / "published").mkdir(exist_ok=True)
+        publish.publish(task, version, home)
+    return {
+        task: publish.folder(home) / publish.read(task, home)["artifact"] for task in settings.TASKS
+    }
+
+
+def _commands() -> dict[str, tuple[list[str], Path, str]]:
+    """Server → its command line with PORT in it, where it is started, and a path that answers."""
+    uvicorn = [sys.executable, "-m", "uvicorn", "--no-access-log", "--loop", "uvloop"]
+    uvicorn += ["--http", "httptools", "--log-level", "warning", "--port", "PORT"]
+    bentoml = ["bentoml", "serve", "--host", "127.0.0.1", "--port", "PORT"]
+    found = {
+        OURS: ([*bentoml, service.CHECKOUT], environment.ROOT, "/readyz"),
+        BARE: ([*uvicorn, "benchmarks.rivals.bare:app"], environment.ROOT, "/"),
+        PLAIN: ([*bentoml, "benchmarks.rivals.plain:Plain"], environment.ROOT, "/readyz"),
+    }
+    for place in sorted(file.parent for file in RIVALS.glob("*/requirements.txt")):
+        if programs := _environment(place):
+            command = [str(programs / "python"), "app.py", "PORT"]
+            if (place / "settings.json").exists():
+                command = [str(programs / place.name), "start", "."]
+            found[place.name] = (command, place, "/v2/health/ready")
+    return found
+
+
+def _environment(place: Path) -> Path | None:
+    """The programs of a rival's own environment; None where it cannot be made here."""
+    folder = environment.home() / "rivals" / place.name
+    if not (folder / "ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        made = [
+            ["uv", "venv", "-q", "--python", sys.executable, str(folder)],
+            ["uv", "pip", "install", "-q", "--python", str(folder / "bin" / "python")],
+        ]
+        made[1] += ["-r", str(place / "requirements.txt")]
+        for command in made:
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                console.line("left out", f"{place.name}: {done.stderr.strip().splitlines()[-1]}")
+                return None
+        (folder / "ready").touch()
+    return folder / "bin"
+
+
+@contextmanager
+def _started(
+    name: str, home: Path, folders: dict[str, Path], command: list[str], place: Path, path: str
+) -> Iterator[str]:
+    """The URL of a server that answers, for the time of the block."""
+    port = str(service.free_port())
+    variables = os.environ | {
+        "ESPALIER_HOME": str(home),
+        "BENTOML_HOME": str(home / name.replace(" ", "-")),
+        "MODELS": json.dumps({task: str(folder) for task, folder in folders.items()}),
+        "MLSERVER_HTTP_PORT": port,
+        "MLSERVER_GRPC_PORT": str(service.free_port()),
+        "MLSERVER_METRICS_PORT": str(service.free_port()),
+    }
+    if place == environment.ROOT:
+        variables["PYTHONPATH"] = str(place)
+    filled = [port if word == "PORT" else word for word in command]
+    url = f"http://127.0.0.1:{port}"
+    log = environment.home() / "logs" / f"bench-{name.replace(' ', '-')}.log"
+    with leash.started(filled, log, cwd=place, env=variables) as process:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if httpx.get(url + path, timeout=2).status_code < 500:
+                    break
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        else:
+            raise SystemExit(f"{name} did not start: look into {log}")
+        yield url
+
+
+def _cases(folders: dict[str, Path], servers: Iterable[str]) -> list[Case]:
+    golden = {task: artifact.read_golden(folder) for task, folder in folders.items()}
+    picture = base64.b64decode(golden["image"][0]["request"]["image"])
+    (pixels,) = artifact.read_inputs(folders["image"]).to_tensor([picture]) * 255
+    tensor = {"name": "image", "shape": [1, *pixels.shape], "datatype": "FP32"}
+    infer = {"inputs": [tensor | {"data": pixels.round().ravel().tolist()}]}
+    words = " ".join(case["request"]["text"] for case in golden["sentiment"]).split()
+    review = {"text": " ".join((words * WORDS)[:WORDS])}
+    length = artifact.read_inputs(folders["forecast"]).history
+    history = {"history": golden["forecast"][0]["request"]["history"][-length:]}
+    form = (
+        b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.png"\r\n'
+        b"Content-Type: image/png\r\n\r\n" + picture + b"\r\n--x--\r\n"
+    )
+    in_form = {PLAIN: Asked("/image", form, "multipart/form-data; boundary=x")}
+    png = dict.fromkeys((OURS, BARE), Asked("/v1/image", picture, "image/png"))
+    text = dict.fromkeys((OURS, BARE), Asked("/v1/sentiment", _json(review)))
+    series = dict.fromkeys((OURS, BARE), Asked("/v1/forecast", _json(history)))
+    protocol = Asked("/v2/models/image/infer", _json(infer))
+    return [
+        Case("JSON tensor", {name: protocol for name in servers if name != PLAIN}),
+        Case("PNG", png | in_form),
+        Case(f"{WORDS} words", text),
+        Case(f"{length} values", series),
+        Case("PNG, one connection", png, 1),
+        Case(f"{WORDS} words, one connection", text, 1),
+        Case(f"{length} values, one connection", series, 1),
+    ]
+
+
+def _json(content: dict) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _measure(case: Case, urls: dict[str, str], scratch: Path) -> dict[str, dict]:
+    """Server → requests a second and the milliseconds of half and of 99 % of the requests."""
+    rounds = {name: [] for name in case.asked}
+    body, script = scratch / "body", scratch / "post.lua"
+    for _ in range(ROUNDS):
+        for name, asked in case.asked.items():
+            body.write_bytes(asked.body)
+            script.write_text(WRK.format(media_type=asked.media_type, body=body))
+            rounds[name].append(_wrk(urls[name] + asked.path, case.connections, script))
+    return {
+        name: {key: statistics.median(one[key] for one in told) for key in told[0]}
+        for name, told in rounds.items()
+    }
+
+
+def _wrk(url: str, connections: int, script: Path) -> dict:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency", "-s", str(script)]
+    said = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in said or "Socket errors" in said:
+        raise SystemExit(f"{url} did not answer every request: {said}")
+    return {
+        "requests_per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]),
+        "p50_ms": _milliseconds(re.search(r"50%\s+([\d.]+)(us|ms|s)\b", said)),
+        "p99_ms": _milliseconds(re.search(r"99%\s+([\d.]+)(us|ms|s)\b", said)),
+    }
+
+
+def _milliseconds(found: re.Match) -> float:
+    return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000}[found[2]]
+
+
+def _table(case: Case, figures: dict[str, dict]) -> Table:
+    table = Table(
+        title=case.name, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False
+    )
+    table.add_column("server", min_width=16)
+    for name in ("req/s", "p50 ms", "p99 ms", "ours ×"):
+        table.add_column(name, justify="right")
+    ours = figures[OURS]["requests_per_second"]
+    for name, told in figures.items():
+        rate = told["requests_per_second"]
+        ratio = f"{ours / rate:.2f}" if ours else ""
+        table.add_row(name, f"{rate:,.0f}", f"{told['p50_ms']:.2f}", f"{told['p99_ms']:.2f}", ratio)
+    return table
+
+
+if __name__ == "__main__":
+    main()
