@@ -63,7 +63,7 @@ def _created(folder: Path) -> int:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S-%f")
         path = folder / f"{stamp}-{os.getpid()}{SUFFIX}"
         with suppress(FileExistsError):  # of a process with the same number in another container
-            file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
+            file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o666)
             if _locked(file) and os.fstat(file).st_nlink:
                 return file
             os.close(file)

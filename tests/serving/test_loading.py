@@ -2,6 +2,7 @@
 
 import json
 import threading
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -248,6 +249,14 @@ class TestFolders:
         assert self.version(champions, folders) == "newer"
         (folders[0] / "image.json").unlink()
         assert self.version(champions, folders) == "newer"
+
+    def test_the_old_one_is_freed(self, folders, tmp_path):
+        champions = Champions(["image"])
+        champions.look(folders)
+        old = weakref.ref(champions.slots["image"].model)
+        tiny.publish(tmp_path / "home", "image", "newer", seed=1)
+        assert self.version(champions, folders) == "newer"
+        assert old() is None
 
     def test_a_bad_one_at_the_start_leaves_the_packaged_one_and_is_seen(self, folders, tmp_path):
         tiny.publish(tmp_path / "home", "image", "bad", seed=1)

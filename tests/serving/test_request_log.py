@@ -98,10 +98,13 @@ def logged(fresh_server, tmp_path_factory) -> tuple[Path, dict[str, dict]]:
     post("/v1/forecast", "series", json={"history": [7777.125, *tiny.history()], "horizon": 2})
     post("/v1/forecast", "level", json={"history": tiny.history(), "level": 2})
     post("/v1/forecast", "word", json={"history": ["Xylophonic"] * 30})
+    for name, data in (("v2", ["good", "xylophonic"]), ("v2-empty", ["good", " "])):
+        tensor = {"name": "text", "datatype": "BYTES", "shape": [2], "data": data}
+        post("/v2/models/sentiment/versions/1/infer", name, json={"inputs": [tensor]})
     folder = home / "requests"
-    server.wait(lambda: len(journal_rows(folder)) == 8, 5)
+    server.wait(lambda: len(journal_rows(folder)) == 10, 5)
     metrics = server.client.get("/metrics").text
-    assert "espalier_request_log_rows_total 8.0" in metrics
+    assert "espalier_request_log_rows_total 10.0" in metrics
     assert "espalier_request_log_dropped_total 0.0" in metrics
     return folder, {row["request_id"]: row for row in journal_rows(folder)}
 
@@ -110,7 +113,8 @@ def test_every_row_says_who_answered_and_how_fast(logged):
     _, rows = logged
     for row in rows.values():
         assert set(row) <= set(COLUMNS)
-        assert row["route"] == f"/v1/{row['task']}"
+        inference = row["request_id"].startswith("v2")
+        assert row["route"] == ("/v2/models/sentiment/infer" if inference else f"/v1/{row['task']}")
         assert row["model"] == f"espalier-{row['task']}-tiny"
         assert (row["version"], len(row["fingerprint"])) == ("1", 64)
         assert 0 < row["latency_ms"] < 5000
@@ -127,7 +131,8 @@ def test_a_picture_has_a_size_and_a_label(logged):
 
 
 def test_texts_are_counted(logged):
-    one, several = logged[1]["text"], logged[1]["texts"]
+    one, several, tensor = (logged[1][name] for name in ("text", "texts", "v2"))
+    assert (tensor["inputs"], tensor["characters"], len(tensor["label"])) == (2, 14, 2)
     assert (one["inputs"], one["characters"], one["words"]) == (1, 25, 4)
     assert (several["inputs"], several["characters"], several["words"]) == (2, 32, 5)
     for name in ("label", "probability", "familiar", "familiarity"):
@@ -154,6 +159,7 @@ def test_what_a_model_refused_is_there_with_its_status(logged):
     assert said == {
         "no-picture": (400, "not_an_image"),
         "empty": (422, "empty_text"),
+        "v2-empty": (422, "empty_text"),
         "level": (422, "invalid_level"),
         "word": (422, "invalid_value"),
     }
