@@ -1,6 +1,6 @@
 """BentoML's ASGI app, completed: our error form, our routes, and the door around it all."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -11,6 +11,7 @@ from serving.access import Access
 from serving.champions import Champions
 from serving.door import Door
 from serving.errors import HANDLERS
+from serving.lane import Endpoint, shorten
 from serving.log import RequestLog
 from serving.work import Work
 
@@ -20,14 +21,15 @@ def complete(
     champions: Champions,
     log: RequestLog,
     routes: list[Route],
+    endpoints: Mapping[str, Endpoint],
     same_as: Callable[[str], str | None],
     token: str | None = None,
     protected: Iterable[str] = (),
 ) -> ASGIApp:
     """Return `app`, as `bentoml.Service.to_asgi` makes it, with what it lacks.
 
-    routes: take the place of BentoML's own at the same paths. same_as: see Door. token, protected:
-    see Access.
+    routes: take the place of BentoML's own at the same paths. endpoints: what models answer, by its
+    path; see Lane. same_as: see Door. token, protected: see Access.
     """
     app.state.champions = champions
     app.state.log = log
@@ -43,6 +45,7 @@ def complete(
     ]
     if token is not None:
         app.user_middleware.append(Middleware(Access, token=token, protected=protected))
+    shorten(app, endpoints)
     return Door(app, _paths(app), same_as)
 
 

@@ -9,6 +9,7 @@ that serves is the only one that is found. Tensor data may be JSON or raw bytes.
 """
 
 import re
+from collections.abc import Callable
 from functools import partial
 
 import orjson
@@ -48,6 +49,11 @@ def protocol_routes(tasks: tuple[str, ...]) -> list[Route]:
         Route("/v2/health/ready", ready),
         Route(UNKNOWN, unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
     ]
+
+
+def inference_endpoints(tasks: tuple[str, ...]) -> dict[str, Callable]:
+    """Return what answers the inference requests of each task, by its path."""
+    return {f"/v2/models/{task}/infer": partial(infer, task=task) for task in tasks}
 
 
 def same_as(champions: Champions, path: str) -> str | None:

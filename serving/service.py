@@ -30,7 +30,7 @@ from serving.champions import Champions
 from serving.documentation import documentation
 from serving.log import RequestLog
 from serving.page import PAGE
-from serving.protocol import protocol_routes, same_as
+from serving.protocol import inference_endpoints, protocol_routes, same_as
 from serving.protocol_documentation import protocol_paths
 from serving.routes import MODELS, READY, TASK_ROUTES
 from serving.settings import (
@@ -63,8 +63,10 @@ class CompletedService(bentoml.Service):
         docs = documentation(self.openapi_spec.asdict(), TASKS, paths, closed)
         routes = [*protocol_routes(TASKS), *PAGE, SWAGGER, READY, docs]
         renamed = partial(same_as, champions)
+        endpoints = {f"/v1/{task}": TASK_ROUTES[task].endpoint for task in TASKS}
+        endpoints |= inference_endpoints(TASKS)
         app = super().to_asgi(is_main)
-        return complete(app, champions, log, routes, renamed, TOKEN, PROTECTED)
+        return complete(app, champions, log, routes, endpoints, renamed, TOKEN, PROTECTED)
 
 
 @bentoml.asgi_app(api, path="/v1")
