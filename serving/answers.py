@@ -6,6 +6,7 @@ import numpy as np
 from starlette.requests import Request
 
 from serving.model import Model
+from serving.work import SHORT_SECONDS
 
 
 async def answers(
@@ -23,7 +24,10 @@ async def answers(
     """
     state = request.app.state
     try:
-        answered = await state.work.do(seconds, partial(model.answers, things, **options))
+        if len(things) == 1 and seconds <= SHORT_SECONDS and not options:
+            answered = [await state.batches.answer(model, things[0])]
+        else:
+            answered = await state.work.do(seconds, partial(model.answers, things, **options))
     except Exception as error:
         state.log.record(request, model, task, things, error)
         raise

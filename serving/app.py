@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access import Access
+from serving.batches import Batches
 from serving.champions import Champions
 from serving.door import Door
 from serving.errors import HANDLERS
@@ -34,6 +35,7 @@ def complete(
     app.state.champions = champions
     app.state.log = log
     app.state.work = Work()
+    app.state.batches = Batches()
     app.state.held_bytes = 0  # of bodies that are coming in
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)

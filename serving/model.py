@@ -18,7 +18,7 @@ class Guard(NamedTuple):
     run: Run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A champion as it serves; immutable, so that one assignment swaps it."""
 
