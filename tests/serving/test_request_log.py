@@ -202,6 +202,7 @@ def test_a_killed_worker_loses_the_last_second_at_most(asked_server, logged, mon
     killed = time.monotonic()
     done.set()
     asker.join()
+    worker.wait(10)  # until then the system holds its lock on the journal
     sweep(folder, MUCH)
     kept = [row["request_id"] for row in stored_rows(folder)]
     assert len(kept) == len(set(kept))
