@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from data import versions
-from pipelines import ledger, lineage, registry, requests, settings, tracking
+from pipelines import ledger, lineage, registry, request_log, settings, tracking
 from pipelines.settings import UsageError
 
 PREFIX = "espalier-"
@@ -45,7 +45,7 @@ def trace(what: str) -> dict:
         return {"what": what, "kind": "data"} | found
     if FINGERPRINT.fullmatch(what) and (runs := _fitted_as(what)):
         return {"what": what, "kind": "fingerprint"} | _of_runs(runs)
-    if REQUEST.fullmatch(what) and (rows := requests.find(what)):
+    if REQUEST.fullmatch(what) and (rows := request_log.find(what)):
         return {"what": what, "kind": "request", "requests": rows} | _of_requests(rows)
     raise UsageError(f"nothing is known by {what!r}: expected {KNOWN}")
 

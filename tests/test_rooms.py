@@ -1,5 +1,9 @@
 """What two rooms must agree on, where neither may import the other."""
 
+from importlib.metadata import packages_distributions
+
+from project import ROOT
+
 from data.suites import image, sentiment
 from models import inputs
 
@@ -7,3 +11,9 @@ from models import inputs
 def test_the_gate_refuses_what_no_model_could_read():
     assert image.MOST_PIXELS == inputs.MAX_PIXELS
     assert sentiment.LONGEST == inputs.MAX_CHARACTERS
+
+
+def test_no_step_stands_in_the_way_of_a_package():
+    """Prefect puts a flow's folder first on the path: `requests.py` there would be `requests`."""
+    steps = {path.stem for path in (ROOT / "pipelines").iterdir()}
+    assert not steps & set(packages_distributions())
