@@ -59,7 +59,7 @@ def test_it_answers_without_the_training_stack(fresh_process):
 
 
 def test_nothing_cuts_a_request_short(fresh_process):
-    assert "RunnerTrafficMetricsMiddleware" in fresh_process["layers"]
+    assert "Counted" in fresh_process["layers"]
     assert "TimeoutMiddleware" not in fresh_process["layers"]
 
 
