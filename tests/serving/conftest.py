@@ -120,3 +120,15 @@ def fresh_server(tmp_path_factory) -> Iterator[Callable[..., Server]]:
     yield start
     for server in running:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def own_server(fresh_server, tmp_path_factory) -> Server:
+    """A ready service of the module's own with a champion for each task, for tests that change
+    what it serves or read what it writes."""
+    home = tmp_path_factory.mktemp("home")
+    for task in tiny.REQUESTS:
+        tiny.publish(home, task)
+    running = fresh_server(home)
+    running.wait(running.ready)
+    return running

@@ -13,22 +13,11 @@ import tiny
 from onnx import helper, numpy_helper
 
 
-@pytest.fixture(scope="module")
-def swapped(fresh_server, tmp_path_factory):
-    """A ready server whose published models the tests replace."""
-    home = tmp_path_factory.mktemp("home")
-    for task in tiny.REQUESTS:
-        tiny.publish(home, task)
-    server = fresh_server(home)
-    server.wait(server.ready)
-    return server
-
-
-def test_no_request_fails_while_models_change(swapped):
+def test_no_request_fails_while_models_change(own_server):
     done, statuses, versions = threading.Event(), [], []
 
     def ask():
-        with httpx.Client(base_url=swapped.client.base_url) as client:
+        with httpx.Client(base_url=own_server.client.base_url) as client:
             while not done.is_set():
                 response = client.post("/v1/sentiment", json={"text": "good"})
                 statuses.append(response.status_code)
@@ -37,12 +26,12 @@ def test_no_request_fails_while_models_change(swapped):
     askers = [threading.Thread(target=ask) for _ in range(3)]
     for asker in askers:
         asker.start()
-    swapped.wait(lambda: "1" in versions)
+    own_server.wait(lambda: "1" in versions)
     for number in range(2, 8):
         version = str(number)
-        tiny.publish(swapped.home, "sentiment", version, seed=number)
+        tiny.publish(own_server.home, "sentiment", version, seed=number)
         # Askers that are slow to start must meet the first versions too.
-        swapped.wait(lambda version=version: version in versions)
+        own_server.wait(lambda version=version: version in versions)
     done.set()
     for asker in askers:
         asker.join()
@@ -50,23 +39,23 @@ def test_no_request_fails_while_models_change(swapped):
     assert set(versions) == set("1234567")
 
 
-def test_the_answers_are_the_new_models(swapped):
-    before = swapped.client.post("/v1/forecast", json={"history": tiny.history()}).json()
-    tiny.publish(swapped.home, "forecast", "2", seed=2)
-    swapped.wait(lambda: swapped.serves("forecast", "2"))
-    after = swapped.client.post("/v1/forecast", json={"history": tiny.history()}).json()
+def test_the_answers_are_the_new_models(own_server):
+    before = own_server.client.post("/v1/forecast", json={"history": tiny.history()}).json()
+    tiny.publish(own_server.home, "forecast", "2", seed=2)
+    own_server.wait(lambda: own_server.serves("forecast", "2"))
+    after = own_server.client.post("/v1/forecast", json={"history": tiny.history()}).json()
     assert after["model"]["version"] == "2"
     assert after["model"]["fingerprint"] != before["model"]["fingerprint"]
     assert after["forecast"] != before["forecast"]
 
 
-def test_rollback_is_a_pointer_to_the_old_artifact(swapped):
-    digest = tiny.publish(swapped.home, "image", "2", seed=2).name
-    swapped.wait(lambda: swapped.serves("image", "2"))
-    tiny.publish(swapped.home, "image", "3", seed=3)
-    swapped.wait(lambda: swapped.serves("image", "3"))
-    tiny.point(swapped.home, "image", "2", digest)
-    swapped.wait(lambda: swapped.serves("image", "2"))
+def test_rollback_is_a_pointer_to_the_old_artifact(own_server):
+    digest = tiny.publish(own_server.home, "image", "2", seed=2).name
+    own_server.wait(lambda: own_server.serves("image", "2"))
+    tiny.publish(own_server.home, "image", "3", seed=3)
+    own_server.wait(lambda: own_server.serves("image", "3"))
+    tiny.point(own_server.home, "image", "2", digest)
+    own_server.wait(lambda: own_server.serves("image", "2"))
 
 
 def flip_a_byte(folder):
@@ -86,26 +75,32 @@ def lose_the_folder(folder):
 @pytest.mark.parametrize(
     ("spoil", "seed"), [(flip_a_byte, 101), (lose_a_file, 102), (lose_the_folder, 103)]
 )
-def test_what_is_not_what_was_published_is_refused(swapped, spoil, seed):
-    check_refusal(swapped, lambda: tiny.publish(swapped.home, "image", "x", seed, spoil), "files")
+def test_what_is_not_what_was_published_is_refused(own_server, spoil, seed):
+    check_refusal(
+        own_server, lambda: tiny.publish(own_server.home, "image", "x", seed, spoil), "files"
+    )
 
 
-def test_a_model_that_answers_otherwise_is_refused(swapped, tmp_path):
+def test_a_model_that_answers_otherwise_is_refused(own_server, tmp_path):
     golden = tiny.golden_of(
         tiny.image_inputs(), tiny.graph_of("image", 5).SerializeToString(), tiny.REQUESTS["image"]
     )
-    check_refusal(swapped, lambda: publish_graph(swapped, tmp_path, 6, golden=golden), "golden")
+    check_refusal(
+        own_server, lambda: publish_graph(own_server, tmp_path, 6, golden=golden), "golden"
+    )
 
 
-def test_a_model_of_nan_is_refused(swapped, tmp_path):
+def test_a_model_of_nan_is_refused(own_server, tmp_path):
     graph = tiny.graph_of("image", output=np.nan).SerializeToString()
     golden = tiny.golden_of(
         tiny.image_inputs(), tiny.graph_of("image", 5).SerializeToString(), tiny.REQUESTS["image"]
     )
-    check_refusal(swapped, lambda: publish_graph(swapped, tmp_path, 7, golden, graph), "golden")
+    check_refusal(
+        own_server, lambda: publish_graph(own_server, tmp_path, 7, golden, graph), "golden"
+    )
 
 
-def test_a_model_with_tensors_elsewhere_is_refused(swapped, tmp_path):
+def test_a_model_with_tensors_elsewhere_is_refused(own_server, tmp_path):
     model = tiny.graph_of("image", 8)
     path = tmp_path / "outside.onnx"
     onnx.save(model, path, save_as_external_data=True, size_threshold=0)
@@ -113,21 +108,27 @@ def test_a_model_with_tensors_elsewhere_is_refused(swapped, tmp_path):
     golden = tiny.golden_of(
         tiny.image_inputs(), tiny.graph_of("image", 8).SerializeToString(), tiny.REQUESTS["image"]
     )
-    check_refusal(swapped, lambda: publish_graph(swapped, tmp_path, 8, golden, graph), "graph")
+    check_refusal(
+        own_server, lambda: publish_graph(own_server, tmp_path, 8, golden, graph), "graph"
+    )
 
 
-def test_a_model_of_another_shape_is_refused(swapped, tmp_path):
+def test_a_model_of_another_shape_is_refused(own_server, tmp_path):
     graph = tiny.graph_of("forecast", 9).SerializeToString()
     golden = tiny.golden_of(
         tiny.image_inputs(), tiny.graph_of("image", 9).SerializeToString(), tiny.REQUESTS["image"]
     )
-    check_refusal(swapped, lambda: publish_graph(swapped, tmp_path, 9, golden, graph), "golden")
+    check_refusal(
+        own_server, lambda: publish_graph(own_server, tmp_path, 9, golden, graph), "golden"
+    )
 
 
-def test_a_model_that_is_too_slow_is_refused(swapped, tmp_path):
+def test_a_model_that_is_too_slow_is_refused(own_server, tmp_path):
     graph = slowed(tiny.graph_of("image", 10)).SerializeToString()
     golden = tiny.golden_of(tiny.image_inputs(), graph, tiny.REQUESTS["image"], "image")
-    check_refusal(swapped, lambda: publish_graph(swapped, tmp_path, 10, golden, graph), "slow")
+    check_refusal(
+        own_server, lambda: publish_graph(own_server, tmp_path, 10, golden, graph), "slow"
+    )
 
 
 def slowed(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -181,20 +182,20 @@ def refusals(server) -> float:
     return float(re.findall(r'^espalier_model_refusals_total\{task="image"\} (.+)$', page, re.M)[0])
 
 
-def test_swaps_are_counted(swapped):
-    page = swapped.client.get("/metrics").text
+def test_swaps_are_counted(own_server):
+    page = own_server.client.get("/metrics").text
     [count] = re.findall(r'^espalier_model_swaps_total\{task="image"\} (.+)$', page, re.MULTILINE)
     assert float(count) >= 1
 
 
-def test_since_when_and_with_which_scores_a_model_serves_is_listed(swapped):
-    pointer = swapped.home / "published" / "sentiment.json"
+def test_since_when_and_with_which_scores_a_model_serves_is_listed(own_server):
+    pointer = own_server.home / "published" / "sentiment.json"
     said = json.loads(pointer.read_text()) | {"version": "scored", "metrics": {"test_accuracy": 1}}
     pointer.with_suffix(".new").write_text(json.dumps(said))
     before = datetime.now(UTC) - timedelta(milliseconds=1)
     pointer.with_suffix(".new").replace(pointer)
-    swapped.wait(lambda: swapped.serves("sentiment", "scored"))
-    models = {one["task"]: one for one in swapped.client.get("/v1/models").json()["models"]}
+    own_server.wait(lambda: own_server.serves("sentiment", "scored"))
+    models = {one["task"]: one for one in own_server.client.get("/v1/models").json()["models"]}
     assert models["sentiment"]["metrics"] == {"test_accuracy": 1}
     assert before <= datetime.fromisoformat(models["sentiment"]["served_since"])
     assert datetime.fromisoformat(models["sentiment"]["served_since"]) <= datetime.now(UTC)

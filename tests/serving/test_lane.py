@@ -13,11 +13,8 @@ def told(page: str, name: str, path: str, status: int) -> float:
     return float(found[1]) if found else 0.0
 
 
-def test_every_request_is_counted_with_its_status_and_time(tmp_path, fresh_server):
-    for task in tiny.REQUESTS:
-        tiny.publish(tmp_path, task)
-    server = fresh_server(tmp_path)
-    server.wait(server.ready)
+def test_every_request_is_counted_with_its_status_and_time(own_server):
+    server = own_server
     history = {"history": tiny.history()}
     for _ in range(5):
         assert server.client.post("/v1/forecast", json=history).status_code == 200

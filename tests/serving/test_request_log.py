@@ -74,20 +74,9 @@ def ended(log: RequestLog) -> None:
 
 
 @pytest.fixture(scope="module")
-def asked_server(fresh_server, tmp_path_factory):
-    """A ready server whose log nobody else writes to."""
-    home = tmp_path_factory.mktemp("home")
-    for task in tiny.REQUESTS:
-        tiny.publish(home, task)
-    server = fresh_server(home)
-    server.wait(server.ready)
-    return server
-
-
-@pytest.fixture(scope="module")
-def logged(asked_server) -> tuple[Path, dict[str, dict]]:
+def logged(own_server) -> tuple[Path, dict[str, dict]]:
     """The folder of the log of a server that was asked some things, and the rows by id."""
-    server = asked_server
+    server = own_server
     for path in ("/livez", "/docs.json", "/v1/models", "/"):
         server.client.get(path)
 
@@ -178,9 +167,9 @@ def test_nothing_of_what_was_sent_is_there(logged):
         assert word not in content
 
 
-def test_a_killed_worker_loses_the_last_second_at_most(asked_server, logged, monkeypatch):
+def test_a_killed_worker_loses_the_last_second_at_most(own_server, logged, monkeypatch):
     """What it left becomes Parquet, in which each row is found once."""
-    server, (folder, _) = asked_server, logged
+    server, (folder, _) = own_server, logged
     answered, done = {}, threading.Event()
 
     def ask():
