@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.crowd import Crowd, turn_away
 from serving.errors import HANDLERS
 
 COUNT_SECONDS = 0.25
@@ -82,12 +83,19 @@ class Counted(RunnerTrafficMetricsMiddleware):
         self.in_progress = dict.fromkeys(paths, 0)
         self.seconds: dict[tuple[str, int], list[float]] = defaultdict(list)
         self.timer: asyncio.TimerHandle | None = None
+        self.crowd = Crowd()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] not in self.paths or scope["method"] != "POST":
             self._tell()  # whoever asks for the metrics finds all of them
             return await super().__call__(scope, receive, send)
         path, status, start = scope["path"], 0, time.perf_counter()
+        if self.timer is None:
+            self.timer = asyncio.get_running_loop().call_later(COUNT_SECONDS, self._tell)
+        if self.crowd.is_full():
+            await turn_away(scope, send)
+            self.seconds[path, 429].append(time.perf_counter() - start)
+            return None
 
         async def noting(message) -> None:
             nonlocal status
@@ -96,8 +104,6 @@ class Counted(RunnerTrafficMetricsMiddleware):
             await send(message)
 
         self.in_progress[path] += 1
-        if self.timer is None:
-            self.timer = asyncio.get_running_loop().call_later(COUNT_SECONDS, self._tell)
         try:
             await self.lane(scope, receive, noting)
         finally:

@@ -20,6 +20,7 @@ import gc
 from functools import partial
 
 import bentoml
+import uvicorn
 from bentoml._internal.utils.analytics import usage_stats
 from starlette.routing import Router
 from starlette.types import ASGIApp
@@ -33,6 +34,7 @@ from serving.page import PAGE
 from serving.protocol import inference_endpoints, protocol_routes, same_as
 from serving.protocol_documentation import protocol_paths
 from serving.routes import MODELS, READY, TASK_ROUTES
+from serving.server import Server
 from serving.settings import (
     api_token,
     home,
@@ -45,6 +47,7 @@ from serving.settings import (
 from serving.swagger import SWAGGER
 
 usage_stats.do_not_track.cache_clear()
+uvicorn.Server = Server
 
 TASKS = wanted_tasks()
 TOKEN, PROTECTED = api_token(), protected()
@@ -87,6 +90,13 @@ class Espalier:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 100)
+
+    @bentoml.on_deployment
+    def supervise():
+        """Called in the process that starts the workers."""
+        from serving import supervisor
+
+        supervisor.take_over()
 
     @bentoml.on_shutdown
     def stop(self):

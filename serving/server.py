@@ -1,0 +1,75 @@
+"""The server of a worker: uvicorn's, which takes every connection that has come, and ends gently.
+
+BentoML's worker asks uvicorn for its Server; service.py puts this one in its place.
+"""
+
+import asyncio
+import logging
+import socket
+import time
+
+import uvicorn
+
+FAREWELL_SECONDS = 0.5
+RETRY_SECONDS = 1
+
+log = logging.getLogger("bentoml.espalier")
+
+
+class Server(uvicorn.Server):
+    """Accepts by itself: uvloop takes one connection in a turn of its loop.
+
+    In a crowd a turn takes many milliseconds, and who came last would wait for seconds, unheard.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup([])
+        self.opening: set[asyncio.Task] = set()
+        for listening in sockets:
+            listening.setblocking(False)
+            listening.listen(self.config.backlog)
+            self._listen(listening)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take what has come and no more, then see every client off with an answer.
+
+        A connection that is closed while a request is on its way on it loses that request. So the
+        next answer on each says that it is the last, and only who asks nothing for half a second is
+        left without one.
+        """
+        for listening in sockets:
+            asyncio.get_running_loop().remove_reader(listening)
+            self._accept(listening)
+            listening.close()
+        self.server_state.default_headers.append((b"connection", b"close"))
+        deadline = time.monotonic() + FAREWELL_SECONDS
+        while (self.opening or self.server_state.connections) and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        await super().shutdown()
+
+    def _listen(self, listening: socket.socket) -> None:
+        if not self.should_exit:
+            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            for _ in range(self.config.backlog):
+                connection, _ = listening.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                task = loop.create_task(
+                    loop.connect_accepted_socket(self._protocol, connection, ssl=self.config.ssl)
+                )
+                self.opening.add(task)
+                task.add_done_callback(self.opening.discard)
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:  # there are no descriptors left, most likely
+            log.error("No connection can be accepted for a second: %s", error)
+            loop.remove_reader(listening)
+            loop.call_later(RETRY_SECONDS, self._listen, listening)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
