@@ -7,7 +7,7 @@ READY := .venv/.ready$(if $(EXTRA),-$(EXTRA))
 # The stages of dvc.yaml and the tools call `python` and each other by name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: setup run serve test test-slow check bench bench-train bench-verdict bench-compare bench-serve lock
+.PHONY: setup run serve test test-slow check bench bench-train bench-verdict bench-compare bench-serve bench-load lock
 
 setup: $(READY)
 
@@ -32,6 +32,9 @@ bench-compare: $(READY)
 
 bench-serve: $(READY)
 	@python -m benchmarks.serve
+
+bench-load: $(READY)
+	@python -m benchmarks.load
 
 # A file of tests stays with one process: its tests share what its fixtures made.
 PYTEST := pytest --numprocesses logical --maxprocesses 4 --dist loadfile

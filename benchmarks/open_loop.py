@@ -55,7 +55,8 @@ def drive(
 ) -> list[Outcome]:
     """Send `requests` in turn, `rate` of them a second, and return what became of each.
 
-    connections: how many at most; a request that is due waits while all of them are busy.
+    connections: how many; a request that is due waits while all of them are busy. One that the
+    server ends is made again when it is needed.
     going_on: asked before each request; once it says no, nothing more is sent.
     """
     # The collector would stop the driver for as long as it looks at all these outcomes.
@@ -89,6 +90,7 @@ class _Driver:
         self.poll = select.epoll()
 
     def run(self, count: int, going_on: Callable[[], bool]) -> list[Outcome]:
+        self.free.extend(self._connected() for _ in range(self.most))
         start, number = time.monotonic(), 0
         while number < count and going_on():
             due = start + number / self.rate
