@@ -4,6 +4,7 @@ A service that starts while the published model is no good serves one of these: 
 still there, since each lies in a folder named by its digest, and none is ever removed.
 """
 
+import fcntl
 import json
 import os
 from collections.abc import Mapping
@@ -19,13 +20,16 @@ def note(pointer: Path, content: Mapping) -> None:
     """Remember what this pointer said as the latest that served; raises OSError."""
     latest, before = of(pointer)
     text = json.dumps(dict(content), indent=2, sort_keys=True) + "\n"
-    if _read(latest) == text:
-        return
-    beside = latest.with_suffix(f".{os.getpid()}")
-    beside.write_text(text)
-    if latest.exists():
-        latest.replace(before)
-    beside.replace(latest)
+    with pointer.with_suffix(".lock").open("w") as lock:
+        # The second of two workers that take a model in must find what the first has noted.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _read(latest) == text:
+            return
+        beside = latest.with_suffix(f".{os.getpid()}")
+        beside.write_text(text)
+        if latest.exists():
+            latest.replace(before)
+        beside.replace(latest)
 
 
 def _read(path: Path) -> str | None:
