@@ -7,7 +7,7 @@ nothing of what was sent is looked at.
 
 import asyncio
 
-from starlette.types import Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from serving.door import PATH, REQUEST_ID, is_under
 
@@ -37,8 +37,8 @@ class Crowd:
         self.began = 0
 
 
-async def turn_away(scope: Scope, send: Send) -> None:
-    """Answer 429, in the form of errors.py."""
+async def turn_away(scope: Scope, receive: Receive, send: Send) -> None:
+    """ASGI app that answers 429, in the form of errors.py."""
     if is_under("/v2", scope[PATH]):
         body = b'{"error":"%b"}' % SENTENCE
     else:

@@ -67,6 +67,7 @@ class RequestLog:
     def record(
         self,
         request: Request,
+        seconds: float,
         model: Model,
         task: str,
         things: list | np.ndarray,
@@ -74,13 +75,13 @@ class RequestLog:
     ) -> None:
         """Keep a row of what was answered; never waits and never raises.
 
-        things: what `Model.answers` was given.
+        seconds: from the request's head to its answer. things: what `Model.answers` was given.
         outcome: the answers, one for each, or what was raised instead.
         """
         if self._thread is None:
             return
         try:
-            line = rows.line(request, model, task, things, outcome, self.inputs)
+            line = rows.line(request, seconds, model, task, things, outcome, self.inputs)
         except Exception:  # whatever it was, the client gets its answer
             log.exception("A row of the request log could not be made.")
             line = None

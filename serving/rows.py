@@ -14,7 +14,7 @@ import orjson
 from starlette.requests import Request
 
 from models.inputs import InputError
-from serving.door import BEGAN, REQUEST_ID
+from serving.door import REQUEST_ID
 from serving.errors import Problem, status_of
 from serving.model import Model
 from serving.pictures import size
@@ -27,11 +27,17 @@ Outcome = list[dict] | Exception
 
 
 def line(
-    request: Request, model: Model, task: str, things: Things, outcome: Outcome, whole: bool
+    request: Request,
+    seconds: float,
+    model: Model,
+    task: str,
+    things: Things,
+    outcome: Outcome,
+    whole: bool,
 ) -> bytes:
     """Return the row, with a line's end.
 
-    things: what `Model.answers` was given.
+    seconds: from the request's head to its answer. things: what `Model.answers` was given.
     outcome: the answers, one for each, or what was raised instead.
     whole: whether to keep what was sent.
     """
@@ -43,7 +49,7 @@ def line(
         "model": model.name,
         "version": model.version,
         "fingerprint": model.manifest["fingerprint"],
-        "latency_ms": round((time.perf_counter() - request.scope[BEGAN]) * 1000, 4),
+        "latency_ms": round(seconds * 1000, 4),
         "inputs": len(things) if isinstance(things, list | np.ndarray) else None,
     }
     row |= SUMMARIES[model.inputs.kind](things, model)

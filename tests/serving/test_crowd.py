@@ -51,7 +51,7 @@ def test_who_is_turned_away_is_told_so_in_the_form_of_every_error(path):
     async def send(message) -> None:
         sent.append(message)
 
-    asyncio.run(turn_away({PATH: path, REQUEST_ID: "abc"}, send))
+    asyncio.run(turn_away({PATH: path, REQUEST_ID: "abc"}, None, send))
     start, body = sent
     headers = dict(start["headers"])
     assert (start["status"], headers[b"retry-after"]) == (429, b"1")
