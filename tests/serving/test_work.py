@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from serving.errors import Problem
-from serving.work import MAX_WAITING, SHORT_SECONDS, Work
+from serving.work import MAX_SECONDS, MAX_WAITING, SHORT_SECONDS, Work
 
 LONG = 10 * SHORT_SECONDS
 
@@ -36,6 +36,21 @@ def test_too_much_long_work_is_turned_away_and_short_work_is_not():
         async with asyncio.timeout(5):
             while work.waiting:  # the one that was given up ends when its thread comes to it
                 await asyncio.sleep(0.001)
+
+    asyncio.run(fill())
+
+
+def test_a_few_that_take_very_long_are_enough():
+    async def fill() -> None:
+        work, gate = Work(), threading.Event()
+        waiting = [asyncio.create_task(work.do(0.4 * MAX_SECONDS, gate.wait)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Problem):
+            await work.do(0.4 * MAX_SECONDS, gate.wait)
+        gate.set()
+        await asyncio.gather(*waiting)
+        await asyncio.sleep(0)
+        assert await work.do(2 * MAX_SECONDS, lambda: "alone") == "alone"
 
     asyncio.run(fill())
 

@@ -1,0 +1,26 @@
+"""What reading a picture will take is known by its header: small ones stay in the event loop."""
+
+import pytest
+import tiny
+
+from models.inputs import MAX_PIXELS
+from serving.cost import UNKNOWN_PIXELS, of_picture
+from serving.work import MAX_SECONDS, SHORT_SECONDS
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+def test_small_pictures_are_short_work_and_large_ones_long(format):
+    assert of_picture(tiny.picture(format, 28)) < SHORT_SECONDS / 10
+    assert of_picture(tiny.picture(format, 1000)) > 2 * SHORT_SECONDS
+
+
+def test_what_says_no_size_is_long_work():
+    assert UNKNOWN_PIXELS < MAX_PIXELS
+    assert of_picture(b"GIF89a") > SHORT_SECONDS
+
+
+def test_the_largest_picture_there_may_be_finds_room():
+    """Its header, that of a PNG, and as many bytes as a body may have."""
+    side = int(MAX_PIXELS**0.5).to_bytes(4)
+    header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + side + side
+    assert SHORT_SECONDS < of_picture(header.ljust(16 << 20, b"\0")) < MAX_SECONDS / 4
