@@ -117,16 +117,16 @@ def test_a_killed_worker_is_replaced(fresh_server, home):
 
 
 def test_what_was_accepted_is_answered_when_the_service_ends(fresh_server, home):
+    """At a rate at which there is always something on its way."""
     server = fresh_server(home)
     server.wait(server.ready)
-    with asked(server, 200) as outcomes:
+    with asked(server, 2000, connections=64) as outcomes:
         time.sleep(1)
         server.process.terminate()
         assert server.process.wait(30) == 0
         time.sleep(0.2)
-    assert set(statuses(outcomes)) == {200, REFUSED}
-    last = max(one.sent for one in outcomes if one.status == 200)
-    assert all(one.sent > last - 0.5 for one in outcomes if one.status == REFUSED)
+    assert REFUSED in statuses(outcomes)
+    assert statuses(outcomes).keys() <= {200, 429, REFUSED}
 
 
 def test_whom_there_is_no_room_for_is_told_so_at_once(fresh_server, home):
