@@ -1,10 +1,5 @@
-"""Having a model answer a request, whichever way it came in.
+"""Having a model answer a request, whichever way it came in."""
 
-The row of the request log is made in the next turn of the event loop, when the answer is on its
-way.
-"""
-
-import asyncio
 import time
 from functools import partial
 
@@ -44,4 +39,4 @@ async def answers(
 
 def _log(request: Request, *facts) -> None:
     seconds = time.perf_counter() - request.scope[BEGAN]
-    asyncio.get_running_loop().call_soon(request.app.state.log.record, request, seconds, *facts)
+    request.app.state.log.record(request, seconds, *facts)

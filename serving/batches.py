@@ -13,7 +13,8 @@ import numpy as np
 from serving.model import Model
 
 MAX_BATCH = 32
-LONELY_TURNS = 8  # in a row, each with one request; then the next one is answered at once
+LONELY_TURNS = 4  # with one request each, in a row: then some are answered at once
+AT_ONCE = 16  # of them, before one waits for the turn to see whether others come with it
 
 
 class Batches:
@@ -21,8 +22,8 @@ class Batches:
 
     def __init__(self):
         self.waiting: dict[tuple, list[tuple[Any, asyncio.Future]]] = {}
-        self.asked = 0  # in this turn
-        self.lonely = 0  # turns of one request, up to this one
+        self.lonely_turns = 0
+        self.at_once = 0  # how many more need not wait
 
     def answer(self, model: Model, thing: Any) -> asyncio.Future:
         """Return a future of the answer to one raw input; it raises what `Model.answers` does.
@@ -30,21 +31,22 @@ class Batches:
         thing: as in a list, or one of an array, that `Model.answers` takes.
         """
         loop = asyncio.get_running_loop()
-        if self.asked == 0:
-            loop.call_soon(self._turn)
-        self.asked += 1
         future = loop.create_future()
-        if self.lonely >= LONELY_TURNS:
+        if self.at_once and not self.waiting:
+            self.at_once -= 1
             _settle(model, [(thing, future)])
-        else:
-            alike = model, thing.shape if isinstance(thing, np.ndarray) else None
-            self.waiting.setdefault(alike, []).append((thing, future))
+            return future
+        if not self.waiting:
+            loop.call_soon(self._turn)
+        alike = model, thing.shape if isinstance(thing, np.ndarray) else None
+        self.waiting.setdefault(alike, []).append((thing, future))
         return future
 
     def _turn(self) -> None:
-        self.lonely = self.lonely + 1 if self.asked == 1 else 0
-        self.asked = 0
         waiting, self.waiting = self.waiting, {}
+        alone = sum(map(len, waiting.values())) == 1
+        self.lonely_turns = self.lonely_turns + 1 if alone else 0
+        self.at_once = AT_ONCE if self.lonely_turns >= LONELY_TURNS else 0
         for (model, _), asked in waiting.items():
             asked = [one for one in asked if not one[1].cancelled()]
             for start in range(0, len(asked), MAX_BATCH):

@@ -1,13 +1,12 @@
 """From a request and its answer to a row of the request log (`columns.py`), as a line of JSON.
 
-All in the request itself, a few microseconds: a thread that did it later, for thousands of them at
-a time, would hold the interpreter and with it every request for milliseconds. Nothing of what was
+Made for a few requests at a time, some microseconds each: a thread that did thousands of them at
+once would hold the interpreter and with it every request for milliseconds. Nothing of what was
 sent is kept but counts and sizes, unless that is asked for.
 """
 
 import base64
 import math
-import time
 
 import numpy as np
 import orjson
@@ -27,6 +26,7 @@ Outcome = list[dict] | Exception
 
 
 def line(
+    time_ns: int,
     request: Request,
     seconds: float,
     model: Model,
@@ -37,12 +37,13 @@ def line(
 ) -> bytes:
     """Return the row, with a line's end.
 
+    time_ns: when it was answered, since 1970.
     seconds: from the request's head to its answer. things: what `Model.answers` was given.
     outcome: the answers, one for each, or what was raised instead.
     whole: whether to keep what was sent.
     """
     row = {
-        "time": time.time_ns() // 1000,
+        "time": time_ns // 1000,
         "request_id": request.scope[REQUEST_ID],
         "route": request.scope["path"],
         "task": task,
