@@ -24,7 +24,7 @@ class Server(uvicorn.Server):
     Here as long as some are left twice as many are taken in the next turn.
     """
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+    async def startup(self, sockets: list[socket.socket]) -> None:
         await super().startup([])
         self.opening: set[asyncio.Task] = set()
         self.at_once = FEW
@@ -33,7 +33,7 @@ class Server(uvicorn.Server):
             listening.listen(self.config.backlog)
             self._listen(listening)
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+    async def shutdown(self, sockets: list[socket.socket]) -> None:
         """Take what has come and no more, then see every client off with an answer.
 
         A connection that is closed while a request is on its way on it loses that request. So the
@@ -60,12 +60,11 @@ class Server(uvicorn.Server):
         try:
             for _ in range(self.at_once):
                 connection, _ = listening.accept()
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 task = loop.create_task(
                     loop.connect_accepted_socket(self._protocol, connection, ssl=self.config.ssl)
                 )
                 self.opening.add(task)
-                task.add_done_callback(self.opening.discard)
+                task.add_done_callback(self._opened)
             self.at_once *= 2
         except (BlockingIOError, ConnectionAbortedError):
             self.at_once = FEW
@@ -73,6 +72,11 @@ class Server(uvicorn.Server):
             log.error("No connection can be accepted for a second: %s", error)
             loop.remove_reader(listening)
             loop.call_later(RETRY_SECONDS, self._listen, listening)
+
+    def _opened(self, task: asyncio.Task) -> None:
+        self.opening.discard(task)
+        if not task.cancelled():
+            task.exception()  # that of a TLS handshake is nothing to us
 
     def _protocol(self) -> asyncio.Protocol:
         return self.config.http_protocol_class(
