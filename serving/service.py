@@ -24,6 +24,7 @@ from bentoml._internal.utils.analytics import usage_stats
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
+from serving import connections
 from serving.access import needs_token
 from serving.app import complete
 from serving.champions import Champions
@@ -66,6 +67,7 @@ class CompletedService(bentoml.Service):
         endpoints = {f"/v1/{task}": TASK_ROUTES[task].endpoint for task in TASKS}
         endpoints |= inference_endpoints(TASKS)
         app = super().to_asgi(is_main)
+        connections.install()
         return complete(app, champions, log, routes, endpoints, renamed, TOKEN, PROTECTED)
 
 

@@ -84,7 +84,7 @@ def test_a_picture_that_is_not_one(client, body, status, code):
 @pytest.mark.parametrize(
     ("content", "status", "code"),
     [
-        (b"", 422, "not_one_file"),
+        (b"", 400, "not_a_form"),
         (b"no form", 400, "not_a_form"),
         (b"--b\r\n\r\n", 400, "not_a_form"),
         (PART % b"" + b"\r\n--b--\r\n", 422, "not_one_file"),
