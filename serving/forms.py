@@ -1,8 +1,10 @@
-"""The one file of a multipart form, found by cutting the body at its boundary.
+"""The one file of a multipart form, found by looking for its boundary in the body.
 
 A parser that looks at each byte takes 150 ms for some bodies of 16 MB, in which nobody else is
-answered; this takes a few copies.
+answered; this takes one search and one copy.
 """
+
+from itertools import pairwise
 
 from python_multipart.multipart import parse_options_header
 
@@ -18,24 +20,34 @@ def only_file(body: bytearray, content_type: str) -> bytes:
     Raises Problem: 400 not_a_form; 422 not_one_file.
     """
     boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
-    # The line's end before a delimiter belongs to it. Looked for from its last byte on, it is found
-    # twice as fast among many that are none.
-    _, *parts = (b"\n" + bytes(body)).split(b"\n--" + boundary, MAX_PARTS + 2)
-    if not boundary or not body or not parts or not parts[-1].startswith(b"--"):
+    # What begins with the last byte of a line's end is found faster among many line ends.
+    delimiter = b"\n--" + boundary
+    places = _places(body, delimiter)
+    if not boundary or not places or not body.startswith(b"--", places[-1] + len(delimiter)):
         raise _not_a_form()
-    files = [content for head, content in map(_parted, parts[:-1]) if b"filename" in head]
+    files = []
+    for place, stop in pairwise(places):
+        start = place + len(delimiter)
+        end = body.find(b"\r\n\r\n", start, start + MAX_HEAD_BYTES)
+        if not start <= end < stop:
+            raise _not_a_form()
+        if b"filename" in body[start:end].lower():
+            files.append((end + 4, stop - 1 if body.endswith(b"\r", end + 4, stop) else stop))
     if len(files) != 1:
         message = f"The form has {len(files)} files; exactly one picture is needed."
         raise Problem(422, "not_one_file", message)
-    return files[0]
+    start, stop = files[0]
+    return bytes(memoryview(body)[start:stop])
 
 
-def _parted(part: bytes) -> tuple[bytes, bytes]:
-    """Return the head of a part, in lower case, and its content."""
-    end = part.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES)
-    if end < 0 or not part.lstrip(b" \t").startswith(b"\r\n"):
-        raise _not_a_form()
-    return part[:end].lower(), part[end + 4 :].removesuffix(b"\r")
+def _places(body: bytearray, delimiter: bytes) -> list[int]:
+    """Return where the delimiters are; of too many the last that counts is not the closing one."""
+    places = [-1] if body.startswith(delimiter[1:]) else []  # as if a line had ended before
+    place = body.find(delimiter)
+    while place >= 0 and len(places) <= MAX_PARTS:
+        places.append(place)
+        place = body.find(delimiter, place + 1)
+    return places
 
 
 def _not_a_form() -> Problem:
