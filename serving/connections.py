@@ -17,10 +17,9 @@ MAX_HEAD_BYTES = 1 << 16
 MAX_HEADERS = 128
 MAX_AHEAD = 16  # requests on one connection that came before their turn
 CHUNK_BYTES = 32  # at most what a chunk of a body takes besides its data
-# From the connection's beginning, or its last answer, to the next request's whole head. An idle
-# connection is closed long before (uvicorn's keep-alive, 5 s).
-HEAD_SECONDS = 15
-READ_SECONDS = 30  # in which a client must take what is waiting for it
+# For a request's whole head, from the connection's beginning or its last answer on, and for taking
+# what is waiting to be read. Uvicorn closes an idle connection after 5 s.
+PATIENCE_SECONDS = 15
 LOOK_SECONDS = 2.5
 
 
@@ -100,10 +99,9 @@ class Connection(HttpToolsProtocol):
 
     def _look(self) -> None:
         """End a connection that is stuck; a closed one may be stuck too, with what nobody reads."""
-        now = self.loop.time()
         idle = self.cycle is None or self.cycle.response_complete
-        unread = self.full_since is not None and now - self.full_since > READ_SECONDS
-        if unread or (idle and now - self.idle_since > HEAD_SECONDS):
+        since = self.idle_since if idle else self.full_since
+        if since is not None and self.loop.time() - since > PATIENCE_SECONDS:
             self.transport.abort()
         else:
             self.look = self.loop.call_later(LOOK_SECONDS, self._look)

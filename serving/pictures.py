@@ -27,7 +27,8 @@ NOTHING = (None, None)
 def size(picture: bytes) -> tuple[int, int] | tuple[None, None]:
     """Return width and height of a PNG, JPEG or WebP, or twice None."""
     if picture[:8] == PNG and len(picture) >= 24:
-        return int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])
+        width, height = int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])
+        return (width, height) if max(width, height) < 1 << 31 else NOTHING  # PNG knows no more
     if picture[:2] == JPEG:
         return _of_jpeg(picture)
     if picture[:4] == b"RIFF" and picture[8:12] == b"WEBP" and len(picture) >= 30:
