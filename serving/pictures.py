@@ -11,6 +11,7 @@ from models.inputs import InputError
 
 MAX_CHUNKS = 8192  # of a PNG: those with the pixels have at least 8 KB each, as a rule
 MAX_TEXTS = 8  # of them that are compressed: each may become a megabyte
+SMALL_BYTES = 4096  # of a PNG, in which there is no room for many
 MAX_SEGMENTS = 512  # of a JPEG, before its first scan: photographs have about ten
 # Pixels times scans of a JPEG; a progressive one has about ten scans.
 MAX_SCANNED = 256_000_000
@@ -39,7 +40,8 @@ def size(picture: bytes) -> tuple[int, int] | tuple[None, None]:
 def check(picture: bytes) -> None:
     """Raise InputError for a picture that would hold up others for long."""
     if picture[:8] == PNG:
-        _check_png(picture)
+        if len(picture) > SMALL_BYTES:
+            _check_png(picture)
     elif picture[:2] == JPEG:
         _check_jpeg(picture)
 

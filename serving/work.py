@@ -8,12 +8,14 @@ are waiting for that already, the next is told to come again.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from serving.errors import Problem
 
 SHORT_SECONDS = 0.002
 MAX_WAITING = 32
+MAX_WAITING_SECONDS = 4  # of work, by what each was thought to take
 
 
 class Work:
@@ -21,6 +23,7 @@ class Work:
 
     def __init__(self):
         self.waiting = 0
+        self.waiting_seconds = 0.0
         # Two: one long request must not hold up every other one that is only a little long.
         self.threads = ThreadPoolExecutor(2, "work")
 
@@ -31,14 +34,17 @@ class Work:
         """
         if seconds <= SHORT_SECONDS:
             return action()
-        if self.waiting >= MAX_WAITING:
+        too_long = self.waiting and self.waiting_seconds + seconds > MAX_WAITING_SECONDS
+        if self.waiting >= MAX_WAITING or too_long:
             message = "Too many long requests are waiting; try again in a second."
             raise Problem(429, "busy", message, {"Retry-After": "1"})
         self.waiting += 1
+        self.waiting_seconds += seconds
         future = asyncio.get_running_loop().run_in_executor(self.threads, action)
         # The place is free when the work has ended, not when its request was given up.
-        future.add_done_callback(self._leave)
+        future.add_done_callback(partial(self._leave, seconds))
         return await asyncio.shield(future)
 
-    def _leave(self, future: asyncio.Future) -> None:
+    def _leave(self, seconds: float, future: asyncio.Future) -> None:
         self.waiting -= 1
+        self.waiting_seconds -= seconds

@@ -70,7 +70,7 @@ def after_header(content: bytes) -> bytes:
     ("picture", "code"),
     [
         (after_header(b"\0\0\0\0tEXt\0\0\0\0" * 9000), "too_many_chunks"),
-        (after_header(b"\0\0\0\0zTXt\0\0\0\0" * 9), "too_many_chunks"),
+        (after_header(b"\0\0\0\0zTXt\0\0\0\0" * 9 + bytes(5000)), "too_many_chunks"),
         (b"\xff\xd8" + b"\xff\xe5\0\2" * 600, "too_many_segments"),
         (b"\xff\xd8" + b"\xff" * 600, "too_many_segments"),
         (b"\xff\xd8" + b"\0" * 600, "too_many_segments"),

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from serving.errors import Problem
-from serving.work import MAX_WAITING, SHORT_SECONDS, Work
+from serving.work import MAX_WAITING, MAX_WAITING_SECONDS, SHORT_SECONDS, Work
 
 LONG = 10 * SHORT_SECONDS
 
@@ -36,6 +36,23 @@ def test_too_much_long_work_is_turned_away_and_short_work_is_not():
         async with asyncio.timeout(5):
             while work.waiting:  # the one that was given up ends when its thread comes to it
                 await asyncio.sleep(0.001)
+
+    asyncio.run(fill())
+
+
+def test_a_few_very_long_ones_are_as_much_as_many():
+    async def fill() -> None:
+        work, gate = Work(), threading.Event()
+        # One alone may take as long as it does.
+        waiting = [asyncio.create_task(work.do(2 * MAX_WAITING_SECONDS, gate.wait))]
+        await asyncio.sleep(0)
+        with pytest.raises(Problem) as refusal:
+            await work.do(LONG, gate.wait)
+        assert refusal.value.status == 429
+        gate.set()
+        await asyncio.gather(*waiting)
+        await asyncio.sleep(0)
+        assert await work.do(LONG, lambda: "long") == "long"
 
     asyncio.run(fill())
 
