@@ -6,6 +6,7 @@ has its own bounds (bodies.py).
 """
 
 import asyncio
+import logging
 from uuid import uuid4
 
 import orjson
@@ -26,6 +27,8 @@ LOOK_SECONDS = 2.5
 def install() -> None:
     """Have uvicorn make its connections of this class; call it before uvicorn.Config is made."""
     config.HTTP_PROTOCOLS["auto"] = f"{__name__}:Connection"
+    # Its warnings are of what clients sent: a stranger must not fill a disk with them.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.levelno != logging.WARNING)
 
 
 class Connection(HttpToolsProtocol):

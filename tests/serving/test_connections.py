@@ -64,6 +64,12 @@ def test_a_head_that_can_be_read_in_two_ways_is_refused(server, head):
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "bad_request"
 
 
+def test_what_cannot_be_read_is_not_logged(server):
+    """A stranger could fill the disk with it."""
+    assert statuses(said(server, b"no request\r\n\r\n")) == [400]
+    assert "Invalid" not in server.log.read_text()
+
+
 @pytest.mark.parametrize(
     "sent",
     [
