@@ -30,6 +30,7 @@ from serving.app import complete
 from serving.champions import Champions
 from serving.documentation import documentation
 from serving.log import RequestLog
+from serving.memory import give_back_large_buffers
 from serving.page import PAGE
 from serving.protocol import inference_endpoints, protocol_routes, same_as
 from serving.protocol_documentation import protocol_paths
@@ -83,6 +84,7 @@ class Espalier:
     """Loads the published champions and keeps them up to date."""
 
     def __init__(self):
+        give_back_large_buffers()
         champions.start(pointer_folders())
         log.start()
         # What is loaded stays: the collector need not look at it, nor so often at the rest.
