@@ -51,6 +51,13 @@ wrk.method = "POST"
 wrk.headers["Content-Type"] = "{media_type}"
 local file = io.open("{body}", "rb")
 wrk.body = file:read("*a")
+if wrk.body:find("NUMBER") then
+  local body, number = wrk.body, 0
+  request = function()
+    number = number + 1
+    return wrk.format(nil, nil, nil, (body:gsub("NUMBER", number)))
+  end
+end
 """
 
 
@@ -187,7 +194,8 @@ def _cases(folders: dict[str, Path], servers: Iterable[str]) -> list[Case]:
     tensor = {"name": "image", "shape": [1, *pixels.shape], "datatype": "FP32"}
     infer = {"inputs": [tensor | {"data": pixels.round().ravel().tolist()}]}
     words = " ".join(case["request"]["text"] for case in golden["sentiment"]).split()
-    review = {"text": " ".join((words * WORDS)[:WORDS])}
+    # No text twice: the words of those that were just read are remembered.
+    review = {"text": " ".join(["NUMBER", *(words * WORDS)[: WORDS - 1]])}
     length = artifact.read_inputs(folders["forecast"]).history
     history = {"history": golden["forecast"][0]["request"]["history"][-length:]}
     form = (

@@ -9,10 +9,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access import Access
 from serving.batches import Batches
+from serving.bodies import Incoming
 from serving.champions import Champions
 from serving.door import Door
 from serving.errors import HANDLERS
-from serving.lane import Endpoint, shorten
+from serving.lane import Endpoint, short_way
 from serving.log import RequestLog
 from serving.work import Work
 
@@ -30,13 +31,13 @@ def complete(
     """Return `app`, as `bentoml.Service.to_asgi` makes it, with what it lacks.
 
     routes: take the place of BentoML's own at the same paths. endpoints: what models answer, by its
-    path; see Lane. same_as: see Door. token, protected: see Access.
+    path; see lane.py. same_as: see Door. token, protected: see Access.
     """
     app.state.champions = champions
     app.state.log = log
     app.state.work = Work()
     app.state.batches = Batches()
-    app.state.held_bytes = 0  # of bodies that are coming in
+    app.state.incoming = Incoming()
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
     app.router.routes.insert(0, Table(routes))
@@ -47,8 +48,7 @@ def complete(
     ]
     if token is not None:
         app.user_middleware.append(Middleware(Access, token=token, protected=protected))
-    shorten(app, endpoints)
-    return Door(app, _paths(app), same_as)
+    return Door(app, _paths(app), same_as, short_way(app, endpoints))
 
 
 class Table(BaseRoute):

@@ -114,15 +114,16 @@ def _checked_graphs(files: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _open(published: dict, manifest: dict, files: dict, graphs: dict[str, bytes]) -> Model:
-    guard = None
+    inputs, guard = _inputs(files), None
     if "familiarity.json" in files:
         familiarity = Familiarity.from_spec(json.loads(files["familiarity.json"]))
-        guard = Guard(familiarity, open_graph(graphs["familiarity.onnx"]))
+        run = open_graph(graphs["familiarity.onnx"])
+        guard = Guard(familiarity, run, familiarity.reads_as(inputs))
     return Model(
         name=published["name"],
         version=published["version"],
         manifest=manifest,
-        inputs=_inputs(files),
+        inputs=inputs,
         run=open_graph(graphs["model.onnx"]),
         guard=guard,
         pointer=published,

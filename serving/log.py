@@ -1,7 +1,8 @@
 """The request log: who was answered what by which model, written half a second behind.
 
-A request only appends its line to a buffer; a thread hands the buffer to the system twice a second,
-so that a kill costs at most what came since. Lines go into a journal, since nothing can be appended
+A request only appends what is known of it to a list, and each sixteenth makes rows of them in a
+buffer; a thread hands the buffer to the system twice a second, so that a kill costs at most what
+came since. Lines go into a journal, since nothing can be appended
 to Parquet and its library takes 40 MB; a process of low priority turns journals that are through
 into Parquet and removes the oldest (`parquet.py`).
 """
@@ -22,6 +23,8 @@ from serving.metrics import counter
 from serving.model import Model
 
 WRITE_SECONDS = 0.5
+ROWS_AT_ONCE = 16  # one by one, between other work, they take three times as long
+MAX_KEPT_BYTES = 1 << 16  # of what was sent: of more a row is made at once
 MAX_BUFFER_BYTES = 8 << 20  # some seconds of what a worker answers at its fastest
 MAX_JOURNAL_BYTES = 32 << 20
 MAX_JOURNAL_SECONDS = 3600
@@ -43,7 +46,8 @@ class RequestLog:
         self.max_bytes = megabytes << 20
         self._max_journal_bytes = min(MAX_JOURNAL_BYTES, self.max_bytes // 8)
         self._buffer, self._rows, self._dropped = bytearray(), 0, 0
-        self._lock = threading.Lock()  # of these three
+        self._facts: list[tuple] = []  # of which no row has been made yet
+        self._lock = threading.Lock()  # of these four
         self._journal: Journal | None = None
         self._sweeper: subprocess.Popen | None = None
         self._sweep_wanted = True  # what earlier workers left is seen to first
@@ -67,6 +71,7 @@ class RequestLog:
     def record(
         self,
         request: Request,
+        seconds: float,
         model: Model,
         task: str,
         things: list | np.ndarray,
@@ -74,22 +79,32 @@ class RequestLog:
     ) -> None:
         """Keep a row of what was answered; never waits and never raises.
 
-        things: what `Model.answers` was given.
+        seconds: from the request's head to its answer. things: what `Model.answers` was given.
         outcome: the answers, one for each, or what was raised instead.
         """
         if self._thread is None:
             return
-        try:
-            line = rows.line(request, model, task, things, outcome, self.inputs)
-        except Exception:  # whatever it was, the client gets its answer
-            log.exception("A row of the request log could not be made.")
-            line = None
         with self._lock:
-            if line is None or len(self._buffer) + len(line) > MAX_BUFFER_BYTES:
-                self._dropped += 1
-            else:
-                self._buffer += line
-                self._rows += 1
+            self._facts.append((time.time_ns(), request, seconds, model, task, things, outcome))
+        if len(self._facts) >= ROWS_AT_ONCE or _bytes(things) > MAX_KEPT_BYTES:
+            self._compose()
+
+    def _compose(self) -> None:
+        """Make rows of the facts that have gathered."""
+        with self._lock:
+            gathered, self._facts = self._facts, []
+        for facts in gathered:
+            try:
+                line = rows.line(*facts, self.inputs)
+            except Exception:  # whatever it was, the client gets its answer
+                log.exception("A row of the request log could not be made.")
+                line = None
+            with self._lock:
+                if line is None or len(self._buffer) + len(line) > MAX_BUFFER_BYTES:
+                    self._dropped += 1
+                else:
+                    self._buffer += line
+                    self._rows += 1
 
     def _run(self) -> None:
         written = counter("espalier_request_log_rows")
@@ -107,6 +122,7 @@ class RequestLog:
 
     def _write(self) -> tuple[int, int]:
         """Write what has gathered; returns how many rows were written, and how many lost."""
+        self._compose()
         with self._lock:
             buffer, self._buffer = self._buffer, bytearray()
             rows, dropped = self._rows, self._dropped
@@ -154,3 +170,13 @@ class RequestLog:
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
             )
+
+
+def _bytes(things) -> int:
+    """About how much memory a request's input takes; nothing where it is not what it should be."""
+    if isinstance(things, np.ndarray):
+        return things.nbytes
+    try:
+        return sum(map(len, things))
+    except TypeError:
+        return 0

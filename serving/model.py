@@ -1,8 +1,9 @@
 """A loaded model and its guard: from raw inputs to answers through ONNX Runtime, on one thread."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -11,11 +12,23 @@ from models.familiarity import Familiarity, Run
 from models.inputs import ImageInputs, InputError, SeriesInputs, TextInputs
 
 
-class Guard(NamedTuple):
-    """What says whether an input looks like the training data."""
+@dataclass(frozen=True, eq=False)
+class Guard:
+    """What says whether an input looks like the training data.
+
+    run: from a tensor to errors (row, 1). shares: whether it reads the model's own tensor, asked
+    once: of texts that compares whole vocabularies.
+    """
 
     familiarity: Familiarity
     run: Run
+    shares: bool
+
+    def judge(self, things: list, tensor: np.ndarray) -> list[dict]:
+        """Return `{"familiar", "familiarity"}` for each raw input; tensor: what the model reads."""
+        if not self.shares:
+            tensor = self.familiarity.inputs.to_tensor(things)
+        return self.familiarity.to_answers(self.run(tensor))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +49,13 @@ class Model:
         """Answer raw inputs, one answer each; raises InputError."""
         tensor = self.inputs.to_tensor(things)
         outputs = self.run(tensor)
-        if not np.isfinite(outputs).all():
+        if not math.isfinite(outputs.sum()):
             raise InputError("no_finite_answer", "The model has no finite answer to this input.")
         answers = self.inputs.to_answers(outputs, **options)
         if self.guard is not None:
-            familiarity, run = self.guard
-            judged = familiarity.judge(run, things, self.inputs, tensor)
-            answers = [answer | one for answer, one in zip(answers, judged, strict=True)]
+            judged = self.guard.judge(things, tensor)
+            for answer, one in zip(answers, judged, strict=True):
+                answer.update(one)
         return answers
 
     @property

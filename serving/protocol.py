@@ -112,10 +112,9 @@ async def metadata(request: Request, task: str) -> Response:
 async def infer(request: Request, task: str) -> Response:
     """Answer the raw inputs of one request."""
     limit = bodies.MAX_PICTURE_BYTES if task == "image" else bodies.MAX_JSON_BYTES
-    body = await bodies.read_tensors(request, limit)
+    body, header_length = await bodies.read_tensors(request, limit)
     name, model = _asked(request, task)
     work = request.app.state.work
-    header_length = request.headers.get("inference-header-content-length")
     read = partial(inference.read, body, header_length, model)
     asked = await work.do(len(body) * SECONDS_A_BYTE, read)
     needed = seconds(model, asked.things)

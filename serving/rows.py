@@ -1,20 +1,19 @@
 """From a request and its answer to a row of the request log (`columns.py`), as a line of JSON.
 
-All in the request itself, a few microseconds: a thread that did it later, for thousands of them at
-a time, would hold the interpreter and with it every request for milliseconds. Nothing of what was
+Made for a few requests at a time, some microseconds each: a thread that did thousands of them at
+once would hold the interpreter and with it every request for milliseconds. Nothing of what was
 sent is kept but counts and sizes, unless that is asked for.
 """
 
 import base64
 import math
-import time
 
 import numpy as np
 import orjson
 from starlette.requests import Request
 
 from models.inputs import InputError
-from serving.door import BEGAN, REQUEST_ID
+from serving.door import REQUEST_ID
 from serving.errors import Problem, status_of
 from serving.model import Model
 from serving.pictures import size
@@ -27,23 +26,31 @@ Outcome = list[dict] | Exception
 
 
 def line(
-    request: Request, model: Model, task: str, things: Things, outcome: Outcome, whole: bool
+    time_ns: int,
+    request: Request,
+    seconds: float,
+    model: Model,
+    task: str,
+    things: Things,
+    outcome: Outcome,
+    whole: bool,
 ) -> bytes:
     """Return the row, with a line's end.
 
-    things: what `Model.answers` was given.
+    time_ns: when it was answered, since 1970.
+    seconds: from the request's head to its answer. things: what `Model.answers` was given.
     outcome: the answers, one for each, or what was raised instead.
     whole: whether to keep what was sent.
     """
     row = {
-        "time": time.time_ns() // 1000,
+        "time": time_ns // 1000,
         "request_id": request.scope[REQUEST_ID],
         "route": request.scope["path"],
         "task": task,
         "model": model.name,
         "version": model.version,
         "fingerprint": model.manifest["fingerprint"],
-        "latency_ms": round((time.perf_counter() - request.scope[BEGAN]) * 1000, 4),
+        "latency_ms": round(seconds * 1000, 4),
         "inputs": len(things) if isinstance(things, list | np.ndarray) else None,
     }
     row |= SUMMARIES[model.inputs.kind](things, model)

@@ -17,6 +17,7 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import gc
+import logging
 from functools import partial
 
 import bentoml
@@ -87,6 +88,8 @@ class Espalier:
         give_back_large_buffers()
         champions.start(pointer_folders())
         log.start()
+        # Otherwise uvicorn composes a line for each request, which BentoML then throws away.
+        logging.getLogger("uvicorn.access").propagate = False
         # What is loaded stays: the collector need not look at it, nor so often at the rest.
         gc.collect()
         gc.freeze()

@@ -111,6 +111,8 @@ _SIGNATURES = {"image": _image, "text": _text, "series": _series}
 
 def _pixels(inputs: ImageInputs, values: np.ndarray) -> np.ndarray:
     """Return uint8 of numbers that must be pixels already: nothing is rounded or scaled."""
+    if values.dtype == np.uint8:
+        return values
     with np.errstate(invalid="ignore"):  # NaN becomes a number, which it is not equal to
         pixels = values.astype(np.uint8)
     if (pixels != values).any():

@@ -9,7 +9,7 @@ import tiny
 
 from models import artifact
 from models.inputs import InputError
-from serving.batches import MAX_BATCH, Batches
+from serving.batches import AT_ONCE, LONELY_TURNS, MAX_BATCH, Batches
 from serving.loading import load
 
 
@@ -84,3 +84,23 @@ def test_who_gave_up_is_left_out(model):
     answer, cancelled = asyncio.run(ask())
     assert cancelled
     assert answer == model.answers([thing])[0]
+
+
+def test_after_some_lonely_turns_answers_come_at_once_until_there_is_company(model):
+    thing = thing_of(model)
+
+    async def done_at_once(batches, count: int) -> list[bool]:
+        futures = [batches.answer(model, thing) for _ in range(count)]
+        done = [future.done() for future in futures]
+        assert [await future for future in futures] == model.answers([thing]) * count
+        return done
+
+    async def ask() -> list[list[bool]]:
+        batches = Batches()
+        lonely = [await done_at_once(batches, 1) for _ in range(LONELY_TURNS + AT_ONCE + 1)]
+        crowd = [await done_at_once(batches, AT_ONCE + 2) for _ in range(2)]
+        return lonely, crowd
+
+    lonely, crowd = asyncio.run(ask())
+    assert lonely == [[False]] * LONELY_TURNS + [[True]] * AT_ONCE + [[False]]
+    assert crowd == [[True] * AT_ONCE + [False] * 2, [False] * (AT_ONCE + 2)]
