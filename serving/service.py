@@ -17,25 +17,24 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import gc
-import logging
 from functools import partial
 
 import bentoml
-import uvicorn
 from bentoml._internal.utils.analytics import usage_stats
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
+from serving import server
 from serving.access import needs_token
 from serving.app import complete
 from serving.champions import Champions
 from serving.documentation import documentation
 from serving.log import RequestLog
+from serving.memory import give_back_large_buffers
 from serving.page import PAGE
 from serving.protocol import inference_endpoints, protocol_routes, same_as
 from serving.protocol_documentation import protocol_paths
 from serving.routes import MODELS, READY, TASK_ROUTES
-from serving.server import Server
 from serving.settings import (
     api_token,
     home,
@@ -48,7 +47,6 @@ from serving.settings import (
 from serving.swagger import SWAGGER
 
 usage_stats.do_not_track.cache_clear()
-uvicorn.Server = Server
 
 TASKS = wanted_tasks()
 TOKEN, PROTECTED = api_token(), protected()
@@ -70,6 +68,7 @@ class CompletedService(bentoml.Service):
         endpoints = {f"/v1/{task}": TASK_ROUTES[task].endpoint for task in TASKS}
         endpoints |= inference_endpoints(TASKS)
         app = super().to_asgi(is_main)
+        server.install()
         return complete(app, champions, log, routes, endpoints, renamed, TOKEN, PROTECTED)
 
 
@@ -85,10 +84,9 @@ class Espalier:
     """Loads the published champions and keeps them up to date."""
 
     def __init__(self):
+        give_back_large_buffers()
         champions.start(pointer_folders())
         log.start()
-        # Otherwise uvicorn composes a line for each request, which BentoML then throws away.
-        logging.getLogger("uvicorn.access").propagate = False
         # What is loaded stays: the collector need not look at it, nor so often at the rest.
         gc.collect()
         gc.freeze()
