@@ -42,7 +42,7 @@ from pipelines import (
 RIVALS = Path(__file__).parent / "rivals"
 RESULT = Path(__file__).parent / "serve.json"
 ROUNDS, SECONDS, START_SECONDS = 3, 4, 90
-OURS, BARE, PLAIN = "espalier", "bare Starlette", "plain BentoML"
+OURS, BARE, PLAIN, MLFLOW = "espalier", "bare Starlette", "plain BentoML", "mlflow"
 WORDS = 250
 # Triton brings an interpreter of its own, older than the newest standard library of its version.
 PYTHON = {"pytriton": "/usr/bin/python3"}
@@ -125,6 +125,7 @@ def _commands() -> dict[str, tuple[list[str], Path, str]]:
         OURS: ([*bentoml, service.CHECKOUT], environment.ROOT, "/readyz"),
         BARE: ([*uvicorn, "benchmarks.rivals.bare:app"], environment.ROOT, "/"),
         PLAIN: ([*bentoml, "benchmarks.rivals.plain:Plain"], environment.ROOT, "/readyz"),
+        MLFLOW: ([sys.executable, "app.py", "PORT"], RIVALS / MLFLOW, "/ping"),
     }
     for place in sorted(file.parent for file in RIVALS.glob("*/requirements.txt")):
         if programs := _environment(place):
@@ -138,19 +139,15 @@ def _commands() -> dict[str, tuple[list[str], Path, str]]:
 def _environment(place: Path) -> Path | None:
     """The programs of a rival's own environment; None where it cannot be made here."""
     folder = environment.home() / "rivals" / place.name
-    if not (folder / "ready").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        made = [
-            ["uv", "venv", "-q", "--python", PYTHON.get(place.name, sys.executable), str(folder)],
-            ["uv", "pip", "install", "-q", "--python", str(folder / "bin" / "python")],
-        ]
-        made[1] += ["-r", str(place / "requirements.txt")]
-        for command in made:
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                console.line("left out", f"{place.name}: {done.stderr.strip().splitlines()[-1]}")
-                return None
-        (folder / "ready").touch()
+    python = folder / "bin" / "python"
+    made = ["uv", "venv", "-q", "--python", PYTHON.get(place.name, sys.executable), str(folder)]
+    filled = ["uv", "pip", "install", "-q", "--python", str(python)]
+    filled += ["-r", str(place / "requirements.txt")]  # nothing to do where all of it is there
+    for command in [filled] if python.exists() else [made, filled]:
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            console.line("left out", f"{place.name}: {done.stderr.strip().splitlines()[-1]}")
+            return None
     return folder / "bin"
 
 
@@ -206,9 +203,12 @@ def _cases(folders: dict[str, Path], servers: Iterable[str]) -> list[Case]:
     png = dict.fromkeys((OURS, BARE), Asked("/v1/image", picture, "image/png"))
     text = dict.fromkeys((OURS, BARE), Asked("/v1/sentiment", _json(review)))
     series = dict.fromkeys((OURS, BARE), Asked("/v1/forecast", _json(history)))
-    protocol = Asked("/v2/models/image/infer", _json(infer))
+    protocol = {name: Asked("/v2/models/image/infer", _json(infer)) for name in servers}
+    del protocol[PLAIN]
+    own = _json({"inputs": pixels.round().reshape(1, *pixels.shape).tolist()})
+    protocol[MLFLOW] = Asked("/invocations", own)  # it does not speak the protocol
     return [
-        Case("JSON tensor", {name: protocol for name in servers if name != PLAIN}),
+        Case("JSON tensor", protocol),
         Case("PNG", png | in_form),
         Case(f"{WORDS} words", text),
         Case(f"{length} values", series),
@@ -239,7 +239,8 @@ def _measure(case: Case, urls: dict[str, str], scratch: Path) -> dict[str, dict]
 
 def _wrk(url: str, connections: int, script: Path) -> dict:
     command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency", "-s", str(script)]
-    done = subprocess.run([*command, url], capture_output=True, text=True)
+    command += ["--timeout", "10s", url]
+    done = subprocess.run(command, capture_output=True, text=True)
     said = done.stdout
     if done.returncode or "Non-2xx" in said or "Socket errors" in said:
         raise SystemExit(f"{url} did not answer every request: {said}{done.stderr}")

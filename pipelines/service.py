@@ -21,7 +21,8 @@ from pipelines import environment, leash
 
 CHECKOUT = "serving.service:Espalier"
 START_SECONDS = 60
-ACCESS = ("ESPALIER_API_TOKEN", "ESPALIER_PROTECT")
+# Of a service that others ask, not of one that is started here for a candidate.
+OTHERS = ("ESPALIER_API_TOKEN", "ESPALIER_PROTECT", "ESPALIER_FOLLOW")
 
 
 class ServiceError(RuntimeError):
@@ -62,8 +63,8 @@ def running(target: str, tasks: list[str], home: Path | None = None) -> Iterator
     url = f"http://127.0.0.1:{port}"
     log = environment.home() / "logs" / "service.log"
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
-        # It is there for us alone, who ask without a token.
-        kept = {name: value for name, value in os.environ.items() if name not in ACCESS}
+        # It is there for us alone, who ask without a token, and about the models of `home`.
+        kept = {name: value for name, value in os.environ.items() if name not in OTHERS}
         variables = kept | {
             "ESPALIER_HOME": str(home or scratch),
             "ESPALIER_TASKS": ",".join(tasks),

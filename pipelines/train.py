@@ -182,9 +182,21 @@ def _record_artifact(fit: Fit, fitted, dataset, guarded: guard.Guard) -> dict:
             split: measure.score(run, fitted.inputs, fitted.floor, dataset.splits[split], facts)
             for split in SCORED
         }
+    if fit.task == "forecast":
+        for scored in scores.values():
+            scored.metrics["coverage_80"] = _coverage(fitted.inputs, scored.rows["error"], 0.80)
     mlflow.log_metric("latency_ms", latency)
     mlflow.set_tag("espalier.manifest_sha256", digest)
     return scores
+
+
+def _coverage(inputs, error, level: float) -> float:
+    """The share of targets in the intervals of this level, or of the highest that there is.
+
+    error: absolute, in the data's own unit (window, step).
+    """
+    highest = inputs.check_options()[1]
+    return float((error <= inputs.radius(min(level, highest))).mean())
 
 
 def _record_plots(fit: Fit, fitted, test, facts: dict) -> None:

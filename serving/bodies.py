@@ -1,12 +1,12 @@
-"""Reading a body: its type, its size while it streams in, its deadline, and the multipart form."""
+"""Reading a body: its type, its size while it streams in, and its deadline."""
 
 import asyncio
 from collections.abc import Mapping
 
-from starlette.formparsers import MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from serving.errors import Problem
+from serving.forms import only_file
 
 MAX_PICTURE_BYTES = 16 << 20  # a telephone's photograph has 3 to 12 MB
 MAX_JSON_BYTES = 4 << 20
@@ -84,7 +84,7 @@ async def read_picture(request: Request) -> bytearray | bytes:
     media_type = _check_type(headers, (*PICTURE_TYPES, FORM_TYPE))
     body = await _read(request, headers, MAX_PICTURE_BYTES)
     if media_type == FORM_TYPE:
-        body = await _only_file(request, body)
+        body = only_file(body, request.headers["content-type"])
     if not body:
         raise Problem(400, "empty_body", "The body is empty; send the bytes of one picture.")
     return body
@@ -139,26 +139,6 @@ async def _read_part(request: Request, body: bytearray, limit: int, incoming: In
         busy = "Too many bodies are coming in; try again in a second."
         raise Problem(429, "busy", busy, {"Retry-After": "1", "Connection": "close"})
     return message.get("more_body", False)
-
-
-async def _only_file(request: Request, body: bytearray) -> bytes:
-    """Return the one file of a multipart form."""
-
-    async def stream():
-        yield bytes(body)
-
-    parser = MultiPartParser(request.headers, stream(), max_files=8, max_fields=8)
-    parser.spool_max_size = MAX_PICTURE_BYTES  # in memory, where the body already is
-    try:
-        form = await parser.parse()
-    except Exception as error:  # the parser raises several types on bytes that are broken
-        message = "The body is not a complete multipart form of at most 8 files and 8 fields."
-        raise Problem(400, "not_a_form", message) from error
-    files = [part for _, part in form.multi_items() if not isinstance(part, str)]
-    if len(files) != 1:
-        message = f"The form has {len(files)} files; exactly one picture is needed."
-        raise Problem(422, "not_one_file", message)
-    return await files[0].read()
 
 
 def _too_large(limit: int) -> Problem:

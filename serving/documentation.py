@@ -21,17 +21,17 @@ ERRORS = {
 STRING, NUMBER, TRUTH = {"type": "string"}, {"type": "number"}, {"type": "boolean"}
 NUMBERS = {"type": "array", "items": NUMBER}
 SHARES = {"type": "object", "additionalProperties": NUMBER}
-MODEL = {
-    "type": "object",
-    "properties": {"name": STRING, "version": STRING, "fingerprint": STRING},
-}
-FAILURE = {
-    "type": "object",
-    "properties": {
-        "error": {"type": "object", "properties": {"code": STRING, "message": STRING}},
-        "request_id": STRING,
-    },
-}
+
+
+def as_object(optional: tuple[str, ...] = (), **properties) -> dict:
+    """Return the schema of an object; optional: which of its properties may be missing."""
+    required = [name for name in properties if name not in optional]
+    needed = {"required": required} if required else {}  # OpenAPI 3.0 forbids an empty list
+    return {"type": "object", "properties": properties} | needed
+
+
+MODEL = as_object(name=STRING, version=STRING, fingerprint=STRING)
+FAILURE = as_object(error=as_object(code=STRING, message=STRING), request_id=STRING)
 FILE = {"type": "string", "format": "binary"}
 FAMILIAR = {
     "familiar": TRUTH
@@ -42,6 +42,7 @@ FAMILIAR = {
         "odd (a conformal p-value); from 0.01 on an input is familiar."
     },
 }
+UNGUARDED = ("familiar", "familiarity")  # what a model without a guard does not say
 REVIEW = {"label": STRING, "score": NUMBER, "probabilities": SHARES} | FAMILIAR
 
 
@@ -85,11 +86,6 @@ def _locked(item: dict) -> dict:
     }
 
 
-def as_object(required: list[str] | None = None, **properties) -> dict:
-    schema = {"type": "object", "properties": properties}
-    return schema | ({"required": required} if required else {})
-
-
 def as_json(schema: dict, **extra) -> dict:
     return {"application/json": {"schema": schema} | extra}
 
@@ -111,18 +107,24 @@ def operation(
 
 
 def _answered(**properties) -> dict:
-    return as_object(**properties, model=MODEL, request_id=STRING)
+    return as_object(UNGUARDED, **properties, model=MODEL, request_id=STRING)
 
 
+NO_OTHERS = {"additionalProperties": False}
 _PICTURES = {name: {"schema": FILE} for name in ("image/png", "image/jpeg", "image/webp")}
-_FORM = {"multipart/form-data": {"schema": as_object(["file"], file=FILE)}}
+_FORM = {"multipart/form-data": {"schema": as_object(file=FILE)}}
 _TEXTS = {"type": "array", "items": STRING, "minItems": 1, "maxItems": 256}
+_REVIEWS = {"oneOf": [NO_OTHERS | as_object(text=STRING), NO_OTHERS | as_object(texts=_TEXTS)]}
+_RESULTS = {"type": "array", "items": as_object(UNGUARDED, **REVIEW)}
 _TEXT_EXAMPLES = {
     "one": {"value": {"text": "A quiet film, and a great one."}},
     "several": {"value": {"texts": ["I would see it again.", "Two hours that never end."]}},
 }
-_SERIES = as_object(
-    ["history"], history=NUMBERS, horizon={"type": "integer", "minimum": 1}, level=NUMBER
+_SERIES = NO_OTHERS | as_object(
+    ("horizon", "level"),
+    history=NUMBERS,
+    horizon={"type": "integer", "minimum": 1},
+    level=NUMBER,
 )
 _HISTORY = {"history": [5.0 + (step % 12) / 10 for step in range(72)], "horizon": 6, "level": 0.8}
 
@@ -135,8 +137,8 @@ _OPERATIONS = {
     ),
     "sentiment": operation(
         'How positive is this text? With "texts", `results` holds one answer for each.',
-        as_json(as_object(text=STRING, texts=_TEXTS), examples=_TEXT_EXAMPLES),
-        _answered(**REVIEW, results={"type": "array", "items": as_object(**REVIEW)}),
+        as_json(_REVIEWS, examples=_TEXT_EXAMPLES),
+        {"oneOf": [_answered(**REVIEW), _answered(results=_RESULTS)]},
         ERRORS,
     ),
     "forecast": operation(
@@ -153,7 +155,7 @@ _MODELS = operation(
         models={
             "type": "array",
             "items": as_object(
-                task=STRING, name=STRING, version=STRING, arch=STRING,
+                ("run",), task=STRING, name=STRING, version=STRING, arch=STRING,
                 fingerprint=STRING, dataset=STRING, dataset_hash=STRING, metrics=SHARES,
                 served_since=STRING, input={"type": "object"},
                 run=STRING | {"description": "Where MLflow shows its run, if a server is set."},

@@ -1,7 +1,6 @@
 """From a JSON body to the fields of a request: bounded before it is parsed."""
 
 import difflib
-import re
 
 import numpy as np
 import orjson
@@ -12,8 +11,9 @@ from serving.errors import Problem
 MAX_BRACKETS = 16  # no request of ours opens more than two
 MAX_DEPTH = 32  # of nested tensors: an object in a list in an object, and four dimensions
 MAX_LISTS = 1 << 18  # of nested tensors: a batch of 256 pictures of 28 x 28, each pixel in a list
-# A string, also one that never ends: each byte is looked at once.
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+MAX_VALUES = 1 << 14  # a history may have 10,000
+MAX_ELEMENTS = 1 << 19  # of nested tensors, all values together
+MAX_QUOTES = 1 << 14  # two for each string
 # A bracket to the step that it makes in depth, 1 or -1 (as a byte 255); and all other bytes.
 _STEPS = bytes.maketrans(b"[{]}", b"\1\1\xff\xff")
 _OTHERS = bytes(set(range(256)) - set(b"[{]}"))
@@ -22,11 +22,12 @@ _OTHERS = bytes(set(range(256)) - set(b"[{]}"))
 def parse(body: bytearray, *names: str) -> dict:
     """Return the JSON object in `body`, whose fields must be among `names`.
 
-    Raises Problem: 400 empty_body, too_deep, not_json; 422 not_an_object, unknown_field.
+    Raises Problem: 400 empty_body, too_deep, too_many_values, not_json; 422 not_an_object,
+    unknown_field.
     """
     if not body:
         raise Problem(400, "empty_body", f"The body is empty; send an object with {_or(names)}.")
-    _check_brackets(body)
+    _check_counts(body)
     fields = _object(body, names)
     for name in fields:
         if name not in names:
@@ -38,7 +39,7 @@ def parse(body: bytearray, *names: str) -> dict:
 def parse_nested(body: bytearray) -> dict:
     """Return the JSON object in `body`, which may hold lists in lists, and any fields.
 
-    Raises Problem: 400 too_deep, not_json; 422 not_an_object.
+    Raises Problem: 400 too_deep, too_many_lists, too_many_values, not_json; 422 not_an_object.
     """
     _check_depth(body)
     return _object(body, ("inputs",))
@@ -72,28 +73,53 @@ def _object(body: bytearray, names: tuple[str, ...]) -> dict:
     return fields
 
 
-def _check_brackets(body: bytearray) -> None:
-    """Refuse deep nesting without parsing: count the brackets, in strings only if need be."""
-    if _brackets(body) > MAX_BRACKETS and _brackets(_STRING.sub(b"", body)) > MAX_BRACKETS:
+def _check_counts(body: bytearray) -> None:
+    """Refuse what is deep or long without parsing: count, outside of strings only if need be."""
+    if _brackets(body) <= MAX_BRACKETS and _few_values(body, MAX_VALUES):
+        return
+    bare = _without_strings(body)
+    if _brackets(bare) > MAX_BRACKETS:
         message = f"The body opens more than {MAX_BRACKETS} brackets; one list is all it may hold."
         raise Problem(400, "too_deep", message)
-
-
-def _brackets(body: bytes | bytearray) -> int:
-    return body.count(b"[") + body.count(b"{")
+    _check_values(bare, MAX_VALUES)
 
 
 def _check_depth(body: bytearray) -> None:
     """Refuse deep nesting without parsing, where brackets are many by right: follow the depth."""
-    if _brackets(body) <= MAX_DEPTH:
+    if _brackets(body) <= MAX_DEPTH and _few_values(body, MAX_ELEMENTS):
         return
-    steps = _STRING.sub(b"", body).translate(_STEPS, _OTHERS)
+    bare = _without_strings(body)
+    _check_values(bare, MAX_ELEMENTS)
+    steps = bare.translate(_STEPS, _OTHERS)
     if steps.count(1) > MAX_LISTS:
         message = f"The body opens more than {MAX_LISTS:,} lists; send the tensor as a flat one."
         raise Problem(400, "too_many_lists", message)
     if np.frombuffer(steps, np.int8).cumsum(dtype=np.int32).max(initial=0) > MAX_DEPTH:
         message = f"The body is nested more than {MAX_DEPTH} levels deep."
         raise Problem(400, "too_deep", message)
+
+
+def _few_values(body: bytearray, most: int) -> bool:
+    return body.count(b",") < most and body.count(b'"') <= MAX_QUOTES
+
+
+def _check_values(bare: bytes, most: int) -> None:
+    if bare.count(b",") >= most:
+        message = f"The body holds more than {most:,} values."
+        raise Problem(400, "too_many_values", message)
+
+
+def _brackets(body: bytes | bytearray) -> int:
+    return body.count(b"[") + body.count(b"{")
+
+
+def _without_strings(body: bytearray) -> bytes:
+    """Return what is outside of strings, also of one that never ends; raises Problem 400."""
+    text = bytes(body).replace(b"\\\\", b"").replace(b'\\"', b"")
+    if text.count(b'"') > MAX_QUOTES:
+        message = f"The body holds more than {MAX_QUOTES // 2:,} strings."
+        raise Problem(400, "too_many_values", message)
+    return b"".join(text.split(b'"')[::2])
 
 
 def _or(names: tuple[str, ...]) -> str:

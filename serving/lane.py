@@ -97,6 +97,9 @@ class Answering:
             if kind is Exception:
                 log.exception("%s failed.", scope["path"])
             response = await HANDLERS[kind](request, error)
+            # Its frames hold futures that hold it: in that circle the body would stay, up to
+            # 16 MB, until the collector comes by.
+            error.__traceback__ = None
         await response(scope, receive, send)
 
 

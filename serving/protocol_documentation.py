@@ -7,18 +7,18 @@ from serving.signatures import signature
 
 INTEGERS = {"type": "array", "items": {"type": "integer"}}
 PARAMETERS = {"type": "object"}
-FAILURE = as_object(["error"], error=STRING)
+FAILURE = as_object(error=STRING)
 MISSING = {"404": "There is no such model, or another version of it serves."}
 UNREADY = {"503": "No model serves this task yet."}
 DATA = {"type": "array", "items": {}, "description": "Elements, flat or nested as the shape says."}
 
 _TENSOR = as_object(
-    ["name", "shape", "datatype"],
+    ("parameters", "data"),
     name=STRING, shape=INTEGERS, datatype=STRING, parameters=PARAMETERS, data=DATA,
 )  # fmt: skip
-_WANTED = as_object(["name"], name=STRING, parameters=PARAMETERS)
+_WANTED = as_object(("parameters",), name=STRING, parameters=PARAMETERS)
 _REQUEST = as_object(
-    ["inputs"],
+    ("id", "parameters", "outputs"),
     id=STRING,
     parameters=PARAMETERS,
     inputs={"type": "array", "items": _TENSOR, "minItems": 1, "maxItems": 1},
@@ -32,12 +32,12 @@ _BYTES = {
 }
 _BINARY = {"application/octet-stream": {"schema": _BYTES}}
 _ANSWER = as_object(
-    model_name=STRING, model_version=STRING, id=STRING, parameters=PARAMETERS,
+    ("id",), model_name=STRING, model_version=STRING, id=STRING, parameters=PARAMETERS,
     outputs={"type": "array", "items": _TENSOR},
 )  # fmt: skip
 _DESCRIBED = {"name": STRING, "datatype": STRING, "shape": INTEGERS}
 _TAKEN = as_object(**_DESCRIBED, description=STRING)
-_GIVEN = as_object(**_DESCRIBED, labels={"type": "array", "items": STRING})
+_GIVEN = as_object(("labels",), **_DESCRIBED, labels={"type": "array", "items": STRING})
 _METADATA = as_object(
     name=STRING,
     versions={"type": "array", "items": STRING},

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from models.inputs import InputError, shown
-from serving import bodies, cost, fields
+from serving import bodies, cost, fields, pictures
 from serving.answers import answers
 from serving.errors import Problem
 from serving.facts import facts
@@ -18,6 +18,7 @@ MAX_TEXTS = 256
 async def image(request: Request) -> Response:
     """Answer which class a picture is."""
     picture = await bodies.read_picture(request)
+    pictures.check(picture)
     model = _model(request, "image")
     seconds = model.seconds + cost.of_picture(picture)
     (answer,) = await answers(request, model, "image", [picture], seconds)

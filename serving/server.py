@@ -1,7 +1,4 @@
-"""The server of a worker: uvicorn's, which takes every connection that has come, and ends gently.
-
-BentoML's worker asks uvicorn for its Server; service.py puts this one in its place.
-"""
+"""The server of a worker: uvicorn's, which takes whoever has come, and ends gently."""
 
 import asyncio
 import logging
@@ -10,11 +7,22 @@ import time
 
 import uvicorn
 
+from serving.connections import Connection
+
 FEW = 8  # of the connections that wait, in a turn: the other workers shall have some too
 FAREWELL_SECONDS = 0.5
 RETRY_SECONDS = 1
 
 log = logging.getLogger("bentoml.espalier")
+
+
+def install() -> None:
+    """Have this process serve by the server below: BentoML's worker asks uvicorn for its own."""
+    uvicorn.Server = Server
+    # Otherwise uvicorn composes a line for each request, which BentoML then throws away.
+    logging.getLogger("uvicorn.access").propagate = False
+    # Its warnings are of what clients sent: a stranger must not fill a disk with them.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.levelno != logging.WARNING)
 
 
 class Server(uvicorn.Server):
@@ -79,6 +87,6 @@ class Server(uvicorn.Server):
             task.exception()  # that of a TLS handshake is nothing to us
 
     def _protocol(self) -> asyncio.Protocol:
-        return self.config.http_protocol_class(
+        return Connection(
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )

@@ -5,7 +5,8 @@
 ESPALIER_TASKS=image,sentiment narrows it; ESPALIER_HOME says where champions are published and
 requests are logged: ESPALIER_LOG_MB=256 of them at most, without what was sent unless
 ESPALIER_LOG_INPUTS=1. ESPALIER_API_TOKEN is what a client must carry,
-ESPALIER_PROTECT=health,metrics what it closes too.
+ESPALIER_PROTECT=health,metrics what it closes too. ESPALIER_FOLLOW=espalier-image-mnist_5k takes
+the champions of that registered model from the MLflow server that MLFLOW_TRACKING_URI names.
 """
 
 import os
@@ -17,42 +18,49 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import gc
-import logging
 from functools import partial
 
 import bentoml
-import uvicorn
 from bentoml._internal.utils.analytics import usage_stats
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
+from serving import server
 from serving.access import needs_token
 from serving.app import complete
 from serving.champions import Champions
 from serving.documentation import documentation
+from serving.follow import Follower
 from serving.log import RequestLog
+from serving.memory import give_back_large_buffers
 from serving.page import PAGE
 from serving.protocol import inference_endpoints, protocol_routes, same_as
 from serving.protocol_documentation import protocol_paths
+from serving.registry import Registry
 from serving.routes import MODELS, READY, TASK_ROUTES
-from serving.server import Server
 from serving.settings import (
     api_token,
+    followed,
     home,
     log_inputs,
     log_megabytes,
     pointer_folders,
     protected,
+    registry,
     wanted_tasks,
 )
 from serving.swagger import SWAGGER
 
 usage_stats.do_not_track.cache_clear()
-uvicorn.Server = Server
 
 TASKS = wanted_tasks()
 TOKEN, PROTECTED = api_token(), protected()
 champions = Champions(TASKS)
+followers = [
+    Follower(Registry(registry()), task, name, pointer_folders()[0])
+    for task, name in followed().items()
+    if task in TASKS
+]
 log = RequestLog(home() / "requests", log_megabytes(), log_inputs())
 api = Router([*(TASK_ROUTES[task] for task in TASKS), MODELS], redirect_slashes=False)
 
@@ -70,6 +78,7 @@ class CompletedService(bentoml.Service):
         endpoints = {f"/v1/{task}": TASK_ROUTES[task].endpoint for task in TASKS}
         endpoints |= inference_endpoints(TASKS)
         app = super().to_asgi(is_main)
+        server.install()
         return complete(app, champions, log, routes, endpoints, renamed, TOKEN, PROTECTED)
 
 
@@ -85,10 +94,11 @@ class Espalier:
     """Loads the published champions and keeps them up to date."""
 
     def __init__(self):
+        give_back_large_buffers()
         champions.start(pointer_folders())
+        for follower in followers:
+            follower.start()
         log.start()
-        # Otherwise uvicorn composes a line for each request, which BentoML then throws away.
-        logging.getLogger("uvicorn.access").propagate = False
         # What is loaded stays: the collector need not look at it, nor so often at the rest.
         gc.collect()
         gc.freeze()
@@ -103,5 +113,7 @@ class Espalier:
 
     @bentoml.on_shutdown
     def stop(self):
+        for follower in followers:
+            follower.stop()
         champions.stop()
         log.stop()

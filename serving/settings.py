@@ -1,24 +1,29 @@
-"""What the environment says: the tasks to serve, where state is, what is logged, who may ask."""
+"""What the environment says: the tasks to serve, where their models come from, what is logged, who
+may ask."""
 
 import difflib
 import os
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from serving.access import OPEN
 from serving.loading import TASKS
 
 BESIDE = Path(__file__).resolve().parent.parent / "champions"  # inside a Bento
+REGISTERED = re.compile(f"espalier-({'|'.join(TASKS)})-[A-Za-z0-9_.-]+")
 
 
 def wanted_tasks() -> tuple[str, ...]:
     """The tasks that ESPALIER_TASKS names, comma separated.
 
-    When it names none: those whose champions a Bento carries, or all of them elsewhere.
+    When it names none: those that are followed or whose champions a Bento carries, or all of them
+    elsewhere.
     """
     named = _names("ESPALIER_TASKS", "tasks", TASKS)
-    carried = tuple(task for task in TASKS if (BESIDE / f"{task}.json").is_file())
-    return named or carried or TASKS
+    known = followed()
+    had = tuple(task for task in TASKS if task in known or (BESIDE / f"{task}.json").is_file())
+    return named or had or TASKS
 
 
 def home() -> Path:
@@ -28,7 +33,35 @@ def home() -> Path:
 
 def pointer_folders() -> list[Path]:
     """Where pointers are looked for: under ESPALIER_HOME first, then beside the code."""
-    return [home() / "published", BESIDE]
+    return [home() / ("followed" if followed() else "published"), BESIDE]
+
+
+def followed() -> dict[str, str]:
+    """Task → the registered model whose champion it serves: ESPALIER_FOLLOW, comma separated."""
+    models = {}
+    for name in _listed("ESPALIER_FOLLOW"):
+        found = REGISTERED.fullmatch(name)
+        if found is None:
+            raise ValueError(
+                f"ESPALIER_FOLLOW names {name!r}; a registered model is called "
+                f"espalier-TASK-DATASET, where TASK is one of {', '.join(TASKS)}."
+            )
+        if models.setdefault(found[1], name) != name:
+            raise ValueError(
+                f"ESPALIER_FOLLOW names two models of {found[1]}; it takes one a task."
+            )
+    return models
+
+
+def registry() -> str:
+    """The MLflow server that is followed: MLFLOW_TRACKING_URI."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if urlsplit(uri).scheme not in ("http", "https"):
+        raise ValueError(
+            "ESPALIER_FOLLOW is set, but MLFLOW_TRACKING_URI names no server to follow: it takes "
+            "an address such as http://mlflow:5000."
+        )
+    return uri
 
 
 def log_megabytes() -> int:
@@ -80,8 +113,7 @@ def protected() -> tuple[str, ...]:
 
 def _names(variable: str, what: str, known: tuple[str, ...]) -> tuple[str, ...]:
     """The names in a variable, comma separated, each once; all must be known. what: in plural."""
-    named = [name.strip() for name in os.environ.get(variable, "").split(",")]
-    named = [name for name in named if name]
+    named = _listed(variable)
     for name in named:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
@@ -90,3 +122,8 @@ def _names(variable: str, what: str, known: tuple[str, ...]) -> tuple[str, ...]:
                 f"Did you mean {near!r}?"
             )
     return tuple(dict.fromkeys(named))
+
+
+def _listed(variable: str) -> list[str]:
+    named = [name.strip() for name in os.environ.get(variable, "").split(",")]
+    return [name for name in named if name]

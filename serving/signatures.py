@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.inputs import MAX_HISTORY, MAX_SCALES, ImageInputs, InputError, SeriesInputs, shown
-from serving import cost
+from serving import cost, pictures
 from serving.errors import Problem
 from serving.model import Model
 
@@ -126,6 +126,8 @@ def _files(inputs: ImageInputs, values: list) -> list[bytes]:
     if not isinstance(values[0], bytes):
         message = "The file of a picture is taken as binary data only; JSON may hold its pixels."
         raise InputError("not_binary", message)
+    for picture in values:
+        pictures.check(picture)
     return values
 
 

@@ -7,13 +7,16 @@ from pathlib import Path
 from pipelines import environment
 
 
+def context():
+    """What makes such processes, and what they share."""
+    made = get_context("forkserver")
+    made.set_forkserver_preload(["mlflow", "scipy.stats", "pipelines.cli", "pipelines.retraining"])
+    return made
+
+
 def started(home: Path, function, *arguments):
     """A process that calls the function with the state in `home`."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(
-        ["mlflow", "scipy.stats", "pipelines.cli", "pipelines.retraining"]
-    )
-    process = context.Process(target=_at, args=(home, function, *arguments))
+    process = context().Process(target=_at, args=(home, function, *arguments))
     process.start()
     return process
 

@@ -10,15 +10,14 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import small_data
 from damage import changed_bytes
-from PIL import Image
+from other_code import CODE
+from other_inputs import OTHER, PAIRS, PICTURE, SERIES, SMALLEST, TEXT
 from small_data import FACTS
 
 from models import architectures, artifact, export, guard, package
-from models import inputs as code
 from models import train as training
 from models.artifact import ArtifactError
 from models.inputs import ImageInputs, SeriesInputs, TextInputs
@@ -145,60 +144,10 @@ def test_one_changed_byte_is_refused_before_anything_is_read(made, tmp_path):
     load(published, made.task)
 
 
-def _vocabulary(change):
-    return lambda one: replace(one, vocabulary=tuple(change(list(one.vocabulary))))
-
-
-def _swapped(words: list[str], one: int, other: int) -> list[str]:
-    words[one], words[other] = words[other], words[one]
-    return words
-
-
-def _drawn(words: list[str], seed: int) -> list[str]:
-    return list(np.random.default_rng(seed).permutation(words))
-
-
-TEXT = {
-    "shifted by one": _vocabulary(lambda words: words[1:] + words[:1]),
-    "shifted back by one": _vocabulary(lambda words: words[-1:] + words[:-1]),
-    "reversed": _vocabulary(lambda words: words[::-1]),
-    "sorted": _vocabulary(sorted),
-    "upper case": _vocabulary(lambda words: [word.upper() for word in words]),
-    "the better half": _vocabulary(lambda words: words[: len(words) // 2]),
-    "empty": _vocabulary(lambda words: []),
-    "without the first": _vocabulary(lambda words: words[1:]),
-    "without one in the middle": _vocabulary(lambda words: words[:30] + words[31:]),
-    "without the last but one": _vocabulary(lambda words: words[:-2] + words[-1:]),
-    "without the last": _vocabulary(lambda words: words[:-1]),
-    "one put in": _vocabulary(lambda words: [*words[:30], "else", *words[30:]]),
-    "the first two exchanged": _vocabulary(lambda words: _swapped(words, 0, 1)),
-    "the last two exchanged": _vocabulary(lambda words: _swapped(words, -2, -1)),
-    "the first and the last exchanged": _vocabulary(lambda words: _swapped(words, 0, -1)),
-    **{f"shuffled {n}": _vocabulary(lambda words, n=n: _drawn(words, n)) for n in range(5)},
-    "shorter": lambda one: replace(one, length=one.length - 1),
-    "longer": lambda one: replace(one, length=one.length + 1),
-    "half as long": lambda one: replace(one, length=one.length // 2),
-    "labels exchanged": lambda one: replace(one, labels=one.labels[::-1]),
-    "labels renamed": lambda one: replace(one, labels=("bad", "good")),
-}
-
-
 @of("sentiment")
 @pytest.mark.parametrize("name", TEXT)
 def test_another_tokenizer_is_refused(made, name, tmp_path):
     check_refused(made, TEXT[name](made.inputs), tmp_path)
-
-
-PAIRS = {
-    "none": lambda pairs: None,
-    "no pair": lambda pairs: pairs[:0],
-    "without the first": lambda pairs: pairs[1:],
-    "without one in the middle": lambda pairs: np.delete(pairs, len(pairs) // 2, axis=0),
-    "without the last": lambda pairs: pairs[:-1],
-    "turned": lambda pairs: pairs[:, ::-1],
-    "shifted": lambda pairs: pairs + np.int32(1),
-    "unordered": lambda pairs: pairs[::-1],
-}
 
 
 @pytest.fixture(scope="module")
@@ -220,184 +169,16 @@ def test_other_pairs_are_refused(with_pairs, name, tmp_path):
     check_refused(with_pairs, other, tmp_path)
 
 
-PICTURE = {
-    "higher": lambda one: replace(one, height=one.height + 1),
-    "narrower": lambda one: replace(one, width=one.width - 1),
-    "half the size": lambda one: replace(one, height=4, width=4),
-    "twice the size": lambda one: replace(one, height=16, width=16),
-    "in colour": lambda one: replace(one, channels=3),
-    "labels shifted": lambda one: replace(one, labels=one.labels[1:] + one.labels[:1]),
-    "two labels exchanged": lambda one: replace(one, labels=("1", "0", *one.labels[2:])),
-    "the last labels exchanged": lambda one: replace(one, labels=(*one.labels[:8], "9", "8")),
-    "a label renamed": lambda one: replace(one, labels=(*one.labels[:9], "ten")),
-    "a label less": lambda one: replace(one, labels=one.labels[:9]),
-    "a label more": lambda one: replace(one, labels=(*one.labels, "ten")),
-}
-
-
 @of("image")
 @pytest.mark.parametrize("name", PICTURE)
 def test_another_resize_is_refused(made, name, tmp_path):
     check_refused(made, PICTURE[name](made.inputs), tmp_path)
 
 
-def _radii(change):
-    return lambda one: replace(one, radii=change(one.radii.copy()))
-
-
-def _wider(radii: np.ndarray, row: int) -> np.ndarray:
-    radii[row] *= 1.01
-    return radii
-
-
-SERIES = {
-    **{
-        f"{field} {by:+.1%}": lambda one, field=field, by=by: replace(
-            one, **{field: getattr(one, field) * (1 + by)}
-        )
-        for field in ("mean", "scale")
-        for by in (0.5, 0.1, 0.01, 0.001, -0.001, -0.01, -0.1)
-    },
-    "mean 0": lambda one: replace(one, mean=0.0),
-    "scale 1": lambda one: replace(one, scale=1.0),
-    "mean and scale exchanged": lambda one: replace(one, mean=one.scale, scale=one.mean),
-    "shorter history": lambda one: replace(one, history=one.history - 1),
-    "longer history": lambda one: replace(one, history=one.history + 1),
-    "shorter horizon": lambda one: replace(one, horizon=one.horizon - 1),
-    "longer horizon": lambda one: replace(one, horizon=one.horizon + 1),
-    "wider intervals": _radii(lambda radii: radii * np.float32(1.01)),
-    "levels shifted": _radii(lambda radii: np.roll(radii, 1, axis=0)),
-    "levels shifted back": _radii(lambda radii: np.roll(radii, -1, axis=0)),
-    "levels turned": _radii(lambda radii: radii[::-1]),
-    "steps turned": _radii(lambda radii: radii[:, ::-1]),
-    "fewer levels": _radii(lambda radii: radii[:-20]),
-    "the usual level": _radii(lambda radii: _wider(radii, 949)),
-    "the middle level": _radii(lambda radii: _wider(radii, 499)),
-    "the widest level": _radii(lambda radii: _wider(radii, -1)),
-}
-
-
 @of("forecast")
 @pytest.mark.parametrize("name", SERIES)
 def test_another_scaler_is_refused(made, name, tmp_path):
     check_refused(made, SERIES[name](made.inputs), tmp_path)
-
-
-def _tokenised(change):
-    """Another `words_of`."""
-    return lambda patch: patch.setattr(code, "words_of", change)
-
-
-def _translated(text: str, table) -> list[str]:
-    return code._TAG.sub(" ", text).lower().translate(table).split()
-
-
-def _tensor_of(kind, change):
-    """Another `to_tensor`, which does something to what goes in or comes out."""
-    before = kind.to_tensor
-    return lambda patch: patch.setattr(kind, "to_tensor", lambda one, x: change(one, before, x))
-
-
-def _kept(text: str, count: int) -> str:
-    return " ".join(code.words_of(text)[:count])
-
-
-APOSTROPHES = code._TABLE | {ord(one): " " for one in "'’‘"}
-SPLIT_AT_SPACES = dict.fromkeys(code._TABLE, None) | {ord("\n"): " "}
-TOKENIZERS = {
-    "no lower case": _tokenised(
-        lambda text: code._TAG.sub(" ", text).translate(code._TABLE).split()
-    ),
-    "tags are read": _tokenised(lambda text: text.lower().translate(code._TABLE).split()),
-    "signs are kept": _tokenised(lambda text: code._TAG.sub(" ", text).lower().split()),
-    "signs join words": _tokenised(lambda text: _translated(text, SPLIT_AT_SPACES)),
-    "an apostrophe splits": _tokenised(lambda text: _translated(text, APOSTROPHES)),
-    "letters only": _tokenised(lambda text: code.re.findall(r"[a-z]+", text.lower())),
-    "the first words count": _tensor_of(
-        TextInputs, lambda one, before, x: before(one, [_kept(text, one.length) for text in x])
-    ),
-    "unknown words are left out": _tensor_of(
-        TextInputs, lambda one, before, x: np.where((ids := before(one, x)) == 1, 0, ids)
-    ),
-    "every id one more": _tensor_of(
-        TextInputs, lambda one, before, x: before(one, x) + np.int32(1)
-    ),
-}
-
-
-def _resampled(name: str):
-    before = Image.Image.resize
-    kind = getattr(Image.Resampling, name)
-    return lambda patch: patch.setattr(
-        Image.Image, "resize", lambda one, size, *_, **more: before(one, size, kind)
-    )
-
-
-def _mean_of_colours(before):
-    def convert(one, mode, *more, **options):
-        if mode == "L" and one.mode == "RGB":
-            return Image.fromarray(np.asarray(one).mean(axis=2).astype(np.uint8))
-        return before(one, mode, *more, **options)
-
-    return convert
-
-
-def _over_black(before):
-    return lambda mode, size, colour=0: before(mode, size, "black")
-
-
-RESIZES = {
-    **{
-        name.lower(): _resampled(name)
-        for name in ("NEAREST", "BOX", "HAMMING", "BICUBIC", "LANCZOS")
-    },
-    "grey is the mean": lambda patch: patch.setattr(
-        Image.Image, "convert", _mean_of_colours(Image.Image.convert)
-    ),
-    "over black": lambda patch: patch.setattr(code.Image, "new", _over_black(Image.new)),
-    "never turned": lambda patch: patch.setattr(
-        code.ImageOps, "exif_transpose", lambda picture: picture
-    ),
-    "by 256": _tensor_of(
-        ImageInputs, lambda one, before, x: before(one, x) * np.float32(255 / 256)
-    ),
-    "not scaled": _tensor_of(ImageInputs, lambda one, before, x: before(one, x) * np.float32(255)),
-    "about 0": _tensor_of(ImageInputs, lambda one, before, x: before(one, x) * 2 - 1),
-    "inverted": _tensor_of(ImageInputs, lambda one, before, x: 1 - before(one, x)),
-    "columns first": _tensor_of(
-        ImageInputs, lambda one, before, x: before(one, x).transpose(0, 2, 1, 3)
-    ),
-    "upside down": _tensor_of(ImageInputs, lambda one, before, x: before(one, x)[:, ::-1]),
-    "a pixel to the right": _tensor_of(
-        ImageInputs, lambda one, before, x: np.roll(before(one, x), 1, axis=2)
-    ),
-}
-
-SCALERS = {
-    "the first values count": _tensor_of(
-        SeriesInputs, lambda one, before, x: before(one, [part[: one.history] for part in x])
-    ),
-    "backwards": _tensor_of(SeriesInputs, lambda one, before, x: before(one, x)[:, ::-1]),
-    "scaled by itself": _tensor_of(
-        SeriesInputs, lambda one, before, x: before(one, x) - before(one, x).mean()
-    ),
-    "a step late": _tensor_of(
-        SeriesInputs, lambda one, before, x: np.roll(before(one, x), 1, axis=1)
-    ),
-    "half precision": _tensor_of(
-        SeriesInputs, lambda one, before, x: before(one, x).astype(np.float16).astype(np.float32)
-    ),
-    "not scaled back": lambda patch: patch.setattr(
-        SeriesInputs, "unscaled", lambda one, outputs: np.asarray(outputs, np.float64)
-    ),
-    "intervals not scaled back": lambda patch: patch.setattr(
-        SeriesInputs, "radius", lambda one, level: one.radii[round(level * 1000) - 1]
-    ),
-    "the next level": lambda patch: patch.setattr(
-        SeriesInputs, "radius", lambda one, level: one.radii[round(level * 1000) - 2] * one.scale
-    ),
-}
-CODE = {"sentiment": TOKENIZERS, "image": RESIZES, "forecast": SCALERS}
 
 
 @pytest.mark.parametrize("made", FITTED, indirect=True)
@@ -409,18 +190,6 @@ def test_other_code_of_the_inputs_shows(made, monkeypatch):
             if not made.complaints():
                 unseen.append(name)
     assert unseen == []
-
-
-# Some are too small for an answer to show them: the manifest names the inputs, too.
-SMALLEST = {
-    "sentiment": [
-        _vocabulary(lambda words, n=n: _swapped(words, *np.random.default_rng(n).choice(58, 2)))
-        for n in range(10)
-    ],
-    "forecast": [_radii(lambda radii, row=row: _wider(radii, row)) for row in (3, 77, 222)]
-    + [lambda one: replace(one, mean=float(np.nextafter(one.mean, 0)))],
-    "image": [lambda one: replace(one, labels=(*one.labels[:9], "9 "))],
-}
 
 
 @pytest.mark.parametrize("made", FITTED, indirect=True)
@@ -482,11 +251,6 @@ GUARDS = {
     "no errors": lambda one: replace(one, errors=one.errors[:0]),
     "strict": lambda one: replace(one, threshold=0.9),
     "lax": lambda one: replace(one, threshold=0.0),
-}
-OTHER = {
-    "text": TEXT["shifted by one"],
-    "image": PICTURE["half the size"],
-    "series": SERIES["mean +10.0%"],
 }
 
 

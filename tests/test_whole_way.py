@@ -41,7 +41,15 @@ DATASETS = {"image": "digits", "sentiment": "reviews", "forecast": "levels"}
 METRICS = {
     "image": {"accuracy", "precision", "recall", "f1"},
     "sentiment": {"accuracy", "precision", "recall", "f1"},
-    "forecast": {"mae", "mse", "relative_mae", "mae_step_01", "mae_step_04"},
+    "forecast": {
+        "mae",
+        "mse",
+        "relative_mae",
+        "mae_step_01",
+        "mae_step_04",
+        "coverage_80",
+        "coverage_95",
+    },
 }
 PLOTS = {
     "image": {"plots/learning_curve.png", "plots/confusion_matrix.png"},

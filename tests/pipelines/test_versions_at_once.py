@@ -3,37 +3,35 @@
 import os
 import subprocess
 import sys
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import postgres
 import pytest
+from forked import context, started
 
-from pipelines import registry, tracking
+from pipelines import registry, state, tracking
 
 pytestmark = pytest.mark.slow
 
 PROCESSES, VERSIONS = 16, 50
+STORES = ("MLFLOW_TRACKING_URI", state.VARIABLE)
 
 # Imports MLflow, says so, waits for its line, and does its work.
 BEGIN = """
 import sys
 import mlflow
-from pipelines import registry, tracking
+from pipelines import tracking
 print("ready", flush=True)
-runs = sys.stdin.readline().split()
-"""
-REGISTER = """
-for run in runs:
-    record = tracking.Record(run, "cnn", 0, "quick", run, "d", "m", "majority class", {}, {})
-    print(registry.register("image", "digits", record).version)
+sys.stdin.readline()
 """
 EXPERIMENT = """
 print(tracking.experiment("image", "digits"))
 """
 
 
-def told(work: str, lines: list[str], places: list[dict[str, str]]) -> list[list[str]]:
-    """What processes say that do `work` at once, each with its line and environment; no error."""
+def told(work: str, places: list[dict[str, str]]) -> list[list[str]]:
+    """What processes say that do `work` at once, each in its environment; no error."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", BEGIN + work],
@@ -47,12 +45,36 @@ def told(work: str, lines: list[str], places: list[dict[str, str]]) -> list[list
     ]
     for process in processes:
         assert process.stdout.readline() == "ready\n", process.stderr.read()
-    for process, line in zip(processes, lines, strict=True):
-        process.stdin.write(line + "\n")
+    for process in processes:
+        process.stdin.write("\n")
         process.stdin.flush()
     ended = [process.communicate() for process in processes]
     assert [errors for _, errors in ended] == [""] * len(processes)
     return [said.split() for said, _ in ended]
+
+
+def register(runs: list[str], environment: dict[str, str], log: Path, together: Barrier) -> None:
+    """Give each run a version, once all others are ready to; their numbers go to `log`."""
+    os.environ |= environment
+    together.wait(60)
+    for run in runs:
+        record = tracking.Record(run, "cnn", 0, "quick", run, "d", "m", "majority class", {}, {})
+        with log.open("a") as file:
+            print(registry.register("image", "digits", record).version, file=file)
+
+
+def registered(lines: list[list[str]], home: Path, folder: Path) -> list[int]:
+    """The versions that processes get which register at once, each its line of runs; no error."""
+    variables = {name: os.environ[name] for name in STORES if name in os.environ}
+    together, logs = context().Barrier(len(lines)), [folder / f"{n}" for n in range(len(lines))]
+    processes = [
+        started(home, register, line, variables, log, together)
+        for line, log in zip(lines, logs, strict=True)
+    ]
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * len(lines)
+    return [int(number) for log in logs for number in log.read_text().split()]
 
 
 @pytest.fixture
@@ -63,20 +85,20 @@ def store(database, request, monkeypatch):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", postgres.empty_database(server))
 
 
-def test_versions_made_at_once_are_dense_and_unique(store):
+def test_versions_made_at_once_are_dense_and_unique(store, home, tmp_path):
     client, experiment = tracking.connect(), tracking.experiment("image", "digits")
     runs = [client.create_run(experiment).info.run_id for _ in range(PROCESSES * VERSIONS)]
-    lines = [" ".join(runs[first::PROCESSES]) for first in range(PROCESSES)]
-    numbers = [int(number) for said in told(REGISTER, lines, [{}] * PROCESSES) for number in said]
+    lines = [runs[first::PROCESSES] for first in range(PROCESSES)]
+    numbers = registered(lines, home, tmp_path)
     assert sorted(numbers) == list(range(1, PROCESSES * VERSIONS + 1))
     versions = registry.versions("image", "digits")
     assert [int(version.version) for version in versions] == sorted(numbers)
     assert {version.run_id for version in versions} == set(runs)
 
 
-def test_one_run_that_is_registered_by_many_at_once_has_one_version(store):
+def test_one_run_that_is_registered_by_many_at_once_has_one_version(store, home, tmp_path):
     run = tracking.connect().create_run(tracking.experiment("image", "digits")).info.run_id
-    assert told(REGISTER, [run] * 4, [{}] * 4) == [["1"]] * 4
+    assert registered([[run]] * 4, home, tmp_path) == [1] * 4
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
@@ -86,4 +108,4 @@ def test_machines_that_start_at_once_make_one_store(postgresql, database, tmp_pa
     places = [{"ESPALIER_HOME": str(tmp_path / n), "TMPDIR": str(tmp_path / n)} for n in "abcd"]
     for place in places:
         Path(place["TMPDIR"]).mkdir()
-    assert len({*map(tuple, told(EXPERIMENT, [""] * 4, places))} - {("0",)}) == 1
+    assert len({*map(tuple, told(EXPERIMENT, places))} - {("0",)}) == 1

@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 import tiny
+import tritonclient.http as triton
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,6 +107,13 @@ def server(tmp_path_factory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def client(server) -> httpx.Client:
     return server.client
+
+
+@pytest.fixture(scope="module")
+def public(server):
+    """The public client, as its documentation has it."""
+    with triton.InferenceServerClient(f"127.0.0.1:{server.port}") as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,12 @@ class Image(litserve.LitAPI):
         (sent,) = request["inputs"]
         return np.array(sent["data"], np.float32).reshape(sent["shape"]) * np.float32(1 / 255)
 
+    def batch(self, inputs):
+        return np.concatenate(inputs)
+
+    def unbatch(self, outputs):
+        return outputs[:, None]
+
     def predict(self, tensor):
         return self.session.run(["output"], {"input": tensor})[0]
 
@@ -32,8 +38,8 @@ class Image(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    api = Image(api_path="/v2/models/image/infer")
-    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=1)
+    api = Image(api_path="/v2/models/image/infer", max_batch_size=16, batch_timeout=0)
+    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=1, fast_queue=True)
     server.run(
         host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", generate_client_file=False
     )

@@ -1,0 +1,143 @@
+"""A service on another machine: it follows the aliases of a real MLflow server, over HTTP alone."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from candidates import candidate, hits
+from homes import living_in
+from project import ROOT, begun, free_port, serving, until
+
+from pipelines import registry, tracking
+from pipelines.registry import Version
+
+pytestmark = pytest.mark.slow
+
+SERVICE = (sys.executable, "-m", "bentoml", "serve", "serving.service:Espalier")
+MODEL = "espalier-image-digits"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[tuple[str, Callable[[], list], Path]]:
+    """An MLflow server's URL, what finds its processes, and its folder, which is its alone."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    store, port = f"sqlite:///{folder}/mlflow.db", free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", store, "--artifacts-destination", str(folder / "artifacts")]
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    url = f"http://127.0.0.1:{port}"
+    with begun(ROOT, *command, log=folder / "log", **quiet) as (_, alive):
+        until(lambda: answers(f"{url}/health"), "an MLflow server")
+        yield url, alive, folder
+
+
+@pytest.fixture(scope="module")
+def trainers(server, tmp_path_factory) -> Iterator[Path]:
+    """The home of the machine that trains and registers; no other has a share in it."""
+    folder, store = tmp_path_factory.mktemp("trainers"), server[2] / "mlflow.db"
+    with pytest.MonkeyPatch.context() as patch, living_in(folder / "home", patch, store):
+        patch.setenv("MLFLOW_TRACKING_URI", server[0])
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def versions(trainers) -> list[Version]:
+    """Three versions that may serve."""
+    made = [candidate(trainers, hits(0.9 + seed / 100), seed) for seed in range(3)]
+    registered = [registry.register("image", "digits", one) for one in made]
+    for version in registered:
+        registry.ready(version)
+    return registered
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """The home of the machine that serves."""
+    return tmp_path_factory.mktemp("serving")
+
+
+@pytest.fixture(scope="module")
+def asked(server, home) -> dict[str, str]:
+    """What whoever starts the service says to it."""
+    folders = {"ESPALIER_HOME": str(home), "BENTOML_HOME": str(home / "bentoml")}
+    return folders | {"MLFLOW_TRACKING_URI": server[0], "ESPALIER_FOLLOW": MODEL}
+
+
+@pytest.fixture(scope="module")
+def url(versions, asked, home) -> Iterator[str]:
+    """The service, which has nothing to begin with but what the registry says."""
+    registry.crown(versions[0])
+    with serving(ROOT, *SERVICE, log=home / "first.log", **asked) as running:
+        yield running
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).is_success
+    except httpx.TransportError:
+        return False
+
+
+def served(url: str) -> dict:
+    """What serves; a service that follows models of one task serves that task."""
+    [model] = httpx.get(f"{url}/v1/models").json()["models"]
+    return model
+
+
+def refusals(url: str) -> float:
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    [count] = [line for line in lines if line.startswith("espalier_model_refusals_total{")]
+    return float(count.split()[-1])
+
+
+def test_it_starts_with_the_champion(url, versions):
+    model = served(url)
+    assert (model["name"], model["version"]) == (MODEL, "1")
+    assert model["metrics"] == {
+        name: value
+        for name, value in tracking.record(versions[0].run_id).metrics.items()
+        if name.startswith("test_")
+    }
+
+
+def test_a_new_champion_is_served_within_seconds_and_the_old_one_after_a_rollback(url, versions):
+    registry.crown(versions[1])
+    until(lambda: served(url)["version"] == "2", "the new champion", 5)
+    registry.crown(versions[0])
+    until(lambda: served(url)["version"] == "1", "the old champion", 5)
+
+
+def test_a_version_whose_bytes_were_changed_is_refused_and_the_old_one_goes_on(
+    url, versions, server
+):
+    before = refusals(url)
+    [model] = server[2].glob(f"artifacts/*/{versions[2].run_id}/artifacts/model/model.onnx")
+    content = model.read_bytes()
+    model.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    registry.crown(versions[2])
+    until(lambda: refusals(url) == before + 1, "a refusal", 10)
+    assert served(url)["version"] == "1"
+    registry.crown(versions[1])
+    until(lambda: served(url)["version"] == "2", "the champion after it", 5)
+
+
+def test_a_version_that_was_never_let_serve_is_refused(url, versions, trainers):
+    before = refusals(url)
+    pending = registry.register("image", "digits", candidate(trainers, hits(0.95), seed=9))
+    registry.crown(pending)
+    until(lambda: refusals(url) == before + 1, "a refusal", 10)
+    assert served(url)["version"] == "2"
+    registry.crown(versions[1])
+
+
+def test_it_goes_on_without_the_registry_and_starts_without_it(url, server, asked, home):
+    """The last test: it ends the MLflow server."""
+    for process in server[1]():
+        process.kill()
+    until(lambda: "cannot be followed" in (home / "first.log").read_text(), "a line in the log", 10)
+    assert served(url)["version"] == "2"
+    with serving(ROOT, *SERVICE, log=home / "second.log", **asked) as second:
+        assert served(second)["version"] == "2"
+    assert (home / "first.log").read_text().count("cannot be followed") == 1

@@ -1,0 +1,207 @@
+"""What a connection may hold, whatever comes over it, and that the next request is not harmed."""
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.refusals import worker_of
+from serving import connections
+
+GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /v1/sentiment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+BODY = b'{"text":"good"}'
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+SMALL_BUFFER = (socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
+
+def said(server, sent: bytes, more: bytes = b"") -> bytes:
+    """All that is answered until the server closes, or has nothing more to say."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        try:
+            connection.sendall(sent)
+            answer = connection.recv(1 << 16)
+            connection.sendall(more)
+            connection.settimeout(0.3)
+            while part := connection.recv(1 << 16):
+                answer += part
+        except (ConnectionError, TimeoutError):
+            pass
+    return answer
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(one[:3]) for one in answer.split(b"HTTP/1.1 ")[1:]]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 5\r\n" + CHUNKED,
+        CHUNKED + b"Content-Length: 5\r\n",
+        b"Content-Length: 15\r\nContent-Length: 5\r\n",
+        b"Content-Length: 15, 15\r\n",
+        b"Content-Length: -1\r\n",
+        b"Content-Length: +15\r\n",
+        b"Content-Length: " + b"9" * 30 + b"\r\n",
+        b"Transfer-Encoding: chunked, identity\r\n",
+        b"Transfer-Encoding: xchunked\r\n",
+        b"Transfer-Encoding : chunked\r\n",
+        b"Content-Length: 15\r\nX: a\r\n folded\r\n",
+        b"Content-Length: 15\r\nX: a\rY: b\r\n",
+        b"Content-Length: 15\r\nX: a\0b\r\n",
+        b"Content-Length: 15\r\n" + b"X: a\r\n" * 200,
+    ],
+)
+def test_a_head_that_can_be_read_in_two_ways_is_refused(server, head):
+    """Otherwise what a proxy takes for a body is a request here."""
+    answer = said(server, POST + head + b"\r\n" + BODY + GET)
+    assert statuses(answer) == [400]
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "bad_request"
+
+
+def test_what_cannot_be_read_is_not_logged(server):
+    """A stranger could fill the disk with it."""
+    assert statuses(said(server, b"no request\r\n\r\n")) == [400]
+    assert "Invalid" not in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /" + b"a" * 200_000,
+        b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000,
+        b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 200_000,
+        POST + CHUNKED + b"\r\nf;" + b"a" * 200_000,
+        POST + CHUNKED + b"\r\nf\r\n" + BODY + b"\r\n0\r\n" + b"X: a\r\n" * 200_000,
+        GET.removesuffix(b"\r\n") + CHUNKED + b"\r\n0\r\n" + b"X: a\r\n" * 200_000,
+    ],
+    ids=["path", "header", "headers", "chunk", "trailers", "trailers unread"],
+)
+def test_what_never_ends_is_cut_off(server, sent):
+    assert statuses(said(server, sent))[-1:] in ([431], [400])
+
+
+def test_a_few_requests_may_come_at_once_and_not_a_thousand(server):
+    assert statuses(said(server, GET * 10)) == [200] * 10
+    assert statuses(said(server, GET * 1000))[-1] == 400
+
+
+def test_a_body_in_chunks_of_a_byte_is_read(server):
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in BODY + b" " * 100_000)
+    assert statuses(said(server, POST + CHUNKED + b"\r\n" + chunks + b"0\r\n\r\n")) == [200]
+
+
+def test_a_trailer_is_no_header(server):
+    trailer = b"0\r\nX-Request-ID: mine\r\n\r\n"
+    answer = said(server, POST + CHUNKED + b"\r\nf\r\n" + BODY + b"\r\n" + trailer)
+    assert statuses(answer) == [200]
+    assert b"mine" not in answer
+
+
+def test_nothing_is_upgraded(server):
+    asked = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    asked += b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    assert statuses(said(server, b"GET /v1/image HTTP/1.1\r\n" + asked, GET)) == [405, 200]
+
+
+def test_a_body_is_asked_for_only_if_it_may_come(server):
+    expecting = POST + b"Expect: 100-continue\r\nContent-Length: "
+    assert statuses(said(server, expecting + b"15\r\n\r\n", BODY)) == [100, 200]
+    assert statuses(said(server, expecting + b"99999999\r\n\r\n")) == [413]
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("//v1/image", 404),
+        ("/v1/image/", 404),
+        ("/v1/image%00", 404),
+        ("/v1/../v1/models", 404),
+        ("/v1/%2e%2e/readyz", 404),
+        ("/static/..%2f..%2fservice.py", 404),
+        ("/static_content/../../../etc/passwd", 404),
+        ("/v2/models/%00/infer", 404),
+        ("*", 404),
+        ("http://elsewhere/livez", 200),  # what a proxy is asked; it is answered here
+        ("http://elsewhere", 400),
+        ("elsewhere:80", 400),
+    ],
+)
+def test_a_target_leads_nowhere_else(server, target, status):
+    answer = said(server, GET.replace(b"/livez", target.encode()))
+    assert statuses(answer) == [status]
+
+
+def opened(server, *options: tuple) -> socket.socket:
+    connection = socket.socket()
+    for option in options:
+        connection.setsockopt(*option)
+    connection.connect(("127.0.0.1", server.port))
+    return connection
+
+
+def trickled(connection: socket.socket, byte: bytes) -> bool:
+    """Send another byte; says whether the server still takes it."""
+    try:
+        connection.sendall(byte)
+        connection.setblocking(False)
+        return connection.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
+    finally:
+        connection.setblocking(True)
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+@pytest.mark.slow
+def test_whoever_neither_asks_nor_reads_is_cut_off(server):
+    """One says nothing, one sends its head by the byte, one after a request, one never reads."""
+    worker = worker_of(server.process.pid)
+    silent, head, after = opened(server), opened(server), opened(server)
+    deaf = [opened(server, SMALL_BUFFER) for _ in range(5)]
+    after.sendall(GET)
+    assert after.recv(1 << 16).startswith(b"HTTP/1.1 200")
+    large = b"GET /static_content/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
+    for connection in deaf:
+        connection.sendall(large * 8)
+    ports = {one.getsockname()[1] for one in (silent, head, after, *deaf)}
+    head.sendall(b"GET / HTTP/1.1\r\nX: ")
+
+    def gone() -> bool:
+        trickled(head, b"a")
+        trickled(after, b"\n")
+        return not ports & {one.raddr.port for one in worker.net_connections("inet") if one.raddr}
+
+    assert not gone()
+    assert within(connections.PATIENCE_SECONDS + 2 * connections.LOOK_SECONDS + 5, gone)
+    for connection in (silent, head, after, *deaf):
+        connection.close()
+
+
+def test_memory_is_not_held_by_those_who_do_not_read(server):
+    """A million requests ahead of answers that nobody takes once held hundreds of megabytes."""
+    worker = worker_of(server.process.pid)
+    before = worker.memory_info().rss
+    deaf = [opened(server, SMALL_BUFFER) for _ in range(5)]
+    for connection in deaf:
+        connection.settimeout(0.5)
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            connection.sendall(GET.replace(b"/livez", b"/docs.json") * 20_000)
+    assert worker.memory_info().rss - before < 30 << 20
+    for connection in deaf:
+        connection.close()

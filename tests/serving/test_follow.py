@@ -1,0 +1,258 @@
+"""What a registry that lies, leads elsewhere or never ends is allowed to do: nothing."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import tiny
+
+from serving import settings
+from serving.follow import Damaged, Follower
+from serving.registry import Registry
+
+MODEL = "espalier-image-tiny"
+
+
+class Liar(ThreadingHTTPServer):
+    """A server that answers as MLflow does, about one version; a test changes what it says."""
+
+    def __init__(self, folder: Path, digest: str):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.tags = {"espalier.state": "ready", "espalier.manifest_sha256": digest}
+        self.files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        self.elsewhere = None  # where it sends whoever asks
+        self.asked: list[str | None] = []  # the Authorization of each request
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append(self.headers["Authorization"])
+        path, asked = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
+        if self.server.elsewhere:
+            self.send_response(302)
+            self.send_header("Location", self.server.elsewhere + self.path)
+            self.end_headers()
+        elif path.endswith("/alias"):
+            tags = [{"key": key, "value": value} for key, value in self.server.tags.items()]
+            self._say(json.dumps({"model_version": {"version": "1", "run_id": "r", "tags": tags}}))
+        elif path.endswith("/runs/get"):
+            metrics = [{"key": "test_accuracy", "value": 0.9}, {"key": "fit_seconds", "value": 1}]
+            self._say(json.dumps({"run": {"data": {"metrics": metrics}}}))
+        else:
+            self._say(self.server.files[asked["path"][0]])
+
+    def _say(self, content: str | bytes) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(content.encode() if isinstance(content, str) else content)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def start(tmp_path) -> Iterator[Callable[[], Liar]]:
+    """A function that starts such a server with an artifact that may serve."""
+    folder, running = tmp_path / "artifact", []
+    folder.mkdir()
+    digest = tiny.write(folder, "image", 0)
+
+    def one() -> Liar:
+        running.append(Liar(folder, digest))
+        threading.Thread(target=running[-1].serve_forever, args=(0.01,), daemon=True).start()
+        return running[-1]
+
+    yield one
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def server(start) -> Liar:
+    return start()
+
+
+@pytest.fixture
+def follower(server, tmp_path) -> Follower:
+    return Follower(Registry(server.url), "image", MODEL, tmp_path / "followed")
+
+
+def change_manifest(server: Liar, change: Callable[[dict], None]) -> None:
+    """Let the server have another manifest, and a tag that vouches for it."""
+    manifest = json.loads(server.files["manifest.json"])
+    change(manifest)
+    server.files["manifest.json"] = json.dumps(manifest).encode()
+    digest = hashlib.sha256(server.files["manifest.json"]).hexdigest()
+    server.tags["espalier.manifest_sha256"] = digest
+
+
+def test_the_champion_is_put_where_the_watcher_looks(follower, server):
+    follower.look()
+    pointer = json.loads(follower.pointer.read_text())
+    assert (pointer["name"], pointer["version"]) == (MODEL, "1")
+    assert pointer["metrics"] == {"test_accuracy": 0.9}
+    placed = follower.pointer.parent / pointer["artifact"]
+    assert {path.name: path.read_bytes() for path in placed.iterdir()} == server.files
+
+
+def test_what_stands_already_is_left_as_it_is(follower, server, tmp_path):
+    follower.look()
+    before = follower.pointer.stat()
+    follower.look()
+    Follower(Registry(server.url), "image", MODEL, tmp_path / "followed").look()
+    assert follower.pointer.stat() == before
+
+
+def test_an_artifact_that_was_damaged_here_is_fetched_again(follower, server, tmp_path):
+    follower.look()
+    before = follower.pointer.stat()
+    model = next(follower.artifacts.glob("*/model.onnx"))
+    model.write_bytes(b"")
+    Follower(Registry(server.url), "image", MODEL, tmp_path / "followed").look()
+    assert model.read_bytes() == server.files["model.onnx"]
+    assert follower.pointer.stat().st_mtime_ns > before.st_mtime_ns  # so that it is read again
+
+
+def test_no_more_is_kept_than_what_may_serve_again(follower, server):
+    follower.look()
+    digests = [server.tags["espalier.manifest_sha256"]]
+    for seed in (1, 2):
+        change_manifest(server, lambda manifest, seed=seed: manifest.update(seed=seed))
+        digests.append(server.tags["espalier.manifest_sha256"])
+        follower.look()
+    folders = {path.name for path in follower.artifacts.iterdir() if path.is_dir()}
+    assert folders == set(digests[1:])
+
+
+def lead_out(manifest: dict) -> None:
+    manifest["files"]["../../../outside"] = manifest["files"]["model.keras"]
+
+
+def test_no_name_leads_out_of_the_folder(follower, server, tmp_path):
+    change_manifest(server, lead_out)
+    server.files["../../../outside"] = server.files["model.keras"]
+    before = set(tmp_path.iterdir())
+    with pytest.raises(Damaged, match="strange files"):
+        follower.look()
+    assert set(tmp_path.iterdir()) == before | {tmp_path / "followed"}
+    assert not follower.pointer.exists()
+
+
+@pytest.mark.parametrize("digest", ["", "../../outside", "0" * 63 + "/", "A" * 64])
+def test_no_digest_leads_out_of_the_folder(follower, server, digest):
+    server.tags["espalier.manifest_sha256"] = digest
+    with pytest.raises(Damaged, match="sha256"):
+        follower.look()
+    assert {path.name for path in follower.artifacts.iterdir()} == {".lock"}
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "model.onnx"])
+def test_a_file_is_read_to_its_size_and_no_further(follower, server, file):
+    server.files[file] += bytes(2 << 20)
+    with pytest.raises(Damaged, match="answers more than"):
+        follower.look()
+    assert {path.name for path in follower.artifacts.iterdir()} == {".lock"}
+    assert not follower.pointer.exists()
+
+
+def test_what_was_refused_is_not_fetched_at_every_look(follower, server):
+    server.files["model.onnx"] = server.files["model.onnx"][:-1]
+    with pytest.raises(Damaged):
+        follower.look()
+    before = len(server.asked)
+    follower.look()
+    assert len(server.asked) == before + 1  # for the alias
+    server.tags["espalier.state"] = "refused"
+    with pytest.raises(Damaged, match="refused"):
+        follower.look()
+
+
+def test_nobody_is_followed_elsewhere(server, start):
+    server.elsewhere = start().url
+    with pytest.raises(OSError, match="302"):
+        Registry(server.url).champion(MODEL)
+    assert len(server.asked) == 1
+
+
+def test_two_do_not_look_at_once(server, tmp_path):
+    one, other = (
+        Follower(Registry(server.url), "image", MODEL, tmp_path / "followed") for _ in range(2)
+    )
+    held, released = threading.Event(), threading.Event()
+
+    class Waiting(Registry):
+        def champion(self, name):
+            held.set()
+            released.wait(10)
+            return super().champion(name)
+
+    one.registry = Waiting(server.url)
+    looking = threading.Thread(target=one.look)
+    looking.start()
+    held.wait(10)
+    other.look()
+    assert server.asked == []
+    released.set()
+    looking.join()
+    assert one.pointer.exists()
+
+
+def authorization(server: Liar, uri: str) -> str | None:
+    Registry(uri).champion(MODEL)
+    return server.asked[-1]
+
+
+def test_it_says_who_it_is_as_mlflow_does(server, monkeypatch):
+    for name in ("USERNAME", "PASSWORD", "TOKEN"):
+        monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
+    assert authorization(server, server.url) is None
+    named = server.url.replace("//", "//me:p%40ss@")
+    assert authorization(server, named) == "Basic bWU6cEBzcw=="
+    assert "p%40ss" not in Registry(named).url
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+    assert authorization(server, server.url) == "Bearer secret"
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "pass")
+    assert authorization(server, server.url) == "Basic bWU6cGFzcw=="
+
+
+def test_what_is_followed_is_served_and_watched(monkeypatch):
+    monkeypatch.delenv("ESPALIER_TASKS", raising=False)
+    assert settings.pointer_folders()[0].name == "published"
+    monkeypatch.setenv("ESPALIER_FOLLOW", "espalier-forecast-glucose, espalier-image-mnist_5k")
+    assert settings.followed() == {
+        "forecast": "espalier-forecast-glucose",
+        "image": "espalier-image-mnist_5k",
+    }
+    assert settings.wanted_tasks() == ("image", "forecast")
+    assert settings.pointer_folders()[0].name == "followed"
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ("image", "'image'; a registered model is called espalier-TASK-DATASET"),
+        ("espalier-image-../x", "registered model is called"),
+        ("espalier-image-digits,espalier-image-mnist", "two models of image"),
+    ],
+)
+def test_what_cannot_be_followed_is_an_error(monkeypatch, said, complaint):
+    monkeypatch.setenv("ESPALIER_FOLLOW", said)
+    with pytest.raises(ValueError, match=complaint):
+        settings.followed()
+
+
+def test_to_follow_takes_a_server(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    with pytest.raises(ValueError, match="names no server to follow"):
+        settings.registry()

@@ -1,0 +1,45 @@
+"""What strangers send to bring a service down is refused at once, keeps no memory and calls nobody.
+
+`python -m benchmarks.refusals` prints how fast each was refused.
+"""
+
+import socket
+
+import pytest
+
+from benchmarks.hostile import requests
+from benchmarks.refusals import SLOW_UPLOADS, caught, refused, slow_uploads, worker_of
+
+pytestmark = pytest.mark.slow
+
+# On a machine with nothing else to do each takes less than 0.1 s.
+SECONDS = 1
+MEGABYTES = 50
+
+
+def test_each_is_refused_at_once_and_keeps_no_memory(own_server):
+    worker, before = worker_of(own_server.process.pid), own_server.processes()
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        asked = list(requests(f"127.0.0.1:{trap.getsockname()[1]}"))
+        refused(asked[0], own_server.port)  # what is loaded once is not counted
+        memory = worker.memory_info().rss
+        for one in asked:
+            seconds, status, answer = refused(one, own_server.port)
+            assert 400 <= status < 500, (one.what, one.path, answer)
+            assert seconds < SECONDS, (one.what, one.path)
+            assert worker.memory_info().rss - memory < MEGABYTES << 20, (one.what, one.path)
+        assert caught(trap) == 0
+    assert own_server.processes() == before
+    assert own_server.ready()
+    asking = {one.laddr.port for one in worker.net_connections("inet")}
+    assert asking == {own_server.port}  # the worker has connected to nobody
+
+
+def test_slow_uploads_hold_up_nobody(own_server):
+    worker = worker_of(own_server.process.pid)
+    memory = worker.memory_info().rss
+    given_up, answered, share = slow_uploads(own_server.port)
+    assert given_up == SLOW_UPLOADS
+    assert answered > 1000
+    assert share >= 0.99
+    assert worker.memory_info().rss - memory < MEGABYTES << 20
