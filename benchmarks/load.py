@@ -8,6 +8,7 @@ needs `wrk`, which finds the saturation, at 16 connections. Where a rate is name
 at fixed times (open_loop.py) and are a picture, a text of 250 words and a series in turn.
 """
 
+import base64
 import json
 import os
 import re
@@ -29,16 +30,20 @@ from rich.table import Table
 from benchmarks import open_loop
 from benchmarks.open_loop import Outcome, milliseconds, statuses
 from benchmarks.reigns import Reigns
-from benchmarks.serve import OURS, _cases
+from benchmarks.serve import WORDS, Asked
+from models import artifact
 from pipelines import console, environment, leash, publish, service, settings
 
 RESULT = Path(__file__).parent / "load.json"
 CONNECTIONS, SECONDS = 16, 5  # of wrk, for one look at the saturation
+TEXTS = 64
 WORKERS = "BENTOML_CONFIG_OPTIONS"
 WRK = """
 local requests, number = {{}}, 0
 for _, one in ipairs({{{requests}}}) do
-  local body = io.open(one.body, "rb"):read("*a")
+  local file = io.open(one.body, "rb")
+  local body = file:read("*a")
+  file:close()
   local headers = {{["Content-Type"] = one.type}}
   table.insert(requests, wrk.format("POST", one.path, headers, body))
 end
@@ -127,16 +132,28 @@ def _ready(url: str) -> bool:
         return False
 
 
-def _asked(home: Path) -> list:
-    """A picture, a text, a series."""
+def _asked(home: Path) -> list[Asked]:
+    """A picture, a text and a series in turn; of the texts the service remembers the last few."""
     folder = publish.folder(home)
     folders = {task: folder / publish.read(task, home)["artifact"] for task in settings.TASKS}
-    cases = {case.name: case.asked[OURS] for case in _cases(folders, [OURS])}
-    return [asked for asked in cases.values() if asked.path.startswith("/v1/")][:3]
+    golden = {task: artifact.read_golden(place) for task, place in folders.items()}
+    picture = base64.b64decode(golden["image"][0]["request"]["image"])
+    words = " ".join(case["request"]["text"] for case in golden["sentiment"]).split()
+    length = artifact.read_inputs(folders["forecast"]).history
+    history = {"history": golden["forecast"][0]["request"]["history"][-length:]}
+    asked = []
+    for number in range(TEXTS):
+        text = " ".join([str(number), *(words * WORDS)[: WORDS - 1]])
+        asked += [
+            Asked("/v1/image", picture, "image/png"),
+            Asked("/v1/sentiment", json.dumps({"text": text}).encode()),
+            Asked("/v1/forecast", json.dumps(history).encode()),
+        ]
+    return asked
 
 
 def _requests(home: Path) -> list[bytes]:
-    return [open_loop.request(*vars(one).values()) for one in _asked(home)]
+    return [open_loop.request(one.path, one.body, one.media_type) for one in _asked(home)]
 
 
 def _saturation(url: str, home: Path, seconds: int = SECONDS) -> tuple[float, float]:
@@ -220,11 +237,12 @@ def memory(home: Path, requests: int = 500_000) -> list[Measured]:
     with _running(home, service.CHECKOUT) as running:
         (worker,) = running.workers()
         _saturation(running.url, home)  # what is allocated once is there then
+        time.sleep(1)  # until its connections are closed
         before, files = worker.memory_info().rss, worker.num_fds()
         answered = 0.0
         while answered < requests:
             answered += 30 * _saturation(running.url, home, 30)[0]
-        time.sleep(1)  # until the last connections are closed
+        time.sleep(1)
         grown, opened = (worker.memory_info().rss - before) / 1e6, worker.num_fds() - files
     said = f"{grown:+.1f} MB from {before / 1e6:.0f}, over {answered:,.0f} requests"
     return [
