@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from serving.door import PATH, REQUEST_ID, is_under
 
 MOST = 32  # as many come at once by chance, or from one client that means well
-MOST_IN_A_CROWD = 8  # in the turn after one in which somebody was turned away
+MOST_IN_A_CROWD = 16  # in the turn after one in which somebody was turned away
 
 SENTENCE = b"Too many requests are waiting; try again in a second."
 HEADERS = [(b"content-type", b"application/json"), (b"retry-after", b"1")]
