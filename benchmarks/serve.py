@@ -203,8 +203,8 @@ def _cases(folders: dict[str, Path], servers: Iterable[str]) -> list[Case]:
     png = dict.fromkeys((OURS, BARE), Asked("/v1/image", picture, "image/png"))
     text = dict.fromkeys((OURS, BARE), Asked("/v1/sentiment", _json(review)))
     series = dict.fromkeys((OURS, BARE), Asked("/v1/forecast", _json(history)))
-    protocol = {name: Asked("/v2/models/image/infer", _json(infer)) for name in servers}
-    del protocol[PLAIN]
+    tensors = Asked("/v2/models/image/infer", _json(infer))
+    protocol = {name: tensors for name in servers if name != PLAIN}
     own = _json({"inputs": pixels.round().reshape(1, *pixels.shape).tolist()})
     protocol[MLFLOW] = Asked("/invocations", own)  # it does not speak the protocol
     return [

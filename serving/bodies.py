@@ -10,10 +10,11 @@ from serving.forms import only_file
 
 MAX_PICTURE_BYTES = 16 << 20  # a telephone's photograph has 3 to 12 MB
 MAX_JSON_BYTES = 4 << 20
-MAX_HELD_BYTES = 256 << 20  # of all bodies coming in: slow uploads must not fill the memory
+MAX_HELD_BYTES = 48 << 20  # of all bodies coming in: slow uploads must not fill the memory
+SMALL_BYTES = 1 << 16  # of a body that is let in even then: there are at most 2,048 connections
 DEADLINE_SECONDS = 15  # from a request's head to the last byte of its body
 LOOK_SECONDS = 1
-TOO_SLOW = "too slow"
+TOO_SLOW, IN_THE_WAY = "too slow", "in the way"
 
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp")
 FORM_TYPE = "multipart/form-data"
@@ -25,31 +26,50 @@ class Incoming:
     """The bodies that are coming in: how many bytes there are of them, and who has waited too long.
 
     One look a second for all of them: a timer each would cost a request more than its body does.
+    When there are too many bytes the oldest body gives way, not the newest: uploads that are slow
+    on purpose must not keep others out.
     """
 
     def __init__(self):
         self.bytes = 0
-        self.deadlines: dict[asyncio.Task, float] = {}
+        self.bodies: dict[asyncio.Task, tuple[float, bytearray]] = {}  # by age; with its deadline
         self.timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> asyncio.Task:
-        """Have this task cancelled, with TOO_SLOW, unless it ends its body in time."""
+    def begin(self, body: bytearray) -> asyncio.Task:
+        """Have this task cancelled, saying why, when its body takes too long or too much room."""
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
-        self.deadlines[task] = loop.time() + DEADLINE_SECONDS
+        self.bodies[task] = loop.time() + DEADLINE_SECONDS, body
         if self.timer is None:
             self.timer = loop.call_later(LOOK_SECONDS, self._look)
         return task
 
-    def end(self, task: asyncio.Task, body: bytearray) -> None:
-        del self.deadlines[task]
+    def add(self, body: bytearray, part: bytes) -> None:
+        """Append what has come of a body."""
+        body += part
+        self.bytes += len(part)
+        if self.bytes > MAX_HELD_BYTES:
+            self._make_room()
+
+    def end(self, task: asyncio.Task) -> None:
+        _, body = self.bodies.pop(task, (None, b""))
         self.bytes -= len(body)
+
+    def _make_room(self) -> None:
+        for task, (_, body) in self.bodies.items():
+            if len(body) > SMALL_BYTES:
+                self.end(task)
+                # Each but this one waits for more of its body, which is where it is told.
+                if task is asyncio.current_task():
+                    raise _in_the_way()
+                task.cancel(IN_THE_WAY)
+                return
 
     def _look(self) -> None:
         self.timer, loop = None, asyncio.get_running_loop()
-        for task, deadline in self.deadlines.items():
+        for task, (deadline, _) in self.bodies.items():
             if loop.time() > deadline:
                 task.cancel(TOO_SLOW)
-        if self.deadlines:
+        if self.bodies:
             self.timer = loop.call_later(LOOK_SECONDS, self._look)
 
 
@@ -110,18 +130,17 @@ async def _read(request: Request, headers: Mapping[bytes, bytes], limit: int) ->
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
     body, incoming = bytearray(), request.app.state.incoming
-    task = incoming.begin()
+    task = incoming.begin(body)
     try:
         while await _read_part(request, body, limit, incoming):
             pass
     except asyncio.CancelledError as error:
-        if error.args != (TOO_SLOW,):
+        if error.args not in ((TOO_SLOW,), (IN_THE_WAY,)):
             raise
         task.uncancel()
-        message = f"The body was not complete after {DEADLINE_SECONDS} seconds."
-        raise Problem(408, "body_too_slow", message, {"Connection": "close"}) from None
+        raise (_too_slow() if error.args == (TOO_SLOW,) else _in_the_way()) from None
     finally:
-        incoming.end(task, body)
+        incoming.end(task)
     return body
 
 
@@ -130,15 +149,20 @@ async def _read_part(request: Request, body: bytearray, limit: int, incoming: In
     message = await request.receive()
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
-    part = message.get("body", b"")
-    body += part
-    incoming.bytes += len(part)
+    incoming.add(body, message.get("body", b""))
     if len(body) > limit:
         raise _too_large(limit)
-    if incoming.bytes > MAX_HELD_BYTES:
-        busy = "Too many bodies are coming in; try again in a second."
-        raise Problem(429, "busy", busy, {"Retry-After": "1", "Connection": "close"})
     return message.get("more_body", False)
+
+
+def _too_slow() -> Problem:
+    message = f"The body was not complete after {DEADLINE_SECONDS} seconds."
+    return Problem(408, "body_too_slow", message, {"Connection": "close"})
+
+
+def _in_the_way() -> Problem:
+    message = "Too many bodies are coming in; try again in a second."
+    return Problem(429, "busy", message, {"Retry-After": "1", "Connection": "close"})
 
 
 def _too_large(limit: int) -> Problem:

@@ -100,6 +100,8 @@ def _check_depth(body: bytearray) -> None:
 
 
 def _few_values(body: bytearray, most: int) -> bool:
+    if len(body) <= min(most, MAX_QUOTES):  # there is no room for them
+        return True
     return body.count(b",") < most and body.count(b'"') <= MAX_QUOTES
 
 
