@@ -42,8 +42,9 @@ PYTEST := pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 test: $(READY)
 	@$(PYTEST) -m "not slow"
 
+# Slow tests wait a fifth of their time, for servers and for one another: one process more.
 test-slow: $(READY)
-	@$(PYTEST) -m slow
+	@$(PYTEST) --numprocesses $$(python -c 'import os; print(os.cpu_count() + 1)') -m slow
 
 check: $(READY)
 	@ruff check .

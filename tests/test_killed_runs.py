@@ -1,9 +1,15 @@
-"""Ended at any stage, a run leaves no process behind, and the next run finishes what it began."""
+"""Ended at any stage, a run leaves no process behind, and the next run finishes what it began.
+
+Each stage is reached from where the one before it was ended: such a home has been left behind as
+often as stages precede it, and no fit is done again.
+"""
 
 import json
 import os
 import shutil
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,11 +29,13 @@ STAGES = {
     "champion": "the pointer, the end of the parent run",
     "Release": "the Bento",
 }
+ARTIFACTS = shutil.ignore_patterns("mlartifacts")  # they stay where MLflow's records say
+BEFORE = dict(zip(STAGES, [None, *STAGES], strict=False))
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """Digits, whose data is versioned already: each test has a home of its own beside them."""
+    """Digits, whose data is versioned already: homes lie beside them."""
     project = small(tmp_path_factory.mktemp("killed") / "project")
     done = espalier(project, "train", "--task", "image", "--arch", "perceptron")
     assert done.returncode == 0, done.stderr
@@ -78,12 +86,36 @@ def require_whole(project, home) -> None:
     assert answer(again)["tasks"]["image"] == told | {"trained": 0, "reused": 3}
 
 
+@pytest.fixture(scope="module")
+def leave(project) -> Callable[[str, signal.Signals], tuple[str, int]]:
+    """A function that ends a run after a line, in a home as the end at the stage before left it.
+
+    It returns the home and the run's exit status.
+    """
+
+    def leave(line: str, sign: signal.Signals) -> tuple[str, int]:
+        home, before = f"{sign.name}-{line}", BEFORE[line]
+        if before is None:
+            shutil.rmtree(project / "data" / "raw")
+        else:
+            if not left(before, sign).exists():
+                leave(before, sign)
+            shutil.copytree(left(before, sign), project / home)
+        status = ended(project, home, line, sign)
+        shutil.copytree(project / home, left(line, sign), ignore=ARTIFACTS)
+        return home, status
+
+    def left(line: str, sign: signal.Signals) -> Path:
+        return project / f"{sign.name}-{line}-left"
+
+    return leave
+
+
 @pytest.mark.parametrize("line", STAGES)
-def test_killed_after(project, line):
-    if line == "start":
-        shutil.rmtree(project / "data" / "raw")
-    assert ended(project, f"killed-{line}", line, signal.SIGKILL) == -signal.SIGKILL
-    require_whole(project, f"killed-{line}")
+def test_killed_after(project, leave, line):
+    home, status = leave(line, signal.SIGKILL)
+    assert status == -signal.SIGKILL
+    require_whole(project, home)
 
 
 @pytest.fixture
@@ -96,29 +128,34 @@ def interruptible():
 
 
 @pytest.mark.parametrize("line", ["start", "push"])
-def test_interrupted_after(project, interruptible, line):
-    if line == "start":
-        shutil.rmtree(project / "data" / "raw")
-    assert ended(project, f"interrupted-{line}", line, signal.SIGINT) == 130
-    require_whole(project, f"interrupted-{line}")
+def test_interrupted_after(project, leave, interruptible, line):
+    home, status = leave(line, signal.SIGINT)
+    assert status == 130
+    require_whole(project, home)
 
 
 LONG = ("train", "--task", "image", "--arch", "cnn", "--set", "epochs=12", "--set", "patience=12")
 
 
 def test_a_killed_fit_goes_on_from_its_last_epoch(project):
+    """Both fits begin in what `project` left, where the guard of the digits is fitted already."""
+    homes = {name: project / name for name in ("unbroken", "broken")}
+    for home in homes.values():
+        shutil.copytree(project / ".espalier", home, ignore=ARTIFACTS)
+
     def losses(home: str) -> list[float]:
         [run] = [one for one in runs(project, "image", "digits", "fit", home) if _finished(one)]
         history = store(project, home).get_metric_history(run.info.run_id, "val_loss")
         return [metric.value for metric in history]
 
     def _finished(run) -> bool:
-        return run.info.status == "FINISHED"
+        return run.info.status == "FINISHED" and run.data.tags["espalier.arch"] == "cnn"
 
-    assert espalier(project, *LONG, ESPALIER_HOME=str(project / "unbroken")).returncode == 0
-    home, log = project / "broken", project / "broken.log"
-    checkpoints = home / "checkpoints"
-    with begun(project, *command(*LONG), log=log, ESPALIER_HOME=str(home)) as (run, alive):
+    done = espalier(project, *LONG, ESPALIER_HOME=str(homes["unbroken"]))
+    assert done.returncode == 0, done.stderr
+    log, checkpoints = project / "broken.log", homes["broken"] / "checkpoints"
+    more = {"ESPALIER_HOME": str(homes["broken"])}
+    with begun(project, *command(*LONG), log=log, **more) as (run, alive):
         until(lambda: list(checkpoints.glob("*.npz")), "a checkpoint")
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
@@ -127,7 +164,7 @@ def test_a_killed_fit_goes_on_from_its_last_epoch(project):
     with np.load(kept, allow_pickle=False) as file:
         done = json.loads(str(file["told"]))["history"]
     assert 0 < len(done) < 12
-    assert espalier(project, *LONG, ESPALIER_HOME=str(home)).returncode == 0
+    assert espalier(project, *LONG, **more).returncode == 0
     assert losses("broken") == losses("unbroken")
     assert losses("broken")[: len(done)] == [metrics["val_loss"] for metrics in done]
     assert not list(checkpoints.iterdir())
