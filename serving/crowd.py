@@ -13,6 +13,7 @@ from serving.door import PATH, REQUEST_ID, is_under
 
 MOST = 32  # as many come at once by chance, or from one client that means well
 MOST_IN_A_CROWD = 16  # in the turn after one in which somebody was turned away
+UNCOUNTED = 16  # after one that came alone: to learn where a turn ends takes another turn
 
 SENTENCE = b"Too many requests are waiting; try again in a second."
 HEADERS = [(b"content-type", b"application/json"), (b"retry-after", b"1")]
@@ -24,9 +25,13 @@ class Crowd:
     def __init__(self):
         self.most = MOST
         self.began = 0
+        self.uncounted = 0  # how many more are
 
     def is_full(self) -> bool:
         """Take one more request in; say whether it is one too many."""
+        if self.uncounted:
+            self.uncounted -= 1
+            return False
         if self.began == 0:
             asyncio.get_running_loop().call_soon(self._turn)
         self.began += 1
@@ -34,6 +39,7 @@ class Crowd:
 
     def _turn(self) -> None:
         self.most = MOST if self.began <= self.most else MOST_IN_A_CROWD
+        self.uncounted = UNCOUNTED if self.began == 1 else 0
         self.began = 0
 
 

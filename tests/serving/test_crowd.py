@@ -7,7 +7,7 @@ import orjson
 import pytest
 import tiny
 
-from serving.crowd import MOST, MOST_IN_A_CROWD, Crowd, turn_away
+from serving.crowd import MOST, MOST_IN_A_CROWD, UNCOUNTED, Crowd, turn_away
 from serving.door import PATH, REQUEST_ID
 
 
@@ -25,7 +25,7 @@ def taken_in(*crowds: int) -> list[int]:
 
 
 def test_as_many_as_may_come_at_once_do():
-    assert taken_in(MOST, MOST, 1) == [MOST, MOST, 1]
+    assert taken_in(MOST, MOST, 2) == [MOST, MOST, 2]
 
 
 def test_whoever_comes_after_them_is_turned_away_until_the_next_turn():
@@ -35,13 +35,18 @@ def test_whoever_comes_after_them_is_turned_away_until_the_next_turn():
 def test_in_a_crowd_there_is_less_room():
     """What is turned away takes time too, in which those wait who were not."""
     crowd = 5 * MOST
-    assert taken_in(crowd, crowd, crowd, 1, MOST) == [
+    assert taken_in(crowd, crowd, crowd, 2, MOST) == [
         MOST,
         MOST_IN_A_CROWD,
         MOST_IN_A_CROWD,
-        1,
+        2,
         MOST,
     ]
+
+
+def test_after_one_that_came_alone_some_are_not_counted():
+    assert taken_in(1, UNCOUNTED, MOST + 5) == [1, UNCOUNTED, MOST]
+    assert taken_in(1, UNCOUNTED + MOST + 5) == [1, UNCOUNTED + MOST]
 
 
 @pytest.mark.parametrize("path", ["/v1/image", "/v2/models/image/infer"])
