@@ -97,8 +97,10 @@ class Service:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def pauses(self) -> list[float]:
-        """Milliseconds of each pause of the garbage collector since the start."""
-        return [float(line.split()[1]) for line in (self.home / "pauses").read_text().splitlines()]
+        """Milliseconds of each pause of the one worker's garbage collector since its start."""
+        (worker,) = self.workers()
+        lines = (self.home / str(worker.pid)).read_text().splitlines()
+        return [float(line.split()[1]) for line in lines]
 
 
 @contextmanager
@@ -106,7 +108,7 @@ def _running(home: Path, target: str = "benchmarks.watched:Espalier", **variable
     """The service once it is ready, for the time of the block."""
     port = service.free_port()
     known = {"ESPALIER_HOME": str(home), "BENTOML_HOME": str(home / "bentoml")}
-    known |= {"PAUSES": str(home / "pauses"), "PYTHONPATH": str(environment.ROOT)}
+    known |= {"PAUSES": str(home), "PYTHONPATH": str(environment.ROOT)}
     log = environment.home() / "logs" / "bench-load.log"
     command, everything = service.command(target, port), os.environ | known | variables
     with leash.started(command, log, cwd=environment.ROOT, env=everything) as process:
@@ -192,8 +194,9 @@ def steady(home: Path, seconds: float = 600) -> list[Measured]:
     """Half the saturation load for ten minutes, beside what a bare server does for one."""
     with _running(home) as running:
         rate = _saturation(running.url, home)[0] / 2
+        before = len(running.pauses())  # those of the start hold nobody up
         outcomes = open_loop.drive(running.port, _requests(home), rate, seconds)
-        pauses = running.pauses()
+        pauses = running.pauses()[before:]
     p50, p99 = milliseconds(outcomes, 50), milliseconds(outcomes, 99)
     with _bare(home) as (url, port):
         bare_rate = _saturation(url, home)[0] / 2

@@ -1,17 +1,20 @@
 """The service as it is, with a note of every pause of its garbage collector.
 
-Started by benchmarks/load.py; PAUSES names the file that the milliseconds are added to.
+Started by benchmarks/load.py; PAUSES names the folder in which each process adds its milliseconds
+to a file of its own.
 """
 
 import gc
 import os
 import time
+from pathlib import Path
 
 from serving.service import Espalier
 
 __all__ = ["Espalier"]
 
-_file = os.open(os.environ["PAUSES"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+_path = Path(os.environ["PAUSES"]) / str(os.getpid())
+_file = os.open(_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 _began = 0.0
 
 
