@@ -12,7 +12,12 @@ from models.inputs import ImageInputs, SeriesInputs, TextInputs
 
 def _tokenised(change):
     """Another `words_of`."""
-    return lambda patch: patch.setattr(code, "words_of", change)
+
+    def mutate(patch) -> None:
+        patch.setattr(code, "words_of", change)
+        patch.setattr(code, "_remembered", change)
+
+    return mutate
 
 
 def _translated(text: str, table) -> list[str]:
