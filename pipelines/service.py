@@ -68,6 +68,8 @@ def running(target: str, tasks: list[str], home: Path | None = None) -> Iterator
         variables = kept | {
             "ESPALIER_HOME": str(home or scratch),
             "ESPALIER_TASKS": ",".join(tasks),
+            # Nor is what we ask anything to remember, in a folder that is gone in a moment.
+            "ESPALIER_LOG_MB": "0",
             # A service empties its metrics' folder at the start: not that of one that is serving.
             "BENTOML_HOME": scratch,
         }
