@@ -129,7 +129,8 @@ def _table(rows: list[list]) -> Table:
 def slow_uploads(port: int) -> tuple[int, int, float]:
     """Hold slow uploads open while somebody else asks.
 
-    Returns how many of them got 408 or 429, how often the other asked, and the share that was answered.
+    Returns how many of them got 408 or 429, how often the other asked, and which share of that was
+    answered.
     """
     answers, until = [], time.monotonic() + SLOW_SECONDS
 
