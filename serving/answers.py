@@ -1,12 +1,10 @@
 """Having a model answer a request, whichever way it came in."""
 
-import time
 from functools import partial
 
 import numpy as np
 from starlette.requests import Request
 
-from serving.door import BEGAN
 from serving.model import Model
 from serving.work import SHORT_SECONDS
 
@@ -31,12 +29,7 @@ async def answers(
         else:
             answered = await state.work.do(seconds, partial(model.answers, things, **options))
     except Exception as error:
-        _log(request, model, task, things, error)
+        state.log.record(request, model, task, things, error)
         raise
-    _log(request, model, task, things, answered)
+    state.log.record(request, model, task, things, answered)
     return answered
-
-
-def _log(request: Request, *facts) -> None:
-    seconds = time.perf_counter() - request.scope[BEGAN]
-    request.app.state.log.record(request, seconds, *facts)

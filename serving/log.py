@@ -18,6 +18,7 @@ import numpy as np
 from starlette.requests import Request
 
 from serving import rows
+from serving.door import BEGAN
 from serving.journal import SUFFIX, Journal
 from serving.metrics import counter
 from serving.model import Model
@@ -71,7 +72,6 @@ class RequestLog:
     def record(
         self,
         request: Request,
-        seconds: float,
         model: Model,
         task: str,
         things: list | np.ndarray,
@@ -79,13 +79,14 @@ class RequestLog:
     ) -> None:
         """Keep a row of what was answered; never waits and never raises.
 
-        seconds: from the request's head to its answer. things: what `Model.answers` was given.
+        things: what `Model.answers` was given.
         outcome: the answers, one for each, or what was raised instead.
         """
         if self._thread is None:
             return
+        seconds = time.perf_counter() - request.scope[BEGAN]
         with self._lock:
-            self._facts.append((time.time_ns(), request, seconds, model, task, things, outcome))
+            self._facts.append((time.time_ns(), seconds, request, model, task, things, outcome))
         if len(self._facts) >= ROWS_AT_ONCE or _bytes(things) > MAX_KEPT_BYTES:
             self._compose()
 

@@ -27,8 +27,8 @@ Outcome = list[dict] | Exception
 
 def line(
     time_ns: int,
-    request: Request,
     seconds: float,
+    request: Request,
     model: Model,
     task: str,
     things: Things,
@@ -37,8 +37,8 @@ def line(
 ) -> bytes:
     """Return the row, with a line's end.
 
-    time_ns: when it was answered, since 1970.
-    seconds: from the request's head to its answer. things: what `Model.answers` was given.
+    time_ns: when it was answered, since 1970. seconds: from its head to its answer.
+    things: what `Model.answers` was given.
     outcome: the answers, one for each, or what was raised instead.
     whole: whether to keep what was sent.
     """

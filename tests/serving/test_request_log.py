@@ -24,7 +24,7 @@ from models.inputs import InputError
 from pipelines import request_log
 from serving import settings
 from serving.columns import COLUMNS
-from serving.door import REQUEST_ID
+from serving.door import BEGAN, REQUEST_ID
 from serving.errors import Problem
 from serving.journal import Journal
 from serving.loading import load
@@ -307,7 +307,7 @@ class TestInProcess:
     def asked(self):
         def ask(request_id: str) -> Request:
             scope = {"type": "http", "path": "/v1/sentiment", REQUEST_ID: request_id}
-            return Request(scope)
+            return Request(scope | {BEGAN: time.perf_counter()})
 
         return ask
 
@@ -327,7 +327,7 @@ class TestInProcess:
     def record(self, log, asked, model, count: int, text="good") -> None:
         (answer,) = model.answers([text])
         for number in range(count):
-            log.record(asked(f"r{number}"), 0.001, model, "sentiment", [text], [answer])
+            log.record(asked(f"r{number}"), model, "sentiment", [text], [answer])
 
     def counted(self, name: str) -> float:
         return REGISTRY.get_sample_value(f"espalier_request_log_{name}_total") or 0
@@ -370,7 +370,7 @@ class TestInProcess:
         log, before = started(), self.counted("dropped")
         long = model.answers(["good"] * 256)
         for _ in range(2000):
-            log.record(asked("a"), 0.001, model, "sentiment", ["good"] * 256, long)
+            log.record(asked("a"), model, "sentiment", ["good"] * 256, long)
         assert len(log._buffer) <= 8 << 20
         log.stop()
         written = len(rows_that_count(log.folder))
@@ -407,11 +407,9 @@ class TestInProcess:
         log = started()
         refusal = InputError("empty_text", "It is empty.")
         for things in ([None], [5], [], None, ["\ud800"], np.zeros((2, 16), np.int32)):
-            log.record(asked("odd"), 0.001, model, "sentiment", things, refusal)
-        log.record(
-            asked("odd"), 0.001, model, "sentiment", ["good"], Problem(429, "busy", "It is.")
-        )
-        log.record(asked("odd"), 0.001, model, "sentiment", ["good"], KeyError("ours"))
+            log.record(asked("odd"), model, "sentiment", things, refusal)
+        log.record(asked("odd"), model, "sentiment", ["good"], Problem(429, "busy", "It is."))
+        log.record(asked("odd"), model, "sentiment", ["good"], KeyError("ours"))
         log.stop()
         said = {(row["status"], row["error"]) for row in journal_rows(log.folder)}
         assert said == {(422, "empty_text"), (429, "busy"), (500, "internal_error")}
@@ -421,11 +419,11 @@ class TestInProcess:
         things[1] += 1
         tiny.publish(tmp_path / "home", "forecast")
         model = load(tmp_path / "home" / "published" / "forecast.json", "forecast")
-        log.record(asked("both"), 0.001, model, "forecast", things, model.answers(things))
+        log.record(asked("both"), model, "forecast", things, model.answers(things))
         pixels = np.zeros((300, 8, 8, 1), np.uint8)
         tiny.publish(tmp_path / "home", "image")
         model = load(tmp_path / "home" / "published" / "image.json", "image")
-        log.record(asked("many"), 0.001, model, "image", pixels, model.answers(pixels))
+        log.record(asked("many"), model, "image", pixels, model.answers(pixels))
         log.stop()
         two, many = journal_rows(log.folder)
         assert (two["inputs"], two["values"], len(two["familiar"])) == (2, tiny.HISTORY, 2)
