@@ -8,31 +8,24 @@ needs `wrk`, which finds the saturation, at 16 connections. Where a rate is name
 at fixed times (open_loop.py) and are a picture, a text of 250 words and a series in turn.
 """
 
-import base64
 import json
-import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
-import psutil
 from rich.table import Table
 
-from benchmarks import open_loop
+from benchmarks import open_loop, wrk
 from benchmarks.open_loop import Outcome, milliseconds, statuses
 from benchmarks.reigns import Reigns
-from benchmarks.serve import WORDS, Asked
-from models import artifact
-from pipelines import console, environment, leash, publish, service, settings
+from benchmarks.serve import BARE, Asked, artifacts, bare_app, raw, started
+from benchmarks.served import Served, is_ready, served, until
+from pipelines import console, environment, publish, service, settings
 
 RESULT = Path(__file__).parent / "load.json"
 CONNECTIONS, SECONDS = 16, 5  # of wrk, for one look at the saturation
@@ -65,8 +58,7 @@ class Measured(NamedTuple):
 
 def main(names: list[str]) -> None:
     environment.apply()
-    if not shutil.which("wrk"):
-        raise SystemExit("wrk is needed: apt-get install wrk, or the like")
+    wrk.require()
     for name in names:
         if name not in STEPS:
             raise SystemExit(f"There is no step {name!r}; the steps are {', '.join(STEPS)}.")
@@ -80,76 +72,30 @@ def main(names: list[str]) -> None:
         RESULT.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 
-class Service:
-    """The service in a process of its own."""
-
-    def __init__(self, home: Path, process: subprocess.Popen, port: int):
-        self.home, self.process, self.port = home, process, port
-        self.url = f"http://127.0.0.1:{port}"
-
-    def supervisor(self) -> psutil.Process:
-        return next(one for one in self._family() if "serve" in one.cmdline())
-
-    def workers(self) -> list[psutil.Process]:
-        return [one for one in self._family() if "_bentoml_impl.worker.service" in one.cmdline()]
-
-    def _family(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def pauses(self) -> list[float]:
-        """Milliseconds of each pause of the one worker's garbage collector since its start."""
-        (worker,) = self.workers()
-        lines = (self.home / str(worker.pid)).read_text().splitlines()
-        return [float(line.split()[1]) for line in lines]
+def _running(
+    home: Path, target: str = "benchmarks.watched:Espalier", **variables: str
+) -> AbstractContextManager[Served]:
+    """The service once it is ready, its collector watched, for the time of the block."""
+    return served(home, target, PAUSES=str(home), **variables)
 
 
-@contextmanager
-def _running(home: Path, target: str = "benchmarks.watched:Espalier", **variables: str):
-    """The service once it is ready, for the time of the block."""
-    port = service.free_port()
-    known = {"ESPALIER_HOME": str(home), "BENTOML_HOME": str(home / "bentoml")}
-    known |= {"PAUSES": str(home), "PYTHONPATH": str(environment.ROOT)}
-    log = environment.home() / "logs" / "bench-load.log"
-    command, everything = service.command(target, port), os.environ | known | variables
-    with leash.started(command, log, cwd=environment.ROOT, env=everything) as process:
-        running = Service(home, process, port)
-        until(lambda: _ready(running.url), 60)
-        yield running
-
-
-def until(condition: Callable[[], bool], seconds: float) -> float:
-    """Wait until `condition` holds; returns how long that took."""
-    start = time.monotonic()
-    while not condition():
-        if time.monotonic() - start > seconds:
-            raise SystemExit(f"It was not so within {seconds} s.")
-        time.sleep(0.01)
-    return time.monotonic() - start
-
-
-def _ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=1).status_code == 200
-    except httpx.TransportError:
-        return False
+def _pauses(running: Served) -> list[float]:
+    """Milliseconds of each pause of the one worker's garbage collector since its start."""
+    (worker,) = running.workers()
+    lines = (running.home / str(worker.pid)).read_text().splitlines()
+    return [float(line.split()[1]) for line in lines]
 
 
 def _asked(home: Path) -> list[Asked]:
     """A picture, a text and a series in turn; of the texts the service remembers the last few."""
-    folder = publish.folder(home)
-    folders = {task: folder / publish.read(task, home)["artifact"] for task in settings.TASKS}
-    golden = {task: artifact.read_golden(place) for task, place in folders.items()}
-    picture = base64.b64decode(golden["image"][0]["request"]["image"])
-    words = " ".join(case["request"]["text"] for case in golden["sentiment"]).split()
-    length = artifact.read_inputs(folders["forecast"]).history
-    history = {"history": golden["forecast"][0]["request"]["history"][-length:]}
+    picture, words, history = raw(artifacts(home))
     asked = []
     for number in range(TEXTS):
-        text = " ".join([str(number), *(words * WORDS)[: WORDS - 1]])
+        text = " ".join([str(number), *words])
         asked += [
             Asked("/v1/image", picture, "image/png"),
             Asked("/v1/sentiment", json.dumps({"text": text}).encode()),
-            Asked("/v1/forecast", json.dumps(history).encode()),
+            Asked("/v1/forecast", json.dumps({"history": history}).encode()),
         ]
     return asked
 
@@ -167,13 +113,8 @@ def _saturation(url: str, home: Path, seconds: int = SECONDS) -> tuple[float, fl
         told.append(f'{{path="{asked.path}", type="{asked.media_type}", body="{body}"}}')
     script = home / "post.lua"
     script.write_text(WRK.format(requests=", ".join(told)))
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script)]
-    said = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in said or "Socket errors" in said:
-        raise SystemExit(f"The service did not answer every request: {said}")
-    value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)\b", said).groups()
-    p99 = float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]), p99
+    told = wrk.asked(url, CONNECTIONS, seconds, script)
+    return told["requests_per_second"], told["p99_ms"]
 
 
 def start(home: Path) -> list[Measured]:
@@ -194,11 +135,12 @@ def steady(home: Path, seconds: float = 600) -> list[Measured]:
     """Half the saturation load for ten minutes, beside what a bare server does for one."""
     with _running(home) as running:
         rate = _saturation(running.url, home)[0] / 2
-        before = len(running.pauses())  # those of the start hold nobody up
+        before = len(_pauses(running))  # those of the start hold nobody up
         outcomes = open_loop.drive(running.port, _requests(home), rate, seconds)
-        pauses = running.pauses()[before:]
+        pauses = _pauses(running)[before:]
     p50, p99 = milliseconds(outcomes, 50), milliseconds(outcomes, 99)
-    with _bare(home) as (url, port):
+    with started(BARE, home, artifacts(home), *bare_app()) as url:
+        port = int(url.rpartition(":")[2])
         bare_rate = _saturation(url, home)[0] / 2
         bare = open_loop.drive(port, _requests(home), bare_rate, seconds / 10)
     bare_ratio = milliseconds(bare, 99) / milliseconds(bare, 50)
@@ -211,28 +153,6 @@ def steady(home: Path, seconds: float = 600) -> list[Measured]:
         Measured("p99 at half the saturation", "≤ 5 × p50", said, kept),
         Measured("pause of the collector", "≤ 10 ms", paused, longest <= 10),
     ]
-
-
-@contextmanager
-def _bare(home: Path) -> Iterator[tuple[str, int]]:
-    """The bare Starlette app of benchmarks/rivals around the same graphs."""
-    port, folder = service.free_port(), publish.folder(home)
-    folders = {task: str(folder / publish.read(task, home)["artifact"]) for task in settings.TASKS}
-    command = [sys.executable, "-m", "uvicorn", "benchmarks.rivals.bare:app", "--port", str(port)]
-    command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log"]
-    log = environment.home() / "logs" / "bench-load.log"
-    variables = os.environ | {"MODELS": json.dumps(folders)}
-    url = f"http://127.0.0.1:{port}"
-    with leash.started(command, log, cwd=environment.ROOT, env=variables):
-        until(lambda: _listens(url), 30)
-        yield url, port
-
-
-def _listens(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=1).status_code == 404
-    except httpx.TransportError:
-        return False
 
 
 def memory(home: Path, requests: int = 500_000) -> list[Measured]:
@@ -281,7 +201,7 @@ def swaps(home: Path) -> list[Measured]:
     return rows
 
 
-def _under_swaps(running: Service, home: Path, reigns: Reigns, count: int) -> list[Outcome]:
+def _under_swaps(running: Served, home: Path, reigns: Reigns, count: int) -> list[Outcome]:
     going_on, outcomes = threading.Event(), []
 
     def ask() -> None:
@@ -339,7 +259,7 @@ def overload(home: Path, seconds: float = 60) -> list[Measured]:
     ]
 
 
-def _recovery(running: Service, home: Path, nominal: float) -> int:
+def _recovery(running: Served, home: Path, nominal: float) -> int:
     """After how many seconds 100 requests a second are all answered within the nominal p99."""
     for second in range(30):
         answers = open_loop.drive(running.port, _requests(home), 100, 1, CONNECTIONS)
@@ -371,12 +291,12 @@ def end(home: Path) -> list[Measured]:
     ]
 
 
-def _kill(running: Service) -> float:
+def _kill(running: Served) -> float:
     time.sleep(2)
     (worker,) = running.workers()
     worker.kill()
     time.sleep(0.1)
-    return 0.1 + until(lambda: _ready(running.url), 60)
+    return 0.1 + until(lambda: is_ready(running.url), 60)
 
 
 def _list(values: list[float]) -> str:

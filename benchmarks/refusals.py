@@ -8,17 +8,13 @@ five, and at its highest during them, beside that before them. Then 200 uploads 
 held open while a client goes on asking.
 """
 
-import os
 import shutil
 import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import httpx
@@ -26,20 +22,21 @@ import psutil
 from rich.table import Table
 
 from benchmarks.hostile import Hostile, requests
-from pipelines import console
+from benchmarks.served import Served, served
+from pipelines import console, environment, publish
 
 TRIES = 5
 SLOW_UPLOADS, SLOW_SECONDS = 200, 20  # the service gives an upload 15 s
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    home = Path(os.environ.get("ESPALIER_HOME", ".espalier"))
+    environment.apply()
     with (
-        tempfile.TemporaryDirectory() as scratch,
+        tempfile.TemporaryDirectory(prefix="espalier-") as scratch,
         socket.create_server(("127.0.0.1", 0)) as trap,
-        _served(home, Path(scratch)) as (port, worker),
+        _published(Path(scratch)) as running,
     ):
+        port, (worker,) = running.port, running.workers()
         asked = list(requests(f"127.0.0.1:{trap.getsockname()[1]}"))
         _measure(asked[0], port, worker)  # the first of all finds a cold server
         before = _megabytes(worker)
@@ -54,40 +51,10 @@ def main() -> None:
         )
 
 
-@contextmanager
-def _served(home: Path, scratch: Path) -> Iterator[tuple[int, psutil.Process]]:
-    """Serve a copy of what is published; yields the port and the worker."""
-    shutil.copytree(home / "published", scratch / "published")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "bentoml", "serve", "serving.service:Espalier", "-p", str(port)],
-        cwd=ROOT,
-        env=os.environ | {"ESPALIER_HOME": str(scratch), "BENTOML_HOME": str(scratch / "bentoml")},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        while not _ready(port):
-            time.sleep(0.1)
-        yield port, worker_of(server.pid)
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def worker_of(server: int) -> psutil.Process:
-    """Return the process that answers, by that of `bentoml serve`."""
-    children = psutil.Process(server).children(recursive=True)
-    return next(one for one in children if "_bentoml_impl.worker.service" in one.cmdline())
-
-
-def _ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
+def _published(home: Path) -> AbstractContextManager[Served]:
+    """Serve a copy of what is published."""
+    shutil.copytree(publish.folder(), publish.folder(home))
+    return served(home)
 
 
 def refused(one: Hostile, port: int) -> tuple[float, int, bytes]:

@@ -11,8 +11,6 @@ rounds. Pictures are answered by the `cnn`, fitted by the retraining that made t
 import base64
 import json
 import os
-import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -26,6 +24,7 @@ from pathlib import Path
 import httpx
 from rich.table import Table
 
+from benchmarks import wrk
 from models import artifact
 from pipelines import (
     choose,
@@ -81,15 +80,14 @@ class Case:
 
 def main() -> None:
     environment.apply()
-    if not shutil.which("wrk"):
-        raise SystemExit("wrk is needed: apt-get install wrk, or the like")
+    wrk.require()
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch, ExitStack() as running:
         home = Path(scratch)
         folders = _publish(home)
         commands = _commands()
         cases = _cases(folders, commands)
         urls = {
-            name: running.enter_context(_started(name, home, folders, *command))
+            name: running.enter_context(started(name, home, folders, *command))
             for name, command in commands.items()
         }
         measured = [_measure(case, urls, home) for case in cases]
@@ -111,19 +109,21 @@ def _publish(home: Path) -> dict[str, Path]:
             version = registry.prospect(task, dataset, choose.best(task, cnn))
         (home / "published").mkdir(exist_ok=True)
         publish.publish(task, version, home)
-    return {
-        task: publish.folder(home) / publish.read(task, home)["artifact"] for task in settings.TASKS
-    }
+    return artifacts(home)
+
+
+def artifacts(home: Path) -> dict[str, Path]:
+    """The folder of each task's artifact that is published in `home`."""
+    folder = publish.folder(home)
+    return {task: folder / publish.read(task, home)["artifact"] for task in settings.TASKS}
 
 
 def _commands() -> dict[str, tuple[list[str], Path, str]]:
     """Server → its command line with PORT in it, where it is started, and a path that answers."""
-    uvicorn = [sys.executable, "-m", "uvicorn", "--no-access-log", "--loop", "uvloop"]
-    uvicorn += ["--http", "httptools", "--log-level", "warning", "--port", "PORT"]
     bentoml = ["bentoml", "serve", "--host", "127.0.0.1", "--port", "PORT"]
     found = {
         OURS: ([*bentoml, service.CHECKOUT], environment.ROOT, "/readyz"),
-        BARE: ([*uvicorn, "benchmarks.rivals.bare:app"], environment.ROOT, "/"),
+        BARE: bare_app(),
         PLAIN: ([*bentoml, "benchmarks.rivals.plain:Plain"], environment.ROOT, "/readyz"),
         MLFLOW: ([sys.executable, "app.py", "PORT"], RIVALS / MLFLOW, "/ping"),
     }
@@ -134,6 +134,13 @@ def _commands() -> dict[str, tuple[list[str], Path, str]]:
                 command = [str(programs / place.name), "start", "."]
             found[place.name] = (command, place, "/v2/models/image/ready")
     return found
+
+
+def bare_app() -> tuple[list[str], Path, str]:
+    """The same of the bare Starlette app."""
+    uvicorn = [sys.executable, "-m", "uvicorn", "--no-access-log", "--loop", "uvloop"]
+    uvicorn += ["--http", "httptools", "--log-level", "warning", "--port", "PORT"]
+    return [*uvicorn, "benchmarks.rivals.bare:app"], environment.ROOT, "/"
 
 
 def _environment(place: Path) -> Path | None:
@@ -152,7 +159,7 @@ def _environment(place: Path) -> Path | None:
 
 
 @contextmanager
-def _started(
+def started(
     name: str, home: Path, folders: dict[str, Path], command: list[str], place: Path, path: str
 ) -> Iterator[str]:
     """The URL of a server that answers, for the time of the block."""
@@ -184,17 +191,24 @@ def _started(
         yield url
 
 
-def _cases(folders: dict[str, Path], servers: Iterable[str]) -> list[Case]:
+def raw(folders: dict[str, Path]) -> tuple[bytes, list[str], list[float]]:
+    """A picture, the words of a text but for its first one, and a history, as long as is read."""
     golden = {task: artifact.read_golden(folder) for task, folder in folders.items()}
     picture = base64.b64decode(golden["image"][0]["request"]["image"])
+    words = " ".join(case["request"]["text"] for case in golden["sentiment"]).split()
+    length = artifact.read_inputs(folders["forecast"]).history
+    history = golden["forecast"][0]["request"]["history"][-length:]
+    return picture, (words * WORDS)[: WORDS - 1], history
+
+
+def _cases(folders: dict[str, Path], servers: Iterable[str]) -> list[Case]:
+    picture, words, values = raw(folders)
     (pixels,) = artifact.read_inputs(folders["image"]).to_tensor([picture]) * 255
     tensor = {"name": "image", "shape": [1, *pixels.shape], "datatype": "FP32"}
     infer = {"inputs": [tensor | {"data": pixels.round().ravel().tolist()}]}
-    words = " ".join(case["request"]["text"] for case in golden["sentiment"]).split()
     # No text twice: the words of those that were just read are remembered.
-    review = {"text": " ".join(["NUMBER", *(words * WORDS)[: WORDS - 1]])}
-    length = artifact.read_inputs(folders["forecast"]).history
-    history = {"history": golden["forecast"][0]["request"]["history"][-length:]}
+    review = {"text": " ".join(["NUMBER", *words])}
+    history = {"history": values}
     form = (
         b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.png"\r\n'
         b"Content-Type: image/png\r\n\r\n" + picture + b"\r\n--x--\r\n"
@@ -211,10 +225,10 @@ def _cases(folders: dict[str, Path], servers: Iterable[str]) -> list[Case]:
         Case("JSON tensor", protocol),
         Case("PNG", png | in_form),
         Case(f"{WORDS} words", text),
-        Case(f"{length} values", series),
+        Case(f"{len(values)} values", series),
         Case("PNG, one connection", png, 1),
         Case(f"{WORDS} words, one connection", text, 1),
-        Case(f"{length} values, one connection", series, 1),
+        Case(f"{len(values)} values, one connection", series, 1),
     ]
 
 
@@ -230,29 +244,12 @@ def _measure(case: Case, urls: dict[str, str], scratch: Path) -> dict[str, dict]
         for name, asked in case.asked.items():
             body.write_bytes(asked.body)
             script.write_text(WRK.format(media_type=asked.media_type, body=body))
-            rounds[name].append(_wrk(urls[name] + asked.path, case.connections, script))
+            url = urls[name] + asked.path
+            rounds[name].append(wrk.asked(url, case.connections, SECONDS, script))
     return {
         name: {key: statistics.median(one[key] for one in told) for key in told[0]}
         for name, told in rounds.items()
     }
-
-
-def _wrk(url: str, connections: int, script: Path) -> dict:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency", "-s", str(script)]
-    command += ["--timeout", "10s", url]
-    done = subprocess.run(command, capture_output=True, text=True)
-    said = done.stdout
-    if done.returncode or "Non-2xx" in said or "Socket errors" in said:
-        raise SystemExit(f"{url} did not answer every request: {said}{done.stderr}")
-    return {
-        "requests_per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]),
-        "p50_ms": _milliseconds(re.search(r"50%\s+([\d.]+)(us|ms|s)\b", said)),
-        "p99_ms": _milliseconds(re.search(r"99%\s+([\d.]+)(us|ms|s)\b", said)),
-    }
-
-
-def _milliseconds(found: re.Match) -> float:
-    return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000}[found[2]]
 
 
 def _table(case: Case, figures: dict[str, dict]) -> Table:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from benchmarks.refusals import worker_of
+from benchmarks.served import workers_of
 from serving import connections
 
 GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -171,7 +171,7 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
 @pytest.mark.slow
 def test_whoever_neither_asks_nor_reads_is_cut_off(server):
     """One says nothing, one sends its head by the byte, one after a request, one never reads."""
-    worker = worker_of(server.process.pid)
+    (worker,) = workers_of(server.process.pid)
     silent, head, after = opened(server), opened(server), opened(server)
     deaf = [opened(server, SMALL_BUFFER) for _ in range(5)]
     after.sendall(GET)
@@ -195,7 +195,7 @@ def test_whoever_neither_asks_nor_reads_is_cut_off(server):
 
 def test_memory_is_not_held_by_those_who_do_not_read(server):
     """A million requests ahead of answers that nobody takes once held hundreds of megabytes."""
-    worker = worker_of(server.process.pid)
+    (worker,) = workers_of(server.process.pid)
     before = worker.memory_info().rss
     deaf = [opened(server, SMALL_BUFFER) for _ in range(5)]
     for connection in deaf:

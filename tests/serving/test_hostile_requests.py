@@ -8,7 +8,8 @@ import socket
 import pytest
 
 from benchmarks.hostile import requests
-from benchmarks.refusals import SLOW_UPLOADS, caught, refused, slow_uploads, worker_of
+from benchmarks.refusals import SLOW_UPLOADS, caught, refused, slow_uploads
+from benchmarks.served import workers_of
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +19,7 @@ MEGABYTES = 50
 
 
 def test_each_is_refused_at_once_and_keeps_no_memory(own_server):
-    worker, before = worker_of(own_server.process.pid), own_server.processes()
+    (worker,), before = workers_of(own_server.process.pid), own_server.processes()
     with socket.create_server(("127.0.0.1", 0)) as trap:
         asked = list(requests(f"127.0.0.1:{trap.getsockname()[1]}"))
         refused(asked[0], own_server.port)  # what is loaded once is not counted
@@ -37,7 +38,7 @@ def test_each_is_refused_at_once_and_keeps_no_memory(own_server):
 
 
 def test_slow_uploads_hold_up_nobody(own_server):
-    worker = worker_of(own_server.process.pid)
+    (worker,) = workers_of(own_server.process.pid)
     memory = worker.memory_info().rss
     given_up, answered, share = slow_uploads(own_server.port)
     assert given_up == SLOW_UPLOADS

@@ -8,13 +8,13 @@ from itertools import product
 from pathlib import Path
 
 import orjson
-import psutil
 import pytest
 import tiny
 from test_lane import told
 
 from benchmarks.open_loop import REFUSED, Outcome, drive, request, statuses
 from benchmarks.reigns import Reigns
+from benchmarks.served import workers_of
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,6 @@ REQUESTS = [
 ]
 TASKS = tuple(tiny.REQUESTS)
 BEHIND_SECONDS = 5
-WORKER = "_bentoml_impl.worker.service"
 
 
 @contextmanager
@@ -44,10 +43,6 @@ def asked(server, rate: float, connections: int = 16) -> Iterator[list[Outcome]]
     finally:
         done.set()
         asker.join()
-
-
-def workers(server) -> list[psutil.Process]:
-    return [one for one in server.processes() if WORKER in one.cmdline()]
 
 
 def follow(server, reigns: Reigns, count: int) -> bool:
@@ -70,7 +65,7 @@ def swapped(request, fresh_server, tmp_path) -> tuple[Reigns, list[Outcome]]:
         tiny.publish(home, task, f"{task}-0")
     options = f"services.Espalier.workers={request.param}"
     server = fresh_server(home, BENTOML_CONFIG_OPTIONS=options)
-    server.wait(lambda: server.ready() and len(workers(server)) == request.param)
+    server.wait(lambda: server.ready() and len(workers_of(server.process.pid)) == request.param)
     server.wait(lambda: follow(server, reigns, request.param))
     with asked(server, 100) as outcomes:
         for number in range(1, 21):
@@ -101,7 +96,7 @@ def test_swaps_and_rollbacks_fail_nobody_and_every_worker_follows(swapped):
 def test_a_killed_worker_is_replaced(fresh_server, home):
     server = fresh_server(home)
     server.wait(server.ready)
-    (worker,) = workers(server)
+    (worker,) = workers_of(server.process.pid)
     with asked(server, 50) as outcomes:
         time.sleep(1)
         worker.kill()
