@@ -1,10 +1,7 @@
-"""Each answer leaves one row, behind a kill too; nothing of what was sent, and no endless file."""
+"""Each answer leaves one row, behind a kill too, and nothing of what was sent."""
 
-import io
 import json
 import signal
-import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -13,10 +10,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 import psutil
-import pyarrow.parquet
 import pytest
 import tiny
-from PIL import Image
+from logged_rows import journal_rows, rows_that_count, stored_rows
 from prometheus_client import REGISTRY
 from starlette.requests import Request
 
@@ -26,44 +22,12 @@ from serving import settings
 from serving.columns import COLUMNS
 from serving.door import BEGAN, REQUEST_ID
 from serving.errors import Problem
-from serving.journal import Journal
 from serving.loading import load
 from serving.log import RequestLog
 from serving.parquet import sweep
-from serving.pictures import size
 
-ROOT = Path(__file__).parents[2]
 PNG = {"Content-Type": "image/png"}
 MUCH = 1 << 28  # bytes: the folder may keep them all
-
-
-def journal_rows(folder: Path) -> list[dict]:
-    """The rows of the journals, of which the last line may be half written yet."""
-    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in lines_of(path)]
-    return [json.loads(line) for line in lines]
-
-
-def lines_of(path: Path) -> list[str]:
-    return path.read_text().split("\n")[:-1]
-
-
-def stored_rows(folder: Path) -> list[dict]:
-    """The rows of the Parquet files."""
-    paths = sorted(folder.glob("*.parquet"))
-    return [row for path in paths for row in pyarrow.parquet.read_table(path).to_pylist()]
-
-
-def rows_that_count(folder: Path) -> list[dict]:
-    """What a reader takes: of a file in both forms, the Parquet."""
-    names = {path.stem for path in folder.glob("*.parquet")}
-    left = [path for path in sorted(folder.glob("*.jsonl")) if path.stem not in names]
-    return stored_rows(folder) + [json.loads(line) for path in left for line in lines_of(path)]
-
-
-def sweeping(folder: Path) -> subprocess.Popen:
-    """The process that a worker starts to sweep; the tests that need none call `sweep` itself."""
-    command = [sys.executable, "-m", "serving.parquet", str(folder), str(MUCH)]
-    return subprocess.Popen(command, cwd=ROOT)
 
 
 def ended(log: RequestLog) -> None:
@@ -202,97 +166,6 @@ def test_a_killed_worker_loses_the_last_second_at_most(own_server, logged, monke
     [row] = request_log.find("r7")
     assert (row["status"], row["task"], row["words"]) == (200, "sentiment", 1)
     assert datetime.fromisoformat(row["time"]).tzinfo == UTC
-
-
-class TestSweep:
-    """From journals to Parquet, wherever it is killed."""
-
-    def left(self, folder: Path, count: int, begin: int = 0, end: str = "\n") -> Path:
-        """A journal that a worker left behind."""
-        folder.mkdir(exist_ok=True)
-        path = folder / f"20261121T1200{begin:02}-000000-7.jsonl"
-        row = {"time": 1, "task": "image", "label": ["7"], "mean": 5, "unknown": "is left out"}
-        lines = [json.dumps(row | {"request_id": f"{begin}-{number}"}) for number in range(count)]
-        path.write_text("\n".join(lines) + end)
-        return path
-
-    def test_a_journal_becomes_parquet_with_every_column(self, tmp_path):
-        path = self.left(tmp_path, 3)
-        sweep(tmp_path, MUCH)
-        assert [one.name for one in tmp_path.iterdir()] == [path.with_suffix(".parquet").name]
-        rows = stored_rows(tmp_path)
-        assert list(rows[0]) == list(COLUMNS)
-        assert [row["request_id"] for row in rows] == ["0-0", "0-1", "0-2"]
-        assert rows[0]["time"] == datetime(1970, 1, 1, microsecond=1, tzinfo=UTC)
-        assert (rows[0]["label"], rows[0]["mean"], rows[0]["status"]) == (["7"], 5.0, None)
-
-    def test_a_torn_line_is_dropped(self, tmp_path):
-        path = self.left(tmp_path, 3, end='\n{"time": 1, "requ')
-        path.write_bytes(path.read_bytes() + b'\n{"time": 2, "request_id": "after"}\n{"tim')
-        sweep(tmp_path, MUCH)
-        assert [row["request_id"] for row in stored_rows(tmp_path)][2:] == ["0-2", "after"]
-
-    def test_an_empty_journal_goes(self, tmp_path):
-        (tmp_path / "a-1.jsonl").touch()
-        sweep(tmp_path, MUCH)
-        assert list(tmp_path.iterdir()) == []
-
-    def test_a_journal_that_is_written_stays(self, tmp_path):
-        journal = Journal(tmp_path)
-        journal.append(b'{"request_id": "a"}\n')
-        sweep(tmp_path, max_bytes=1)
-        [path] = tmp_path.iterdir()
-        journal.append(b'{"request_id": "b"}\n')
-        journal.close()
-        assert [row["request_id"] for row in journal_rows(tmp_path)] == ["a", "b"]
-        sweep(tmp_path, MUCH)
-        assert not path.exists()
-        assert len(stored_rows(tmp_path)) == 2
-
-    def test_killed_before_the_journal_went_no_row_is_there_twice(self, tmp_path):
-        path = self.left(tmp_path, 3)
-        before = path.read_bytes()
-        sweep(tmp_path, MUCH)
-        path.write_bytes(before)
-        assert len(rows_that_count(tmp_path)) == 3
-        sweep(tmp_path, MUCH)
-        assert not path.exists()
-        assert len(stored_rows(tmp_path)) == 3
-
-    def test_killed_at_any_time_every_row_is_there_once(self, tmp_path):
-        journals, rows = 2, 8000
-        expected = {f"{n}-{number}" for n in range(journals) for number in range(rows)}
-        for number in range(journals):
-            self.left(tmp_path, rows, number)
-        killed = 0
-        for delay in (0.05, 0.3, 0.45, 0.6):
-            child = sweeping(tmp_path)
-            time.sleep(delay)
-            killed += child.poll() is None
-            child.kill()
-            child.wait()
-            found = [row["request_id"] for row in rows_that_count(tmp_path)]
-            assert len(found) == len(expected)
-            assert set(found) == expected
-        assert killed
-        sweep(tmp_path, MUCH)
-        assert {path.suffix for path in tmp_path.iterdir()} == {".parquet"}
-        assert {row["request_id"] for row in stored_rows(tmp_path)} == expected
-
-    def test_two_at_once_do_it_once(self, tmp_path):
-        for number in range(6):
-            self.left(tmp_path, 2000, number)
-        both = [sweeping(tmp_path), sweeping(tmp_path)]
-        assert [one.wait(60) for one in both] == [0, 0]
-        assert {path.suffix for path in tmp_path.iterdir()} == {".parquet"}
-        assert len(stored_rows(tmp_path)) == 12_000
-
-    def test_the_oldest_go_when_it_is_too_much(self, tmp_path):
-        names = [self.left(tmp_path, 2000, number).stem for number in range(6)]
-        sweep(tmp_path, MUCH)
-        sizes = [(tmp_path / f"{name}.parquet").stat().st_size for name in names]
-        sweep(tmp_path, max_bytes=sum(sizes[-3:]) + 10)
-        assert sorted(path.stem for path in tmp_path.iterdir()) == names[-3:]
 
 
 class TestInProcess:
@@ -442,37 +315,6 @@ class TestInProcess:
         self.record(log, asked, model, 2)
         log.stop()
         assert len(journal_rows(log.folder)) == 2
-
-
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "lossless", "alpha"])
-def test_the_size_of_a_picture_is_read_from_its_first_bytes(format):
-    picture, options = Image.new("RGB", (301, 77), "red"), {}
-    if format == "lossless":
-        format, options = "WEBP", {"lossless": True}
-    elif format == "alpha":
-        format, options, picture = "WEBP", {"exif": b"Exif"}, picture.convert("RGBA")
-    elif format == "JPEG":
-        options = {"progressive": True, "comment": b"x" * 300}
-    buffer = io.BytesIO()
-    picture.save(buffer, format, **options)
-    content = buffer.getvalue()
-    assert size(content) == (301, 77)
-    assert all(size(content[:end]) in ((301, 77), (None, None)) for end in range(len(content)))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\xff\xd8",
-        b"\xff\xd8" + b"\xff" * 500,
-        b"RIFF",
-        # Wider than a column of the log: it would keep all rows of its journal out of Parquet.
-        b"\x89PNG\r\n\x1a\n" + bytes(8) + b"\xff" * 8,
-    ],
-)
-def test_what_is_no_picture_has_no_size(content):
-    assert size(content) == (None, None)
 
 
 @pytest.mark.parametrize(
