@@ -11,6 +11,7 @@ from serving.access import Access
 from serving.batches import Batches
 from serving.bodies import Incoming
 from serving.champions import Champions
+from serving.crowd import Crowd
 from serving.door import Door
 from serving.errors import HANDLERS
 from serving.lane import Endpoint, short_way
@@ -33,10 +34,11 @@ def complete(
     routes: take the place of BentoML's own at the same paths. endpoints: what models answer, by its
     path; see lane.py. same_as: see Door. token, protected: see Access.
     """
+    crowd = Crowd()
     app.state.champions = champions
     app.state.log = log
     app.state.work = Work()
-    app.state.batches = Batches()
+    app.state.batches = Batches(crowd)
     app.state.incoming = Incoming()
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
@@ -48,7 +50,7 @@ def complete(
     ]
     if token is not None:
         app.user_middleware.append(Middleware(Access, token=token, protected=protected))
-    return Door(app, _paths(app), same_as, short_way(app, endpoints))
+    return Door(app, _paths(app), same_as, short_way(app, endpoints), crowd)
 
 
 class Table(BaseRoute):

@@ -1,8 +1,7 @@
 """One computation for the requests that came in the same turn of the event loop.
 
-Nobody waits for a timer: what is there when the loop has turned is one batch. Sixteen connections
-ask a model once instead of sixteen times. A turn costs a call of the system, more than some models
-take: where requests have come one at a time lately, the next is answered without it.
+Nobody waits for a timer or for a turn: it is known how many came together, and the last of them to
+ask a model has all of them answered. Sixteen connections ask a model once instead of sixteen times.
 """
 
 import asyncio
@@ -10,20 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from serving.crowd import Crowd
 from serving.model import Model
 
 MAX_BATCH = 32
-LONELY_TURNS = 4  # with one request each, in a row: then some are answered at once
-AT_ONCE = 16  # of them, before one waits for the turn to see whether others come with it
 
 
 class Batches:
-    """The requests that wait for the turn of the loop, by the model that they ask."""
+    """The requests that wait for the others that came with them, by the model that they ask."""
 
-    def __init__(self):
+    def __init__(self, crowd: Crowd):
+        self.crowd = crowd
         self.waiting: dict[tuple, list[tuple[Any, asyncio.Future]]] = {}
-        self.lonely_turns = 0
-        self.at_once = 0  # how many more need not wait
+        self.count = 0
 
     def answer(self, model: Model, thing: Any) -> asyncio.Future:
         """Return a future of the answer to one raw input; it raises what `Model.answers` does.
@@ -32,28 +30,26 @@ class Batches:
         """
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        if self.at_once and not self.waiting:
-            self.at_once -= 1
-            _settle(model, [(thing, future)])
-            return future
-        if not self.waiting:
-            loop.call_soon(self._turn)
         alike = model, thing.shape if isinstance(thing, np.ndarray) else None
         self.waiting.setdefault(alike, []).append((thing, future))
+        self.count += 1
+        if self.count >= self.crowd.taken_in:
+            self._settle()
+        elif self.count == 1:
+            loop.call_soon(
+                self._settle
+            )  # some of them ask no model, or have not sent all they will
         return future
 
-    def _turn(self) -> None:
-        waiting, self.waiting = self.waiting, {}
-        alone = sum(map(len, waiting.values())) == 1
-        self.lonely_turns = self.lonely_turns + 1 if alone else 0
-        self.at_once = AT_ONCE if self.lonely_turns >= LONELY_TURNS else 0
+    def _settle(self) -> None:
+        waiting, self.waiting, self.count = self.waiting, {}, 0
         for (model, _), asked in waiting.items():
             asked = [one for one in asked if not one[1].cancelled()]
             for start in range(0, len(asked), MAX_BATCH):
-                _settle(model, asked[start : start + MAX_BATCH])
+                _answer(model, asked[start : start + MAX_BATCH])
 
 
-def _settle(model: Model, asked: list[tuple[Any, asyncio.Future]]) -> None:
+def _answer(model: Model, asked: list[tuple[Any, asyncio.Future]]) -> None:
     things = [thing for thing, _ in asked]
     try:
         answers = model.answers(np.stack(things) if isinstance(things[0], np.ndarray) else things)
@@ -63,7 +59,7 @@ def _settle(model: Model, asked: list[tuple[Any, asyncio.Future]]) -> None:
             return
         # What is wrong with one must not be told to the others.
         for one in asked:
-            _settle(model, [one])
+            _answer(model, [one])
         return
     for (_, future), answer in zip(asked, answers, strict=True):
         future.set_result(answer)

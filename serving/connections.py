@@ -1,4 +1,5 @@
-"""What one connection may hold, and for how long, before and after a request is ours to answer.
+"""What one connection may hold, and for how long, before and after a request is ours to answer;
+and what is answered here: what never becomes a request, and one that comes in a crowd.
 
 Uvicorn by itself takes a head without an end, any number of requests ahead of their answers, waits
 for a head as long as it takes, and for a reader who never reads. All that is bounded here; a body
@@ -6,10 +7,15 @@ has its own bounds (bodies.py).
 """
 
 import asyncio
-from uuid import uuid4
 
-import orjson
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from serving import errors
+from serving.door import Door, id_of
 
 MAX_CONNECTIONS = 2048
 MAX_HEAD_BYTES = 1 << 16
@@ -20,6 +26,8 @@ CHUNK_BYTES = 32  # at most what a chunk of a body takes besides its data
 # what is waiting to be read. Uvicorn closes an idle connection after 5 s.
 PATIENCE_SECONDS = 15
 LOOK_SECONDS = 2.5
+LAST = (b"connection", b"close")  # a header of every answer while the service ends
+RETRY = "retry-after: 1\r\n"
 
 
 class Connection(HttpToolsProtocol):
@@ -28,7 +36,9 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         self.ws_protocol_class = None  # no path here speaks WebSocket
+        self.door = self.config.app if isinstance(self.config.app, Door) else None
         self.spare_bytes = MAX_HEAD_BYTES  # that may yet come besides the bodies
+        self.turned_away = 0  # of the requests that were read together
         self.idle_since = self.loop.time()  # or since it was answered last
         self.full_since: float | None = None  # since when the client does not read
         self.look: asyncio.TimerHandle | None = None
@@ -46,6 +56,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
+        self.turned_away = 0
         self.spare_bytes -= len(data)
         super().data_received(data)
         if self.spare_bytes < 0 and not self.transport.is_closing():
@@ -53,7 +64,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         # What is raised here stops the parser, and is answered with 400.
-        if len(self.headers) > MAX_HEADERS or len(self.pipeline) >= MAX_AHEAD:
+        ahead = len(self.pipeline) + self.turned_away
+        if len(self.headers) > MAX_HEADERS or ahead >= MAX_AHEAD:
             raise ValueError("There are too many headers, or too many requests ahead.")
         super().on_headers_complete()
         self.headers = []  # a trailer must not become a header
@@ -78,18 +90,46 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, message: str) -> None:
         self._refuse(400, "bad_request", "This is not a request of HTTP that can be read.")
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app) -> None:
+        """Called when a request's head has come and what was asked before it is answered."""
+        comes = self.door and cycle.scope["method"] == "POST" and not self.flow.write_paused
+        if comes and self.door.crowd.is_full():
+            self._turn_away(cycle)
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _turn_away(self, cycle: RequestResponseCycle) -> None:
+        """Answer 429 at once: a task and the layers of the app would take as long again."""
+        path, request_id = cycle.scope["path"], id_of(cycle.scope["headers"])
+        self.door.turned_away(path)
+        self.turned_away += 1
+        cycle.response_started = cycle.response_complete = True
+        # Whoever was asked to wait for a 100 before the body may leave that out now.
+        last = not cycle.keep_alive or cycle.waiting_for_100_continue
+        last = last or LAST in self.server_state.default_headers
+        message = "Too many requests are waiting; try again in a second."
+        self._answer(429, errors.body(path, request_id, "busy", message), request_id, last, RETRY)
+        self.on_response_complete()
+
     def _refuse(self, status: int, code: str, message: str) -> None:
-        """Answer in our form what never becomes a request, and close the connection."""
-        request_id = uuid4().hex
-        content = orjson.dumps(
-            {"error": {"code": code, "message": message}, "request_id": request_id}
-        )
+        """Answer what never becomes a request, and close the connection."""
+        request_id = id_of([])
+        self._answer(status, errors.body("", request_id, code, message), request_id, last=True)
+
+    def _answer(
+        self, status: int, body: bytes, request_id: str, last: bool, header: str = ""
+    ) -> None:
+        """Write an answer that no app was asked for; last: on this connection, which is closed."""
+        if self.transport.is_closing():  # and this came behind the request that was the last
+            return
         head = (
-            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
-            f"X-Request-ID: {request_id}\r\nConnection: close\r\n\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            f"x-request-id: {request_id}\r\n{header}"
         )
-        self.transport.write(STATUS_LINE[status] + head.encode("ascii") + content)
-        self.transport.close()
+        end = "connection: close\r\n\r\n" if last else "\r\n"
+        self.transport.write(STATUS_LINE[status] + (head + end).encode("ascii") + body)
+        if last:
+            self.transport.close()
 
     def _look(self) -> None:
         """End a connection that is stuck; a closed one may be stuck too, with what nobody reads."""

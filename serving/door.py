@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.crowd import Crowd
+
 if TYPE_CHECKING:
     from serving.lane import Lane
 
@@ -27,6 +29,7 @@ class Door:
 
     paths: every path that exists. same_as: of a path with names in it that a client chose, the one
     among `paths` under which it is answered and counted. lane: a shorter way for some requests.
+    crowd: counts those that come, before they come here.
     """
 
     def __init__(
@@ -34,31 +37,42 @@ class Door:
         app: ASGIApp,
         paths: set[str],
         same_as: Callable[[str], str | None],
-        lane: "Lane | None" = None,
+        lane: "Lane | None",
+        crowd: Crowd,
     ):
         self.app = app
         self.paths = paths
         self.same_as = same_as
         self.lane = lane
+        self.crowd = crowd
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        request_id = _request_id(scope["headers"])
-        scope[REQUEST_ID] = request_id.decode("ascii")
+        scope[REQUEST_ID] = id_of(scope["headers"])
         scope[BEGAN] = time.perf_counter()
         path = scope[PATH] = scope["path"]
-        if path not in self.paths:
-            scope["path"] = self.same_as(path) or NOWHERE
+        scope["path"] = self._name(path)
         if self.lane and scope["method"] == "POST" and scope["path"] in self.lane.paths:
             return await self.lane(scope, receive, send)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
+                request_id = scope[REQUEST_ID].encode("ascii")
                 message["headers"].append((b"x-request-id", request_id))
             await send(message)
 
         return await self.app(scope, receive, send_with_id)
+
+    def turned_away(self, path: str) -> None:
+        """Count a request that was told to come again before it came here."""
+        name = self._name(path)
+        if self.lane and name in self.lane.paths:
+            self.lane.tally.begin(name)
+            self.lane.tally.end(name, 429, 0.0)
+
+    def _name(self, path: str) -> str:
+        return path if path in self.paths else self.same_as(path) or NOWHERE
 
 
 def is_under(folder: str, path: str) -> bool:
@@ -66,9 +80,9 @@ def is_under(folder: str, path: str) -> bool:
     return path.startswith(folder) and path[len(folder) : len(folder) + 1] in ("", "/")
 
 
-def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
+def id_of(headers: list[tuple[bytes, bytes]]) -> str:
     """Return the client's own X-Request-ID when it is harmless to repeat, else a new one."""
     for name, value in headers:
         if name == b"x-request-id" and SANE_ID.fullmatch(value):
-            return value
-    return b"%032x" % random.getrandbits(128)
+            return value.decode("ascii")
+    return f"{random.getrandbits(128):032x}"

@@ -13,8 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from models.inputs import InputError
-from serving.door import PATH, is_under
-from serving.responses import json_response
+from serving.door import PATH, REQUEST_ID, is_under
 
 
 class Problem(Exception):
@@ -73,9 +72,14 @@ HANDLERS = {
 }
 
 
+def body(path: str, request_id: str, code: str, message: str) -> bytes:
+    """Return what is told of an error, in the form of the path that was asked for."""
+    if is_under("/v2", path):
+        return orjson.dumps({"error": message})
+    error = {"code": code, "message": message}
+    return orjson.dumps({"error": error, "request_id": request_id})
+
+
 def _answer(request: Request, status: int, code: str, message: str, headers=None) -> Response:
-    if is_under("/v2", request.scope[PATH]):
-        content = orjson.dumps({"error": message})
-        return Response(content, status, headers, "application/json")
-    error = {"error": {"code": code, "message": message}}
-    return json_response(request, error, status, headers)
+    content = body(request.scope[PATH], request.scope[REQUEST_ID], code, message)
+    return Response(content, status, headers, "application/json")

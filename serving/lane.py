@@ -20,7 +20,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.crowd import Crowd, turn_away
 from serving.door import BEGAN, REQUEST_ID
 from serving.errors import HANDLERS
 
@@ -53,13 +52,12 @@ def short_way(app: Starlette, endpoints: Mapping[str, Endpoint]) -> "Lane | None
 
 
 class Lane:
-    """ASGI app of the endpoints alone, which counts its requests, and takes in so many at once."""
+    """ASGI app of the endpoints alone, which counts its requests."""
 
     def __init__(self, answer: ASGIApp, paths: Container[str], tally: "Tally"):
         self.answer = answer
         self.paths = paths
         self.tally = tally
-        self.crowd = Crowd()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, status = scope["path"], 0
@@ -73,9 +71,8 @@ class Lane:
             await send(message)
 
         self.tally.begin(path)
-        answer = turn_away if self.crowd.is_full() else self.answer
         try:
-            await answer(scope, receive, noting)
+            await self.answer(scope, receive, noting)
         finally:
             self.tally.end(path, status, time.perf_counter() - scope[BEGAN])
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from serving.door import REQUEST_ID
 
 
-def json_response(request: Request, content: dict, status: int = 200, headers=None) -> Response:
+def json_response(request: Request, content: dict) -> Response:
     """Return `content` with `request_id` as JSON; the door puts the id in the headers too."""
     content["request_id"] = request.scope[REQUEST_ID]
-    return Response(orjson.dumps(content), status, headers, "application/json")
+    return Response(orjson.dumps(content), media_type="application/json")

@@ -9,7 +9,8 @@ import tiny
 
 from models import artifact
 from models.inputs import InputError
-from serving.batches import AT_ONCE, LONELY_TURNS, MAX_BATCH, Batches
+from serving.batches import MAX_BATCH, Batches
+from serving.crowd import Crowd
 from serving.loading import load
 
 
@@ -23,7 +24,8 @@ def asked(*of_whom) -> list:
     """What each future of `Batches.answer`, all asked for in one turn, became."""
 
     async def ask() -> list:
-        batches = Batches()
+        batches = Batches(Crowd())
+        batches.crowd.taken_in = len(of_whom)
         futures = [batches.answer(model, thing) for model, thing in of_whom]
         return await asyncio.gather(*futures, return_exceptions=True)
 
@@ -76,7 +78,8 @@ def test_who_gave_up_is_left_out(model):
     thing = thing_of(model)
 
     async def ask():
-        batches = Batches()
+        batches = Batches(Crowd())
+        batches.crowd.taken_in = 3
         gone, stays = (batches.answer(model, thing) for _ in range(2))
         gone.cancel()
         return await stays, gone.cancelled()
@@ -86,21 +89,23 @@ def test_who_gave_up_is_left_out(model):
     assert answer == model.answers([thing])[0]
 
 
-def test_after_some_lonely_turns_answers_come_at_once_until_there_is_company(model):
+def test_the_last_of_those_that_came_together_has_all_of_them_answered(model):
+    """Nobody waits for a turn of the loop, but for who asks no model or sends the rest later."""
     thing = thing_of(model)
 
-    async def done_at_once(batches, count: int) -> list[bool]:
-        futures = [batches.answer(model, thing) for _ in range(count)]
-        done = [future.done() for future in futures]
-        assert [await future for future in futures] == model.answers([thing]) * count
-        return done
+    async def done(batches: Batches, came: int, ask: int) -> list[bool]:
+        batches.crowd.taken_in = came
+        futures = [batches.answer(model, thing) for _ in range(ask)]
+        at_once = [future.done() for future in futures]
+        for answer in await asyncio.gather(*futures):
+            assert artifact.agree(model.inputs, model.answers([thing])[0], answer)
+        return at_once
 
-    async def ask() -> list[list[bool]]:
-        batches = Batches()
-        lonely = [await done_at_once(batches, 1) for _ in range(LONELY_TURNS + AT_ONCE + 1)]
-        crowd = [await done_at_once(batches, AT_ONCE + 2) for _ in range(2)]
-        return lonely, crowd
+    async def ask() -> None:
+        batches = Batches(Crowd())
+        assert await done(batches, 1, 1) == [True]
+        assert await done(batches, 3, 3) == [True] * 3
+        assert await done(batches, 5, 3) == [False] * 3
+        assert await done(batches, 2, 5) == [True] * 4 + [False]
 
-    lonely, crowd = asyncio.run(ask())
-    assert lonely == [[False]] * LONELY_TURNS + [[True]] * AT_ONCE + [[False]]
-    assert crowd == [[True] * AT_ONCE + [False] * 2, [False] * (AT_ONCE + 2)]
+    asyncio.run(ask())

@@ -1,24 +1,37 @@
-"""As many requests begin in one turn of the event loop as may; a turn later there is room again."""
+"""As many requests begin in one turn of the event loop as may; the others are told so at once."""
 
 import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
-import orjson
 import pytest
 import tiny
+import uvloop
+from running import ending, running
 
-from serving.crowd import MOST, MOST_IN_A_CROWD, UNCOUNTED, Crowd, turn_away
-from serving.door import PATH, REQUEST_ID
+from serving import connections, crowd
+from serving.crowd import MOST, MOST_IN_A_CROWD, Crowd
+from serving.door import Door
+
+BODY = b'{"text":"good"}'
+HEAD = b"POST %b HTTP/1.1\r\nHost: x\r\nX-Request-ID: abc\r\n%b"
+WITH_BODY = b"Content-Length: 15\r\n\r\n" + BODY
 
 
-def taken_in(*crowds: int) -> list[int]:
-    """How many were taken in of so many that came in each turn, one turn after another."""
+def taken_in(*turns: int | float) -> list[int]:
+    """How many were taken in of so many that came in each turn; a float is so many seconds."""
 
     async def come() -> list[int]:
         crowd, taken = Crowd(), []
-        for count in crowds:
-            taken.append(sum(not crowd.is_full() for _ in range(count)))
+        for turn in turns:
+            if isinstance(turn, float):
+                await asyncio.sleep(turn)
+                continue
+            taken.append(sum(not crowd.is_full() for _ in range(turn)))
             await asyncio.sleep(0)
+            assert crowd.taken_in == taken[-1]
         return taken
 
     return asyncio.run(come())
@@ -32,45 +45,103 @@ def test_whoever_comes_after_them_is_turned_away_until_the_next_turn():
     assert taken_in(MOST + 1, 1) == [MOST, 1]
 
 
-def test_in_a_crowd_there_is_less_room():
+def test_in_a_crowd_there_is_less_room_for_a_while():
     """What is turned away takes time too, in which those wait who were not."""
-    crowd = 5 * MOST
-    assert taken_in(crowd, crowd, crowd, 2, MOST) == [
-        MOST,
-        MOST_IN_A_CROWD,
-        MOST_IN_A_CROWD,
-        2,
-        MOST,
-    ]
+    few = MOST_IN_A_CROWD
+    assert taken_in(5 * MOST, 5 * MOST, 2, MOST) == [MOST, few, 2, few]
+    assert taken_in(5 * MOST, MOST, 2 * crowd.CROWD_SECONDS, 1, MOST) == [MOST, few, 1, MOST]
 
 
-def test_after_one_that_came_alone_some_are_not_counted():
-    assert taken_in(1, UNCOUNTED, MOST + 5) == [1, UNCOUNTED, MOST]
-    assert taken_in(1, UNCOUNTED + MOST + 5) == [1, UNCOUNTED + MOST]
+class Full(Crowd):
+    def is_full(self) -> bool:
+        return True
 
 
-@pytest.mark.parametrize("path", ["/v1/image", "/v2/models/image/infer"])
-def test_who_is_turned_away_is_told_so_in_the_form_of_every_error(path):
-    sent = []
+@asynccontextmanager
+async def full() -> AsyncIterator:
+    """A server whose app would answer 204, were there room; its streams."""
 
-    async def send(message) -> None:
-        sent.append(message)
+    async def app(scope, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
 
-    asyncio.run(turn_away({PATH: path, REQUEST_ID: "abc"}, None, send))
-    start, body = sent
-    headers = dict(start["headers"])
-    assert (start["status"], headers[b"retry-after"]) == (429, b"1")
-    assert headers[b"content-length"] == b"%d" % len(body["body"])
-    told = orjson.loads(body["body"])
-    if path.startswith("/v1"):
-        assert told.keys() == {"error", "request_id"}
-        assert told["request_id"] == "abc"
-        assert told["error"]["code"] == "busy"
-        told = told["error"]
-    else:
-        assert told.keys() == {"error"}
-        told = {"message": told["error"]}
-    assert "try again" in told["message"]
+    paths = {"/v1/sentiment", "/v2/models/sentiment/infer"}
+    async with running(Door(app, paths, lambda path: None, None, Full())) as (server, address):
+        reader, writer = await asyncio.open_connection(*address)
+        yield server, reader, writer
+        writer.close()
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], dict]:
+    head, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+    headers = dict(line.lower().split(": ") for line in lines)
+    content = await reader.readexactly(int(headers.get("content-length", 0)))
+    return int(head.split()[1]), headers, json.loads(content or "{}")
+
+
+@pytest.mark.parametrize("path", [b"/v1/sentiment", b"/v2/models/sentiment/infer"])
+def test_who_is_turned_away_is_told_so_in_the_form_of_every_error_and_may_stay(path):
+    async def ask() -> None:
+        async with full() as (_, reader, writer):
+            for _ in range(2):
+                writer.write(HEAD % (path, WITH_BODY))
+                status, headers, told = await answer(reader)
+                assert (status, headers["retry-after"]) == (429, "1")
+                assert headers["x-request-id"] == "abc"
+                assert "connection" not in headers
+                if path.startswith(b"/v1"):
+                    assert told["request_id"] == "abc"
+                    assert told["error"]["code"] == "busy"
+                    assert "try again" in told["error"]["message"]
+                else:
+                    assert told.keys() == {"error"}
+                    assert "try again" in told["error"]
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await answer(reader))[0] == 204
+
+    uvloop.run(ask())
+
+
+@pytest.mark.parametrize(
+    "head", [b"Connection: close\r\n" + WITH_BODY, b"Expect: 100-continue\r\n" + WITH_BODY[:22]]
+)
+def test_who_would_leave_or_has_not_sent_the_body_is_told_that_it_was_the_last(head):
+    async def ask() -> None:
+        async with full() as (_, reader, writer):
+            writer.write(HEAD % (b"/v1/sentiment", head))
+            status, headers, _ = await answer(reader)
+            assert (status, headers["connection"]) == (429, "close")
+            assert await reader.read() == b""
+
+    uvloop.run(ask())
+
+
+def test_who_is_turned_away_while_the_service_ends_is_told_that_it_was_the_last():
+    async def ask() -> None:
+        async with full() as (server, reader, writer):
+            await ending(server)
+            writer.write(HEAD % (b"/v1/sentiment", WITH_BODY))
+            status, headers, _ = await answer(reader)
+            assert (status, headers["connection"]) == (429, "close")
+
+    uvloop.run(ask())
+
+
+def test_as_many_are_turned_away_at_once_as_may_come_ahead():
+    """Each takes some microseconds, and one read may hold thousands."""
+
+    async def ask() -> list[int]:
+        async with full() as (_, reader, writer):
+            writer.write(HEAD % (b"/v1/sentiment", WITH_BODY) * 1000)
+            statuses = []
+            while not reader.at_eof():
+                try:
+                    statuses.append((await answer(reader))[0])
+                except asyncio.IncompleteReadError:
+                    break
+            return statuses
+
+    assert uvloop.run(ask()) == [429] * connections.MAX_AHEAD + [400]
 
 
 def test_as_many_clients_as_may_come_at_once_are_answered(server):

@@ -2,13 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-import uvicorn
 import uvloop
+from running import ending, running
 
-from serving.server import FEW, Server
+from serving.server import FEW
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 CROWD = 16 * FEW
@@ -19,34 +17,11 @@ async def app(scope, receive, send) -> None:
     await send({"type": "http.response.body"})
 
 
-@asynccontextmanager
-async def serving() -> AsyncIterator[tuple[Server, tuple]]:
-    """A server that runs in this loop, and its address; at the end it is told to end, and has."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    address = listening.getsockname()
-    server = Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-    running = asyncio.create_task(server._serve([listening]))  # `serve` would take the signals
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield server, address
-    finally:
-        server.should_exit = True
-        await running
-
-
-async def ending(server: Server) -> None:
-    """Return as soon as it has begun to end."""
-    server.should_exit = True
-    while (b"connection", b"close") not in server.server_state.default_headers:
-        await asyncio.sleep(0)
-
-
 def test_a_crowd_is_let_in_within_a_few_turns():
     """uvloop by itself lets one in a turn: CROWD of them."""
 
     async def come() -> int:
-        async with serving() as (server, address):
+        async with running(app) as (server, address):
             clients = [socket.create_connection(address) for _ in range(CROWD)]
             turns = 0
             while len(server.server_state.connections) < CROWD:
@@ -61,7 +36,7 @@ def test_a_crowd_is_let_in_within_a_few_turns():
 
 def test_who_asks_once_more_while_it_ends_is_answered_and_told_that_it_was_the_last():
     async def end() -> list[bytes]:
-        async with serving() as (server, address):
+        async with running(app) as (server, address):
             reader, writer = await asyncio.open_connection(*address)
             writer.write(REQUEST)
             answers = [await reader.readuntil(b"\r\n\r\n")]
@@ -79,7 +54,7 @@ def test_who_asks_once_more_while_it_ends_is_answered_and_told_that_it_was_the_l
 
 def test_nobody_new_is_let_in_while_it_ends():
     async def come_late() -> int:
-        async with serving() as (server, address):
+        async with running(app) as (server, address):
             with socket.create_connection(address):
                 await ending(server)
                 with socket.socket() as late:
