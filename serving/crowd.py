@@ -7,11 +7,10 @@ and a turn takes as long as what began in it. Who is turned away costs a tenth o
 
 import asyncio
 
-MOST = 32  # as many come at once by chance, or from one client that means well
-# For a while after somebody was turned away: answers take twice as long as one turn, and turning
-# others away takes its part of that.
+MOST = 64  # as many come at once by chance, or from one client that means well
+# After somebody was turned away, and one more in each turn in which nobody is: answers take twice
+# as long as one turn, and turning others away takes its part of that.
 MOST_IN_A_CROWD = 6
-CROWD_SECONDS = 0.1
 
 
 class Crowd:
@@ -21,7 +20,6 @@ class Crowd:
         self.most = MOST
         self.began = 0
         self.taken_in = 0  # of those that came last, whose turn it is now
-        self.crowded_until = 0.0
 
     def is_full(self) -> bool:
         """Take one more request in; say whether it is one too many."""
@@ -33,8 +31,6 @@ class Crowd:
     def _turn(self) -> None:
         """Called when all that has come was read, and before any of it is looked at."""
         self.taken_in = min(self.began, self.most)
-        now = asyncio.get_running_loop().time()
-        if self.began > self.most:
-            self.crowded_until = now + CROWD_SECONDS
-        self.most = MOST_IN_A_CROWD if now < self.crowded_until else MOST
+        crowded = self.began > self.most
+        self.most = MOST_IN_A_CROWD if crowded else min(self.most + 1, MOST)
         self.began = 0

@@ -11,7 +11,7 @@ import tiny
 import uvloop
 from running import ending, running
 
-from serving import connections, crowd
+from serving import connections
 from serving.crowd import MOST, MOST_IN_A_CROWD, Crowd
 from serving.door import Door
 
@@ -20,15 +20,12 @@ HEAD = b"POST %b HTTP/1.1\r\nHost: x\r\nX-Request-ID: abc\r\n%b"
 WITH_BODY = b"Content-Length: 15\r\n\r\n" + BODY
 
 
-def taken_in(*turns: int | float) -> list[int]:
-    """How many were taken in of so many that came in each turn; a float is so many seconds."""
+def taken_in(*turns: int) -> list[int]:
+    """How many were taken in of so many that came in each turn."""
 
     async def come() -> list[int]:
         crowd, taken = Crowd(), []
         for turn in turns:
-            if isinstance(turn, float):
-                await asyncio.sleep(turn)
-                continue
             taken.append(sum(not crowd.is_full() for _ in range(turn)))
             await asyncio.sleep(0)
             assert crowd.taken_in == taken[-1]
@@ -45,11 +42,12 @@ def test_whoever_comes_after_them_is_turned_away_until_the_next_turn():
     assert taken_in(MOST + 1, 1) == [MOST, 1]
 
 
-def test_in_a_crowd_there_is_less_room_for_a_while():
+def test_in_a_crowd_there_is_less_room_and_afterwards_more_in_every_turn():
     """What is turned away takes time too, in which those wait who were not."""
     few = MOST_IN_A_CROWD
-    assert taken_in(5 * MOST, 5 * MOST, 2, MOST) == [MOST, few, 2, few]
-    assert taken_in(5 * MOST, MOST, 2 * crowd.CROWD_SECONDS, 1, MOST) == [MOST, few, 1, MOST]
+    assert taken_in(5 * MOST, 5 * MOST, 2, 2, MOST, 1) == [MOST, few, 2, 2, few + 2, 1]
+    calm = [1] * MOST
+    assert taken_in(5 * MOST, *calm, MOST) == [MOST, *calm, MOST]
 
 
 class Full(Crowd):
