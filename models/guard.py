@@ -18,6 +18,7 @@ from models.epochs import OnEpoch, Rows
 from models.errors import ExportMismatch
 from models.examples import Examples, Split, examples, examples_of_a_fit
 from models.familiarity import SLACK, Familiarity
+from models.seeds import seeded
 from models.train import built, predict
 
 if TYPE_CHECKING:
@@ -64,13 +65,11 @@ def fit(
     on_epoch: called after each epoch with its number, from 1, and its metrics.
     Raises what `train.train` raises.
     """
-    import keras
-
     started = time.monotonic()
     inputs, training, validation = examples_of_a_fit(splits, facts, parameters)
-    keras.utils.set_random_seed(SEED)
-    model, learner = built(task, architectures.GUARD, parameters, inputs)
-    history = _trained(learner, parameters, training, validation, on_epoch)
+    with seeded(SEED):
+        model, learner = built(task, architectures.GUARD, parameters, inputs)
+        history = _trained(learner, parameters, training, validation, on_epoch)
     familiarity = Familiarity.calibrate(inputs, predict(model, validation.tensor))
     return FittedGuard(model, familiarity, history, time.monotonic() - started)
 

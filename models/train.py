@@ -11,6 +11,7 @@ from models import architectures, augment, descent, devices, epochs, naive
 from models.epochs import OnEpoch, Rows
 from models.errors import WrongParameter
 from models.examples import Examples, Inputs, Split, examples_of_a_fit
+from models.seeds import seeded
 
 if TYPE_CHECKING:
     import keras
@@ -47,13 +48,10 @@ def train(
     Raises WrongParameter, WrongData, TrainingDiverged, and InputError for a row that no model can
     read.
     """
-    import keras
-
     started = time.monotonic()
     inputs, training, validation = examples_of_a_fit(splits, facts, parameters)
-    keras.utils.set_random_seed(seed)
     plan = descent.plan(arch, seed, parameters, len(training.target))
-    with devices.data_parallel(plan.batch_size) as replicas:
+    with seeded(seed), devices.data_parallel(plan.batch_size) as replicas:
         model, learner = built(task, arch, parameters, inputs)
         _adapt(model, task, arch, training)
         accuracy = task != "forecast"  # there is no class to be right about in a forecast

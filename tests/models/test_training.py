@@ -2,6 +2,9 @@
 
 import json
 import math
+import random
+import threading
+import time
 from pathlib import Path
 
 import keras
@@ -79,6 +82,25 @@ def test_a_seed_reproduces_every_weight_and_every_epoch_is_told_as_it_ends(task,
     assert told == list(enumerate(again.history, start=1))
     assert {"loss", "val_loss"} <= again.history[0].keys()
     assert again.parameter_count == first.count_params()
+
+
+def test_what_other_threads_draw_changes_no_weight(splits, fitted):
+    """As the connection to Prefect's server does, now and then."""
+    done = threading.Event()
+
+    def draw() -> None:
+        while not done.is_set():
+            random.random()
+            time.sleep(0.0001)
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    again = _train("image", splits)
+    done.set()
+    thread.join()
+    first = fitted["image"].model
+    for one, other in zip(first.get_weights(), again.model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_another_seed_gives_other_weights(other, fitted):
