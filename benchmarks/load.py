@@ -10,6 +10,7 @@ at fixed times (open_loop.py) and are a picture, a text of 250 words and a serie
 
 import json
 import shutil
+import statistics
 import sys
 import tempfile
 import threading
@@ -126,7 +127,7 @@ def start(home: Path) -> list[Measured]:
             took.append(time.monotonic() - began)
             megabytes += [worker.memory_info().rss / 1e6 for worker in running.workers()]
     return [
-        Measured("start to /readyz", "≤ 3 s", f"{_list(took)} s", min(took) <= 3),
+        Measured("start to /readyz", "≤ 3 s", f"{_list(took)} s", statistics.median(took) <= 3),
         Measured("memory of a worker", "≤ 180 MB", f"{_list(megabytes)} MB", max(megabytes) <= 180),
     ]
 
