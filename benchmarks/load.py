@@ -114,8 +114,8 @@ def _saturation(url: str, home: Path, seconds: int = SECONDS) -> tuple[float, fl
         told.append(f'{{path="{asked.path}", type="{asked.media_type}", body="{body}"}}')
     script = home / "post.lua"
     script.write_text(WRK.format(requests=", ".join(told)))
-    told = wrk.asked(url, CONNECTIONS, seconds, script)
-    return told["requests_per_second"], told["p99_ms"]
+    measured = wrk.asked(url, CONNECTIONS, seconds, script)
+    return measured["requests_per_second"], measured["p99_ms"]
 
 
 def start(home: Path) -> list[Measured]:

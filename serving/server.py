@@ -7,7 +7,7 @@ import time
 
 import uvicorn
 
-from serving.connections import Connection
+from serving.connections import LAST, Connection
 
 FEW = 8  # of the connections that wait, in a turn: the other workers shall have some too
 FAREWELL_SECONDS = 0.5
@@ -53,7 +53,7 @@ class Server(uvicorn.Server):
             self.at_once = self.config.backlog
             self._accept(listening)
             listening.close()
-        self.server_state.default_headers.append((b"connection", b"close"))
+        self.server_state.default_headers.append(LAST)
         deadline = time.monotonic() + FAREWELL_SECONDS
         while (self.opening or self.server_state.connections) and time.monotonic() < deadline:
             await asyncio.sleep(0.01)

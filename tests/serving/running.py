@@ -7,7 +7,14 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 
+from serving.connections import LAST
 from serving.server import Server
+
+
+async def no_content(scope, receive, send) -> None:
+    """An ASGI app that answers 204 to everything."""
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
 
 
 @asynccontextmanager
@@ -29,5 +36,5 @@ async def running(app) -> AsyncIterator[tuple[Server, tuple]]:
 async def ending(server: Server) -> None:
     """Return as soon as it has begun to end."""
     server.should_exit = True
-    while (b"connection", b"close") not in server.server_state.default_headers:
+    while LAST not in server.server_state.default_headers:
         await asyncio.sleep(0)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import tiny
 import uvloop
-from running import ending, running
+from running import ending, no_content, running
 
 from serving import connections
 from serving.crowd import MOST, MOST_IN_A_CROWD, Crowd
@@ -59,12 +59,9 @@ class Full(Crowd):
 async def full() -> AsyncIterator:
     """A server whose app would answer 204, were there room; its streams."""
 
-    async def app(scope, receive, send) -> None:
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
-
     paths = {"/v1/sentiment", "/v2/models/sentiment/infer"}
-    async with running(Door(app, paths, lambda path: None, None, Full())) as (server, address):
+    door = Door(no_content, paths, lambda path: None, None, Full())
+    async with running(door) as (server, address):
         reader, writer = await asyncio.open_connection(*address)
         yield server, reader, writer
         writer.close()

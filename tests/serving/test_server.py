@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 import uvloop
-from running import ending, running
+from running import ending, no_content, running
 
 from serving.server import FEW
 
@@ -12,16 +12,11 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 CROWD = 16 * FEW
 
 
-async def app(scope, receive, send) -> None:
-    await send({"type": "http.response.start", "status": 204, "headers": []})
-    await send({"type": "http.response.body"})
-
-
 def test_a_crowd_is_let_in_within_a_few_turns():
     """uvloop by itself lets one in a turn: CROWD of them."""
 
     async def come() -> int:
-        async with running(app) as (server, address):
+        async with running(no_content) as (server, address):
             clients = [socket.create_connection(address) for _ in range(CROWD)]
             turns = 0
             while len(server.server_state.connections) < CROWD:
@@ -36,7 +31,7 @@ def test_a_crowd_is_let_in_within_a_few_turns():
 
 def test_who_asks_once_more_while_it_ends_is_answered_and_told_that_it_was_the_last():
     async def end() -> list[bytes]:
-        async with running(app) as (server, address):
+        async with running(no_content) as (server, address):
             reader, writer = await asyncio.open_connection(*address)
             writer.write(REQUEST)
             answers = [await reader.readuntil(b"\r\n\r\n")]
@@ -54,7 +49,7 @@ def test_who_asks_once_more_while_it_ends_is_answered_and_told_that_it_was_the_l
 
 def test_nobody_new_is_let_in_while_it_ends():
     async def come_late() -> int:
-        async with running(app) as (server, address):
+        async with running(no_content) as (server, address):
             with socket.create_connection(address):
                 await ending(server)
                 with socket.socket() as late:
