@@ -35,10 +35,8 @@ class Batches:
         self.count += 1
         if self.count >= self.crowd.taken_in:
             self._settle()
-        elif self.count == 1:
-            loop.call_soon(
-                self._settle
-            )  # some of them ask no model, or have not sent all they will
+        elif self.count == 1:  # some may ask no model, or have not sent all they will
+            loop.call_soon(self._settle)
         return future
 
     def _settle(self) -> None:
