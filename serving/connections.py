@@ -7,7 +7,9 @@ has its own bounds (bodies.py).
 """
 
 import asyncio
+import sys
 
+from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -27,7 +29,12 @@ CHUNK_BYTES = 32  # at most what a chunk of a body takes besides its data
 PATIENCE_SECONDS = 15
 LOOK_SECONDS = 2.5
 LAST = (b"connection", b"close")  # a header of every answer while the service ends
-RETRY = "retry-after: 1\r\n"
+RETRY = (b"retry-after", b"1")
+# What never becomes a request: status, code, message.
+UNREADABLE = (400, "bad_request", "This is not a request of HTTP that can be read.")
+LARGE_HEAD = (431, "head_too_large", "The head of the request is too large.")
+MANY_HEADERS = (431, "head_too_large", f"The request has more than {MAX_HEADERS} headers.")
+MANY_AHEAD = (429, "too_many_ahead", f"Over {MAX_AHEAD} requests came ahead of their answers.")
 
 
 class Connection(HttpToolsProtocol):
@@ -39,6 +46,8 @@ class Connection(HttpToolsProtocol):
         self.door = self.config.app if isinstance(self.config.app, Door) else None
         self.spare_bytes = MAX_HEAD_BYTES  # that may yet come besides the bodies
         self.turned_away = 0  # of the requests that were read together
+        self.unfit = UNREADABLE  # what to say of a request at which the parser stops
+        self.refusal: tuple | None = None  # to be written behind the answers that are yet to come
         self.idle_since = self.loop.time()  # or since it was answered last
         self.full_since: float | None = None  # since when the client does not read
         self.look: asyncio.TimerHandle | None = None
@@ -56,19 +65,59 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
+        if self.refusal:
+            return
         self.turned_away = 0
         self.spare_bytes -= len(data)
+        self._read(data)
+        if self.spare_bytes < 0 and not self.refusal and not self.transport.is_closing():
+            self._refuse(*LARGE_HEAD)
+
+    def eof_received(self) -> bool:
+        """Say whether to stay: who has said everything may wait for the answer to that."""
+        stays = bool(self.cycle) and not (self.cycle.response_complete or self.cycle.more_body)
+        if stays:
+            self.cycle.keep_alive = False
+        return stays
+
+    def _read(self, data: bytes) -> None:
+        self.data = data
         super().data_received(data)
-        if self.spare_bytes < 0 and not self.transport.is_closing():
-            self._refuse(431, "head_too_large", "The head of the request is too large.")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read a request that offers another protocol once more, without its offer.
+
+        Called while the parser's exception says where the request's head ends. Such requests are
+        usual: Java's client offers HTTP/2 with each one.
+        """
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode("ascii")
+        rest = self.data[sys.exception().args[0] :]
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._read(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+
+    def _offers_upgrade(self) -> bool:
+        # The parser takes what follows such a head for the other protocol's, be it a body.
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     def on_headers_complete(self) -> None:
-        # What is raised here stops the parser, and is answered with 400.
-        ahead = len(self.pipeline) + self.turned_away
-        if len(self.headers) > MAX_HEADERS or ahead >= MAX_AHEAD:
-            raise ValueError("There are too many headers, or too many requests ahead.")
+        if self._offers_upgrade():
+            return
+        # What is raised here stops the parser.
+        if len(self.headers) > MAX_HEADERS:
+            self.unfit = MANY_HEADERS
+            raise ValueError("There are too many headers.")
+        if len(self.pipeline) + self.turned_away >= MAX_AHEAD:
+            self.unfit = MANY_AHEAD
+            raise ValueError("There are too many requests ahead.")
         super().on_headers_complete()
         self.headers = []  # a trailer must not become a header
+
+    def on_message_complete(self) -> None:
+        if not self._offers_upgrade():
+            super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
         self.spare_bytes += len(body) + CHUNK_BYTES
@@ -77,7 +126,10 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self.spare_bytes = MAX_HEAD_BYTES
         self.idle_since = self.loop.time()
+        was_last = not self.pipeline
         super().on_response_complete()
+        if was_last and self.refusal:
+            self._answer(*self.refusal, last=True)
 
     def pause_writing(self) -> None:
         self.full_since = self.loop.time()
@@ -88,12 +140,12 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
 
     def send_400_response(self, message: str) -> None:
-        self._refuse(400, "bad_request", "This is not a request of HTTP that can be read.")
+        self._refuse(*self.unfit)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app) -> None:
         """Called when a request's head has come and what was asked before it is answered."""
-        comes = self.door and cycle.scope["method"] == "POST" and not self.flow.write_paused
-        if comes and self.door.crowd.is_full():
+        asks = self.door and cycle.scope["method"] == "POST" and not self.flow.write_paused
+        if asks and not self.door.crowd.take_in():
             self._turn_away(cycle)
         else:
             super()._start_asgi_task(cycle, app)
@@ -106,29 +158,39 @@ class Connection(HttpToolsProtocol):
         cycle.response_started = cycle.response_complete = True
         # Whoever was asked to wait for a 100 before the body may leave that out now.
         last = not cycle.keep_alive or cycle.waiting_for_100_continue
-        last = last or LAST in self.server_state.default_headers
         message = "Too many requests are waiting; try again in a second."
-        self._answer(429, errors.body(path, request_id, "busy", message), request_id, last, RETRY)
+        self._answer(429, errors.body(path, request_id, "busy", message), request_id, last)
         self.on_response_complete()
 
     def _refuse(self, status: int, code: str, message: str) -> None:
-        """Answer what never becomes a request, and close the connection."""
+        """Answer what never becomes a request, in its turn, and close the connection."""
         request_id = id_of([])
-        self._answer(status, errors.body("", request_id, code, message), request_id, last=True)
+        refusal = status, errors.body("", request_id, code, message), request_id
+        asked = self.cycle is not None and not self.cycle.response_complete
+        if self.pipeline or (asked and not self.cycle.more_body):
+            self.refusal = refusal
+            if self.cycle.more_body:  # this one's own body went wrong: it shall not be answered
+                self.pipeline.popleft()
+        else:
+            self._answer(*refusal, last=True)
 
-    def _answer(
-        self, status: int, body: bytes, request_id: str, last: bool, header: str = ""
-    ) -> None:
+    def _answer(self, status: int, body: bytes, request_id: str, last: bool) -> None:
         """Write an answer that no app was asked for; last: on this connection, which is closed."""
         if self.transport.is_closing():  # and this came behind the request that was the last
             return
-        head = (
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
-            f"x-request-id: {request_id}\r\n{header}"
-        )
-        end = "connection: close\r\n\r\n" if last else "\r\n"
-        self.transport.write(STATUS_LINE[status] + (head + end).encode("ascii") + body)
-        if last:
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", request_id.encode("ascii")),
+        ]
+        if status == 429:
+            headers.append(RETRY)
+        if last and LAST not in headers:
+            headers.append(LAST)
+        lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + body)
+        if LAST in headers:
             self.transport.close()
 
     def _look(self) -> None:

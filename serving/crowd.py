@@ -21,12 +21,12 @@ class Crowd:
         self.began = 0
         self.taken_in = 0  # of those that came last, whose turn it is now
 
-    def is_full(self) -> bool:
-        """Take one more request in; say whether it is one too many."""
+    def take_in(self) -> bool:
+        """Count one more request; say whether there is room for it."""
         if self.began == 0:
             asyncio.get_running_loop().call_soon(self._turn)
         self.began += 1
-        return self.began > self.most
+        return self.began <= self.most
 
     def _turn(self) -> None:
         """Called when all that has come was read, and before any of it is looked at."""

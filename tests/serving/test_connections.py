@@ -38,6 +38,17 @@ def statuses(answer: bytes) -> list[int]:
     return [int(one[:3]) for one in answer.split(b"HTTP/1.1 ")[1:]]
 
 
+def heard_out(connection: socket.socket) -> list[int]:
+    """The statuses of all that is answered to a client which says no more."""
+    connection.shutdown(socket.SHUT_WR)
+    return statuses(b"".join(iter(lambda: connection.recv(1 << 16), b"")))
+
+
+def error(answer: bytes) -> dict:
+    """What the last answer says is wrong."""
+    return json.loads(answer.rpartition(b"\r\n\r\n")[2])["error"]
+
+
 @pytest.mark.parametrize(
     "head",
     [
@@ -54,14 +65,14 @@ def statuses(answer: bytes) -> list[int]:
         b"Content-Length: 15\r\nX: a\r\n folded\r\n",
         b"Content-Length: 15\r\nX: a\rY: b\r\n",
         b"Content-Length: 15\r\nX: a\0b\r\n",
-        b"Content-Length: 15\r\n" + b"X: a\r\n" * 200,
     ],
 )
 def test_a_head_that_can_be_read_in_two_ways_is_refused(server, head):
     """Otherwise what a proxy takes for a body is a request here."""
     answer = said(server, POST + head + b"\r\n" + BODY + GET)
     assert statuses(answer) == [400]
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "bad_request"
+    assert error(answer)["code"] == "bad_request"
+    assert b"\r\ndate: " in answer
 
 
 def test_what_cannot_be_read_is_not_logged(server):
@@ -86,9 +97,39 @@ def test_what_never_ends_is_cut_off(server, sent):
     assert statuses(said(server, sent))[-1:] in ([431], [400])
 
 
+def test_more_headers_than_anybody_needs_are_refused(server):
+    answer = said(server, POST + b"Content-Length: 15\r\n" + b"X: a\r\n" * 200 + b"\r\n" + BODY)
+    assert statuses(answer) == [431]
+    assert "more than 128 headers" in error(answer)["message"]
+
+
 def test_a_few_requests_may_come_at_once_and_not_a_thousand(server):
     assert statuses(said(server, GET * 10)) == [200] * 10
-    assert statuses(said(server, GET * 1000))[-1] == 400
+    answer = said(server, GET * 1000)
+    assert statuses(answer) == [200] * (connections.MAX_AHEAD + 1) + [429]
+    assert error(answer)["code"] == "too_many_ahead"
+
+
+@pytest.mark.parametrize("wrong", [b"no request\r\n\r\n", POST + CHUNKED + b"\r\nno chunk\r\n"])
+def test_what_cannot_be_read_is_told_after_the_answers_to_what_came_before(server, wrong):
+    asked = POST + b"Content-Length: 15\r\n\r\n" + BODY
+    answer = said(server, asked + GET + asked + wrong + GET)
+    assert statuses(answer) == [200, 200, 200, 400]
+    assert error(answer)["code"] == "bad_request"
+
+
+@pytest.mark.parametrize("body", [BODY, json.dumps({"text": "good " * 15_000}).encode()])
+def test_who_has_said_everything_may_hang_up_and_listen(server, body):
+    """The longer text is answered by a thread, after the end of what the client says."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(GET + POST + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert heard_out(connection) == [200, 200]
+
+
+def test_who_hangs_up_half_way_gets_no_answer(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(POST + b"Content-Length: 15\r\n\r\n" + BODY[:5])
+        assert heard_out(connection) == []
 
 
 def test_a_body_in_chunks_of_a_byte_is_read(server):
@@ -103,10 +144,42 @@ def test_a_trailer_is_no_header(server):
     assert b"mine" not in answer
 
 
-def test_nothing_is_upgraded(server):
-    asked = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    asked += b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    assert statuses(said(server, b"GET /v1/image HTTP/1.1\r\n" + asked, GET)) == [405, 200]
+OFFERS = {
+    "h2c": b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
+    "websocket": b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+}
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+def test_nothing_is_upgraded(server, offer):
+    asked = b"GET /v1/image HTTP/1.1\r\nHost: x\r\n" + offer + b"\r\n"
+    assert statuses(said(server, asked, GET)) == [405, 200]
+    assert statuses(said(server, asked * 3 + GET)) == [405, 405, 405, 200]
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Length: 15\r\n\r\n" + BODY,
+        CHUNKED + b"\r\n5\r\n" + BODY[:5] + b"\r\na\r\n" + BODY[5:] + b"\r\n0\r\n\r\n",
+    ],
+    ids=["whole", "chunked"],
+)
+def test_who_offers_another_protocol_is_answered_in_this_one(server, offer, rest):
+    """Java's and curl's clients offer HTTP/2 with a request and send its body at once."""
+    asked = POST + offer + rest
+    assert statuses(said(server, asked * 3 + GET)) == [200] * 4
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        for start in range(0, len(asked), 7):
+            connection.sendall(asked[start : start + 7])
+            time.sleep(0.005)  # else it comes in one piece
+        assert heard_out(connection) == [200]
+
+
+def test_no_tunnel_is_made(server):
+    assert statuses(said(server, b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n")) == [400]
 
 
 def test_a_body_is_asked_for_only_if_it_may_come(server):
