@@ -158,10 +158,16 @@ def ask(url: str, task: str, request: dict) -> dict:
 
 
 def free_port() -> int:
-    """A port on loopback that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port on loopback that nothing listens on, and that is given to no other for a minute.
+
+    A connection was closed on it, whose rest (TIME_WAIT) keeps the system from choosing it again;
+    servers may take it, as they all set SO_REUSEADDR.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            probe.accept()[0].close()
+    return port
 
 
 def _body(task: str, request: dict) -> dict:

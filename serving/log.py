@@ -2,9 +2,9 @@
 
 A request only appends what is known of it to a list, and each sixteenth makes rows of them in a
 buffer; a thread hands the buffer to the system twice a second, so that a kill costs at most what
-came since. Lines go into a journal, since nothing can be appended
-to Parquet and its library takes 40 MB; a process of low priority turns journals that are through
-into Parquet and removes the oldest (`parquet.py`).
+came after that. Lines go into a journal, for nothing can be appended to Parquet and its library
+takes 40 MB; a process of low priority turns journals that are through into Parquet and removes the
+oldest (`parquet.py`).
 """
 
 import logging

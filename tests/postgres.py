@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
-from project import free_port, until
+from project import until
+
+from pipelines.service import free_port
 
 MISSING = "no PostgreSQL on this machine: apt-get install postgresql"
 SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}

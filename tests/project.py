@@ -6,7 +6,6 @@ import math
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,8 @@ from urllib.request import url2pathname
 import httpx
 import psutil
 import yaml
+
+from pipelines.service import free_port
 
 ROOT = Path(__file__).parents[1]
 GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@localhost")
@@ -196,13 +197,6 @@ def until(found: Callable, what: str, seconds: float = 120):
             return value
         time.sleep(0.02)
     raise AssertionError(f"{what}: not within {seconds} s")
-
-
-def free_port() -> int:
-    """A port on loopback that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

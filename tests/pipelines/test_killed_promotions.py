@@ -65,7 +65,7 @@ def kill_after(writes: int) -> None:
 def ended(home: Path, killed_after: int | None = None) -> int:
     """The exit code of `retrain` in a process of its own."""
     process = started(home, retrain, killed_after)
-    process.join(60)
+    process.join(300)
     return process.exitcode
 
 

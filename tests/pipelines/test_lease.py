@@ -3,7 +3,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -17,7 +16,7 @@ from pipelines import lease, ledger, state
 HOLDER = """
 import sys
 from pipelines import lease, ledger
-lease.TTL_SECONDS, lease.RENEW_SECONDS = float(sys.argv[1]), float(sys.argv[1]) / 5
+lease.TTL_SECONDS, lease.RENEW_SECONDS = map(float, sys.argv[1:])
 with lease.hold("image") as held:
     print("held", held.token, flush=True)
     for line in sys.stdin:
@@ -31,10 +30,13 @@ with lease.hold("image") as held:
 
 
 @contextmanager
-def holding(seconds: float = 30):
-    """Another process that holds the image lease until its standard input closes."""
+def holding(seconds: float = 30, renewed: float = 0.2):
+    """Another process that holds the image lease until its standard input closes.
+
+    seconds: of a term. renewed: after so many.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(seconds)],
+        [sys.executable, "-c", HOLDER, str(seconds), str(renewed)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -108,12 +110,14 @@ def test_another_machines_holder_is_known_to_be_dead_only_when_its_time_is_over(
     with holding(seconds=2) as holder:
         holder.kill()
         holder.wait()
-        change("machine = 'another', host = 'node-7'")
+        # An hour more, that its time is not over before it is asked about.
+        change("machine = 'another', host = 'node-7', expires = expires + 3600")
         with (
             pytest.raises(lease.LeaseHeldError, match=f"{holder.pid} on node-7"),
             lease.hold("image"),
         ):
             pass
+        change("expires = expires - 3600")
         assert free(wait_seconds=10)
 
 
@@ -129,8 +133,9 @@ def test_a_containers_holder_is_not_looked_for_among_our_processes(database):
 
 
 def test_a_living_holder_keeps_its_lease_beyond_its_time(database):
-    with holding(seconds=1) as holder:
-        time.sleep(2.5)
+    with holding(renewed=0.1) as holder:
+        began = expires()
+        until(lambda: expires() > began + 1, "a later end")
         assert not free()
         assert told(holder) == "1"
 

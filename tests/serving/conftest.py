@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ import pytest
 import tiny
 import tritonclient.http as triton
 
+from pipelines.service import free_port
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -24,7 +25,7 @@ class Server:
 
     def __init__(self, folder: Path, home: Path, **environment: str):
         self.home = home
-        self.port = _free_port()
+        self.port = free_port()
         self.log = folder / "server.log"
         command = ["-m", "bentoml", "serve", "serving.service:Espalier", "--port", str(self.port)]
         with self.log.open("wb") as log:
@@ -39,7 +40,7 @@ class Server:
             )
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
 
-    def wait(self, condition: Callable[[], bool], seconds: float = 30) -> None:
+    def wait(self, condition: Callable[[], bool], seconds: float = 120) -> None:
         """Poll until `condition` holds; a server that cannot be reached yet does not hold it."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -75,12 +76,6 @@ class Server:
         self.client.close()
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

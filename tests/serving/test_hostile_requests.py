@@ -13,8 +13,8 @@ from benchmarks.served import workers_of
 
 pytestmark = pytest.mark.slow
 
-# On a machine with nothing else to do each takes less than 0.1 s.
-SECONDS = 1
+# Of computing, which is what it costs whoever else asks; less than 0.1 where nothing else runs.
+SECONDS = 0.5
 MEGABYTES = 50
 
 
@@ -25,9 +25,10 @@ def test_each_is_refused_at_once_and_keeps_no_memory(own_server):
         refused(asked[0], own_server.port)  # what is loaded once is not counted
         memory = worker.memory_info().rss
         for one in asked:
-            seconds, status, answer = refused(one, own_server.port)
+            computed = sum(worker.cpu_times()[:2])
+            _, status, answer = refused(one, own_server.port)
             assert 400 <= status < 500, (one.what, one.path, answer)
-            assert seconds < SECONDS, (one.what, one.path)
+            assert sum(worker.cpu_times()[:2]) - computed < SECONDS, (one.what, one.path)
             # An answer is on its way before its body is freed.
             own_server.wait(lambda: worker.memory_info().rss - memory < MEGABYTES << 20, seconds=5)
         assert caught(trap) == 0
