@@ -237,6 +237,9 @@ def test_a_cold_start_with_nothing_good(fresh_server, tmp_path):
     assert str(tmp_path) not in ready.text
     response = server.client.post("/v1/forecast", json={"history": tiny.history()})
     assert (response.status_code, response.json()["error"]["code"]) == (503, "no_model")
+    inference = server.client.get("/v2/models/forecast/ready")
+    assert inference.json() == {"error": response.json()["error"]["message"]}
+    assert inference.headers["Retry-After"] == response.headers["Retry-After"] == "1"
     assert server.client.post("/v1/sentiment", json={"text": "good"}).status_code == 200
     tiny.publish(tmp_path, "image", "2", seed=2)
     tiny.publish(tmp_path, "forecast")
