@@ -15,6 +15,7 @@ JSON = {"Content-Type": "application/json"}
 PNG = {"Content-Type": "image/png"}
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 PART = b'--b\r\nContent-Disposition: form-data; name="a"%s\r\n\r\ntext'
+CSS = "/static_content/swagger-ui.css"
 PICKLES = ["application/vnd.bentoml+pickle", "application/python-pickle", "application/x-pickle"]
 
 
@@ -211,6 +212,20 @@ def test_a_method_that_is_not_allowed(client, method, path):
     response = client.request(method, path)
     check(response, 405, "method_not_allowed")
     assert response.headers["Allow"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs.json", "/livez", "/metrics", CSS])
+def test_what_is_only_read_is_not_changed(client, method, path):
+    check(client.request(method, path), 405, "method_not_allowed")
+    assert client.head(path).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["bytes=abc", "bytes=99999999-", "bytes=0-1,5-6", "lines=1-2"])
+def test_a_part_of_a_file_is_the_whole_of_it(client, value):
+    answer = client.get(CSS, headers={"Range": value})
+    assert answer.status_code == 200
+    assert answer.content == client.get(CSS).content
 
 
 @pytest.mark.parametrize(("path", "limit"), [("/v1/image", 16 << 20), ("/v1/forecast", 4 << 20)])
