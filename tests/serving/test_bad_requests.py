@@ -228,6 +228,25 @@ def test_a_part_of_a_file_is_the_whole_of_it(client, value):
     assert answer.content == client.get(CSS).content
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("POST /v1/sentiment HTTP/1.1\r\nContent-Type: text/plain\r\n", 415),
+        ("POST /v2/models/image/infer HTTP/1.1\r\nContent-Type: text/plain\r\n", 415),
+        ("POST /nothing HTTP/1.1\r\n", 404),
+        ("POST /v1/models HTTP/1.1\r\n", 405),
+    ],
+)
+def test_an_error_before_the_body_was_asked_for_is_the_last_answer(server, head, status):
+    """Otherwise the next request would be taken for the body, and never answered."""
+    expecting = f"{head}Host: x\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(expecting.encode())
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))  # until the server closes
+    assert answer.startswith(f"HTTP/1.1 {status}".encode())
+    assert b"\r\nconnection: close\r\n" in answer
+
+
 @pytest.mark.parametrize(("path", "limit"), [("/v1/image", 16 << 20), ("/v1/forecast", 4 << 20)])
 def test_a_body_over_the_limit(client, path, limit):
     headers = PNG if path == "/v1/image" else JSON
