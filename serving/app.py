@@ -49,8 +49,10 @@ def complete(
             route.app = WholeFiles(directory=route.app.directory)
     # It answers a slow upload with 504 and keeps every request in memory for as long as it waits;
     # here bodies have their own deadline (bodies.py) and work its own bounds (work.py).
+    # OpenTelemetryMiddleware logs what it cannot read of a header, in the client's own words.
+    left_out = ("TimeoutMiddleware", "OpenTelemetryMiddleware")
     app.user_middleware = [
-        layer for layer in app.user_middleware if layer.cls.__name__ != "TimeoutMiddleware"
+        layer for layer in app.user_middleware if layer.cls.__name__ not in left_out
     ]
     if token is not None:
         app.user_middleware.append(Middleware(Access, token=token, protected=protected))
