@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Match, Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access import Access
@@ -43,10 +44,15 @@ def complete(
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
     app.router.routes.insert(0, Table(routes))
+    for route in app.routes:
+        if isinstance(route, Mount) and isinstance(route.app, StaticFiles):
+            route.app = WholeFiles(directory=route.app.directory)
     # It answers a slow upload with 504 and keeps every request in memory for as long as it waits;
     # here bodies have their own deadline (bodies.py) and work its own bounds (work.py).
+    # OpenTelemetryMiddleware logs what it cannot read of a header, in the client's own words.
+    left_out = ("TimeoutMiddleware", "OpenTelemetryMiddleware")
     app.user_middleware = [
-        layer for layer in app.user_middleware if layer.cls.__name__ != "TimeoutMiddleware"
+        layer for layer in app.user_middleware if layer.cls.__name__ not in left_out
     ]
     if token is not None:
         app.user_middleware.append(Middleware(Access, token=token, protected=protected))
@@ -65,6 +71,14 @@ class Table(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.routes[scope["path"]].handle(scope, receive, send)
+
+
+class WholeFiles(StaticFiles):
+    """Files that are sent whole: a range that is wrong Starlette refuses in words of its own."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
+        await super().__call__(scope, receive, send)
 
 
 def _paths(app: Starlette) -> set[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving import last_good
+from serving.errors import Problem
 from serving.loading import Refused, load
 from serving.metrics import counter
 from serving.model import Model
@@ -75,6 +76,13 @@ class Champions:
                     why = _take(slot, pointer, task)
                     refused = refused or why  # the published one's reason before any other
             slot.refused = refused
+
+    def serving(self, task: str) -> Model:
+        """Return the model of a task; raises Problem 503 while it has none."""
+        model = self.slots[task].model
+        if model is None:
+            raise Problem(503, "no_model", f"No model serves {task} yet.", {"Retry-After": "1"})
+        return model
 
     def missing(self) -> dict[str, str]:
         """Each task without a model, and why."""

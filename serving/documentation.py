@@ -9,16 +9,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from serving.door import is_under
+
 ERRORS = {
     "400": "The body is malformed.",
     "408": "The body came too slowly.",
     "413": "The body is too large.",
-    "415": "The Content-Type is not one of those listed.",
+    "415": "The Content-Type is not one of those listed, or the body is compressed.",
     "422": "The request is well-formed, but against a rule; the message names it.",
     "429": "Too much is coming in or waiting; try again after Retry-After seconds.",
     "503": "No model serves this task yet.",
 }
+WITH_RETRY = ("429", "503")  # those that say when to try again
 STRING, NUMBER, TRUTH = {"type": "string"}, {"type": "number"}, {"type": "boolean"}
+OR_NULL = {"nullable": True}
 NUMBERS = {"type": "array", "items": NUMBER}
 SHARES = {"type": "object", "additionalProperties": NUMBER}
 
@@ -32,6 +36,29 @@ def as_object(optional: tuple[str, ...] = (), **properties) -> dict:
 
 MODEL = as_object(name=STRING, version=STRING, fingerprint=STRING)
 FAILURE = as_object(error=as_object(code=STRING, message=STRING), request_id=STRING)
+PROTOCOL_FAILURE = as_object(error=STRING)
+OWN_ID = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "schema": STRING,
+    "description": "The request's id, if it is 1 to 128 letters, digits and . _ : -; instead of "
+    "any other the request gets a new one.",
+}
+ID = {
+    "X-Request-ID": {
+        "description": "The request's id: its own, or a new one.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
+    }
+}
+RETRY = {
+    "Retry-After": {
+        "description": "After how many seconds to try again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
+CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
 FILE = {"type": "string", "format": "binary"}
 FAMILIAR = {
     "familiar": TRUTH
@@ -52,34 +79,35 @@ def documentation(
     protocol: Callable[[], dict],
     closed: Callable[[str], bool] | None,
 ) -> Route:
-    """Return /docs.json: BentoML's own `description`, the routes under /v1 and those under /v2.
+    """Return /docs.json: of BentoML's own `description` only the frame, for it tells of errors and
+    probes as other services have them.
 
     protocol: what to say of the paths under /v2 now. closed: whether a path needs the token; None
     while there is none.
     """
     operations = {f"/v1/{task}": {"post": _OPERATIONS[task]} for task in tasks}
-    description["info"] = {
-        "title": "Espalier",
-        "version": "1",
-        "description": "Three tasks, answered by their champions.",
+    own = _PROBES | operations | {"/v1/models": {"get": _MODELS}}
+    schemes = {"token": {"type": "http", "scheme": "bearer"}}
+    description |= {
+        "info": {"title": "Espalier", "version": "1", "description": _ABOUT},
+        "tags": _TAGS,
+        "components": {"securitySchemes": schemes} if closed else {},
     }
-    description["paths"] |= operations | {"/v1/models": {"get": _MODELS}}
-    if closed:
-        components = description.setdefault("components", {})
-        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
 
     async def docs(request: Request) -> Response:
-        paths = description["paths"] | protocol()
+        paths = own | protocol()
         if closed:
-            paths = {path: _locked(item) if closed(path) else item for path, item in paths.items()}
+            paths |= {path: _locked(path, item) for path, item in paths.items() if closed(path)}
         return JSONResponse(description | {"paths": paths})
 
     return Route("/docs.json", docs, methods=["GET"])
 
 
-def _locked(item: dict) -> dict:
+def _locked(path: str, item: dict) -> dict:
     """Say of the operations of one path that they need the token."""
-    refusal = {"401": {"description": "The request does not carry the token."}}
+    failure = PROTOCOL_FAILURE if is_under("/v2", path) else FAILURE
+    text = "The request does not carry the token."
+    refusal = {"401": _response(text, as_json(failure), ID | CHALLENGE)}
     return {
         method: said | {"security": [{"token": []}], "responses": said["responses"] | refusal}
         for method, said in item.items()
@@ -91,25 +119,67 @@ def as_json(schema: dict, **extra) -> dict:
 
 
 def operation(
-    summary: str, content: dict | None, answer: dict, errors: dict, failure: dict = FAILURE
+    summary: str,
+    body: dict | None,
+    answer: dict,
+    errors: dict,
+    failure: dict = FAILURE,
+    retry: tuple[str, ...] = WITH_RETRY,
 ) -> dict:
+    """Describe what is done at a path.
+
+    body, answer: their schemas by content type. errors: what each status means; failure: the schema
+    of them all; retry: which of them say when to try again.
+    """
     failures = {
-        status: {"description": text, "content": as_json(failure)}
+        status: _response(text, as_json(failure), ID | (RETRY if status in retry else {}))
         for status, text in errors.items()
     }
-    success = {"description": "The answer.", "content": as_json(answer)}
-    body = {"requestBody": {"required": True, "content": content}} if content else {}
-    return {
+    described = {
         "summary": summary,
         "tags": ["Service APIs"],
-        "responses": {"200": success} | failures,
-    } | body
+        "parameters": [OWN_ID],
+        "responses": {"200": _response("The answer.", answer, ID)} | failures,
+    }
+    return described | ({"requestBody": {"required": True, "content": body}} if body else {})
+
+
+def _response(description: str, content: dict, headers: dict) -> dict:
+    return {"description": description, "headers": headers, "content": content}
+
+
+def _probe(summary: str, answer: dict, errors: dict) -> dict:
+    described = operation(summary, None, answer, errors, retry=())
+    return {"get": described | {"tags": ["Infrastructure"]}}
 
 
 def _answered(**properties) -> dict:
     return as_object(UNGUARDED, **properties, model=MODEL, request_id=STRING)
 
 
+_ABOUT = (
+    "Three tasks, answered by their champions. Whatever goes wrong is told in one form, `error` "
+    "and `request_id`, and under /v2 in that of the Open Inference Protocol; also what may happen "
+    "to any request and is not listed with each: 404, 405, 431, 500."
+)
+_TAGS = [
+    {"name": "Service APIs", "description": "What the models answer, and what they are."},
+    {"name": "Infrastructure", "description": "For those who run the service."},
+]
+_TEXT = {"text/plain": {"schema": STRING}}
+_READY = as_object(
+    ready=TRUTH, models={"type": "object", "additionalProperties": MODEL}, request_id=STRING
+)
+_PROBES = {
+    "/livez": _probe("Does it run? The answer is an empty line.", _TEXT, {}),
+    "/healthz": _probe("Does it run? The older name of /livez.", _TEXT, {}),
+    "/readyz": _probe(
+        "Does every task have a model, and which?",
+        as_json(_READY),
+        {"503": "A task has no model; the message says which, and why."},
+    ),
+    "/metrics": _probe("What was counted, as Prometheus reads it.", _TEXT, {}),
+}
 NO_OTHERS = {"additionalProperties": False}
 _PICTURES = {name: {"schema": FILE} for name in ("image/png", "image/jpeg", "image/webp")}
 _FORM = {"multipart/form-data": {"schema": as_object(file=FILE)}}
@@ -120,50 +190,54 @@ _TEXT_EXAMPLES = {
     "one": {"value": {"text": "A quiet film, and a great one."}},
     "several": {"value": {"texts": ["I would see it again.", "Two hours that never end."]}},
 }
-_SERIES = NO_OTHERS | as_object(
-    ("horizon", "level"),
-    history=NUMBERS,
-    horizon={"type": "integer", "minimum": 1},
-    level=NUMBER,
-)
+OPTIONS = {
+    "horizon": {"type": "integer", "minimum": 1}
+    | OR_NULL
+    | {"description": "How many values to forecast; at most, and without it, the model's own."},
+    "level": {"type": "number", "minimum": 0.001, "maximum": 0.999}
+    | OR_NULL
+    | {"description": "The share of values that the interval is to hold; without it, 0.95."},
+}
+_SERIES = NO_OTHERS | as_object(tuple(OPTIONS), history=NUMBERS, **OPTIONS)
 _HISTORY = {"history": [5.0 + (step % 12) / 10 for step in range(72)], "horizon": 6, "level": 0.8}
+_FORECAST = _answered(forecast=NUMBERS, lower=NUMBERS, upper=NUMBERS, level=NUMBER, **FAMILIAR)
 
 _OPERATIONS = {
     "image": operation(
         "Which class is this picture?",
         _PICTURES | _FORM,
-        _answered(label=STRING, probabilities=SHARES, **FAMILIAR),
+        as_json(_answered(label=STRING, probabilities=SHARES, **FAMILIAR)),
         ERRORS,
     ),
     "sentiment": operation(
         'How positive is this text? With "texts", `results` holds one answer for each.',
         as_json(_REVIEWS, examples=_TEXT_EXAMPLES),
-        {"oneOf": [_answered(**REVIEW), _answered(results=_RESULTS)]},
+        as_json({"oneOf": [_answered(**REVIEW), _answered(results=_RESULTS)]}),
         ERRORS,
     ),
     "forecast": operation(
         "What are the next values of this series, and how sure are we?",
         as_json(_SERIES, example=_HISTORY),
-        _answered(forecast=NUMBERS, lower=NUMBERS, upper=NUMBERS, level=NUMBER, **FAMILIAR),
+        as_json(_FORECAST),
         ERRORS,
     ),
 }
+_SERVING = as_object(
+    ("run",), task=STRING, name=STRING, version=STRING, arch=STRING,
+    fingerprint=STRING, dataset=STRING, dataset_hash=STRING, metrics=SHARES,
+    served_since=STRING, input={"type": "object"},
+    run=STRING | {"description": "Where MLflow shows its run, if a server is set."},
+)  # fmt: skip
+_REASONS = {"type": "array", "items": as_object(task=STRING, reason=STRING)}
+_LISTED = as_object(
+    models={"type": "array", "items": _SERVING},
+    missing=_REASONS,
+    refused=_REASONS,
+    request_id=STRING,
+)
 _MODELS = operation(
     "Which models serve, which tasks wait for one, and which published ones were refused?",
     None,
-    as_object(
-        models={
-            "type": "array",
-            "items": as_object(
-                ("run",), task=STRING, name=STRING, version=STRING, arch=STRING,
-                fingerprint=STRING, dataset=STRING, dataset_hash=STRING, metrics=SHARES,
-                served_since=STRING, input={"type": "object"},
-                run=STRING | {"description": "Where MLflow shows its run, if a server is set."},
-            ),
-        },
-        missing={"type": "array", "items": as_object(task=STRING, reason=STRING)},
-        refused={"type": "array", "items": as_object(task=STRING, reason=STRING)},
-        request_id=STRING,
-    ),
+    as_json(_LISTED),
     {},
-)  # fmt: skip
+)

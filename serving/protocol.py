@@ -127,9 +127,7 @@ def _asked(request: Request, task: str) -> tuple[str, Model]:
 
     Raises Problem: 404 unknown_model, unknown_version; 503 no_model.
     """
-    model = request.app.state.champions.slots[task].model
-    if model is None:
-        raise Problem(503, "no_model", f"No model serves {task} yet.", {"Retry-After": "1"})
+    model = request.app.state.champions.serving(task)
     if request.scope[PATH] == request.scope["path"]:
         return task, model
     name, version, _ = _MODEL.fullmatch(request.scope[PATH]).groups()

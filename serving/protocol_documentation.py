@@ -1,38 +1,58 @@
 """What /docs.json says of the routes under /v2; the examples are for the models that serve now."""
 
 from serving.champions import Champions
-from serving.documentation import ERRORS, STRING, TRUTH, as_json, as_object, operation
+from serving.documentation import (
+    ERRORS,
+    FILE,
+    ID,
+    MODEL,
+    NUMBER,
+    OPTIONS,
+    OR_NULL,
+    PROTOCOL_FAILURE,
+    STRING,
+    TRUTH,
+    WITH_RETRY,
+    as_json,
+    as_object,
+    operation,
+)
 from serving.model import Model
 from serving.signatures import signature
 
 INTEGERS = {"type": "array", "items": {"type": "integer"}}
-PARAMETERS = {"type": "object"}
-FAILURE = as_object(error=STRING)
-MISSING = {"404": "There is no such model, or another version of it serves."}
+MISSING = {"404": "Another version of the model serves."}
 UNREADY = {"503": "No model serves this task yet."}
+NOT_ALL = {"503": "A task has no model; the message says which, and why."}
 DATA = {"type": "array", "items": {}, "description": "Elements, flat or nested as the shape says."}
 
-_TENSOR = as_object(
-    ("parameters", "data"),
-    name=STRING, shape=INTEGERS, datatype=STRING, parameters=PARAMETERS, data=DATA,
-)  # fmt: skip
-_WANTED = as_object(("parameters",), name=STRING, parameters=PARAMETERS)
-_REQUEST = as_object(
-    ("id", "parameters", "outputs"),
-    id=STRING,
-    parameters=PARAMETERS,
-    inputs={"type": "array", "items": _TENSOR, "minItems": 1, "maxItems": 1},
-    outputs={"type": "array", "items": _WANTED},
+_NAMED = {"name": STRING, "shape": INTEGERS, "datatype": STRING}
+_SIZE = as_object(binary_data_size={"type": "integer", "minimum": 0})
+_TENSOR = as_object(("parameters", "data"), **_NAMED, parameters=_SIZE, data=DATA)
+_OWN_SIZE = as_object(("binary_data_size",), binary_data_size={"type": "integer"} | OR_NULL)
+_SENT = as_object(
+    ("parameters", "data"), **_NAMED, parameters=_OWN_SIZE | OR_NULL, data=DATA | OR_NULL
 )
-_BYTES = {
-    "type": "string",
-    "format": "binary",
+_BINARY_OR_NOT = as_object(("binary_data",), binary_data=TRUTH | OR_NULL)
+_WANTED = as_object(("parameters",), name=STRING, parameters=_BINARY_OR_NOT | OR_NULL)
+_LENGTH = {
+    "schema": {"type": "integer", "minimum": 0},
+    "description": "How many bytes the JSON has, where bytes of tensors follow it.",
+}
+_LENGTH_SENT = {"name": "Inference-Header-Content-Length", "in": "header"} | _LENGTH
+_LENGTH_TOLD = {"Inference-Header-Content-Length": _LENGTH}
+_BYTES = FILE | {
     "description": "The JSON, of whose length the header Inference-Header-Content-Length tells, "
-    "and after it the tensors' bytes.",
+    "and after it the bytes of the tensors that have a binary_data_size, in their order. Without "
+    "that header it is all JSON.",
 }
 _BINARY = {"application/octet-stream": {"schema": _BYTES}}
+_IDENTITY = as_object(
+    ("level",), name=STRING, version=STRING, fingerprint=STRING,
+    level=NUMBER | {"description": "Of a forecast's interval."},
+)  # fmt: skip
 _ANSWER = as_object(
-    ("id",), model_name=STRING, model_version=STRING, id=STRING, parameters=PARAMETERS,
+    ("id",), model_name=STRING, model_version=STRING, id=STRING, parameters=_IDENTITY,
     outputs={"type": "array", "items": _TENSOR},
 )  # fmt: skip
 _DESCRIBED = {"name": STRING, "datatype": STRING, "shape": INTEGERS}
@@ -44,7 +64,7 @@ _METADATA = as_object(
     platform=STRING,
     inputs={"type": "array", "items": _TAKEN},
     outputs={"type": "array", "items": _GIVEN},
-    parameters=PARAMETERS,
+    parameters=MODEL,
 )
 _SERVER = as_object(name=STRING, version=STRING, extensions={"type": "array", "items": STRING})
 
@@ -55,7 +75,7 @@ def protocol_paths(champions: Champions) -> dict:
         "/v2": {"get": _get("What is this server?", _SERVER)},
         "/v2/health/live": {"get": _get("Does it run?", as_object(live=TRUTH))},
         "/v2/health/ready": {
-            "get": _get("Can it answer?", as_object(ready=TRUTH, live=TRUTH), UNREADY)
+            "get": _get("Can it answer?", as_object(ready=TRUTH, live=TRUTH), NOT_ALL, ())
         },
     }
     for task, slot in champions.slots.items():
@@ -65,31 +85,53 @@ def protocol_paths(champions: Champions) -> dict:
 
 def _model_paths(task: str, model: Model | None) -> dict:
     """Return the paths of one model, which may be named with its version or without."""
-    errors, ready = UNREADY | MISSING, as_object(name=STRING, ready=TRUTH)
+    ready = as_object(name=STRING, ready=TRUTH)
     base, paths = f"/v2/models/{task}", {}
-    for place, more in ((base, {}), (base + "/versions/{version}", _version(model))):
-        paths[place] = {"get": _get("What does it take and give?", _METADATA, errors) | more}
-        paths[f"{place}/ready"] = {"get": _get("Does it serve?", ready, errors) | more}
-        paths[f"{place}/infer"] = {"post": _infer(task, model) | more}
+    for place, named, missing in (
+        (base, [], {}),
+        (base + "/versions/{version}", [_version(model)], MISSING),
+    ):
+        errors = UNREADY | missing
+        for end, method, described in (
+            ("", "get", _get("What does it take and give?", _METADATA, errors)),
+            ("/ready", "get", _get("Does it serve?", ready, errors)),
+            ("/infer", "post", _infer(task, model, ERRORS | missing)),
+        ):
+            described["parameters"] += named
+            paths[place + end] = {method: described}
     return paths
 
 
 def _version(model: Model | None) -> dict:
     example = {"example": model.version} if model else {}
-    version = {"name": "version", "in": "path", "required": True, "schema": STRING}
-    return {"parameters": [version | example]}
+    return {"name": "version", "in": "path", "required": True, "schema": STRING} | example
 
 
-def _get(summary: str, answer: dict, errors: dict | None = None) -> dict:
-    return operation(summary, None, answer, errors or {}, FAILURE)
+def _get(
+    summary: str, answer: dict, errors: dict | None = None, retry: tuple[str, ...] = WITH_RETRY
+) -> dict:
+    return operation(summary, None, as_json(answer), errors or {}, PROTOCOL_FAILURE, retry)
 
 
-def _infer(task: str, model: Model | None) -> dict:
+def _infer(task: str, model: Model | None, errors: dict) -> dict:
     example = {"example": _example(model)} if model else {}
-    content = as_json(_REQUEST, **example) | _BINARY
-    described = operation(f"Ask {task}.", content, _ANSWER, ERRORS | MISSING, FAILURE)
-    described["responses"]["200"]["content"] |= _BINARY
+    body, answer = as_json(_request(task), **example) | _BINARY, as_json(_ANSWER) | _BINARY
+    described = operation(f"Ask {task}.", body, answer, errors, PROTOCOL_FAILURE)
+    described["parameters"].append(_LENGTH_SENT)
+    described["responses"]["200"]["headers"] = ID | _LENGTH_TOLD
     return described
+
+
+def _request(task: str) -> dict:
+    """Return the schema of a request; a member that is null counts as not sent."""
+    options = {"binary_data_output": TRUTH | OR_NULL} | (OPTIONS if task == "forecast" else {})
+    return as_object(
+        ("id", "parameters", "outputs"),
+        id=STRING | OR_NULL,
+        parameters=as_object(tuple(options), **options) | OR_NULL,
+        inputs={"type": "array", "items": _SENT, "minItems": 1, "maxItems": 1},
+        outputs={"type": "array", "items": _WANTED} | OR_NULL,
+    )
 
 
 def _example(model: Model) -> dict:

@@ -9,5 +9,5 @@ from serving.door import REQUEST_ID
 
 def json_response(request: Request, content: dict) -> Response:
     """Return `content` with `request_id` as JSON; the door puts the id in the headers too."""
-    content["request_id"] = request.scope[REQUEST_ID]
-    return Response(orjson.dumps(content), media_type="application/json")
+    told = content | {"request_id": request.scope[REQUEST_ID]}  # the log keeps `content` as it is
+    return Response(orjson.dumps(told), media_type="application/json")

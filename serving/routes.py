@@ -19,7 +19,7 @@ async def image(request: Request) -> Response:
     """Answer which class a picture is."""
     picture = await bodies.read_picture(request)
     pictures.check(picture)
-    model = _model(request, "image")
+    model = request.app.state.champions.serving("image")
     seconds = model.seconds + cost.of_picture(picture)
     (answer,) = await answers(request, model, "image", [picture], seconds)
     return _respond(request, model, answer)
@@ -30,7 +30,7 @@ async def sentiment(request: Request) -> Response:
     sent = fields.parse(await bodies.read_json(request), "text", "texts")
     one = fields.one_of(sent, "text", "texts") == "text"
     texts = [sent["text"]] if one else _texts(sent["texts"])
-    model = _model(request, "sentiment")
+    model = request.app.state.champions.serving("sentiment")
     seconds = len(texts) * model.seconds + cost.of_texts(texts)
     answered = await answers(request, model, "sentiment", texts, seconds)
     return _respond(request, model, answered[0] if one else {"results": answered})
@@ -40,7 +40,7 @@ async def forecast(request: Request) -> Response:
     """Answer how a series goes on, and how sure that is."""
     sent = fields.parse(await bodies.read_json(request), "history", "horizon", "level")
     fields.one_of(sent, "history")
-    model = _model(request, "forecast")
+    model = request.app.state.champions.serving("forecast")
     options = {name: sent[name] for name in ("horizon", "level") if name in sent}
     things = [sent["history"]]
     (answer,) = await answers(request, model, "forecast", things, model.seconds, **options)
@@ -68,13 +68,6 @@ async def ready(request: Request) -> Response:
     return json_response(request, {"ready": True, "models": tasks})
 
 
-def _model(request: Request, task: str) -> Model:
-    slot = request.app.state.champions.slots[task]
-    if slot.model is None:
-        raise Problem(503, "no_model", f"No model serves {task} yet.", {"Retry-After": "1"})
-    return slot.model
-
-
 def _texts(texts) -> list:
     if not isinstance(texts, list) or not 1 <= len(texts) <= MAX_TEXTS:
         received = f"{len(texts)} of them" if isinstance(texts, list) else shown(texts)
@@ -84,8 +77,7 @@ def _texts(texts) -> list:
 
 
 def _respond(request: Request, model: Model, answer: dict) -> Response:
-    answer["model"] = model.identity
-    return json_response(request, answer)
+    return json_response(request, answer | {"model": model.identity})
 
 
 def _described(task: str, model: Model) -> dict:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import time
+import warnings
 
 import uvicorn
 
@@ -23,6 +24,8 @@ def install() -> None:
     logging.getLogger("uvicorn.access").propagate = False
     # Its warnings are of what clients sent: a stranger must not fill a disk with them.
     logging.getLogger("uvicorn.error").addFilter(lambda record: record.levelno != logging.WARNING)
+    # So are Pillow's, with numbers from the picture: each would be a new line, and remembered.
+    warnings.filterwarnings("ignore", module="PIL")
 
 
 class Server(uvicorn.Server):

@@ -15,6 +15,7 @@ JSON = {"Content-Type": "application/json"}
 PNG = {"Content-Type": "image/png"}
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 PART = b'--b\r\nContent-Disposition: form-data; name="a"%s\r\n\r\ntext'
+CSS = "/static_content/swagger-ui.css"
 PICKLES = ["application/vnd.bentoml+pickle", "application/python-pickle", "application/x-pickle"]
 
 
@@ -211,6 +212,39 @@ def test_a_method_that_is_not_allowed(client, method, path):
     response = client.request(method, path)
     check(response, 405, "method_not_allowed")
     assert response.headers["Allow"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs.json", "/livez", "/metrics", CSS])
+def test_what_is_only_read_is_not_changed(client, method, path):
+    check(client.request(method, path), 405, "method_not_allowed")
+    assert client.head(path).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["bytes=abc", "bytes=99999999-", "bytes=0-1,5-6", "lines=1-2"])
+def test_a_part_of_a_file_is_the_whole_of_it(client, value):
+    answer = client.get(CSS, headers={"Range": value})
+    assert answer.status_code == 200
+    assert answer.content == client.get(CSS).content
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("POST /v1/sentiment HTTP/1.1\r\nContent-Type: text/plain\r\n", 415),
+        ("POST /v2/models/image/infer HTTP/1.1\r\nContent-Type: text/plain\r\n", 415),
+        ("POST /nothing HTTP/1.1\r\n", 404),
+        ("POST /v1/models HTTP/1.1\r\n", 405),
+    ],
+)
+def test_an_error_before_the_body_was_asked_for_is_the_last_answer(server, head, status):
+    """Otherwise the next request would be taken for the body, and never answered."""
+    expecting = f"{head}Host: x\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(expecting.encode())
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))  # until the server closes
+    assert answer.startswith(f"HTTP/1.1 {status}".encode())
+    assert b"\r\nconnection: close\r\n" in answer
 
 
 @pytest.mark.parametrize(("path", "limit"), [("/v1/image", 16 << 20), ("/v1/forecast", 4 << 20)])

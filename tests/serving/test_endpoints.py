@@ -2,13 +2,15 @@
 
 import re
 
-import jsonschema_rs
 import numpy as np
 import pytest
 import tiny
+from asking import elements, in_binary
+from described import check
 
 NAMES = {"name", "version", "fingerprint"}
 FAMILIAR = {"familiar", "familiarity"}
+BINARY = "application/octet-stream"
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
@@ -147,21 +149,100 @@ def examples(operation: dict) -> list:
 def test_every_documented_example_works(client):
     paths = client.get("/docs.json").json()["paths"]
     assert {"/v1/image", "/v1/sentiment", "/v1/forecast", "/v1/models", "/readyz"} <= set(paths)
-    ours = [path for path in paths if path.startswith(("/v1/", "/v2"))]
     called = 0
-    for path, (method, operation) in ((path, *paths[path].items()) for path in ours):
-        parameters = {one["name"]: one["example"] for one in operation.get("parameters", [])}
-        filled = path.format(**parameters)
+    for path, (method, operation) in ((path, *item.items()) for path, item in paths.items()):
+        named = [one for one in operation["parameters"] if one["in"] == "path"]
+        filled = path.format(**{one["name"]: one["example"] for one in named})
         for example in examples(operation):
             response = client.request(method, filled, json=example)
             assert response.status_code == 200, response.text
-            answered = operation["responses"]["200"]["content"]["application/json"]["schema"]
-            jsonschema_rs.Draft4Validator(answered).validate(response.json())
-            forms = answered.get("oneOf", [answered])
-            assert any(set(response.json()) <= set(form["properties"]) for form in forms)
+            check(paths, path, response)
+            answered = operation["responses"]["200"]["content"].get("application/json")
+            if answered:
+                forms = answered["schema"].get("oneOf", [answered["schema"]])
+                assert any(set(response.json()) <= set(form["properties"]) for form in forms)
             called += 1
-    # Of /v1 three bodies and the list of models; of /v2 three paths, and six for each model.
-    assert called == 4 + 3 + 3 * 6
+    # The probes and metrics; of /v1 three bodies and the list of models; of /v2 three paths, and
+    # six for each model.
+    assert called == 4 + 4 + 3 + 3 * 6
+
+
+def test_the_description_tells_of_nothing_that_is_not_sent(client):
+    description = client.get("/docs.json")
+    assert "BentoML" not in description.text
+    assert "$ref" not in description.text
+    assert description.json()["components"] == {}
+
+
+def test_an_error_is_described(client):
+    paths = client.get("/docs.json").json()["paths"]
+    posts = [path for path, item in paths.items() if "post" in item]
+    for path in posts:
+        for sent in ({"content": b"?", "headers": {"Content-Type": "text/plain"}}, {"json": 5}):
+            response = client.post(path.format(version="1"), **sent)
+            assert 400 <= response.status_code < 500
+            check(paths, path, response)
+        for status, said in paths[path]["post"]["responses"].items():
+            assert ("Retry-After" in said["headers"]) is (status in ("429", "503"))
+    response = client.get("/v2/models/image/versions/7")
+    assert response.status_code == 404
+    check(paths, "/v2/models/image/versions/{version}", response)
+    assert "404" not in paths["/v2/models/image"]["get"]["responses"]
+
+
+def test_what_may_be_null_is_described(client):
+    paths = client.get("/docs.json").json()["paths"]
+
+    def properties(path: str) -> dict:
+        content = paths[path]["post"]["requestBody"]["content"]
+        return content["application/json"]["schema"]["properties"]
+
+    options = ("horizon", "level")
+    told = properties("/v1/forecast")
+    assert [name for name in told if told[name].get("nullable")] == list(options)
+    nulls = dict.fromkeys(options) | {"history": tiny.history()}
+    assert client.post("/v1/forecast", json=nulls).status_code == 200
+
+    told = properties("/v2/models/forecast/infer")
+    names = [name for name in told if told[name].get("nullable")]
+    assert names == ["id", "parameters", "outputs"]
+    tensor = {"name": "history", "shape": [1, 24], "datatype": "FP64", "data": tiny.history()}
+    sent = dict.fromkeys(names) | {"inputs": [tensor | {"parameters": None}]}
+    assert client.post("/v2/models/forecast/infer", json=sent).status_code == 200
+    parameters = dict.fromkeys(told["parameters"]["properties"])
+    assert set(parameters) == {"binary_data_output", *options}
+    sent["parameters"] = parameters
+    assert client.post("/v2/models/forecast/infer", json=sent).status_code == 200
+
+
+def test_tensors_in_bytes_are_described(client):
+    paths = client.get("/docs.json").json()["paths"]
+    path, name = "/v2/models/sentiment/infer", "Inference-Header-Content-Length"
+    operation = paths[path]["post"]
+    (length,) = (one for one in operation["parameters"] if one["name"] == name)
+    assert (length["in"], length["schema"]["type"]) == ("header", "integer")
+    assert "required" not in length
+    assert set(operation["requestBody"]["content"]) == {"application/json", BINARY}
+    sent = in_binary("sentiment", elements(b"A good film."), shape=[1])
+    sent["headers"]["Content-Type"] = BINARY
+    response = client.post(path, **sent)
+    assert response.status_code == 200, response.text
+    check(paths, path, response)
+    wanted = {"parameters": {"binary_data_output": True}}
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["A good film."]}
+    response = client.post(path, json={"inputs": [tensor]} | wanted)
+    assert response.headers["Content-Type"] == BINARY
+    assert response.headers[name]
+    check(paths, path, response)
+
+
+def test_the_id_of_a_request_is_described(client):
+    for path, item in client.get("/docs.json").json()["paths"].items():
+        for operation in item.values():
+            (sent,) = (one for one in operation["parameters"] if one["name"] == "X-Request-ID")
+            assert (sent["in"], "required" in sent) == ("header", False), path
+            for said in operation["responses"].values():
+                assert said["headers"]["X-Request-ID"]["required"]
 
 
 def test_the_description_as_a_page_loads_only_what_the_service_has(client):

@@ -5,6 +5,7 @@ import re
 import threading
 from datetime import UTC, datetime, timedelta
 
+import described
 import httpx
 import numpy as np
 import onnx
@@ -237,6 +238,14 @@ def test_a_cold_start_with_nothing_good(fresh_server, tmp_path):
     assert str(tmp_path) not in ready.text
     response = server.client.post("/v1/forecast", json={"history": tiny.history()})
     assert (response.status_code, response.json()["error"]["code"]) == (503, "no_model")
+    inference = server.client.get("/v2/models/forecast/ready")
+    assert inference.json() == {"error": response.json()["error"]["message"]}
+    paths = server.client.get("/docs.json").json()["paths"]
+    described.check(paths, "/readyz", ready)
+    described.check(paths, "/v1/forecast", response)
+    described.check(paths, "/v2/models/forecast/ready", inference)
+    described.check(paths, "/v2/health/ready", server.client.get("/v2/health/ready"))
+    assert inference.headers["Retry-After"] == response.headers["Retry-After"] == "1"
     assert server.client.post("/v1/sentiment", json={"text": "good"}).status_code == 200
     tiny.publish(tmp_path, "image", "2", seed=2)
     tiny.publish(tmp_path, "forecast")

@@ -523,3 +523,12 @@ def test_a_service_that_is_gone_is_said_to_be(visit, fresh_server, tmp_path):
     server.process.wait(30)
     page.locator("#sentiment [data-do=example]").click()
     expect(failure(page, "sentiment")).to_contain_text("cannot be reached; is it still running?")
+
+
+def test_the_description_shows_each_operation(visit, server, client):
+    paths = client.get("/docs.json").json()["paths"]
+    page = visit(f"http://127.0.0.1:{server.port}/docs")
+    expect(page.locator(".opblock")).to_have_count(sum(map(len, paths.values())))
+    page.locator(".opblock", has_text="/v2/models/forecast/infer").first.click()
+    expect(page.get_by_text("Inference-Header-Content-Length").first).to_be_visible()
+    expect(page.locator(".errors-wrapper")).to_have_count(0)

@@ -63,6 +63,10 @@ def test_nothing_cuts_a_request_short(fresh_process):
     assert "TimeoutMiddleware" not in fresh_process["layers"]
 
 
+def test_nothing_reads_headers_that_it_would_log(fresh_process):
+    assert "OpenTelemetryMiddleware" not in fresh_process["layers"]
+
+
 def test_it_listens_on_the_loopback_address_alone(server):
     listening = [
         connection.laddr

@@ -20,7 +20,7 @@ from starlette.requests import Request
 
 from models.inputs import InputError
 from pipelines import request_log
-from serving import settings
+from serving import routes, settings
 from serving.columns import COLUMNS
 from serving.door import BEGAN, REQUEST_ID
 from serving.errors import Problem
@@ -290,6 +290,14 @@ class TestInProcess:
         log.stop()
         said = {(row["status"], row["error"]) for row in journal_rows(log.folder)}
         assert said == {(422, "empty_text"), (429, "busy"), (500, "internal_error")}
+
+    def test_an_answer_that_is_kept_is_not_changed_afterwards(self, asked, model):
+        """Its row is made later, maybe by another thread."""
+        (answer,) = model.answers(["good"])
+        before = dict(answer)
+        told = json.loads(routes._respond(asked("a"), model, answer).body)
+        assert told == before | {"model": model.identity, "request_id": "a"}
+        assert answer == before
 
     def test_a_batch_is_one_row(self, started, asked, tmp_path):
         log, things = started(), np.array([tiny.history(), tiny.history()])

@@ -1,9 +1,12 @@
 """A worker's server lets a crowd in within a few turns of its loop, and sees everybody off."""
 
 import asyncio
+import io
 import socket
+import struct
 
 import uvloop
+from PIL import Image
 from running import ending, no_content, running
 
 from serving.server import FEW
@@ -56,3 +59,22 @@ def test_nobody_new_is_let_in_while_it_ends():
                     return late.connect_ex(address)
 
     assert uvloop.run(come_late()) != 0
+
+
+def with_broken_exif(tag: int) -> bytes:
+    """A JPEG of which Pillow says, naming `tag`, that one of its tags is larger than the file."""
+    entry = struct.pack("<HHHII", 1, tag, 2, 1000, 5000)
+    exif = b"Exif\0\0II*\0" + struct.pack("<I", 8) + entry + bytes(4)
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8)).save(buffer, "JPEG", exif=exif)
+    return buffer.getvalue()
+
+
+def test_what_clients_send_does_not_fill_the_log(server):
+    before = server.log.read_text()
+    for path in ("/livez", "/readyz", "/nothing", "/v1/models"):
+        server.client.get(path, headers={"baggage": "=,;%%,a=b;c", "tracestate": "=,;%%"})
+    for tag in (270, 271):
+        picture = {"content": with_broken_exif(tag), "headers": {"Content-Type": "image/jpeg"}}
+        assert server.client.post("/v1/image", **picture).status_code == 200
+    assert server.log.read_text() == before
