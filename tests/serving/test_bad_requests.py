@@ -164,6 +164,19 @@ def test_a_body_that_is_not_our_json(client, path, body, status, code):
 
 
 @pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"text":"\xff"}', "not UTF-8 at byte 9."),
+        (b'{"text":"\xc3\xa9 \xed\xa0\x80"}', "not UTF-8 at byte 12."),
+        (b'\xef\xbb\xbf{"text": "good"}', "byte order mark (BOM)"),
+        ('{"text":"é", 1}'.encode(), "a mistake at character 13."),
+    ],
+)
+def test_where_a_body_is_mistaken_is_said(client, body, says):
+    assert says in check(client.post("/v1/sentiment", content=body, headers=JSON), 400, "not_json")
+
+
+@pytest.mark.parametrize(
     ("sent", "code", "says"),
     [
         ({"txt": "good"}, "unknown_field", 'did you mean "text"?'),
