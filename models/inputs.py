@@ -10,15 +10,16 @@ This module imports the standard library, numpy and Pillow only: the service loa
 import io
 import math
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 TOLERANCE = 1e-4  # two outputs are equal within this, in the model's own output space
 TIE = 2e-4  # the top class may differ where the best two are closer than this
@@ -40,6 +41,12 @@ class InputError(ValueError):
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 16_000_000  # a telephone's photograph has 12 million; decodes in about 0.15 s
+# Pillow takes 16 bytes for each pixel of a WebP, and 4 for one of a PNG, or 8 for one of the most
+# unusual JPEG: this is a screen of 3840 x 2160.
+MAX_WEBP_PIXELS = 8_300_000
+MAX_SIDE = 65_535  # a JPEG has no more; a line or a column of pixels takes several times as much
+LARGE_PIXELS = 500_000  # of larger ones no two are decoded at once: each takes up to 133 MB
+BAND_PIXELS = 1 << 18  # of a large one: made grey and narrow at once, so that no copy of all is
 FOLDER_SIZE = 64  # pixels a side for pictures that come in sizes of their own
 
 
@@ -119,8 +126,20 @@ class ImageInputs:
 
 
 def decode_picture(data: bytes, mode: str, size: tuple[int, int]) -> Image.Image:
-    """Decode one JPEG, PNG or WebP file to `mode` ("L" or "RGB") and `size` (width, height)."""
-    with _opened(data) as picture:
+    """Decode one picture to `mode` ("L" or "RGB") and `size` (width, height).
+
+    Raises InputError: not_an_image, image_too_large, animated_image.
+    """
+    try:
+        return _decoded(data, mode, size)
+    except InputError as error:
+        refusal = InputError(error.code, error.message)
+    # Without what led to it: the request log keeps errors for a while, and must not keep pixels.
+    raise refusal
+
+
+def _decoded(data: bytes, mode: str, size: tuple[int, int]) -> Image.Image:
+    with _opened(data) as picture, _turn_of(picture):
         # A large JPEG is decoded at the nearest fraction of its size: a tenth of the work.
         picture.draft(mode, size)
         return _prepared(picture, mode, size)
@@ -138,16 +157,19 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
     except InputError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large("too many") from error
+        raise _too_large("too many pixels", f"{MAX_PIXELS:,}") from error
     except Exception as error:  # Pillow's decoders raise a dozen types on bytes that are broken
         message = f"These {len(data)} bytes are not a complete JPEG, PNG or WebP picture."
         raise InputError("not_an_image", message) from error
 
 
 def _check_header(picture: Image.Image) -> None:
-    pixels = picture.width * picture.height
-    if pixels > MAX_PIXELS:
-        raise _too_large(f"{picture.width} x {picture.height}")
+    received = f"{picture.width} x {picture.height} pixels"
+    most = MAX_WEBP_PIXELS if picture.format == "WEBP" else MAX_PIXELS
+    if picture.width * picture.height > most:
+        raise _too_large(received, f"{most:,}")
+    if max(picture.size) > MAX_SIDE:
+        raise _too_large(received, f"{MAX_SIDE:,} on a side")
     # A telephone's JPEG may carry a second picture (MPO): its first is the photograph.
     if picture.format in ("PNG", "WEBP") and picture.is_animated:
         raise InputError(
@@ -155,26 +177,70 @@ def _check_header(picture: Image.Image) -> None:
         )
 
 
+_LARGE = threading.Lock()
+
+
+def _turn_of(picture: Image.Image) -> AbstractContextManager:
+    """Return what is held while the picture is decoded: large ones wait for each other."""
+    return _LARGE if picture.width * picture.height > LARGE_PIXELS else nullcontext()
+
+
+# What makes upright a picture of each EXIF orientation: the first is upright as it is.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
 def _prepared(picture: Image.Image, mode: str, size: tuple[int, int]) -> Image.Image:
+    orientation = 1
     if picture.info.get("exif"):
-        picture = ImageOps.exif_transpose(picture)
+        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation not in _TURNS:
+        return _shrunk(picture, mode, size)
+    lying = size[::-1] if orientation >= 5 else size
+    return _shrunk(picture, mode, lying).transpose(_TURNS[orientation])
+
+
+def _shrunk(picture: Image.Image, mode: str, size: tuple[int, int]) -> Image.Image:
+    """Return the picture in `mode` and `size`; a large one is narrowed band by band.
+
+    Pillow narrows first and shortens then, too: the pixels are the same.
+    """
+    picture.load()
+    rows = max(BAND_PIXELS // picture.width, 1)
+    if rows >= picture.height:
+        return _resized(_flat(picture, mode), size)
+    narrow = Image.new(mode, (size[0], picture.height))
+    for top in range(0, picture.height, rows):
+        band = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        narrow.paste(_resized(_flat(band, mode), (size[0], band.height)), (0, top))
+    return _resized(narrow, size)
+
+
+def _resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return picture if picture.size == size else picture.resize(size, Image.Resampling.BILINEAR)
+
+
+def _flat(picture: Image.Image, mode: str) -> Image.Image:
+    """Return the picture in `mode`, over white where it is transparent."""
     if picture.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip, not scale
         picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    if picture.mode != mode:
-        picture = picture.convert(mode)
-    if picture.size != size:
-        picture = picture.resize(size, Image.Resampling.BILINEAR)
-    picture.load()
-    return picture
+        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+        picture = Image.new(mode, layer.size, "white")
+        picture.paste(layer, mask=layer)
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
-def _too_large(received: str) -> InputError:
-    return InputError(
-        "image_too_large", f"The picture has {received} pixels; at most {MAX_PIXELS:,} are allowed."
-    )
+def _too_large(received: str, allowed: str) -> InputError:
+    message = f"The picture has {received}; at most {allowed} are allowed."
+    return InputError("image_too_large", message)
 
 
 def _is_pixels(images) -> bool:

@@ -1,5 +1,6 @@
 """From a JSON body to the fields of a request: bounded before it is parsed."""
 
+import codecs
 import difflib
 
 import numpy as np
@@ -65,12 +66,23 @@ def _object(body: bytearray, names: tuple[str, ...]) -> dict:
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        message = f"The body is not JSON: there is a mistake at character {error.pos}."
+        message = f"The body is not JSON: {_mistake(body, error.pos)}."
         raise Problem(400, "not_json", message) from None
     if not isinstance(fields, dict):
         message = f"The body must be an object with {_or(names)}, not {shown(fields)}."
         raise Problem(422, "not_an_object", message)
     return fields
+
+
+def _mistake(body: bytearray, character: int) -> str:
+    """Say where the mistake is; of one in the encoding the parser says no place."""
+    if body.startswith(codecs.BOM_UTF8):
+        return "it begins with a byte order mark (BOM); send UTF-8 without one"
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return f"it is not UTF-8 at byte {error.start}"
+    return f"there is a mistake at character {character}"
 
 
 def _check_counts(body: bytearray) -> None:

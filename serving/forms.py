@@ -4,6 +4,7 @@ A parser that looks at each byte takes 150 ms for some bodies of 16 MB, in which
 answered; this takes one search and one copy.
 """
 
+import re
 from itertools import pairwise
 
 from python_multipart.multipart import parse_options_header
@@ -12,6 +13,7 @@ from serving.errors import Problem
 
 MAX_PARTS = 16
 MAX_HEAD_BYTES = 4096  # of one part
+_FILENAME = re.compile(rb"^content-disposition:[^\r\n]*;[ \t]*filename\*?[ \t]*=", re.I | re.M)
 
 
 def only_file(body: bytearray, content_type: str) -> bytes:
@@ -31,13 +33,19 @@ def only_file(body: bytearray, content_type: str) -> bytes:
         end = body.find(b"\r\n\r\n", start, start + MAX_HEAD_BYTES)
         if not start <= end < stop:
             raise _not_a_form()
-        if b"filename" in body[start:end].lower():
+        if _is_file(body[start:end]):
             files.append((end + 4, stop - 1 if body.endswith(b"\r", end + 4, stop) else stop))
     if len(files) != 1:
         message = f"The form has {len(files)} files; exactly one picture is needed."
         raise Problem(422, "not_one_file", message)
     start, stop = files[0]
     return bytes(memoryview(body)[start:stop])
+
+
+def _is_file(head: bytearray) -> bool:
+    """Say whether a part has a file's name: a field may be called so, too, between quotes."""
+    bare = head.replace(b'\\"', b"").split(b'"')[::2]
+    return _FILENAME.search(b'""'.join(bare)) is not None
 
 
 def _places(body: bytearray, delimiter: bytes) -> list[int]:

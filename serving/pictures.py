@@ -27,7 +27,7 @@ NOTHING = (None, None)
 
 def size(picture: bytes) -> tuple[int, int] | tuple[None, None]:
     """Return width and height of a PNG, JPEG or WebP, or twice None."""
-    if picture[:8] == PNG and len(picture) >= 24:
+    if picture[:8] == PNG and picture[12:16] == b"IHDR" and len(picture) >= 24:
         width, height = int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])
         return (width, height) if max(width, height) < 1 << 31 else NOTHING  # PNG knows no more
     if picture[:2] == JPEG:

@@ -90,8 +90,11 @@ def _series(things: Things, model: Model) -> dict:
     (history,) = things
     if not isinstance(history, list):
         return {}
+    read = history[-model.inputs.history :]
+    if not set(map(type, read)) <= {int, float}:  # `float` would take "5" and true as well
+        return {"values": len(history)}
     try:
-        read = list(map(float, history[-model.inputs.history :]))
+        read = list(map(float, read))
         mean = math.fsum(read) / len(read)
         return {
             "values": len(history),
@@ -102,7 +105,7 @@ def _series(things: Things, model: Model) -> dict:
             "max": max(read),
             "last": read[-1],
         }
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+    except (OverflowError, ZeroDivisionError):
         return {"values": len(history)}
 
 

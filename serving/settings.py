@@ -27,8 +27,8 @@ def wanted_tasks() -> tuple[str, ...]:
 
 
 def home() -> Path:
-    """The folder of all state: ESPALIER_HOME."""
-    return Path(os.environ.get("ESPALIER_HOME", ".espalier")).absolute()
+    """The folder of all state: ESPALIER_HOME, or `.espalier` when that is unset or empty."""
+    return Path(os.environ.get("ESPALIER_HOME") or ".espalier").absolute()
 
 
 def pointer_folders() -> list[Path]:

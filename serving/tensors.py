@@ -11,6 +11,7 @@ from itertools import chain
 from math import prod
 
 import numpy as np
+import orjson
 
 from serving.errors import Problem
 
@@ -29,13 +30,18 @@ def from_json(data, datatype: str, shape: list[int]) -> np.ndarray | list:
     if datatype == "BYTES":
         return elements
     with suppress(TypeError, ValueError, OverflowError):
-        return np.frombuffer(bytes(elements), np.uint8).reshape(shape)
+        pixels = bytes(elements)
+        # Python takes true for 1. In JSON it has letters: that is seen in a quarter of the time
+        # that a look at each element's type takes.
+        if b"e" not in orjson.dumps(elements):
+            return np.frombuffer(pixels, np.uint8).reshape(shape)
+    if bool in set(map(type, elements)):
+        raise _no_numbers(datatype)
     try:
-        # Unlike numpy it takes nothing but numbers, no "1" and no null, and in half the time.
+        # Unlike numpy it takes no "1" and no null, and in half the time.
         values = struct.pack(f"{len(elements)}d", *elements)
     except (struct.error, OverflowError):
-        message = f'"data" must hold numbers and nothing else, since the datatype is {datatype}.'
-        raise Problem(422, "invalid_data", message) from None
+        raise _no_numbers(datatype) from None
     return np.frombuffer(values).reshape(shape)
 
 
@@ -72,6 +78,11 @@ def _elements(data, shape: list[int]) -> list:
         message = f'"data" has {len(data)} elements; the shape {shape} has {prod(shape)}.'
         raise Problem(422, "invalid_data", message)
     return data
+
+
+def _no_numbers(datatype: str) -> Problem:
+    message = f'"data" must hold numbers and nothing else, since the datatype is {datatype}.'
+    return Problem(422, "invalid_data", message)
 
 
 def _split(data: memoryview, count: int) -> list[bytes]:

@@ -5,12 +5,15 @@ import io
 import json
 import math
 import struct
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from models import inputs as module
 from models.inputs import ImageInputs, InputError, SeriesInputs, TextInputs, words_of
@@ -96,6 +99,46 @@ def test_exif_turns_the_picture(pixels):
     assert np.array_equal(turned, GREY.to_tensor([file_of(np.rot90(pixels, -1).copy())]))
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_a_picture_in_bands_is_what_it_is_in_one_piece(mode, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, (90, 70, 4), dtype=np.uint8)
+    picture, options = Image.fromarray(noise), {"exif": Image.Exif()}
+    options["exif"][0x0112] = 8
+    if mode == "I;16":
+        picture = Image.fromarray(noise.view(np.uint16)[..., 0])
+    elif mode == "P":
+        picture = picture.convert("RGB").quantize(64)
+        options["transparency"] = bytes(range(64))
+    else:
+        picture = picture.convert(mode)
+    file = file_of(picture, **options)
+    whole = [inputs.to_tensor([file]) for inputs in (GREY, COLOUR)]
+    for pixels in (1, 700, 6000):  # a band has one row, ten rows, nearly all
+        monkeypatch.setattr(module, "BAND_PIXELS", pixels)
+        for inputs, expected in zip((GREY, COLOUR), whole, strict=True):
+            assert np.array_equal(inputs.to_tensor([file]), expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_when_it_is_small_already(orientation):
+    noise = np.random.default_rng(0).integers(0, 256, (30, 20), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(file_of(noise, exif=exif))))
+    flat = ImageInputs(9, 5, 1, DIGITS)  # a mistaken side would show
+    off = flat.to_tensor([file_of(noise, exif=exif)]) - flat.to_tensor([file_of(upright)])
+    assert np.abs(off).max() < 1.01 / 255
+
+
+def test_what_is_half_transparent_is_half_white():
+    picture = Image.new("RGBA", (8, 8), (0, 100, 200, 128))
+    expected = [255 * 127 / 255, (100 * 128 + 255 * 127) / 255, (200 * 128 + 255 * 127) / 255]
+    tensor = COLOUR.to_tensor([file_of(picture)])[0] * 255
+    assert np.abs(tensor - expected).max() <= 1
+    grey = np.dot([0.299, 0.587, 0.114], expected)
+    assert np.abs(GREY.to_tensor([file_of(picture)]) * 255 - grey).max() <= 1.5
+
+
 def test_another_size_is_stretched_alike_from_pixels_and_from_a_file():
     large = np.random.default_rng(0).integers(0, 256, (21, 30, 3), dtype=np.uint8)
     from_pixels = COLOUR.to_tensor(large[None])
@@ -145,6 +188,50 @@ def test_a_picture_with_too_many_pixels_is_refused_by_its_header():
     for side in (4001, 10_000, 14_000):  # from 9,460 on Pillow warns, from 13,400 on it raises
         file = file_of(Image.new("1", (side, side)))
         assert "16,000,000" in refused("image_too_large", GREY.to_tensor, [file])
+
+
+def test_a_webp_may_have_as_many_pixels_as_a_screen():
+    """Its decoder takes four times as much memory for each."""
+    file = file_of(Image.new("RGB", (3840, 2161)), "WEBP", quality=0, method=0)
+    assert GREY.to_tensor([file]).shape == (1, 8, 8, 1)
+    file = file_of(Image.new("RGB", (4000, 2100)), "WEBP", quality=0, method=0)
+    assert "8,300,000" in refused("image_too_large", GREY.to_tensor, [file])
+
+
+@pytest.mark.parametrize("size", [(1, 65_536), (65_536, 1)])
+def test_a_line_of_pixels_is_refused(size):
+    message = refused("image_too_large", GREY.to_tensor, [file_of(Image.new("1", size))])
+    assert "65,535 on a side" in message
+
+
+def test_large_pictures_are_decoded_one_at_a_time(monkeypatch):
+    decoding, most = [], []
+
+    def noted(picture, mode, size):
+        decoding.append(picture)
+        time.sleep(0.02)
+        most.append(len(decoding))
+        decoding.remove(picture)
+        return Image.new(mode, size)
+
+    monkeypatch.setattr(module, "_prepared", noted)
+    for side, at_once in ((708, 1), (28, 4)):
+        files = [[file_of(Image.new("1", (side, side)))]] * 4
+        most.clear()
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(GREY.to_tensor, files))
+        assert max(most) == at_once
+
+
+def test_an_error_keeps_no_pixels():
+    """The request log keeps it for half a second, and others with it."""
+    file = file_of(np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8))
+    with pytest.raises(InputError) as caught:
+        GREY.to_tensor([file[:-300]])
+    error = caught.value
+    assert error.__cause__ is error.__context__ is None
+    held = [frame.f_locals.values() for frame, _ in traceback.walk_tb(error.__traceback__)]
+    assert not any(isinstance(value, Image.Image) for values in held for value in values)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])

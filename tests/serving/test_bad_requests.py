@@ -101,6 +101,27 @@ def test_a_form_with_two_pictures(client):
     assert "2 files" in message
 
 
+@pytest.mark.parametrize("name", ["filename", "my filename=x", 'a"; filename="b'])
+def test_a_form_with_a_field_that_is_called_like_a_file_s_name(client, name):
+    """httpx writes the quotes within a name as %22, others with a backslash."""
+    form = {"files": {"file": ("a.png", tiny.picture())}, "data": {name: "filename"}}
+    assert client.post("/v1/image", **form).status_code == 200
+    escaped = name.replace('"', '\\"').encode()
+    field = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\ntext' % escaped
+    check(
+        client.post("/v1/image", content=field + b"\r\n--b--\r\n", headers=FORM),
+        422,
+        "not_one_file",
+    )
+
+
+@pytest.mark.parametrize("named", [b"filename=a", b"FileName = a", b"filename*=UTF-8''a.png"])
+def test_a_form_s_file_is_known_by_any_spelling_of_its_name(client, named):
+    head = b"--b\r\ncontent-type: image/png\r\ncontent-disposition: form-data; name=a;" + named
+    body = head + b"\r\n\r\n" + tiny.picture() + b"\r\n--b--\r\n"
+    assert client.post("/v1/image", content=body, headers=FORM).status_code == 200
+
+
 def test_a_form_without_a_boundary(client):
     headers = {"Content-Type": "multipart/form-data"}
     check(client.post("/v1/image", content=b"x", headers=headers), 400, "not_a_form")
@@ -141,6 +162,19 @@ def test_a_compressed_body(client):
 )
 def test_a_body_that_is_not_our_json(client, path, body, status, code):
     check(client.post(path, content=body, headers=JSON), status, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"text":"\xff"}', "not UTF-8 at byte 9."),
+        (b'{"text":"\xc3\xa9 \xed\xa0\x80"}', "not UTF-8 at byte 12."),
+        (b'\xef\xbb\xbf{"text": "good"}', "byte order mark (BOM)"),
+        ('{"text":"é", 1}'.encode(), "a mistake at character 13."),
+    ],
+)
+def test_where_a_body_is_mistaken_is_said(client, body, says):
+    assert says in check(client.post("/v1/sentiment", content=body, headers=JSON), 400, "not_json")
 
 
 @pytest.mark.parametrize(

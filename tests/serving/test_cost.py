@@ -4,7 +4,7 @@ import pytest
 import tiny
 
 from models.inputs import MAX_PIXELS
-from serving.cost import UNKNOWN_PIXELS, of_picture
+from serving.cost import MISLEADING_BYTES, SECONDS_A_BYTE, UNKNOWN_PIXELS, of_picture
 from serving.work import MAX_SECONDS, SHORT_SECONDS
 
 
@@ -17,6 +17,14 @@ def test_small_pictures_are_short_work_and_large_ones_long(format):
 def test_what_says_no_size_is_long_work():
     assert UNKNOWN_PIXELS < MAX_PIXELS
     assert of_picture(b"GIF89a") > SHORT_SECONDS
+
+
+def test_a_second_header_and_compressed_texts_make_long_work():
+    """Pillow takes the last header, and inflates the texts, however small the first says it is."""
+    small, large = tiny.picture("PNG", 8), tiny.picture("PNG", 1000)
+    for start in (large[8:33], b"\0\0\0\0zTXt\0\0\0\0"):
+        assert of_picture(small[:33] + start + small[33:]) > 2 * SHORT_SECONDS
+    assert MISLEADING_BYTES * SECONDS_A_BYTE > SHORT_SECONDS
 
 
 def test_the_largest_picture_there_may_be_finds_room():

@@ -1,13 +1,18 @@
-"""Pictures that would take long beyond their size are told from those that people have."""
+"""Pictures that would take long beyond their size are told from those that people have, and those
+that would take much memory take it one after the other.
+"""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny
 from PIL import Image, PngImagePlugin
 
-from models.inputs import InputError
+from benchmarks.served import workers_of
+from models.inputs import MAX_PIXELS, MAX_WEBP_PIXELS, InputError
 from serving import pictures
 
 
@@ -86,3 +91,48 @@ def test_a_picture_that_takes_long_is_refused(picture, code):
     with pytest.raises(InputError) as refused:
         pictures.check(picture)
     assert refused.value.code == code
+
+
+MOST_MEGABYTES = 150  # the worst takes 127
+
+
+def plain(kind: str, mode: str, pixels: int, **options) -> bytes:
+    """A picture of one colour: a few bytes for as many pixels as there may be."""
+    buffer = io.BytesIO()
+    Image.new(mode, (4000, pixels // 4000)).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def kilobytes(process: int, name: str) -> int:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "mode", "pixels", "options"),
+    [
+        ("PNG", "RGBA", MAX_PIXELS, {}),
+        ("PNG", "LA", MAX_PIXELS, {}),
+        ("PNG", "P", MAX_PIXELS, {"transparency": 0}),
+        ("PNG", "I;16", MAX_PIXELS, {}),
+        ("JPEG", "RGB", MAX_PIXELS, {"progressive": True, "subsampling": 0}),
+        ("WEBP", "RGBA", MAX_WEBP_PIXELS, {"lossless": True}),
+        ("WEBP", "RGB", MAX_WEBP_PIXELS, {"quality": 0, "method": 0}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_four_of_the_largest_at_once_take_little_memory(server, kind, mode, pixels, options):
+    (worker,) = workers_of(server.process.pid)
+    picture = plain(kind, mode, pixels, **options)
+    headers = {"content-type": f"image/{kind.lower()}"}
+
+    def status(content: bytes) -> int:
+        return server.client.post("/v1/image", content=content, headers=headers).status_code
+
+    assert status(tiny.picture(kind)) == 200  # what is loaded once is not counted
+    Path(f"/proc/{worker.pid}/clear_refs").write_text("5")  # the peak begins anew
+    before = kilobytes(worker.pid, "VmRSS")
+    with ThreadPoolExecutor(4) as clients:
+        assert list(clients.map(status, [picture] * 4)) == [200] * 4
+    assert kilobytes(worker.pid, "VmHWM") - before < MOST_MEGABYTES << 10

@@ -59,13 +59,15 @@ def logged(own_server) -> tuple[Path, dict[str, dict]]:
     post("/v1/forecast", "series", json={"history": [7777.125, *tiny.history()], "horizon": 2})
     post("/v1/forecast", "level", json={"history": tiny.history(), "level": 2})
     post("/v1/forecast", "word", json={"history": ["Xylophonic"] * 30})
+    post("/v1/forecast", "digits", json={"history": ["5"] * 30})
+    post("/v1/forecast", "truths", json={"history": [*tiny.history(), True]})
     for name, data in (("v2", ["good", "xylophonic"]), ("v2-empty", ["good", " "])):
         tensor = {"name": "text", "datatype": "BYTES", "shape": [2], "data": data}
         post("/v2/models/sentiment/versions/1/infer", name, json={"inputs": [tensor]})
     folder = server.home / "requests"
-    server.wait(lambda: len(journal_rows(folder)) == 10, 5)
+    server.wait(lambda: len(journal_rows(folder)) == 12, 5)
     metrics = server.client.get("/metrics").text
-    assert "espalier_request_log_rows_total 10.0" in metrics
+    assert "espalier_request_log_rows_total 12.0" in metrics
     assert "espalier_request_log_dropped_total 0.0" in metrics
     return folder, {row["request_id"]: row for row in journal_rows(folder)}
 
@@ -123,8 +125,16 @@ def test_what_a_model_refused_is_there_with_its_status(logged):
         "v2-empty": (422, "empty_text"),
         "level": (422, "invalid_level"),
         "word": (422, "invalid_value"),
+        "digits": (422, "invalid_value"),
+        "truths": (422, "invalid_value"),
     }
-    assert logged[1]["word"]["values"] == 30
+
+
+@pytest.mark.parametrize(("name", "values"), [("word", 30), ("digits", 30), ("truths", 25)])
+def test_what_is_no_series_of_numbers_has_no_statistics(logged, name, values):
+    row = logged[1][name]
+    assert row["values"] == values
+    assert not {"mean", "std", "min", "max", "last"} & row.keys()
 
 
 def test_nothing_of_what_was_sent_is_there(logged):
