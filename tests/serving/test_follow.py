@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -208,6 +211,69 @@ def test_two_do_not_look_at_once(server, tmp_path):
     released.set()
     looking.join()
     assert one.pointer.exists()
+
+
+@pytest.fixture
+def slow(monkeypatch) -> Iterator[Callable[[bytes, bytes], str]]:
+    """A function that starts a server which begins like this and goes on like that, a piece each
+    tenth of a second for three seconds; returns where it is. An answer may take half a second."""
+    monkeypatch.setattr("serving.registry.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("serving.registry.FILE_SECONDS", 0.5)
+    stopped, threads, listening = threading.Event(), [], []
+
+    def say(listener: socket.socket, first: bytes, more: bytes) -> None:
+        with listener.accept()[0] as client, suppress(OSError):
+            client.sendall(first)
+            for _ in range(30):
+                stopped.wait(0.1)
+                client.sendall(more)
+
+    def start(first: bytes, more: bytes) -> str:
+        listening.append(socket.create_server(("127.0.0.1", 0)))
+        threads.append(threading.Thread(target=say, args=(listening[-1], first, more)))
+        threads[-1].start()
+        return "127.0.0.1:{1}".format(*listening[-1].getsockname())
+
+    yield start
+    stopped.set()
+    for thread, listener in zip(threads, listening, strict=True):
+        thread.join()
+        listener.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "first", "more"),
+    [
+        ("http", b"", b"H"),
+        ("http", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"),
+        ("http", b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        ("http", b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b" "),
+        ("http", b"HTTP/1.1 404 Not Found\r\nX-Slow: ", b"x"),
+        ("https", b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03", b"\x00"),
+    ],
+    ids=["status", "header", "100", "body", "sized body", "error", "handshake"],
+)
+def test_a_request_ends_in_time_whatever_trickles_in(slow, scheme, first, more):
+    registry = Registry(f"{scheme}://{slow(first, more)}")
+    begun, threads = time.monotonic(), threading.active_count()
+    with pytest.raises(TimeoutError, match="takes longer than"):
+        registry.champion(MODEL)
+    assert time.monotonic() - begun < 1.5
+    assert threading.active_count() <= threads
+
+
+def test_a_file_that_trickles_in_is_given_up_and_others_may_look(slow, server, tmp_path):
+    class Slow(Registry):
+        def file(self, *asked):
+            return Registry(f"http://{slow(b'', b'H')}").file(*asked)
+
+    follower = Follower(Slow(server.url), "image", MODEL, tmp_path / "followed")
+    with pytest.raises(TimeoutError):
+        follower.look()
+    other = Follower(Registry(server.url), "image", MODEL, tmp_path / "followed")
+    other.look()
+    assert other.pointer.exists()
 
 
 def authorization(server: Liar, uri: str) -> str | None:
