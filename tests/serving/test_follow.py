@@ -19,6 +19,7 @@ from serving.follow import Damaged, Follower
 from serving.registry import Registry
 
 MODEL = "espalier-image-tiny"
+METRICS = [{"key": "test_accuracy", "value": 0.9}, {"key": "fit_seconds", "value": 1}]
 
 
 class Liar(ThreadingHTTPServer):
@@ -29,6 +30,7 @@ class Liar(ThreadingHTTPServer):
         self.tags = {"espalier.state": "ready", "espalier.manifest_sha256": digest}
         self.files = {path.name: path.read_bytes() for path in folder.iterdir()}
         self.elsewhere = None  # where it sends whoever asks
+        self.run: int | dict = {"data": {"metrics": METRICS}}  # of the version, or why not
         self.asked: list[str | None] = []  # the Authorization of each request
 
     @property
@@ -51,8 +53,10 @@ class Handler(BaseHTTPRequestHandler):
             tags = [{"key": key, "value": value} for key, value in self.server.tags.items()]
             self._say(json.dumps({"model_version": {"version": "1", "run_id": "r", "tags": tags}}))
         elif path.endswith("/runs/get"):
-            metrics = [{"key": "test_accuracy", "value": 0.9}, {"key": "fit_seconds", "value": 1}]
-            self._say(json.dumps({"run": {"data": {"metrics": metrics}}}))
+            if isinstance(self.server.run, int):
+                self.send_error(self.server.run)
+            else:
+                self._say(json.dumps({"run": self.server.run}))
         else:
             self._say(self.server.files[asked["path"][0]])
 
@@ -111,6 +115,22 @@ def test_the_champion_is_put_where_the_watcher_looks(follower, server):
     assert {path.name: path.read_bytes() for path in placed.iterdir()} == server.files
 
 
+@pytest.mark.parametrize("run", [400, 404, {}])
+def test_a_champion_whose_run_is_gone_serves_without_scores(follower, server, run):
+    server.run = run
+    follower.look()
+    assert json.loads(follower.pointer.read_text())["metrics"] == {}
+
+
+def test_scores_that_are_not_to_be_had_now_are_waited_for(follower, server):
+    server.run = 503
+    with pytest.raises(OSError, match="503"):
+        follower.look()
+    server.run = {"data": {"metrics": METRICS}}
+    follower.look()
+    assert json.loads(follower.pointer.read_text())["metrics"] == {"test_accuracy": 0.9}
+
+
 def test_what_stands_already_is_left_as_it_is(follower, server, tmp_path):
     follower.look()
     before = follower.pointer.stat()
@@ -160,6 +180,20 @@ def test_no_digest_leads_out_of_the_folder(follower, server, digest):
     with pytest.raises(Damaged, match="sha256"):
         follower.look()
     assert {path.name for path in follower.artifacts.iterdir()} == {".lock"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"{}", b"[]", b'{"files": []}', b'{"files": {"model.onnx": 5}}', b"[" * 10_000],
+)
+def test_a_registered_manifest_of_another_form_is_damaged(follower, server, content):
+    server.files["manifest.json"] = content
+    server.tags["espalier.manifest_sha256"] = hashlib.sha256(content).hexdigest()
+    with pytest.raises(Damaged, match="version 1"):
+        follower.look()
+    before = len(server.asked)
+    follower.look()
+    assert len(server.asked) == before + 1  # for the alias
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "model.onnx"])
