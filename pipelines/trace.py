@@ -136,7 +136,8 @@ def _told(
         "data": [lineage.data(*source, parents) for source, parents in sources.items()],
         "runs": [lineage.run(run) for run in runs],
         "fits": sorted(fits, key=_rank),
-        "versions": [lineage.version(version, books[version.name]) for version in made],
+        # A copy under another name has no ledger here.
+        "versions": [lineage.version(one, books[one.name]) for one in made if one.name in books],
         "ledgers": [book.told() for book in books.values()],
     }
 
@@ -168,19 +169,24 @@ def _in_full(model: str) -> str:
 
 
 def _version(model: str, alias: str | None, number: str | None):
-    """The version as MLflow holds it; raises UsageError when there is none."""
+    """The version as MLflow holds it; raises UsageError when there is none of ours."""
     from mlflow.exceptions import MlflowException
 
     client = tracking.connect()
     try:
         if number:
-            return client.get_model_version(model, number)
-        return client.get_model_version_by_alias(model, alias)
+            found = client.get_model_version(model, number)
+        else:
+            found = client.get_model_version_by_alias(model, alias)
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
         what = f"version {number}" if number else alias
         raise UsageError(f"{model} has no {what}: `espalier trace` tells what it had") from None
+    if not lineage.is_ours(found):
+        what = f"{model}/{found.version}"
+        raise UsageError(f"{what} was not registered by espalier: only MLflow knows of it")
+    return found
 
 
 def _registered() -> Sequence:
@@ -188,7 +194,8 @@ def _registered() -> Sequence:
 
 
 def _versions(condition: str) -> list:
-    found = tracking.connect().search_model_versions(condition)
+    """Our versions; whoever registers one by hand gives it no fingerprint, and no state."""
+    found = filter(lineage.is_ours, tracking.connect().search_model_versions(condition))
     return sorted(found, key=lambda version: (version.name, int(version.version)))
 
 

@@ -3,14 +3,16 @@
 Five times a second the thread looks at the published pointers' times and inodes. A new pointer is
 loaded beside the model that serves; only when everything is proven does one assignment put it in
 its place. Requests that hold the old one finish with it. What is refused is remembered until the
-pointer changes again. A start at which the published one is refused takes the last one that was
-good.
+pointer changes again, unless it was the system that failed: then it is tried again. A start at
+which the published one is refused takes the last one that was good.
 """
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from serving import last_good
@@ -20,6 +22,7 @@ from serving.metrics import counter
 from serving.model import Model
 
 LOOK_SECONDS = 0.2
+AGAIN_SECONDS = 2  # until what the system failed to load is tried again
 
 log = logging.getLogger("bentoml.espalier")
 
@@ -31,6 +34,8 @@ class Slot:
     model: Model | None = None
     refused: str | None = None
     seen: tuple | None = None  # what the pointers looked like when they were last read
+    again: float = 0.0  # when they are read once more though they look the same
+    told: set[tuple[Path, str]] = field(default_factory=set)  # the refusals since they changed
 
 
 class Champions:
@@ -60,22 +65,14 @@ class Champions:
         for task, slot in self.slots.items():
             pointers = [folder / f"{task}.json" for folder in folders]
             seen = tuple(_appearance(pointer) for pointer in pointers)
-            if seen == slot.seen:
+            if seen != slot.seen:
+                slot.seen = seen
+                slot.told.clear()
+            elif time.monotonic() < slot.again:
                 continue
-            slot.seen = seen
-            published, *others = pointers
-            refused = None
-            if seen[0]:
-                refused = _take(slot, published, task)
-                if refused is None:
-                    _note(slot, published)
-                others = last_good.of(published) + others
-            # The others are for an empty slot: nothing newer gives way to them.
-            for pointer in others:
-                if slot.model is None and pointer.exists():
-                    why = _take(slot, pointer, task)
-                    refused = refused or why  # the published one's reason before any other
-            slot.refused = refused
+            slot.again = time.monotonic() + AGAIN_SECONDS  # where what follows raises something
+            slot.refused, passing = _fill(slot, pointers, task)
+            slot.again = time.monotonic() + AGAIN_SECONDS if passing else math.inf
 
     def serving(self, task: str) -> Model:
         """Return the model of a task; raises Problem 503 while it has none."""
@@ -102,14 +99,36 @@ class Champions:
                 log.exception("The published models could not be looked at.")
 
 
-def _take(slot: Slot, pointer: Path, task: str) -> str | None:
+def _fill(slot: Slot, pointers: list[Path], task: str) -> tuple[str | None, bool]:
+    """Load what the first pointer publishes, or into an empty slot what stands in for it.
+
+    Returns why the published one was refused, or else another; and whether a refusal is passing.
+    """
+    published, *others = pointers
+    refusals = []
+    if _appearance(published):
+        refusals.append(_take(slot, published, task))
+        if refusals == [None]:
+            _note(slot, published)
+        others = last_good.of(published) + others
+    # The others are for an empty slot: nothing newer gives way to them.
+    for pointer in others:
+        if slot.model is None and _appearance(pointer):
+            refusals.append(_take(slot, pointer, task))
+    refusals = [refusal for refusal in refusals if refusal]
+    return (refusals[0].reason if refusals else None), any(one.passing for one in refusals)
+
+
+def _take(slot: Slot, pointer: Path, task: str) -> Refused | None:
     """Put the model that `pointer` publishes in its place; returns why not, if it is refused."""
     try:
         model = load(pointer, task, slot.model)
     except Refused as refusal:
-        log.error("Refused %s from %s: %s", task, pointer, refusal)
-        counter("espalier_model_refusals", "task").labels(task).inc()
-        return refusal.reason
+        if (pointer, str(refusal)) not in slot.told:  # the same one may be tried again and again
+            slot.told.add((pointer, str(refusal)))
+            log.error("Refused %s from %s: %s", task, pointer, refusal)
+            counter("espalier_model_refusals", "task").labels(task).inc()
+        return refusal
     slot.model = model
     log.info("Serving %s: %s version %s", task, model.name, model.version)
     counter("espalier_model_swaps", "task").labels(task).inc()

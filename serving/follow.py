@@ -28,6 +28,9 @@ ASK_SECONDS = 2
 AWAY_SECONDS = 10  # at most between two questions to a registry that is away
 REFUSED_SECONDS = 60  # until a damaged version is fetched once more
 
+# What a registered manifest that is no manifest of ours makes of reading it.
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
 log = logging.getLogger("bentoml.espalier")
 
 
@@ -97,11 +100,22 @@ class Follower:
             self._refused, self._again = version, time.monotonic() + REFUSED_SECONDS
             raise
         if fetched or not stands:  # what the watcher has refused it reads again
-            said = published | {"metrics": self.registry.scores(version)}
+            said = published | {"metrics": self._scores(version)}
             beside = self.pointer.with_suffix(".new")
             beside.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n")
             beside.replace(self.pointer)
         self._proven = version
+
+    def _scores(self, version: Version) -> dict[str, float]:
+        """What is shown of the version; nothing where its run is gone, which hinders no serving."""
+        try:
+            return self.registry.scores(version)
+        except LookupError:
+            return {}
+        except HTTPError as error:
+            if error.code in (400, 404):  # it was deleted, or the version names none
+                return {}
+            raise
 
     def _place(self, version: Version) -> bool:
         """Have the version's artifact in its place, whole; returns whether it was fetched."""
@@ -118,7 +132,7 @@ class Follower:
             self._fetch(version, fetching)
             shutil.rmtree(target, ignore_errors=True)
             fetching.replace(target)
-        except (HTTPError, ValueError) as error:
+        except (HTTPError, *MALFORMED) as error:
             raise Damaged(f"version {version.number}: {_said(error)}") from error
         finally:
             shutil.rmtree(fetching, ignore_errors=True)

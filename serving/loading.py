@@ -35,13 +35,20 @@ TIMES_SLOWER, LITTLE_SECONDS = 20, 0.005
 KINDS = {"image": "image", "sentiment": "text", "forecast": "series"}
 TASKS = tuple(KINDS)
 
+FOR_NOW = "the system failed while it was loaded; it is tried again"
+LASTING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)  # they are of the files
+
 
 class Refused(Exception):
-    """A published model that must not serve; `reason` is fit for clients, the cause for the log."""
+    """A published model that must not serve; `reason` is fit for clients, the cause for the log.
 
-    def __init__(self, reason: str, cause: object):
+    passing: whether it was the system that failed, so that the same model may load later.
+    """
+
+    def __init__(self, reason: str, cause: object, passing: bool = False):
         super().__init__(f"{reason}: {cause}")
         self.reason = reason
+        self.passing = passing
 
 
 def load(pointer: Path, task: str, before: Model | None = None) -> Model:
@@ -66,7 +73,20 @@ def _step(reason: str, action, *arguments):
     try:
         return action(*arguments)
     except Exception as error:
-        raise Refused(reason, f"{type(error).__name__}: {error}") from error
+        passing, said = _is_passing(error), f"{type(error).__name__}: {error}"
+        raise Refused(FOR_NOW if passing else reason, said, passing) from error
+
+
+def _is_passing(error: BaseException | None) -> bool:
+    """Whether the system failed, and not the model: no descriptor or memory left, a broken disk."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return True
+        # Without a number it is no system's error: Pillow says so of a picture that is none.
+        if isinstance(error, OSError) and error.errno and not isinstance(error, LASTING):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _read_pointer(pointer: Path) -> dict[str, str]:

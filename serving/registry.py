@@ -7,14 +7,18 @@ import base64
 import json
 import os
 import re
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPMessage
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
 from typing import IO
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 ALIAS = "champion"
 API = "/api/2.0/mlflow"
@@ -46,7 +50,7 @@ class Registry:
         host = server.netloc.rpartition("@")[2]  # a password in it goes nowhere but into the header
         self.url = f"{server.scheme}://{host}{server.path.rstrip('/')}"
         self._headers = _authorization(server.username, server.password)
-        self._opener = build_opener(_NoRedirects)
+        self._opener = build_opener(_NoRedirects, _InTime)
 
     def champion(self, name: str) -> Version:
         """The version under the alias `champion`; raises LookupError where there is none."""
@@ -86,16 +90,80 @@ class Registry:
         return json.loads(b"".join(self._get(path, asked, MAX_ANSWER_BYTES, ANSWER_SECONDS)))
 
     def _get(self, path: str, asked: dict[str, str], most: int, seconds: float) -> Iterator[bytes]:
-        deadline, received = time.monotonic() + seconds, 0
+        received = 0
         request = Request(f"{self.url}{path}?{urlencode(asked)}", headers=self._headers)
-        with self._opener.open(request, timeout=WAIT_SECONDS) as response:
+        with (
+            _deadline(path, seconds) as request.deadline,
+            self._opener.open(request, timeout=WAIT_SECONDS) as response,
+        ):
             while piece := response.read1(CHUNK_BYTES):
                 received += len(piece)
                 if received > most:
                     raise ValueError(f"{path} answers more than {most} bytes.")
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"{path} takes longer than {seconds} s.")
                 yield piece
+
+
+class _Deadline:
+    """When a request ends, whatever the server says: a socket's timeout begins anew at each byte.
+
+    seconds: from now on. held: what is to be closed when the request has ended.
+    """
+
+    def __init__(self, seconds: float, held: ExitStack):
+        self._end, self._held = time.monotonic() + seconds, held
+
+    def is_over(self) -> bool:
+        return time.monotonic() >= self._end
+
+    def end(self, connected: socket.socket) -> None:
+        """Shut the connection down at the deadline, and whoever waits for it reads its end."""
+        # Of our own: TLS and urllib each close the one that they are given.
+        twin = self._held.enter_context(connected.dup())
+        timer = threading.Timer(self._end - time.monotonic(), _shut_down, (twin,))
+        timer.daemon = True
+        timer.start()
+        self._held.callback(timer.join)
+        self._held.callback(timer.cancel)  # the last is called first
+
+
+@contextmanager
+def _deadline(path: str, seconds: float) -> Iterator[_Deadline]:
+    """A deadline for the block; raises TimeoutError where it was over before the block was."""
+    with ExitStack() as held:
+        deadline = _Deadline(seconds, held)
+        try:
+            yield deadline
+        except (OSError, HTTPException):
+            if not deadline.is_over():
+                raise
+        if deadline.is_over():  # the error or the end that was read is perhaps our own doing
+            raise TimeoutError(f"{path} takes longer than {seconds} s.")
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with suppress(OSError):  # the server was faster
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+class _InTime(HTTPSHandler, HTTPHandler):
+    """Has the deadline of a request end its connection, from before TLS or a proxy say a word."""
+
+    def do_open(self, http_class: type[HTTPConnection], req: Request, **options) -> HTTPResponse:
+        return super().do_open(partial(_connection, http_class, req.deadline), req, **options)
+
+
+def _connection(
+    http_class: type[HTTPConnection], deadline: _Deadline, host: str, **options
+) -> HTTPConnection:
+    connection = http_class(host, **options)
+
+    def connect(*arguments) -> socket.socket:
+        connected = socket.create_connection(*arguments)
+        deadline.end(connected)
+        return connected
+
+    connection._create_connection = connect
+    return connection
 
 
 class _NoRedirects(HTTPRedirectHandler):

@@ -29,6 +29,7 @@ from serving import server
 from serving.access import needs_token
 from serving.app import complete
 from serving.champions import Champions
+from serving.descriptors import allow_many_descriptors
 from serving.documentation import documentation
 from serving.follow import Follower
 from serving.log import RequestLog
@@ -94,6 +95,7 @@ class Espalier:
 
     def __init__(self):
         give_back_large_buffers()
+        allow_many_descriptors()
         champions.start(pointer_folders())
         for follower in followers:
             follower.start()

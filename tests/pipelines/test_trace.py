@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from types import SimpleNamespace
@@ -283,6 +284,37 @@ def test_a_request_to_a_model_of_another_registry_is_told_all_the_same(world, ca
     page = shown(told, capsys)
     for model in ("espalier-image-other/9", f"{MODEL}/1"):
         assert f"{model}, which is not in this registry" in page
+
+
+@pytest.fixture
+def by_hand(world) -> Iterator[str]:
+    """A version that somebody registered in MLflow itself, of a run of ours and with one of our
+    tags, and beside it a copy of ours under another name; yields its number."""
+    client = tracking.connect()
+    ours = client.get_model_version(MODEL, "1")
+    tags = {"espalier.dataset_hash": HASH}
+    version = client.create_model_version(MODEL, ours.source, ours.run_id, tags)
+    client.copy_model_version(f"models:/{MODEL}/1", "copied")
+    yield str(version.version)
+    client.delete_model_version(MODEL, version.version)
+    client.delete_registered_model("copied")
+
+
+def test_what_was_registered_by_hand_is_left_out(world, by_hand, capsys):
+    row = logged(world, request_id="beside")
+    logged(world, request_id="by-hand", version=by_hand)
+    for what in ("beside", row["fingerprint"], f"{MODEL}/1", world.fits[0].run_id, HASH):
+        told = trace.trace(what)
+        assert "1" in [version["version"] for version in told["versions"]]
+        assert {version["model"] for version in told["versions"]} == {MODEL}
+        assert by_hand not in [version["version"] for version in told["versions"]]
+    assert trace.trace("by-hand")["versions"] == []
+    told = trace.history()
+    assert told["ledgers"][0]["archs"] == {"1": "cnn", "2": "ann", "3": "cnn"}
+    assert not trace.broken(told)
+    shown(told, capsys)
+    with pytest.raises(UsageError, match=f"{MODEL}/{by_hand} was not registered by espalier"):
+        trace.trace(f"{MODEL}/{by_hand}")
 
 
 def test_what_is_told_is_json(world):

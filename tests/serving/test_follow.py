@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +19,7 @@ from serving.follow import Damaged, Follower
 from serving.registry import Registry
 
 MODEL = "espalier-image-tiny"
+METRICS = [{"key": "test_accuracy", "value": 0.9}, {"key": "fit_seconds", "value": 1}]
 
 
 class Liar(ThreadingHTTPServer):
@@ -26,6 +30,7 @@ class Liar(ThreadingHTTPServer):
         self.tags = {"espalier.state": "ready", "espalier.manifest_sha256": digest}
         self.files = {path.name: path.read_bytes() for path in folder.iterdir()}
         self.elsewhere = None  # where it sends whoever asks
+        self.run: int | dict = {"data": {"metrics": METRICS}}  # of the version, or why not
         self.asked: list[str | None] = []  # the Authorization of each request
 
     @property
@@ -48,8 +53,10 @@ class Handler(BaseHTTPRequestHandler):
             tags = [{"key": key, "value": value} for key, value in self.server.tags.items()]
             self._say(json.dumps({"model_version": {"version": "1", "run_id": "r", "tags": tags}}))
         elif path.endswith("/runs/get"):
-            metrics = [{"key": "test_accuracy", "value": 0.9}, {"key": "fit_seconds", "value": 1}]
-            self._say(json.dumps({"run": {"data": {"metrics": metrics}}}))
+            if isinstance(self.server.run, int):
+                self.send_error(self.server.run)
+            else:
+                self._say(json.dumps({"run": self.server.run}))
         else:
             self._say(self.server.files[asked["path"][0]])
 
@@ -108,6 +115,22 @@ def test_the_champion_is_put_where_the_watcher_looks(follower, server):
     assert {path.name: path.read_bytes() for path in placed.iterdir()} == server.files
 
 
+@pytest.mark.parametrize("run", [400, 404, {}])
+def test_a_champion_whose_run_is_gone_serves_without_scores(follower, server, run):
+    server.run = run
+    follower.look()
+    assert json.loads(follower.pointer.read_text())["metrics"] == {}
+
+
+def test_scores_that_are_not_to_be_had_now_are_waited_for(follower, server):
+    server.run = 503
+    with pytest.raises(OSError, match="503"):
+        follower.look()
+    server.run = {"data": {"metrics": METRICS}}
+    follower.look()
+    assert json.loads(follower.pointer.read_text())["metrics"] == {"test_accuracy": 0.9}
+
+
 def test_what_stands_already_is_left_as_it_is(follower, server, tmp_path):
     follower.look()
     before = follower.pointer.stat()
@@ -159,6 +182,20 @@ def test_no_digest_leads_out_of_the_folder(follower, server, digest):
     assert {path.name for path in follower.artifacts.iterdir()} == {".lock"}
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"{}", b"[]", b'{"files": []}', b'{"files": {"model.onnx": 5}}', b"[" * 10_000],
+)
+def test_a_registered_manifest_of_another_form_is_damaged(follower, server, content):
+    server.files["manifest.json"] = content
+    server.tags["espalier.manifest_sha256"] = hashlib.sha256(content).hexdigest()
+    with pytest.raises(Damaged, match="version 1"):
+        follower.look()
+    before = len(server.asked)
+    follower.look()
+    assert len(server.asked) == before + 1  # for the alias
+
+
 @pytest.mark.parametrize("file", ["manifest.json", "model.onnx"])
 def test_a_file_is_read_to_its_size_and_no_further(follower, server, file):
     server.files[file] += bytes(2 << 20)
@@ -208,6 +245,69 @@ def test_two_do_not_look_at_once(server, tmp_path):
     released.set()
     looking.join()
     assert one.pointer.exists()
+
+
+@pytest.fixture
+def slow(monkeypatch) -> Iterator[Callable[[bytes, bytes], str]]:
+    """A function that starts a server which begins like this and goes on like that, a piece each
+    tenth of a second for three seconds; returns where it is. An answer may take half a second."""
+    monkeypatch.setattr("serving.registry.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("serving.registry.FILE_SECONDS", 0.5)
+    stopped, threads, listening = threading.Event(), [], []
+
+    def say(listener: socket.socket, first: bytes, more: bytes) -> None:
+        with listener.accept()[0] as client, suppress(OSError):
+            client.sendall(first)
+            for _ in range(30):
+                stopped.wait(0.1)
+                client.sendall(more)
+
+    def start(first: bytes, more: bytes) -> str:
+        listening.append(socket.create_server(("127.0.0.1", 0)))
+        threads.append(threading.Thread(target=say, args=(listening[-1], first, more)))
+        threads[-1].start()
+        return "127.0.0.1:{1}".format(*listening[-1].getsockname())
+
+    yield start
+    stopped.set()
+    for thread, listener in zip(threads, listening, strict=True):
+        thread.join()
+        listener.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "first", "more"),
+    [
+        ("http", b"", b"H"),
+        ("http", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"),
+        ("http", b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        ("http", b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b" "),
+        ("http", b"HTTP/1.1 404 Not Found\r\nX-Slow: ", b"x"),
+        ("https", b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03", b"\x00"),
+    ],
+    ids=["status", "header", "100", "body", "sized body", "error", "handshake"],
+)
+def test_a_request_ends_in_time_whatever_trickles_in(slow, scheme, first, more):
+    registry = Registry(f"{scheme}://{slow(first, more)}")
+    begun, threads = time.monotonic(), threading.active_count()
+    with pytest.raises(TimeoutError, match="takes longer than"):
+        registry.champion(MODEL)
+    assert time.monotonic() - begun < 1.5
+    assert threading.active_count() <= threads
+
+
+def test_a_file_that_trickles_in_is_given_up_and_others_may_look(slow, server, tmp_path):
+    class Slow(Registry):
+        def file(self, *asked):
+            return Registry(f"http://{slow(b'', b'H')}").file(*asked)
+
+    follower = Follower(Slow(server.url), "image", MODEL, tmp_path / "followed")
+    with pytest.raises(TimeoutError):
+        follower.look()
+    other = Follower(Registry(server.url), "image", MODEL, tmp_path / "followed")
+    other.look()
+    assert other.pointer.exists()
 
 
 def authorization(server: Liar, uri: str) -> str | None:

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import described
@@ -12,6 +13,8 @@ import onnx
 import pytest
 import tiny
 from onnx import helper, numpy_helper
+
+from serving.champions import AGAIN_SECONDS
 
 
 def test_no_request_fails_while_models_change(own_server):
@@ -181,6 +184,26 @@ def refusals(server) -> float:
     """How many models of the image task the metrics say were refused."""
     page = server.client.get("/metrics").text
     return float(re.findall(r'^espalier_model_refusals_total\{task="image"\} (.+)$', page, re.M)[0])
+
+
+def test_what_the_system_failed_to_load_is_tried_again(own_server):
+    """An artifact that cannot be reached for a while: the links to it lead in a circle."""
+
+    def hide(folder):
+        folder.rename(folder.with_name("aside"))
+        folder.symlink_to(folder)
+
+    before = refusals(own_server)
+    folder = tiny.publish(own_server.home, "image", "later", 104, hide)
+    own_server.wait(lambda: own_server.refuses("image") is not None)
+    time.sleep(2 * AGAIN_SECONDS)  # it is tried meanwhile
+    assert own_server.ready()
+    assert not own_server.serves("image", "later")
+    assert refusals(own_server) == before + 1
+    folder.unlink()
+    folder.with_name("aside").rename(folder)
+    own_server.wait(lambda: own_server.serves("image", "later"), 2 * AGAIN_SECONDS)
+    assert own_server.refuses("image") is None
 
 
 def test_swaps_are_counted(own_server):

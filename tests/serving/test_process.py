@@ -2,8 +2,11 @@
 
 import json
 import os
+import resource
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -76,6 +79,23 @@ def test_it_listens_on_the_loopback_address_alone(server):
     ]
     assert server.port in [address.port for address in listening]
     assert {address.ip for address in listening} == {"127.0.0.1"}
+
+
+def test_it_takes_more_connections_than_the_soft_limit_of_files(fresh_server, tmp_path):
+    tiny.publish(tmp_path, "forecast")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))  # which the server inherits
+    try:
+        server = fresh_server(tmp_path, ESPALIER_TASKS="forecast")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    server.wait(server.ready)
+    with ExitStack() as opened:
+        for _ in range(200):
+            client = opened.enter_context(socket.create_connection(("127.0.0.1", server.port), 5))
+            client.sendall(b"GET /livez HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert client.recv(1 << 12).startswith(b"HTTP/1.1 200")
+    assert "No connection can be accepted" not in server.log.read_text()
 
 
 def test_it_counts_no_users(fresh_server, tmp_path):
