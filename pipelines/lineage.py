@@ -16,8 +16,6 @@ from pipelines.ledger import Entry
 
 # The system metrics that MLflow samples while a fit runs say nothing of the model.
 SYSTEM = "system/"
-# The tags that every version of ours has, by which it is told.
-OURS = (registry.STATE, "espalier.arch", "espalier.fingerprint", "espalier.manifest_sha256")
 
 
 @dataclass(frozen=True)
@@ -61,23 +59,17 @@ def book(model: str) -> Book:
     Each version that was champion carries the head of its time: a cut end shows even where the
     alias was set back with it.
     """
-    found = tracking.connect().search_model_versions(f"name = '{model}'")
-    heads = [_head(one.tags[registry.HEAD]) for one in found if registry.HEAD in one.tags]
-    entries, aliases = ledger.entries(model), registry.aliases(model)
+    found, aliases = registry.of_model(model), registry.aliases(model)
+    heads = [version.head for version in found if version.head]
+    entries = ledger.entries(model)
     return Book(
         model,
         entries,
-        archs={str(one.version): one.tags["espalier.arch"] for one in found if is_ours(one)},
+        archs={version.version: version.arch for version in found},
         aliases=aliases,
         broken=ledger.verify(entries, max(heads, default=None)),
         remark=_remark(entries, aliases.get(registry.CHAMPION), bool(heads)),
     )
-
-
-def is_ours(found) -> bool:
-    """Whether a version that MLflow holds is one that `registry` made: others may be registered
-    beside it by hand, and say nothing of what is told here."""
-    return all(tag in found.tags for tag in OURS)
 
 
 def reigns(entries: Iterable[Entry]) -> list[dict]:
@@ -218,11 +210,6 @@ def _pointers(name: str, version: str) -> list[str]:
         for task, pointer in named.items()
         if (pointer.get("name"), pointer.get("version")) == (name, version)
     ]
-
-
-def _head(tag: str) -> tuple[int, str]:
-    length, last = tag.split()
-    return int(length), last
 
 
 def _remark(entries: Sequence[Entry], champion: str | None, noted: bool) -> str:

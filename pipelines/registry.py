@@ -12,6 +12,14 @@ from pipelines.tracking import Record
 CHAMPION, CHALLENGER = "champion", "challenger"
 STATE = "espalier.state"
 HEAD = "espalier.ledger.head"
+# The tags that every version of ours has.
+OURS = (
+    STATE,
+    "espalier.arch",
+    "espalier.fingerprint",
+    "espalier.manifest_sha256",
+    "espalier.dataset_hash",
+)
 # For others that register a version of the same model: each takes a tenth of a second, and of many
 # that wait chance says whose turn it is.
 REGISTER_SECONDS = 600
@@ -42,13 +50,20 @@ def model_name(task: str, dataset: str) -> str:
     return f"espalier-{task}-{dataset}"
 
 
+def is_ours(found) -> bool:
+    """Whether a version that MLflow holds was made by `register`: others may be registered beside
+    it by hand, and say nothing of what is asked here."""
+    return all(tag in found.tags for tag in OURS)
+
+
 def champion(task: str, dataset: str) -> Version | None:
-    """The version under the `champion` alias, if there is one."""
+    """The version of ours under the `champion` alias, if there is one."""
     from mlflow.exceptions import MlflowException
 
     try:
         name = model_name(task, dataset)
-        return _version(tracking.connect().get_model_version_by_alias(name, CHAMPION))
+        found = tracking.connect().get_model_version_by_alias(name, CHAMPION)
+        return _version(found) if is_ours(found) else None
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
@@ -56,22 +71,22 @@ def champion(task: str, dataset: str) -> Version | None:
 
 
 def versions(task: str, dataset: str) -> list[Version]:
-    """Every version of a task's dataset, oldest first."""
+    """Every version of ours of a task's dataset, oldest first."""
     return of_model(model_name(task, dataset))
 
 
 def of_model(name: str) -> list[Version]:
-    """Every version of the registered model, oldest first."""
-    found = tracking.connect().search_model_versions(f"name = '{name}'")
-    return sorted((_version(v) for v in found), key=lambda v: int(v.version))
+    """Every version of ours of the registered model, oldest first."""
+    return _ours(f"name = '{name}'")
 
 
 def version(name: str, number: str) -> Version | None:
-    """The version of that number, if it is there."""
+    """The version of that number, if it is there and ours."""
     from mlflow.exceptions import MlflowException
 
     try:
-        return _version(tracking.connect().get_model_version(name, number))
+        found = tracking.connect().get_model_version(name, number)
+        return _version(found) if is_ours(found) else None
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
@@ -83,10 +98,8 @@ def find(task: str, dataset: str, candidate: Record) -> Version | None:
 
     A fit done again, because its artifact was damaged, is another run: another version.
     """
-    found = tracking.connect().search_model_versions(
-        f"name = '{model_name(task, dataset)}' and run_id = '{candidate.run_id}'"
-    )
-    return min(map(_version, found), key=lambda v: int(v.version), default=None)
+    found = _ours(f"name = '{model_name(task, dataset)}' and run_id = '{candidate.run_id}'")
+    return found[0] if found else None
 
 
 def register(task: str, dataset: str, candidate: Record) -> Version:
@@ -121,9 +134,10 @@ def _create(task: str, dataset: str, candidate: Record) -> Version:
 
 def prospect(task: str, dataset: str, candidate: Record) -> Version:
     """What `register` would return, without registering anything."""
-    numbers = [int(version.version) for version in versions(task, dataset)]
+    name = model_name(task, dataset)
+    numbers = [int(v.version) for v in tracking.connect().search_model_versions(f"name = '{name}'")]
     return find(task, dataset, candidate) or Version(
-        name=model_name(task, dataset),
+        name=name,
         version=str(max(numbers, default=0) + 1),
         run_id=candidate.run_id,
         arch=candidate.arch,
@@ -175,6 +189,12 @@ def tag_head(version: Version, length: int, last: str) -> None:
     """Tag the version with the ledger's length and last hash, so that a cut tail shows."""
     if version.head != (length, last):
         _tag(version, HEAD, f"{length} {last}")  # one tag: a kill between two would look like a cut
+
+
+def _ours(condition: str) -> list[Version]:
+    """The versions of ours for which MLflow's filter holds, oldest first."""
+    found = tracking.connect().search_model_versions(condition)
+    return sorted((_version(v) for v in found if is_ours(v)), key=lambda v: int(v.version))
 
 
 def _tag(version: Version, name: str, value: str) -> None:

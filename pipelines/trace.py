@@ -183,7 +183,7 @@ def _version(model: str, alias: str | None, number: str | None):
             raise
         what = f"version {number}" if number else alias
         raise UsageError(f"{model} has no {what}: `espalier trace` tells what it had") from None
-    if not lineage.is_ours(found):
+    if not registry.is_ours(found):
         what = f"{model}/{found.version}"
         raise UsageError(f"{what} was not registered by espalier: only MLflow knows of it")
     return found
@@ -195,7 +195,7 @@ def _registered() -> Sequence:
 
 def _versions(condition: str) -> list:
     """Our versions; whoever registers one by hand gives it no fingerprint, and no state."""
-    found = filter(lineage.is_ours, tracking.connect().search_model_versions(condition))
+    found = filter(registry.is_ours, tracking.connect().search_model_versions(condition))
     return sorted(found, key=lambda version: (version.name, int(version.version)))
 
 

@@ -32,6 +32,21 @@ def test_registering_again_goes_on_with_the_same_version(candidate):
     assert len(registry.versions("image", "digits")) == 1
 
 
+def test_what_was_registered_by_hand_is_none_of_ours(candidate):
+    client, name = tracking.connect(), registry.model_name("image", "digits")
+    client.create_registered_model(name)
+    foreign = client.create_model_version(name, "somewhere", candidate.run_id)
+    client.set_registered_model_alias(name, registry.CHAMPION, foreign.version)
+    assert registry.champion("image", "digits") is None
+    assert registry.version(name, str(foreign.version)) is None
+    assert registry.versions("image", "digits") == []
+    assert registry.prospect("image", "digits", candidate).version == "2"
+    ours = registry.register("image", "digits", candidate)
+    registry.crown(ours)
+    assert ours.version == "2"
+    assert registry.versions("image", "digits") == [registry.champion("image", "digits")]
+
+
 def test_the_challenger_is_who_last_tried_and_no_champion(candidate):
     version = registry.register("image", "digits", candidate)
     registry.challenge(version)
