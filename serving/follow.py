@@ -133,6 +133,8 @@ class Follower:
             shutil.rmtree(target, ignore_errors=True)
             fetching.replace(target)
         except (HTTPError, *MALFORMED) as error:
+            if isinstance(error, HTTPError) and error.code >= 500:
+                raise  # the server fails, for now
             raise Damaged(f"version {version.number}: {_said(error)}") from error
         finally:
             shutil.rmtree(fetching, ignore_errors=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -28,7 +29,10 @@ class Liar(ThreadingHTTPServer):
     def __init__(self, folder: Path, digest: str):
         super().__init__(("127.0.0.1", 0), Handler)
         self.tags = {"espalier.state": "ready", "espalier.manifest_sha256": digest}
-        self.files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        # By name; a status instead of the bytes where a file is not to be had.
+        self.files: dict[str, bytes | int] = {
+            path.name: path.read_bytes() for path in folder.iterdir()
+        }
         self.elsewhere = None  # where it sends whoever asks
         self.run: int | dict = {"data": {"metrics": METRICS}}  # of the version, or why not
         self.asked: list[str | None] = []  # the Authorization of each request
@@ -57,8 +61,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_error(self.server.run)
             else:
                 self._say(json.dumps({"run": self.server.run}))
+        elif isinstance(file := self.server.files[asked["path"][0]], int):
+            self.send_error(file)
         else:
-            self._say(self.server.files[asked["path"][0]])
+            self._say(file)
 
     def _say(self, content: str | bytes) -> None:
         self.send_response(200)
@@ -203,6 +209,15 @@ def test_a_file_is_read_to_its_size_and_no_further(follower, server, file):
         follower.look()
     assert {path.name for path in follower.artifacts.iterdir()} == {".lock"}
     assert not follower.pointer.exists()
+
+
+def test_a_server_that_fails_makes_no_version_damaged(follower, server):
+    server.files["model.onnx"] = 502
+    with pytest.raises(HTTPError, match="502"):
+        follower.look()
+    server.files["model.onnx"] = 404
+    with pytest.raises(Damaged, match="version 1"):
+        follower.look()
 
 
 def test_what_was_refused_is_not_fetched_at_every_look(follower, server):
