@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access import Access
 from serving.batches import Batches
@@ -78,7 +78,14 @@ class WholeFiles(StaticFiles):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
-        await super().__call__(scope, receive, send)
+
+        async def send_without_offer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                offered = (b"accept-ranges", b"bytes")
+                message["headers"] = [one for one in message["headers"] if one != offered]
+            await send(message)
+
+        await super().__call__(scope, receive, send_without_offer)
 
 
 def _paths(app: Starlette) -> set[str]:

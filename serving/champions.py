@@ -22,7 +22,8 @@ from serving.metrics import counter
 from serving.model import Model
 
 LOOK_SECONDS = 0.2
-AGAIN_SECONDS = 2  # until what the system failed to load is tried again
+# Until what the system failed to load is tried again: twice as long each time, up to the most.
+AGAIN_SECONDS, MOST_SECONDS = 2, 60
 
 log = logging.getLogger("bentoml.espalier")
 
@@ -35,6 +36,7 @@ class Slot:
     refused: str | None = None
     seen: tuple | None = None  # what the pointers looked like when they were last read
     again: float = 0.0  # when they are read once more though they look the same
+    pause: float = AGAIN_SECONDS  # until then
     told: set[tuple[Path, str]] = field(default_factory=set)  # the refusals since they changed
 
 
@@ -66,13 +68,14 @@ class Champions:
             pointers = [folder / f"{task}.json" for folder in folders]
             seen = tuple(_appearance(pointer) for pointer in pointers)
             if seen != slot.seen:
-                slot.seen = seen
+                slot.seen, slot.pause = seen, AGAIN_SECONDS
                 slot.told.clear()
             elif time.monotonic() < slot.again:
                 continue
-            slot.again = time.monotonic() + AGAIN_SECONDS  # where what follows raises something
+            slot.again = time.monotonic() + slot.pause  # where what follows raises something
             slot.refused, passing = _fill(slot, pointers, task)
-            slot.again = time.monotonic() + AGAIN_SECONDS if passing else math.inf
+            slot.again = time.monotonic() + slot.pause if passing else math.inf
+            slot.pause = min(2 * slot.pause, MOST_SECONDS)
 
     def serving(self, task: str) -> Model:
         """Return the model of a task; raises Problem 503 while it has none."""

@@ -48,6 +48,8 @@ class Connection(HttpToolsProtocol):
         self.turned_away = 0  # of the requests that were read together
         self.unfit = UNREADABLE  # what to say of a request at which the parser stops
         self.refusal: tuple | None = None  # to be written behind the answers that are yet to come
+        self.answering: RequestResponseCycle | None = None  # uvicorn's `cycle` was read last
+        self.ended = False  # the client says no more
         self.idle_since = self.loop.time()  # or since it was answered last
         self.full_since: float | None = None  # since when the client does not read
         self.look: asyncio.TimerHandle | None = None
@@ -62,6 +64,9 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self.look:
             self.look.cancel()
+        if self.answering:
+            self.answering.disconnected = True
+            self.answering.message_event.set()
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
@@ -74,15 +79,20 @@ class Connection(HttpToolsProtocol):
             self._refuse(*LARGE_HEAD)
 
     def eof_received(self) -> bool:
-        """Say whether to stay: who has said everything may wait for the answer to that."""
-        stays = bool(self.cycle) and not (self.cycle.response_complete or self.cycle.more_body)
-        if stays:
-            self.cycle.keep_alive = False
-        return stays
+        """Say whether to stay: who has said everything may wait for the answers to that."""
+        asked = self.answering
+        # TLS knows no half of an end.
+        if self.scheme == "https" or not asked or asked.response_complete or asked.more_body:
+            return False
+        if self.pipeline and self.cycle.more_body and not self.refusal:
+            self.pipeline.popleft()  # the rest of it never comes
+        self.ended = True
+        return True
 
     def _read(self, data: bytes) -> None:
         self.data = data
         super().data_received(data)
+        self.data = b""
 
     def _unsupported_upgrade_warning(self) -> None:
         """Read a request that offers another protocol once more, without its offer.
@@ -100,12 +110,14 @@ class Connection(HttpToolsProtocol):
 
     def _offers_upgrade(self) -> bool:
         # The parser takes what follows such a head for the other protocol's, be it a body.
-        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        return self.parser.should_upgrade()
 
     def on_headers_complete(self) -> None:
+        # What is raised here stops the parser.
+        if self.parser.get_method() == b"CONNECT":
+            raise ValueError("No tunnel is made here.")
         if self._offers_upgrade():
             return
-        # What is raised here stops the parser.
         if len(self.headers) > MAX_HEADERS:
             self.unfit = MANY_HEADERS
             raise ValueError("There are too many headers.")
@@ -130,6 +142,8 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
         if was_last and self.refusal:
             self._answer(*self.refusal, last=True)
+        elif was_last and self.ended:
+            self.transport.close()
 
     def pause_writing(self) -> None:
         self.full_since = self.loop.time()
@@ -144,6 +158,7 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app) -> None:
         """Called when a request's head has come and what was asked before it is answered."""
+        self.answering = cycle
         asks = self.door and cycle.scope["method"] == "POST" and not self.flow.write_paused
         if asks and not self.door.crowd.take_in():
             self._turn_away(cycle)

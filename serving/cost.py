@@ -1,5 +1,7 @@
 """About how many seconds reading an input takes on one core: `work.py` decides by it."""
 
+import re
+
 from models.inputs import MAX_PIXELS
 from serving.pictures import JPEG, PNG, size
 
@@ -9,6 +11,8 @@ SECONDS_A_BYTE = 2e-8  # of a picture's file: noise takes longer than one colour
 SECONDS_A_CHARACTER = 2.5e-7  # its tokens looked up for the model and for its guard
 UNKNOWN_PIXELS = 1 << 20
 MISLEADING_BYTES = 1 << 17  # a larger file is long work by its bytes alone
+COMPRESSED = (b"zTXt", b"iTXt", b"iCCP")  # chunks of a PNG
+FRAME = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]")  # begins a JPEG's header
 
 
 def of_picture(picture: bytes) -> float:
@@ -22,15 +26,18 @@ def of_picture(picture: bytes) -> float:
 
 
 def _misleads(picture: bytes) -> bool:
-    """Say whether a small PNG may take longer than its header says.
+    """Say whether a small picture may take longer than its header says.
 
-    A second header outdoes the first, and each compressed text may become a megabyte.
+    Pillow takes the last header, be it inside of a segment that others skip; and each compressed
+    text of a PNG may become a megabyte.
     """
-    if len(picture) > MISLEADING_BYTES or picture[:8] != PNG:
+    if len(picture) > MISLEADING_BYTES:
         return False
-    return (
-        picture.count(b"IHDR") > 1 or b"zTXt" in picture or b"iTXt" in picture or b"iCCP" in picture
-    )
+    if picture[:2] == JPEG:
+        return len(FRAME.findall(picture)) > 1
+    if picture[:8] != PNG:
+        return False
+    return picture.count(b"IHDR") > 1 or any(kind in picture for kind in COMPRESSED)
 
 
 def of_texts(texts: list) -> float:

@@ -159,8 +159,9 @@ def _answered(**properties) -> dict:
 
 _ABOUT = (
     "Three tasks, answered by their champions. Whatever goes wrong is told in one form, `error` "
-    "and `request_id`, and under /v2 in that of the Open Inference Protocol; also what may happen "
-    "to any request and is not listed with each: 404, 405, 431, 500."
+    "and `request_id`, and under /v2 in that of the Open Inference Protocol. So are 404, 405 and "
+    "500, which may happen to any request and are not listed with each; what cannot be read as a "
+    "request is told in the first form everywhere: 400, 429, 431."
 )
 _TAGS = [
     {"name": "Service APIs", "description": "What the models answer, and what they are."},

@@ -83,7 +83,7 @@ def body(path: str, request_id: str, code: str, message: str) -> bytes:
 def _answer(request: Request, status: int, code: str, message: str, headers=None) -> Response:
     content = body(request.scope[PATH], request.scope[REQUEST_ID], code, message)
     # Whoever waits to be asked for the body may now send it or leave it out: what comes next on
-    # this connection could be either.
+    # this connection could be either. Whether it was asked for is not known here.
     if any(name == b"expect" for name, _ in request.scope["headers"]):
         headers = dict(headers or {}) | {"Connection": "close"}
     return Response(content, status, headers, "application/json")

@@ -28,6 +28,7 @@ ASK_SECONDS = 2
 AWAY_SECONDS = 10  # at most between two questions to a registry that is away
 REFUSED_SECONDS = 60  # until a damaged version is fetched once more
 
+GONE = (400, 404, 410)  # how a server says that there is no such thing
 # What a registered manifest that is no manifest of ours makes of reading it.
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
@@ -113,7 +114,7 @@ class Follower:
         except LookupError:
             return {}
         except HTTPError as error:
-            if error.code in (400, 404):  # it was deleted, or the version names none
+            if error.code in GONE:
                 return {}
             raise
 
@@ -133,8 +134,8 @@ class Follower:
             shutil.rmtree(target, ignore_errors=True)
             fetching.replace(target)
         except (HTTPError, *MALFORMED) as error:
-            if isinstance(error, HTTPError) and error.code >= 500:
-                raise  # the server fails, for now
+            if isinstance(error, HTTPError) and error.code not in GONE:
+                raise  # it is the server that fails, for now
             raise Damaged(f"version {version.number}: {_said(error)}") from error
         finally:
             shutil.rmtree(fetching, ignore_errors=True)

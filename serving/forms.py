@@ -13,7 +13,9 @@ from serving.errors import Problem
 
 MAX_PARTS = 16
 MAX_HEAD_BYTES = 4096  # of one part
-_FILENAME = re.compile(rb"^content-disposition:[^\r\n]*;[ \t]*filename\*?[ \t]*=", re.I | re.M)
+_FILENAME = re.compile(  # a line that begins with a blank goes on with the one before
+    rb"^content-disposition:(?:[^\r\n]|\r\n[ \t])*;\s*filename\*?[ \t]*=", re.I | re.M
+)
 
 
 def only_file(body: bytearray, content_type: str) -> bytes:

@@ -5,6 +5,7 @@ step is never shown to the next. A file that is used was read once, and these ve
 hashed: one that changes meanwhile is not the one that was published.
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -36,7 +37,11 @@ KINDS = {"image": "image", "sentiment": "text", "forecast": "series"}
 TASKS = tuple(KINDS)
 
 FOR_NOW = "the system failed while it was loaded; it is tried again"
-LASTING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)  # they are of the files
+# What a system says when it is its own fault, or somebody's who may mend it.
+PASSING = (
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EIO, errno.ETIMEDOUT,
+    errno.ESTALE, errno.EACCES, errno.ELOOP,
+)  # fmt: skip
 
 
 class Refused(Exception):
@@ -82,8 +87,7 @@ def _is_passing(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, MemoryError):
             return True
-        # Without a number it is no system's error: Pillow says so of a picture that is none.
-        if isinstance(error, OSError) and error.errno and not isinstance(error, LASTING):
+        if isinstance(error, OSError) and error.errno in PASSING:
             return True
         error = error.__cause__
     return False

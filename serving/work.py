@@ -23,7 +23,8 @@ class Work:
     def __init__(self):
         self.waiting = 0
         self.seconds = 0.0  # that those who wait will take
-        # Two: one long request must not hold up every other one that is only a little long.
+        # Two: one long request must not hold up every other one that is only a little long. Large
+        # pictures take turns (models/inputs.py): of two that came at once one waits in its thread.
         self.threads = ThreadPoolExecutor(2, "work")
 
     async def do(self, seconds: float, action: Callable[[], Any]) -> Any:

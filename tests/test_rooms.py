@@ -11,6 +11,7 @@ from models import inputs
 def test_the_gate_refuses_what_no_model_could_read():
     assert image.MOST_PIXELS == inputs.MAX_PIXELS
     assert image.MOST_WEBP_PIXELS == inputs.MAX_WEBP_PIXELS
+    assert image.LONGEST_SIDE == inputs.MAX_SIDE
     assert sentiment.LONGEST == inputs.MAX_CHARACTERS
 
 

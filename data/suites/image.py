@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 # What a request may have, in models/inputs.py.
-MOST_PIXELS, MOST_WEBP_PIXELS = 16_000_000, 8_300_000
+MOST_PIXELS, MOST_WEBP_PIXELS, LONGEST_SIDE = 16_000_000, 8_300_000, 65_535
 STATISTICS = ("pixel_type", "height", "width", "channels", "mean", "spread", "brightest")
 
 
@@ -86,7 +86,8 @@ def _decode(encoded: bytes) -> np.ndarray | None:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as picture:
             animated = picture.format in ("PNG", "WEBP") and picture.is_animated
             most = MOST_WEBP_PIXELS if picture.format == "WEBP" else MOST_PIXELS
-            if animated or picture.width * picture.height > most:
+            large = picture.width * picture.height > most or max(picture.size) > LONGEST_SIDE
+            if animated or large:
                 return None
             pixels = np.asarray(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import struct
 import time
 from collections.abc import Callable
 
@@ -118,17 +119,39 @@ def test_what_cannot_be_read_is_told_after_the_answers_to_what_came_before(serve
     assert error(answer)["code"] == "bad_request"
 
 
-@pytest.mark.parametrize("body", [BODY, json.dumps({"text": "good " * 15_000}).encode()])
-def test_who_has_said_everything_may_hang_up_and_listen(server, body):
-    """The longer text is answered by a thread, after the end of what the client says."""
+LONG = json.dumps({"text": "good " * 15_000}).encode()  # is answered by a thread
+HALF = POST + b"Content-Length: 15\r\n\r\n" + BODY[:5]
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "answered"),
+    [
+        (BODY, b"", [200]),
+        (LONG, b"", [200]),
+        (LONG, GET, [200, 200]),
+        (LONG, HALF, [200]),
+        (LONG, GET + HALF, [200, 200]),
+        (LONG, b"no request\r\n\r\n", [200, 400]),
+        (LONG, POST + CHUNKED + b"\r\nno chunk\r\n", [200, 400]),
+    ],
+)
+def test_who_has_said_everything_may_hang_up_and_listen(server, body, more, answered):
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
-        connection.sendall(GET + POST + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        assert heard_out(connection) == [200, 200]
+        connection.sendall(GET + POST + b"Content-Length: %d\r\n\r\n" % len(body) + body + more)
+        assert heard_out(connection) == [200, *answered]
+
+
+def test_who_leaves_before_the_answer_is_not_logged(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(POST + b"Content-Length: %d\r\n\r\n" % len(LONG) + LONG + HALF)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert statuses(said(server, GET)) == [200]
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_who_hangs_up_half_way_gets_no_answer(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
-        connection.sendall(POST + b"Content-Length: 15\r\n\r\n" + BODY[:5])
+        connection.sendall(HALF)
         assert heard_out(connection) == []
 
 
@@ -178,8 +201,9 @@ def test_who_offers_another_protocol_is_answered_in_this_one(server, offer, rest
         assert heard_out(connection) == [200]
 
 
-def test_no_tunnel_is_made(server):
-    assert statuses(said(server, b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n")) == [400]
+@pytest.mark.parametrize("target", [b"x:80", b"/", b"*", b"http://x/"])
+def test_no_tunnel_is_made(server, target):
+    assert statuses(said(server, b"CONNECT %s HTTP/1.1\r\nHost: x\r\n\r\n" % target)) == [400]
 
 
 def test_a_body_is_asked_for_only_if_it_may_come(server):

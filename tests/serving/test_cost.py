@@ -27,6 +27,15 @@ def test_a_second_header_and_compressed_texts_make_long_work():
     assert MISLEADING_BYTES * SECONDS_A_BYTE > SHORT_SECONDS
 
 
+@pytest.mark.parametrize("hidden", [b"", b"\xff\xf0\0\x20", b"\xff\xc8\0\x20"])
+def test_a_second_header_of_a_jpeg_makes_long_work(hidden):
+    """Pillow finds it inside of segments that it does not know, too."""
+    small, large = tiny.picture("JPEG", 8), tiny.picture("JPEG", 1000)
+    frame = large[(start := large.index(b"\xff\xc0")) : start + 19]
+    end = small.index(b"\xff\xda")
+    assert of_picture(small[:end] + hidden + frame + small[end:]) > 2 * SHORT_SECONDS
+
+
 def test_the_largest_picture_there_may_be_finds_room():
     """Its header, that of a PNG, and as many bytes as a body may have."""
     side = int(MAX_PIXELS**0.5).to_bytes(4)

@@ -212,9 +212,10 @@ def test_a_file_is_read_to_its_size_and_no_further(follower, server, file):
 
 
 def test_a_server_that_fails_makes_no_version_damaged(follower, server):
-    server.files["model.onnx"] = 502
-    with pytest.raises(HTTPError, match="502"):
-        follower.look()
+    for status in (502, 429, 401):
+        server.files["model.onnx"] = status
+        with pytest.raises(HTTPError, match=str(status)):
+            follower.look()
     server.files["model.onnx"] = 404
     with pytest.raises(Damaged, match="version 1"):
         follower.look()
@@ -308,7 +309,7 @@ def test_a_request_ends_in_time_whatever_trickles_in(slow, scheme, first, more):
     begun, threads = time.monotonic(), threading.active_count()
     with pytest.raises(TimeoutError, match="takes longer than"):
         registry.champion(MODEL)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 2.8  # it trickles for three seconds
     assert threading.active_count() <= threads
 
 

@@ -202,7 +202,7 @@ def test_what_the_system_failed_to_load_is_tried_again(own_server):
     assert refusals(own_server) == before + 1
     folder.unlink()
     folder.with_name("aside").rename(folder)
-    own_server.wait(lambda: own_server.serves("image", "later"), 2 * AGAIN_SECONDS)
+    own_server.wait(lambda: own_server.serves("image", "later"))
     assert own_server.refuses("image") is None
 
 

@@ -302,7 +302,7 @@ class TestSystemErrors:
 
     def becomes(self, champions, version, folders) -> None:
         """Look as often as the thread does until this version serves."""
-        deadline = time.monotonic() + 2 * AGAIN_SECONDS
+        deadline = time.monotonic() + 60
         while not (model := champions.slots["image"].model) or model.version != version:
             assert time.monotonic() < deadline
             champions.look(folders)
@@ -335,17 +335,18 @@ class TestSystemErrors:
         )
         return times
 
-    def test_it_is_tried_every_two_seconds_and_told_once(
+    def test_it_is_tried_again_and_again_and_told_once(
         self, champions, folders, tmp_path, tried, caplog
     ):
-        before, deadline = refusals(), time.monotonic() + 2 * AGAIN_SECONDS
+        before, deadline = refusals(), time.monotonic() + 60
         tiny.publish(tmp_path, "image", "1")
         with no_descriptors():
-            while len(tried) < 2 and time.monotonic() < deadline:
+            while len(tried) < 3 and time.monotonic() < deadline:
                 champions.look(folders)
                 time.sleep(0.05)
-        first, second = tried
-        assert second - first == pytest.approx(AGAIN_SECONDS, abs=0.5)
+        first, second, third = tried
+        assert second - first >= AGAIN_SECONDS
+        assert third - second >= 2 * AGAIN_SECONDS
         assert caplog.text.count("Refused image") == 1
         assert refusals() == before + 1
 

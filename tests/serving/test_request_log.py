@@ -25,7 +25,7 @@ from serving.columns import COLUMNS
 from serving.door import BEGAN, REQUEST_ID
 from serving.errors import Problem
 from serving.loading import load
-from serving.log import RequestLog
+from serving.log import WRITE_SECONDS, RequestLog
 from serving.parquet import sweep
 
 PNG = {"Content-Type": "image/png"}
@@ -283,6 +283,12 @@ class TestInProcess:
         first, second = journal_rows(log.folder)
         assert json.loads(first["input"]) == [{"text": "A good film."}]
         assert second["input"] is None
+
+    def test_what_is_recorded_is_with_the_system_within_half_a_second(self, started, asked, model):
+        assert WRITE_SECONDS <= 0.5
+        log = started()
+        self.record(log, asked, model, 1)
+        until(lambda: journal_rows(log.folder), "the row, while the log goes on")
 
     def test_no_log_where_none_is_wanted(self, started, asked, model):
         log = started(megabytes=0)
