@@ -87,9 +87,7 @@ RESIZES = {
         Image.Image, "convert", _mean_of_colours(Image.Image.convert)
     ),
     "over black": lambda patch: patch.setattr(code.Image, "new", _over_black(Image.new)),
-    "never turned": lambda patch: patch.setattr(
-        code.ImageOps, "exif_transpose", lambda picture: picture
-    ),
+    "never turned": lambda patch: patch.setattr(code, "_TURNS", {}),
     "by 256": _tensor_of(
         ImageInputs, lambda one, before, x: before(one, x) * np.float32(255 / 256)
     ),
