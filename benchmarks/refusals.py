@@ -71,12 +71,22 @@ def refused(one: Hostile, port: int) -> tuple[float, int, bytes]:
 def _measure(one: Hostile, port: int, worker: psutil.Process) -> list:
     """Return a row of the table."""
     before = _megabytes(worker)
-    Path(f"/proc/{worker.pid}/clear_refs").write_text("5")  # the highest is from now on
+    forget_highest(worker)
     seconds, statuses, _ = zip(*(refused(one, port) for _ in range(TRIES)), strict=True)
-    highest = Path(f"/proc/{worker.pid}/status").read_text().partition("VmHWM:")[2].split()[0]
-    kept, peak = _megabytes(worker) - before, int(highest) / 1024 - before
+    kept, peak = _megabytes(worker) - before, highest_megabytes(worker) - before
     times = statistics.median(seconds) * 1000, max(seconds) * 1000
     return [one.path, one.what, len(one.body), *set(statuses), *times, kept, peak]
+
+
+def forget_highest(process: psutil.Process) -> None:
+    """Let the highest memory of the process be that from now on."""
+    Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+
+
+def highest_megabytes(process: psutil.Process) -> float:
+    """The highest resident memory of the process, in MiB."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def _megabytes(worker: psutil.Process) -> float:

@@ -4,13 +4,13 @@ that would take much memory take it one after the other.
 
 import io
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny
 from PIL import Image, PngImagePlugin
 
+from benchmarks.refusals import forget_highest, highest_megabytes
 from benchmarks.served import workers_of
 from models.inputs import MAX_PIXELS, MAX_WEBP_PIXELS, InputError
 from serving import pictures
@@ -103,11 +103,6 @@ def plain(kind: str, mode: str, pixels: int, **options) -> bytes:
     return buffer.getvalue()
 
 
-def kilobytes(process: int, name: str) -> int:
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "mode", "pixels", "options"),
@@ -131,8 +126,8 @@ def test_four_of_the_largest_at_once_take_little_memory(server, kind, mode, pixe
         return server.client.post("/v1/image", content=content, headers=headers).status_code
 
     assert status(tiny.picture(kind)) == 200  # what is loaded once is not counted
-    Path(f"/proc/{worker.pid}/clear_refs").write_text("5")  # the peak begins anew
-    before = kilobytes(worker.pid, "VmRSS")
+    forget_highest(worker)
+    before = worker.memory_info().rss / 2**20
     with ThreadPoolExecutor(4) as clients:
         assert list(clients.map(status, [picture] * 4)) == [200] * 4
-    assert kilobytes(worker.pid, "VmHWM") - before < MOST_MEGABYTES << 10
+    assert highest_megabytes(worker) - before < MOST_MEGABYTES
