@@ -1,13 +1,8 @@
 """A pointer is followed only to what it may lead to, and each refusal says at which step it was."""
 
-import errno
 import json
-import resource
 import threading
-import time
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -16,9 +11,8 @@ import tiny
 
 from models import artifact
 from models.inputs import InputError
-from serving.champions import AGAIN_SECONDS, Champions
-from serving.loading import FOR_NOW, Refused, _check_time, _step, load
-from serving.metrics import counter
+from serving.champions import Champions
+from serving.loading import Refused, _check_time, load
 from serving.model import open_graph
 
 
@@ -270,133 +264,3 @@ class TestFolders:
         champions = Champions(["image"])
         assert self.version(champions, folders) == "packaged"
         assert champions.slots["image"].refused == "its files are not those that were published"
-
-
-@contextmanager
-def no_descriptors() -> Iterator[None]:
-    """A block in which this process can open nothing."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def refusals() -> float:
-    [metric] = counter("espalier_model_refusals", "task").labels("image").collect()
-    return metric.samples[0].value
-
-
-class TestSystemErrors:
-    """What fails by the system, and not by the model, is tried again till it loads."""
-
-    @pytest.fixture
-    def champions(self) -> Champions:
-        refusals()  # imports what counts: there are descriptors yet
-        return Champions(["image"])
-
-    @pytest.fixture
-    def folders(self, tmp_path):
-        return [tmp_path / "published"]
-
-    def becomes(self, champions, version, folders) -> None:
-        """Look as often as the thread does until this version serves."""
-        deadline = time.monotonic() + 60
-        while not (model := champions.slots["image"].model) or model.version != version:
-            assert time.monotonic() < deadline
-            champions.look(folders)
-            time.sleep(0.05)
-        assert champions.slots["image"].refused is None
-
-    def test_a_new_one_is_tried_again_and_the_old_one_serves(self, champions, folders, tmp_path):
-        tiny.publish(tmp_path, "image", "1")
-        champions.look(folders)
-        tiny.publish(tmp_path, "image", "2", seed=2)
-        with no_descriptors():
-            champions.look(folders)
-        assert champions.slots["image"].model.version == "1"
-        assert champions.slots["image"].refused == FOR_NOW
-        self.becomes(champions, "2", folders)
-
-    def test_the_first_one_is_tried_again(self, champions, folders, tmp_path):
-        tiny.publish(tmp_path, "image", "1")
-        with no_descriptors():
-            champions.look(folders)
-        assert FOR_NOW in champions.missing()["image"]
-        self.becomes(champions, "1", folders)
-
-    @pytest.fixture
-    def tried(self, monkeypatch) -> list[float]:
-        """When a model was loaded, or was to be."""
-        times = []
-        monkeypatch.setattr(
-            "serving.champions.load", lambda *one: times.append(time.monotonic()) or load(*one)
-        )
-        return times
-
-    def test_it_is_tried_again_and_again_and_told_once(
-        self, champions, folders, tmp_path, tried, caplog
-    ):
-        before, deadline = refusals(), time.monotonic() + 60
-        tiny.publish(tmp_path, "image", "1")
-        with no_descriptors():
-            while len(tried) < 3 and time.monotonic() < deadline:
-                champions.look(folders)
-                time.sleep(0.05)
-        first, second, third = tried
-        assert second - first >= AGAIN_SECONDS
-        assert third - second >= 2 * AGAIN_SECONDS
-        assert caplog.text.count("Refused image") == 1
-        assert refusals() == before + 1
-
-    def test_what_the_model_is_at_fault_for_is_tried_once(
-        self, champions, folders, tmp_path, tried
-    ):
-        tiny.publish(tmp_path, "image", spoil=lambda folder: (folder / "model.onnx").unlink())
-        champions.look(folders)
-        time.sleep(AGAIN_SECONDS)
-        champions.look(folders)
-        assert len(tried) == 1
-        assert champions.slots["image"].refused == "its files are not those that were published"
-
-    def test_a_pointer_that_changes_is_read_at_once(self, champions, folders, tmp_path):
-        tiny.publish(tmp_path, "image", "1")
-        with no_descriptors():
-            champions.look(folders)
-        tiny.publish(tmp_path, "image", "2", seed=2)
-        champions.look(folders)
-        assert champions.slots["image"].model.version == "2"
-
-    def test_an_artifact_that_cannot_be_reached_for_now(self, champions, folders, tmp_path):
-        """The check of artifacts wraps what the system said: here that links lead in a circle."""
-        folder = tiny.publish(tmp_path, "image", "1")
-        folder.rename(folder.with_name("aside"))
-        folder.symlink_to(folder)
-        champions.look(folders)
-        assert champions.slots["image"].refused == FOR_NOW
-        folder.unlink()
-        folder.with_name("aside").rename(folder)
-        self.becomes(champions, "1", folders)
-
-
-@pytest.mark.parametrize(
-    ("error", "passing"),
-    [
-        (OSError(errno.EIO, "Input/output error"), True),
-        (MemoryError(), True),
-        (FileNotFoundError(errno.ENOENT, "No such file"), False),
-        (NotADirectoryError(errno.ENOTDIR, "Not a directory"), False),
-        (OSError("image file is truncated"), False),
-        (ValueError("no graph"), False),
-    ],
-)
-def test_a_refusal_is_passing_where_the_system_failed(error, passing):
-    def act():
-        raise ValueError("It cannot be read.") from error
-
-    for action in (act, lambda: (_ for _ in ()).throw(error)):
-        with pytest.raises(Refused) as refusal:
-            _step("it is bad", action)
-        assert refusal.value.passing is passing
-        assert refusal.value.reason == (FOR_NOW if passing else "it is bad")
