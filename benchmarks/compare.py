@@ -24,18 +24,11 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from models import measure
-from pipelines import (
-    choose,
-    comparison,
-    console,
-    environment,
-    leaderboard,
-    report,
-    tables,
-    tracking,
-)
-from pipelines.plan import Fit
+from models.evaluation import measure
+from pipelines.experiments import ranking, tables, tracking
+from pipelines.experiments.plan import Fit
+from pipelines.reports import comparison, leaderboard, page
+from pipelines.runtime import console, environment
 
 ARCHITECTURES, RUNS, SEEDS, SEVERAL = 10, 1000, 5, 2  # SEVERAL settings have SEEDS seeds each
 TURNS = 3
@@ -94,7 +87,7 @@ def read(task: str, home: str) -> list[float]:
     times.append(time.perf_counter())
     compared = comparison.compare(*asked)
     times.append(time.perf_counter())
-    report.render(compared, {}, datetime.now(UTC))
+    page.render(compared, {}, datetime.now(UTC))
     times.append(time.perf_counter())
     read = sum(row["seeds"] for row in board["rows"])
     if read != ARCHITECTURES * RUNS:
@@ -154,7 +147,7 @@ def _recorded(task: str, seed: int, scores: dict) -> str:
     with tracking.child(fit, None) as run_id:
         for epoch in range(1, EPOCHS + 1):
             mlflow.log_metrics({"loss": 1 / epoch, "val_loss": 1.1 / epoch}, step=epoch)
-        tracking.log_scores(task, choose.METRIC[task][0], scores)
+        tracking.log_scores(task, ranking.METRIC[task][0], scores)
         mlflow.log_metrics({"fit_seconds": 9.0, "parameter_count": 1e5, "latency_ms": 0.1})
         mlflow.set_tag("espalier.manifest_sha256", "0" * 64)
     return run_id

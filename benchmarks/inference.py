@@ -14,8 +14,10 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks import turns
-from models import artifact, export
-from pipelines import console, environment, publish, settings
+from models.artifact import artifact
+from models.export import convert
+from pipelines.release import publish
+from pipelines.runtime import console, environment, settings
 
 BLOCKS = 6
 
@@ -46,7 +48,7 @@ def _medians(folder) -> list[float]:
     """Median seconds of one request through ONNX Runtime, model(x) and model.predict(x)."""
     inputs = artifact.read_inputs(folder)
     model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
-    run = export.runner(folder / "model.onnx")
+    run = convert.runner(folder / "model.onnx")
     ways = (run, lambda x: model(x, training=False), lambda x: model.predict(x, verbose=0))
     requests = [
         inputs.to_tensor([artifact.payload(case["request"])[0]])

@@ -19,9 +19,10 @@ import onnx
 from rich.table import Table
 
 from benchmarks import turns
-from models import architectures, export
-from models.graph import translate
-from pipelines import console, environment, settings
+from models import architectures
+from models.export import convert
+from models.export.graph import translate
+from pipelines.runtime import console, environment, settings
 
 if TYPE_CHECKING:
     import keras
@@ -123,7 +124,7 @@ def _bare(graph, nodes: list, request: Mapping) -> tuple[onnx.ModelProto, dict]:
     whole = onnx.ModelProto()
     whole.CopyFrom(graph)
     whole.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in inner)
-    values = export.session(whole.SerializeToString()).run(inner, request)
+    values = convert.session(whole.SerializeToString()).run(inner, request)
     read = {name for node in graph.graph.node for name in node.input}
     given = [name for node in nodes for name in node.output if name in read]
     bare = onnx.helper.make_graph(
@@ -159,7 +160,7 @@ def _plain(model: "keras.Model", request: Mapping) -> bytes:
 
 
 def _call(graph: bytes, feeds: Mapping) -> Callable[[], object]:
-    session = export.session(graph)
+    session = convert.session(graph)
     names = [one.name for one in session.get_outputs()]
     feeds = dict(zip([one.name for one in session.get_inputs()], feeds.values(), strict=True))
     return lambda: session.run(names, feeds)

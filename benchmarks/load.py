@@ -26,7 +26,9 @@ from benchmarks.open_loop import Outcome, milliseconds, statuses
 from benchmarks.reigns import Reigns
 from benchmarks.serve import BARE, Asked, artifacts, bare_app, raw, started
 from benchmarks.served import Served, is_ready, served, until
-from pipelines import console, environment, publish, service, settings
+from pipelines.processes import service
+from pipelines.release import publish
+from pipelines.runtime import console, environment, settings
 
 RESULT = Path(__file__).parent / "load.json"
 CONNECTIONS, SECONDS = 16, 5  # of wrk, for one look at the saturation

@@ -23,7 +23,8 @@ from rich.table import Table
 
 from benchmarks.hostile import Hostile, requests
 from benchmarks.served import Served, served
-from pipelines import console, environment, publish
+from pipelines.release import publish
+from pipelines.runtime import console, environment
 
 TRIES = 5
 SLOW_UPLOADS, SLOW_SECONDS = 200, 20  # the service gives an upload 15 s

@@ -25,18 +25,11 @@ import httpx
 from rich.table import Table
 
 from benchmarks import wrk
-from models import artifact
-from pipelines import (
-    choose,
-    console,
-    environment,
-    leash,
-    publish,
-    registry,
-    service,
-    settings,
-    tracking,
-)
+from models.artifact import artifact
+from pipelines.experiments import ranking, registry, tracking
+from pipelines.processes import child_process, service
+from pipelines.release import publish
+from pipelines.runtime import console, environment, settings
 
 RIVALS = Path(__file__).parent / "rivals"
 RESULT = Path(__file__).parent / "serve.json"
@@ -106,7 +99,7 @@ def _publish(home: Path) -> dict[str, Path]:
         if task == "image":
             fits = tracking.records(task, dataset, version.dataset_hash)
             cnn = [fit for fit in fits if fit.arch == "cnn" and not fit.look]
-            version = registry.prospect(task, dataset, choose.best(task, cnn))
+            version = registry.prospect(task, dataset, ranking.best(task, cnn))
         (home / "published").mkdir(exist_ok=True)
         publish.publish(task, version, home)
     return artifacts(home)
@@ -177,7 +170,7 @@ def started(
     filled = [port if word == "PORT" else word for word in command]
     url = f"http://127.0.0.1:{port}"
     log = environment.home() / "logs" / f"bench-{name.replace(' ', '-')}.log"
-    with leash.started(filled, log, cwd=place, env=variables) as process:
+    with child_process.started(filled, log, cwd=place, env=variables) as process:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             try:

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import psutil
 
-from pipelines import environment, leash, service
+from pipelines.processes import child_process, service
+from pipelines.runtime import environment
 
 START_SECONDS = 60
 
@@ -38,7 +39,7 @@ def served(home: Path, target: str = service.CHECKOUT, **variables: str) -> Iter
     known["PYTHONPATH"] = str(environment.ROOT)
     log = environment.home() / "logs" / "bench-served.log"
     command, everything = service.command(target, port), os.environ | known | variables
-    with leash.started(command, log, cwd=environment.ROOT, env=everything) as process:
+    with child_process.started(command, log, cwd=environment.ROOT, env=everything) as process:
         running = Served(home, process, port)
         until(lambda: is_ready(running.url), START_SECONDS)
         yield running

@@ -18,9 +18,10 @@ from statistics import mean
 from rich.table import Table
 
 from benchmarks import latency
-from pipelines import console, environment, plan, tracking
-from pipelines import dataset as data
-from pipelines import train as training
+from pipelines.experiments import dataset as data
+from pipelines.experiments import plan, tracking
+from pipelines.runtime import console, environment
+from pipelines.training import fit as training
 
 SEEDS = 3
 # script: task, architecture, dataset
@@ -91,7 +92,7 @@ def _answer(module: list, variables: dict[str, str]) -> dict:
 
 
 def overhead_table() -> Table:
-    """What `pipelines.train.fit` takes beside `fit_seconds`: a short fit, and one of a minute.
+    """What `training.fit` takes beside `fit_seconds`: a short fit, and one of a minute.
 
     Both come after a fit that imported the frameworks and made the guard of their dataset.
     """

@@ -17,8 +17,8 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks import simulated
-from pipelines import console, settings
-from pipelines.verdict import gate, pair, rules
+from pipelines.gate import checks, paired_comparison, rules
+from pipelines.runtime import console, settings
 
 PAIRS = 1000
 
@@ -77,11 +77,11 @@ def promoted(kind: Kind, ours: float, pairs: int = PAIRS) -> int:
 
 def _promotes(task: str, asked: rules.Rules, ours: list, theirs: list | None) -> bool:
     if len(ours) > 1:
-        return pair.compare(task, ours, theirs).outcome == pair.BETTER
+        return paired_comparison.compare(task, ours, theirs).outcome == paired_comparison.BETTER
     sides = (
-        None if side is None else gate.Scored("", side[0], 1.0, 1.0) for side in (ours, theirs)
+        None if side is None else checks.Scored("", side[0], 1.0, 1.0) for side in (ours, theirs)
     )
-    return all(check.passed for check in gate.quality(task, asked, *sides, simulated.LABELS))
+    return all(check.passed for check in checks.quality(task, asked, *sides, simulated.LABELS))
 
 
 def _first(random, scores: tuple[float, float]):

@@ -4,7 +4,7 @@ One file is one architecture: `models/<task>/<arch>.py` holds `build(...)`, whos
 arguments are parameters, and the defaults `INPUTS` (of the inputs' `fit`) and `FIT` (of the
 training); where some weights are statistics of the training rows, also `adapt(model, tensor,
 target)`, which sets them before the fit. A file laid there is found; nothing else has to be told.
-One name is set apart: the `GUARD` of each task is no rival of the others (`models/guard.py`).
+One name is set apart: the `GUARD` of each task is no rival of the others (training/guard.py).
 """
 
 import ast
@@ -30,8 +30,8 @@ TEXTBOOK_ORDER = (
 
 _ROOM = Path(__file__).parent
 # What every run passes through, whatever its architecture; and the guards on their way.
-_SHARED = ("train", "measure", "package")
-_SHARED_BY_GUARDS = ("guard",)
+_SHARED = ("training/fit", "evaluation/measure", "export/package")
+_SHARED_BY_GUARDS = ("training/guard",)
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 

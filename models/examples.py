@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from models.errors import WrongData, WrongParameter
-from models.inputs import ImageInputs, SeriesInputs, TextInputs, Windows
+from models.inputs.images import ImageInputs
+from models.inputs.series import SeriesInputs, Windows
+from models.inputs.texts import TextInputs
 
 Inputs = ImageInputs | TextInputs | SeriesInputs
 Split = Mapping[str, np.ndarray]

@@ -14,9 +14,9 @@ from typing import Annotated
 
 import typer
 
-from pipelines import console, environment
-from pipelines.lease import LeaseHeldError
-from pipelines.settings import UsageError
+from pipelines.locks.lock import LeaseHeldError
+from pipelines.runtime import console, environment
+from pipelines.runtime.settings import UsageError
 
 DONE, FAILED, USAGE, REFUSED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 75, 130
 
@@ -52,8 +52,8 @@ def run(
     Exit code 0: every task has a champion. 1: failed. 2: wrong usage. 3: the gate said no.
     75: another run holds a task's lock.
     """
-    from pipelines import run as step
-    from pipelines import settings
+    from pipelines.commands import run as step
+    from pipelines.runtime import settings
 
     _divert("run", as_json)
     settings.one_of("runner", runner, ("local", "pool"))
@@ -89,23 +89,24 @@ def train(
 ) -> None:
     """Train one architecture and record it; what is known already is not trained again."""
     if listed:
-        from pipelines import catalogue
+        from pipelines.experiments import architectures
 
         _divert("train", as_json)
-        entries = catalogue.entries(task)
-        _say(as_json, {"tasks": entries}, lambda: catalogue.show(entries))
+        entries = architectures.entries(task)
+        _say(as_json, {"tasks": entries}, lambda: architectures.show(entries))
         return
-    from pipelines import leaderboard, sweep
+    from pipelines.reports import leaderboard
+    from pipelines.training import parameter_grid
 
     _divert("train", as_json)
     what = (_required("task", task), _required("arch", arch), dataset, profile)
-    choices = sweep.parsed(changes or [])
+    choices = parameter_grid.parsed(changes or [])
     if search is None:
-        from pipelines import train as step
+        from pipelines.training import fit as step
 
-        board = step.train(*what, seeds, sweep.grid(choices), force)
+        board = step.train(*what, seeds, parameter_grid.grid(choices), force)
     else:
-        from pipelines import search as step
+        from pipelines.training import search as step
 
         if seeds > 1 or force:
             raise UsageError("--search takes one seed and goes on: leave --seeds and --force out")
@@ -127,12 +128,13 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare the models of a dataset's present version: who is better than whom, and how sure."""
-    from pipelines import comparison, report, settings
+    from pipelines.reports import comparison, page
+    from pipelines.runtime import settings
 
     _divert("compare", as_json)
     name = settings.dataset_of(task, dataset)
     if audit:
-        from pipelines.verdict import audit as step
+        from pipelines.audit import audit as step
 
         audited = step.present(task, name)
         _say(as_json, audited, lambda: step.show(audited))
@@ -140,7 +142,7 @@ def compare(
     board = comparison.present(task, name)
     _say(as_json, board, lambda: comparison.show(board))
     if html is not None:
-        report.write(board, html)
+        page.write(board, html)
         console.line("page", str(html))
 
 
@@ -165,7 +167,7 @@ def promote(
 
     Exit code 0: it is champion. 3: the gate said no. 75: another run holds the task.
     """
-    from pipelines import promote as step
+    from pipelines.commands import promote as step
 
     _divert("promote", as_json)
     if force != bool(reason) or (force and (dry_run or not reason.strip())):
@@ -183,7 +185,7 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Let the champion before this one serve again; once more goes further back."""
-    from pipelines import rollback as step
+    from pipelines.commands import rollback as step
 
     _divert("rollback", as_json)
     told = step.rollback(task, dataset, reason)
@@ -206,19 +208,19 @@ def trace(
 
     Exit code 1: a ledger is not what was written. 2: nothing is known by that name.
     """
-    from pipelines import trace as step
-    from pipelines import trace_page
+    from pipelines.commands import trace as step
+    from pipelines.lineage import terminal_view
 
     _divert("trace", as_json)
     told = step.history() if what is None else step.trace(what)
-    _say(as_json, told, lambda: trace_page.show(told))
+    _say(as_json, told, lambda: terminal_view.show(told))
     raise typer.Exit(FAILED if step.broken(told) else DONE)
 
 
 @app.command()
 def build(task: Task = None, as_json: Json = False) -> None:
     """Package the served champions as a Bento: all of them, or the one of the task named."""
-    from pipelines import bento
+    from pipelines.release import bento
 
     _divert("build", as_json)
     made = bento.build(task)
@@ -228,7 +230,7 @@ def build(task: Task = None, as_json: Json = False) -> None:
 @app.command()
 def serve(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
     """Serve the champions on 127.0.0.1 until Ctrl-C; new ones are taken over while it runs."""
-    from pipelines import serve as step
+    from pipelines.commands import serve as step
 
     environment.apply()
     step.serve(port)
@@ -237,7 +239,7 @@ def serve(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is installed, what it would talk to, what is wrong and how to mend it."""
-    from pipelines import doctor as step
+    from pipelines.commands import doctor as step
 
     with suppress(StateError):  # that it cannot write is a finding
         _divert("doctor", as_json)
@@ -262,7 +264,7 @@ def _told(error: Exception) -> int:
     """Print what went wrong for a person; returns the exit code."""
     from data.errors import GateRefused
     from models.errors import ParameterError
-    from pipelines.rollback import RollbackRefused
+    from pipelines.commands.rollback import RollbackRefused
 
     codes = {
         GateRefused: REFUSED,

@@ -9,24 +9,16 @@ from typing import NamedTuple
 import prefect
 from prefect.cache_policies import NO_CACHE
 
-from pipelines import dataset as data
-from pipelines import (
-    environment,
-    guard,
-    halving,
-    lease,
-    plan,
-    pool,
-    reconcile,
-    report,
-    retraining,
-    rivals,
-    settings,
-    tracking,
-)
-from pipelines import train as fitting
-from pipelines.plan import Fit
-from pipelines.tracking import Record
+from pipelines.experiments import dataset as data
+from pipelines.experiments import plan, tracking
+from pipelines.experiments.plan import Fit
+from pipelines.experiments.tracking import Record
+from pipelines.locks import lock
+from pipelines.promotion import reconcile, retraining
+from pipelines.reports import page
+from pipelines.runtime import environment, settings
+from pipelines.training import baselines, guard, pool, successive_halving
+from pipelines.training import fit as fitting
 
 # Only what a network or another process can make fail is tried again. A fit or a check that
 # fails once fails for a reason.
@@ -37,9 +29,9 @@ push = prefect.task(data.push, cache_policy=NO_CACHE, **RETRIES)
 fetch = prefect.task(data.fetch, cache_policy=NO_CACHE, **RETRIES)
 ensure_guard = prefect.task(guard.ensure, cache_policy=NO_CACHE)
 fit_here = prefect.task(fitting.fit, cache_policy=NO_CACHE, task_run_name="fit {fit.arch}")
-score_rivals = prefect.task(rivals.score, cache_policy=NO_CACHE)
+score_rivals = prefect.task(baselines.score, cache_policy=NO_CACHE)
 consider = prefect.task(retraining.consider, cache_policy=NO_CACHE)
-attach_report = prefect.task(report.attach, cache_policy=NO_CACHE, **RETRIES)
+attach_report = prefect.task(page.attach, cache_policy=NO_CACHE, **RETRIES)
 
 
 class Rung(NamedTuple):
@@ -61,7 +53,7 @@ def retrain(
     """Version the data, fit what is not known yet, and let the best try to be champion."""
     environment.apply()
     dataset = settings.dataset_of(task, dataset)
-    with lease.hold(task, wait_seconds) as held:
+    with lock.hold(task, wait_seconds) as held:
         reconcile.reconcile(task, dataset)
         dataset_hash = version(dataset)
         push(dataset)
@@ -71,8 +63,8 @@ def retrain(
         with tracking.parent(task, dataset, dataset_hash, profile, "retrain") as parent:
             score_rivals(task, dataset, dataset_hash, parent)
             ensure_guard(task, dataset, dataset_hash, data.folder(dataset), parent)
-            looks = rung(halving.looks(*asked), runner, parent)
-            fits = rung(halving.fits(*asked, looks.records), runner, parent)
+            looks = rung(successive_halving.looks(*asked), runner, parent)
+            fits = rung(successive_halving.fits(*asked, looks.records), runner, parent)
             consider(held, task, dataset, dataset_hash, fits.records)
             attach_report(task, dataset, dataset_hash, parent)
         return retraining.outcome(

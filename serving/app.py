@@ -8,16 +8,16 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.access import Access
-from serving.batches import Batches
-from serving.bodies import Incoming
-from serving.champions import Champions
-from serving.crowd import Crowd
-from serving.door import Door
-from serving.errors import HANDLERS
-from serving.lane import Endpoint, short_way
-from serving.log import RequestLog
-from serving.work import Work
+from serving.champions.slots import Champions
+from serving.http.auth import Access
+from serving.http.bodies import Incoming
+from serving.http.crowd import Crowd
+from serving.http.errors import HANDLERS
+from serving.http.lane import Endpoint, short_way
+from serving.http.request_id import Door
+from serving.inference.executor import Work
+from serving.inference.micro_batching import Batches
+from serving.request_log.writer import RequestLog
 
 
 def complete(

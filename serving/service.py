@@ -25,20 +25,21 @@ from bentoml._internal.utils.analytics import usage_stats
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
-from serving import server
-from serving.access import needs_token
+from serving.api.docs_page import SWAGGER
+from serving.api.openapi import documentation
+from serving.api.page import PAGE
+from serving.api.v1 import MODELS, READY, TASK_ROUTES
 from serving.app import complete
-from serving.champions import Champions
-from serving.descriptors import allow_many_descriptors
-from serving.documentation import documentation
-from serving.follow import Follower
-from serving.log import RequestLog
-from serving.memory import give_back_large_buffers
-from serving.page import PAGE
-from serving.protocol import inference_endpoints, protocol_routes, same_as
-from serving.protocol_documentation import protocol_paths
-from serving.registry import Registry
-from serving.routes import MODELS, READY, TASK_ROUTES
+from serving.champions.registry_client import Registry
+from serving.champions.registry_poller import Follower
+from serving.champions.slots import Champions
+from serving.http import server
+from serving.http.auth import needs_token
+from serving.http.descriptors import allow_many_descriptors
+from serving.inference.memory import give_back_large_buffers
+from serving.inference_protocol.openapi import protocol_paths
+from serving.inference_protocol.v2 import inference_endpoints, protocol_routes, same_as
+from serving.request_log.writer import RequestLog
 from serving.settings import (
     api_token,
     followed,
@@ -50,7 +51,6 @@ from serving.settings import (
     registry,
     wanted_tasks,
 )
-from serving.swagger import SWAGGER
 
 usage_stats.do_not_track.cache_clear()
 
@@ -108,7 +108,7 @@ class Espalier:
     @bentoml.on_deployment
     def supervise():
         """Called in the process that starts the workers."""
-        from serving import supervisor
+        from serving.http import supervisor
 
         supervisor.take_over()
 

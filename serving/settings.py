@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from serving.access import OPEN
-from serving.loading import TASKS
+from serving.champions.loading import TASKS
+from serving.http.auth import OPEN
 
 BESIDE = Path(__file__).resolve().parent.parent / "champions"  # inside a Bento
 REGISTERED = re.compile(f"espalier-({'|'.join(TASKS)})-[A-Za-z0-9_.-]+")

@@ -17,11 +17,16 @@ from other_code import CODE
 from other_inputs import OTHER, PAIRS, PICTURE, SERIES, SMALLEST, TEXT
 from small_data import FACTS
 
-from models import architectures, artifact, export, guard, package
-from models import train as training
-from models.artifact import ArtifactError
-from models.inputs import ImageInputs, SeriesInputs, TextInputs
-from serving.loading import Refused, load
+from models import architectures
+from models.artifact import artifact
+from models.artifact.artifact import ArtifactError
+from models.export import convert, package
+from models.inputs.images import ImageInputs
+from models.inputs.series import SeriesInputs
+from models.inputs.texts import TextInputs
+from models.training import fit as training
+from models.training import guard
+from serving.champions.loading import Refused, load
 
 MODELS = {
     "image": ("perceptron", "cnn", "deep_cnn", "lstm"),
@@ -49,7 +54,7 @@ class Made:
     folder: Path
     inputs: ImageInputs | TextInputs | SeriesInputs
     golden: list[dict]
-    run: export.Callable
+    run: convert.Callable
 
     def complaints(self, changed=None) -> list:
         """What the golden requests say, of other inputs or of other code."""
@@ -98,7 +103,7 @@ def made(request, splits, tmp_path_factory) -> Made:
     fitted = training.train(task, arch, parameters, splits[task], FACTS[task], 0)
     identity = {"task": task, "arch": arch, "fingerprint": "f" * 64}
     package.write(folder, fitted, splits[task], FACTS[task], identity)
-    run = export.runner(folder / "model.onnx")
+    run = convert.runner(folder / "model.onnx")
     return Made(task, folder, artifact.read_inputs(folder), artifact.read_golden(folder), run)
 
 
@@ -158,7 +163,7 @@ def with_pairs(splits, tmp_path_factory) -> Made:
     parameters = architectures.resolve(task, "perceptron", small, FACTS[task])
     fitted = training.train(task, "perceptron", parameters, splits[task], FACTS[task], 0)
     package.write(folder, fitted, splits[task], FACTS[task], {"task": task, "fingerprint": "f"})
-    run = export.runner(folder / "model.onnx")
+    run = convert.runner(folder / "model.onnx")
     return Made(task, folder, artifact.read_inputs(folder), artifact.read_golden(folder), run)
 
 
@@ -240,7 +245,7 @@ def guarded(request, splits, tmp_path_factory) -> Made:
     fitted = training.train(task, "perceptron", parameters, splits[task], facts, 0)
     identity = {"task": task, "fingerprint": "f" * 64}
     package.write(folder, fitted, splits[task], facts, identity, place)
-    run = export.runner(folder / "model.onnx")
+    run = convert.runner(folder / "model.onnx")
     return Made(task, folder, artifact.read_inputs(folder), artifact.read_golden(folder), run)
 
 

@@ -88,7 +88,7 @@ def test_build_without_a_champion_says_what_makes_one(tmp_path):
 
 
 def test_a_taken_port_is_seen_before_the_service_is_started():
-    from pipelines import serve
+    from pipelines.commands import serve
 
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

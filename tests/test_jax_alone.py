@@ -16,11 +16,14 @@ import pytest
 import small_data
 from project import ROOT, serving, variables
 
-from models import architectures, artifact, export, guard, package
+from models import architectures
+from models.artifact import artifact
 from models.examples import examples
-from models.guard import FittedGuard
-from models.train import Fitted
-from pipelines import service
+from models.export import convert, package
+from models.training import guard
+from models.training.fit import Fitted
+from models.training.guard import FittedGuard
+from pipelines.processes import service
 
 pytestmark = pytest.mark.slow
 
@@ -73,20 +76,20 @@ def splits() -> dict[str, dict]:
 def test_what_was_fitted_alone_exports_like_any_other(task, arch, alone, splits, tmp_path):
     """And the graph, written from the model on TensorFlow, computes what Keras on JAX did."""
     saved = alone / task / arch
-    export.to_onnx(_model(saved), tmp_path / "model.onnx")
+    convert.to_onnx(_model(saved), tmp_path / "model.onnx")
     tensor = examples(artifact.read_inputs(saved), splits[task]["test"]).tensor
-    outputs = export.runner(tmp_path / "model.onnx")(tensor[: fit_alone.ROWS])
-    export.check_parity(np.load(saved / "outputs.npy"), outputs)
+    outputs = convert.runner(tmp_path / "model.onnx")(tensor[: fit_alone.ROWS])
+    convert.check_parity(np.load(saved / "outputs.npy"), outputs)
     assert onnx.load(tmp_path / "model.onnx").producer_name == "espalier"  # without tf2onnx
 
 
 @pytest.mark.parametrize("task", architectures.TASKS)
 def test_a_guard_fitted_alone_errs_alike(task, alone, splits, tmp_path):
     saved = alone / task / architectures.GUARD
-    export.to_onnx(_model(saved), tmp_path / "model.onnx")
+    convert.to_onnx(_model(saved), tmp_path / "model.onnx")
     inputs = artifact.read_familiarity(saved).inputs
     tensor = examples(inputs, splits[task]["test"]).tensor[: fit_alone.ROWS]
-    errors = export.runner(tmp_path / "model.onnx")(tensor)
+    errors = convert.runner(tmp_path / "model.onnx")(tensor)
     assert errors == pytest.approx(np.load(saved / "outputs.npy"), rel=1e-3, abs=1e-6)
 
 

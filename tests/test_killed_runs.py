@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from project import answer, begun, command, espalier, runs, small, store, until
 
-from models import artifact
+from models.artifact import artifact
 
 pytestmark = pytest.mark.slow
 

@@ -5,14 +5,14 @@ from importlib.metadata import packages_distributions
 from project import ROOT
 
 from data.suites import image, sentiment
-from models import inputs
+from models.inputs import images, texts
 
 
 def test_the_gate_refuses_what_no_model_could_read():
-    assert image.MOST_PIXELS == inputs.MAX_PIXELS
-    assert image.MOST_WEBP_PIXELS == inputs.MAX_WEBP_PIXELS
-    assert image.LONGEST_SIDE == inputs.MAX_SIDE
-    assert sentiment.LONGEST == inputs.MAX_CHARACTERS
+    assert image.MOST_PIXELS == images.MAX_PIXELS
+    assert image.MOST_WEBP_PIXELS == images.MAX_WEBP_PIXELS
+    assert image.LONGEST_SIDE == images.MAX_SIDE
+    assert sentiment.LONGEST == texts.MAX_CHARACTERS
 
 
 def test_no_step_stands_in_the_way_of_a_package():

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from project import KEPT, answer, espalier, parameters, small, variables
 
-from pipelines import leash
-from pipelines.service import free_port
+from pipelines.processes import child_process
+from pipelines.processes.service import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +73,7 @@ def api(project):
         assert done.returncode == 0, done.stdout + done.stderr
 
     server = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
-    with leash.started(server, logs / "server.log", **place):
+    with child_process.started(server, logs / "server.log", **place):
         _until(lambda: httpx.get(f"{url}/health").is_success, 120, "the server's health")
         for pool in ("cpu", "gpu"):
             prefect("work-pool", "create", pool, "--type", "process")
@@ -81,8 +81,8 @@ def api(project):
         cpu = ["prefect", "worker", "start", "--pool", "cpu", "--limit", "1"]
         gpu = ["prefect", "worker", "start", "--pool", "gpu", "--limit", "1"]
         with (
-            leash.started(cpu, logs / "cpu.log", **place),
-            leash.started(gpu, logs / "gpu.log", **place),
+            child_process.started(cpu, logs / "cpu.log", **place),
+            child_process.started(gpu, logs / "gpu.log", **place),
         ):
             yield url
 

@@ -14,8 +14,8 @@ from project import (
     until,
 )
 
-from models import artifact
-from pipelines import service
+from models.artifact import artifact
+from pipelines.processes import service
 
 pytestmark = pytest.mark.slow
 

@@ -32,8 +32,8 @@ from project import (
     write_reviews,
 )
 
-from models import artifact
-from pipelines import service
+from models.artifact import artifact
+from pipelines.processes import service
 
 pytestmark = pytest.mark.slow
 

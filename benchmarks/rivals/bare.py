@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from models import artifact
+from models.artifact import artifact
 
 FOLDERS = {task: Path(folder) for task, folder in json.loads(os.environ["MODELS"]).items()}
 INPUTS = {task: artifact.read_inputs(folder) for task, folder in FOLDERS.items()}

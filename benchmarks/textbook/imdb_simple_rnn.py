@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from data import prepared
-from models.inputs import TextInputs
+from models.inputs.texts import TextInputs
 
 WORDS, LENGTH = 10_000, 100
 

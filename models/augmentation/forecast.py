@@ -17,7 +17,7 @@ import keras
 from keras import ops, random
 
 from models.errors import WrongParameter
-from models.inputs import SeriesInputs
+from models.inputs.series import SeriesInputs
 
 MOST = {"drop": 1.0, "warp": 0.3, "jitter": 1.0}  # of a larger warp, time would run backwards
 

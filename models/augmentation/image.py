@@ -24,7 +24,7 @@ from keras import ops, random
 
 from models import options
 from models.errors import WrongParameter
-from models.inputs import ImageInputs
+from models.inputs.images import ImageInputs
 
 
 def layers(parameters: Mapping, inputs: ImageInputs) -> list[keras.layers.Layer]:

@@ -19,7 +19,7 @@ from keras import ops, random
 from models import options
 from models.augmentation.synonyms import GROUPS
 from models.errors import WrongParameter
-from models.inputs import PADDING, TextInputs
+from models.inputs.texts import PADDING, TextInputs
 
 
 def layers(parameters: Mapping, inputs: TextInputs) -> list[keras.layers.Layer]:

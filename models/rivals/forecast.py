@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models import measure
+from models.evaluation import measure
+from models.evaluation.measure import Scores
 from models.examples import Split, examples, fit_inputs
-from models.measure import Scores
 
 NAME = "boosted trees on lags"
 LAGS = 24  # the newest values; more only add noise

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models import measure
 from models.errors import WrongData
+from models.evaluation import measure
 from models.examples import Split
-from models.inputs import words_of
+from models.inputs.texts import words_of
 
 NAME = "logistic regression on tf-idf of words and pairs"
 

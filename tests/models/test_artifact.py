@@ -7,9 +7,11 @@ import os
 import numpy as np
 import pytest
 
-from models import artifact
-from models.artifact import ArtifactError
-from models.inputs import ImageInputs, SeriesInputs, TextInputs
+from models.artifact import artifact
+from models.artifact.artifact import ArtifactError
+from models.inputs.images import ImageInputs
+from models.inputs.series import SeriesInputs
+from models.inputs.texts import TextInputs
 
 IDENTITY = {"task": "image", "arch": "cnn", "seed": 0, "parameters": {"units": 8}}
 

@@ -7,8 +7,8 @@ from augmented import INPUTS, SEED, histories, layers, pictures, texts, varied
 from small_data import FACTS
 
 from models import architectures, options
-from models import train as training
 from models.errors import WrongParameter
+from models.training import fit as training
 
 each_task = pytest.mark.parametrize("task", options.AUGMENTATION)
 each = pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from small_data import FACTS
 
-from models import architectures, baselines, measure, naive
-from models.inputs import SeriesInputs
+from models import architectures
+from models.evaluation import baselines, measure, naive
+from models.inputs.series import SeriesInputs
 from models.rivals import forecast as trees
 
 

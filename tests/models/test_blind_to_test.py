@@ -3,10 +3,12 @@
 import pytest
 from small_data import FACTS
 
-from models import architectures, baselines, guard
-from models import train as training
+from models import architectures
+from models.evaluation import baselines
 from models.rivals import forecast as trees
 from models.rivals import sentiment as regression
+from models.training import fit as training
+from models.training import guard
 
 
 @pytest.mark.parametrize("task", list(FACTS))

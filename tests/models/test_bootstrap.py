@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models import bootstrap
+from models.evaluation import bootstrap
 
 RANDOM = np.random.default_rng(0)
 SEVENTY = RANDOM.exponential(1, (2, 70))

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from small_data import FACTS
 
-from models import architectures, descent, measure, options, train
+from models import architectures, options
 from models.errors import WrongParameter
+from models.evaluation import measure
+from models.training import fit, optimisation
 
 # Ten classes, of which any constant answer is right for a tenth: learnt in a second or two.
 SHORT = {"epochs": 3, "batch_size": 32, "learning_rate": 4e-3}
@@ -17,7 +19,7 @@ LEARNT = 0.7
 
 def _fit(splits, task="image", arch="ann", **changes):
     parameters = architectures.resolve(task, arch, changes, FACTS[task])
-    return train.train(task, arch, parameters, splits[task], FACTS[task], seed=0)
+    return fit.train(task, arch, parameters, splits[task], FACTS[task], seed=0)
 
 
 def _accuracy(fitted, splits) -> float:
@@ -49,7 +51,7 @@ def test_every_optimizer_and_every_schedule_learns(optimizer, schedule, splits):
 def test_the_cosine_comes_down_to_nothing():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     parameters = architectures.resolve("image", "ann", {"epochs": 10}, {})
-    descent.compile_model(model, parameters, 100, accuracy=True)
+    optimisation.compile_model(model, parameters, 100, accuracy=True)
     rate = model.optimizer._learning_rate
     assert float(rate(0)) == pytest.approx(parameters["learning_rate"])
     assert float(rate(100)) == pytest.approx(0, abs=1e-9)
@@ -59,7 +61,7 @@ def test_momentum_and_clipping_reach_the_optimizer():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     changes = {"optimizer": "momentum", "clip": 0.5, "weight_decay": 0.01}
     parameters = architectures.resolve("image", "ann", changes, {})
-    descent.compile_model(model, parameters, 100, accuracy=True)
+    optimisation.compile_model(model, parameters, 100, accuracy=True)
     told = model.optimizer.get_config()
     assert (told["momentum"], told["global_clipnorm"], told["weight_decay"]) == (0.9, 0.5, 0.01)
 
@@ -68,11 +70,11 @@ def test_momentum_and_clipping_reach_the_optimizer():
     ("kind", "rows"), [("full-batch", 1000), ("stochastic", 1), ("mini-batch", 64)]
 )
 def test_a_step_has_as_many_rows_as_the_descent_says(kind, rows):
-    assert descent.batch_size({"descent": kind, "batch_size": 64}, 1000) == rows
+    assert optimisation.batch_size({"descent": kind, "batch_size": 64}, 1000) == rows
 
 
 def test_a_batch_is_never_larger_than_the_split():
-    assert descent.batch_size({"descent": "mini-batch", "batch_size": 64}, 10) == 10
+    assert optimisation.batch_size({"descent": "mini-batch", "batch_size": 64}, 10) == 10
 
 
 @pytest.mark.slow
@@ -86,7 +88,7 @@ def test_full_batch_and_stochastic_descent_learn(splits):
 
 def test_class_weights_give_every_class_the_same_say():
     labels = np.array([0] * 90 + [1] * 10)
-    weights = descent.class_weights(labels, classes=2)
+    weights = optimisation.class_weights(labels, classes=2)
     assert weights[0] * 90 == pytest.approx(weights[1] * 10)
     assert weights[labels].mean() == pytest.approx(1)
 
@@ -104,7 +106,7 @@ def test_class_weights_help_the_rare_class(splits):
     def recall(**changes) -> float:
         chosen = {"epochs": 4, "learning_rate": 3e-2, **changes}
         parameters = architectures.resolve("image", "perceptron", chosen, facts)
-        fitted = train.train("image", "perceptron", parameters, rare, facts, seed=0)
+        fitted = fit.train("image", "perceptron", parameters, rare, facts, seed=0)
         confusion = measure.evaluate(fitted, rare["test"], facts).rows["confusion"]
         return confusion[1, 1] / confusion[1].sum()
 
@@ -115,17 +117,17 @@ def test_class_weights_help_the_rare_class(splits):
     "precision", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)]
 )
 def test_what_was_fitted_in_mixed_precision_serves_in_full(precision, splits, tmp_path):
-    from models import export
+    from models.export import convert
 
     # Few units: processors are slow with float16.
     fitted = _fit(splits, precision=precision, units=64, **SHORT | {"learning_rate": 8e-3})
     assert _accuracy(fitted, splits) > LEARNT
     assert {layer.compute_dtype for layer in fitted.model.layers} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
-    export.to_onnx(fitted.model, tmp_path / "model.onnx")
+    convert.to_onnx(fitted.model, tmp_path / "model.onnx")
     tensor = fitted.inputs.to_tensor(splits["image"]["test"]["image"])
-    outputs = export.runner(tmp_path / "model.onnx")(tensor)
-    assert outputs == pytest.approx(train.predict(fitted.model, tensor), abs=1e-4)
+    outputs = convert.runner(tmp_path / "model.onnx")(tensor)
+    assert outputs == pytest.approx(fit.predict(fitted.model, tensor), abs=1e-4)
 
 
 def test_a_share_takes_the_latest_rows_of_a_series_and_any_of_the_others(splits):

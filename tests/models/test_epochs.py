@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from small_data import FACTS
 
-from models import architectures, train
+from models import architectures
+from models.training import fit
 
 
 def _fit(task, arch, splits, seed=3, on_epoch=None, checkpoint=None, **changes):
     parameters = architectures.resolve(task, arch, changes, FACTS[task])
-    return train.train(
-        task, arch, parameters, splits[task], FACTS[task], seed, on_epoch, checkpoint
-    )
+    return fit.train(task, arch, parameters, splits[task], FACTS[task], seed, on_epoch, checkpoint)
 
 
 SMALL = [

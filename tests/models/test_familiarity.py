@@ -5,9 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from models import artifact, familiarity
-from models.familiarity import KEPT, SLACK, THRESHOLD, TOLERANCE, Familiarity
-from models.inputs import ImageInputs, SeriesInputs, TextInputs
+from models.artifact import artifact
+from models.familiarity import familiarity
+from models.familiarity.familiarity import KEPT, SLACK, THRESHOLD, TOLERANCE, Familiarity
+from models.inputs.images import ImageInputs
+from models.inputs.series import SeriesInputs
+from models.inputs.texts import TextInputs
 
 SERIES = SeriesInputs(2, 1, 0.0, 1.0)
 

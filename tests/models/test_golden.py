@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from models import artifact, golden
-from models.inputs import ImageInputs, SeriesInputs, TextInputs, decode_picture
+from models.artifact import artifact, golden
+from models.inputs.images import ImageInputs, decode_picture
+from models.inputs.series import SeriesInputs
+from models.inputs.texts import TextInputs
 
 LABELS = ("negative", "positive")
 

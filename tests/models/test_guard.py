@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 from small_data import FACTS
 
-from models import architectures, artifact, export, guard, package
-from models import train as training
+from models import architectures
+from models.artifact import artifact
 from models.errors import ExportMismatch, WrongData
 from models.examples import examples
+from models.export import convert, package
+from models.training import fit as training
+from models.training import guard
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +54,7 @@ def written(splits, fitted, tmp_path_factory):
 
 def scored(folder, things) -> list[dict]:
     known = artifact.read_familiarity(folder)
-    run = export.runner(folder / "familiarity.onnx")
+    run = convert.runner(folder / "familiarity.onnx")
     return known.to_answers(run(known.inputs.to_tensor(things)))
 
 

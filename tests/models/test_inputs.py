@@ -16,8 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from models import inputs as module
-from models.inputs import ImageInputs, InputError, SeriesInputs, TextInputs, words_of
+from models.inputs import kinds as module
+from models.inputs.errors import InputError
+from models.inputs.images import ImageInputs
+from models.inputs.series import SeriesInputs
+from models.inputs.texts import TextInputs, words_of
 
 DIGITS = tuple("0123456789")
 GREY = ImageInputs(8, 8, 1, DIGITS)

@@ -10,7 +10,7 @@ import pytest
 
 from data import declared, prepare
 from data.sources import glucose
-from models.inputs import SeriesInputs
+from models.inputs.series import SeriesInputs
 
 DRAWS = 20
 

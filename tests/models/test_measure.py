@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from models import measure
-from models.inputs import ImageInputs, SeriesInputs
+from models.evaluation import measure
+from models.inputs.images import ImageInputs
+from models.inputs.series import SeriesInputs
 
 LABELS = ["cat", "dog", "eel", "fox"]
 

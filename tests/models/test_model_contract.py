@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from models import architectures, export, options
+from models import architectures, options
+from models.export import convert
 
 SIZES = {
     "image": {"height": 8, "width": 9, "channels": 1, "classes": 4},
@@ -204,12 +205,12 @@ def test_the_loss_falls_on_a_tiny_batch(task, arch):
 def test_the_onnx_graph_computes_the_same(task, arch, tmp_path):
     model = _fitted(task, arch).model
     tensor, _ = _rows(task, arch)
-    export.to_onnx(model, tmp_path / "model.onnx")
-    outputs = export.runner(tmp_path / "model.onnx")(tensor)
+    convert.to_onnx(model, tmp_path / "model.onnx")
+    outputs = convert.runner(tmp_path / "model.onnx")(tensor)
     expected = _answers(model, tensor)
     assert outputs.dtype == np.float32
-    export.check_parity(expected, outputs)
-    single = export.runner(tmp_path / "model.onnx")(tensor[:1])
+    convert.check_parity(expected, outputs)
+    single = convert.runner(tmp_path / "model.onnx")(tensor[:1])
     assert single == pytest.approx(expected[:1], abs=1e-4)
 
 
@@ -234,6 +235,6 @@ def test_every_word_that_a_parameter_may_take_builds_and_exports(task, arch, tmp
     for name in architectures.build_defaults(file).keys() & options.words(task).keys():
         for word in options.words(task)[name]:
             model = file.build(**SIZES[task], **{name: word})
-            export.to_onnx(model, tmp_path / "model.onnx")
-            outputs = export.runner(tmp_path / "model.onnx")(tensor)
-            export.check_parity(_answers(model, tensor), outputs)
+            convert.to_onnx(model, tmp_path / "model.onnx")
+            outputs = convert.runner(tmp_path / "model.onnx")(tensor)
+            convert.check_parity(_answers(model, tensor), outputs)

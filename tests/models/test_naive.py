@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from models import naive
-from models.inputs import SeriesInputs
+from models.evaluation import naive
+from models.inputs.series import SeriesInputs
 
 
 def _split(values, segment=None):

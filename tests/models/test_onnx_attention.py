@@ -7,7 +7,7 @@ from keras import layers, ops
 from translation import FUSED, ROWS, SERIES, check, model_of, tensor_of
 
 from models.errors import NotTranslated
-from models.graph import translate
+from models.export.graph import translate
 
 WORDS, LENGTH = 30, 11
 

@@ -11,7 +11,7 @@ from translation import FUSED, ROW, SERIES, check, model_of, tensor_of
 
 from models import architectures
 from models.errors import NotTranslated
-from models.graph import recurrent, translate
+from models.export.graph import recurrent, translate
 
 
 def test_every_weight_in_the_file_is_read():

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 from translation import PICTURE, ROW, SERIES, check, model_of, tensor_of
 
-from models.graph import activations, recurrent, translate
+from models.export.graph import activations, recurrent, translate
 
 ACTIVATIONS = activations.OPERATORS | activations.COMPOSED
 

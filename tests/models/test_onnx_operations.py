@@ -7,7 +7,7 @@ from keras import ops
 from translation import SERIES, check, model_of, tensor_of
 
 from models.errors import NotTranslated
-from models.graph import translate
+from models.export.graph import translate
 
 # At least one use of every operation in the table.
 OPERATIONS = {

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from small_data import SENTIMENT, reviews
 
-from models import architectures, measure
-from models import train as training
+from models import architectures
 from models.errors import WrongParameter
+from models.evaluation import measure
 from models.sentiment import perceptron
+from models.training import fit as training
 
 
 def test_the_votes_are_the_log_count_ratios():

@@ -8,11 +8,11 @@ from augmented import INPUTS, WORDS, texts, varied
 from small_data import SENTIMENT, reviews
 
 from models import architectures, options
-from models import train as training
 from models.augmentation import sentiment as augmentation
 from models.augmentation.synonyms import GROUPS
 from models.errors import WrongParameter
-from models.inputs import TextInputs, words_of
+from models.inputs.texts import TextInputs, words_of
+from models.training import fit as training
 
 NAMES = tuple(options.AUGMENTATION["sentiment"])
 each = pytest.mark.parametrize("name", NAMES)

@@ -13,10 +13,13 @@ import onnx
 import pytest
 from small_data import FACTS
 
-from models import architectures, artifact, export, golden, measure, package
-from models import train as training
+from models import architectures
+from models.artifact import artifact, golden
 from models.errors import ExportMismatch, TrainingDiverged, WrongData, WrongParameter
-from models.inputs import InputError
+from models.evaluation import measure
+from models.export import convert, package
+from models.inputs.errors import InputError
+from models.training import fit as training
 
 QUICK = {
     "image": ("ann", {"epochs": 6, "units": 64}),
@@ -165,7 +168,7 @@ def test_the_artifact_answers_its_golden_requests(task, folders):
     assert manifest["task"] == task
     golden = artifact.read_golden(folder)
     assert len(golden) >= 8
-    run = export.runner(folder / "model.onnx")
+    run = convert.runner(folder / "model.onnx")
     inputs = artifact.read_inputs(folder)
 
     def answers(things, **options):
@@ -204,11 +207,11 @@ def test_golden_pictures_come_in_odd_sizes_and_modes(folders):
 def test_one_request_takes_a_measurable_time(folders, splits):
     folder, _ = folders["image"]
     tensor = artifact.read_inputs(folder).to_tensor(splits["image"]["test"]["image"][:5])
-    assert 0 < export.latency_ms(folder / "model.onnx", tensor) < math.inf
+    assert 0 < convert.latency_ms(folder / "model.onnx", tensor) < math.inf
 
 
 def test_a_graph_that_computes_something_else_is_refused(splits, folders, fitted, other):
-    run = export.runner(folders["image"][0] / "model.onnx")
+    run = convert.runner(folders["image"][0] / "model.onnx")
     package.check_parity(fitted["image"], run, splits["image"]["test"], FACTS["image"])
     with pytest.raises(ExportMismatch, match="differs from Keras by"):
         package.check_parity(other, run, splits["image"]["test"], FACTS["image"])
@@ -224,11 +227,11 @@ def test_what_cannot_be_exported_leaves_no_artifact(splits, fitted, tmp_path):
 
 def test_another_class_is_a_mismatch_unless_it_was_a_tie():
     expected = np.array([[0.50009, 0.49991], [0.9, 0.1]], np.float32)
-    export.check_classes(expected, np.array([[0.49999, 0.50001], [0.9, 0.1]], np.float32))
+    convert.check_classes(expected, np.array([[0.49999, 0.50001], [0.9, 0.1]], np.float32))
     with pytest.raises(ExportMismatch, match="another class"):
-        export.check_classes(expected, np.array([[0.5, 0.4], [0.1, 0.9]], np.float32))
+        convert.check_classes(expected, np.array([[0.5, 0.4], [0.1, 0.9]], np.float32))
     with pytest.raises(ExportMismatch):
-        export.check_parity(expected, expected * np.nan)
+        convert.check_parity(expected, expected * np.nan)
 
 
 def test_weights_in_another_file_are_refused(folders, tmp_path):
@@ -236,7 +239,7 @@ def test_weights_in_another_file_are_refused(folders, tmp_path):
     path = tmp_path / "model.onnx"
     onnx.save(model, path, save_as_external_data=True, location="weights", size_threshold=0)
     with pytest.raises(ExportMismatch, match="weights in another file"):
-        export.check_graph(path)
+        convert.check_graph(path)
 
 
 def test_operators_that_are_not_standard_are_refused(folders, tmp_path):
@@ -244,7 +247,7 @@ def test_operators_that_are_not_standard_are_refused(folders, tmp_path):
     model.opset_import.append(onnx.helper.make_opsetid("com.example", 1))
     Path(tmp_path / "model.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(ExportMismatch, match="beyond the standard"):
-        export.check_graph(tmp_path / "model.onnx")
+        convert.check_graph(tmp_path / "model.onnx")
 
 
 def test_an_artifact_of_another_kind_of_answer_is_not_scored(folders, splits):
@@ -260,8 +263,8 @@ def test_the_written_inputs_are_plain_json(task, folders):
 
 
 def test_another_backend_exports_in_a_child_process(fitted, splits, tmp_path):
-    export._convert_in_child(fitted["image"].model, tmp_path / "model.onnx")
-    export.check_graph(tmp_path / "model.onnx")
+    convert._convert_in_child(fitted["image"].model, tmp_path / "model.onnx")
+    convert.check_graph(tmp_path / "model.onnx")
     tensor = fitted["image"].inputs.to_tensor(splits["image"]["test"]["image"])
     expected = training.predict(fitted["image"].model, tensor)
-    export.check_parity(expected, export.runner(tmp_path / "model.onnx")(tensor))
+    convert.check_parity(expected, convert.runner(tmp_path / "model.onnx")(tensor))

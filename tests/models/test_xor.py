@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models import architectures, options
-from models import train as training
+from models.training import fit as training
 
 FACTS = {"name": "xor", "task": "image", "labels": ["equal", "different"]}
 PICTURES = np.array([[0, 0], [0, 255], [255, 0], [255, 255]], np.uint8).reshape(4, 1, 2, 1)

@@ -4,7 +4,7 @@ import postgres
 import pytest
 from homes import living_in
 
-from pipelines import state
+from pipelines.locks import state
 
 
 @pytest.fixture(scope="session")

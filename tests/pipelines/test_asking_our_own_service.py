@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import tiny
 
-from pipelines import service
+from pipelines.processes import service
 
 
 def test_it_asks_for_no_token_and_follows_nobody(tmp_path, monkeypatch):

@@ -8,11 +8,14 @@ from small_data import FACTS, dated, digits, waves
 
 from data import stored, versions
 from models.examples import fit_inputs
-from models.inputs import ImageInputs, SeriesInputs
-from pipelines import dataset as data
-from pipelines import lease, ledger, registry, scores, tracking
-from pipelines.settings import UsageError
-from pipelines.verdict import audit, looks
+from models.inputs.images import ImageInputs
+from models.inputs.series import SeriesInputs
+from pipelines.audit import audit, test_split_reuse
+from pipelines.experiments import dataset as data
+from pipelines.experiments import registry, scores, tracking
+from pipelines.locks import lock
+from pipelines.promotion import ledger
+from pipelines.runtime.settings import UsageError
 
 ASKED = ("image", "digits", HASH)
 OLDER = "f" * 32 + ".dir"
@@ -20,7 +23,7 @@ PICTURES = ImageInputs(8, 8, 1, tuple(FACTS["image"]["labels"]))
 
 
 def decide(action: str, dataset_hash: str = HASH) -> None:
-    with lease.hold("image") as held:
+    with lock.hold("image") as held:
         ledger.append(
             held,
             registry.model_name("image", "digits"),
@@ -45,7 +48,7 @@ def score(kind: str) -> None:
 
 def found(name: str):
     asked = *ASKED, digits(), FACTS["image"]
-    [finding] = [one for one in looks.findings(*asked) if one.name == name]
+    [finding] = [one for one in test_split_reuse.findings(*asked) if one.name == name]
     return finding
 
 
@@ -58,7 +61,7 @@ def test_every_look_at_the_split_is_counted_and_no_other(home, tmp_path):
     for action in ("promotion", "refusal", "force", "rollback"):
         decide(action)
     decide("refusal", OLDER)
-    assert looks.looks(*ASKED) == {
+    assert test_split_reuse.looks(*ASKED) == {
         "full fits": 1,
         "first looks": 1,
         "baselines": 1,
@@ -70,9 +73,9 @@ def test_every_look_at_the_split_is_counted_and_no_other(home, tmp_path):
 
 def test_a_champion_that_is_scored_on_newer_data_has_looked_once(home, tmp_path):
     old = finished(fit("cnn", dataset_hash=OLDER), tmp_path / "old")
-    assert looks.looks(*ASKED)["scored again"] == 0
+    assert test_split_reuse.looks(*ASKED)["scored again"] == 0
     tracking.connect().set_tag(old.run_id, scores.RESCORED + HASH, "2026-11-21T12:00:00+00:00")
-    assert looks.looks(*ASKED)["scored again"] == 1
+    assert test_split_reuse.looks(*ASKED)["scored again"] == 1
 
 
 def test_a_fit_that_failed_before_it_was_scored_has_not_looked(home, tmp_path):
@@ -81,13 +84,15 @@ def test_a_fit_that_failed_before_it_was_scored_has_not_looked(home, tmp_path):
 
     with pytest.raises(RuntimeError):
         finished(fit("cnn"), tmp_path / "failed", epochs=fails)
-    assert looks.looks(*ASKED)["full fits"] == 0
+    assert test_split_reuse.looks(*ASKED)["full fits"] == 0
 
 
 def test_a_split_is_used_up_by_many_decisions(home, tmp_path, monkeypatch):
     finished(fit("cnn", size=8), tmp_path / "full", inputs=PICTURES)
     for count, ok in ((1, True), (24, True), (25, False), (60, False)):
-        monkeypatch.setattr(looks, "looks", lambda *_, n=count: {"decisions of the gate": n})
+        monkeypatch.setattr(
+            test_split_reuse, "looks", lambda *_, n=count: {"decisions of the gate": n}
+        )
         finding = found("looks at the test split")
         assert finding.ok is ok, count
     # The best of 60 looks 2.32 standard errors better, of 0.01 / 1.96 each.
@@ -118,7 +123,7 @@ def fitted_with(inputs, folder, share: float = 1.0) -> None:
 def judged(splits):
     facts = FACTS["forecast"]
     asked = "forecast", facts["name"], HASH
-    return looks.findings(*asked, splits, facts)[-1]
+    return test_split_reuse.findings(*asked, splits, facts)[-1]
 
 
 def test_a_scaler_of_the_training_rows_passes(home, tmp_path, splits):

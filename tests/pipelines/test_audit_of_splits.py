@@ -9,8 +9,8 @@ from PIL import Image
 from small_data import FACTS, dated, digits, waves
 
 from data.stored import Dataset
-from pipelines.verdict import audit, looks, shortcuts
-from pipelines.verdict.hints import Number
+from pipelines.audit import audit, label_leakage, test_split_reuse
+from pipelines.audit.single_feature_leakage import Number
 
 ROWS = {"train": 600, "validation": 150, "test": 150}
 
@@ -262,8 +262,8 @@ def test_chance_cries_no_wolf():
         known, truth = random.integers(0, 2, 20), random.integers(0, 2, 8)
         known[:2], truth[:2] = (0, 1), (0, 1)
         number = Number("noise", random.random(20), random.random(8))
-        answer = shortcuts.told_by(number, known, truth)
-        flags += answer.p < shortcuts.ALPHA and answer.taken >= shortcuts.HALF
+        answer = label_leakage.told_by(number, known, truth)
+        flags += answer.p < label_leakage.ALPHA and answer.taken >= label_leakage.HALF
     assert flags <= 0.05 * 300
 
 
@@ -277,4 +277,4 @@ def test_a_rare_label_does_not_make_every_word_a_mark():
 @pytest.mark.parametrize(("draws", "expected"), [(1, 0.0), (2, 0.564), (10, 1.539), (30, 2.043)])
 def test_the_luck_of_the_best_is_the_tabled_one(draws, expected):
     """Harter, Expected Values of Normal Order Statistics, Biometrika 1961."""
-    assert looks.luck(draws) == pytest.approx(expected, abs=0.001)
+    assert test_split_reuse.luck(draws) == pytest.approx(expected, abs=0.001)

@@ -10,8 +10,9 @@ import tiny
 import yaml
 from project import serving
 
-from pipelines import bento, service
-from pipelines.settings import UsageError
+from pipelines.processes import service
+from pipelines.release import bento
+from pipelines.runtime.settings import UsageError
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,8 @@ import sys
 import pytest
 
 from models import architectures
-from pipelines import catalogue, environment, settings
+from pipelines.experiments import architectures as catalogue
+from pipelines.runtime import environment, settings
 
 
 def test_every_architecture_is_named_with_its_parameters_and_a_line():

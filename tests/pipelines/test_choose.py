@@ -1,7 +1,7 @@
 from recorded import HASH
 
-from pipelines import choose
-from pipelines.tracking import Record
+from pipelines.experiments import ranking
+from pipelines.experiments.tracking import Record
 
 
 def _record(arch: str, **metrics: float) -> Record:
@@ -13,7 +13,7 @@ def test_the_best_is_chosen_by_validation_alone():
         _record("ann", validation_accuracy=0.9, test_accuracy=0.99),
         _record("cnn", validation_accuracy=0.95, test_accuracy=0.5),
     ]
-    assert choose.best("image", records).arch == "cnn"
+    assert ranking.best("image", records).arch == "cnn"
 
 
 def test_a_smaller_error_is_better():
@@ -21,10 +21,10 @@ def test_a_smaller_error_is_better():
         _record("ann", validation_relative_mae=0.8),
         _record("lstm", validation_relative_mae=0.7),
     ]
-    assert choose.best("forecast", records).arch == "lstm"
+    assert ranking.best("forecast", records).arch == "lstm"
 
 
 def test_equals_are_ranked_alike_in_whatever_order_they_come():
     records = [_record(arch, validation_accuracy=0.9) for arch in ("cnn", "ann", "lstm")]
     for turned in (records, records[::-1]):
-        assert [r.arch for r in choose.ranked("image", turned)] == ["ann", "cnn", "lstm"]
+        assert [r.arch for r in ranking.ranked("image", turned)] == ["ann", "cnn", "lstm"]

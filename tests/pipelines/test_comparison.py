@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from recorded import HASH, finished, fit
 
-from models import measure
-from models.measure import Scores
-from pipelines import comparison, registry, rivals, tracking
+from models.evaluation import measure
+from models.evaluation.measure import Scores
+from pipelines.experiments import registry, tracking
+from pipelines.reports import comparison
+from pipelines.training import baselines
 
 ASKED = ("image", "digits", HASH)
 LABELS = ["0", "1", "2", "3"]
@@ -202,10 +204,10 @@ def test_programs_and_people_are_told_the_same(three, capsys):
 def test_a_rival_takes_part(three):
     import mlflow
 
-    source = rivals.Source(*ASKED, tracking.RIVAL, "models.rivals.image", "fingerprint")
+    source = baselines.Source(*ASKED, tracking.RIVAL, "models.rivals.image", "fingerprint")
     with (
         tracking.parent(*ASKED, "quick", "train") as parent,
-        rivals._run(source, "forest", 1, parent),
+        baselines._run(source, "forest", 1, parent),
     ):
         tracking.log_scores("image", "accuracy", scored(0.91, seed=9))
         mlflow.log_metric("fit_seconds", 1.0)

@@ -11,9 +11,11 @@ from homes import living_in
 from recorded import HASH, finished, fit
 from small_data import FACTS, waves
 
-from models import measure
-from pipelines import comparison, report, tracking
-from pipelines.settings import UsageError
+from models.evaluation import measure
+from pipelines.experiments import tracking
+from pipelines.reports import comparison
+from pipelines.reports import page as report
+from pipelines.runtime.settings import UsageError
 
 COMMIT = {"mlflow.source.git.commit": "51a3acffe8", "espalier.git_dirty": "true"}
 NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)

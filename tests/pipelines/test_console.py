@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pipelines import environment
+from pipelines.runtime import environment
 
 SHOW = """
 import os, sys, subprocess
@@ -80,7 +80,7 @@ def test_on_a_terminal_a_bar_moves_and_the_line_stays(tmp_path):
 
 @pytest.mark.parametrize("seconds", [None, 0.04, 61.25])
 def test_a_line_fits_into_eighty_columns(capsys, seconds):
-    from pipelines import console
+    from pipelines.runtime import console
 
     console.line("perceptron", "x" * 50, seconds)
     assert len(capsys.readouterr().out.rstrip("\n")) <= 80

@@ -1,4 +1,4 @@
-from pipelines import doctor
+from pipelines.commands import doctor
 
 
 def test_a_healthy_place_has_nothing_to_mend(home):

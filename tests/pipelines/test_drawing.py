@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pipelines import drawing
-from pipelines.drawing import SMALL, Band, Line, Point
+from pipelines.reports import svg
+from pipelines.reports.svg import SMALL, Band, Line, Point
 
 
 def numbers(path: str) -> list[float]:
@@ -19,7 +19,7 @@ def texts(picture: ElementTree.Element) -> list[str]:
 
 def test_curves_keep_to_the_plot_and_grow_upwards():
     marks = [Band("band", [0, 1, 2], [1, 2, 3], [3, 4, 9]), Line("actual", [0, 1, 2], [2, 3, 5])]
-    picture = ElementTree.fromstring(drawing.lines(marks, "step", "value", "what it shows"))
+    picture = ElementTree.fromstring(svg.lines(marks, "step", "value", "what it shows"))
     assert picture.get("aria-label") == "what it shows"
     paths = {path.get("class"): numbers(path.get("d")) for path in picture.iter("path")}
     for name in ("band", "line actual"):
@@ -43,37 +43,37 @@ def test_curves_keep_to_the_plot_and_grow_upwards():
     ],
 )
 def test_an_axis_is_named_at_round_numbers(values, named):
-    assert list(drawing._linear(values, 0, 100).ticks.values()) == named
+    assert list(svg._linear(values, 0, 100).ticks.values()) == named
 
 
 def test_a_logarithmic_axis_names_what_lies_on_it():
-    assert list(drawing._logarithmic([0.012, 0.2], 0, 100).ticks.values()) == [
+    assert list(svg._logarithmic([0.012, 0.2], 0, 100).ticks.values()) == [
         "0.01",
         "0.02",
         "0.05",
         "0.1",
         "0.2",
     ]
-    assert "1000" in drawing._logarithmic([0.001, 1000], 0, 100).ticks.values()
-    assert drawing._logarithmic([0.3, 0.3], 0, 100).place(0.3) == pytest.approx(28.6, abs=0.1)
+    assert "1000" in svg._logarithmic([0.001, 1000], 0, 100).ticks.values()
+    assert svg._logarithmic([0.3, 0.3], 0, 100).place(0.3) == pytest.approx(28.6, abs=0.1)
 
 
 def test_labels_that_would_lie_on_each_other_are_moved():
     points = [Point("front", 1, 0.9 + n / 1000, 6, f"model_{n}", "about") for n in range(3)]
     points += [Point("behind", 5, 0.8, 4, "", "no label")]
-    picture = ElementTree.fromstring(drawing.scatter(points, "ms", "accuracy", "costs"))
+    picture = ElementTree.fromstring(svg.scatter(points, "ms", "accuracy", "costs"))
     labels = [text for text in picture.iter("text") if text.get("class") == "label"]
     assert {label.text for label in labels} == {"model_0", "model_1", "model_2"}
     places = [(float(label.get("x")), float(label.get("y"))) for label in labels]
-    wide = len("model_0") * drawing.LABEL_WIDTH
+    wide = len("model_0") * svg.LABEL_WIDTH
     for number, (left, top) in enumerate(places):
         for other_left, other_top in places[:number]:
-            assert abs(left - other_left) >= wide or abs(top - other_top) >= drawing.LABEL_HEIGHT
+            assert abs(left - other_left) >= wide or abs(top - other_top) >= svg.LABEL_HEIGHT
 
 
 def test_what_is_told_on_hovering_is_escaped():
     point = Point("front", 1, 1, 3, "<b>", "a < b & c")
-    picture = ElementTree.fromstring(drawing.scatter([point], "x", "y", '"quoted"'))
+    picture = ElementTree.fromstring(svg.scatter([point], "x", "y", '"quoted"'))
     assert next(picture.iter("title")).text == "a < b & c"
     assert "<b>" in texts(picture)
 
@@ -81,7 +81,7 @@ def test_what_is_told_on_hovering_is_escaped():
 @pytest.mark.parametrize(("mean", "dots"), [(0.5, 1), (0.05, 0)])
 def test_an_interval_beyond_the_scale_is_cut_off(mean, dots):
     interval = {"low": mean - 0.1, "mean": mean, "high": mean + 0.1}
-    picture = ElementTree.fromstring(drawing.whisker(interval, (0.2, 0.8)))
+    picture = ElementTree.fromstring(svg.whisker(interval, (0.2, 0.8)))
     assert len([*picture.iter("circle")]) == dots
     [reach] = [path for path in picture.iter("path") if path.get("class") == "reach"]
     assert all(5 <= x <= 115 for x in numbers(reach.get("d"))[::2])

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from models import architectures
-from pipelines import environment, fingerprint
+from pipelines.experiments import fingerprint
+from pipelines.runtime import environment
 
 SAME = {
     "dataset_hash": "0" * 32 + ".dir",

@@ -10,9 +10,9 @@ from candidates import candidate, hits
 from homes import living_in
 from project import ROOT, begun, serving, until
 
-from pipelines import registry, tracking
-from pipelines.registry import Version
-from pipelines.service import free_port
+from pipelines.experiments import registry, tracking
+from pipelines.experiments.registry import Version
+from pipelines.processes.service import free_port
 
 pytestmark = pytest.mark.slow
 

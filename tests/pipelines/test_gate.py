@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from candidates import RULES, hits, rows_of
 
-from pipelines.verdict import gate
-from pipelines.verdict.gate import Scored, Served
+from pipelines.gate import checks as gate
+from pipelines.gate.checks import Scored, Served
 
 LABELS = list("0123456789")
 

@@ -7,9 +7,11 @@ import pytest
 from recorded import HASH
 
 from data.declared import SPLITS
-from models import architectures, artifact
-from pipelines import guard, tracking
-from pipelines.guard import GuardError
+from models import architectures
+from models.artifact import artifact
+from pipelines.experiments import tracking
+from pipelines.training import guard
+from pipelines.training.guard import GuardError
 
 ASKED = ("image", "digits", HASH)
 

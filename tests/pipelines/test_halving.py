@@ -6,7 +6,10 @@ import pytest
 from recorded import HASH, finished, fit
 
 from models import architectures
-from pipelines import halving, leaderboard, settings, tracking
+from pipelines.experiments import tracking
+from pipelines.reports import leaderboard
+from pipelines.runtime import settings
+from pipelines.training import successive_halving
 
 FACTS = {"name": "digits", "task": "image"}
 ASKED = ("image", "digits", HASH, FACTS, "quick")
@@ -26,7 +29,7 @@ def look_at(arch: str, folder, score: float) -> tracking.Record:
 
 
 def test_every_architecture_gets_a_look(first_look):
-    looks = halving.looks(*ASKED)
+    looks = successive_halving.looks(*ASKED)
     assert [look.arch for look in looks] == architectures.names("image")
     for look in looks:
         assert look.look
@@ -36,7 +39,7 @@ def test_every_architecture_gets_a_look(first_look):
 def test_the_promising_get_full_fits_with_the_profile_s_parameters(first_look, home, tmp_path):
     scores = {"perceptron": 0.7, "ann": 0.9, "cnn": 0.8}
     seen = [look_at(arch, tmp_path, score) for arch, score in scores.items()]
-    fits = halving.fits(*ASKED, seen)
+    fits = successive_halving.fits(*ASKED, seen)
     assert [full.arch for full in fits] == ["ann", "cnn"]
     for full in fits:
         assert not full.look
@@ -45,13 +48,15 @@ def test_the_promising_get_full_fits_with_the_profile_s_parameters(first_look, h
 
 
 def test_no_look_that_ended_well_means_no_full_fit(first_look):
-    assert halving.fits(*ASKED, []) == []
+    assert successive_halving.fits(*ASKED, []) == []
 
 
 def test_a_profile_without_a_first_look_fits_all_in_full(first_look):
     asked = (*ASKED[:-1], "full")
-    assert halving.looks(*asked) == []
-    assert [full.arch for full in halving.fits(*asked, [])] == architectures.names("image")
+    assert successive_halving.looks(*asked) == []
+    assert [full.arch for full in successive_halving.fits(*asked, [])] == architectures.names(
+        "image"
+    )
 
 
 def test_an_incomplete_first_look_is_told(first_look):

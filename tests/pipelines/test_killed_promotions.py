@@ -13,8 +13,11 @@ from forked import move, started
 from mlflow import MlflowClient
 from recorded import HASH
 
-from models import artifact
-from pipelines import lease, ledger, publish, reconcile, registry, retraining, tracking
+from models.artifact import artifact
+from pipelines.experiments import registry, tracking
+from pipelines.locks import lock
+from pipelines.promotion import ledger, reconcile, retraining
+from pipelines.release import publish
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +42,7 @@ def retrain(killed_after: int | None) -> None:
     """What a retraining does once its fits are done."""
     if killed_after is not None:
         kill_after(killed_after)
-    with lease.hold(TASK) as held:
+    with lock.hold(TASK) as held:
         reconcile.reconcile(TASK, DATASET)
         with tracking.parent(TASK, DATASET, HASH, "quick", "retrain"):
             retraining.consider(held, TASK, DATASET, HASH, tracking.records(TASK, DATASET, HASH))

@@ -1,6 +1,6 @@
 """What a leaderboard calls its rows, and which of very many it shows."""
 
-from pipelines import leaderboard
+from pipelines.reports import leaderboard
 
 
 def row(arch: str, score: float = 0.9, **changes) -> dict:

@@ -10,7 +10,8 @@ import pytest
 from project import until
 from sqlalchemy import text
 
-from pipelines import lease, ledger, state
+from pipelines.locks import lock, state
+from pipelines.promotion import ledger
 
 # Holds the lease and does what it is told, a line at a time. Its terms are short, for a test.
 HOLDER = """
@@ -75,19 +76,19 @@ def expires() -> float:
 
 def free(wait_seconds: float = 0) -> bool:
     try:
-        with lease.hold("image", wait_seconds):
+        with lock.hold("image", wait_seconds):
             return True
-    except lease.LeaseHeldError:
+    except lock.LeaseHeldError:
         return False
 
 
 def test_a_second_holder_is_refused_and_told_who_holds_it(holder):
-    with pytest.raises(lease.LeaseHeldError, match=f"process {holder.pid} "), lease.hold("image"):
+    with pytest.raises(lock.LeaseHeldError, match=f"process {holder.pid} "), lock.hold("image"):
         pass
 
 
 def test_another_tasks_lease_is_free(holder):
-    with lease.hold("sentiment"):
+    with lock.hold("sentiment"):
         pass
 
 
@@ -113,8 +114,8 @@ def test_another_machines_holder_is_known_to_be_dead_only_when_its_time_is_over(
         # An hour more, that its time is not over before it is asked about.
         change("machine = 'another', host = 'node-7', expires = expires + 3600")
         with (
-            pytest.raises(lease.LeaseHeldError, match=f"{holder.pid} on node-7"),
-            lease.hold("image"),
+            pytest.raises(lock.LeaseHeldError, match=f"{holder.pid} on node-7"),
+            lock.hold("image"),
         ):
             pass
         change("expires = expires - 3600")
@@ -145,24 +146,24 @@ def test_a_late_entry_of_a_holder_that_was_asleep_is_refused(database):
         before = expires()
         until(lambda: expires() != before, "a renewal")  # so that it is not stopped within one
         os.kill(holder.pid, signal.SIGSTOP)
-        with lease.hold("image", wait_seconds=10) as ours:
+        with lock.hold("image", wait_seconds=10) as ours:
             os.kill(holder.pid, signal.SIGCONT)
             assert "another took over" in told(holder)
-            lease.current(ours)
+            lock.current(ours)
         assert ledger.entries("model") == []
 
 
 def test_a_lease_is_lost_with_its_block(database):
-    with lease.hold("image") as ours:
-        lease.current(ours)
-    with pytest.raises(lease.LeaseLostError):
-        lease.current(ours)
+    with lock.hold("image") as ours:
+        lock.current(ours)
+    with pytest.raises(lock.LeaseLostError):
+        lock.current(ours)
 
 
 def test_a_lease_is_good_in_threads_and_in_forked_children(database):
-    with lease.hold("image") as ours:
+    with lock.hold("image") as ours:
         with ThreadPoolExecutor(4) as pool:
-            assert list(pool.map(lease.current, [ours] * 8)) == [None] * 8
+            assert list(pool.map(lock.current, [ours] * 8)) == [None] * 8
         forked = f"""
 import os
 from pipelines import lease, state
@@ -216,7 +217,7 @@ for _ in range(5):
 
 def test_a_database_that_is_away_is_named_without_its_password(home, monkeypatch):
     monkeypatch.setenv(state.VARIABLE, "postgresql+psycopg2://me:secret@127.0.0.1:9/none")
-    with pytest.raises(state.DatabaseError, match=r"127\.0\.0\.1") as error, lease.hold("image"):
+    with pytest.raises(state.DatabaseError, match=r"127\.0\.0\.1") as error, lock.hold("image"):
         pass
     assert "secret" not in str(error.value)
 
@@ -232,5 +233,5 @@ def test_a_ledger_that_cannot_be_read_is_told_in_a_sentence(home):
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "no url"])
 def test_another_kind_of_database_is_refused(home, monkeypatch, url):
     monkeypatch.setenv(state.VARIABLE, url)
-    with pytest.raises(state.DatabaseError, match=r"postgresql\+psycopg2"), lease.hold("image"):
+    with pytest.raises(state.DatabaseError, match=r"postgresql\+psycopg2"), lock.hold("image"):
         pass

@@ -4,7 +4,7 @@ import time
 
 import psutil
 
-from pipelines import leash
+from pipelines.processes import child_process
 
 SLEEPER = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
 
@@ -41,12 +41,14 @@ def test_the_command_ends_with_a_parent_that_is_killed(tmp_path):
 
 def test_the_command_ends_with_the_block(tmp_path):
     log = tmp_path / "log"
-    with leash.started([sys.executable, "-c", SLEEPER], log) as process:
+    with child_process.started([sys.executable, "-c", SLEEPER], log) as process:
         child = psutil.Process(int(_line(log)))
     child.wait(timeout=30)
     assert process.returncode is not None
 
 
 def test_the_exit_status_is_the_commands(tmp_path):
-    with leash.started([sys.executable, "-c", "raise SystemExit(7)"], tmp_path / "log") as process:
+    with child_process.started(
+        [sys.executable, "-c", "raise SystemExit(7)"], tmp_path / "log"
+    ) as process:
         assert process.wait(timeout=30) == 7

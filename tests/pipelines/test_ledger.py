@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from pipelines import lease, ledger, state
+from pipelines.locks import lock, state
+from pipelines.promotion import ledger
 
 MODEL = "espalier-image-digits"
 PLAIN = {
@@ -29,7 +30,7 @@ def append(held, action="promotion", to_version="1", **changes) -> ledger.Entry:
 
 @pytest.fixture
 def held(database):
-    with lease.hold("image") as held:
+    with lock.hold("image") as held:
         yield held
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from statsmodels.stats import contingency_tables, multitest
 
-from pipelines.verdict import pair
+from pipelines.gate import paired_comparison
 
 
 def hits(correct, label=None):
@@ -38,7 +38,10 @@ MAKE = {"image": hits, "forecast": errors}
 @pytest.mark.parametrize("task", ["image", "forecast"])
 def test_a_difference_above_zero_means_ours_is_better_whatever_the_metric(task, seeds):
     better, worse = ([MAKE[task](values)] * seeds for values in AHEAD[task])
-    ahead, behind = pair.compare(task, better, worse), pair.compare(task, worse, better)
+    ahead, behind = (
+        paired_comparison.compare(task, better, worse),
+        paired_comparison.compare(task, worse, better),
+    )
     assert (ahead.outcome, behind.outcome) == ("better", "worse")
     assert 0 < ahead.low < ahead.difference < ahead.high
     assert (behind.low, behind.difference, behind.high) == pytest.approx(
@@ -49,18 +52,20 @@ def test_a_difference_above_zero_means_ours_is_better_whatever_the_metric(task, 
 
 
 def test_the_difference_is_that_of_the_metric():
-    verdict = pair.compare("image", [hits([1, 1, 1, 0])], [hits([1, 0, 0, 0])])
+    verdict = paired_comparison.compare("image", [hits([1, 1, 1, 0])], [hits([1, 0, 0, 0])])
     assert verdict.difference == 0.5
     ours, theirs = (
         errors([1, 2, 3], naive=[[2], [2], [4]]),
         errors([3, 3, 4], naive=[[2], [2], [4]]),
     )
-    assert pair.compare("forecast", [ours], [theirs]).difference == pytest.approx((10 - 6) / 8)
+    assert paired_comparison.compare("forecast", [ours], [theirs]).difference == pytest.approx(
+        (10 - 6) / 8
+    )
 
 
 def test_two_classifiers_are_told_apart_by_mcnemar():
     ours, theirs = np.random.default_rng(0).random((2, 300)) < [[0.9], [0.84]]
-    verdict = pair.compare("image", [hits(ours)], [hits(theirs)])
+    verdict = paired_comparison.compare("image", [hits(ours)], [hits(theirs)])
     table = [[np.sum(a & b) for b in (theirs, ~theirs)] for a in (ours, ~ours)]
     assert verdict.p == pytest.approx(contingency_tables.mcnemar(table, exact=True).pvalue)
     # Agresti and Min's interval: Wald's, with half a row more in each cell.
@@ -73,8 +78,8 @@ def test_seeds_that_lie_apart_can_not_be_told_from_one_another():
     rows = np.arange(1000)
     ours = [hits(rows >= missed) for missed in (10, 60, 90)]
     theirs = [hits(rows >= missed) for missed in (70, 80, 100)]
-    alone = pair.compare("image", ours[:1], theirs[:1])
-    together = pair.compare("image", ours, theirs)
+    alone = paired_comparison.compare("image", ours[:1], theirs[:1])
+    together = paired_comparison.compare("image", ours, theirs)
     assert alone.outcome == "better"
     assert together.difference == pytest.approx(0.03)
     assert together.outcome == "cannot tell"
@@ -84,13 +89,13 @@ def test_seeds_that_lie_apart_can_not_be_told_from_one_another():
 def test_series_that_go_together_are_no_more_proof_than_one():
     one, other = (errors(noise(seed, 1, high)) for seed, high in ((0, 2), (1, 2.15)))
     times = {"time": np.datetime64("2026-01-01", "D") + np.arange(60)}
-    alone = pair.compare("forecast", [one | times], [other | times])
+    alone = paired_comparison.compare("forecast", [one | times], [other | times])
     names = ("error", "naive_error", "time")
     thrice = [
         rows | {name: np.concatenate([(rows | times)[name]] * 3) for name in names}
         for rows in (one, other)
     ]
-    together = pair.compare("forecast", thrice[:1], thrice[1:])
+    together = paired_comparison.compare("forecast", thrice[:1], thrice[1:])
     assert together.p == pytest.approx(alone.p)
     assert (together.low, together.high) == pytest.approx((alone.low, alone.high))
 
@@ -99,10 +104,10 @@ def test_the_matrix_corrects_for_every_pair():
     random = np.random.default_rng(0)
     shares = {"one": 0.95, "two": 0.9, "three": 0.89, "four": 0.7}
     models = {name: [hits(random.random(400) < share)] for name, share in shares.items()}
-    found = pair.matrix("image", models)
+    found = paired_comparison.matrix("image", models)
     assert len(found) == 12
     upper = [(a, b) for a, b in found if list(shares).index(a) < list(shares).index(b)]
-    raw = [pair.compare("image", models[a], models[b]).p for a, b in upper]
+    raw = [paired_comparison.compare("image", models[a], models[b]).p for a, b in upper]
     corrected = multitest.multipletests(raw, method="holm")[1]
     assert [found[names].p for names in upper] == pytest.approx(corrected)
     for ours, theirs in upper:
@@ -115,34 +120,42 @@ def test_the_matrix_corrects_for_every_pair():
 
 
 def test_a_matrix_of_one_is_empty():
-    assert pair.matrix("image", {"one": [hits([1, 0])]}) == {}
+    assert paired_comparison.matrix("image", {"one": [hits([1, 0])]}) == {}
 
 
 def test_the_naive_answer_is_one_side():
     label = np.arange(200) % 4
-    assert pair.against_naive("image", [hits(label < 3, label)]).outcome == "better"
-    same = pair.against_naive("image", [hits(label == 0, label)])
+    assert paired_comparison.against_naive("image", [hits(label < 3, label)]).outcome == "better"
+    same = paired_comparison.against_naive("image", [hits(label == 0, label)])
     assert (same.outcome, same.p) == ("cannot tell", 1)
-    assert pair.against_naive("forecast", [errors(noise(0, 0.5, 0.9))]).outcome == "better"
-    assert pair.against_naive("forecast", [errors(noise(0, 1.1, 1.5))] * 2).outcome == "worse"
+    assert (
+        paired_comparison.against_naive("forecast", [errors(noise(0, 0.5, 0.9))]).outcome
+        == "better"
+    )
+    assert (
+        paired_comparison.against_naive("forecast", [errors(noise(0, 1.1, 1.5))] * 2).outcome
+        == "worse"
+    )
 
 
 def test_not_worse_needs_the_whole_interval_above_the_margin():
-    close = pair.compare("image", [hits([1] * 999 + [0])], [hits([1] * 1000)])
+    close = paired_comparison.compare("image", [hits([1] * 999 + [0])], [hits([1] * 1000)])
     assert close.outcome == "cannot tell"
     assert close.low < -0.003
-    assert pair.not_worse(close, margin=0.005)
-    assert not pair.not_worse(close, margin=0.003)
-    few = pair.compare("image", [hits([1] * 9 + [0])], [hits([1] * 10)])
+    assert paired_comparison.not_worse(close, margin=0.005)
+    assert not paired_comparison.not_worse(close, margin=0.003)
+    few = paired_comparison.compare("image", [hits([1] * 9 + [0])], [hits([1] * 10)])
     assert few.outcome == "cannot tell"
-    assert not pair.not_worse(few, margin=0.005)
+    assert not paired_comparison.not_worse(few, margin=0.005)
 
 
 def test_agreeing_on_ten_rows_proves_less_than_on_ten_thousand():
-    few, many = (pair.compare("image", [hits([1] * n)], [hits([1] * n)]) for n in (10, 10_000))
+    few, many = (
+        paired_comparison.compare("image", [hits([1] * n)], [hits([1] * n)]) for n in (10, 10_000)
+    )
     assert (few.difference, few.p, few.effect) == (0, 1, 0)
-    assert not pair.not_worse(few, margin=0.01)
-    assert pair.not_worse(many, margin=0.01)
+    assert not paired_comparison.not_worse(few, margin=0.01)
+    assert paired_comparison.not_worse(many, margin=0.01)
 
 
 WAVES = noise(2, 1, 3, 50)
@@ -172,8 +185,8 @@ def test_odd_rows_get_a_sane_answer(name, seeds):
     task, ours, theirs, outcome = ODD[name]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        verdict = pair.compare(task, [ours] * seeds, [theirs] * seeds)
-        naive = pair.against_naive(task, [ours] * seeds)
+        verdict = paired_comparison.compare(task, [ours] * seeds, [theirs] * seeds)
+        naive = paired_comparison.against_naive(task, [ours] * seeds)
     for one in (verdict, naive):
         numbers = [one.difference, one.low, one.high, one.p, one.effect]
         assert np.isfinite(numbers).all()
@@ -184,7 +197,9 @@ def test_odd_rows_get_a_sane_answer(name, seeds):
 
 def test_the_same_rows_give_the_same_verdict():
     sides = [[errors(noise(seed, 1, 2), block=5)] for seed in (0, 1)]
-    assert pair.compare("forecast", *sides) == pair.compare("forecast", *sides)
+    assert paired_comparison.compare("forecast", *sides) == paired_comparison.compare(
+        "forecast", *sides
+    )
 
 
 @pytest.mark.parametrize(
@@ -201,4 +216,4 @@ def test_the_same_rows_give_the_same_verdict():
 )
 def test_rows_that_do_not_pair_are_refused(task, ours, theirs, said):
     with pytest.raises(ValueError, match=said):
-        pair.compare(task, ours, theirs)
+        paired_comparison.compare(task, ours, theirs)

@@ -5,31 +5,22 @@ from candidates import candidate, hits, trial
 from mlflow.exceptions import MlflowException
 from recorded import HASH
 
-from models import artifact
-from pipelines import (
-    bento,
-    decision,
-    lease,
-    ledger,
-    promote,
-    publish,
-    reconcile,
-    registry,
-    rollback,
-    run,
-    state,
-    tracking,
-)
-from pipelines import trial as trials
-from pipelines.rollback import RollbackRefused
-from pipelines.settings import UsageError
+from models.artifact import artifact
+from pipelines.commands import promote, rollback, run
+from pipelines.commands.rollback import RollbackRefused
+from pipelines.experiments import registry, tracking
+from pipelines.locks import lock, state
+from pipelines.promotion import decision, ledger, reconcile
+from pipelines.promotion import evaluation as trials
+from pipelines.release import bento, publish
+from pipelines.runtime.settings import UsageError
 
 TASK, DATASET, MODEL = "image", "mnist_5k", "espalier-image-mnist_5k"  # one that is served
 
 
 @pytest.fixture
 def held(home):
-    with lease.hold(TASK) as held:
+    with lock.hold(TASK) as held:
         yield held
 
 
@@ -188,16 +179,16 @@ def rewritten(statement: str) -> None:
 
 def test_a_holder_that_lost_its_lease_decides_nothing(held, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
-    stale = lease.Lease(held.name, held.token - 1)
-    with pytest.raises(lease.LeaseLostError):
+    stale = lock.Lease(held.name, held.token - 1)
+    with pytest.raises(lock.LeaseLostError):
         decision.take(stale, TASK, DATASET, trial(version, None))
     assert ledger.entries(MODEL) == []
 
 
 def test_a_holder_that_lost_its_lease_removes_no_version_of_the_next(held, fitted):
     registry.register(TASK, DATASET, fitted(0))
-    with pytest.raises(lease.LeaseLostError):
-        reconcile.follow(lease.Lease(held.name, held.token - 1), TASK, DATASET)
+    with pytest.raises(lock.LeaseLostError):
+        reconcile.follow(lock.Lease(held.name, held.token - 1), TASK, DATASET)
     assert [v.version for v in registry.versions(TASK, DATASET)] == ["1"]
 
 
@@ -212,7 +203,7 @@ def test_a_lease_lost_while_the_artifact_is_fetched_publishes_nothing(held, fitt
         return whole(version)
 
     monkeypatch.setattr(tracking, "whole", slowly)
-    with reconcile.seat(TASK, DATASET) as seated, pytest.raises(lease.LeaseLostError):
+    with reconcile.seat(TASK, DATASET) as seated, pytest.raises(lock.LeaseLostError):
         reconcile.follow(seated, TASK, DATASET)
     assert publish.names(publish.read(TASK), first)
 
@@ -223,7 +214,7 @@ def back(reason: str = "it answers slowly") -> tuple[str, str]:
 
 
 def test_rollback_walks_back_one_champion_at_a_time(home, fitted):
-    with lease.hold(TASK) as held:
+    with lock.hold(TASK) as held:
         for number in range(3):
             crowned(held, fitted(number))
     assert back() == ("3", "2")
@@ -233,7 +224,7 @@ def test_rollback_walks_back_one_champion_at_a_time(home, fitted):
     with pytest.raises(RollbackRefused, match="no champion before"):
         back()
     assert actions()[3:] == [("rollback", "3", "2"), ("rollback", "2", "1")]
-    with lease.hold(TASK) as held:
+    with lock.hold(TASK) as held:
         crowned(held, fitted(3))
     assert back() == ("4", "1")
 
@@ -244,7 +235,7 @@ def withdrawn(record) -> bool:
 
 
 def test_the_same_fit_done_again_does_not_bring_back_what_was_rolled_back(home, fitted, tmp_path):
-    with lease.hold(TASK) as held:
+    with lock.hold(TASK) as held:
         first, second = fitted(0), fitted(1)
         crowned(held, first)
         crowned(held, second)
@@ -253,14 +244,14 @@ def test_the_same_fit_done_again_does_not_bring_back_what_was_rolled_back(home, 
     again = candidate(tmp_path / "again", hits(0.9), seed=1, dataset=DATASET)
     assert again.run_id != second.run_id
     assert [withdrawn(record) for record in (first, second, again)] == [False, True, True]
-    with lease.hold(TASK) as held:
+    with lock.hold(TASK) as held:
         decided(held, again, passed=False, force="it was not to blame")
         reconcile.follow(held, TASK, DATASET)
     assert not withdrawn(again)
 
 
 def test_rollback_refuses_an_artifact_that_cannot_be_had(home, fitted, monkeypatch):
-    with lease.hold(TASK) as held:
+    with lock.hold(TASK) as held:
         crowned(held, fitted(0))
         crowned(held, fitted(1))
 
@@ -275,7 +266,7 @@ def test_rollback_refuses_an_artifact_that_cannot_be_had(home, fitted, monkeypat
 
 
 def test_rollback_does_not_wait_for_a_retraining(home, fitted):
-    with lease.hold(TASK) as held:
+    with lock.hold(TASK) as held:
         crowned(held, fitted(0))
         crowned(held, fitted(1))
         assert back() == ("2", "1")
@@ -286,14 +277,14 @@ def test_nothing_is_decided_beside_a_champion_that_was_rolled_back_meanwhile(hel
     champion = crowned(held, fitted(1))
     version = registry.register(TASK, DATASET, fitted(2))
     back()
-    with pytest.raises(lease.LeaseHeldError, match="changed from 2 to 1"):
+    with pytest.raises(lock.LeaseHeldError, match="changed from 2 to 1"):
         decision.take(held, TASK, DATASET, trial(version, champion))
     assert registry.champion(TASK, DATASET).version == "1"
     assert actions()[-1] == ("rollback", "2", "1")
 
 
 def test_rollback_refuses_a_damaged_artifact_and_says_so_in_the_ledger(home, fitted):
-    with lease.hold(TASK) as held:
+    with lock.hold(TASK) as held:
         first, _ = crowned(held, fitted(0)), crowned(held, fitted(1))
     graph = tracking.artifact_folder(first.run_id) / "model.onnx"
     graph.write_bytes(graph.read_bytes()[:-1] + b"!")
@@ -315,7 +306,7 @@ def test_a_damaged_artifact_is_not_tried(home, fitted, monkeypatch):
 
 
 def test_rules_that_are_none_are_told_before_anything_is_trained(home, monkeypatch):
-    monkeypatch.setattr("pipelines.settings.gate", lambda task: {"all": {"alpha": 0.05}})
+    monkeypatch.setattr("pipelines.runtime.settings.gate", lambda task: {"all": {"alpha": 0.05}})
     monkeypatch.setattr(run, "finished", lambda tasks, profile: pytest.fail("it went on"))
     with pytest.raises(UsageError, match=f"gate of {TASK} for '{DATASET}' .* must hold"):
         run.run({TASK: DATASET}, "quick", "local")

@@ -9,7 +9,10 @@ from candidates import candidate, hits
 from forked import started
 
 from data import versions
-from pipelines import cli, ledger, publish, registry
+from pipelines import cli
+from pipelines.experiments import registry
+from pipelines.promotion import ledger
+from pipelines.release import publish
 
 pytestmark = pytest.mark.slow
 

@@ -2,8 +2,12 @@ import pytest
 from damage import changed_bytes
 from recorded import finished, fit
 
-from models.artifact import ArtifactError
-from pipelines import publish, registry, serve, service, settings, tracking
+from models.artifact.artifact import ArtifactError
+from pipelines.commands import serve
+from pipelines.experiments import registry, tracking
+from pipelines.processes import service
+from pipelines.release import publish
+from pipelines.runtime import settings
 
 
 @pytest.fixture

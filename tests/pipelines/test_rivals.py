@@ -8,9 +8,11 @@ import pytest
 from recorded import HASH, finished, fit
 
 from data import prepared
-from models.measure import Scores
-from pipelines import leaderboard, rivals, tracking
-from pipelines.rivals import Source
+from models.evaluation.measure import Scores
+from pipelines.experiments import tracking
+from pipelines.reports import leaderboard
+from pipelines.training import baselines as rivals
+from pipelines.training.baselines import Source
 
 VERSION = ("image", "digits", HASH)
 
@@ -133,9 +135,9 @@ def test_those_that_ship_are_found_by_task():
         for source in rivals._sources(task, "any", HASH)
     }
     assert found == {
-        ("image", "models.baselines"),
-        ("sentiment", "models.baselines"),
+        ("image", "models.evaluation.baselines"),
+        ("sentiment", "models.evaluation.baselines"),
         ("sentiment", "models.rivals.sentiment"),
-        ("forecast", "models.baselines"),
+        ("forecast", "models.evaluation.baselines"),
         ("forecast", "models.rivals.forecast"),
     }

@@ -9,7 +9,7 @@ from small_data import IMAGE, digits
 from data import stored, versions
 from data.errors import DataError
 from models.errors import ModelError
-from pipelines import dataset, scores, tracking
+from pipelines.experiments import dataset, scores, tracking
 
 TASK, DATASET = "image", "digits"
 

@@ -6,10 +6,11 @@ import pytest
 from recorded import HASH, finished
 
 from models.errors import ModelError
-from pipelines import dataset as data
-from pipelines import search, sweep, tracking
-from pipelines import train as fitting
-from pipelines.search import MissingExtraError
+from pipelines.experiments import dataset as data
+from pipelines.experiments import tracking
+from pipelines.training import fit as fitting
+from pipelines.training import parameter_grid, search
+from pipelines.training.search import MissingExtraError
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +19,7 @@ SPACE = ("units=8..128", "learning_rate=1e-4..1e-2", "schedule=cosine,constant")
 
 
 class Fitting:
-    """Stands in for `pipelines.train.fit`: three epochs that cost nothing."""
+    """Stands in for `pipelines.training.fit.fit`: three epochs that cost nothing."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -56,7 +57,7 @@ def fits(home, tmp_path, monkeypatch) -> Fitting:
 
 
 def searched(trials: int) -> dict:
-    return search.search(*WHAT, trials, sweep.parsed(SPACE))
+    return search.search(*WHAT, trials, parameter_grid.parsed(SPACE))
 
 
 def runs(kind: str, status: str) -> list:
@@ -88,7 +89,7 @@ def test_a_search_goes_on_where_it_was(fits):
 
 def test_other_choices_are_another_study(fits):
     searched(2)
-    other = search.search(*WHAT, 2, sweep.parsed(["units=8..64"]))
+    other = search.search(*WHAT, 2, parameter_grid.parsed(["units=8..64"]))
     assert len(fits.done) == 4
     assert other["search"]["study"] != searched(2)["search"]["study"]
 
@@ -146,12 +147,12 @@ def test_the_trials_are_children_of_one_parent(fits):
 )
 def test_a_space_that_cannot_be_is_refused_before_anything_is_done(fits, changes, said):
     with pytest.raises(ValueError, match=said):
-        search.search(*WHAT, 3, sweep.parsed(changes))
+        search.search(*WHAT, 3, parameter_grid.parsed(changes))
     assert fits.done == []
 
 
 def test_a_range_of_whole_ends_covers_a_parameter_that_takes_any_number():
-    choices = search._typed("image", "cnn", sweep.parsed(["dropout=0..1", "units=8..16"]))
+    choices = search._typed("image", "cnn", parameter_grid.parsed(["dropout=0..1", "units=8..16"]))
     assert type(choices["dropout"].low) is float
     assert type(choices["units"].low) is int
 

@@ -5,15 +5,17 @@ import pytest
 from recorded import HASH, finished, fit
 from small_data import FACTS
 
-from pipelines import choose, halving, leaderboard
-from pipelines.tracking import Record
+from pipelines.experiments import ranking
+from pipelines.experiments.tracking import Record
+from pipelines.reports import leaderboard
+from pipelines.training import successive_halving
 
 each_task = pytest.mark.parametrize("task", list(FACTS))
 
 
 def records(task: str, random) -> list[Record]:
     """A dozen candidates with scores that have nothing to do with each other."""
-    metric = choose.METRIC[task][0]
+    metric = ranking.METRIC[task][0]
     return [
         Record(
             *(f"run {number}", f"arch {number}", 0, "quick", f"{number}", HASH, "", "", {}),
@@ -25,7 +27,7 @@ def records(task: str, random) -> list[Record]:
 
 def turned(task: str, candidates: list[Record]) -> list[Record]:
     """The same with the test scores the other way round: the best one has the worst."""
-    name = f"test_{choose.METRIC[task][0]}"
+    name = f"test_{ranking.METRIC[task][0]}"
     scores = sorted((one.metrics[name] for one in candidates), reverse=True)
     order = np.argsort([one.metrics[name] for one in candidates])
     changed = dict(zip(order, scores, strict=True))
@@ -41,8 +43,8 @@ def test_other_test_scores_choose_no_other_candidate(task):
         candidates = records(task, np.random.default_rng(seed))
         others = turned(task, candidates)
         assert [one.metrics for one in others] != [one.metrics for one in candidates]
-        assert choose.best(task, candidates).arch == choose.best(task, others).arch
-        kept = [halving.promising(task, seen, 3) for seen in (candidates, others)]
+        assert ranking.best(task, candidates).arch == ranking.best(task, others).arch
+        kept = [successive_halving.promising(task, seen, 3) for seen in (candidates, others)]
         assert kept[0] == kept[1]
 
 

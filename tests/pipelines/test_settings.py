@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from models import architectures
-from pipelines import environment, settings
+from pipelines.runtime import environment, settings
 
 
 def test_each_task_has_a_served_dataset_of_its_own_kind():

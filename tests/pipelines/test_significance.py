@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats import contingency_tables
 
-from pipelines.verdict import significance
+from pipelines.gate import significance
 
 TIME = np.arange(1, 61)
 OURS = np.abs(np.sin(TIME) + 0.3 * np.cos(TIME / 5))

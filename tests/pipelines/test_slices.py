@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.verdict import slices
+from pipelines.gate import slices
 
 LABELS = ["cat", "dog", "eel"]
 LABEL = np.repeat([0, 1, 2], [40, 60, 100])

@@ -1,13 +1,13 @@
 import pytest
 
-from pipelines import sweep
-from pipelines.settings import UsageError
-from pipelines.sweep import Range
+from pipelines.runtime.settings import UsageError
+from pipelines.training import parameter_grid
+from pipelines.training.parameter_grid import Range
 
 
 def test_values_are_typed_and_listed():
     said = ["units=32,64", "learning_rate=1e-4", "schedule=cosine", "size=null", "clip=1.0"]
-    assert sweep.parsed([*said, "class_weights=true"]) == {
+    assert parameter_grid.parsed([*said, "class_weights=true"]) == {
         "units": [32, 64],
         "learning_rate": [1e-4],
         "schedule": ["cosine"],
@@ -18,17 +18,19 @@ def test_values_are_typed_and_listed():
 
 
 def test_a_value_that_is_listed_twice_is_tried_once():
-    assert sweep.parsed(["units=32,64,32"]) == {"units": [32, 64]}
+    assert parameter_grid.parsed(["units=32,64,32"]) == {"units": [32, 64]}
 
 
 def test_several_lists_multiply():
-    points = sweep.grid(sweep.parsed(["units=32,64", "dropout=0.1,0.2", "epochs=3"]))
+    points = parameter_grid.grid(
+        parameter_grid.parsed(["units=32,64", "dropout=0.1,0.2", "epochs=3"])
+    )
     assert len(points) == 4
     assert {"units": 64, "dropout": 0.1, "epochs": 3} in points
 
 
 def test_nothing_said_is_one_point():
-    assert sweep.grid({}) == [{}]
+    assert parameter_grid.grid({}) == [{}]
 
 
 @pytest.mark.parametrize(
@@ -41,15 +43,15 @@ def test_nothing_said_is_one_point():
     ],
 )
 def test_ranges(said, expected, logarithmic):
-    [found] = sweep.parsed([said]).values()
+    [found] = parameter_grid.parsed([said]).values()
     assert (found, type(found.low)) == (expected, type(expected.low))
     assert found.logarithmic is logarithmic
 
 
 def test_the_ends_of_ranges_are_what_is_checked():
-    choices = sweep.parsed(["units=16..128", "epochs=3,4"])
-    assert {point["units"] for point in sweep.ends(choices)} == {16, 128}
-    assert len(sweep.ends(choices)) == 4
+    choices = parameter_grid.parsed(["units=16..128", "epochs=3,4"])
+    assert {point["units"] for point in parameter_grid.ends(choices)} == {16, 128}
+    assert len(parameter_grid.ends(choices)) == 4
 
 
 @pytest.mark.parametrize(
@@ -66,9 +68,9 @@ def test_the_ends_of_ranges_are_what_is_checked():
 )
 def test_what_cannot_be_meant_is_told(changes, said):
     with pytest.raises(UsageError, match=said):
-        sweep.parsed(changes)
+        parameter_grid.parsed(changes)
 
 
 def test_a_range_is_for_a_search():
     with pytest.raises(UsageError, match="--search N, or list the values, units=1,8"):
-        sweep.grid(sweep.parsed(["units=1..8"]))
+        parameter_grid.grid(parameter_grid.parsed(["units=1..8"]))

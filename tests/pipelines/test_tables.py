@@ -8,8 +8,8 @@ import postgres
 import pytest
 from recorded import HASH, finished, fit
 
-from models import measure
-from pipelines import tables, tracking
+from models.evaluation import measure
+from pipelines.experiments import tables, tracking
 
 ASKED = ("image", "digits", HASH)
 

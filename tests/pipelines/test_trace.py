@@ -17,20 +17,13 @@ from project import ROOT, espalier
 from recorded import HASH, finished, fit
 
 from data import versions
-from pipelines import (
-    bento,
-    fingerprint,
-    lease,
-    ledger,
-    lineage,
-    publish,
-    registry,
-    state,
-    trace,
-    trace_page,
-    tracking,
-)
-from pipelines.settings import UsageError
+from pipelines.commands import trace
+from pipelines.experiments import fingerprint, registry, tracking
+from pipelines.lineage import records, terminal_view
+from pipelines.locks import lock, state
+from pipelines.promotion import ledger
+from pipelines.release import bento, publish
+from pipelines.runtime.settings import UsageError
 
 MODEL = "espalier-image-digits"
 
@@ -73,7 +66,7 @@ def lived(place) -> dict:
         with pytest.raises(RuntimeError), tracking.child(fit("lstm"), parent):
             raise RuntimeError("out of memory")
     made = [registry.register("image", "digits", record) for record in fits[:1]]
-    with lease.hold("image") as held:
+    with lock.hold("image") as held:
         decide(held, "promotion", None, made[0], ("naive", True, "better, p < 0.0001"))
         registry.ready(made[0])
         registry.crown(made[0])
@@ -108,7 +101,7 @@ def decide(held, action, champion, candidate, check=None, reason="") -> ledger.E
 
 
 def shown(told: dict, capsys) -> str:
-    trace_page.show(told)
+    terminal_view.show(told)
     return capsys.readouterr().out
 
 
@@ -134,7 +127,7 @@ def test_a_champion_leads_back_to_its_data_and_its_checks(world, capsys):
 
 def test_what_served_when_is_told_by_the_ledger(world):
     entries = ledger.entries(MODEL)
-    reigns = lineage.reigns(entries)
+    reigns = records.reigns(entries)
     assert [(r["version"], r["begun_by"], r["ended_by"]) for r in reigns] == [
         ("1", 1, 3),
         ("3", 3, 4),
@@ -262,7 +255,7 @@ def test_several_requests_of_one_id_are_all_told_the_newest_first(world, capsys)
     asked = ["7", "1"] * 9
     logged(world, request_id="again", version="2", fingerprint=known_by("ann", 0), label=asked)
     subprocess.run(
-        [sys.executable, "-m", "serving.parquet", world.home / "requests", "1000000"],
+        [sys.executable, "-m", "serving.request_log.parquet", world.home / "requests", "1000000"],
         cwd=ROOT,
         check=True,
     )
@@ -391,7 +384,7 @@ def test_a_ledger_that_is_not_what_was_written_is_shown(tampered, statements, sa
 def test_a_ledger_written_anew_is_told_by_the_head_of_the_old(tampered):
     copied = ledger.entries(MODEL)
     tampered("DELETE FROM ledger")
-    with lease.hold("image") as held:
+    with lock.hold("image") as held:
         for entry in copied:
             decide(held, "promotion", None, SimpleNamespace(**vars(entry), version="1"))
     assert ledger.verify(ledger.entries(MODEL)) is None

@@ -4,15 +4,16 @@ import pytest
 from recorded import HASH, finished
 
 from models.errors import ModelError, ParameterError
-from pipelines import dataset as data
-from pipelines import sweep, tracking
-from pipelines import train as fitting
+from pipelines.experiments import dataset as data
+from pipelines.experiments import tracking
+from pipelines.training import fit as fitting
+from pipelines.training import parameter_grid
 
 WHAT = ("image", "ann", "digits", "quick")
 
 
 class Fitting:
-    """Stands in for `pipelines.train.fit`: records fits that were never done."""
+    """Stands in for `pipelines.training.fit.fit`: records fits that were never done."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -36,7 +37,7 @@ def fits(home, tmp_path, monkeypatch) -> Fitting:
     monkeypatch.setattr(fitting, "fit", fits.fit)
     monkeypatch.setattr(fitting.rivals, "unscored", lambda *_: [])
     monkeypatch.setattr(fitting.rivals, "score", lambda *_: None)
-    monkeypatch.setattr("pipelines.leaderboard._interval", _mean)
+    monkeypatch.setattr("pipelines.reports.leaderboard._interval", _mean)
     return fits
 
 
@@ -47,7 +48,7 @@ def _mean(task: str, group: list, split: str) -> dict[str, float]:
 
 
 def trained(*changes: str, seeds: int = 1, force: bool = False) -> dict:
-    return fitting.train(*WHAT, seeds, sweep.grid(sweep.parsed(changes)), force)
+    return fitting.train(*WHAT, seeds, parameter_grid.grid(parameter_grid.parsed(changes)), force)
 
 
 def test_a_grid_with_seeds_answers_with_its_own_rows(fits):

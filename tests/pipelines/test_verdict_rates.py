@@ -8,8 +8,8 @@ from scipy.stats import binom
 
 from benchmarks import simulated
 from benchmarks.verdict import Kind, kinds, promoted
-from models import measure
-from pipelines.verdict import pair, significance
+from models.evaluation import measure
+from pipelines.gate import paired_comparison, significance
 
 PAIRS = 400
 # At the level of 0.05 more than this happens once in a thousand times.
@@ -38,7 +38,10 @@ def _draws(draw, pairs=PAIRS):
 @pytest.mark.parametrize("name", ALIKE)
 def test_models_that_are_alike_are_told_apart_in_five_of_a_hundred(name):
     task, draw = ALIKE[name]
-    told = [pair.compare(task, *sides).outcome != pair.CANNOT_TELL for sides in _draws(draw)]
+    told = [
+        paired_comparison.compare(task, *sides).outcome != paired_comparison.CANNOT_TELL
+        for sides in _draws(draw)
+    ]
     assert sum(told) <= MOST
 
 
@@ -62,5 +65,8 @@ def test_the_gate_finds_what_is_better_and_little_else(kind: Kind):
 
 def test_a_model_worse_by_the_margin_is_seldom_called_not_worse():
     draws = _draws(partial(classes, rows=1000, scores=(0.96, 0.97)))
-    called = [pair.not_worse(pair.compare("image", *sides), 0.01) for sides in draws]
+    called = [
+        paired_comparison.not_worse(paired_comparison.compare("image", *sides), 0.01)
+        for sides in draws
+    ]
     assert sum(called) <= binom.ppf(0.999, PAIRS, 0.025)

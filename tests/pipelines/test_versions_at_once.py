@@ -10,7 +10,8 @@ import postgres
 import pytest
 from forked import context, started
 
-from pipelines import registry, state, tracking
+from pipelines.experiments import registry, tracking
+from pipelines.locks import state
 
 pytestmark = pytest.mark.slow
 

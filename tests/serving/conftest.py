@@ -15,7 +15,7 @@ import pytest
 import tiny
 import tritonclient.http as triton
 
-from pipelines.service import free_port
+from pipelines.processes.service import free_port
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tiny
 
-from models import artifact
-from models.inputs import InputError
-from serving.batches import MAX_BATCH, Batches
-from serving.crowd import Crowd
-from serving.loading import load
+from models.artifact import artifact
+from models.inputs.errors import InputError
+from serving.champions.loading import load
+from serving.http.crowd import Crowd
+from serving.inference.micro_batching import MAX_BATCH, Batches
 
 
 @pytest.fixture(params=tiny.REQUESTS)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.served import workers_of
-from serving import connections
+from serving.http import connections
 
 GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /v1/sentiment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

@@ -3,9 +3,9 @@
 import pytest
 import tiny
 
-from models.inputs import MAX_PIXELS
-from serving.cost import MISLEADING_BYTES, SECONDS_A_BYTE, UNKNOWN_PIXELS, of_picture
-from serving.work import MAX_SECONDS, SHORT_SECONDS
+from models.inputs.images import MAX_PIXELS
+from serving.inference.cost import MISLEADING_BYTES, SECONDS_A_BYTE, UNKNOWN_PIXELS, of_picture
+from serving.inference.executor import MAX_SECONDS, SHORT_SECONDS
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])

@@ -11,9 +11,9 @@ import tiny
 import uvloop
 from running import ending, no_content, running
 
-from serving import connections
-from serving.crowd import MOST, MOST_IN_A_CROWD, Crowd
-from serving.door import Door
+from serving.http import connections
+from serving.http.crowd import MOST, MOST_IN_A_CROWD, Crowd
+from serving.http.request_id import Door
 
 BODY = b'{"text":"good"}'
 HEAD = b"POST %b HTTP/1.1\r\nHost: x\r\nX-Request-ID: abc\r\n%b"

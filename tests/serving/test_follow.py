@@ -16,8 +16,8 @@ import pytest
 import tiny
 
 from serving import settings
-from serving.follow import Damaged, Follower
-from serving.registry import Registry
+from serving.champions.registry_client import Registry
+from serving.champions.registry_poller import Damaged, Follower
 
 MODEL = "espalier-image-tiny"
 METRICS = [{"key": "test_accuracy", "value": 0.9}, {"key": "fit_seconds", "value": 1}]
@@ -267,8 +267,8 @@ def test_two_do_not_look_at_once(server, tmp_path):
 def slow(monkeypatch) -> Iterator[Callable[[bytes, bytes], str]]:
     """A function that starts a server which begins like this and goes on like that, a piece each
     tenth of a second for three seconds; returns where it is. An answer may take half a second."""
-    monkeypatch.setattr("serving.registry.ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr("serving.registry.FILE_SECONDS", 0.5)
+    monkeypatch.setattr("serving.champions.registry_client.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("serving.champions.registry_client.FILE_SECONDS", 0.5)
     stopped, threads, listening = threading.Event(), [], []
 
     def say(listener: socket.socket, first: bytes, more: bytes) -> None:

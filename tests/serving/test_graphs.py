@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from serving.graphs import GraphError, check_graph
+from serving.inference.graph_check import GraphError, check_graph
 
 
 def external(name: str = "w") -> onnx.TensorProto:

@@ -12,8 +12,9 @@ from PIL import Image, PngImagePlugin
 
 from benchmarks.refusals import forget_highest, highest_megabytes
 from benchmarks.served import workers_of
-from models.inputs import MAX_PIXELS, MAX_WEBP_PIXELS, InputError
-from serving import pictures
+from models.inputs.errors import InputError
+from models.inputs.images import MAX_PIXELS, MAX_WEBP_PIXELS
+from serving.http import image_header
 
 
 def encoded(kind: str, size: tuple[int, int], mode: str = "RGB", **options) -> bytes:
@@ -46,18 +47,18 @@ def described() -> PngImagePlugin.PngInfo:
     ],
 )
 def test_a_picture_as_people_have_them_passes(kind, options):
-    pictures.check(encoded(kind, (1500, 1000), **options))
+    image_header.check(encoded(kind, (1500, 1000), **options))
 
 
 def test_a_photograph_as_large_as_it_may_be_passes_with_ten_scans():
     buffer = io.BytesIO()
     Image.new("RGB", (4000, 4000), "red").save(buffer, "JPEG", progressive=True)
-    pictures.check(buffer.getvalue())
+    image_header.check(buffer.getvalue())
 
 
 @pytest.mark.parametrize("content", [b"", b"words", tiny.picture()[:30], b"\xff\xd8\xff", b"RIFF"])
 def test_what_is_no_picture_is_left_to_the_decoder(content):
-    pictures.check(content)
+    image_header.check(content)
 
 
 def with_scans(count: int) -> bytes:
@@ -89,7 +90,7 @@ def after_header(content: bytes) -> bytes:
 )
 def test_a_picture_that_takes_long_is_refused(picture, code):
     with pytest.raises(InputError) as refused:
-        pictures.check(picture)
+        image_header.check(picture)
     assert refused.value.code == code
 
 

@@ -14,7 +14,7 @@ import pytest
 import tiny
 from onnx import helper, numpy_helper
 
-from serving.champions import AGAIN_SECONDS
+from serving.champions.slots import AGAIN_SECONDS
 
 
 def test_no_request_fails_while_models_change(own_server):

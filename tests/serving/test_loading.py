@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tiny
 
-from models import artifact
-from models.inputs import InputError
-from serving.champions import Champions
-from serving.loading import Refused, _check_time, load
-from serving.model import open_graph
+from models.artifact import artifact
+from models.inputs.errors import InputError
+from serving.champions.loading import Refused, _check_time, load
+from serving.champions.slots import Champions
+from serving.inference.loaded_model import open_graph
 
 
 def publish_with(home, task="image", **written):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from logged_rows import journal_rows, rows_that_count, stored_rows
 
-from serving.columns import COLUMNS
-from serving.journal import Journal
-from serving.parquet import sweep
+from serving.request_log.parquet import sweep
+from serving.request_log.schema import COLUMNS
+from serving.request_log.segment import Journal
 
 ROOT = Path(__file__).parents[2]
 MUCH = 1 << 28  # bytes: the folder may keep them all
@@ -19,7 +19,7 @@ MUCH = 1 << 28  # bytes: the folder may keep them all
 
 def sweeping(folder: Path) -> subprocess.Popen:
     """The process that a worker starts to sweep; the tests that need none call `sweep` itself."""
-    command = [sys.executable, "-m", "serving.parquet", str(folder), str(MUCH)]
+    command = [sys.executable, "-m", "serving.request_log.parquet", str(folder), str(MUCH)]
     return subprocess.Popen(command, cwd=ROOT)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving import facts
+from serving.api import metadata
 
-FILES = {file.name: file for file in (Path(facts.__file__).parent / "static").iterdir()}
+FILES = {file.name: file for file in (Path(metadata.__file__).parent / "static").iterdir()}
 TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -112,8 +112,8 @@ def test_only_reading_is_allowed(client):
 )
 def test_a_run_is_shown_where_a_server_is(monkeypatch, server, page):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
-    assert facts.run_page({"run_id": "0a1b"}) == page
-    assert facts.run_page({}) is None
+    assert metadata.run_page({"run_id": "0a1b"}) == page
+    assert metadata.run_page({}) is None
 
 
 def test_models_tell_how_they_are_asked(client: httpx.Client):

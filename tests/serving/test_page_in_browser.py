@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from models.inputs import ImageInputs
+from models.inputs.images import ImageInputs
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE = 15_000  # milliseconds: a browser is slow where other tests run beside it

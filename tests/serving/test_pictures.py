@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from serving.pictures import size
+from serving.http.image_header import size
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "lossless", "alpha"])

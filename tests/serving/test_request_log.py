@@ -18,15 +18,16 @@ from project import until
 from prometheus_client import REGISTRY
 from starlette.requests import Request
 
-from models.inputs import InputError
-from pipelines import request_log
-from serving import routes, settings
-from serving.columns import COLUMNS
-from serving.door import BEGAN, REQUEST_ID
-from serving.errors import Problem
-from serving.loading import load
-from serving.log import WRITE_SECONDS, RequestLog
-from serving.parquet import sweep
+from models.inputs.errors import InputError
+from pipelines.lineage import request_log
+from serving import settings
+from serving.api import v1
+from serving.champions.loading import load
+from serving.http.errors import Problem
+from serving.http.request_id import BEGAN, REQUEST_ID
+from serving.request_log.parquet import sweep
+from serving.request_log.schema import COLUMNS
+from serving.request_log.writer import WRITE_SECONDS, RequestLog
 
 PNG = {"Content-Type": "image/png"}
 MUCH = 1 << 28  # bytes: the folder may keep them all
@@ -254,7 +255,9 @@ class TestInProcess:
         assert len(journal_rows(log.folder)) == 3
 
     def test_too_many_are_dropped_and_counted(self, started, asked, model, monkeypatch):
-        monkeypatch.setattr("serving.log.WRITE_SECONDS", 600)  # nothing is written meanwhile
+        monkeypatch.setattr(
+            "serving.request_log.writer.WRITE_SECONDS", 600
+        )  # nothing is written meanwhile
         log, before = started(), self.counted("dropped")
         long = model.answers(["good"] * 256)
         for _ in range(2000):
@@ -311,7 +314,7 @@ class TestInProcess:
         """Its row is made later, maybe by another thread."""
         (answer,) = model.answers(["good"])
         before = dict(answer)
-        told = json.loads(routes._respond(asked("a"), model, answer).body)
+        told = json.loads(v1._respond(asked("a"), model, answer).body)
         assert told == before | {"model": model.identity, "request_id": "a"}
         assert answer == before
 

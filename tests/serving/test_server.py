@@ -9,7 +9,7 @@ import uvloop
 from PIL import Image
 from running import ending, no_content, running
 
-from serving.server import FEW
+from serving.http.server import FEW
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 CROWD = 16 * FEW

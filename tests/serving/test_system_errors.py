@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 import tiny
 
-from serving.champions import AGAIN_SECONDS, Champions
-from serving.loading import FOR_NOW, Refused, _step, load
-from serving.metrics import counter
+from serving.champions.loading import FOR_NOW, Refused, _step, load
+from serving.champions.slots import AGAIN_SECONDS, Champions
+from serving.http.metrics import counter
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def tried(monkeypatch) -> list[float]:
     """When a model was loaded, or was to be."""
     times = []
     monkeypatch.setattr(
-        "serving.champions.load", lambda *one: times.append(time.monotonic()) or load(*one)
+        "serving.champions.slots.load", lambda *one: times.append(time.monotonic()) or load(*one)
     )
     return times
 

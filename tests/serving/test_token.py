@@ -13,7 +13,7 @@ import pytest
 import tiny
 
 from serving import settings
-from serving.access import needs_token
+from serving.http.auth import needs_token
 
 TOKEN = "s3cret-+/=~"
 CLOSED = ["/v1/models", "/v1/nothing", "/v1", "/v2", "/v2/models/image", "/v2/models/nothing/ready"]

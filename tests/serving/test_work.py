@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from serving.errors import Problem
-from serving.work import MAX_SECONDS, MAX_WAITING, SHORT_SECONDS, Work
+from serving.http.errors import Problem
+from serving.inference.executor import MAX_SECONDS, MAX_WAITING, SHORT_SECONDS, Work
 
 LONG = 10 * SHORT_SECONDS
 

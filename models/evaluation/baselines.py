@@ -1,0 +1,34 @@
+"""What can be said without having learned anything, as rows of the leaderboard (see naive.py)."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+
+from models.evaluation import measure, naive
+from models.evaluation.measure import Scores
+from models.examples import Split
+
+
+def baselines(splits: Mapping[str, Split], facts: Mapping) -> dict[str, dict[str, Scores]]:
+    """Return the scores of each baseline of the dataset's task, by its name and the split's.
+
+    splits: train, validation and test, as prepared; validation and test are scored.
+    """
+    if facts["task"] == "forecast":
+        return {name: _series(name, splits, facts) for name in naive.SERIES}
+    return {"majority": _majority(splits, facts)}
+
+
+def _series(name: str, splits: Mapping[str, Split], facts: Mapping) -> dict[str, Scores]:
+    forecast = partial(naive.forecast, name, season=facts["season"])
+    return measure.score_forecasts(forecast, splits, facts)
+
+
+def _majority(splits: Mapping[str, Split], facts: Mapping) -> dict[str, Scores]:
+    commonest = naive.majority(splits["train"]["label"])
+    certain = np.eye(len(facts["labels"]))[commonest]
+    probabilities = {
+        name: np.tile(certain, (len(splits[name]["label"]), 1)) for name in ("validation", "test")
+    }
+    return measure.score_probabilities(probabilities, splits, facts)

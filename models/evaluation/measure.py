@@ -1,0 +1,260 @@
+"""How good a model is, in numbers and row by row, and how sure the numbers are."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.errors import ModelError
+from models.evaluation import bootstrap, naive
+from models.examples import Inputs, Split, examples, fit_inputs
+from models.inputs.series import Windows
+from models.inputs.texts import words_of
+
+LEVEL = 0.95  # of the interval whose coverage is measured
+LARGEST = 1e100  # a forecast that is further off, or no number, is off by this
+PLOTTED = 6  # windows kept whole, spread over the split
+# Of `Scores.rows`, by task: what a verdict cannot do without.
+ROWS = {
+    "image": {"label", "correct", "naive_correct"},
+    "sentiment": {"label", "correct", "naive_correct", "words"},
+    "forecast": {"error", "naive_error", "time", "season", "block"},
+}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Metrics of one split, and the rows that they were made of.
+
+    metrics, classes: accuracy, precision, recall, f1 (macro); floor: accuracy of always saying
+        the commonest training label.
+    metrics, series: mae, mse, relative_mae (to the best naive forecast), mae_step_01 …, and
+        coverage_95, in the data's own unit; floor: 1, the naive forecast relative to itself.
+    rows, classes: label (row,), probabilities (row, class), correct and naive_correct bool (row,),
+        confusion (true class, predicted class); of texts also words (row,), how many each has.
+    rows, series: error and naive_error (window, step), absolute; time datetime64 (window,), when
+        the first step falls, and season (window,), in which quarter of a season, 0 to 3; block, the
+        number of neighbouring windows that share values; history, target, forecast and the 95 %
+        interval's lower and upper of a few windows, for plots.
+    naive: the name of the floor.
+    """
+
+    metrics: dict[str, float]
+    rows: dict[str, np.ndarray]
+    naive: str
+
+
+def evaluate(fitted, split: Split, facts: Mapping) -> Scores:
+    """Score a `models.training.fit.Fitted` on one prepared split."""
+    from models.training.fit import predict
+
+    return score(lambda x: predict(fitted.model, x), fitted.inputs, fitted.floor, split, facts)
+
+
+def evaluate_artifact(folder: Path, splits: Mapping[str, Split], facts: Mapping) -> Scores:
+    """Score an artifact's ONNX graph on the present test split. `artifact.check` it first.
+
+    Raises ModelError when the artifact answers with other labels or another horizon.
+    """
+    from models.artifact import artifact
+    from models.export import convert
+
+    inputs = artifact.read_inputs(folder)
+    _check_fits(folder, inputs, facts)
+    if facts["task"] == "forecast":
+        known = examples(inputs, splits["validation"], facts["stride"]).windows
+        floor = naive.best(known, splits["validation"], facts["season"])
+    else:
+        floor = naive.majority(splits["train"]["label"])
+    run = convert.runner(Path(folder) / "model.onnx")
+    return score(run, inputs, floor, splits["test"], facts)
+
+
+def score(run, inputs: Inputs, floor: int | str, split: Split, facts: Mapping) -> Scores:
+    """Score whatever turns a batched tensor into batched outputs.
+
+    floor: the commonest label's index, or the best naive forecast's name.
+    """
+    rows = examples(inputs, split, facts.get("stride", 1))
+    outputs = run(rows.tensor)
+    if inputs.kind != "series":
+        return _class_scores(outputs, split, floor, facts["labels"])
+    return _series_scores(inputs, inputs.unscaled(outputs), rows.windows, floor, split, facts)
+
+
+def score_probabilities(
+    probabilities: Mapping[str, np.ndarray], splits: Mapping[str, Split], facts: Mapping
+) -> dict[str, Scores]:
+    """Score what something that is no network says, on the rows on which networks are scored.
+
+    probabilities: (row, class) for each row of each split to score, by the split's name.
+    """
+    floor = naive.majority(splits["train"]["label"])
+    return {
+        name: _class_scores(outputs, splits[name], floor, facts["labels"])
+        for name, outputs in probabilities.items()
+    }
+
+
+def score_forecasts(
+    forecast: Callable[[Windows, Split], np.ndarray], splits: Mapping[str, Split], facts: Mapping
+) -> dict[str, Scores]:
+    """Score what something that is no network forecasts, on the windows on which networks are
+    scored, validation and test; its intervals, too, come from validation.
+
+    forecast: from windows of a split to (window, horizon), in the data's own unit.
+    """
+    inputs = fit_inputs(splits["train"], facts, {})
+    windows = {
+        name: examples(inputs, splits[name], facts["stride"]).windows
+        for name in ("validation", "test")
+    }
+    outputs = {name: forecast(rows, splits[name]) for name, rows in windows.items()}
+    inputs = inputs.calibrated(inputs.scaled(outputs["validation"]), windows["validation"].target)
+    floor = naive.best(windows["validation"], splits["validation"], facts["season"])
+    return {
+        name: _series_scores(inputs, outputs[name], rows, floor, splits[name], facts)
+        for name, rows in windows.items()
+    }
+
+
+def metric(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> float:
+    """Return the task's metric: accuracy, or MAE relative to the naive one; the mean over seeds.
+
+    rows: `Scores.rows` of one split, one for each seed.
+    """
+    values, weights, _ = losses(task, rows)
+    return _ratio(values.mean(), weights.mean())
+
+
+def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float, float]:
+    """Return `metric`, and low and high of its 95 % interval.
+
+    The interval is the bootstrap's: over rows or blocks of windows, and over seeds when there are
+    several (`models.evaluation.bootstrap`).
+    """
+    values, weights, block = losses(task, rows)
+    mean = _ratio(values.mean(), weights.mean())
+    if not weights.any():
+        return mean, mean, mean
+    low, high = bootstrap.difference(values, np.zeros_like(values[:1]), weights, block).interval()
+    return mean, max(low, 0.0), high if task == "forecast" else min(high, 1.0)
+
+
+def losses(
+    task: str, rows: Sequence[Mapping[str, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return what the task's metric is a ratio of: values (seed, row), weights (row,), and block.
+
+    The metric is the mean value over the mean weight. Of classes a value is 1 for a hit and 0 for a
+    miss, and every weight 1; of series they are the model's and the naive error at one moment, in
+    the order of time: series go up and down together, so that their windows count as one.
+    """
+    if task != "forecast":
+        values = np.stack([one["correct"] for one in rows]).astype(float)
+        return values, np.ones(values.shape[1]), 1
+    known = rows[0]
+    # Fits recorded before the time was have their windows in the order of the rows.
+    moments = known.get("time", np.arange(len(known["error"])))
+    moment = np.unique(moments, return_inverse=True)[1]
+    errors = (*(one["error"] for one in rows), known["naive_error"])
+    sums = [np.bincount(moment, np.fmin(error, LARGEST).mean(axis=1)) for error in errors]
+    return np.stack(sums[:-1]), sums[-1], int(known["block"])
+
+
+def _ratio(top: float, bottom: float) -> float:
+    """Divide; a naive forecast without any error leaves a model nothing to win."""
+    if bottom > 0:
+        return float(top / bottom)
+    return 1.0 if top == 0 else bootstrap.HIGHEST
+
+
+def _class_scores(outputs, split: Split, floor: int, labels: Sequence[str]) -> Scores:
+    """Score probabilities (row, class), whoever gave them, against the split's labels.
+
+    floor: the commonest training label's index.
+    """
+    target = split["label"]
+    predicted = outputs.argmax(axis=1)
+    confusion = np.zeros((len(labels), len(labels)), np.int64)
+    np.add.at(confusion, (target, predicted), 1)
+    hits = np.diag(confusion)
+    precision = hits / np.maximum(confusion.sum(axis=0), 1)
+    recall = hits / np.maximum(confusion.sum(axis=1), 1)
+    f1 = 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
+    correct, naive_correct = predicted == target, target == floor
+    metrics = {
+        "accuracy": correct.mean(),
+        "precision": precision.mean(),
+        "recall": recall.mean(),
+        "f1": f1.mean(),
+        "floor": naive_correct.mean(),
+    }
+    rows = {
+        "label": target,
+        "probabilities": outputs,
+        "correct": correct,
+        "naive_correct": naive_correct,
+        "confusion": confusion,
+    }
+    if "text" in split:
+        rows["words"] = np.array([len(words_of(text)) for text in split["text"]])
+    return Scores(_floats(metrics), rows, f"always {labels[floor]}")
+
+
+def _series_scores(
+    inputs, forecast, windows: Windows, floor: str, split: Split, facts: Mapping
+) -> Scores:
+    rival = naive.forecast(floor, windows, split, facts["season"])
+    error, naive_error = np.abs(forecast - windows.target), np.abs(rival - windows.target)
+    block = math.ceil((inputs.history + inputs.horizon) / facts.get("stride", 1))
+    radius = inputs.radius(min(inputs.check_options()[1], LEVEL))
+    metrics = {
+        "mae": error.mean(),
+        "mse": np.square(error).mean(),
+        "relative_mae": _ratio(error.mean(), naive_error.mean()),
+        f"coverage_{LEVEL * 100:.0f}": (error <= radius).mean(),
+        "floor": 1.0,
+    }
+    steps = enumerate(error.mean(axis=0), start=1)
+    metrics |= {f"mae_step_{step:02d}": value for step, value in steps}
+    few = np.linspace(0, len(error) - 1, min(PLOTTED, len(error))).astype(int)
+    time = split["time"][windows.start + inputs.history]
+    rows = {
+        "error": error,
+        "naive_error": naive_error,
+        "time": time,
+        "season": _quarters(time, facts["season"] * facts["interval_seconds"]),
+        "block": np.int64(block),
+        "history": windows.history[few],
+        "target": windows.target[few],
+        "forecast": forecast[few],
+        "lower": forecast[few] - radius,
+        "upper": forecast[few] + radius,
+    }
+    return Scores(_floats(metrics), rows, floor)
+
+
+def _quarters(time: np.ndarray, season: int) -> np.ndarray:
+    """Return for each time stamp which quarter of a season it is in, 0 to 3.
+
+    season: seconds. Seasons are counted from midnight, as the clock does.
+    """
+    into = time.astype("datetime64[s]").astype(np.int64) % season
+    return into * 4 // season
+
+
+def _floats(metrics: Mapping) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _check_fits(folder: Path, inputs: Inputs, facts: Mapping) -> None:
+    if inputs.kind == "series":
+        received = f"{inputs.horizon} values from {inputs.history}"
+        wanted = f"{facts['horizon']} values from {facts['history']}"
+    else:
+        received, wanted = ", ".join(inputs.labels), ", ".join(facts["labels"])
+    if received != wanted:
+        raise ModelError(f"{folder} answers with {received}, and the dataset asks for {wanted}.")

@@ -1,0 +1,51 @@
+"""The floor that a model has to beat: what can be said without having learned anything.
+
+For classes the most frequent one. For series whichever is best on validation of persistence (the
+last value stays), the value one season earlier, and drift (the line through the first and last
+value of the history goes on): Hyndman and Athanasopoulos, Forecasting: Principles and Practice,
+3rd edition, 2021, section 5.2.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from models.inputs.series import Windows
+
+PERSISTENCE, SEASONAL, DRIFT = SERIES = ("persistence", "seasonal", "drift")
+
+
+def majority(labels: np.ndarray) -> int:
+    """Return the most frequent label; of equally frequent ones the first."""
+    return int(np.bincount(labels).argmax())
+
+
+def forecast(name: str, windows: Windows, split: Mapping[str, np.ndarray], season: int):
+    """Return float64 (window, horizon), in the data's own unit.
+
+    name: one of SERIES. season: steps of one season.
+    A seasonal value may lie before the window's history, but never in another segment; where
+    there is none, persistence takes its place.
+    """
+    steps = windows.target.shape[1]
+    last = np.repeat(windows.history[:, -1:], steps, axis=1)
+    if name == PERSISTENCE:
+        return last
+    if name == DRIFT:
+        rise = windows.history[:, -1:] - windows.history[:, :1]
+        apart = max(windows.history.shape[1] - 1, 1)  # a history of one value does not rise
+        return last + rise / apart * np.arange(1, steps + 1)
+    now = (windows.start + windows.history.shape[1])[:, None]
+    # Of a horizon longer than a season the last season known is repeated.
+    rows = now + np.arange(steps) % season - season
+    known = (rows >= 0) & (split["segment"][np.maximum(rows, 0)] == split["segment"][now])
+    return np.where(known, split["value"][np.maximum(rows, 0)], last)
+
+
+def best(windows: Windows, split: Mapping[str, np.ndarray], season: int) -> str:
+    """Return the name of the naive forecast with the smallest mean absolute error."""
+    errors = {
+        name: float(np.abs(forecast(name, windows, split, season) - windows.target).mean())
+        for name in SERIES
+    }
+    return min(errors, key=errors.get)

@@ -1,0 +1,68 @@
+"""Write the artifact of a trained model: only what was proven to answer like the model itself."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from models.artifact import artifact, golden
+from models.examples import Split, examples
+from models.export import convert
+from models.training.fit import Fitted, predict
+
+PARITY_ROWS = 512
+
+
+def write(
+    folder: Path,
+    fitted: Fitted,
+    splits: Mapping[str, Split],
+    facts: Mapping,
+    identity: Mapping,
+    guard: Path | None = None,
+) -> str:
+    """Fill an empty folder with the artifact and return the sha256 of its manifest.
+
+    splits: validation and test; up to 512 rows of each prove the ONNX graph equal to Keras.
+    identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed.
+    guard: the folder that `models.training.guard.write` filled for the dataset.
+    Raises ExportMismatch; then there is no manifest, and the folder is no artifact.
+    """
+    folder = Path(folder)
+    fitted.model.save(folder / "model.keras")
+    convert.to_onnx(fitted.model, folder / "model.onnx")
+    run = convert.runner(folder / "model.onnx")
+    for name in ("validation", "test"):
+        check_parity(fitted, run, splits[name], facts)
+    artifact.write_inputs(folder, fitted.inputs)
+    judge = None if guard is None else _guarded(folder, guard)
+    entries = golden.entries(fitted.inputs, run, splits["test"], judge)
+    (folder / "golden.json").write_bytes(artifact.to_json(entries))
+    known_by = {"inputs": artifact.digest_of(fitted.inputs)}
+    return artifact.write_manifest(folder, dict(identity) | known_by)
+
+
+def _guarded(folder: Path, guard: Path) -> Callable[..., list[dict]]:
+    """Copy the guard into the artifact, and return what it says of an input."""
+    for name in artifact.GUARD:
+        shutil.copyfile(guard / name, folder / name)
+    run = convert.runner(folder / "familiarity.onnx")
+    return partial(artifact.read_familiarity(folder).judge, run)
+
+
+def check_parity(fitted: Fitted, run, split: Split, facts: Mapping) -> None:
+    """Raise ExportMismatch unless `run` answers up to 512 rows of the split as the model does."""
+    if fitted.inputs.kind != "series":  # whose windows are cut from unbroken rows
+        split = {name: _spread(column) for name, column in split.items()}
+    few = _spread(examples(fitted.inputs, split, facts.get("stride", 1)).tensor)
+    expected, outputs = predict(fitted.model, few), run(few)
+    convert.check_parity(expected, outputs)
+    if fitted.inputs.kind != "series":
+        convert.check_classes(expected, outputs)
+
+
+def _spread(rows: np.ndarray) -> np.ndarray:
+    """Return up to 512 of the rows, from the first to the last."""
+    return rows[np.linspace(0, len(rows) - 1, min(PARITY_ROWS, len(rows))).astype(int)]

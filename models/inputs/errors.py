@@ -1,0 +1,30 @@
+"""Why a raw input cannot be answered, in words that are fit for a client."""
+
+
+class InputError(ValueError):
+    """What was sent cannot be answered; `message` says why in one sentence, fit for the client.
+
+    The message never repeats more than a short ASCII form of what was sent.
+    """
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def shown(value) -> str:
+    """Describe what was received: short, ASCII, and safe to print whatever it is."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int) and abs(value) >= 10**15:
+        return f"an integer of {value.bit_length()} bits"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return ascii(value if len(value) <= 40 else value[:40] + "...")
+    return {dict: "an object", list: "a list"}.get(type(value), f"a {type(value).__name__}")
+
+
+def is_number(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

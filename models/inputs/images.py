@@ -1,0 +1,225 @@
+"""From an encoded picture to a tensor, and from a tensor to the class of a picture."""
+
+import io
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from models.inputs.answers import class_answer, same_classes
+from models.inputs.errors import InputError, shown
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_PIXELS = 16_000_000  # a telephone's photograph has 12 million; decodes in about 0.15 s
+# Pillow takes 16 bytes for each pixel of a WebP, and 4 for one of a PNG, or 8 for one of the most
+# unusual JPEG: this is a screen of 3840 x 2160.
+MAX_WEBP_PIXELS = 8_300_000
+MAX_SIDE = 65_535  # a JPEG has no more; a line or a column of pixels takes several times as much
+LARGE_PIXELS = 500_000  # of larger ones no two are decoded at once: each takes up to 133 MB
+BAND_PIXELS = 1 << 18  # of a large one: made grey and narrow at once, so that no copy of all is
+FOLDER_SIZE = 64  # pixels a side for pictures that come in sizes of their own
+
+
+@dataclass(frozen=True)
+class ImageInputs:
+    """Pictures of any size to float32 (picture, height, width, channels) in 0..1, and back.
+
+    A picture is turned as its EXIF says, laid over white where it is transparent, made grey when
+    the model has one channel, and stretched to the model's size: each step only when needed.
+    """
+
+    kind = "image"
+
+    height: int
+    width: int
+    channels: int
+    labels: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, images: np.ndarray, labels: Sequence[str], size: int | None = None):
+        """Take the model's picture size from the training pictures.
+
+        images: uint8 (picture, height, width, channels), or an object array of encoded pictures.
+        size: pixels a side; None keeps the arrays' own size, and 64 for encoded pictures.
+        """
+        if images.dtype == np.uint8:
+            height, width, channels = images.shape[1:]
+        else:
+            height = width = FOLDER_SIZE
+            channels = 1 if all(_is_grey(data) for data in images) else 3
+        return cls(size or height, size or width, channels, tuple(labels))
+
+    def sizes(self) -> dict[str, int]:
+        """The arguments of a builder in `models/image/` that the data decides."""
+        return {
+            "height": self.height,
+            "width": self.width,
+            "channels": self.channels,
+            "classes": len(self.labels),
+        }
+
+    def to_tensor(self, images: np.ndarray | Sequence[bytes]) -> np.ndarray:
+        """Return float32 (picture, height, width, channels) in 0..1.
+
+        images: uint8 (picture, height, width, channels), or JPEG, PNG or WebP files as bytes.
+        Raises InputError: not_an_image, image_too_large, animated_image.
+        """
+        pixels = images
+        if not _is_pixels(images) or images.shape[1:3] != (self.height, self.width):
+            pixels = np.stack([self._pixels(image) for image in images])
+        return np.multiply(pixels, np.float32(1 / 255), dtype=np.float32)
+
+    def to_answers(self, outputs: np.ndarray) -> list[dict]:
+        """Turn probabilities (picture, class) into `{"label", "probabilities"}`, one a picture."""
+        return [class_answer(self.labels, row) for row in outputs.tolist()]
+
+    def agrees(self, expected: Mapping, answer: Mapping) -> bool:
+        """Say whether two answers are equal as design.md defines it."""
+        return same_classes(expected, answer)
+
+    def spec(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """The JSON fields and the arrays from which `from_spec` makes an equal object."""
+        return self.sizes() | {"kind": self.kind, "labels": list(self.labels)}, {}
+
+    @classmethod
+    def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]):
+        return cls(fields["height"], fields["width"], fields["channels"], tuple(fields["labels"]))
+
+    def _pixels(self, image: np.ndarray | bytes) -> np.ndarray:
+        mode, size = ("L" if self.channels == 1 else "RGB"), (self.width, self.height)
+        if isinstance(image, np.ndarray):
+            picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+            picture = picture.resize(size, Image.Resampling.BILINEAR)
+        else:
+            picture = decode_picture(image, mode, size)
+        return np.asarray(picture).reshape(self.height, self.width, self.channels)
+
+
+def decode_picture(data: bytes, mode: str, size: tuple[int, int]) -> Image.Image:
+    """Decode one picture to `mode` ("L" or "RGB") and `size` (width, height).
+
+    Raises InputError: not_an_image, image_too_large, animated_image.
+    """
+    try:
+        return _decoded(data, mode, size)
+    except InputError as error:
+        refusal = InputError(error.code, error.message)
+    # Without what led to it: the request log keeps errors for a while, and must not keep pixels.
+    raise refusal
+
+
+def _decoded(data: bytes, mode: str, size: tuple[int, int]) -> Image.Image:
+    with _opened(data) as picture, _turn_of(picture):
+        # A large JPEG is decoded at the nearest fraction of its size: a tenth of the work.
+        picture.draft(mode, size)
+        return _prepared(picture, mode, size)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """Open one picture, refuse it by its header alone, and turn what goes wrong into InputError."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise InputError("not_an_image", f"A picture is a file's bytes, not {shown(data)}.")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            _check_header(picture)
+            yield picture
+    except InputError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large("too many pixels", f"{MAX_PIXELS:,}") from error
+    except Exception as error:  # Pillow's decoders raise a dozen types on bytes that are broken
+        message = f"These {len(data)} bytes are not a complete JPEG, PNG or WebP picture."
+        raise InputError("not_an_image", message) from error
+
+
+def _check_header(picture: Image.Image) -> None:
+    received = f"{picture.width} x {picture.height} pixels"
+    most = MAX_WEBP_PIXELS if picture.format == "WEBP" else MAX_PIXELS
+    if picture.width * picture.height > most:
+        raise _too_large(received, f"{most:,}")
+    if max(picture.size) > MAX_SIDE:
+        raise _too_large(received, f"{MAX_SIDE:,} on a side")
+    # A telephone's JPEG may carry a second picture (MPO): its first is the photograph.
+    if picture.format in ("PNG", "WEBP") and picture.is_animated:
+        raise InputError(
+            "animated_image", f"The picture has {picture.n_frames} frames; one is allowed."
+        )
+
+
+_LARGE = threading.Lock()
+
+
+def _turn_of(picture: Image.Image) -> AbstractContextManager:
+    """Return what is held while the picture is decoded: large ones wait for each other."""
+    return _LARGE if picture.width * picture.height > LARGE_PIXELS else nullcontext()
+
+
+# What makes upright a picture of each EXIF orientation: the first is upright as it is.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _prepared(picture: Image.Image, mode: str, size: tuple[int, int]) -> Image.Image:
+    orientation = 1
+    if picture.info.get("exif"):
+        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation not in _TURNS:
+        return _shrunk(picture, mode, size)
+    lying = size[::-1] if orientation >= 5 else size
+    return _shrunk(picture, mode, lying).transpose(_TURNS[orientation])
+
+
+def _shrunk(picture: Image.Image, mode: str, size: tuple[int, int]) -> Image.Image:
+    """Return the picture in `mode` and `size`; a large one is narrowed band by band.
+
+    Pillow narrows first and shortens then, too: the pixels are the same.
+    """
+    picture.load()
+    rows = max(BAND_PIXELS // picture.width, 1)
+    if rows >= picture.height:
+        return _resized(_flat(picture, mode), size)
+    narrow = Image.new(mode, (size[0], picture.height))
+    for top in range(0, picture.height, rows):
+        band = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        narrow.paste(_resized(_flat(band, mode), (size[0], band.height)), (0, top))
+    return _resized(narrow, size)
+
+
+def _resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return picture if picture.size == size else picture.resize(size, Image.Resampling.BILINEAR)
+
+
+def _flat(picture: Image.Image, mode: str) -> Image.Image:
+    """Return the picture in `mode`, over white where it is transparent."""
+    if picture.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip, not scale
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.has_transparency_data:
+        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+        picture = Image.new(mode, layer.size, "white")
+        picture.paste(layer, mask=layer)
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _too_large(received: str, allowed: str) -> InputError:
+    message = f"The picture has {received}; at most {allowed} are allowed."
+    return InputError("image_too_large", message)
+
+
+def _is_pixels(images) -> bool:
+    return isinstance(images, np.ndarray) and images.dtype == np.uint8
+
+
+def _is_grey(data: bytes) -> bool:
+    with _opened(data) as picture:
+        return picture.mode in ("1", "L", "LA", "I", "I;16", "I;16B")

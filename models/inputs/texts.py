@@ -1,0 +1,186 @@
+"""From a text to a tensor of word ids, and from a tensor to the label of a text."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+
+from models.inputs.answers import class_answer, same_classes
+from models.inputs.errors import InputError, shown
+
+MAX_CHARACTERS = 200_000  # fifteen times the longest review; tokenised in about 5 ms
+SHORT_TEXT = 10_000  # characters: only the words of shorter ones are remembered
+PADDING, UNKNOWN = 0, 1  # the ids of no word, and of a word outside the vocabulary
+
+_TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
+_SEPARATORS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~' + "“”„«»‹›…–—¡¿·•、。，！？：；（）"
+# Control characters separate words too; an apostrophe goes, so that don't stays one word.
+_TABLE = str.maketrans(
+    dict.fromkeys(_SEPARATORS + "".join(map(chr, range(32))) + "\x7f", " ")
+    | dict.fromkeys("'’‘", None)
+)
+
+
+def words_of(text: str) -> list[str]:
+    """Split a text into lower-case words, without tags and punctuation.
+
+    >>> words_of("Don't miss it!<br /><br />It's GREAT")
+    ['dont', 'miss', 'it', 'its', 'great']
+    """
+    if "<" in text:
+        text = _TAG.sub(" ", text)
+    return text.lower().translate(_TABLE).split()
+
+
+# A model's guard reads the same texts right after the model, with a vocabulary of its own.
+_remembered = lru_cache(maxsize=32)(words_of)
+
+
+@dataclass(frozen=True)
+class TextInputs:
+    """Texts to int32 word ids, padded on the left with 0, and back.
+
+    The last `length` words count: a review ends with its verdict. A text without any word of the
+    vocabulary is read as unknown words, and one without any word at all as one unknown word.
+    With pairs of neighbouring words a text is a set: each of its words and pairs once, by rising
+    id, in up to twice as many places.
+    """
+
+    kind = "text"
+
+    length: int
+    vocabulary: tuple[str, ...]  # the ids of its words are 2, 3, …: 0 is padding, 1 is unknown
+    labels: tuple[str, ...]
+    # int32 (pair, 2) word ids, sorted: the ids of the pairs come after those of the words.
+    pairs: np.ndarray | None = field(default=None, repr=False, compare=False)
+    ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    codes: np.ndarray | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        ids = {word: number for number, word in enumerate(self.vocabulary, start=UNKNOWN + 1)}
+        object.__setattr__(self, "ids", ids)
+        object.__setattr__(self, "codes", None if self.pairs is None else _searchable(self.pairs))
+
+    @classmethod
+    def fit(
+        cls, texts: Iterable[str], labels: Sequence[str], words: int, length: int, ngrams: int = 1
+    ):
+        """Take the vocabulary from the training texts: the `words` most frequent ones.
+
+        words: size of the id space, padding and unknown included.
+        length: words of a text that are read, counted from its end.
+        ngrams: 1 for words, 2 for words and pairs, the most frequent of both.
+        """
+        split = [words_of(text) for text in texts]
+        counts = Counter(word for one in split for word in one)
+        # Equal counts in alphabetical order: the same texts in any order give the same ids.
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[: max(words - 2, 0)]
+        fitted = cls(length, tuple(word for word, _ in ranked), tuple(labels))
+        if ngrams == 1:
+            return fitted
+        return fitted._with_pairs(split, np.array([count for _, count in ranked], int), words - 2)
+
+    def sizes(self) -> dict[str, int]:
+        """The arguments of a builder in `models/sentiment/` that the data decides."""
+        words = len(self.vocabulary) + 2 + (0 if self.pairs is None else len(self.pairs))
+        return {"words": words, "length": self._places, "classes": len(self.labels)}
+
+    def to_tensor(self, texts: Sequence[str]) -> np.ndarray:
+        """Return int32 (text, length) word ids, or (text, 2 x length) with pairs.
+
+        Raises InputError: not_a_text, empty_text, text_too_long.
+        """
+        tensor = np.zeros((len(texts), self._places), np.int32)
+        for number, text in enumerate(texts):
+            _check_text(text, "The text" if len(texts) == 1 else f"Text {number + 1}")
+            words = _remembered(text) if len(text) <= SHORT_TEXT else words_of(text)
+            ids = self._ids(words[-self.length :]) or [UNKNOWN]
+            if self.pairs is not None:
+                ids = self._set(np.array(ids))
+            tensor[number, -len(ids) :] = ids
+        return tensor
+
+    def to_answers(self, outputs: np.ndarray) -> list[dict]:
+        """Turn probabilities (text, class) into `{"label", "score", "probabilities"}` each.
+
+        score: the probability of the second of two labels ("positive"), else of the label itself.
+        """
+        answers = [class_answer(self.labels, row) for row in outputs.tolist()]
+        for answer in answers:
+            scored = self.labels[1] if len(self.labels) == 2 else answer["label"]
+            answer["score"] = answer["probabilities"][scored]
+        return answers
+
+    def agrees(self, expected: Mapping, answer: Mapping) -> bool:
+        """Say whether two answers are equal as design.md defines it."""
+        return same_classes(expected, answer)
+
+    def spec(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """The JSON fields and the arrays from which `from_spec` makes an equal object."""
+        fields = {
+            "kind": self.kind,
+            "length": self.length,
+            "vocabulary": list(self.vocabulary),
+            "labels": list(self.labels),
+        }
+        return fields, {} if self.pairs is None else {"pairs": self.pairs}
+
+    @classmethod
+    def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]):
+        vocabulary, labels = tuple(fields["vocabulary"]), tuple(fields["labels"])
+        return cls(fields["length"], vocabulary, labels, arrays.get("pairs"))
+
+    @property
+    def _places(self) -> int:
+        """Ids in one row of the tensor."""
+        return self.length if self.pairs is None else 2 * self.length
+
+    def _ids(self, words: Sequence[str]) -> list[int]:
+        return [self.ids.get(word, UNKNOWN) for word in words]
+
+    def _set(self, ids: np.ndarray) -> np.ndarray:
+        """Return the ids of the words and of the pairs that they form, each once, rising."""
+        codes = _codes(ids[:-1], ids[1:])
+        ranks = np.searchsorted(self.codes, codes)
+        known = ranks[self.codes[ranks] == codes]
+        return np.unique(np.concatenate([ids, known + len(self.vocabulary) + UNKNOWN + 1]))
+
+    def _with_pairs(self, split: Sequence[Sequence[str]], counts: np.ndarray, size: int):
+        """Return inputs that know the `size` most frequent of their words and of the pairs.
+
+        split: the words of each text. counts: of each word of the vocabulary, falling.
+        """
+        # An unknown word between two texts, so that no pair reaches from one into the other.
+        each = (one for words in split for one in (*self._ids(words), UNKNOWN))
+        ids = np.fromiter(each, np.int64)
+        known = (ids[:-1] > UNKNOWN) & (ids[1:] > UNKNOWN)
+        codes, pair_counts = np.unique(_codes(ids[:-1], ids[1:])[known], return_counts=True)
+        # Stable: of equal counts the word comes first, so that both words of a pair stay in.
+        ranked = np.argsort(-np.concatenate([counts, pair_counts]), kind="stable")[: max(size, 0)]
+        vocabulary = self.vocabulary[: np.count_nonzero(ranked < len(counts))]
+        kept = codes[np.sort(ranked[ranked >= len(counts)]) - len(counts)]
+        pairs = np.stack([kept >> 32, kept & 0xFFFFFFFF], axis=1).astype(np.int32)
+        return replace(self, vocabulary=vocabulary, pairs=pairs)
+
+
+def _codes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return one int64 for each pair of word ids, in the order of the pairs."""
+    return first.astype(np.int64) << 32 | second
+
+
+def _searchable(pairs: np.ndarray) -> np.ndarray:
+    """Return the sorted codes of pairs, with one at the end that no pair has: every search ends."""
+    return np.append(_codes(pairs[:, 0], pairs[:, 1]), np.iinfo(np.int64).max)
+
+
+def _check_text(text, name: str) -> None:
+    if not isinstance(text, str):
+        raise InputError("not_a_text", f"{name} must be a string, not {shown(text)}.")
+    if len(text) > MAX_CHARACTERS:
+        message = f"{name} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are allowed."
+        raise InputError("text_too_long", message)
+    if not text.strip():
+        raise InputError("empty_text", f"{name} is empty; it needs at least one word.")

@@ -1,0 +1,137 @@
+"""Fit one architecture with one seed: data in, the model with its best weights out."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models import architectures
+from models.augmentation import layers
+from models.errors import WrongParameter
+from models.evaluation import naive
+from models.examples import Examples, Inputs, Split, examples_of_a_fit
+from models.training import devices, epochs, optimisation
+from models.training.epochs import OnEpoch, Rows
+from models.training.seeds import seeded
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model and what it takes to use and judge it."""
+
+    model: "keras.Model"
+    inputs: Inputs
+    history: list[dict[str, float]]  # one entry an epoch: loss, val_loss, …
+    seconds: float
+    parameter_count: int
+    floor: str | int  # the naive rival: the commonest label's index, or a naive forecast's name
+
+
+def train(
+    task: str,
+    arch: str,
+    parameters: Mapping,
+    splits: Mapping[str, Split],
+    facts: Mapping,
+    seed: int,
+    on_epoch: OnEpoch | None = None,
+    checkpoint: Path | None = None,
+) -> Fitted:
+    """Return the model with the weights of its best validation loss, fitted from a clean seed.
+
+    parameters: from `architectures.resolve`. splits: train and validation, as prepared.
+    on_epoch: called after each epoch with its number, from 1, and its metrics.
+    checkpoint: a file that holds where the fit stands after each epoch; found there, it goes on.
+    Equal arguments on one processor and backend give equal weights; a GPU adds up in any order.
+    Raises WrongParameter, WrongData, TrainingDiverged, and InputError for a row that no model can
+    read.
+    """
+    started = time.monotonic()
+    inputs, training, validation = examples_of_a_fit(splits, facts, parameters)
+    plan = optimisation.plan(arch, seed, parameters, len(training.target))
+    with seeded(seed), devices.data_parallel(plan.batch_size) as replicas:
+        model, learner = built(task, arch, parameters, inputs)
+        _adapt(model, task, arch, training)
+        accuracy = task != "forecast"  # there is no class to be right about in a forecast
+        optimisation.compile_model(learner, parameters, plan.steps, accuracy, replicas)
+        rows = _rows(training, validation, inputs, parameters)
+        history, earlier = epochs.run(learner, *rows, plan, on_epoch, checkpoint)
+    model = _in_full_precision(model, task, arch, parameters, inputs)
+    if task == "forecast":
+        outputs = predict(model, validation.tensor)
+        inputs = inputs.calibrated(outputs, validation.windows.target)
+        floor = naive.best(validation.windows, splits["validation"], facts["season"])
+    else:
+        floor = naive.majority(splits["train"]["label"])
+    seconds = earlier + time.monotonic() - started
+    return Fitted(model, inputs, history, seconds, model.count_params(), floor)
+
+
+def predict(model: "keras.Model", tensor):
+    """Return the model's outputs for a batched tensor, without its training-time noise."""
+    return model.predict(tensor, batch_size=512, verbose=0)
+
+
+def built(task, arch, parameters: Mapping, inputs: Inputs) -> tuple["keras.Model", "keras.Model"]:
+    """Return the model, and the same model behind the layers that vary what it is trained on."""
+    file = architectures.module(task, arch)
+    chosen = {name: parameters[name] for name in architectures.build_defaults(file)}
+    try:
+        with _precision(parameters["precision"]):
+            model = file.build(**inputs.sizes(), **chosen)
+            return model, layers.in_front_of(model, task, parameters, inputs)
+    except ValueError as error:  # Keras' own, which names its argument and not ours
+        raise WrongParameter(f"{task}/{arch} cannot be built with {chosen}: {error}") from error
+
+
+def _adapt(model: "keras.Model", task: str, arch: str, training: Examples) -> None:
+    """Set the weights that an architecture takes from the training rows and does not learn."""
+    file = architectures.module(task, arch)
+    if hasattr(file, "adapt"):
+        file.adapt(model, training.tensor, training.target)
+
+
+def _in_full_precision(model, task, arch, parameters: Mapping, inputs: Inputs) -> "keras.Model":
+    """What serves computes in float32, whatever precision the training steps had."""
+    if parameters["precision"] == "float32":
+        return model
+    plain, _ = built(task, arch, {**parameters, "precision": "float32"}, inputs)
+    plain.set_weights(model.get_weights())
+    return plain
+
+
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Mixed precision (Micikevicius et al., ICLR 2018): 16 bits to compute, 32 for the weights."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _rows(
+    training: Examples, validation: Examples, inputs: Inputs, parameters: Mapping
+) -> tuple[Rows, Rows]:
+    """The examples with their targets as the loss takes them, weighed alike in both splits."""
+    if inputs.kind == "series":
+        return tuple(Rows(part.tensor, part.target, None) for part in (training, validation))
+    classes, weights = len(inputs.labels), None
+    if parameters["class_weights"]:
+        weights = optimisation.class_weights(training.target, classes)
+    return tuple(
+        Rows(
+            part.tensor,
+            optimisation.targets(part.target, classes, parameters["loss"]),
+            None if weights is None else weights[part.target],
+        )
+        for part in (training, validation)
+    )

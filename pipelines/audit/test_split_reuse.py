@@ -1,0 +1,175 @@
+"""How often the test split was looked at, and whether what a fit saw of the data was train alone.
+
+A test split that many decisions were made by is used up: the luckiest of equal candidates wins.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+import numpy as np
+
+from models.artifact import artifact
+from models.artifact.artifact import ArtifactError
+from models.examples import Split, fit_inputs, share_of
+from models.inputs.series import SeriesInputs
+from pipelines.audit.finding import EXAMPLES, Finding
+from pipelines.experiments import ranking, registry, scores, tracking
+from pipelines.experiments.tracking import Record
+from pipelines.promotion import ledger
+
+CERTAIN = 1.96  # standard errors: half of a 95 % interval
+ENDED = ("FINISHED", "FAILED", "KILLED")
+# Every parameter that `models.examples.fit_inputs` reads, and the share of the rows it is given.
+OF_INPUTS = ("share", "size", "words", "length", "ngrams")
+
+
+def findings(
+    task: str, dataset: str, dataset_hash: str, splits: Mapping[str, Split], facts: Mapping
+) -> list[Finding]:
+    """Return who looked at the test split of a dataset's version, how often, and with which inputs.
+
+    splits, facts: as prepared.
+    """
+    asked = task, dataset, dataset_hash
+    records = tracking.records(*asked)
+    return [
+        _looks(task, looks(*asked), records),
+        _once(_scored(*asked, tracking.FIT)),
+        _inputs(records, splits, facts),
+    ]
+
+
+def looks(task: str, dataset: str, dataset_hash: str) -> dict[str, int]:
+    """Return how often the test split was scored, or a decision made by its scores, by whom."""
+    asked = task, dataset, dataset_hash
+    fits = _scored(*asked, tracking.FIT)
+    first = sum(run.data.tags.get("espalier.look") == "true" for run in fits)
+    decisions = [
+        entry
+        for entry in ledger.entries(registry.model_name(task, dataset))
+        if entry.dataset_hash == dataset_hash and entry.action != "rollback"
+    ]
+    return {
+        "full fits": len(fits) - first,
+        "first looks": first,
+        "baselines": len(_scored(*asked, tracking.BASELINE)),
+        "rivals": len(_scored(*asked, tracking.RIVAL)),
+        "scored again": len(_rescored(*asked)),
+        "decisions of the gate": len(decisions),
+    }
+
+
+def luck(candidates: int) -> float:
+    """Return by how many standard errors the best of equally good candidates looks better.
+
+    The expected maximum of as many independent normal draws: David and Nagaraja, Order Statistics,
+    2003, section 3.1.
+    """
+    from scipy import integrate, stats
+
+    def weighed(x: float) -> float:
+        return x * candidates * stats.norm.cdf(x) ** (candidates - 1) * stats.norm.pdf(x)
+
+    return integrate.quad(weighed, -10, 10)[0]
+
+
+def _scored(task: str, dataset: str, dataset_hash: str, kind: str) -> list:
+    """Return the runs of a kind that scored the test split, however they ended."""
+    metric = f"test_{ranking.METRIC[task][0]}"
+    return [
+        run
+        for status in ENDED
+        for run in tracking.runs(task, dataset, dataset_hash, kind, status)
+        if metric in run.data.metrics
+    ]
+
+
+def _rescored(task: str, dataset: str, dataset_hash: str) -> list:
+    """Return the fits, of older data or older code, that were scored on this version later."""
+    tag = f"{scores.RESCORED}{dataset_hash}"
+    return tracking.connect().search_runs(
+        [tracking.experiment(task, dataset)], filter_string=f"tags.`{tag}` LIKE '%'"
+    )
+
+
+def _looks(task: str, counted: Mapping[str, int], records: list[Record]) -> Finding:
+    told = ", ".join(f"{who} {count:,}" for who, count in counted.items() if count)
+    decisions = counted["decisions of the gate"]
+    errors = luck(decisions) if decisions else 0.0
+    found = f"{sum(counted.values()):,} in all; {told}" if told else "nobody looked yet"
+    if decisions > 1 and records:
+        metric = f"test_{ranking.METRIC[task][0]}"
+        scored = ranking.best(task, records).metrics
+        error = (scored[f"{metric}_high"] - scored[f"{metric}_low"]) / (2 * CERTAIN)
+        found += f"; the best of {decisions} equal candidates looks better by {errors * error:.4f}"
+    return Finding(
+        name="looks at the test split",
+        looked="the runs of this version of the data that scored it, and the ledger",
+        found=found,
+        ok=errors < CERTAIN,
+        advice="So many decisions by the same rows let luck win by more than a 95 % interval is "
+        "wide: take new rows into the test split before the next one.",
+        facts=dict(counted),
+    )
+
+
+def _once(fits: list) -> Finding:
+    times = Counter(run.data.tags["espalier.fingerprint"] for run in fits)
+    again = {fingerprint: count for fingerprint, count in times.items() if count > 1}
+    said = f"{len(again):,} were scored more than once" if again else "each was scored once"
+    return Finding(
+        name="scored once",
+        looked=f"{len(times):,} candidates, by their fingerprints",
+        found=said if times else "there is no candidate yet",
+        ok=not again,
+        advice="Fits were done again, by --force or since an artifact was damaged; the newest "
+        "counts. Do not repeat one until its score pleases.",
+        examples=[{"fingerprint": one, "times": count} for one, count in again.items()][:EXAMPLES],
+        facts={"candidates": len(times), "again": len(again)},
+    )
+
+
+def _inputs(records: list[Record], splits: Mapping[str, Split], facts: Mapping) -> Finding:
+    """Fit the inputs once more on what each fit was to see, and hold the artifacts against them."""
+    groups = defaultdict(list)
+    for record in records:
+        groups[tuple(record.parameters.get(name) for name in OF_INPUTS)].append(record)
+    other, unread = [], []
+    for group in groups.values():
+        parameters = group[0].parameters
+        seen = share_of(splits["train"], parameters.get("share", 1), facts)
+        expected = fit_inputs(seen, facts, parameters)
+        for record in group:
+            try:
+                if not _same(expected, _read(record)):
+                    other.append(record)
+            except (ArtifactError, OSError):
+                unread.append(record)
+    what = "scaler" if facts["task"] == "forecast" else "vocabulary, or the size of the pictures"
+    said = f"{len(other):,} were not fitted on it alone" if other else "each was fitted on it alone"
+    if unread:
+        said += f"; {len(unread):,} cannot be read"
+    return Finding(
+        name="inputs from train",
+        looked=f"the {what} of {len(records):,} fits, fitted once more on the training split",
+        found=said if records else "there is no fit yet",
+        ok=not other,
+        advice="What was fitted with other rows has seen what it was measured on: do not serve it, "
+        "and fit it again.",
+        examples=[{"arch": record.arch, "run": record.run_id} for record in other[:EXAMPLES]],
+        facts={"fits": len(records), "other": len(other), "unread": len(unread)},
+    )
+
+
+def _read(record: Record):
+    folder = tracking.artifact_folder(record.run_id)
+    artifact.check(folder, record.manifest_sha256)
+    return artifact.read_inputs(folder)
+
+
+def _same(expected, inputs) -> bool:
+    """Whether two inputs are equal in all that is fitted on train; intervals are on validation."""
+    if isinstance(expected, SeriesInputs):
+        return expected == inputs
+    (fields, arrays), (others, theirs) = expected.spec(), inputs.spec()
+    return fields == others and all(np.array_equal(arrays[name], theirs[name]) for name in arrays)

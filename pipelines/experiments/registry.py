@@ -1,0 +1,233 @@
+"""The registry's order of writes: artifact and manifest, version `pending`, checks, `ready`, alias.
+
+The `champion` alias is the commit point: killed before it, the old champion stands, and the next
+run finishes what the ledger has decided and removes what it has not (`promotion.reconcile`).
+"""
+
+from dataclasses import dataclass, field
+
+from pipelines.experiments import tracking
+from pipelines.experiments.tracking import Record
+from pipelines.locks import lock
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+STATE = "espalier.state"
+HEAD = "espalier.ledger.head"
+# The tags that every version of ours has.
+OURS = (
+    STATE,
+    "espalier.arch",
+    "espalier.fingerprint",
+    "espalier.manifest_sha256",
+    "espalier.dataset_hash",
+)
+# For others that register a version of the same model: each takes a tenth of a second, and of many
+# that wait chance says whose turn it is.
+REGISTER_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version.
+
+    state: pending, ready or refused; reason says why refused. head: length and last hash of the
+    ledger when the version was last champion.
+    """
+
+    name: str
+    version: str
+    run_id: str
+    arch: str
+    fingerprint: str
+    manifest_sha256: str
+    dataset_hash: str
+    state: str
+    reason: str
+    head: tuple[int, str] | None = field(default=None, compare=False)
+
+
+def model_name(task: str, dataset: str) -> str:
+    """The registered model of a task's dataset."""
+    return f"espalier-{task}-{dataset}"
+
+
+def is_ours(found) -> bool:
+    """Whether a version that MLflow holds was made by `register`: others may be registered beside
+    it by hand, and say nothing of what is asked here."""
+    return all(tag in found.tags for tag in OURS)
+
+
+def champion(task: str, dataset: str) -> Version | None:
+    """The version of ours under the `champion` alias, if there is one."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        name = model_name(task, dataset)
+        found = tracking.connect().get_model_version_by_alias(name, CHAMPION)
+        return _version(found) if is_ours(found) else None
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def versions(task: str, dataset: str) -> list[Version]:
+    """Every version of ours of a task's dataset, oldest first."""
+    return of_model(model_name(task, dataset))
+
+
+def of_model(name: str) -> list[Version]:
+    """Every version of ours of the registered model, oldest first."""
+    return _ours(f"name = '{name}'")
+
+
+def version(name: str, number: str) -> Version | None:
+    """The version of that number, if it is there and ours."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = tracking.connect().get_model_version(name, number)
+        return _version(found) if is_ours(found) else None
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def find(task: str, dataset: str, candidate: Record) -> Version | None:
+    """The version that the candidate's run already has.
+
+    A fit done again, because its artifact was damaged, is another run: another version.
+    """
+    found = _ours(f"name = '{model_name(task, dataset)}' and run_id = '{candidate.run_id}'")
+    return found[0] if found else None
+
+
+def register(task: str, dataset: str, candidate: Record) -> Version:
+    """The version of the candidate's fit: the one it already has, or a new one, `pending`.
+
+    One process at a time: MLflow numbers a version by counting, and of several that count at once
+    all but one fail.
+    """
+    with lock.hold(f"register {model_name(task, dataset)}", REGISTER_SECONDS):
+        return find(task, dataset, candidate) or _create(task, dataset, candidate)
+
+
+def _create(task: str, dataset: str, candidate: Record) -> Version:
+    client, name = tracking.connect(), model_name(task, dataset)
+    _ensure_model(name)
+    made = client.create_model_version(
+        name,
+        source=f"{client.get_run(candidate.run_id).info.artifact_uri}/{tracking.MODEL}",
+        run_id=candidate.run_id,
+        tags={
+            STATE: "pending",
+            "espalier.task": task,
+            "espalier.dataset": dataset,
+            "espalier.dataset_hash": candidate.dataset_hash,
+            "espalier.arch": candidate.arch,
+            "espalier.fingerprint": candidate.fingerprint,
+            "espalier.manifest_sha256": candidate.manifest_sha256,
+        },
+    )
+    return _version(made)
+
+
+def prospect(task: str, dataset: str, candidate: Record) -> Version:
+    """What `register` would return, without registering anything."""
+    name = model_name(task, dataset)
+    numbers = [int(v.version) for v in tracking.connect().search_model_versions(f"name = '{name}'")]
+    return find(task, dataset, candidate) or Version(
+        name=name,
+        version=str(max(numbers, default=0) + 1),
+        run_id=candidate.run_id,
+        arch=candidate.arch,
+        fingerprint=candidate.fingerprint,
+        manifest_sha256=candidate.manifest_sha256,
+        dataset_hash=candidate.dataset_hash,
+        state="pending",
+        reason="",
+    )
+
+
+def ready(version: Version) -> None:
+    """Mark the version as one that may serve, also where it was refused before."""
+    _tag(version, STATE, "ready")
+
+
+def refuse(version: Version, reason: str) -> None:
+    """Keep the version on record as refused, with the reason."""
+    _tag(version, "espalier.reason", reason)
+    _tag(version, STATE, "refused")
+
+
+def remove(version: Version) -> None:
+    """Delete a version that nothing was decided about; its number is not given again."""
+    tracking.connect().delete_model_version(version.name, version.version)
+
+
+def challenge(version: Version) -> None:
+    """Let the alias `challenger` name the version that last tried to be champion."""
+    tracking.connect().set_registered_model_alias(version.name, CHALLENGER, version.version)
+
+
+def aliases(name: str) -> dict[str, str]:
+    """Alias → version of a registered model; empty where there is no such model."""
+    found = tracking.connect().search_registered_models(f"name = '{name}'")
+    return {alias: str(number) for one in found for alias, number in one.aliases.items()}
+
+
+def crown(version: Version) -> None:
+    """Make the version the champion, unless it is; it is then no challenger any more."""
+    client, named = tracking.connect(), aliases(version.name)
+    if named.get(CHAMPION) != version.version:
+        client.set_registered_model_alias(version.name, CHAMPION, version.version)
+    if named.get(CHALLENGER) == version.version:
+        client.delete_registered_model_alias(version.name, CHALLENGER)
+
+
+def tag_head(version: Version, length: int, last: str) -> None:
+    """Tag the version with the ledger's length and last hash, so that a cut tail shows."""
+    if version.head != (length, last):
+        _tag(version, HEAD, f"{length} {last}")  # one tag: a kill between two would look like a cut
+
+
+def _ours(condition: str) -> list[Version]:
+    """The versions of ours for which MLflow's filter holds, oldest first."""
+    found = tracking.connect().search_model_versions(condition)
+    return sorted((_version(v) for v in found if is_ours(v)), key=lambda v: int(v.version))
+
+
+def _tag(version: Version, name: str, value: str) -> None:
+    tracking.connect().set_model_version_tag(version.name, version.version, name, value)
+
+
+def _ensure_model(name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        tracking.connect().create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _version(found) -> Version:
+    tags = found.tags
+    return Version(
+        name=found.name,
+        version=str(found.version),
+        run_id=found.run_id,
+        arch=tags["espalier.arch"],
+        fingerprint=tags["espalier.fingerprint"],
+        manifest_sha256=tags["espalier.manifest_sha256"],
+        dataset_hash=tags["espalier.dataset_hash"],
+        state=tags[STATE],
+        reason=tags.get("espalier.reason", "") if tags[STATE] == "refused" else "",
+        head=_head(tags[HEAD]) if HEAD in tags else None,
+    )
+
+
+def _head(tag: str) -> tuple[int, str]:
+    length, last = tag.split()
+    return int(length), last

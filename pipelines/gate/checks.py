@@ -1,0 +1,158 @@
+"""The checks that a candidate must pass before it may serve, each with its evidence in words.
+
+What is decided here is decided from numbers alone: rows of test scores, costs, what a service
+showed. Where they come from stands in `pipelines.promotion.evaluation`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipelines.gate import paired_comparison, slices
+from pipelines.gate.paired_comparison import Verdict
+from pipelines.gate.rules import Rules
+
+OF_THE_MOMENT = {"latency", "memory"}  # checks that a busy machine may fail
+NAIVE, CHAMPION, GOLDEN = "naive", "champion", "golden"  # checks that others ask for by name
+WORDS = {"better": "better than", "worse": "worse than", "cannot tell": "cannot be told from"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: whether it passed, its evidence in a sentence, and the numbers behind it."""
+
+    name: str
+    passed: bool
+    evidence: str
+    facts: dict = field(default_factory=dict)
+
+    def told(self) -> dict:
+        """The check as it goes on record with a decision."""
+        return {"name": self.name, "passed": self.passed, "evidence": self.evidence} | self.facts
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A model on the test split, and what it costs.
+
+    rows: `measure.Scores.rows`. latency_ms: of one request through the graph alone.
+    """
+
+    name: str
+    rows: Mapping
+    latency_ms: float
+    size_mb: float
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a service with the candidate in it showed; `complaint` when an answer was wrong."""
+
+    golden: int
+    latency_ms: float
+    memory_mb: float
+    complaint: str | None = None
+
+
+def quality(
+    task: str, rules: Rules, ours: Scored, theirs: Scored | None, labels: Sequence[str]
+) -> list[Check]:
+    """The checks on the test split: the floor, the naive baseline, the champion, the slices.
+
+    theirs: the champion on the same rows; None where there is none to compare with.
+    """
+    checks = [_floor(task, rules, ours), _naive(task, rules, ours)]
+    if theirs is not None:
+        checks += [_champion(task, rules, ours, theirs), _slices(task, rules, ours, theirs, labels)]
+    return checks
+
+
+def service(rules: Rules, shown: Served, size_mb: float) -> list[Check]:
+    """The checks on what serves: golden answers over HTTP, and the budgets."""
+    golden = f"{shown.golden} golden requests answered over HTTP as expected"
+    checks = [Check(GOLDEN, shown.complaint is None, shown.complaint or golden)]
+    if shown.complaint is None:
+        checks += [
+            _budget("latency", "ms a request over HTTP", shown.latency_ms, rules.latency_ms),
+            _budget("memory", "MB of memory while serving", shown.memory_mb, rules.memory_mb),
+        ]
+    return [*checks, _budget("size", "MB on disk", size_mb, rules.size_mb)]
+
+
+def cheaper(ours: Scored, theirs: Scored, share: float) -> bool:
+    """Whether latency or size is lower by `share` at least, and the other one not higher by it."""
+    ratios = (ours.latency_ms / theirs.latency_ms, ours.size_mb / theirs.size_mb)
+    return min(ratios) <= 1 - share and max(ratios) < 1 + share
+
+
+def _floor(task: str, rules: Rules, ours: Scored) -> Check:
+    from models.evaluation import measure
+
+    score = measure.metric(task, [ours.rows])
+    if task == "forecast":
+        asked, passed = "at most", score <= rules.floor
+    else:
+        asked, passed = "at least", score >= rules.floor
+    said = f"{score:.4f} on the test split; {asked} {rules.floor:g} is asked"
+    return Check("floor", passed, said, {"score": score})
+
+
+def _naive(task: str, rules: Rules, ours: Scored) -> Check:
+    verdict = paired_comparison.against_naive(task, [ours.rows], rules.alpha)
+    return Check(
+        NAIVE, verdict.outcome == "better", _against("the naive baseline", verdict), _told(verdict)
+    )
+
+
+def _champion(task: str, rules: Rules, ours: Scored, theirs: Scored) -> Check:
+    verdict = paired_comparison.compare(task, [ours.rows], [theirs.rows], rules.alpha)
+    facts = _told(verdict) | {
+        "latency_ms": [ours.latency_ms, theirs.latency_ms],
+        "size_mb": [ours.size_mb, theirs.size_mb],
+    }
+    said = _against(theirs.name, verdict)
+    if verdict.outcome == "better":
+        return Check(CHAMPION, True, said, facts)
+    # Worse by little is worse: else two models would take turns, one cheaper and one better.
+    close = verdict.outcome != "worse" and paired_comparison.not_worse(verdict, rules.margin)
+    cheap = cheaper(ours, theirs, rules.cheaper)
+    said += f"; {'' if close else 'not proven '}within the margin of {rules.margin:g}"
+    said += f"; {'' if cheap else 'not '}cheaper: {_cost(ours)} against {_cost(theirs)}"
+    return Check(CHAMPION, close and cheap, said, facts)
+
+
+def _slices(task: str, rules: Rules, ours: Scored, theirs: Scored, labels: Sequence[str]) -> Check:
+    # A fall beyond the limit counts where chance alone would not make it: small slices vary a lot.
+    falls = slices.falls(task, [ours.rows], [theirs.rows], labels)
+    worst = min(falls, key=lambda fall: fall.difference)
+    fallen = [f for f in falls if -f.difference > rules.slice and f.p < rules.alpha]
+    facts = {"fallen": [f.name for f in fallen], "slices": len(falls)}
+    if fallen:
+        said = "; ".join(f"{f.name} {f.difference:+.3f} on {f.rows} rows" for f in fallen)
+        return Check("slices", False, f"fell by more than {rules.slice:g}: {said}", facts)
+    said = f"none of {len(falls)} fell by more than {rules.slice:g} beyond chance"
+    return Check("slices", True, f"{said}; lowest {worst.name} {worst.difference:+.3f}", facts)
+
+
+def _budget(name: str, unit: str, value: float, budget: float) -> Check:
+    said = f"{value:.1f} {unit}; the budget is {budget:g}"
+    return Check(name, value <= budget, said, {"value": value, "budget": budget})
+
+
+def _against(name: str, verdict: Verdict) -> str:
+    interval = f"{verdict.difference:+.4f} ({verdict.low:+.4f} to {verdict.high:+.4f})"
+    p = "p < 0.0001" if verdict.p < 0.0001 else f"p = {verdict.p:.4f}"
+    return f"{WORDS[verdict.outcome]} {name}: {interval}, {p}"
+
+
+def _cost(one: Scored) -> str:
+    return f"{one.latency_ms:.3f} ms, {one.size_mb:.1f} MB"
+
+
+def _told(verdict: Verdict) -> dict:
+    return {
+        "difference": verdict.difference,
+        "interval": [verdict.low, verdict.high],
+        "p": verdict.p,
+        "effect": verdict.effect,
+        "method": verdict.method,
+    }

@@ -1,0 +1,157 @@
+"""Two models on the same rows: better, worse, or cannot tell."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.evaluation import bootstrap, measure
+from pipelines.gate import significance
+
+Rows = Mapping[str, np.ndarray]  # `models.evaluation.measure.Scores.rows` of one split and seed
+
+BETTER, WORSE, CANNOT_TELL = "better", "worse", "cannot tell"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the rows say of one model beside another.
+
+    outcome: "better", "worse" or "cannot tell".
+    difference: in accuracy, or in MAE relative to the naive one (in the data's own unit where the
+        naive forecast is perfect); above 0 where ours is better, whatever the metric.
+    low, high: its 95 % interval. p: two-sided, for no difference.
+    effect: the mean of the difference from row to row over its standard deviation (Cohen's d of
+        paired rows); above 0 where ours is better.
+    method: what p is from.
+    """
+
+    outcome: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    effect: float
+    method: str
+
+
+def compare(
+    task: str, ours: Sequence[Rows], theirs: Sequence[Rows], alpha: float = 0.05
+) -> Verdict:
+    """Judge ours beside theirs; each side is one mapping of rows for every seed.
+
+    A side of one seed is judged as that one model, of several as the architecture behind them.
+    alpha: the p below which there is a difference.
+    Raises ValueError when the rows do not pair.
+    """
+    check(task, ours, theirs)
+    values, weights, block = measure.losses(task, [*ours, *theirs])
+    gains, losses = values[: len(ours)], values[len(ours) :]
+    if task == "forecast":  # the side that errs more gains less
+        gains, losses = losses, gains
+    estimate = bootstrap.difference(gains, losses, weights, block)
+    if task != "forecast":
+        # As if one row more had told them apart: rows that all agree are no proof of sameness
+        # (Agresti and Min, Simple Improved Confidence Intervals for Comparing Matched Proportions,
+        # Statistics in Medicine, 2005).
+        estimate = replace(estimate, error=math.hypot(estimate.error, 1 / len(weights)))
+    p, method = _tested(task, gains, losses, ours[0], estimate)
+    effect = _effect(gains.mean(axis=0) - losses.mean(axis=0))
+    verdict = Verdict(CANNOT_TELL, estimate.value, *estimate.interval(), p, effect, method)
+    return _judged(verdict, p, alpha)
+
+
+def matrix(
+    task: str, models: Mapping[str, Sequence[Rows]], alpha: float = 0.05
+) -> dict[tuple[str, str], Verdict]:
+    """Judge every model beside every other: (ours, theirs) → verdict.
+
+    p is corrected for the number of pairs (Holm), and the outcome follows the corrected one.
+    """
+    pairs = list(itertools.combinations(models, 2))
+    verdicts = [compare(task, models[ours], models[theirs], alpha) for ours, theirs in pairs]
+    corrected = significance.holm([verdict.p for verdict in verdicts])
+    found = {}
+    for (ours, theirs), verdict, p in zip(pairs, verdicts, corrected, strict=True):
+        found[ours, theirs] = _judged(verdict, p, alpha)
+        found[theirs, ours] = _judged(_turned(verdict), p, alpha)
+    return found
+
+
+def against_naive(task: str, rows: Sequence[Rows], alpha: float = 0.05) -> Verdict:
+    """Judge a model beside the naive answer on its own rows: commonest class, naive forecast."""
+    answer = "error" if task == "forecast" else "correct"
+    return compare(task, rows, [{**rows[0], answer: rows[0][f"naive_{answer}"]}], alpha)
+
+
+def not_worse(verdict: Verdict, margin: float) -> bool:
+    """Say whether ours loses less than `margin`: the whole interval is above it."""
+    return verdict.low > -margin
+
+
+def check(task: str, ours: Sequence[Rows], theirs: Sequence[Rows]) -> None:
+    """Raise ValueError unless the seeds of both sides were scored on the same rows."""
+    known = "naive_error" if task == "forecast" else "label"
+    columns = [rows[known] for rows in (*ours, *theirs)]
+    if not (len(ours) and len(theirs) and len(columns[0])):
+        raise ValueError(
+            f"nothing to compare: {len(ours)} and {len(theirs)} seeds, "
+            f"{len(columns[0]) if columns else 0} rows; each side needs at least one of both"
+        )
+    for column in columns[1:]:
+        if column.shape != columns[0].shape:
+            raise ValueError(
+                f"rows do not pair: {known} is {columns[0].shape} on one side and {column.shape} "
+                "on the other; score both on one version of the data"
+            )
+        if not (np.array_equal(column, columns[0]) or np.allclose(column, columns[0])):
+            raise ValueError(
+                f"rows do not pair: {known} of the {len(column)} rows differ; score both on one "
+                "version of the data"
+            )
+
+
+def _tested(
+    task: str, gains: np.ndarray, losses: np.ndarray, rows: Rows, estimate: bootstrap.Estimate
+) -> tuple[float, str]:
+    """Return p and what it is from.
+
+    Of two series the larger of two: Diebold and Mariano's looks no further than the horizon, and
+    tells apart too often where errors last longer; the bootstrap's has few blocks to go by. How
+    often the larger is wrong is simulated in tests/pipelines/test_verdict_rates.py.
+    """
+    if len(gains) + len(losses) > 2:
+        return estimate.p(), "paired bootstrap over rows and seeds"
+    if task != "forecast":
+        return significance.mcnemar(gains[0] > 0, losses[0] > 0), "McNemar's exact test"
+    horizon = rows["error"].shape[1]
+    _, p = significance.diebold_mariano(losses[0], gains[0], horizon)
+    return max(p, estimate.p()), "Diebold–Mariano and block bootstrap, the larger p"
+
+
+def _effect(gains: np.ndarray) -> float:
+    """Return Cohen's d of paired rows from what ours gains on each, (row,)."""
+    mean, spread = float(gains.mean()), float(gains.std())
+    if spread > 0:
+        return mean / spread
+    return math.copysign(bootstrap.HIGHEST, mean) if mean else 0.0
+
+
+def _judged(verdict: Verdict, p: float, alpha: float) -> Verdict:
+    outcome = CANNOT_TELL
+    if p < alpha:
+        outcome = BETTER if verdict.difference > 0 else WORSE
+    return replace(verdict, outcome=outcome, p=p)
+
+
+def _turned(verdict: Verdict) -> Verdict:
+    """The same from the other side."""
+    return replace(
+        verdict,
+        difference=-verdict.difference,
+        low=-verdict.high,
+        high=-verdict.low,
+        effect=-verdict.effect,
+    )

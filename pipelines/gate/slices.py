@@ -1,0 +1,109 @@
+"""Parts of the test rows: a class, a length of text, a quarter of the season, a step ahead.
+
+A mean hides what a part of the requests gets: each part is scored, and two models compared on it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.evaluation import measure
+from pipelines.gate import paired_comparison
+from pipelines.gate.paired_comparison import Rows
+
+Pick = Callable[[Rows], Rows]  # takes the part out of the rows of one seed
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A model on a part of the rows: accuracy, or MAE relative to the naive one."""
+
+    name: str
+    rows: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Fall:
+    """Two models on a part of the rows, ours and theirs in the task's metric.
+
+    difference: above 0 where ours is better. p: two-sided, of this part alone: of twenty parts that
+    do not differ one is below 0.05.
+    """
+
+    name: str
+    rows: int
+    ours: float
+    theirs: float
+    difference: float
+    p: float
+
+
+def of(task: str, rows: Sequence[Rows], labels: Sequence[str]) -> list[Slice]:
+    """Return the score on each part, the mean over seeds.
+
+    rows: one mapping for each seed. labels: the names of the classes, by their index; of a series
+    whatever.
+    """
+    return [
+        Slice(name, count, measure.metric(task, [pick(one) for one in rows]))
+        for name, count, pick in _parts(task, rows[0], labels)
+    ]
+
+
+def falls(
+    task: str, ours: Sequence[Rows], theirs: Sequence[Rows], labels: Sequence[str]
+) -> list[Fall]:
+    """Return how two models differ on each part; arguments as in `pair.compare` and `of`.
+
+    Raises ValueError when the rows do not pair.
+    """
+    paired_comparison.check(task, ours, theirs)
+    found = []
+    for name, count, pick in _parts(task, ours[0], labels):
+        sides = [[pick(one) for one in side] for side in (ours, theirs)]
+        verdict = paired_comparison.compare(task, *sides)
+        scores = [measure.metric(task, side) for side in sides]
+        found.append(Fall(name, count, *scores, verdict.difference, verdict.p))
+    return found
+
+
+def _parts(task: str, rows: Rows, labels: Sequence[str]) -> Iterator[tuple[str, int, Pick]]:
+    """The name of each part that is not empty, its number of rows, and what takes it out."""
+    for name, chosen in _marked(task, rows, labels):
+        if chosen.any():
+            yield name, int(chosen.sum()), lambda one, chosen=chosen: _only(one, chosen)
+    if task == "forecast":
+        windows, steps = rows["error"].shape
+        for step in range(steps):
+            yield f"step {step + 1}", windows, lambda one, step=step: _step(one, step)
+
+
+def _marked(task: str, rows: Rows, labels: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """The parts that are rows: a name and bool (row,) each."""
+    if task != "forecast":
+        for index, label in enumerate(labels):
+            yield f"class {label}", rows["label"] == index
+    if "words" in rows:
+        yield from _lengths(rows["words"])
+    if "season" in rows:
+        for quarter in range(4):
+            yield f"quarter {quarter + 1} of the season", rows["season"] == quarter
+
+
+def _lengths(words: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Thirds of the texts, by their number of words."""
+    short, long = np.quantile(words, [1 / 3, 2 / 3], method="lower")
+    yield f"up to {short} words", words <= short
+    yield f"{short + 1} to {long} words", (words > short) & (words <= long)
+    yield f"more than {long} words", words > long
+
+
+def _only(rows: Rows, chosen: np.ndarray) -> Rows:
+    each = ("label", "correct", "error", "naive_error", "time")
+    return {**rows, **{name: rows[name][chosen] for name in each if name in rows}}
+
+
+def _step(rows: Rows, step: int) -> Rows:
+    return {**rows, **{name: rows[name][:, [step]] for name in ("error", "naive_error")}}

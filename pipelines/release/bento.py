@@ -1,0 +1,204 @@
+"""Package the published champions with the code that serves them, as a Bento.
+
+The Bento holds serving/, the files that it shares with training, and the champions; it starts
+with `bentoml serve espalier:latest` where this checkout and TensorFlow are not.
+"""
+
+import filecmp
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from models.artifact import artifact
+from pipelines.release import publish
+from pipelines.runtime import environment, settings
+
+NAME = "espalier"  # of the Bento with every endpoint; one of a single task is named after it
+CHAMPIONS = "champions"  # the folder of a Bento that is built like `publish.folder()`
+SHARED = (
+    "models/__init__.py",
+    "models/artifact/__init__.py",
+    "models/artifact/artifact.py",
+    "models/familiarity/*",
+    "models/inputs/*",
+)
+# What serving/ imports; all that these need is pinned with them.
+NEEDS = (
+    "httptools", "numpy", "onnxruntime", "orjson", "pillow", "pyarrow", "python-multipart", "uvloop"
+)  # fmt: skip
+
+COMPOSE = "pipelines/release/compose.yaml"
+# A container's ESPALIER_HOME: a volume belongs to whom the folder belongs to that it covers.
+HOME = "home"
+ABOUT_HOME = "Champions that are published here take the place of those that the Bento carries.\n"
+
+# BentoML imports the service to describe it, which this process must not: a process of its own.
+BUILD = """
+import json, sys, bentoml
+print(bentoml.bentos.build("serving.service:Espalier", **json.load(sys.stdin)).tag)
+"""
+
+
+class BuildError(RuntimeError):
+    """The Bento could not be built; the message says why."""
+
+
+def build(task: str | None = None) -> dict:
+    """Build a Bento of the champions that are published, or of one task's alone.
+
+    Returns its tag, path and champions.
+    """
+    tasks = settings.TASKS if task is None else [settings.one_of("task", task, settings.TASKS)]
+    published = _published(tasks)
+    if not published:
+        wanted = "no champion" if task is None else f"no champion of {task}"
+        raise BuildError(f"there is {wanted} to package yet: `espalier run` makes them")
+    name = NAME if task is None else f"{NAME}-{task}"
+    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
+        context = Path(scratch)
+        _fill(context, published)
+        built = subprocess.run(
+            [sys.executable, "-c", BUILD],
+            cwd=context,
+            input=json.dumps(_options(context, published, name)),
+            capture_output=True,
+            text=True,
+        )
+    if built.returncode:
+        raise BuildError(f"bentoml could not build: {built.stderr.strip().splitlines()[-1]}")
+    tag = built.stdout.split()[-1]
+    champions = {task: f"{p['name']}/{p['version']}" for task, p in published.items()}
+    return {"tag": tag, "path": str(_place(tag)), "champions": champions}
+
+
+def current() -> str | None:
+    """The newest Bento's tag, if it holds the published champions and the present code.
+
+    Of the Bentos with every endpoint: those of a single task are for a person to build.
+    """
+    latest = _bentos() / NAME / "latest"
+    if not latest.is_file():
+        return None
+    tag = f"{NAME}:{latest.read_text().strip()}"
+    source = _place(tag) / "src"
+    published = _published(settings.TASKS)
+    copied = all(
+        (source / target).is_file() and filecmp.cmp(source / target, here, shallow=False)
+        for target, here in _contents(published)
+    )
+    carried = {task: publish.read_file(source / CHAMPIONS / f"{task}.json") for task in published}
+    return tag if copied and carried == published else None
+
+
+def champions(tag: str) -> Path:
+    """The folder of the pointers and artifacts that the Bento carries."""
+    return _place(tag) / "src" / CHAMPIONS
+
+
+def carriers(name: str, version: str) -> list[str]:
+    """The tags of the Bentos that carry this version of the model."""
+    found = []
+    for path in sorted(_bentos().glob(f"{NAME}*/*/src/{CHAMPIONS}/*.json")):
+        pointer = json.loads(path.read_text())
+        if (pointer["name"], pointer["version"]) == (name, version):
+            bento = path.parents[2]
+            found.append(f"{bento.parent.name}:{bento.name}")
+    return found
+
+
+def _published(tasks: Iterable[str]) -> dict[str, dict]:
+    pointers = {task: publish.read(task) for task in tasks}
+    return {task: pointer for task, pointer in pointers.items() if pointer is not None}
+
+
+def _fill(context: Path, published: dict[str, dict]) -> None:
+    """Put what the Bento holds into the folder `context`.
+
+    The pointers are those that were read: the files may name other champions by now, since a
+    promotion holds its task's lease and not that of the release.
+    """
+    for target, source in _contents(published):
+        (context / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, context / target)
+    for task, pointer in published.items():
+        (context / CHAMPIONS / f"{task}.json").write_text(publish.text(pointer))
+    (context / HOME).mkdir()
+    (context / HOME / "README.md").write_text(ABOUT_HOME)
+
+
+def _contents(published: dict[str, dict]) -> Iterator[tuple[str, Path]]:
+    """Each file of the Bento that is a copy, and the file here that it is a copy of."""
+    for pattern in ("serving/**/*.py", "serving/static/*", *SHARED):
+        for path in sorted(environment.ROOT.glob(pattern)):
+            if path.is_file():
+                yield path.relative_to(environment.ROOT).as_posix(), path
+    yield Path(COMPOSE).name, environment.ROOT / COMPOSE
+    for pointer in published.values():
+        for path in sorted((publish.folder() / pointer["artifact"]).iterdir()):
+            yield f"{CHAMPIONS}/{pointer['artifact']}/{path.name}", path
+
+
+def _options(context: Path, published: dict[str, dict], name: str) -> dict:
+    """The arguments of bentoml.bentos.build. Labels carry each champion's name and fingerprint."""
+    labels = {}
+    for task, pointer in published.items():
+        folder = publish.folder() / pointer["artifact"]
+        manifest = artifact.check(folder, pointer["manifest_sha256"])
+        labels[task] = f"{pointer['name']}/{pointer['version']}"
+        labels[f"{task}.fingerprint"] = manifest["fingerprint"]
+    return {
+        "name": name,
+        "build_ctx": str(context),
+        "include": ["serving/**", "models/**", "champions/**", "home/**", "compose.yaml"],
+        "labels": labels,
+        "description": "The champions of " + ", ".join(published) + ", and what serves them.",
+        "python": {"packages": _pinned(NEEDS), "lock_packages": False},
+        "docker": {
+            "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
+            # A container's loopback is its own: what may reach it is for `docker run -p` to say.
+            "env": {
+                "BENTOML_DO_NOT_TRACK": "True",
+                "ORT_DISABLE_TELEMETRY": "1",
+                "BENTOML_HOST": "0.0.0.0",
+            },
+        },
+    }
+
+
+def _pinned(names: tuple[str, ...]) -> list[str]:
+    """Every package that these and BentoML need, at the version installed here."""
+    waiting, seen, pins = [Requirement(name) for name in ("bentoml", *names)], set(), {}
+    while waiting:
+        wanted = waiting.pop()
+        if (wanted.name, frozenset(wanted.extras)) in seen:
+            continue
+        seen.add((wanted.name, frozenset(wanted.extras)))
+        found = metadata.distribution(wanted.name)
+        pins[canonicalize_name(wanted.name)] = found.version
+        needed = [Requirement(line) for line in found.requires or []]
+        waiting += [one for one in needed if _applies(one, wanted.extras)]
+    del pins["bentoml"]  # BentoML adds itself
+    return [f"{name}=={version}" for name, version in sorted(pins.items())]
+
+
+def _applies(requirement: Requirement, extras: set[str]) -> bool:
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras | {""})
+
+
+def _bentos() -> Path:
+    return Path(os.environ["BENTOML_HOME"]) / "bentos"
+
+
+def _place(tag: str) -> Path:
+    name, _, version = tag.partition(":")
+    return _bentos() / name / version

@@ -1,0 +1,104 @@
+"""Hand a champion to the services: its artifact on disk, then the pointer that they watch.
+
+`<home>/published/<task>.json` names the artifact below `<home>/published/artifacts/` and the
+sha256 of its manifest, and says what the model scored on the test split. The artifact is in place
+before the pointer names it. Services note beside it which models they found good.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from models.artifact import artifact
+from pipelines.experiments import tracking
+from pipelines.experiments.registry import Version
+from pipelines.runtime import environment
+
+# A temporary file is its owner's alone; a service in a container reads it as another user.
+READABLE = 0o644
+
+
+def folder(home: Path | None = None) -> Path:
+    """Where the pointers of this home stand."""
+    return (home or environment.home()) / "published"
+
+
+def read(task: str, home: Path | None = None) -> dict | None:
+    """The task's pointer: name, version, artifact, manifest_sha256; None when there is none, or
+    one that is no JSON: it names nothing, and the next `publish` writes it anew."""
+    return read_file(folder(home) / f"{task}.json")
+
+
+def read_file(path: Path) -> dict | None:
+    """The pointer in a file, as `read` gives it."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def text(pointer: dict) -> str:
+    """A pointer's file."""
+    return json.dumps(pointer, indent=2, sort_keys=True) + "\n"
+
+
+def names(pointer: dict | None, version: Version) -> bool:
+    """Whether the pointer is that of this version, and tells its scores: older ones do not."""
+    told = pointer is not None and "metrics" in pointer
+    return told and _pointer(version).items() <= pointer.items()
+
+
+def publish(task: str, version: Version, home: Path | None = None) -> None:
+    """Copy the version's artifact into `home` and point the task at it; repeatable."""
+    place = folder(home)
+    _place_artifact(version, place / _pointer(version)["artifact"])
+    with tempfile.NamedTemporaryFile("w", dir=place, prefix=f".{task}.", delete=False) as file:
+        file.write(text(_pointer(version) | {"metrics": _scores(version)}))
+        file.flush()
+        os.fchmod(file.fileno(), READABLE)
+        os.fsync(file.fileno())
+    Path(file.name).replace(place / f"{task}.json")
+
+
+def intact(task: str, home: Path | None = None) -> bool:
+    """Whether the task has a pointer and the artifact that it names is whole."""
+    pointer = read(task, home)
+    if pointer is None:
+        return False
+    try:
+        artifact.check(folder(home) / pointer["artifact"], pointer["manifest_sha256"])
+    except (artifact.ArtifactError, OSError):
+        return False
+    return True
+
+
+def _place_artifact(version: Version, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        artifact.check(target, version.manifest_sha256)
+        return
+    except (artifact.ArtifactError, OSError):
+        shutil.rmtree(target, ignore_errors=True)
+    source = tracking.artifact_folder(version.run_id)
+    artifact.check(source, version.manifest_sha256)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        copy = Path(scratch) / "copy"
+        shutil.copytree(source, copy)
+        copy.replace(target)
+
+
+def _scores(version: Version) -> dict[str, float]:
+    """What the version's fit scored on the test split."""
+    metrics = tracking.record(version.run_id).metrics
+    return {name: metrics[name] for name in sorted(metrics) if name.startswith("test_")}
+
+
+def _pointer(version: Version) -> dict:
+    return {
+        "name": version.name,
+        "version": version.version,
+        "artifact": f"artifacts/{version.manifest_sha256}",
+        "manifest_sha256": version.manifest_sha256,
+    }

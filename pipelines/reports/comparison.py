@@ -1,0 +1,264 @@
+"""What tells the models of a leaderboard apart: verdicts, slices, costs, and how each one went.
+
+The best full fit of each architecture takes part, the champion, the rivals and the baselines, each
+with what it scored on the test split row by row.
+"""
+
+import bisect
+import math
+import zipfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from rich.table import Table
+
+from pipelines.experiments import dataset as data
+from pipelines.experiments import tracking
+from pipelines.gate import paired_comparison, slices
+from pipelines.reports import leaderboard
+from pipelines.runtime import console
+
+LOSSES = ("loss", "val_loss")
+VERBS = {"worse": ("loses to", "lose to"), "cannot tell": ("cannot be told from",) * 2}
+# Of a window that was kept whole, what one model says; that of older code has no interval.
+FORESEEN = ("forecast", "lower", "upper")
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A row of the leaderboard that takes part, and its scores on the test split, seed by seed."""
+
+    name: str
+    row: dict
+    rows: Sequence[Mapping[str, np.ndarray]]
+
+
+def compare(task: str, dataset: str, dataset_hash: str) -> dict:
+    """The leaderboard of `pipelines.reports.leaderboard.compare`, and what tells its models apart.
+
+    Rows that take part gain `name`, and `verdict` beside the champion, or where that has no row
+    here beside the first; every row gains `pareto`: whether it is a full fit, and no other one as
+    good on validation, as fast and as small. The board gains
+
+        reference  the name of the row that the others stand beside; None where there is no full fit
+        test_rows  how many rows, or windows, the verdicts are drawn from
+        verdicts   of each beside each other one: ours, theirs, and the fields of `pair.Verdict`
+        slices     name, rows, and scores: name of the model → score
+        labels     the names of the classes
+        curves     name of the model → for each seed loss and val_loss, epoch by epoch
+        confusion  name of the model → counts (true class, predicted class), over all seeds
+        windows    a few: history, target, and forecasts: name → forecast and, where they were
+                   recorded, lower and upper
+        notes      a sentence for each model whose rows could not take part
+    """
+    board = leaderboard.compare(task, dataset, dataset_hash)
+    entrants, notes = _entrants(task, board)
+    labels = _labels(dataset, entrants)
+    reference, verdicts = _reference(entrants), _verdicts(task, entrants)
+    for row in board["rows"]:
+        row["pareto"] = False
+    for row in _front(board):
+        row["pareto"] = True
+    for entrant in entrants:
+        told = {"name": entrant.name, "verdict": verdicts.get((entrant.name, reference))}
+        entrant.row.update(told)
+    return board | {
+        "reference": reference,
+        "test_rows": _count(entrants),
+        "verdicts": list(verdicts.values()),
+        "slices": _slices(task, entrants, labels),
+        "labels": labels,
+        "curves": {e.name: told for e in entrants if "arch" in e.row and (told := _curves(e))},
+        "confusion": {
+            e.name: sum(one["confusion"] for one in e.rows).tolist()
+            for e in entrants
+            if "confusion" in e.rows[0]
+        },
+        "windows": _windows(entrants),
+        "notes": notes,
+    }
+
+
+def present(task: str, dataset: str) -> dict:
+    """The comparison at the hash that the checkout's dvc.lock names."""
+    return compare(task, dataset, data.present(dataset))
+
+
+def show(board: dict) -> None:
+    """Print the leaderboard, who loses to whom, and the verdicts beside the champion."""
+    leaderboard.show(board, sentences(board))
+    beside = [row for row in [*board["rows"], *board["rivals"]] if row.get("verdict")]
+    if beside:
+        console.out().print()
+        console.out().print(_table(board, beside))
+
+
+def sentences(board: dict) -> list[str]:
+    """Who loses to each baseline and rival, beyond chance; who may, or may not; what went wrong."""
+    models = {row["name"] for row in board["rows"] if "name" in row}
+    said = []
+    for rival in board["rivals"]:
+        for outcome, verbs in VERBS.items():
+            found = [
+                one["ours"]
+                for one in board["verdicts"]
+                if (one["theirs"], one["outcome"]) == (rival["name"], outcome)
+                and one["ours"] in models
+            ]
+            if found:
+                verb = verbs[len(found) > 1]
+                score = rival["test"]["mean"]
+                said.append(f"{', '.join(found)} {verb} {rival['name']} ({score:.4f})")
+    return said + board["failures"] + board["notes"]
+
+
+def _table(board: dict, rows: Sequence[dict]) -> Table:
+    made = Table(
+        title=f"beside {board['reference']}, on {board['test_rows']:,} test rows; "
+        f"p corrected for {len(board['verdicts']) // 2} pairs",
+        title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    made.add_column("model", overflow="fold", min_width=15)
+    made.add_column("verdict", no_wrap=True)
+    for name in ("difference", "95 %", "p", "effect"):
+        made.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        verdict = row["verdict"]
+        made.add_row(
+            f"{leaderboard.MARKS[verdict['outcome']]} {row['name']}",
+            verdict["outcome"],
+            f"{verdict['difference']:+.4f}",
+            f"{verdict['low']:+.4f} to {verdict['high']:+.4f}",
+            told_p(verdict["p"]),
+            f"{verdict['effect']:+.2f}",
+        )
+    return made
+
+
+def told_p(p: float) -> str:
+    """A p-value for a person: `0.0312`, or `< 0.0001`."""
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
+    """Those whose rows can be read and pair with the others'; and a sentence for each other one."""
+    from mlflow.exceptions import MlflowException
+
+    best = leaderboard.best(board)
+    named = [*zip(leaderboard.names(best), best, strict=True)]
+    named += [(rival["name"], rival) for rival in board["rivals"]]
+    found, notes = [], []
+    for name, row in named:
+        try:
+            entrant = Entrant(name, row, [_rows(run) for run in row["runs"]])
+            paired_comparison.check(task, entrant.rows, (found or [entrant])[0].rows)
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile, MlflowException) as error:
+            notes.append(f"{name} is left out: its scores row by row cannot be used ({error})")
+        else:
+            found.append(entrant)
+    return found, notes
+
+
+def _rows(run: dict) -> dict[str, np.ndarray]:
+    return tracking.rows(run["run_id"], "test", artifact_uri=run["artifact_uri"])
+
+
+def _reference(entrants: Sequence[Entrant]) -> str | None:
+    """The name of the champion, or where it is not there of the model that is first."""
+    models = [entrant for entrant in entrants if "arch" in entrant.row]
+    champions = [entrant for entrant in models if entrant.row["champion"]]
+    return next((entrant.name for entrant in champions + models), None)
+
+
+def _verdicts(task: str, entrants: Sequence[Entrant]) -> dict[tuple[str, str], dict]:
+    judged = paired_comparison.matrix(task, {entrant.name: entrant.rows for entrant in entrants})
+    return {
+        (ours, theirs): {"ours": ours, "theirs": theirs} | asdict(verdict)
+        for (ours, theirs), verdict in judged.items()
+    }
+
+
+def _count(entrants: Sequence[Entrant]) -> int:
+    if not entrants:
+        return 0
+    rows = entrants[0].rows[0]
+    return len(rows["error" if "error" in rows else "label"])
+
+
+def _labels(dataset: str, entrants: Sequence[Entrant]) -> list[str]:
+    """The names of the classes; their numbers where the data is not in the checkout."""
+    with suppress(OSError):
+        return data.facts(data.folder(dataset)).get("labels", [])
+    if not entrants or "confusion" not in entrants[0].rows[0]:
+        return []
+    return [str(number) for number in range(len(entrants[0].rows[0]["confusion"]))]
+
+
+def _slices(task: str, entrants: Sequence[Entrant], labels: Sequence[str]) -> list[dict]:
+    found: dict[str, dict] = {}
+    for entrant in entrants:
+        for part in slices.of(task, entrant.rows, labels):
+            one = found.setdefault(part.name, {"name": part.name, "rows": part.rows, "scores": {}})
+            one["scores"][entrant.name] = part.score
+    return list(found.values())
+
+
+def _front(board: dict) -> list[dict]:
+    """The full fits that no other one is as good as, as fast and as small; the first of equals."""
+    sign = -1 if board["higher_is_better"] else 1
+
+    def costs(row: dict) -> tuple[float, float, int]:
+        return sign * row["validation"]["mean"], row["latency_ms"], row["parameter_count"]
+
+    # Better ones come first. Of what came, `steps` are the fastest and the smallest: the larger
+    # the latency, the smaller the size.
+    front, steps = [], [(-math.inf, math.inf)]
+    for row in sorted((row for row in board["rows"] if not row["look"]), key=costs):
+        _, milliseconds, size = costs(row)
+        place = bisect.bisect_right(steps, (milliseconds, math.inf))
+        if steps[place - 1][1] > size:
+            front.append(row)
+            while place < len(steps) and steps[place][1] >= size:
+                del steps[place]
+            steps.insert(place, (milliseconds, size))
+    return front
+
+
+def _curves(entrant: Entrant) -> list[dict[str, list[float]]]:
+    client = tracking.connect()
+    found = []
+    for run in entrant.row["runs"]:
+        values = {}
+        for name in LOSSES:
+            told = client.get_metric_history(run["run_id"], name)
+            values[name] = [metric.value for metric in sorted(told, key=lambda one: one.step)]
+        if all(values.values()):
+            found.append(values)
+    return found
+
+
+def _windows(entrants: Sequence[Entrant]) -> list[dict]:
+    """The windows that were kept whole, with what each model's first seed said of them."""
+    known = [(e.name, e.rows[0]) for e in entrants if "forecast" in e.rows[0]]
+    if not known:
+        return []
+    first = known[0][1]
+    alike = [one for one in known if np.array_equal(one[1]["target"], first["target"])]
+    return [
+        {
+            "history": history.tolist(),
+            "target": target.tolist(),
+            "forecasts": {
+                name: {part: rows[part][number].tolist() for part in FORESEEN if part in rows}
+                for name, rows in alike
+            },
+        }
+        for number, (history, target) in enumerate(
+            zip(first["history"], first["target"], strict=True)
+        )
+    ]

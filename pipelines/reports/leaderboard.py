@@ -1,0 +1,263 @@
+"""Finished fits as a leaderboard: a row for each architecture, parameters and profile."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from rich.table import Table
+
+from pipelines.experiments import ranking, registry, tracking
+from pipelines.experiments.plan import Fit
+from pipelines.experiments.tracking import Record
+from pipelines.runtime import console
+from pipelines.training import baselines, parameter_grid
+
+SHOWN = 40  # rows of a table; a search leaves hundreds
+# The columns of the rows that an interval is made of, whatever the task.
+SCORED = ("correct", "error", "naive_error", "time", "block")
+MARKS = {"better": "▲", "worse": "▼", "cannot tell": "="}
+
+
+def compare(
+    task: str, dataset: str, dataset_hash: str, only: Collection[Fit] | None = None
+) -> dict:
+    """The leaderboard of a dataset's present version: full fits by validation score, then looks.
+
+    Returns `{"task", "dataset", "dataset_hash", "metric", "higher_is_better", "floor", "champion",
+    "rows", "rivals", "failures"}`. Each row's `validation` and `test` hold mean, low and high
+    (95 %, over the rows of that split, and over seeds where there are two or more), `share` the
+    part of the training rows that was used, and `runs` its seeds. The rivals are as
+    `pipelines.training.baselines.rows` gives them.
+    only: these fits instead of all.
+    """
+    metric, more_is_better = ranking.METRIC[task]
+    records = tracking.records(task, dataset, dataset_hash)
+    champion = registry.champion(task, dataset)
+    groups = _groups(records) if only is None else _groups(_of(only, records))
+    rows = [_row(task, group, champion) for group in _shown(groups)]
+    sign = -1 if more_is_better else 1
+    rows.sort(key=lambda row: (row["look"], sign * row["validation"]["mean"]))
+    return {
+        "task": task,
+        "dataset": dataset,
+        "dataset_hash": dataset_hash,
+        "metric": metric,
+        "higher_is_better": more_is_better,
+        "floor": _floor(records),
+        "champion": _standing(champion),
+        "rows": rows,
+        "rivals": baselines.rows(task, dataset, dataset_hash),
+        "failures": baselines.failures(task, dataset, dataset_hash),
+    }
+
+
+def best(board: dict) -> list[dict]:
+    """The rows that stand for the others: each architecture's best full fit, and the champion."""
+    full = [row for row in board["rows"] if not row["look"]]
+    first = {row["arch"]: row for row in reversed(full)}
+    return [row for row in full if row is first[row["arch"]] or row["champion"]]
+
+
+def shown(board: dict) -> list[dict]:
+    """The rows to print: SHOWN at most, those that stand for the others among them."""
+    kept = {id(row) for row in best(board)}
+    room = SHOWN - len(kept)
+    others = (row for row in board["rows"] if id(row) not in kept)
+    kept |= {id(row) for _, row in zip(range(room), others, strict=False)}
+    return [row for row in board["rows"] if id(row) in kept]
+
+
+def names(rows: Sequence[dict]) -> list[str]:
+    """What to call each row: its architecture; of one that stands there twice also the parameters
+    that tell its rows apart, or the profile where none does."""
+    parameters = defaultdict(list)
+    for row in rows:
+        parameters[row["arch"]].append(row["parameters"])
+    differ = {arch: _differing(same) for arch, same in parameters.items()}
+    told = [(row["arch"], *_chosen(row, differ[row["arch"]])) for row in rows]
+    seen = Counter(told)
+    return [
+        " ".join([*name, f"({row['profile']})"] if seen[name] > 1 else name)
+        for name, row in zip(told, rows, strict=True)
+    ]
+
+
+def table(board: dict) -> Table:
+    """The leaderboard for a terminal; a mark says how a row does against `verdict.against`."""
+    direction = "higher" if board["higher_is_better"] else "lower"
+    metric = board["metric"].replace("_", " ")
+    title = f"{board['task']} · {board['dataset']} · {metric}, {direction} is better · ★ champion"
+    made = Table(
+        title=title,
+        title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    rows = shown(board)
+    if not rows:
+        made.add_row(f"nothing was trained yet: espalier run --dataset {board['dataset']}")
+        return made
+    made.add_column("architecture", overflow="fold", min_width=15)
+    for name in ("rows", "seeds", "weights", "valid.", "test", "95 %", "fit s", "ms/req"):
+        made.add_column(name, justify="right", no_wrap=True)
+    for name, row in zip(names(rows), rows, strict=True):
+        made.add_row(
+            f"{_mark(row)} {name}",
+            "all" if row["share"] == 1 else f"{row['share']:.0%}",
+            f"{row['profile']}×{row['seeds']}",
+            f"{row['parameter_count']:,}",
+            *_scores(row),
+            f"{row['fit_seconds']:.1f}",
+            f"{row['latency_ms']:.3f}",
+            style="bold" if row["champion"] else "",
+        )
+    for row in board["rivals"]:
+        made.add_row(
+            f"{_mark(row)} {row['name']}",
+            "all",
+            row["kind"],
+            "",
+            *_scores(row),
+            f"{row['fit_seconds']:.1f}",
+            "",
+            style="dim",
+        )
+    return made
+
+
+def verdicts(board: dict) -> list[str]:
+    """A sentence for each baseline and rival that a model fitted in full loses to on the test rows,
+    and for each that could not be scored."""
+    sign = 1 if board["higher_is_better"] else -1
+    full = [row for row in shown(board) if not row["look"]]
+    named = list(zip(names(full), full, strict=True))
+    said = []
+    for rival in board["rivals"]:
+        score = rival["test"]["mean"]
+        losers = [name for name, row in named if sign * (row["test"]["mean"] - score) < 0]
+        if losers:
+            verb = "loses" if len(losers) == 1 else "lose"
+            said.append(f"{', '.join(losers)} {verb} to {rival['name']} ({score:.4f})")
+    return said + board["failures"]
+
+
+def show(board: dict, said: Sequence[str] | None = None) -> None:
+    """Print the leaderboard, and below it who loses to whom; said: these sentences instead."""
+    console.out().print(table(board))
+    left_out = len(board["rows"]) - len(shown(board))
+    if left_out:
+        console.out().print(f"  and {left_out:,} more, in --json")
+    for sentence in verdicts(board) if said is None else said:
+        console.out().print(sentence, markup=False)
+
+
+def _differing(same: Sequence[dict]) -> list[str]:
+    """The parameters that are not the same in all of these."""
+    return [
+        name
+        for name in same[0]
+        if all(name in parameters for parameters in same)  # older code had fewer
+        and len({json.dumps(parameters[name]) for parameters in same}) > 1
+    ]
+
+
+def _chosen(row: dict, parameters: Sequence[str]) -> list[str]:
+    return parameter_grid.told({name: row["parameters"][name] for name in parameters}).split()
+
+
+def _mark(row: dict) -> str:
+    if row.get("champion"):
+        return "★"
+    verdict = row.get("verdict")
+    return MARKS[verdict["outcome"]] if verdict else " "
+
+
+def _scores(row: dict) -> tuple[str, str, str]:
+    test = row["test"]
+    return (
+        f"{row['validation']['mean']:.4f}",
+        f"{test['mean']:.4f}",
+        f"{test['low']:.3f}–{test['high']:.3f}",
+    )
+
+
+def _of(fits: Collection[Fit], records: list[Record]) -> list[Record]:
+    """The records of these fits; none is a look here, whatever it was made for."""
+    asked = {fit.fingerprint for fit in fits}
+    return [replace(record, look=False) for record in records if record.fingerprint in asked]
+
+
+def _groups(records: list[Record]) -> list[list[Record]]:
+    # One seed counts once: the newest of the fits with the same seed (records come oldest first).
+    groups: dict[tuple, dict[int, Record]] = defaultdict(dict)
+    for record in records:
+        parameters = frozenset(record.parameters.items())
+        groups[record.arch, parameters, record.profile][record.seed] = record
+    return [list(seeds.values()) for seeds in groups.values()]
+
+
+def _shown(groups: list[list[Record]]) -> list[list[Record]]:
+    """All full fits, and the newest look at each architecture that was never fitted in full."""
+    full = [group for group in groups if not group[0].look]
+    looks = {group[0].arch: group for group in groups if group[0].look}
+    for group in full:
+        looks.pop(group[0].arch, None)
+    return [*full, *looks.values()]
+
+
+def _row(task: str, group: list[Record], champion) -> dict:
+    return {
+        "arch": group[0].arch,
+        "profile": group[0].profile,
+        "look": group[0].look,
+        "share": group[0].parameters.get("share", 1.0),
+        "seeds": len(group),
+        "validation": _interval(task, group, "validation"),
+        "test": _interval(task, group, "test"),
+        "parameters": group[0].parameters,
+        "parameter_count": int(group[0].metrics["parameter_count"]),
+        "fit_seconds": _mean(group, "fit_seconds"),
+        "latency_ms": _mean(group, "latency_ms"),
+        "champion": champion is not None and champion.run_id in {r.run_id for r in group},
+        "runs": [
+            {"run_id": r.run_id, "seed": r.seed, "artifact_uri": r.artifact_uri} for r in group
+        ],
+    }
+
+
+def _interval(task: str, group: list[Record], split: str) -> dict[str, float]:
+    """Mean and 95 % interval: as recorded for one seed, from the rows' own scores for several."""
+    if len(group) == 1:
+        metrics = group[0].metrics
+        name = f"{split}_{ranking.METRIC[task][0]}"
+        ends = {end: metrics[f"{name}_{end}"] for end in ("low", "high")}
+        return {"mean": metrics[name], **ends}
+    from models.evaluation import measure
+
+    mean, low, high = measure.interval(
+        task,
+        [
+            tracking.rows(record.run_id, split, artifact_uri=record.artifact_uri, only=SCORED)
+            for record in group
+        ],
+    )
+    return {"mean": mean, "low": low, "high": high}
+
+
+def _floor(records: list[Record]) -> dict | None:
+    if not records:
+        return None
+    return {"name": records[-1].naive, "test": records[-1].metrics["test_floor"]}
+
+
+def _standing(champion) -> dict | None:
+    if champion is None:
+        return None
+    told = ("version", "arch", "fingerprint", "dataset_hash")
+    return {name: getattr(champion, name) for name in told}
+
+
+def _mean(group: list[Record], metric: str) -> float:
+    return sum(record.metrics[metric] for record in group) / len(group)

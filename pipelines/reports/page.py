@@ -1,0 +1,166 @@
+"""A comparison as one page: it loads nothing, runs nothing, and reads well in light and in dark.
+
+    espalier compare --task image --html report.html
+
+What it shows is what `--json` says: `render` reads nothing else.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.experiments import tracking
+from pipelines.reports import comparison, leaderboard, svg
+from pipelines.reports.svg import Band, Line, Point
+from pipelines.runtime.settings import UsageError
+
+METRICS = {"accuracy": "accuracy", "relative_mae": "relative MAE"}
+FILE = "compare.html"  # beside a retraining's run
+CLASSES = 20  # that a table of counts has room for; of more the commonest mistakes are told
+CIRCLES, FRONT = 300, 20  # of the picture of costs, and of the table below it
+HISTORY = 3  # horizons before a forecast that are drawn
+
+
+def write(board: dict, file: Path) -> None:
+    """Write the page of a board from `pipelines.reports.comparison.compare`."""
+    page = render(board, tracking.commit(), datetime.now(UTC))
+    try:
+        file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"--html {file} cannot be written ({error.strerror}): name a file in a folder of yours"
+        ) from None
+
+
+def attach(task: str, dataset: str, dataset_hash: str, parent_run_id: str) -> None:
+    """Keep the page of what is known now with a retraining's run."""
+    board = comparison.compare(task, dataset, dataset_hash)
+    page = render(board, tracking.commit(), datetime.now(UTC))
+    tracking.connect().log_text(parent_run_id, page, FILE)
+
+
+def render(board: dict, commit: Mapping[str, str], now: datetime) -> str:
+    """The page as HTML. commit: the tags that `pipelines.experiments.tracking.commit` gives."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    jinja = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    jinja.filters |= {"signed": signed, "p": comparison.told_p}
+    rows = leaderboard.shown(board)
+    front = [row for row in board["rows"] if row["pareto"]][:FRONT]
+    return jinja.get_template("page.html").render(
+        board=board,
+        metric=METRICS[board["metric"]],
+        commit=commit,
+        now=now,
+        marks=leaderboard.MARKS,
+        fits=[*zip(leaderboard.names(rows), rows, strict=True)],
+        left_out=len(board["rows"]) - len(rows),
+        front=[*zip(leaderboard.names(front), front, strict=True)],
+        entrants=[row for row in [*board["rows"], *board["rivals"]] if "name" in row],
+        verdicts={(one["ours"], one["theirs"]): one for one in board["verdicts"]},
+        whiskers=whiskers([*rows, *board["rivals"]]),
+        costs=costs(board),
+        curves={name: curve(name, seeds) for name, seeds in board["curves"].items()},
+        mistakes={name: mistakes(counts) for name, counts in board["confusion"].items()},
+        as_tables=len(board["labels"]) <= CLASSES,
+        forecasts=forecasts(board["windows"]),
+    )
+
+
+def signed(value: float) -> str:
+    """A difference for a person: `+0.0120`, `−0.0031`."""
+    return f"{value:+.4f}".replace("-", "−")
+
+
+def whiskers(rows: Sequence[dict]) -> list[str]:
+    """Each row's test interval as a picture, all on the scale of full fits and rivals."""
+    best = [r for r in rows if not r.get("look") and r.get("kind") != tracking.BASELINE]
+    tests = [row["test"] for row in best or rows]
+    low = min((test["low"] for test in tests), default=0.0)
+    high = max((test["high"] for test in tests), default=1.0)
+    return [svg.whisker(row["test"], (low, high)) for row in rows]
+
+
+def costs(board: dict) -> str:
+    """A picture of validation score, latency and size of the full fits; nothing without one."""
+    rows = sorted(
+        (row for row in board["rows"] if not row["look"]),
+        key=lambda row: ("name" in row, row["pareto"]),
+        reverse=True,
+    )[:CIRCLES]
+    if not rows:
+        return ""
+    metric = METRICS[board["metric"]]
+    sizes = [math.log10(max(row["parameter_count"], 1)) for row in rows]
+    least, span = min(sizes), max(sizes) - min(sizes) or 1
+    points = [
+        Point(
+            "front" if row["pareto"] else "behind",
+            row["latency_ms"],
+            row["validation"]["mean"],
+            4 + 9 * (size - least) / span,
+            ("★ " if row["champion"] else "") + row["name"] if "name" in row else "",
+            f"{row['arch']}: {metric} {row['validation']['mean']:.4f}, "
+            f"{row['latency_ms']:.3f} ms, {row['parameter_count']:,} weights",
+        )
+        for row, size in zip(rows, sizes, strict=True)
+    ]
+    told = ", ".join(point.label for point in points if point.label and point.css == "front")
+    about = f"Validation {metric} over latency of {len(rows)} fits; on the front: {told}"
+    return svg.scatter(points, "milliseconds a request", f"validation {metric}", about)
+
+
+def curve(name: str, seeds: Sequence[Mapping[str, Sequence[float]]]) -> str:
+    """A picture of the losses of each seed over its epochs."""
+    marks = [
+        Line(css, range(1, len(seed[loss]) + 1), seed[loss])
+        for seed in seeds
+        for css, loss in (("training", "loss"), ("validation", "val_loss"))
+    ]
+    first, last = seeds[0]["val_loss"][0], seeds[0]["val_loss"][-1]
+    about = f"Loss of {name}: on validation {first:.4g} after an epoch, {last:.4g} at the end"
+    return svg.lines(marks, "epoch", "loss", about)
+
+
+def mistakes(counts: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
+    """The commonest mistakes, (true class, predicted class, how often), the most frequent first."""
+    found = [
+        (truth, said, count)
+        for truth, row in enumerate(counts)
+        for said, count in enumerate(row)
+        if truth != said and count
+    ]
+    return sorted(found, key=lambda mistake: -mistake[2])[:CLASSES]
+
+
+def forecasts(windows: Sequence[dict]) -> dict[str, list[str]]:
+    """Name of the model → a picture of each window."""
+    found: dict[str, list[str]] = {}
+    for window in windows:
+        for name, said in window["forecasts"].items():
+            found.setdefault(name, []).append(_window(name, window, said))
+    return found
+
+
+def _window(name: str, window: Mapping, said: Mapping[str, Sequence[float]]) -> str:
+    target, last = window["target"], window["history"][-1]
+    known = window["history"][-HISTORY * len(target) :]
+    ahead = range(len(target) + 1)
+    marks: list[Line | Band] = []
+    if "lower" in said:
+        marks.append(Band("band", ahead, [last, *said["lower"]], [last, *said["upper"]]))
+    marks += [
+        Line("history", range(1 - len(known), 1), known),
+        Line("actual", ahead, [last, *target]),
+        Line("forecast", ahead, [last, *said["forecast"]]),
+    ]
+    error = sum(abs(a - b) for a, b in zip(said["forecast"], target, strict=True)) / len(target)
+    about = f"{name}: mean absolute error {error:.4g} over {len(target)} steps"
+    return svg.lines(marks, "steps from the request", "", about)

@@ -1,0 +1,165 @@
+"""What a leaderboard shows beside the models: baselines that learn nothing, and classical rivals.
+
+Each is scored once for a version of the dataset and of its own code, and kept in MLflow. None of
+them can become champion.
+"""
+
+import importlib
+import itertools
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from data import prepared
+from models import architectures
+from pipelines.experiments import dataset as data
+from pipelines.experiments import fingerprint, ranking, tracking
+from pipelines.experiments.tracking import BASELINE, RIVAL
+from pipelines.runtime import console, environment
+
+FINGERPRINT = "espalier.fingerprint"
+# How many runs one module records: a kill may leave a part of them.
+TOGETHER = "espalier.together"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A module that scores baselines or a rival on one version of a dataset."""
+
+    task: str
+    dataset: str
+    dataset_hash: str
+    kind: str
+    module: str
+    fingerprint: str
+
+
+def unscored(task: str, dataset: str, dataset_hash: str) -> list[Source]:
+    """The sources whose outcome, a failure or scores, is not on record yet."""
+    told = _told(task, dataset, dataset_hash)
+    counts = Counter(run.data.tags[FINGERPRINT] for run in told)
+    known = {
+        run.data.tags[FINGERPRINT]
+        for run in told
+        if counts[run.data.tags[FINGERPRINT]] >= int(run.data.tags[TOGETHER])
+    }
+    sources = _sources(task, dataset, dataset_hash)
+    return [source for source in sources if source.fingerprint not in known]
+
+
+def score(task: str, dataset: str, dataset_hash: str, parent: str) -> None:
+    """Score what is not on record yet, below the run `parent`; one that fails stops nothing."""
+    missing = unscored(task, dataset, dataset_hash)
+    if missing:
+        read = prepared.read(data.folder(dataset))
+        for source in missing:
+            _score(source, read, parent)
+
+
+def rows(task: str, dataset: str, dataset_hash: str) -> list[dict]:
+    """A row for each: name, kind, validation, test, fit_seconds, runs; baselines come first."""
+    newest = {
+        run.info.run_name: _row(ranking.METRIC[task][0], run)
+        for run in _told(task, dataset, dataset_hash, ("FINISHED",))
+    }
+    return sorted(newest.values(), key=lambda row: row["kind"])
+
+
+def failures(task: str, dataset: str, dataset_hash: str) -> list[str]:
+    """A sentence for each whose present code could not be scored."""
+    failed = _told(task, dataset, dataset_hash, ("FAILED",))
+    if not failed:
+        return []
+    present = {source.fingerprint for source in _sources(task, dataset, dataset_hash)}
+    return [
+        f"{run.info.run_name} could not be scored: {run.data.tags[tracking.FAILURE]}"
+        for run in failed
+        if run.data.tags[FINGERPRINT] in present
+    ]
+
+
+def _sources(task: str, dataset: str, dataset_hash: str) -> list[Source]:
+    modules = {BASELINE: "models.evaluation.baselines", RIVAL: f"models.rivals.{task}"}
+    return [
+        Source(task, dataset, dataset_hash, kind, module, _fingerprint(task, dataset_hash, file))
+        for kind, module in modules.items()
+        if (file := environment.ROOT / f"{module.replace('.', '/')}.py").is_file()
+    ]
+
+
+def _fingerprint(task: str, dataset_hash: str, file) -> str:
+    return fingerprint.fingerprint(
+        dataset_hash=dataset_hash,
+        task=task,
+        arch=file.stem,
+        parameters={},
+        seed=0,
+        sources=architectures.closure([file]),
+        backend={"name": "scikit-learn", "version": version("scikit-learn")},
+    )
+
+
+def _score(source: Source, read: prepared.Dataset, parent: str) -> None:
+    import mlflow
+
+    metric, start = ranking.METRIC[source.task][0], time.monotonic()
+    try:
+        scored = _scored(source, read)
+    except Exception as error:
+        with suppress(Exception), _run(source, source.module, 1, parent):
+            raise  # so that the run ends as failed, with the cause
+        console.line(source.kind, f"{source.module} failed: {error}", time.monotonic() - start)
+        return
+    seconds = time.monotonic() - start
+    for name, scores in scored.items():
+        with _run(source, name, len(scored), parent):
+            tracking.log_scores(source.task, metric, scores)
+            mlflow.log_metric("fit_seconds", seconds)
+        validation, test = (scores[split].metrics[metric] for split in ("validation", "test"))
+        said = f"{name}; {metric} {validation:.4f}, on test {test:.4f}"
+        console.line(source.kind, said, seconds)
+
+
+def _scored(source: Source, read: prepared.Dataset) -> dict:
+    """Name → split → `models.evaluation.measure.Scores`."""
+    module = importlib.import_module(source.module)
+    if source.kind == BASELINE:
+        return module.baselines(read.splits, read.facts)
+    return {module.NAME: module.rival(read.splits, read.facts)}
+
+
+def _run(source: Source, name: str, together: int, parent: str):
+    tags = {
+        "espalier.kind": source.kind,
+        "espalier.dataset_hash": source.dataset_hash,
+        FINGERPRINT: source.fingerprint,
+        TOGETHER: str(together),
+    }
+    return tracking.active(source.task, source.dataset, name, tags, parent)
+
+
+def _told(
+    task: str, dataset: str, dataset_hash: str, statuses: Sequence[str] = ("FINISHED", "FAILED")
+) -> list:
+    """The MLflow runs of baselines and rivals that finished, or failed with a cause."""
+    return [
+        run
+        for kind, status in itertools.product((BASELINE, RIVAL), statuses)
+        for run in tracking.runs(task, dataset, dataset_hash, kind, status)
+        if status == "FINISHED" or tracking.FAILURE in run.data.tags
+    ]
+
+
+def _row(metric: str, run) -> dict:
+    metrics = run.data.metrics
+    row = {"name": run.info.run_name, "kind": run.data.tags["espalier.kind"]}
+    for split in ("validation", "test"):
+        name = f"{split}_{metric}"
+        row[split] = {"mean": metrics[name]} | {
+            end: metrics[f"{name}_{end}"] for end in ("low", "high")
+        }
+    known = {"run_id": run.info.run_id, "seed": 0, "artifact_uri": run.info.artifact_uri}
+    return row | {"fit_seconds": metrics["fit_seconds"], "runs": [known]}

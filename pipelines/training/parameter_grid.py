@@ -1,0 +1,95 @@
+"""What `--set` says: one value of a parameter, several to try each, or a range to search in."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import yaml
+
+from pipelines.runtime.settings import UsageError
+
+LOG_FACTOR = 10  # a range of numbers that spans more is searched by its logarithm
+
+
+@dataclass(frozen=True)
+class Range:
+    """All values from `low` to `high`, both included."""
+
+    low: int | float
+    high: int | float
+
+    @property
+    def logarithmic(self) -> bool:
+        return isinstance(self.low, float) and 0 < self.low * LOG_FACTOR <= self.high
+
+
+Choice = list | Range
+
+
+def parsed(changes: Iterable[str]) -> dict[str, Choice]:
+    """`["units=32,64", "dropout=0.1..0.5"]` → `{"units": [32, 64], "dropout": Range(0.1, 0.5)}`."""
+    found = {}
+    for change in changes:
+        name, equals, said = change.partition("=")
+        if not (name and equals and said):
+            raise UsageError(f"--set takes key=value, received {change!r}")
+        if name in found:
+            raise UsageError(f"--set names {name} twice: list the values, {name}=a,b")
+        found[name] = _range(change, said) if ".." in said else _values(change, said)
+    return found
+
+
+def grid(choices: Mapping[str, Choice]) -> list[dict]:
+    """Every combination of the listed values: `{"units": [32, 64]}` → two dicts."""
+    for name, choice in choices.items():
+        if isinstance(choice, Range):
+            raise UsageError(
+                f"{name}={choice.low}..{choice.high} is a range: say how many trials to search it "
+                f"with, --search N, or list the values, {name}={choice.low},{choice.high}"
+            )
+    return [
+        dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())
+    ]
+
+
+def told(chosen: Mapping) -> str:
+    """`{"units": 64, "learning_rate": 0.00312}` → `units=64 learning_rate=0.00312`."""
+    return " ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in chosen.items()
+    )
+
+
+def ends(choices: Mapping[str, Choice]) -> list[dict]:
+    """The combinations at the ends of the ranges: what to check before a search is begun."""
+    return grid(
+        {
+            name: [choice.low, choice.high] if isinstance(choice, Range) else choice
+            for name, choice in choices.items()
+        }
+    )
+
+
+def _values(change: str, said: str) -> list:
+    values = said.split(",")
+    if not all(values):
+        raise UsageError(f"--set {change} holds an empty value")
+    return list(dict.fromkeys(_value(value) for value in values))
+
+
+def _range(change: str, said: str) -> Range:
+    low, high = (_value(end) for end in said.split("..", 1))
+    if not {type(low), type(high)} <= {int, float} or not low < high:
+        raise UsageError(f"--set {change} is no range: it takes a lower and a higher number")
+    if type(low) is not type(high):
+        low, high = float(low), float(high)
+    return Range(low, high)
+
+
+def _value(said: str) -> object:
+    # YAML would take 1e-4 for a word: it wants a point in it.
+    for number in (int, float):
+        with suppress(ValueError):
+            return number(said)
+    return yaml.safe_load(said)

@@ -1,0 +1,224 @@
+"""A budgeted search over an architecture's parameters: TPE proposes, the median stops what lags.
+
+    espalier train --task sentiment --arch gru --search 20 --set units=16..128
+
+Needs the extra `search`. Interrupted or killed, the same command goes on with the same study.
+Sources: Bergstra, Bardenet, Bengio and Kégl, Algorithms for Hyper-Parameter Optimization, NeurIPS
+2011; the median rule: Golovin et al., Google Vizier, KDD 2017.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from models import architectures
+from models.errors import ModelError
+from pipelines.experiments import dataset as data
+from pipelines.experiments import plan, ranking, tracking
+from pipelines.experiments.plan import Fit
+from pipelines.experiments.tracking import PrunedError
+from pipelines.locks import lock
+from pipelines.reports import leaderboard
+from pipelines.runtime import console, environment, settings
+from pipelines.runtime.settings import UsageError
+from pipelines.training import baselines, parameter_grid
+from pipelines.training import fit as fitting
+from pipelines.training.parameter_grid import Choice, Range
+
+if TYPE_CHECKING:
+    import optuna
+
+STARTUP_TRIALS = 5  # drawn at random, and never pruned
+WARMUP_EPOCHS = 1
+STORE_SECONDS = 60
+FAILED = "failed"  # the attribute of a trial whose fit failed: why
+
+
+class MissingExtraError(RuntimeError):
+    """A package is not installed that only this command needs; the message names the extra."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched in: one architecture on one version of a dataset, choices by parameter."""
+
+    task: str
+    dataset: str
+    dataset_hash: str
+    arch: str
+    profile: str
+    choices: Mapping[str, Choice]
+
+    def fit(self, chosen: Mapping) -> Fit:
+        """The fit of one point."""
+        facts = data.facts(data.folder(self.dataset))
+        where = (self.task, self.dataset, self.dataset_hash, facts)
+        [fit] = plan.fits(*where, profile=self.profile, archs=[self.arch], changes={**chosen})
+        return fit
+
+    def name(self) -> str:
+        """The study's name: equal for equal data, code, profile and choices."""
+        told = {name: repr(choice) for name, choice in sorted(self.choices.items())}
+        identity = hashlib.sha256(json.dumps([self.fit({}).fingerprint, told]).encode())
+        return f"{self.task}/{self.dataset_hash}/{self.arch}/{identity.hexdigest()[:16]}"
+
+
+def search(
+    task: str,
+    arch: str,
+    dataset: str | None,
+    profile: str,
+    trials: int,
+    choices: Mapping[str, Choice],
+) -> dict:
+    """Bring the study of these choices to `trials` trials, those of earlier commands included.
+
+    Returns their part of the leaderboard, with `search`: the study's name, how many of its trials
+    were fitted to their end or pruned, and the parameters of the best; and with `failed`: a
+    sentence for each that failed.
+    """
+    _require_optuna()
+    if not choices:
+        raise UsageError("--search needs what to search in, like --set units=16..128")
+    dataset = settings.dataset_of(task, dataset)
+    fitting.check(task, arch, dataset, profile, parameter_grid.ends(choices))
+    with lock.hold(task):
+        tracking.mend(task, dataset)
+        dataset_hash = data.version(dataset)
+        space = Space(task, dataset, dataset_hash, arch, profile, _typed(task, arch, choices))
+        study = _study(space)
+        _requeue(study)
+        done = len(_ended(study))
+        console.line("search", f"{done} of {trials} trials are known already")
+        if done < trials:
+            with tracking.parent(task, dataset, dataset_hash, profile, "search") as parent:
+                for number in range(done + 1, trials + 1):
+                    _try_one(study, space, f"{number} of {trials}", parent)
+                baselines.score(task, dataset, dataset_hash, parent)
+    return _board(study, space)
+
+
+def _require_optuna() -> None:
+    try:
+        import optuna
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            "--search needs Optuna, the extra `search`: uv pip install 'optuna>=5,<6'"
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def _typed(task: str, arch: str, choices: Mapping[str, Choice]) -> dict[str, Choice]:
+    """The choices; a range of a parameter that takes any number is one of numbers: 0..1."""
+    defaults = architectures.defaults(task, arch)
+    return {
+        name: Range(float(choice.low), float(choice.high))
+        if isinstance(choice, Range) and isinstance(defaults[name], float)
+        else choice
+        for name, choice in choices.items()
+    }
+
+
+def _study(space: Space) -> "optuna.Study":
+    import optuna
+
+    folder = environment.home()
+    with lock.hold("optuna", STORE_SECONDS):  # one process at a time makes the tables
+        study = optuna.create_study(
+            storage=f"sqlite:///{folder / 'optuna.db'}?timeout=60",
+            study_name=space.name(),
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(STARTUP_TRIALS, WARMUP_EPOCHS),
+        )
+    # Another seed for each command: one that goes on would draw the first points once more.
+    seed = len(study.get_trials(deepcopy=False))
+    study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed)
+    return study
+
+
+def _requeue(study: "optuna.Study") -> None:
+    """Let the trial that a kill or an interrupt left be tried again: its fit has a checkpoint."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.enqueue_trial(trial.params)
+        study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _ended(study: "optuna.Study") -> list:
+    """The trials that count: fitted, pruned or failed, and not merely left by a kill."""
+    from optuna.trial import TrialState
+
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or FAILED in trial.user_attrs
+    ]
+
+
+def _try_one(study: "optuna.Study", space: Space, number: str, parent: str) -> None:
+    from optuna.trial import TrialState
+
+    trial = study.ask()
+    chosen = {name: _proposed(trial, name, choice) for name, choice in space.choices.items()}
+    console.line("trial", f"{number}: {parameter_grid.told(chosen)}")
+    planned = space.fit(chosen)
+    try:
+        value = _loss(planned, parent, _watch(trial))
+    except PrunedError as pruned:
+        console.line(space.arch, str(pruned))
+        study.tell(trial, state=TrialState.PRUNED)
+    except ModelError as error:
+        console.line(space.arch, f"failed: {error}")
+        trial.set_user_attr(FAILED, str(error))
+        study.tell(trial, state=TrialState.FAIL)
+    else:
+        study.tell(trial, value)
+
+
+def _proposed(trial: "optuna.Trial", name: str, choice: Choice):
+    if not isinstance(choice, Range):
+        return trial.suggest_categorical(name, choice)
+    if isinstance(choice.low, int):
+        return trial.suggest_int(name, choice.low, choice.high)
+    return trial.suggest_float(name, choice.low, choice.high, log=choice.logarithmic)
+
+
+def _watch(trial: "optuna.Trial") -> Callable[[int, dict], None]:
+    """After each epoch: end the fit when its validation loss lags behind the other trials'."""
+
+    def watch(epoch: int, metrics: dict[str, float]) -> None:
+        trial.report(metrics["val_loss"], epoch)
+        if trial.should_prune():
+            raise PrunedError(
+                f"pruned after epoch {epoch}: val_loss {metrics['val_loss']:.4f} lags behind"
+            )
+
+    return watch
+
+
+def _loss(planned: Fit, parent: str, watch: Callable) -> float:
+    """The fit's deciding validation score, smaller is better; a known fit is not done again."""
+    known = tracking.reusable([planned]).get(planned.fingerprint)
+    if known is None:
+        folder = data.folder(planned.dataset)
+        known = tracking.record(fitting.fit(planned, folder, parent, watch))
+    metric, more_is_better = ranking.METRIC[planned.task]
+    value = known.metrics[f"validation_{metric}"]
+    return -value if more_is_better else value
+
+
+def _board(study: "optuna.Study", space: Space) -> dict:
+    from optuna.trial import TrialState
+
+    ended = _ended(study)
+    fitted = [trial for trial in ended if trial.state is TrialState.COMPLETE]
+    pruned = sum(trial.state is TrialState.PRUNED for trial in ended)
+    fits = [space.fit(trial.params) for trial in fitted]
+    board = leaderboard.compare(space.task, space.dataset, space.dataset_hash, only=fits)
+    best = study.best_trial.params if fitted else None
+    failed = [trial.user_attrs[FAILED] for trial in ended if FAILED in trial.user_attrs]
+    told = {"study": study.study_name, "fitted": len(fitted), "pruned": pruned, "best": best}
+    return board | {"search": told, "failed": failed}

@@ -1,0 +1,92 @@
+"""A loaded model and its guard: from raw inputs to answers through ONNX Runtime, on one thread."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from models.familiarity.familiarity import Familiarity, Run
+from models.inputs.errors import InputError
+from models.inputs.images import ImageInputs
+from models.inputs.series import SeriesInputs
+from models.inputs.texts import TextInputs
+
+
+@dataclass(frozen=True, eq=False)
+class Guard:
+    """What says whether an input looks like the training data.
+
+    run: from a tensor to errors (row, 1). shares: whether it reads the model's own tensor, asked
+    once: of texts that compares whole vocabularies.
+    """
+
+    familiarity: Familiarity
+    run: Run
+    shares: bool
+
+    def judge(self, things: list, tensor: np.ndarray) -> list[dict]:
+        """Return `{"familiar", "familiarity"}` for each raw input; tensor: what the model reads."""
+        if not self.shares:
+            tensor = self.familiarity.inputs.to_tensor(things)
+        return self.familiarity.to_answers(self.run(tensor))
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A champion as it serves; immutable, so that one assignment swaps it."""
+
+    name: str
+    version: str
+    manifest: dict[str, Any]
+    inputs: ImageInputs | TextInputs | SeriesInputs
+    run: Run
+    guard: Guard | None  # an artifact may come without
+    pointer: Mapping[str, Any]  # what published it
+    since: str  # when it was loaded: ISO, UTC
+    seconds: float = 0.0  # of computing that one request takes, measured at the warm-up
+
+    def answers(self, things: list, **options) -> list[dict]:
+        """Answer raw inputs, one answer each; raises InputError."""
+        tensor = self.inputs.to_tensor(things)
+        outputs = self.run(tensor)
+        if not math.isfinite(outputs.sum()):
+            raise InputError("no_finite_answer", "The model has no finite answer to this input.")
+        answers = self.inputs.to_answers(outputs, **options)
+        if self.guard is not None:
+            judged = self.guard.judge(things, tensor)
+            for answer, one in zip(answers, judged, strict=True):
+                answer.update(one)
+        return answers
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What it scored on the test split, as far as the pointer says."""
+        said = self.pointer.get("metrics")
+        named = said.items() if isinstance(said, dict) else ()
+        return {name: value for name, value in named if isinstance(value, int | float)}
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What every answer says of its model."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "fingerprint": self.manifest["fingerprint"],
+        }
+
+
+def open_graph(graph: bytes) -> Run:
+    """Open a graph on the CPU with one thread: requests are the parallel work, not operators."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    def run(tensor: np.ndarray) -> np.ndarray:
+        return session.run(["output"], {"input": tensor})[0]
+
+    return run

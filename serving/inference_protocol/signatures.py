@@ -1,0 +1,166 @@
+"""What a model takes and gives in the Open Inference Protocol: one raw input, several outputs.
+
+Inputs are raw, as the endpoints under /v1 take them: a model carries its preprocessing.
+"""
+
+from collections.abc import Callable
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+
+from models.inputs.errors import InputError, shown
+from models.inputs.images import ImageInputs
+from models.inputs.series import MAX_HISTORY, MAX_SCALES, SeriesInputs
+from serving.http import image_header
+from serving.http.errors import Problem
+from serving.inference import cost
+from serving.inference.loaded_model import Model
+
+MAX_BATCH = 256
+MAX_PICTURES = 8  # encoded ones: each may have 16 million pixels
+DATATYPES = {
+    "probabilities": "FP32", "label": "BYTES", "score": "FP32",
+    "forecast": "FP64", "lower": "FP64", "upper": "FP64",
+    "familiar": "BOOL", "familiarity": "FP32",
+}  # fmt: skip
+
+
+class Form(NamedTuple):
+    """One way in which an input may come."""
+
+    shape: tuple[int, ...]  # -1 is any size up to that of `most`; the first is the batch
+    most: tuple[int, ...]
+    read: Callable[..., np.ndarray | list]  # from inputs and values to what `Model.answers` takes
+
+
+class Signature(NamedTuple):
+    """The input of a model, and the names of its outputs, the most wanted first."""
+
+    name: str
+    forms: dict[str, Form]  # by datatype; metadata names the first
+    outputs: tuple[str, ...]
+
+
+def signature(model: Model) -> Signature:
+    name, forms, outputs = _SIGNATURES[model.inputs.kind](model.inputs)
+    familiar = ("familiar", "familiarity") if model.guard else ()
+    return Signature(name, forms, outputs + familiar)
+
+
+def description(inputs) -> str:
+    """Say in words what the input is."""
+    return {
+        "image": "Raw pixels, whole numbers from 0 to 255, row by row from the top left; as FP32 "
+        f"too. Or, as BYTES [n] in binary data, up to {MAX_PICTURES} PNG, JPEG or WebP files.",
+        "text": "Texts, in UTF-8.",
+        "series": "Histories at the regular interval, of which the last values count, as many as "
+        'the model reads; as FP32 too. The parameters "horizon" and "level" of a request are those '
+        "of /v1/forecast.",
+    }[inputs.kind]
+
+
+def check_shape(shape, datatype: str, form: Form) -> list[int]:
+    """Return the shape of an input that came in `form`; raises Problem 422."""
+    # What some clients make of texts is a column.
+    if not (_fits(shape, form.shape) or (datatype == "BYTES" and _fits(shape, (-1, 1)))):
+        sizes = ", ".join("n" if size < 0 else str(size) for size in form.shape)
+        message = f"{datatype} must have the shape [{sizes}], not {_shown(shape)}."
+        raise Problem(422, "invalid_shape", message)
+    if any(size > most for size, most in zip(shape, form.most, strict=False)):
+        message = f"{datatype} may have the shape {list(form.most)} at most, not {_shown(shape)}."
+        raise Problem(422, "tensor_too_large", message)
+    return shape
+
+
+def seconds(model: Model, things: np.ndarray | list) -> float:
+    """About how long `model` will take to answer `things`."""
+    reading = 0.0
+    if isinstance(things, list):
+        encoded = model.inputs.kind == "image"
+        reading = sum(map(cost.of_picture, things)) if encoded else cost.of_texts(things)
+    return len(things) * model.seconds + reading
+
+
+def column(answers: list[dict], name: str) -> tuple[list[int], list]:
+    """Return the shape and the elements of one output."""
+    values = [answer[name] for answer in answers]
+    if isinstance(values[0], dict):
+        values = [list(value.values()) for value in values]
+    if not isinstance(values[0], list):
+        return [len(values)], values
+    return [len(values), len(values[0])], list(chain.from_iterable(values))
+
+
+def _image(inputs: ImageInputs) -> tuple:
+    size = (inputs.height, inputs.width, inputs.channels)
+    pixels = Form((-1, *size), (MAX_BATCH, *size), _pixels)
+    forms = {"UINT8": pixels, "FP32": pixels, "BYTES": Form((-1,), (MAX_PICTURES,), _files)}
+    return "image", forms, ("probabilities", "label")
+
+
+def _text(inputs) -> tuple:
+    forms = {"BYTES": Form((-1,), (MAX_BATCH,), _texts)}
+    return "text", forms, ("probabilities", "label", "score")
+
+
+def _series(inputs) -> tuple:
+    values = Form((-1, -1), (MAX_BATCH, MAX_HISTORY), _histories)
+    return "history", {"FP64": values, "FP32": values}, ("forecast", "lower", "upper")
+
+
+_SIGNATURES = {"image": _image, "text": _text, "series": _series}
+
+
+def _pixels(inputs: ImageInputs, values: np.ndarray) -> np.ndarray:
+    """Return uint8 of numbers that must be pixels already: nothing is rounded or scaled."""
+    if values.dtype == np.uint8:
+        return values
+    with np.errstate(invalid="ignore"):  # NaN becomes a number, which it is not equal to
+        pixels = values.astype(np.uint8)
+    if (pixels != values).any():
+        received = shown(float(values[pixels != values][0]))
+        message = f"A pixel is a whole number from 0 to 255, not {received}."
+        raise InputError("invalid_pixel", message)
+    return pixels
+
+
+def _files(inputs: ImageInputs, values: list) -> list[bytes]:
+    if not isinstance(values[0], bytes):
+        message = "The file of a picture is taken as binary data only; JSON may hold its pixels."
+        raise InputError("not_binary", message)
+    for picture in values:
+        image_header.check(picture)
+    return values
+
+
+def _texts(inputs, values: list) -> list:
+    try:
+        return [value.decode() if isinstance(value, bytes) else value for value in values]
+    except UnicodeDecodeError:
+        raise InputError("not_a_text", "The texts must be in UTF-8.") from None
+
+
+def _histories(inputs: SeriesInputs, values: np.ndarray) -> np.ndarray:
+    values = values.astype(np.float64)
+    away = MAX_SCALES * inputs.scale
+    # NaN is not between any two numbers.
+    good = ((values >= inputs.mean - away) & (values <= inputs.mean + away)).all(axis=1)
+    if values.shape[1] < inputs.history or not good.all():
+        inputs.to_tensor([values[np.argmin(good)].tolist()])  # says what is wrong with it
+    return values
+
+
+def _fits(shape, wanted: tuple[int, ...]) -> bool:
+    if type(shape) is not list or len(shape) != len(wanted) or set(map(type, shape)) != {int}:
+        return False
+    sizes = zip(shape, wanted, strict=True)
+    return min(shape) > 0 and all(size == want or want == -1 for size, want in sizes)
+
+
+def _shown(shape) -> str:
+    if type(shape) is not list:
+        return shown(shape)
+    if len(shape) > 8:
+        return f"one of {len(shape)} dimensions"
+    return "[" + ", ".join(map(shown, shape)) + "]"

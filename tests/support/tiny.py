@@ -1,0 +1,245 @@
+"""Small real artifacts, made without a framework: graphs by `onnx`, inputs by models/."""
+
+import base64
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from models.artifact import artifact
+from models.familiarity.familiarity import Familiarity
+from models.inputs.images import ImageInputs
+from models.inputs.series import SeriesInputs
+from models.inputs.texts import TextInputs
+
+DIGITS = tuple("0123456789")
+WORDS = ("good", "great", "fine", "bad", "awful", "dull")
+HISTORY, HORIZON = 24, 6
+
+
+def publish(home: Path, task: str, version: str = "1", seed: int = 0, spoil=None) -> Path:
+    """Write an artifact and its pointer as pipelines do, and return the artifact's folder.
+
+    seed: another seed, another model. spoil: called with the folder before the pointer is written.
+    """
+    artifacts = home / "published" / "artifacts"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(dir=artifacts))
+    digest = write(staging, task, seed)
+    if (artifacts / digest).exists():
+        shutil.rmtree(staging)
+    else:
+        staging.rename(artifacts / digest)
+    if spoil:
+        spoil(artifacts / digest)
+    return point(home, task, version, digest)
+
+
+def point(home: Path, task: str, version: str, digest: str) -> Path:
+    """Publish the artifact `digest`: one atomic rename."""
+    pointer = home / "published" / f"{task}.json"
+    content = {
+        "name": f"espalier-{task}-tiny",
+        "version": version,
+        "artifact": f"artifacts/{digest}",
+        "manifest_sha256": digest,
+    }
+    beside = pointer.with_suffix(f".{version}")
+    beside.write_text(json.dumps(content))
+    beside.replace(pointer)
+    return pointer.parent / "artifacts" / digest
+
+
+def write(
+    folder: Path, task: str, seed: int, golden=None, graph=None, guard=None, guarded: bool = True
+) -> str:
+    """Write a whole artifact and return its manifest's sha256.
+
+    golden, graph, guard: instead of its own. guarded: whether it has a guard.
+    """
+    inputs = INPUTS[task]()
+    model = graph if graph is not None else graph_of(task, seed).SerializeToString()
+    (folder / "model.onnx").write_bytes(model)
+    (folder / "model.keras").write_bytes(b"not read by the service")
+    artifact.write_inputs(folder, inputs)
+    if guarded:
+        judging = guard if guard is not None else guard_of(task).SerializeToString()
+        (folder / "familiarity.onnx").write_bytes(judging)
+        artifact.write_familiarity(folder, familiarity_of(task))
+    if golden is None:
+        golden = golden_of(inputs, model, REQUESTS[task], task if guarded else None)
+    (folder / "golden.json").write_bytes(artifact.to_json(golden))
+    identity = {
+        "task": task,
+        "dataset": "tiny",
+        "dataset_hash": "d41d8cd98f00b204e9800998ecf8427e.dir",
+        "arch": "perceptron",
+        "fingerprint": hashlib.sha256(f"{task}{seed}".encode()).hexdigest(),
+        "parameters": {},
+        "seed": seed,
+        "run_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+    }
+    return artifact.write_manifest(folder, identity)
+
+
+def golden_of(inputs, model: bytes, requests: list[dict], guarded: str | None = None) -> list[dict]:
+    """Requests with the model's answers; guarded: the task whose guard has a say in them."""
+    run, golden = _runner(model), []
+    for request in requests:
+        sent, options = artifact.payload(request)
+        tensor = inputs.to_tensor([sent])
+        answer = inputs.to_answers(run(tensor), **options)[0]
+        if guarded:
+            judging = _runner(guard_of(guarded).SerializeToString())
+            answer |= familiarity_of(guarded).judge(judging, [sent], inputs, tensor)[0]
+        golden.append({"request": request, "answer": answer})
+    return golden
+
+
+def _runner(graph: bytes):
+    session = onnxruntime.InferenceSession(graph)
+    return lambda tensor: session.run(["output"], {"input": tensor})[0]
+
+
+def guard_of(task: str, output: float | None = None) -> onnx.ModelProto:
+    """A guard that minds brightness, unknown words, or the distance from the mean.
+
+    output: a number that every error is instead.
+    """
+    kind, shape = {
+        "image": (TensorProto.FLOAT, (8, 8, 1)),
+        "sentiment": (TensorProto.INT32, (16,)),
+        "forecast": (TensorProto.FLOAT, (HISTORY,)),
+    }[task]
+    nodes = [helper.make_node("Abs", ["input"], ["minded"])]
+    if task == "sentiment":
+        nodes = [
+            helper.make_node("Equal", ["input", "unknown"], ["found"]),
+            helper.make_node("Cast", ["found"], ["minded"], to=TensorProto.FLOAT),
+        ]
+    nodes += [
+        helper.make_node("Flatten", ["minded"], ["flat"]),
+        helper.make_node("ReduceMean", ["flat"], ["error"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["error", "factor"], ["output"]),
+    ]
+    weights = {
+        "unknown": np.array(1, np.int32),
+        "factor": np.array(1 if output is None else output, np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "guard",
+        [helper.make_tensor_value_info("input", kind, [None, *shape])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [None, 1])],
+        [numpy_helper.from_array(weight, name) for name, weight in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def familiarity_of(task: str) -> Familiarity:
+    """Errors up to what the golden requests have; of texts the guard knows fewer words."""
+    inputs, largest = INPUTS[task](), {"image": 0.8, "sentiment": 0.4, "forecast": 1.5}[task]
+    if task == "sentiment":
+        inputs = replace(inputs, vocabulary=WORDS[:3])
+    errors = np.linspace(0, largest, 200, dtype=np.float32)[:, None]
+    return Familiarity.calibrate(inputs, errors)
+
+
+def graph_of(task: str, seed: int = 0, output: float | None = None) -> onnx.ModelProto:
+    """A perceptron for the task; output: a number that every answer is made of instead."""
+    rng = np.random.default_rng(seed)
+    builders = {"image": _image_nodes, "sentiment": _text_nodes, "forecast": _series_nodes}
+    kind, shape, outputs, nodes, weights = builders[task](rng)
+    if output is not None:
+        weights = {name: np.full_like(weight, output) for name, weight in weights.items()}
+    graph = helper.make_graph(
+        nodes,
+        task,
+        [helper.make_tensor_value_info("input", kind, [None, *shape])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [None, outputs])],
+        [numpy_helper.from_array(weight, name) for name, weight in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def _image_nodes(rng):
+    nodes = [
+        helper.make_node("Flatten", ["input"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weight"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["output"], axis=-1),
+    ]
+    weight = rng.normal(0, 0.1, (64, 10)).astype(np.float32)
+    return TensorProto.FLOAT, (8, 8, 1), 10, nodes, {"weight": weight}
+
+
+def _text_nodes(rng):
+    nodes = [
+        helper.make_node("Gather", ["embedding", "input"], ["words"]),
+        helper.make_node("ReduceMean", ["words"], ["scores"], axes=[1], keepdims=0),
+        helper.make_node("Softmax", ["scores"], ["output"], axis=-1),
+    ]
+    embedding = rng.normal(0, 1, (len(WORDS) + 2, 2)).astype(np.float32)
+    return TensorProto.INT32, (16,), 2, nodes, {"embedding": embedding}
+
+
+def _series_nodes(rng):
+    nodes = [helper.make_node("MatMul", ["input", "weight"], ["output"])]
+    weight = rng.normal(0, 0.1, (HISTORY, HORIZON)).astype(np.float32)
+    return TensorProto.FLOAT, (HISTORY,), HORIZON, nodes, {"weight": weight}
+
+
+def image_inputs() -> ImageInputs:
+    return ImageInputs(8, 8, 1, DIGITS)
+
+
+def text_inputs() -> TextInputs:
+    return TextInputs(16, WORDS, ("negative", "positive"))
+
+
+def series_inputs() -> SeriesInputs:
+    radii = np.linspace(0.1, 3, 999, dtype=np.float32)[:, None].repeat(HORIZON, 1)
+    return replace(SeriesInputs(HISTORY, HORIZON, 6.0, 2.0), radii=radii)
+
+
+def picture(format: str = "PNG", size: int = 8, mode: str = "L", seed: int = 0) -> bytes:
+    """An encoded picture of noise."""
+    rng = np.random.default_rng(seed)
+    channels = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
+    pixels = rng.integers(0, 256, (size, size, *channels), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format)
+    return buffer.getvalue()
+
+
+def white() -> bytes:
+    """An encoded picture without anything on it."""
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8), "white").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def history(length: int = HISTORY) -> list[float]:
+    return [6 + 2 * float(np.sin(step / 4)) for step in range(length)]
+
+
+INPUTS = {"image": image_inputs, "sentiment": text_inputs, "forecast": series_inputs}
+REQUESTS = {
+    "image": [
+        {"image": base64.b64encode(content).decode("ascii")}
+        for content in (picture(), picture("JPEG", 30, "RGB"), picture("PNG", 9, "RGBA"))
+    ],
+    "sentiment": [{"text": "A good, great film."}, {"text": "dull " * 50}, {"text": ":)"}],
+    "forecast": [
+        {"history": history()},
+        {"history": history(40), "horizon": 2, "level": 0.5},
+    ],
+}
