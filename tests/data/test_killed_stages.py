@@ -10,8 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from checkouts import Checkout, reviews, write_reviews
-from test_versions import MINE
+from checkouts import MINE, Checkout, reviews, write_reviews
 
 pytestmark = pytest.mark.slow
 

@@ -5,17 +5,10 @@ import re
 import shutil
 
 import pytest
-from checkouts import Checkout, reviews, write_reviews
+from checkouts import MINE, Checkout, reviews, write_reviews
 
 from data import prepared, versions
 
-MINE = {
-    "task": "sentiment",
-    "kind": "csv",
-    "path": "mine/reviews.csv",
-    "columns": {"text": "review", "label": "verdict"},
-    "labels": ["bad", "good"],
-}
 CAUGHT = """
 from data import versions
 from data.errors import DataError

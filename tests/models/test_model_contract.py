@@ -7,15 +7,11 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pytest
+from every_architecture import ALL, SIZES
 
 from models import architectures, options
 from models.export import convert
 
-SIZES = {
-    "image": {"height": 8, "width": 9, "channels": 1, "classes": 4},
-    "sentiment": {"words": 50, "length": 18, "classes": 3},
-    "forecast": {"history": 20, "horizon": 5},
-}
 ROWS = 256
 
 
@@ -81,11 +77,6 @@ WEIGHTS = {
     ("forecast", "autoencoder"): 21 * 64 + 65 * 8 + 9 * 64 + 65 * 20,
 }
 
-ALL = [
-    (task, arch)
-    for task in architectures.TASKS
-    for arch in (*architectures.names(task), architectures.GUARD)
-]
 each = pytest.mark.parametrize(("task", "arch"), ALL)
 
 

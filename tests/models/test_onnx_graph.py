@@ -5,8 +5,8 @@ from collections import Counter
 import keras
 import onnx
 import pytest
+from every_architecture import ALL, SIZES
 from keras import layers, ops
-from test_model_contract import ALL, SIZES
 from translation import FUSED, ROW, SERIES, check, model_of, tensor_of
 
 from models import architectures

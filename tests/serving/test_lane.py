@@ -3,14 +3,7 @@
 import re
 
 import tiny
-
-LABELS = '{{endpoint="{}",http_response_code="{}",runner_name="Espalier",[^}}]*}} (.*)'
-
-
-def told(page: str, name: str, path: str, status: int) -> float:
-    """The value of one series of the metrics' page; 0 where it is not there."""
-    found = re.search(f"^bentoml_service_{name}{LABELS.format(path, status)}$", page, re.M)
-    return float(found[1]) if found else 0.0
+from metrics_page import told
 
 
 def test_every_request_is_counted_with_its_status_and_time(own_server):

@@ -6,9 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+import serving
 from serving.api import metadata
 
-FILES = {file.name: file for file in (Path(metadata.__file__).parent / "static").iterdir()}
+FILES = {file.name: file for file in (Path(serving.__file__).parent / "static").iterdir()}
 TYPES = {
     ".html": "text/html",
     ".css": "text/css",

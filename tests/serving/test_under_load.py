@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 import tiny
-from test_lane import told
+from metrics_page import told
 
 from benchmarks.open_loop import REFUSED, Outcome, drive, request, statuses
 from benchmarks.reigns import Reigns

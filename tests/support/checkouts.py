@@ -13,6 +13,14 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = str(Path(sys.executable).parent)
 WORDS = ["film", "plot", "actor", "scene", "story", "light", "music", "time", "world", "voice"]
 
+MINE = {
+    "task": "sentiment",
+    "kind": "csv",
+    "path": "mine/reviews.csv",
+    "columns": {"text": "review", "label": "verdict"},
+    "labels": ["bad", "good"],
+}
+
 
 class Checkout:
     """A copy of the repository's data room in which stages run and own data may be declared."""
