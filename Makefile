@@ -50,6 +50,7 @@ check: $(READY)
 	@ruff check .
 	@ruff format --check .
 	@lint-imports
+	@mypy
 
 $(READY): $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Espalier needs Python 3.11 to 3.13; {sys.executable} is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12")'
