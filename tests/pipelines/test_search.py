@@ -142,7 +142,7 @@ def test_the_trials_are_children_of_one_parent(fits):
     ("changes", "said"),
     [
         ([], "--search needs what to search in"),
-        (["unit=8..16"], "Did you mean 'units'"),
+        (["unit=8..16"], "did you mean 'units'"),
         (["units=0..16"], "units must be at least 1"),
         (["units=8.5..16.5"], "units must be a whole number"),
         (["schedule=cosine,slow"], "schedule must be one of"),
