@@ -15,7 +15,7 @@ from serving.http.crowd import Crowd
 from serving.http.errors import HANDLERS
 from serving.http.lane import Endpoint, short_way
 from serving.http.request_id import Door
-from serving.inference.executor import Work
+from serving.inference.executor import Executor
 from serving.inference.micro_batching import Batches
 from serving.request_log.writer import RequestLog
 
@@ -26,19 +26,19 @@ def complete(
     log: RequestLog,
     routes: list[Route],
     endpoints: Mapping[str, Endpoint],
-    same_as: Callable[[str], str | None],
+    canonical: Callable[[str], str | None],
     token: str | None = None,
     protected: Iterable[str] = (),
 ) -> ASGIApp:
     """Return `app`, as `bentoml.Service.to_asgi` makes it, with what it lacks.
 
     routes: take the place of BentoML's own at the same paths. endpoints: what models answer, by its
-    path; see lane.py. same_as: see Door. token, protected: see Access.
+    path; see lane.py. canonical: see Door. token, protected: see Access.
     """
     crowd = Crowd()
     app.state.champions = champions
     app.state.log = log
-    app.state.work = Work()
+    app.state.executor = Executor()
     app.state.batches = Batches(crowd)
     app.state.incoming = Incoming()
     for error, handler in HANDLERS.items():
@@ -56,7 +56,7 @@ def complete(
     ]
     if token is not None:
         app.user_middleware.append(Middleware(Access, token=token, protected=protected))
-    return Door(app, _paths(app), same_as, short_way(app, endpoints), crowd)
+    return Door(app, _paths(app), canonical, short_way(app, endpoints), crowd)
 
 
 class Table(BaseRoute):

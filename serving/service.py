@@ -38,7 +38,7 @@ from serving.http.auth import needs_token
 from serving.http.descriptors import allow_many_descriptors
 from serving.inference.memory import give_back_large_buffers
 from serving.inference_protocol.openapi import protocol_paths
-from serving.inference_protocol.v2 import inference_endpoints, protocol_routes, same_as
+from serving.inference_protocol.v2 import canonical, inference_endpoints, protocol_routes
 from serving.request_log.writer import RequestLog
 from serving.settings import (
     api_token,
@@ -75,7 +75,7 @@ class CompletedService(bentoml.Service):
             closed = partial(needs_token, protected=PROTECTED)
         docs = documentation(self.openapi_spec.asdict(), TASKS, paths, closed)
         routes = [*protocol_routes(TASKS), *PAGE, SWAGGER, READY, docs]
-        renamed = partial(same_as, champions)
+        renamed = partial(canonical, champions)
         endpoints = {f"/v1/{task}": TASK_ROUTES[task].endpoint for task in TASKS}
         endpoints |= inference_endpoints(TASKS)
         app = super().to_asgi(is_main)

@@ -1,12 +1,12 @@
 """What the environment says: the tasks to serve, where their models come from, what is logged, who
 may ask."""
 
-import difflib
 import os
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from models.inputs.errors import did_you_mean
 from serving.champions.loading import TASKS
 from serving.http.auth import OPEN
 
@@ -116,11 +116,8 @@ def _names(variable: str, what: str, known: tuple[str, ...]) -> tuple[str, ...]:
     named = _listed(variable)
     for name in named:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
-            raise ValueError(
-                f"{variable} names {name!r}; the {what} are {', '.join(known)}. "
-                f"Did you mean {near!r}?"
-            )
+            near = did_you_mean(name, known)
+            raise ValueError(f"{variable} names {name!r}{near}; the {what} are {', '.join(known)}.")
     return tuple(dict.fromkeys(named))
 
 

@@ -27,7 +27,7 @@ NOWHERE = "/-"  # stands for every path that does not exist
 class Door:
     """ASGI layer around `app`.
 
-    paths: every path that exists. same_as: of a path with names in it that a client chose, the one
+    paths: every path that exists. canonical: of a path with names that a client chose, the one
     among `paths` under which it is answered and counted. lane: a shorter way for some requests.
     crowd: counts those that come, before they come here.
     """
@@ -36,13 +36,13 @@ class Door:
         self,
         app: ASGIApp,
         paths: set[str],
-        same_as: Callable[[str], str | None],
+        canonical: Callable[[str], str | None],
         lane: "Lane | None",
         crowd: Crowd,
     ):
         self.app = app
         self.paths = paths
-        self.same_as = same_as
+        self.canonical = canonical
         self.lane = lane
         self.crowd = crowd
 
@@ -72,7 +72,7 @@ class Door:
             self.lane.tally.end(name, 429, 0.0)
 
     def _name(self, path: str) -> str:
-        return path if path in self.paths else self.same_as(path) or NOWHERE
+        return path if path in self.paths else self.canonical(path) or NOWHERE
 
 
 def is_under(folder: str, path: str) -> bool:

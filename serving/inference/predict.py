@@ -9,7 +9,7 @@ from serving.inference.executor import SHORT_SECONDS
 from serving.inference.loaded_model import Model
 
 
-async def answers(
+async def predict(
     request: Request,
     model: Model,
     task: str,
@@ -27,7 +27,7 @@ async def answers(
         if len(things) == 1 and seconds <= SHORT_SECONDS and not options:
             answered = [await state.batches.answer(model, things[0])]
         else:
-            answered = await state.work.do(seconds, partial(model.answers, things, **options))
+            answered = await state.executor.run(seconds, partial(model.answers, things, **options))
     except Exception as error:
         state.log.record(request, model, task, things, error)
         raise

@@ -180,7 +180,7 @@ def test_where_a_body_is_mistaken_is_said(client, body, says):
 @pytest.mark.parametrize(
     ("sent", "code", "says"),
     [
-        ({"txt": "good"}, "unknown_field", 'did you mean "text"?'),
+        ({"txt": "good"}, "unknown_field", "did you mean 'text'?"),
         ({"quite": 1}, "unknown_field", '"text" or "texts"'),
         ({"text": "good", "texts": ["good"]}, "too_many_fields", "both were sent"),
         ({"text": ""}, "empty_text", "empty"),
@@ -203,7 +203,7 @@ def test_a_text_against_a_rule(client, sent, code, says):
 @pytest.mark.parametrize(
     ("changes", "code", "says"),
     [
-        ({"histroy": []}, "unknown_field", 'did you mean "history"?'),
+        ({"histroy": []}, "unknown_field", "did you mean 'history'?"),
         ({"history": []}, "history_too_short", "24"),
         ({"history": [5.0] * 23}, "history_too_short", "23 values"),
         ({"history": [5.0] * 10_001}, "history_too_long", "10,001 values"),

@@ -148,7 +148,7 @@ def test_health_and_metrics_are_closed_each_by_its_name(protected):
         ({"ESPALIER_API_TOKEN": "token\n"}, "has 6 characters, of which some are not"),
         ({"ESPALIER_API_TOKEN": " token"}, "visible ASCII characters"),
         ({"ESPALIER_API_TOKEN": "tökén"}, "visible ASCII characters"),
-        ({"ESPALIER_API_TOKEN": "x", "ESPALIER_PROTECT": "metrik"}, "Did you mean 'metrics'?"),
+        ({"ESPALIER_API_TOKEN": "x", "ESPALIER_PROTECT": "metrik"}, "did you mean 'metrics'?"),
         ({"ESPALIER_PROTECT": "health"}, "no ESPALIER_API_TOKEN is set"),
     ],
 )
