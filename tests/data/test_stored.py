@@ -36,7 +36,7 @@ def test_equal_rows_are_equal_bytes(tmp_path, columns):
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
 
-@pytest.mark.parametrize("file", ["dataset.json", "train.npz", "test.parquet"])
+@pytest.mark.parametrize("file", ["dataset.json", "train.npz", "test.npz"])
 def test_a_torn_file_is_told(tmp_path, file):
     splits = {"train": PICTURES, "validation": PICTURES, "test": OTHERS}
     stored.write(tmp_path, Dataset({}, splits))
