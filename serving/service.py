@@ -3,8 +3,8 @@
     bentoml serve serving.service:Espalier
 
 ESPALIER_TASKS=image,sentiment narrows it; ESPALIER_HOME says where champions are published and
-requests are logged: ESPALIER_LOG_MB=256 of them at most, without what was sent unless
-ESPALIER_LOG_INPUTS=1. ESPALIER_API_TOKEN is what a client must carry,
+requests are logged: at most ESPALIER_LOG_MB=1024 megabytes for ESPALIER_LOG_DAYS=90 days, without
+the inputs unless ESPALIER_LOG_INPUTS=1. ESPALIER_API_TOKEN is what a client must carry,
 ESPALIER_PROTECT=health,metrics what it closes too. ESPALIER_FOLLOW=espalier-image-mnist_5k takes
 the champions of that registered model from the MLflow server that MLFLOW_TRACKING_URI names.
 """
@@ -31,7 +31,7 @@ from serving.api.page import PAGE
 from serving.api.v1 import MODELS, READY, TASK_ROUTES
 from serving.app import complete
 from serving.champions.registry_client import Registry
-from serving.champions.registry_poller import Follower
+from serving.champions.registry_poller import RegistryPoller
 from serving.champions.slots import Champions
 from serving.http import server
 from serving.http.auth import needs_token
@@ -44,6 +44,7 @@ from serving.settings import (
     api_token,
     followed,
     home,
+    log_days,
     log_inputs,
     log_megabytes,
     pointer_folders,
@@ -57,12 +58,12 @@ usage_stats.do_not_track.cache_clear()
 TASKS = wanted_tasks()
 TOKEN, PROTECTED = api_token(), protected()
 champions = Champions(TASKS)
-followers = [
-    Follower(Registry(registry()), task, name, pointer_folders()[0])
+pollers = [
+    RegistryPoller(Registry(registry()), task, name, pointer_folders()[0])
     for task, name in followed().items()
     if task in TASKS
 ]
-log = RequestLog(home() / "requests", log_megabytes(), log_inputs())
+log = RequestLog(home() / "requests", log_megabytes(), log_inputs(), log_days())
 api = Router([*(TASK_ROUTES[task] for task in TASKS), MODELS], redirect_slashes=False)
 
 
@@ -97,8 +98,8 @@ class Espalier:
         give_back_large_buffers()
         allow_many_descriptors()
         champions.start(pointer_folders())
-        for follower in followers:
-            follower.start()
+        for poller in pollers:
+            poller.start()
         log.start()
         # What is loaded stays: the collector need not look at it, nor so often at the rest.
         gc.collect()
@@ -114,7 +115,7 @@ class Espalier:
 
     @bentoml.on_shutdown
     def stop(self):
-        for follower in followers:
-            follower.stop()
+        for poller in pollers:
+            poller.stop()
         champions.stop()
         log.stop()

@@ -65,13 +65,13 @@ def registry() -> str:
 
 
 def log_megabytes() -> int:
-    """How large the request log may become: ESPALIER_LOG_MB, 0 for none of it."""
-    said = os.environ.get("ESPALIER_LOG_MB") or "256"
-    if not said.isdecimal():
-        raise ValueError(
-            f"ESPALIER_LOG_MB is {said!r}; it takes a whole number of megabytes, or 0 for no log."
-        )
-    return int(said)
+    """Bound on the size of the request log: ESPALIER_LOG_MB, 0 for no log."""
+    return _whole_number("ESPALIER_LOG_MB", 1024, 0, "megabytes, or 0 for no log")
+
+
+def log_days() -> int:
+    """Bound on the age of a record of the request log: ESPALIER_LOG_DAYS."""
+    return _whole_number("ESPALIER_LOG_DAYS", 90, 1, "days, at least 1")
 
 
 def log_inputs() -> bool:
@@ -109,6 +109,13 @@ def protected() -> tuple[str, ...]:
             "for: set one, or unset ESPALIER_PROTECT."
         )
     return named
+
+
+def _whole_number(variable: str, default: int, least: int, unit: str) -> int:
+    value = os.environ.get(variable) or str(default)
+    if not value.isdecimal() or int(value) < least:
+        raise ValueError(f"{variable} is {value!r}; it takes a whole number of {unit}.")
+    return int(value)
 
 
 def _names(variable: str, what: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ SHARED = (
 )
 # What serving/ imports; all that these need is pinned with them.
 NEEDS = (
-    "httptools", "numpy", "onnxruntime", "orjson", "pillow", "pyarrow", "python-multipart", "uvloop"
+    "httptools", "httpx", "numpy", "onnxruntime", "orjson", "pillow", "python-multipart", "uvloop"
 )  # fmt: skip
 
 COMPOSE = "pipelines/release/compose.yaml"

@@ -14,7 +14,7 @@ import pytest
 import tiny
 from onnx import helper, numpy_helper
 
-from serving.champions.slots import AGAIN_SECONDS
+from serving.champions.slots import RETRY_SECONDS
 
 
 def test_no_request_fails_while_models_change(own_server):
@@ -196,7 +196,7 @@ def test_what_the_system_failed_to_load_is_tried_again(own_server):
     before = refusals(own_server)
     folder = tiny.publish(own_server.home, "image", "later", 104, hide)
     own_server.wait(lambda: own_server.refuses("image") is not None)
-    time.sleep(2 * AGAIN_SECONDS)  # it is tried meanwhile
+    time.sleep(2 * RETRY_SECONDS)  # it is tried meanwhile
     assert own_server.ready()
     assert not own_server.serves("image", "later")
     assert refusals(own_server) == before + 1
