@@ -88,9 +88,9 @@ def _described(task: str, model: Model) -> dict:
 
 
 TASK_ROUTES = {
-    "image": Route("/image", image, methods=["POST"]),
-    "sentiment": Route("/sentiment", sentiment, methods=["POST"]),
-    "forecast": Route("/forecast", forecast, methods=["POST"]),
+    "image": Route("/v1/image", image, methods=["POST"]),
+    "sentiment": Route("/v1/sentiment", sentiment, methods=["POST"]),
+    "forecast": Route("/v1/forecast", forecast, methods=["POST"]),
 }
-MODELS = Route("/models", models, methods=["GET"])
+MODELS = Route("/v1/models", models, methods=["GET"])
 READY = Route("/readyz", ready, methods=["GET"])

@@ -21,8 +21,8 @@ from models.inputs.errors import shown
 from serving.api.v1 import ready as all_ready
 from serving.champions.slots import Champions
 from serving.http import bodies
+from serving.http.canonical_path import PATH
 from serving.http.errors import Problem
-from serving.http.request_id import PATH
 from serving.inference.loaded_model import Model
 from serving.inference.predict import predict
 from serving.inference_protocol import inference_request, tensors
