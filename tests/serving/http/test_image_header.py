@@ -163,5 +163,5 @@ def test_the_size_of_a_picture_is_read_from_its_first_bytes(format):
         b"\x89PNG\r\n\x1a\n" + bytes(4) + b"prVt" + b"\0\0\0\x08" * 2,
     ],
 )
-def test_what_is_no_picture_has_no_image_header.size(content):
+def test_what_is_no_picture_has_no_size(content):
     assert image_header.size(content) == (None, None)
