@@ -147,7 +147,9 @@ def test_the_size_of_a_picture_is_read_from_its_first_bytes(format):
     picture.save(buffer, format, **options)
     content = buffer.getvalue()
     assert image_header.size(content) == (301, 77)
-    assert all(size(content[:end]) in ((301, 77), (None, None)) for end in range(len(content)))
+    assert all(
+        image_header.size(content[:end]) in ((301, 77), (None, None)) for end in range(len(content))
+    )
 
 
 @pytest.mark.parametrize(
