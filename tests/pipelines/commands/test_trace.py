@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from homes import living_in
 from project import ROOT, espalier
-from recorded import HASH, finished, fit
+from recorded import DIGITS, HASH, finished, fit
 
 from data import versions
 from pipelines.commands import trace
@@ -48,14 +48,8 @@ def lived(place) -> dict:
         replace(fit(arch, seed, units=64), fingerprint=known_by(arch, seed))
         for arch, seed in (("cnn", 0), ("ann", 0), ("cnn", 1))
     ]
-    with tracking.parent("image", "digits", HASH, "quick", "retrain") as parent:
-        with tracking.active(
-            "image",
-            "digits",
-            "majority",
-            {"espalier.kind": "baseline", "espalier.dataset_hash": HASH},
-            parent,
-        ) as baseline:
+    with tracking.parent(DIGITS, "quick", "retrain") as parent:
+        with tracking.active(DIGITS, "majority", {"espalier.kind": "baseline"}, parent) as baseline:
             pass
         fits = [
             finished(one, place / f"artifact-{n}", parent, validation_accuracy=0.9 + n / 100)

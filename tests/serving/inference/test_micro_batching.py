@@ -10,7 +10,6 @@ import tiny
 from models.artifact import artifact
 from models.inputs.errors import InputError
 from serving.champions.loading import load
-from serving.http.crowd import Crowd
 from serving.inference.micro_batching import MAX_BATCH, Batches
 
 
@@ -24,8 +23,7 @@ def asked(*of_whom) -> list:
     """What each future of `Batches.answer`, all asked for in one turn, became."""
 
     async def ask() -> list:
-        batches = Batches(Crowd())
-        batches.crowd.taken_in = len(of_whom)
+        batches = Batches()
         futures = [batches.answer(model, thing) for model, thing in of_whom]
         return await asyncio.gather(*futures, return_exceptions=True)
 
@@ -78,8 +76,7 @@ def test_who_gave_up_is_left_out(model):
     thing = thing_of(model)
 
     async def ask():
-        batches = Batches(Crowd())
-        batches.crowd.taken_in = 3
+        batches = Batches()
         gone, stays = (batches.answer(model, thing) for _ in range(2))
         gone.cancel()
         return await stays, gone.cancelled()
@@ -89,23 +86,22 @@ def test_who_gave_up_is_left_out(model):
     assert answer == model.answers([thing])[0]
 
 
-def test_the_last_of_those_that_came_together_has_all_of_them_answered(model):
-    """Nobody waits for a turn of the loop, but for who asks no model or sends the rest later."""
-    thing = thing_of(model)
+def test_requests_of_one_turn_are_one_computation(model, monkeypatch):
+    """Those that come in the next turn are another one."""
+    sizes = []
+    answers = type(model).answers
+    counted = lambda model, values: sizes.append(len(values)) or answers(model, values)  # noqa: E731
+    monkeypatch.setattr(type(model), "answers", counted)
+    value = thing_of(model)
 
-    async def done(batches: Batches, came: int, ask: int) -> list[bool]:
-        batches.crowd.taken_in = came
-        futures = [batches.answer(model, thing) for _ in range(ask)]
-        at_once = [future.done() for future in futures]
-        for answer in await asyncio.gather(*futures):
-            assert artifact.agree(model.inputs, model.answers([thing])[0], answer)
-        return at_once
+    async def ask(batches: Batches, count: int) -> None:
+        await asyncio.gather(*(batches.answer(model, value) for _ in range(count)))
 
-    async def ask() -> None:
-        batches = Batches(Crowd())
-        assert await done(batches, 1, 1) == [True]
-        assert await done(batches, 3, 3) == [True] * 3
-        assert await done(batches, 5, 3) == [False] * 3
-        assert await done(batches, 2, 5) == [True] * 4 + [False]
+    async def turns() -> None:
+        batches = Batches()
+        await ask(batches, 16)
+        await ask(batches, 1)
+        await ask(batches, MAX_BATCH + 3)
 
-    asyncio.run(ask())
+    asyncio.run(turns())
+    assert sizes == [16, 1, MAX_BATCH, 3]

@@ -2,9 +2,9 @@ from pipelines.commands import doctor
 
 
 def test_a_healthy_place_has_nothing_to_mend(home):
-    found = doctor.findings()
-    assert [finding for finding in found if finding["mend"]] == []
-    states = {finding["what"]: finding["state"] for finding in found}
+    findings = doctor.findings()
+    assert [finding for finding in findings if finding["mend"]] == []
+    states = {finding["what"]: finding["state"] for finding in findings}
     assert states["backend"].startswith("tensorflow on ")
     assert "tensorflow 2.21" in states["tools"]
     assert states["DVC remote"].startswith("local")
@@ -26,10 +26,18 @@ def test_what_is_wrong_is_named_with_its_remedy(home, monkeypatch):
         '"manifest_sha256": "0"}'
     )
     mended = {finding["what"]: finding["mend"] for finding in doctor.findings() if finding["mend"]}
-    assert set(mended) == {*wrong, "champions"}
+    assert set(mended) == {*wrong, "champions", "variables"}
     for what, (variable, _) in wrong.items():
         assert variable in mended[what]
     assert "espalier run" in mended["champions"]
+
+
+def test_what_is_set_aside_or_unusable_is_shown(home, monkeypatch):
+    states = {finding["what"]: finding for finding in doctor.findings(["MLFLOW_RUN_ID"])}
+    assert "MLFLOW_RUN_ID" in states["variables"]["state"]
+    assert not states["variables"]["mend"]
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "-1")
+    assert "TF_NUM_INTRAOP_THREADS" in doctor._variables([]).mend
 
 
 def test_the_state_database_is_named_also_when_it_is_away(home, monkeypatch):

@@ -98,7 +98,7 @@ def test_what_holds_no_answers_stays_open(guarded, path):
 
 def test_the_answer_comes_before_the_body(guarded):
     """Whoever lacks the token cannot make the service wait for a body, or hold one."""
-    head = "POST /v1/image HTTP/1.1\r\nHost: here\r\nContent-Type: image/png\r\n"
+    head = "POST /v1/image HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
     address = (guarded.base_url.host, guarded.base_url.port)
     with socket.create_connection(address, timeout=10) as connection:
         connection.sendall(f"{head}Content-Length: 1000000\r\n\r\n".encode())
@@ -148,7 +148,7 @@ def test_health_and_metrics_are_closed_each_by_its_name(protected):
         ({"ESPALIER_API_TOKEN": "token\n"}, "has 6 characters, of which some are not"),
         ({"ESPALIER_API_TOKEN": " token"}, "visible ASCII characters"),
         ({"ESPALIER_API_TOKEN": "tökén"}, "visible ASCII characters"),
-        ({"ESPALIER_API_TOKEN": "x", "ESPALIER_PROTECT": "metrik"}, "Did you mean 'metrics'?"),
+        ({"ESPALIER_API_TOKEN": "x", "ESPALIER_PROTECT": "metrik"}, "did you mean 'metrics'?"),
         ({"ESPALIER_PROTECT": "health"}, "no ESPALIER_API_TOKEN is set"),
     ],
 )
@@ -163,7 +163,7 @@ def test_what_cannot_be_meant_is_refused(variables, says, monkeypatch):
 def test_a_service_with_an_empty_token_does_not_start():
     result = subprocess.run(
         [sys.executable, "-c", "import serving.service"],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env=os.environ | {"ESPALIER_API_TOKEN": ""},
         capture_output=True,
         text=True,
