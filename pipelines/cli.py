@@ -217,7 +217,7 @@ def trace(
 
     _divert("trace", as_json)
     lineage = step.history() if what is None else step.trace(what)
-    _say(as_json, lineage, lambda: terminal_view.show(lineage))
+    _say(as_json, lineage.to_dict(), lambda: terminal_view.show(lineage))
     raise typer.Exit(FAILED if step.broken(lineage) else DONE)
 
 
