@@ -29,6 +29,8 @@ from pipelines.training import successive_halving
 # Exit codes of a task; of several the first of these that occurs is the run's.
 FAILED, LOCKED, REFUSED, DONE = 1, 75, 3, 0
 RELEASE_SECONDS = 300
+# What a worker's first fit imports: seconds, in which the data is made.
+FRAMEWORKS = ("keras", "mlflow", "pipelines.flows")
 
 
 def chosen(task: str | None, dataset: str | None) -> dict[str, str]:
@@ -145,7 +147,7 @@ def _retrain(tasks: dict[str, str], profile: str) -> dict[str, tuple[dict, int]]
     with ExitStack() as stack:
         with console.stage("start") as say:
             with prefect_server.starting():
-                stack.enter_context(dask_cluster.running())
+                stack.enter_context(dask_cluster.running(FRAMEWORKS))
                 importlib.import_module("pipelines.flows")
             say("Prefect server and Dask cluster are up")
         console.heading(", ".join(f"{task} · {dataset}" for task, dataset in tasks.items()))

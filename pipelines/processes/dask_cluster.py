@@ -5,8 +5,9 @@ names a scheduler elsewhere, whose workers have this checkout and the same MLflo
 servers.
 """
 
+import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,16 +29,19 @@ def address() -> str | None:
 
 
 @contextmanager
-def running() -> Iterator[str]:
+def running(modules: Iterable[str] = ()) -> Iterator[str]:
     """Have ESPALIER_CLUSTER name a scheduler for the time of the block; yields its address.
 
     Where none is named, a cluster of this machine is started, and ends with the block, or with this
-    process however that ends. Its workers import what a fit needs while they wait for the first.
+    process however that ends.
+
+    modules: what its workers import while they wait for their first task.
     """
     if named := address():
         yield named
         return
     with local() as cluster:
+        _import(cluster, modules)
         os.environ[VARIABLE] = cluster.scheduler_address
         try:
             yield cluster.scheduler_address
@@ -66,7 +70,7 @@ def local() -> "LocalCluster":
     unused = {f"distributed.worker.memory.{step}": False for step in ("target", "spill", "pause")}
     limit = WORKER_GIB * 2**30
     with dask.config.set(unused):
-        cluster = distributed.LocalCluster(
+        return distributed.LocalCluster(
             n_workers=max(1, min(CPU_COUNT, MEMORY_LIMIT // limit, MOST_WORKERS)),
             threads_per_worker=1,
             memory_limit=limit,
@@ -75,16 +79,17 @@ def local() -> "LocalCluster":
             local_directory=str(environment.home() / "dask"),
             env={"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"},
         )
-    with distributed.Client(cluster) as client:
+
+
+def _import(cluster: "LocalCluster", modules: Iterable[str]) -> None:
+    import distributed
+
+    with distributed.Client(cluster, set_as_default=False) as client:
         for worker in client.scheduler_info(n_workers=-1)["workers"]:
-            warm = client.submit(import_frameworks, workers=[worker], pure=False)
-            distributed.fire_and_forget(warm)
-    return cluster
+            for module in modules:
+                imported = client.submit(_imported, module, workers=[worker], pure=False)
+                distributed.fire_and_forget(imported)
 
 
-def import_frameworks() -> None:
-    """Import in a worker what its first fit needs: the first data are not ready yet."""
-    import importlib
-
-    for module in ("keras", "mlflow", "pipelines.flows"):
-        importlib.import_module(module)
+def _imported(module: str) -> None:
+    importlib.import_module(module)
