@@ -26,7 +26,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from serving.api.docs_page import SWAGGER
-from serving.api.openapi import documentation
+from serving.api.openapi import description
 from serving.api.page import PAGE
 from serving.api.v1 import MODELS, READY, TASK_ROUTES
 from serving.app import complete
@@ -37,8 +37,7 @@ from serving.http import server
 from serving.http.auth import needs_token
 from serving.http.descriptors import allow_many_descriptors
 from serving.inference.memory import give_back_large_buffers
-from serving.inference_protocol.openapi import protocol_paths
-from serving.inference_protocol.v2 import inference_endpoints, protocol_routes, same_as
+from serving.inference_protocol.v2 import canonical, inference_endpoints, protocol_routes
 from serving.request_log.writer import RequestLog
 from serving.settings import (
     api_token,
@@ -70,12 +69,10 @@ class CompletedService(bentoml.Service):
     """A BentoML service whose app has our error form, page, readiness and description."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        paths, closed = partial(protocol_paths, champions), None
-        if TOKEN is not None:
-            closed = partial(needs_token, protected=PROTECTED)
-        docs = documentation(self.openapi_spec.asdict(), TASKS, paths, closed)
+        closed = partial(needs_token, protected=PROTECTED) if TOKEN is not None else None
+        docs = description(champions, closed)
         routes = [*protocol_routes(TASKS), *PAGE, SWAGGER, READY, docs]
-        renamed = partial(same_as, champions)
+        renamed = partial(canonical, champions)
         endpoints = {f"/v1/{task}": TASK_ROUTES[task].endpoint for task in TASKS}
         endpoints |= inference_endpoints(TASKS)
         app = super().to_asgi(is_main)
