@@ -33,8 +33,8 @@ SHARED = (
 )
 # What serving/ imports; all that these need is pinned with them.
 NEEDS = (
-    "httptools", "numpy", "onnxruntime", "orjson", "pillow", "pyarrow", "pydantic",
-    "python-multipart", "pyyaml", "uvloop",
+    "httptools", "httpx", "numpy", "onnxruntime", "orjson", "pillow", "prometheus-client",
+    "pydantic", "python-multipart", "pyyaml", "starlette", "uvicorn", "uvloop",
 )  # fmt: skip
 
 COMPOSE = "pipelines/release/compose.yaml"

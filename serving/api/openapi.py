@@ -15,7 +15,7 @@ from models.inputs.images import ImageInputs
 from models.inputs.series import LEVELS, MAX_SCALES, SeriesInputs
 from models.inputs.texts import TextInputs
 from serving.champions.slots import Champions
-from serving.http.request_id import is_under
+from serving.http.canonical_path import is_under
 from serving.inference.loaded_model import Model
 from serving.inference_protocol.signatures import signature
 

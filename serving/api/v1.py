@@ -93,9 +93,9 @@ def _respond(request: Request, model: Model, answer: dict[str, Any]) -> Response
 
 
 TASK_ROUTES = {
-    "image": Route("/image", image, methods=["POST"]),
-    "sentiment": Route("/sentiment", sentiment, methods=["POST"]),
-    "forecast": Route("/forecast", forecast, methods=["POST"]),
+    "image": Route("/v1/image", image, methods=["POST"]),
+    "sentiment": Route("/v1/sentiment", sentiment, methods=["POST"]),
+    "forecast": Route("/v1/forecast", forecast, methods=["POST"]),
 }
-MODELS = Route("/models", models, methods=["GET"])
+MODELS = Route("/v1/models", models, methods=["GET"])
 READY = Route("/readyz", ready, methods=["GET"])

@@ -14,30 +14,30 @@ async def predict(
     request: Request,
     model: Model,
     task: str,
-    inputs: list[Any] | np.ndarray,
+    inputs: list | np.ndarray,
     seconds: float,
     **options: Any,
-) -> list[dict[str, Any]]:
-    """Return the model's answers, one for each input; the answers or the error are logged.
+) -> list[dict]:
+    """Return the model's answers, one for each input; they, or what went wrong, are logged.
 
     Args:
-        request: the request that the log names.
-        model: the champion that answers.
-        task: the task of `model`.
-        inputs: raw inputs, as `Model.answers` takes them.
-        seconds: the estimated computing time.
-        options: of a forecast: horizon and level.
+        request: The request.
+        model: The model that answers.
+        task: Its task.
+        inputs: Raw inputs, as `Model.answers` takes them.
+        seconds: About how long it will take.
+        options: Those of a forecast: horizon, level.
 
     Raises:
-        InputError: an input cannot be answered.
-        Problem: 429, too much work is waiting.
+        InputError: An input is against a rule.
+        Problem: 429, too much long work is waiting.
     """
     state = request.app.state
     try:
         if len(inputs) == 1 and seconds <= SHORT_SECONDS and not options:
             answers = [await state.batches.answer(model, inputs[0])]
         else:
-            answers = await state.work.do(seconds, partial(model.answers, inputs, **options))
+            answers = await state.executor.run(seconds, partial(model.answers, inputs, **options))
     except Exception as error:
         state.log.record(request, model, task, inputs, error)
         raise

@@ -9,7 +9,6 @@ that serves is there. Tensor data may be JSON or raw bytes.
 """
 
 import re
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,8 +20,8 @@ from starlette.routing import Route
 from models.inputs.errors import shown
 from serving.champions.slots import Champions
 from serving.http import bodies
+from serving.http.canonical_path import PATH
 from serving.http.errors import Problem
-from serving.http.request_id import PATH
 from serving.inference.loaded_model import Model
 from serving.inference.predict import predict
 from serving.inference_protocol import inference_request, tensors
@@ -56,11 +55,6 @@ def protocol_routes(tasks: tuple[str, ...]) -> list[Route]:
         Route("/v2/health/ready", ready),
         Route(UNKNOWN, unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
     ]
-
-
-def inference_endpoints(tasks: tuple[str, ...]) -> dict[str, Callable]:
-    """Return the endpoints of the inference requests of each task, by path."""
-    return {f"/v2/models/{task}/infer": partial(infer, task=task) for task in tasks}
 
 
 def canonical(champions: Champions, path: str) -> str | None:
@@ -124,7 +118,7 @@ async def infer(request: Request, task: str) -> Response:
     body, header_length = await bodies.read_tensors(request, limit)
     name, model = _serving(request, task)
     read = partial(inference_request.read, body, header_length, model)
-    inference = await request.app.state.work.do(len(body) * SECONDS_A_BYTE, read)
+    inference = await request.app.state.executor.run(len(body) * SECONDS_A_BYTE, read)
     estimate = seconds(model, inference.inputs)
     answers = await predict(request, model, task, inference.inputs, estimate, **inference.options)
     return _respond(name, model, inference, answers)
