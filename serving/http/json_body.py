@@ -96,8 +96,8 @@ def _problem(names: Iterable[str], errors: list[Any]) -> Problem:
     if kind == "missing":
         return Problem(422, "missing_field", f'The field "{name}" is needed; it was not sent.')
     if kind in ("too_short", "too_long"):
-        bounds = {"too_short": "at least {min_length}", "too_long": "at most {max_length}"}
-        rule = f"have {bounds[kind].format(**error['ctx'])} items, not {len(received)}"
+        bound = "at least {min_length}" if kind == "too_short" else "at most {max_length}"
+        rule = f"have a length of {bound.format(**error['ctx'])}, not {len(received)}"
     else:
         rule = f"{_RULES[kind]}, not {shown(received)}"
     return Problem(422, f"invalid_{place[0]}", f'"{name}" must {rule}.')

@@ -36,7 +36,7 @@ from serving.inference_protocol.signatures import (
 
 SECONDS_A_BYTE = 1e-8  # about how long reading a body takes
 UNKNOWN = "/v2/models/-"  # stands for every model that does not exist
-_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?")
+_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?/?")
 
 
 def protocol_routes(tasks: tuple[str, ...]) -> list[Route]:
@@ -50,7 +50,7 @@ def protocol_routes(tasks: tuple[str, ...]) -> list[Route]:
     ]  # fmt: skip
     return [
         *models,
-        *(Route(path, server) for path in ("/v2", "/v2/")),
+        Route("/v2", server),
         Route("/v2/health/live", live),
         Route("/v2/health/ready", ready),
         Route(UNKNOWN, unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
