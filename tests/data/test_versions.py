@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 
 import pytest
 from checkouts import MINE, Checkout, reviews, write_reviews
@@ -19,7 +20,6 @@ except DataError as error: print(type(error).__name__, str(error).replace(chr(10
 
 def caught(checkout: Checkout, call: str) -> str:
     """The kind and the message of the error that a call of data.versions raises."""
-    import sys
 
     done = checkout.run(sys.executable, "-c", CAUGHT.format(call=call))
     return done.stdout.strip() or done.stderr
@@ -162,3 +162,27 @@ def test_an_interrupted_push_is_finished_by_the_next(made):
     shutil.rmtree(remote)
     made.versions("push('mine')")
     assert {path: path.read_bytes() for path in remote.rglob("*") if path.is_file()} == whole
+
+
+def test_a_reworded_note_is_no_new_data(made):
+    before = made.versions("dataset_hash('mine')")
+    notes = made.folder / "data" / "notes" / "mine.json"
+    assert json.loads(notes.read_text()) == []
+    path = made.folder / "data" / "sources" / "columns.py"
+    kept = path.read_text()
+    path.write_text(kept.replace('"notes": []', '"notes": ["said in other words"]'))
+    made.versions("reproduce('mine')")
+    assert json.loads(notes.read_text()) == ["said in other words"]
+    assert made.versions("dataset_hash('mine')") == before
+    path.write_text(kept)
+    made.versions("reproduce('mine')")
+
+
+def test_rows_that_the_gate_did_not_judge_are_not_prepared(made):
+    report = made.folder / "data" / "reports" / "mine" / "validation.json"
+    kept = report.read_text()
+    report.unlink()  # DVC links it to its cache
+    report.write_text(re.sub(r'"raw_hash": "\w+', '"raw_hash": "0', kept))
+    done = made.run(sys.executable, "-m", "data.prepare", "mine")
+    assert "judged other rows" in done.stderr
+    report.write_text(kept)
