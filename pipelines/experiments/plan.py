@@ -39,21 +39,23 @@ def fits(
     `facts` is the prepared data's dataset.json; `changes` are parameters that were named on the
     command line, over the profile's, over the defaults. Raises ValueError for unknown names.
     """
-    backend = fingerprint.backend()
+    guard = fingerprint.of_guard(
+        dataset_hash=dataset_hash,
+        task=task,
+        parameters=architectures.guard_parameters(task, facts),
+    )
     planned = []
     for arch in architectures.names(task) if archs is None else archs:
         chosen = {**settings.overrides(profile, task, arch, dataset), **(changes or {})}
         parameters = architectures.resolve(task, arch, chosen, facts)
-        sources = architectures.sources(task, arch)
         for seed in seeds:
-            known_by = fingerprint.fingerprint(
+            known_by = fingerprint.of_fit(
                 dataset_hash=dataset_hash,
                 task=task,
                 arch=arch,
                 parameters=parameters,
                 seed=seed,
-                sources=sources,
-                backend=backend,
+                guard=guard,
             )
             planned.append(
                 Fit(task, dataset, dataset_hash, arch, seed, profile, parameters, known_by)

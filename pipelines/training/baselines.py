@@ -11,10 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from data import prepared
-from models import architectures
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, ranking, tracking
 from pipelines.experiments.tracking import BASELINE, RIVAL
@@ -84,22 +82,17 @@ def failures(task: str, dataset: str, dataset_hash: str) -> list[str]:
 def _sources(task: str, dataset: str, dataset_hash: str) -> list[Source]:
     modules = {BASELINE: "models.evaluation.baselines", RIVAL: f"models.rivals.{task}"}
     return [
-        Source(task, dataset, dataset_hash, kind, module, _fingerprint(task, dataset_hash, file))
+        Source(
+            task,
+            dataset,
+            dataset_hash,
+            kind,
+            module,
+            fingerprint.of_baseline(dataset_hash=dataset_hash, task=task, file=file),
+        )
         for kind, module in modules.items()
         if (file := environment.ROOT / f"{module.replace('.', '/')}.py").is_file()
     ]
-
-
-def _fingerprint(task: str, dataset_hash: str, file) -> str:
-    return fingerprint.fingerprint(
-        dataset_hash=dataset_hash,
-        task=task,
-        arch=file.stem,
-        parameters={},
-        seed=0,
-        sources=architectures.closure([file]),
-        backend={"name": "scikit-learn", "version": version("scikit-learn")},
-    )
 
 
 def _score(source: Source, read: prepared.Dataset, parent: str) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from data import prepared
 from models import architectures
 from models.artifact import artifact
+from models.export import guard as guard_files
 from models.training import guard
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, tracking
@@ -36,8 +37,8 @@ def ensure(task: str, dataset: str, dataset_hash: str, folder: Path, parent: str
 
     folder: the prepared data. Raises GuardError.
     """
-    parameters = guard.parameters(task, data.facts(folder))
-    known_by = _fingerprint(task, dataset_hash, parameters)
+    parameters = architectures.guard_parameters(task, data.facts(folder))
+    known_by = fingerprint.of_guard(dataset_hash=dataset_hash, task=task, parameters=parameters)
     for run in tracking.runs(task, dataset, dataset_hash, tracking.GUARD, "FINISHED"):
         if run.data.tags[FINGERPRINT] == known_by and (known := _whole(run)):
             return Guard(known_by, known)
@@ -54,18 +55,6 @@ def ensure(task: str, dataset: str, dataset_hash: str, folder: Path, parent: str
         said = f"the guard of {dataset}, which says what is familiar, could not be fitted: {error}"
         raise GuardError(said) from error
     return Guard(known_by, tracking.artifact_folder(run_id))
-
-
-def _fingerprint(task: str, dataset_hash: str, parameters: dict) -> str:
-    return fingerprint.fingerprint(
-        dataset_hash=dataset_hash,
-        task=task,
-        arch=architectures.GUARD,
-        parameters=parameters,
-        seed=guard.SEED,
-        sources=architectures.sources(task, architectures.GUARD),
-        backend=fingerprint.backend(),
-    )
 
 
 def _whole(run) -> Path | None:
@@ -95,7 +84,7 @@ def _fit(task: str, parameters: dict, folder: Path) -> None:
             show(epoch, metrics)
 
         fitted = guard.fit(task, parameters, dataset.splits, dataset.facts, on_epoch)
-        share = guard.write(Path(scratch), fitted, dataset.splits["test"], dataset.facts)
+        share = guard_files.write(Path(scratch), fitted, dataset.splits["test"], dataset.facts)
         mlflow.log_artifacts(scratch, tracking.MODEL)
         mlflow.set_tag(DIGEST, _digest(Path(scratch)))
     mlflow.log_params(parameters)

@@ -33,7 +33,9 @@ class Fitting:
 def fits(home, tmp_path, monkeypatch) -> Fitting:
     fits = Fitting(tmp_path)
     monkeypatch.setattr(data, "version", lambda _: HASH)
-    monkeypatch.setattr(data, "facts", lambda _: {"name": "digits", "task": "image"})
+    monkeypatch.setattr(
+        data, "facts", lambda _: {"name": "digits", "task": "image", "rows": {"train": 1000}}
+    )
     monkeypatch.setattr(fitting, "fit", fits.fit)
     monkeypatch.setattr(fitting.rivals, "unscored", lambda *_: [])
     monkeypatch.setattr(fitting.rivals, "score", lambda *_: None)
