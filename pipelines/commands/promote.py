@@ -2,6 +2,7 @@
 
 from pipelines.experiments import dataset as data
 from pipelines.experiments import ranking, registry, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import Record
 from pipelines.gate import rules
 from pipelines.gate.rules import Rules
@@ -31,12 +32,12 @@ def promote(
     """
     dataset = settings.dataset_of(task, dataset)
     ruled = rules.of(task, dataset)
-    dataset_hash = data.present(dataset)
+    version = data.present(task, dataset)
     if dry_run:
-        return _try(None, task, dataset, dataset_hash, ruled, asked, force)
+        return _try(None, version, ruled, asked, force)
     with lock.hold(task) as held:
         reconcile.reconcile(task, dataset)
-        return _try(held, task, dataset, dataset_hash, ruled, asked, force)
+        return _try(held, version, ruled, asked, force)
 
 
 def accepted(told: dict) -> bool:
@@ -59,22 +60,18 @@ def show(told: dict) -> None:
 
 def _try(
     held: Lease | None,
-    task: str,
-    dataset: str,
-    dataset_hash: str,
+    dataset: DatasetVersion,
     ruled: Rules,
     asked: str | None,
     force: str | None,
 ) -> dict:
     """Try a candidate; without a lease nothing is registered, recorded or crowned."""
-    champion, candidate = (
-        decision.standing(task, dataset),
-        _candidate(task, dataset, dataset_hash, asked),
-    )
+    task, name = dataset.task, dataset.name
+    champion, candidate = decision.standing(task, name), _candidate(dataset, asked)
     told = {
         "task": task,
-        "dataset": dataset,
-        "dataset_hash": dataset_hash,
+        "dataset": name,
+        "dataset_hash": dataset.hash,
         "dry_run": held is None,
         "forced": False,
         "ledger": None,
@@ -88,15 +85,13 @@ def _try(
             "reason": reason,
             "checks": [],
         }
-    version = (decision.enter if held else registry.prospect)(task, dataset, candidate)
-    tried = evaluation.hold(
-        task, dataset, dataset_hash, version, champion, ruled, keep=held is not None
-    )
+    version = (decision.enter if held else registry.prospect)(task, name, candidate)
+    tried = evaluation.hold(dataset, version, champion, ruled, keep=held is not None)
     evaluation.show(tried.checks)
     promoted, reason = tried.passed, tried.reason
     if held:
-        entry = decision.take(held, task, dataset, tried, force)
-        champion = decision.standing(task, dataset)
+        entry = decision.take(held, task, name, tried, force)
+        champion = decision.standing(task, name)
         promoted, reason = entry.action != "refusal", entry.reason
         told |= {
             "forced": entry.action == "force",
@@ -111,27 +106,28 @@ def _try(
     }
 
 
-def _candidate(task: str, dataset: str, dataset_hash: str, asked: str | None) -> Record:
+def _candidate(dataset: DatasetVersion, asked: str | None) -> Record:
     """The fit that is meant; only full fits may be champion."""
     if asked is None:
-        fits = [r for r in tracking.records(task, dataset, dataset_hash) if not r.look]
-        best = next(filter(tracking.whole, ranking.ranked(task, fits)), None)
+        fits = [r for r in tracking.records(dataset) if not r.look]
+        best = next(filter(tracking.whole, ranking.ranked(dataset.task, fits)), None)
         if best is None:
             raise UsageError(
-                f"{dataset} has no full fit at its present version: "
-                f"`espalier run --dataset {dataset}` makes some"
+                f"{dataset.name} has no full fit at its present version: "
+                f"`espalier run --dataset {dataset.name}` makes some"
             )
         return best
-    model = registry.model_name(task, dataset)
+    model = registry.model_name(dataset.task, dataset.name)
     if asked.isdecimal():
         version = registry.version(model, asked)
         if version is None:
             raise UsageError(f"{model} has no version {asked}")
         return tracking.record(version.run_id)
-    found = [r for r in tracking.records(task, dataset) if asked in (r.run_id, r.fingerprint)]
+    fits = tracking.all_records(dataset.task, dataset.name)
+    found = [r for r in fits if asked in (r.run_id, r.fingerprint)]
     if not found:
         raise UsageError(
-            f"{asked!r} is no finished fit on {dataset}: expected a version's number, a "
+            f"{asked!r} is no finished fit on {dataset.name}: expected a version's number, a "
             "fingerprint or a run id, as `espalier compare --json` and MLflow show them"
         )
     if found[-1].look:

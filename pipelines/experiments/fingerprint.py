@@ -17,47 +17,39 @@ from pathlib import Path
 
 from models import architectures
 from models.inputs.kinds import CLASSES
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.runtime import environment
 
 
-def of_fit(
-    *, dataset_hash: str, task: str, arch: str, parameters: Mapping, seed: int, guard: str
-) -> str:
+def of_fit(dataset: DatasetVersion, arch: str, parameters: Mapping, seed: int) -> str:
     """Return the fingerprint of a fit: 64 hexadecimal digits.
 
     Args:
-        dataset_hash: of the prepared data, as DVC names it.
-        task: image, sentiment or forecast.
-        arch: an architecture of the task.
+        dataset: the version of the data; its guard answers beside the model, and enters too.
+        arch: an architecture of the dataset's task.
         parameters: the complete ones, from `architectures.resolve`.
         seed: of the fit.
-        guard: the fingerprint of the dataset's guard, which answers beside the model.
     """
-    sources = architectures.sources(task, arch, parameters)
+    sources = architectures.sources(dataset.task, arch, parameters)
     return _digest(
-        dataset_hash=dataset_hash,
-        task=task,
+        dataset_hash=dataset.hash,
+        task=dataset.task,
         arch=arch,
         parameters=_effective(parameters),
         seed=seed,
         code=_code(sources),
         versions=versions(),
-        guard=guard,
+        guard=of_guard(dataset),
     )
 
 
-def of_guard(*, dataset_hash: str, task: str, parameters: Mapping) -> str:
-    """Return the fingerprint of a dataset's guard: 64 hexadecimal digits.
-
-    Args:
-        dataset_hash: of the prepared data, as DVC names it.
-        task: image, sentiment or forecast.
-        parameters: from `architectures.guard_parameters`.
-    """
-    sources = architectures.sources(task, architectures.GUARD, parameters)
+def of_guard(dataset: DatasetVersion) -> str:
+    """Return the fingerprint of a dataset's guard: 64 hexadecimal digits."""
+    parameters = architectures.guard_parameters(dataset.task, dataset.facts)
+    sources = architectures.sources(dataset.task, architectures.GUARD, parameters)
     return _digest(
-        dataset_hash=dataset_hash,
-        task=task,
+        dataset_hash=dataset.hash,
+        task=dataset.task,
         arch=architectures.GUARD,
         parameters=_effective(parameters),
         code=_code(sources),
@@ -65,18 +57,17 @@ def of_guard(*, dataset_hash: str, task: str, parameters: Mapping) -> str:
     )
 
 
-def of_baseline(*, dataset_hash: str, task: str, file: Path) -> str:
+def of_baseline(dataset: DatasetVersion, file: Path) -> str:
     """Return the fingerprint of baselines or a rival's scores: 64 hexadecimal digits.
 
     Args:
-        dataset_hash: of the prepared data, as DVC names it.
-        task: image, sentiment or forecast.
+        dataset: the version of the data.
         file: the module in `models/` that scores them.
     """
-    inputs = environment.ROOT / "models" / "inputs" / f"{CLASSES[task][0]}.py"
+    inputs = environment.ROOT / "models" / "inputs" / f"{CLASSES[dataset.task][0]}.py"
     used = {name: version(name) for name in ("numpy", "scikit-learn")} | _python()
     code = _code(architectures.closure([file, inputs]))
-    return _digest(dataset_hash=dataset_hash, task=task, code=code, versions=used)
+    return _digest(dataset_hash=dataset.hash, task=dataset.task, code=code, versions=used)
 
 
 def versions() -> dict[str, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from models import architectures
 from pipelines.experiments import fingerprint
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.runtime import settings
 
 
@@ -12,9 +13,7 @@ from pipelines.runtime import settings
 class Fit:
     """One architecture, one seed, on one version of a dataset: all that decides its outcome."""
 
-    task: str
-    dataset: str
-    dataset_hash: str
+    dataset: DatasetVersion
     arch: str
     seed: int
     profile: str
@@ -24,10 +23,7 @@ class Fit:
 
 
 def fits(
-    task: str,
-    dataset: str,
-    dataset_hash: str,
-    facts: dict,
+    dataset: DatasetVersion,
     *,
     profile: str,
     archs: Iterable[str] | None = None,
@@ -36,37 +32,33 @@ def fits(
 ) -> list[Fit]:
     """The fits of one retraining: `archs` (all of the task by default) × `seeds`.
 
-    `facts` is the prepared data's dataset.json; `changes` are parameters that were named on the
-    command line, over the profile's, over the defaults. Raises ValueError for unknown names.
+    `changes` are parameters that were named on the command line, over the profile's, over the
+    defaults. Raises ValueError for unknown names.
     """
-    guard = fingerprint.of_guard(
-        dataset_hash=dataset_hash,
-        task=task,
-        parameters=architectures.guard_parameters(task, facts),
-    )
     planned = []
-    for arch in architectures.names(task) if archs is None else archs:
-        chosen = {**settings.overrides(profile, task, arch, dataset), **(changes or {})}
-        parameters = architectures.resolve(task, arch, chosen, facts)
+    for arch in architectures.names(dataset.task) if archs is None else archs:
+        overrides = settings.overrides(profile, dataset.task, arch, dataset.name)
+        parameters = architectures.resolve(
+            dataset.task, arch, {**overrides, **(changes or {})}, dataset.facts
+        )
         for seed in seeds:
-            known_by = fingerprint.of_fit(
-                dataset_hash=dataset_hash,
-                task=task,
-                arch=arch,
-                parameters=parameters,
-                seed=seed,
-                guard=guard,
-            )
-            planned.append(
-                Fit(task, dataset, dataset_hash, arch, seed, profile, parameters, known_by)
-            )
+            identity = fingerprint.of_fit(dataset, arch, parameters, seed)
+            planned.append(Fit(dataset, arch, seed, profile, parameters, identity))
     return planned
 
 
-def require_same(fit: Fit, fingerprint: str | None) -> None:
-    """Raise where this process would do another fit than the one that was planned elsewhere."""
-    if fingerprint not in (None, fit.fingerprint):
+def check(task: str, arch: str, dataset: str, profile: str, changes: Iterable[dict]) -> None:
+    """Raise UsageError or ParameterError for a wrong name or value, before the data is touched."""
+    overrides = settings.overrides(profile, task, arch, dataset)
+    for change in changes:
+        architectures.resolve(task, arch, overrides | change, {"name": dataset})
+
+
+def require_same(fit: Fit) -> None:
+    """Raise RuntimeError where this process would do another fit than the one that was planned."""
+    here = fingerprint.of_fit(fit.dataset, fit.arch, fit.parameters, fit.seed)
+    if here != fit.fingerprint:
         raise RuntimeError(
-            f"the fit was planned as {fingerprint} and is {fit.fingerprint} here: this worker has "
-            "other code, parameters or packages; give it the same commit and lock"
+            f"the fit was planned as {fit.fingerprint} and is {here} here: this worker has other "
+            "code or packages; give it the same commit and lock"
         )

@@ -16,11 +16,12 @@ from data.errors import DataError
 from models.artifact import artifact
 from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking
+from pipelines.experiments.dataset import DatasetVersion
 
 RESCORED = "espalier.rescored."  # tag of a run, with the version of the data at its end: when
 
 
-def on_test(task: str, dataset: str, dataset_hash: str, fitted, keep: bool = True) -> Mapping:
+def on_test(dataset: DatasetVersion, fitted, keep: bool = True) -> Mapping:
     """The rows (`measure.Scores`) of a record or version on the present test split.
 
     keep: record them with the run where they had to be measured now.
@@ -29,27 +30,27 @@ def on_test(task: str, dataset: str, dataset_hash: str, fitted, keep: bool = Tru
     """
     from models.evaluation import measure
 
-    if RESCORED + dataset_hash in tracking.connect().get_run(fitted.run_id).data.tags:
-        return tracking.rows(fitted.run_id, f"{dataset_hash}/test")
-    if fitted.dataset_hash == dataset_hash:
+    if RESCORED + dataset.hash in tracking.connect().get_run(fitted.run_id).data.tags:
+        return tracking.rows(fitted.run_id, f"{dataset.hash}/test")
+    if fitted.dataset_hash == dataset.hash:
         rows = tracking.rows(fitted.run_id, "test")
-        if measure.ROWS[task] <= rows.keys():  # a champion of older code has fewer
+        if measure.ROWS[dataset.task] <= rows.keys():  # a champion of older code has fewer
             return rows
-    rows = _measured(dataset, dataset_hash, fitted)
+    rows = _measured(dataset, fitted)
     if keep:
-        _keep(fitted.run_id, dataset_hash, rows)
+        _keep(fitted.run_id, dataset.hash, rows)
     return rows
 
 
-def _measured(dataset: str, dataset_hash: str, fitted) -> Mapping:
+def _measured(dataset: DatasetVersion, fitted) -> Mapping:
     from data import prepared
     from models.evaluation import measure
 
-    place = data.folder(dataset)
-    if (lies_there := versions.hash_of(place)) != dataset_hash:
+    place = data.folder(dataset.name)
+    if (lies_there := versions.hash_of(place)) != dataset.hash:
         raise DataError(
-            f"{place} holds {lies_there}, and dvc.lock names {dataset_hash}: "
-            f"`dvc checkout {place}`, or `espalier run --dataset {dataset}`"
+            f"{place} holds {lies_there}, and dvc.lock names {dataset.hash}: "
+            f"`dvc checkout {place}`, or `espalier run --dataset {dataset.name}`"
         )
     folder = tracking.artifact_folder(fitted.run_id)
     artifact.check(folder, fitted.manifest_sha256)

@@ -6,6 +6,7 @@ order is version `pending`, checks, the ledger's record, and then what `reconcil
 
 from models.artifact import artifact
 from pipelines.experiments import registry, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.gate import checks
@@ -31,12 +32,7 @@ def enter(task: str, dataset: str, candidate: Record) -> Version:
 
 
 def refused_before(
-    task: str,
-    dataset: str,
-    dataset_hash: str,
-    candidate: Record,
-    champion: Version | None,
-    ruled: Rules,
+    dataset: DatasetVersion, candidate: Record, champion: Version | None, ruled: Rules
 ) -> bool:
     """Whether this very question was answered with no before, by more than a slow moment."""
     beside = champion.version if champion else None
@@ -45,8 +41,8 @@ def refused_before(
         and not {check["name"] for check in entry.evidence["checks"] if not check["passed"]}
         <= checks.OF_THE_MOMENT
         and (entry.run_id, entry.from_version) == (candidate.run_id, beside)
-        and (entry.dataset_hash, entry.evidence["rules"]) == (dataset_hash, ruled.told())
-        for entry in ledger.entries(registry.model_name(task, dataset))
+        and (entry.dataset_hash, entry.evidence["rules"]) == (dataset.hash, ruled.told())
+        for entry in ledger.entries(registry.model_name(dataset.task, dataset.name))
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from models.artifact import artifact
 from pipelines.experiments import scores, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate import checks as gate
 from pipelines.gate.checks import Check, Scored, Served
@@ -51,9 +52,7 @@ class Trial:
 
 
 def hold(
-    task: str,
-    dataset: str,
-    dataset_hash: str,
+    dataset: DatasetVersion,
     candidate: Version,
     champion: Version | None,
     rules: Rules,
@@ -68,24 +67,24 @@ def hold(
     folder = tracking.artifact_folder(candidate.run_id)
     artifact.check(folder, candidate.manifest_sha256)
     with console.stage("replay") as say:
-        shown = _served(task, candidate)
+        shown = _served(dataset.task, candidate)
         say(shown.complaint or f"{shown.golden} golden requests answered over HTTP as expected")
     latencies = _latencies([candidate, champion] if champion else [candidate])
     ours = Scored(
         _named(candidate),
-        scores.on_test(task, dataset, dataset_hash, candidate, keep),
+        scores.on_test(dataset, candidate, keep),
         latencies[0],
         _megabytes(folder),
     )
     theirs = None
     if champion is not None:
-        theirs = _beside(task, dataset, dataset_hash, champion, latencies[1], keep)
+        theirs = _beside(dataset, champion, latencies[1], keep)
     checks = [
         _not_withdrawn(candidate),
-        *gate.quality(task, rules, ours, theirs, _labels(folder)),
+        *gate.quality(dataset.task, rules, ours, theirs, _labels(folder)),
         *gate.service(rules, shown, ours.size_mb),
     ]
-    return Trial(candidate, champion, dataset_hash, rules, checks)
+    return Trial(candidate, champion, dataset.hash, rules, checks)
 
 
 def show(checks: list[Check]) -> None:
@@ -119,14 +118,14 @@ def _not_withdrawn(candidate: Version) -> Check:
 
 
 def _beside(
-    task: str, dataset: str, dataset_hash: str, champion: Version, latency_ms: float, keep: bool
+    dataset: DatasetVersion, champion: Version, latency_ms: float, keep: bool
 ) -> Scored | None:
     """The champion on the same rows; None where it answers with other classes or another horizon
     than the data has now: it then stands in nobody's way."""
     from models.errors import ModelError
 
     try:
-        rows = scores.on_test(task, dataset, dataset_hash, champion, keep)
+        rows = scores.on_test(dataset, champion, keep)
     except ModelError as error:
         console.line("champion", f"cannot be compared any more: {error}")
         return None

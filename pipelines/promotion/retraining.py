@@ -1,78 +1,74 @@
 """What a retraining comes to: nothing left to do, the best fit before the gate, the champion."""
 
 from pipelines.experiments import ranking, registry, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.gate import rules
 from pipelines.locks.lock import Lease
 from pipelines.promotion import decision, evaluation, ledger, reconcile
 from pipelines.runtime import console
-from pipelines.training import baselines, successive_halving
+from pipelines.training import baselines
+from pipelines.training.successive_halving import Plan
 
 
-def finished(task: str, dataset: str, dataset_hash: str, facts: dict, profile: str) -> dict | None:
-    """The outcome where nothing is left to do; None where something is to fit, decide or publish.
-
-    facts: the prepared data's dataset.json.
-    """
-    if baselines.unscored(task, dataset, dataset_hash):
+def finished(plan: Plan) -> dict | None:
+    """The outcome where nothing is left to do; None where there is something to fit or decide."""
+    if baselines.unscored(plan.dataset):
         return None
-    asked = (task, dataset, dataset_hash, facts, profile)
-    looks = successive_halving.looks(*asked)
-    seen = tracking.reusable(looks)
-    if len(seen) < len(looks):
+    looks = tracking.reusable(plan.looks)
+    if len(looks) < len(plan.looks):
         return None
-    fits = successive_halving.fits(*asked, seen.values())
-    known = tracking.reusable(fits)
-    if len(known) < len(fits) or not settled(task, dataset, dataset_hash, [*known.values()]):
+    fits = plan.fits(looks.values())
+    records = tracking.reusable(fits)
+    if len(records) < len(fits) or not settled(plan.dataset, [*records.values()]):
         return None
-    return outcome(task, dataset, dataset_hash, trained=0, reused=len(looks) + len(fits))
+    return outcome(plan.dataset, trained=0, reused=len(looks) + len(fits))
 
 
-def settled(task: str, dataset: str, dataset_hash: str, records: list[Record]) -> bool:
+def settled(dataset: DatasetVersion, records: list[Record]) -> bool:
     """Whether these fits have nothing left to decide: what `consider` would do is done."""
-    if not reconcile.in_line(task, dataset):
+    task, name = dataset.task, dataset.name
+    if not reconcile.in_line(task, name):
         return False
-    candidate, champion = ranking.best(task, records), decision.standing(task, dataset)
+    candidate, champion = ranking.best(task, records), decision.standing(task, name)
     if champion is not None and champion.run_id == candidate.run_id:
         return True
-    ruled = rules.of(task, dataset)
-    return decision.refused_before(task, dataset, dataset_hash, candidate, champion, ruled)
+    return decision.refused_before(dataset, candidate, champion, rules.of(task, name))
 
 
-def consider(
-    held: Lease, task: str, dataset: str, dataset_hash: str, records: list[Record]
-) -> Version | None:
+def consider(held: Lease, dataset: DatasetVersion, records: list[Record]) -> Version | None:
     """Let the best of `records` try to be champion; returns the champion that stands afterwards.
 
     Raises RuntimeError when there is not one record.
     """
     if not records:
         raise RuntimeError("every fit failed: there is nothing to choose from")
-    champion = decision.standing(task, dataset)
-    candidate, ruled = ranking.best(task, records), rules.of(task, dataset)
+    task, name = dataset.task, dataset.name
+    champion = decision.standing(task, name)
+    candidate, ruled = ranking.best(task, records), rules.of(task, name)
     if champion is not None and champion.run_id == candidate.run_id:
         console.line("champion", f"{champion.arch} v{champion.version} stays")
         return champion
-    if decision.refused_before(task, dataset, dataset_hash, candidate, champion, ruled):
+    if decision.refused_before(dataset, candidate, champion, ruled):
         return champion
-    version = decision.enter(task, dataset, candidate)
-    tried = evaluation.hold(task, dataset, dataset_hash, version, champion, ruled)
+    version = decision.enter(task, name, candidate)
+    tried = evaluation.hold(dataset, version, champion, ruled)
     evaluation.show(tried.checks)
-    decision.take(held, task, dataset, tried)
+    decision.take(held, task, name, tried)
     verb = "promoted" if tried.passed else "refused"
     console.line("champion", f"{version.arch} v{version.version} {verb}: {tried.reason}")
-    return decision.standing(task, dataset)
+    return decision.standing(task, name)
 
 
-def outcome(task: str, dataset: str, dataset_hash: str, trained: int, reused: int) -> dict:
+def outcome(dataset: DatasetVersion, trained: int, reused: int) -> dict:
     """What `espalier run --json` says of a task: the champion that stands, or why none does."""
-    champion = registry.champion(task, dataset)
-    entries = ledger.entries(registry.model_name(task, dataset))
+    champion = registry.champion(dataset.task, dataset.name)
+    entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
     refused = [entry.reason for entry in entries if entry.action == "refusal"]
     return {
-        "dataset": dataset,
-        "dataset_hash": dataset_hash,
+        "dataset": dataset.name,
+        "dataset_hash": dataset.hash,
         "trained": trained,
         "reused": reused,
         "champion": None if champion is None else decision.told(champion),

@@ -10,26 +10,22 @@ import pytest
 from models import architectures
 from models.inputs import kinds
 from pipelines.experiments import fingerprint
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.runtime import environment
 
-FACTS = {"rows": {"train": 1000}}
 HASH = "0" * 32 + ".dir"
 
 
-def of(task: str, arch: str, *, hash_: str = HASH, seed: int = 0, **changes) -> str:
+def version_of(task: str, dataset_hash: str = HASH) -> DatasetVersion:
+    facts = {"task": task, "name": "small", "rows": {"train": 1000}}
+    return DatasetVersion(task, "small", dataset_hash, facts)
+
+
+def of(task: str, arch: str, *, dataset_hash: str = HASH, seed: int = 0, **changes) -> str:
     """The fingerprint of a fit with some parameters changed, as a plan makes it."""
-    facts = FACTS | {"task": task, "name": "small"}
-    guard = fingerprint.of_guard(
-        dataset_hash=hash_, task=task, parameters=architectures.guard_parameters(task, facts)
-    )
-    return fingerprint.of_fit(
-        dataset_hash=hash_,
-        task=task,
-        arch=arch,
-        parameters=architectures.resolve(task, arch, changes, facts),
-        seed=seed,
-        guard=guard,
-    )
+    dataset = version_of(task, dataset_hash)
+    parameters = architectures.resolve(task, arch, changes, dataset.facts)
+    return fingerprint.of_fit(dataset, arch, parameters, seed)
 
 
 def every() -> dict[tuple[str, str], str]:
@@ -63,7 +59,7 @@ def of_tasks(*tasks: str) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "change", [{"hash_": "1" * 32}, {"seed": 1}, {"epochs": 4}, {"threads": 2}], ids=str
+    "change", [{"dataset_hash": "1" * 32}, {"seed": 1}, {"epochs": 4}, {"threads": 2}], ids=str
 )
 def test_data_seed_and_parameters_enter(change):
     assert of("image", "cnn") != of("image", "cnn", **change)
@@ -76,11 +72,11 @@ def test_task_and_architecture_enter():
 def test_one_thread_is_no_part_of_it():
     parameters = architectures.resolve("image", "cnn", {}, {})
     without = {name: value for name, value in parameters.items() if name != "threads"}
-    same = {"dataset_hash": HASH, "task": "image", "arch": "cnn", "seed": 0, "guard": "g"}
     assert parameters["threads"] == 1
-    assert fingerprint.of_fit(parameters=parameters, **same) == fingerprint.of_fit(
-        parameters=without, **same
+    one, none = (
+        fingerprint.of_fit(version_of("image"), "cnn", given, 0) for given in (parameters, without)
     )
+    assert one == none
 
 
 def test_host_device_pool_and_keras_json_stay_out(monkeypatch, tmp_path):
@@ -171,8 +167,7 @@ def test_baselines_and_rivals_have_their_own(room):
     files = [room / "rivals" / "forecast.py", room / "evaluation" / "baselines.py"]
 
     def digests() -> list[str]:
-        same = {"dataset_hash": HASH, "task": "forecast"}
-        return [fingerprint.of_baseline(file=file, **same) for file in files]
+        return [fingerprint.of_baseline(version_of("forecast"), file) for file in files]
 
     before = digests()
     (room / "inputs" / "texts.py").write_text("NEW = 1\n")
