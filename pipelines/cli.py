@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.locks.lock import LeaseHeldError
+from pipelines.locks.lock import LockHeldError
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
 
@@ -172,9 +172,11 @@ def promote(
     _divert("promote", as_json)
     if force != bool(reason) or (force and (dry_run or not reason.strip())):
         raise UsageError('--force needs --reason "…", and neither goes with --dry-run')
-    told = step.promote(task, dataset, candidate, dry_run=dry_run, force=reason if force else None)
-    _say(as_json, told, lambda: step.show(told))
-    raise typer.Exit(DONE if step.accepted(told) else REFUSED)
+    outcome = step.promote(
+        task, dataset, candidate, dry_run=dry_run, force=reason if force else None
+    )
+    _say(as_json, outcome.to_dict(), lambda: step.show(outcome))
+    raise typer.Exit(DONE if outcome.accepted else REFUSED)
 
 
 @app.command()
@@ -188,8 +190,8 @@ def rollback(
     from pipelines.commands import rollback as step
 
     _divert("rollback", as_json)
-    told = step.rollback(task, dataset, reason)
-    _say(as_json, told, lambda: step.show(told))
+    outcome = step.rollback(task, dataset, reason)
+    _say(as_json, outcome.to_dict(), lambda: step.show(outcome))
 
 
 @app.command()
@@ -269,7 +271,7 @@ def _told(error: Exception) -> int:
     codes = {
         GateRefused: REFUSED,
         RollbackRefused: REFUSED,
-        LeaseHeldError: LOCKED,
+        LockHeldError: LOCKED,
         UsageError: USAGE,
         ParameterError: USAGE,
     }

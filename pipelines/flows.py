@@ -53,7 +53,7 @@ def retrain(
     """Version the data, fit what is not known yet, and let the best try to be champion."""
     environment.apply()
     dataset = settings.dataset_of(task, dataset)
-    with lock.hold(task, wait_seconds) as held:
+    with lock.hold(task, wait_seconds):
         reconcile.reconcile(task, dataset)
         dataset_hash = version(dataset)
         push(dataset)
@@ -65,7 +65,7 @@ def retrain(
             ensure_guard(task, dataset, dataset_hash, data.folder(dataset), parent)
             looks = rung(successive_halving.looks(*asked), runner, parent)
             fits = rung(successive_halving.fits(*asked, looks.records), runner, parent)
-            consider(held, task, dataset, dataset_hash, fits.records)
+            consider(task, dataset, dataset_hash, fits.records)
             attach_report(task, dataset, dataset_hash, parent)
         return retraining.outcome(
             task, dataset, dataset_hash, looks.trained + fits.trained, looks.reused + fits.reused

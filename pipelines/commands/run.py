@@ -17,7 +17,7 @@ from data.errors import GateRefused
 from pipelines.experiments import dataset as data
 from pipelines.gate import rules
 from pipelines.locks import lock
-from pipelines.locks.lock import LeaseHeldError
+from pipelines.locks.lock import LockHeldError
 from pipelines.processes import prefect_server, service
 from pipelines.promotion import reconcile, retraining
 from pipelines.release import bento, publish
@@ -122,7 +122,7 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
         try:
             with lock.hold(task):
                 pass
-        except LeaseHeldError as held:
+        except LockHeldError as held:
             console.line("stopped", str(held))
             outcomes[task] = retraining.nothing(dataset, str(held))
     return outcomes
@@ -130,7 +130,7 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
 
 def _finished(task: str, dataset: str, profile: str) -> dict | None:
     try:
-        with suppress(LeaseHeldError), lock.hold(task):
+        with suppress(LockHeldError), lock.hold(task):
             reconcile.reconcile(task, dataset)
     except reconcile.BrokenLedgerError:
         return None  # the task's own retraining says so, and the others go on
@@ -155,7 +155,7 @@ def _retrain(task: str, dataset: str, profile: str, runner: str) -> tuple[dict, 
     except GateRefused as refusal:
         reason, code = "the data was refused", REFUSED
         console.out().print(str(refusal), markup=False)
-    except LeaseHeldError as held:
+    except LockHeldError as held:
         reason, code = str(held), LOCKED
     except Exception as error:
         traceback.print_exc()

@@ -1,11 +1,10 @@
 """What a retraining comes to: nothing left to do, the best fit before the gate, the champion."""
 
-from pipelines.experiments import ranking, registry, tracking
+from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.gate import rules
-from pipelines.locks.lock import Lease
-from pipelines.promotion import decision, evaluation, ledger, reconcile
+from pipelines.promotion import contender, decision, evaluation, ledger, reconcile
 from pipelines.runtime import console
 from pipelines.training import baselines, successive_halving
 
@@ -31,38 +30,39 @@ def finished(task: str, dataset: str, dataset_hash: str, facts: dict, profile: s
 
 def settled(task: str, dataset: str, dataset_hash: str, records: list[Record]) -> bool:
     """Whether these fits have nothing left to decide: what `consider` would do is done."""
-    if not reconcile.in_line(task, dataset):
+    if not reconcile.is_reconciled(task, dataset):
         return False
-    candidate, champion = ranking.best(task, records), decision.standing(task, dataset)
+    candidate, champion = ranking.best(task, records), registry.champion(task, dataset)
     if champion is not None and champion.run_id == candidate.run_id:
         return True
     ruled = rules.of(task, dataset)
     return decision.refused_before(task, dataset, dataset_hash, candidate, champion, ruled)
 
 
-def consider(
-    held: Lease, task: str, dataset: str, dataset_hash: str, records: list[Record]
-) -> Version | None:
-    """Let the best of `records` try to be champion; returns the champion that stands afterwards.
+def consider(task: str, dataset: str, dataset_hash: str, records: list[Record]) -> Version | None:
+    """Let the best of `records` try to be champion; returns the current champion afterwards.
 
     Raises RuntimeError when there is not one record.
     """
     if not records:
         raise RuntimeError("every fit failed: there is nothing to choose from")
-    champion = decision.standing(task, dataset)
-    candidate, ruled = ranking.best(task, records), rules.of(task, dataset)
-    if champion is not None and champion.run_id == candidate.run_id:
-        console.line("champion", f"{champion.arch} v{champion.version} stays")
-        return champion
-    if decision.refused_before(task, dataset, dataset_hash, candidate, champion, ruled):
-        return champion
-    version = decision.enter(task, dataset, candidate)
-    tried = evaluation.hold(task, dataset, dataset_hash, version, champion, ruled)
-    evaluation.show(tried.checks)
-    decision.take(held, task, dataset, tried)
-    verb = "promoted" if tried.passed else "refused"
-    console.line("champion", f"{version.arch} v{version.version} {verb}: {tried.reason}")
-    return decision.standing(task, dataset)
+    head = ledger.head(ledger.entries(registry.model_name(task, dataset)))
+    champion = contender.current_champion(task, dataset)
+    current = champion and champion.version
+    best, ruled = ranking.best(task, records), rules.of(task, dataset)
+    if current is not None and current.run_id == best.run_id:
+        console.line("champion", f"{current.arch} v{current.version} stays")
+        return current
+    if decision.refused_before(task, dataset, dataset_hash, best, current, ruled):
+        return current
+    artifact = verification.verify(best)
+    candidate = contender.Contender(decision.enter(task, dataset, best), artifact)
+    evaluated = evaluation.evaluate(task, dataset, dataset_hash, candidate, champion, head, ruled)
+    evaluation.show(evaluated.checks)
+    decision.decide(task, dataset, evaluated)
+    verb = "promoted" if evaluated.passed else "refused"
+    console.line("champion", f"{candidate.name} {verb}: {evaluated.reason}")
+    return registry.champion(task, dataset)
 
 
 def outcome(task: str, dataset: str, dataset_hash: str, trained: int, reused: int) -> dict:
@@ -75,7 +75,7 @@ def outcome(task: str, dataset: str, dataset_hash: str, trained: int, reused: in
         "dataset_hash": dataset_hash,
         "trained": trained,
         "reused": reused,
-        "champion": None if champion is None else decision.told(champion),
+        "champion": None if champion is None else contender.summary(champion).to_dict(),
         "reason": refused[-1] if champion is None and refused else "",
     }
 

@@ -42,10 +42,10 @@ def retrain(killed_after: int | None) -> None:
     """What a retraining does once its fits are done."""
     if killed_after is not None:
         kill_after(killed_after)
-    with lock.hold(TASK) as held:
+    with lock.hold(TASK):
         reconcile.reconcile(TASK, DATASET)
         with tracking.parent(TASK, DATASET, HASH, "quick", "retrain"):
-            retraining.consider(held, TASK, DATASET, HASH, tracking.records(TASK, DATASET, HASH))
+            retraining.consider(TASK, DATASET, HASH, tracking.records(TASK, DATASET, HASH))
 
 
 def kill_after(writes: int) -> None:
