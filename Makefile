@@ -7,7 +7,7 @@ READY := .venv/.ready$(if $(EXTRA),-$(EXTRA))
 # The stages of dvc.yaml and the tools call `python` and each other by name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: setup run serve test test-slow check bench bench-train bench-verdict bench-compare bench-serve bench-load lock
+.PHONY: setup run serve test test-slow test-docs check bench bench-train bench-verdict bench-compare bench-serve bench-load lock
 
 setup: $(READY)
 
@@ -40,16 +40,21 @@ bench-load: $(READY)
 PYTEST := pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 test: $(READY)
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -m "not slow and not docs"
 
 # Slow tests wait a fifth of their time, for servers and for one another: one process more.
 test-slow: $(READY)
 	@$(PYTEST) --numprocesses $$(python -c 'import os; print(os.cpu_count() + 1)') -m slow
 
+# Every command of README.md and docs/, typed into a fresh clone: half an hour.
+test-docs: $(READY)
+	@pytest -m docs tests/docs
+
 check: $(READY)
 	@ruff check .
 	@ruff format --check .
 	@lint-imports
+	@mypy
 
 $(READY): $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Espalier needs Python 3.11 to 3.13; {sys.executable} is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12")'

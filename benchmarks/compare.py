@@ -26,6 +26,7 @@ from rich.table import Table
 
 from models.evaluation import measure
 from pipelines.experiments import ranking, tables, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.plan import Fit
 from pipelines.reports import comparison, leaderboard, page
 from pipelines.runtime import console, environment
@@ -82,10 +83,10 @@ def read(task: str, home: str) -> list[float]:
     tracking.connect()
     gc.collect()  # what the imports left behind is theirs
     times.append(time.perf_counter())
-    asked = (task, DATASETS[task], HASH)
-    board = leaderboard.compare(*asked)
+    version = DatasetVersion(task, DATASETS[task], HASH)
+    board = leaderboard.compare(version)
     times.append(time.perf_counter())
-    compared = comparison.compare(*asked)
+    compared = comparison.compare(version)
     times.append(time.perf_counter())
     page.render(compared, {}, datetime.now(UTC))
     times.append(time.perf_counter())
@@ -143,7 +144,8 @@ def _recorded(task: str, seed: int, scores: dict) -> str:
     import mlflow
 
     parameters = {f"parameter_{number}": number / 7 for number in range(20)}
-    fit = Fit(task, DATASETS[task], HASH, "any", seed, "quick", parameters, f"fingerprint {seed}")
+    version = DatasetVersion(task, DATASETS[task], HASH)
+    fit = Fit(version, "any", seed, "quick", parameters, f"fingerprint {seed}")
     with tracking.child(fit, None) as run_id:
         for epoch in range(1, EPOCHS + 1):
             mlflow.log_metrics({"loss": 1 / epoch, "val_loss": 1.1 / epoch}, step=epoch)

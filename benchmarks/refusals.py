@@ -60,7 +60,7 @@ def _published(home: Path) -> AbstractContextManager[Served]:
 
 def refused(one: Hostile, port: int) -> tuple[float, int, bytes]:
     """Send a request; returns the seconds to the answer, its status and its beginning."""
-    head = [f"POST {one.path} HTTP/1.1", "Host: x", f"Content-Length: {len(one.body)}"]
+    head = [f"POST {one.path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(one.body)}"]
     head += [f"{name}: {value}" for name, value in one.headers.items()]
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall("\r\n".join([*head, "\r\n"]).encode() + one.body)
@@ -118,7 +118,7 @@ def slow_uploads(port: int) -> tuple[int, int, float]:
             while time.monotonic() < until:
                 answers.append(client.post(url, json={"text": "a good film"}).status_code == 200)
 
-    head = b"POST /v1/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+    head = b"POST /v1/image HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
     with ExitStack() as opened:
         uploads = [
             opened.enter_context(socket.create_connection(("127.0.0.1", port)))

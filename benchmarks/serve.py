@@ -27,6 +27,7 @@ from rich.table import Table
 from benchmarks import wrk
 from models.artifact import artifact
 from pipelines.experiments import ranking, registry, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.processes import child_process, service
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
@@ -97,7 +98,7 @@ def _publish(home: Path) -> dict[str, Path]:
         if version is None:
             raise SystemExit(f"{task} has no champion yet: make run")
         if task == "image":
-            fits = tracking.records(task, dataset, version.dataset_hash)
+            fits = tracking.records(DatasetVersion(task, dataset, version.dataset_hash))
             cnn = [fit for fit in fits if fit.arch == "cnn" and not fit.look]
             version = registry.prospect(task, dataset, ranking.best(task, cnn))
         (home / "published").mkdir(exist_ok=True)

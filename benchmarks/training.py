@@ -115,11 +115,10 @@ def _timed(dataset: str, arch: str, epochs: int) -> tuple[float, float]:
     """Seconds of one recorded fit: all of it, and those of the fitting alone."""
     from mlflow import MlflowClient
 
-    folder, dataset_hash = data.folder(dataset), data.version(dataset)
+    folder, version = data.folder(dataset), data.version("image", dataset)
     changes = {"epochs": epochs, "patience": epochs}
-    what = ("image", dataset, dataset_hash)
-    [planned] = plan.fits(*what, data.facts(folder), profile="best", archs=[arch], changes=changes)
-    with tracking.parent(*what, "best", "train") as parent:
+    [planned] = plan.fits(version, profile="best", archs=[arch], changes=changes)
+    with tracking.parent(version, "best", "train") as parent:
         started = time.perf_counter()
         run_id = training.fit(planned, folder, parent)
         wall = time.perf_counter() - started

@@ -46,6 +46,17 @@ def dataset_hash(dataset: str) -> str | None:
     return prepared["outs"][0]["md5"] if prepared else None
 
 
+def lock_is_whole() -> bool:
+    """Whether dvc.lock can be read, where there is one."""
+    import yaml
+
+    try:
+        dataset_hash("")
+    except yaml.YAMLError:
+        return False
+    return True
+
+
 def commit_of(dataset_hash: str) -> str | None:
     """The first commit, on any branch, whose dvc.lock names this hash; None without one or git."""
     log = ["git", "-C", str(ROOT), "log", "--all", "--format=%H", f"-S{dataset_hash}"]

@@ -1,7 +1,8 @@
 """What can go wrong here on the way to a trained model: each says what was received and allowed."""
 
-import difflib
 from collections.abc import Iterable
+
+from models.inputs.errors import did_you_mean
 
 
 class ModelError(ValueError):
@@ -17,9 +18,8 @@ class UnknownName(ParameterError):
 
     def __init__(self, what: str, name: str, known: Iterable[str]):
         known = sorted(known)
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"There is no {what} {name!r}.{hint} Known are: {', '.join(known)}.")
+        near = did_you_mean(name, known)
+        super().__init__(f"There is no {what} {name!r}{near}. Known are: {', '.join(known)}.")
 
 
 class WrongParameter(ParameterError):

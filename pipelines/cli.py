@@ -1,9 +1,11 @@
-"""The `espalier` command: it parses, calls, and says how it ended. What it does stands elsewhere.
+"""The `espalier` command: it parses, calls, and says how it ended.
 
 Nothing heavy is imported here: `espalier --help` answers at once.
 """
 
+import errno
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -214,9 +216,9 @@ def trace(
     from pipelines.lineage import terminal_view
 
     _divert("trace", as_json)
-    told = step.history() if what is None else step.trace(what)
-    _say(as_json, told, lambda: terminal_view.show(told))
-    raise typer.Exit(FAILED if step.broken(told) else DONE)
+    lineage = step.history() if what is None else step.trace(what)
+    _say(as_json, lineage, lambda: terminal_view.show(lineage))
+    raise typer.Exit(FAILED if step.broken(lineage) else DONE)
 
 
 @app.command()
@@ -243,9 +245,10 @@ def doctor(as_json: Json = False) -> None:
     """Say what is installed, what it would talk to, what is wrong and how to mend it."""
     from pipelines.commands import doctor as step
 
-    with suppress(StateError):  # that it cannot write is a finding
+    set_aside = environment.foreign()
+    with suppress(StateError, environment.VariableError):  # each is a finding
         _divert("doctor", as_json)
-    findings = step.findings()
+    findings = step.findings(set_aside)
     _say(as_json, {"findings": findings}, lambda: step.show(findings))
     raise typer.Exit(FAILED if any(finding["mend"] for finding in findings) else DONE)
 
@@ -259,11 +262,11 @@ def main() -> None:
             console.err().print("interrupted: what was finished is kept, run it again to go on")
         raise
     except Exception as error:
-        sys.exit(_told(error))
+        sys.exit(_report(error))
 
 
-def _told(error: Exception) -> int:
-    """Print what went wrong for a person; returns the exit code."""
+def _report(error: Exception) -> int:
+    """Print what went wrong for a person, then log it; returns the exit code."""
     from data.errors import GateRefused
     from models.errors import ParameterError
     from pipelines.commands.rollback import RollbackRefused
@@ -276,12 +279,42 @@ def _told(error: Exception) -> int:
         ParameterError: USAGE,
     }
     code = next((code for kind, code in codes.items() if isinstance(error, kind)), FAILED)
-    if console.log():
+    console.err().print(f"espalier: {_cause(error) or error}", markup=False)
+    if not console.log():
+        return code
+    try:
         traceback.print_exc()
-    console.err().print(f"espalier: {error}", markup=False)
-    if code == FAILED and console.log():
-        console.err().print(f"The whole story is in {console.log()}", markup=False)
+        if code == FAILED:
+            console.err().print(f"The whole story is in {console.log()}", markup=False)
+    except OSError:  # the log's disk is full, and the interpreter would write there at its end
+        _drop_output()
     return code
+
+
+def _cause(error: BaseException) -> str:
+    """What lies behind an error, where its own words do not name it; else nothing."""
+    chain = [error]
+    while following := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(following)
+    full = (errno.ENOSPC, errno.EDQUOT)
+    if any(getattr(one, "errno", None) in full or "disk is full" in str(one) for one in chain):
+        return (
+            f"no space is left on the disk of {environment.home()}: free some, or set "
+            "ESPALIER_HOME to a folder on another disk"
+        )
+    if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("http"):
+        from pipelines.commands import doctor
+
+        finding = doctor.mlflow_server()
+        return f"{finding.what}: {finding.state}: {finding.mend}" if finding.mend else ""
+    return ""
+
+
+def _drop_output() -> None:
+    """Send what libraries still print to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
 
 
 def _required(option: str, value: str | None) -> str:
@@ -291,6 +324,7 @@ def _required(option: str, value: str | None) -> str:
 
 
 def _divert(verb: str, as_json: bool) -> None:
+    """Make the environment and send what libraries print to a log of this call."""
     environment.apply()
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     log = environment.home() / "logs" / f"{verb}-{stamp}.log"
@@ -301,6 +335,8 @@ def _divert(verb: str, as_json: bool) -> None:
             f"cannot write to {environment.home()} ({error.strerror}): "
             "set ESPALIER_HOME to a folder of yours"
         ) from None
+    if verb in ("run", "train") and (problem := environment.git_problem()):
+        console.err().print(f"espalier: {': '.join(problem)}", markup=False)
 
 
 def _say(as_json: bool, facts: dict, show: Callable[[], None]) -> None:

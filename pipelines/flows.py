@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from pipelines.experiments import dataset as data
 from pipelines.experiments import plan, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.locks import lock
@@ -55,21 +56,18 @@ def retrain(
     dataset = settings.dataset_of(task, dataset)
     with lock.hold(task, wait_seconds):
         reconcile.reconcile(task, dataset)
-        dataset_hash = version(dataset)
+        present = version(task, dataset)
         push(dataset)
-        asked = (task, dataset, dataset_hash, data.facts(data.folder(dataset)), profile)
-        if outcome := retraining.finished(*asked):
+        if outcome := retraining.finished(present, profile):
             return outcome
-        with tracking.parent(task, dataset, dataset_hash, profile, "retrain") as parent:
-            score_rivals(task, dataset, dataset_hash, parent)
-            ensure_guard(task, dataset, dataset_hash, data.folder(dataset), parent)
-            looks = rung(successive_halving.looks(*asked), runner, parent)
-            fits = rung(successive_halving.fits(*asked, looks.records), runner, parent)
-            consider(task, dataset, dataset_hash, fits.records)
-            attach_report(task, dataset, dataset_hash, parent)
-        return retraining.outcome(
-            task, dataset, dataset_hash, looks.trained + fits.trained, looks.reused + fits.reused
-        )
+        with tracking.parent(present, profile, "retrain") as parent:
+            score_rivals(present, parent)
+            ensure_guard(present, data.folder(dataset), parent)
+            looks = rung(successive_halving.looks(present, profile), runner, parent)
+            fits = rung(successive_halving.fits(present, profile, looks.records), runner, parent)
+            consider(present, fits.records)
+            attach_report(present, parent)
+        return retraining.outcome(present, looks.trained + fits.trained, looks.reused + fits.reused)
 
 
 @prefect.flow
@@ -90,16 +88,8 @@ def train(
     dataset = settings.dataset_of(task, dataset)
     dataset_hash = dataset_hash or data.versions.dataset_hash(dataset)
     folder = fetch(dataset, dataset_hash)
-    [fit] = plan.fits(
-        task,
-        dataset,
-        dataset_hash,
-        data.facts(folder),
-        profile=profile,
-        archs=[arch],
-        seeds=[seed],
-        changes=parameters,
-    )
+    fetched = DatasetVersion(task, dataset, dataset_hash, data.facts(folder))
+    [fit] = plan.fits(fetched, profile=profile, archs=[arch], seeds=[seed], changes=parameters)
     plan.require_same(fit, fingerprint)
     if not tracking.reusable([fit]):
         fit_here(replace(fit, look=look), folder, parent)
@@ -119,5 +109,7 @@ def rung(fits: list[Fit], runner: str, parent: str) -> Rung:
 
 def in_turn(fits: list[Fit], parent: str) -> list[str | None]:
     """Fit one after the other in this process; returns for each fit why it failed, or None."""
-    states = [fit_here(fit, data.folder(fit.dataset), parent, return_state=True) for fit in fits]
+    states = [
+        fit_here(fit, data.folder(fit.dataset.name), parent, return_state=True) for fit in fits
+    ]
     return [None if state.is_completed() else state.message for state in states]

@@ -1,104 +1,104 @@
-"""BentoML's ASGI app, completed: our error form, our routes, and the door around it all."""
+"""The ASGI application: every route of ours, and the middleware around them in order.
 
-from collections.abc import Callable, Iterable, Mapping
+BentoML's own application lies behind it and answers what is forwarded to it.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Match, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import Route
 
 from serving.champions.slots import Champions
-from serving.http.auth import Access
-from serving.http.bodies import Incoming
-from serving.http.crowd import Crowd
+from serving.http.admission import Admission
+from serving.http.auth import BearerToken
+from serving.http.bodies import Uploads
+from serving.http.canonical_path import CanonicalPath
 from serving.http.errors import HANDLERS
-from serving.http.lane import Endpoint, short_way
-from serving.http.request_id import Door
-from serving.inference.executor import Work
+from serving.http.host_check import HostCheck
+from serving.http.metrics import RequestMetrics
+from serving.http.request_id import RequestId
+from serving.http.shutdown import bound_graceful_shutdown
+from serving.inference.executor import Executor
 from serving.inference.micro_batching import Batches
 from serving.request_log.writer import RequestLog
 
+# What BentoML's application answers: probes, metrics, its client's schema, Swagger UI for /docs.
+FORWARDED = (
+    "/livez",
+    "/healthz",
+    "/metrics",
+    "/schema.json",
+    "/static_content/swagger-ui.css",
+    "/static_content/swagger-ui-bundle.js",
+)
 
-def complete(
-    app: Starlette,
+
+@dataclass(frozen=True)
+class Limits:
+    """Who may ask, and how much at a time; see serving/settings.py."""
+
+    hosts: tuple[str, ...]
+    token: str | None
+    protected: tuple[str, ...]
+    requests: int
+
+
+def application(
+    bentoml_app: Starlette,
+    routes: Iterable[Route],
+    canonical: Callable[[str], str | None],
     champions: Champions,
     log: RequestLog,
-    routes: list[Route],
-    endpoints: Mapping[str, Endpoint],
-    same_as: Callable[[str], str | None],
-    token: str | None = None,
-    protected: Iterable[str] = (),
-) -> ASGIApp:
-    """Return `app`, as `bentoml.Service.to_asgi` makes it, with what it lacks.
+    limits: Limits,
+    service: tuple[str, str, str],
+) -> Starlette:
+    """Return our application in front of BentoML's.
 
-    routes: take the place of BentoML's own at the same paths. endpoints: what models answer, by its
-    path; see lane.py. same_as: see Door. token, protected: see Access.
+    Args:
+        bentoml_app: What `bentoml.Service.to_asgi` returns.
+        routes: Ours, each of a fixed path; those that are asked most come first.
+        canonical: See CanonicalPath.
+        champions: The models that serve.
+        log: Where requests are recorded.
+        limits: Who may ask, and how much at a time.
+        service: The labels of its metrics; see RequestMetrics.
     """
-    crowd = Crowd()
+    forwarded = [Route(path, bentoml_app, methods=["GET"]) for path in FORWARDED]
+    routes = [*routes, *forwarded]
+    models = {route.path for route in routes if "POST" in (route.methods or ())}
+    uploads = Uploads()
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(RequestId),
+            Middleware(CanonicalPath, paths={route.path for route in routes}, canonical=canonical),
+            Middleware(RequestMetrics, service=service),
+            Middleware(HostCheck, hosts=limits.hosts),
+            Middleware(BearerToken, token=limits.token, protected=limits.protected),
+            Middleware(Admission, paths=models, limit=limits.requests, uploads=uploads),
+        ],
+        exception_handlers=HANDLERS,
+        lifespan=_lifespan(bentoml_app),
+    )
+    app.router.redirect_slashes = False
     app.state.champions = champions
     app.state.log = log
-    app.state.work = Work()
-    app.state.batches = Batches(crowd)
-    app.state.incoming = Incoming()
-    for error, handler in HANDLERS.items():
-        app.add_exception_handler(error, handler)
-    app.router.routes.insert(0, Table(routes))
-    for route in app.routes:
-        if isinstance(route, Mount) and isinstance(route.app, StaticFiles):
-            route.app = WholeFiles(directory=route.app.directory)
-    # It answers a slow upload with 504 and keeps every request in memory for as long as it waits;
-    # here bodies have their own deadline (bodies.py) and work its own bounds (work.py).
-    # OpenTelemetryMiddleware logs what it cannot read of a header, in the client's own words.
-    left_out = ("TimeoutMiddleware", "OpenTelemetryMiddleware")
-    app.user_middleware = [
-        layer for layer in app.user_middleware if layer.cls.__name__ not in left_out
-    ]
-    if token is not None:
-        app.user_middleware.append(Middleware(Access, token=token, protected=protected))
-    return Door(app, _paths(app), same_as, short_way(app, endpoints), crowd)
+    app.state.executor = Executor()
+    app.state.batches = Batches()
+    app.state.uploads = uploads
+    return app
 
 
-class Table(BaseRoute):
-    """Routes of fixed paths, found by one look-up: to try them in turn costs each request 10 µs."""
+def _lifespan(bentoml_app: Starlette) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """Return the lifespan of our application: that of BentoML's, which starts the service."""
 
-    def __init__(self, routes: list[Route]):
-        self.routes = {route.path: route for route in routes}
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with bentoml_app.router.lifespan_context(bentoml_app):
+            bound_graceful_shutdown()
+            yield
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        route = self.routes.get(scope["path"])
-        return route.matches(scope) if route else (Match.NONE, {})
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.routes[scope["path"]].handle(scope, receive, send)
-
-
-class WholeFiles(StaticFiles):
-    """Files that are sent whole: a range that is wrong Starlette refuses in words of its own."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
-
-        async def send_without_offer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                offered = (b"accept-ranges", b"bytes")
-                message["headers"] = [one for one in message["headers"] if one != offered]
-            await send(message)
-
-        await super().__call__(scope, receive, send_without_offer)
-
-
-def _paths(app: Starlette) -> set[str]:
-    """Return every path that `app` answers."""
-    paths = set()
-    for route in app.routes:
-        if isinstance(route, Table):
-            paths |= route.routes.keys()
-        elif not isinstance(route, Mount):
-            paths.add(route.path)
-        elif directory := getattr(route.app, "directory", None):
-            files = directory.rglob("*")
-            paths |= {f"{route.path}/{file.relative_to(directory).as_posix()}" for file in files}
-        else:
-            paths |= {route.path + inner.path for inner in route.routes}
-    return paths
+    return lifespan

@@ -1,14 +1,15 @@
-"""What the environment says: the tasks to serve, where their models come from, what is logged, who
-may ask."""
+"""The settings of the service, from the environment: the tasks, where their models come from, what
+is logged, who may ask."""
 
-import difflib
 import os
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from models.inputs.errors import did_you_mean
 from serving.champions.loading import TASKS
 from serving.http.auth import OPEN
+from serving.http.host_check import HOST
 
 BESIDE = Path(__file__).resolve().parent.parent / "champions"  # inside a Bento
 REGISTERED = re.compile(f"espalier-({'|'.join(TASKS)})-[A-Za-z0-9_.-]+")
@@ -21,9 +22,9 @@ def wanted_tasks() -> tuple[str, ...]:
     elsewhere.
     """
     named = _names("ESPALIER_TASKS", "tasks", TASKS)
-    known = followed()
-    had = tuple(task for task in TASKS if task in known or (BESIDE / f"{task}.json").is_file())
-    return named or had or TASKS
+    models = followed()
+    carried = [task for task in TASKS if task in models or (BESIDE / f"{task}.json").is_file()]
+    return named or tuple(carried) or TASKS
 
 
 def home() -> Path:
@@ -40,15 +41,15 @@ def followed() -> dict[str, str]:
     """Task → the registered model whose champion it serves: ESPALIER_FOLLOW, comma separated."""
     models = {}
     for name in _listed("ESPALIER_FOLLOW"):
-        found = REGISTERED.fullmatch(name)
-        if found is None:
+        match = REGISTERED.fullmatch(name)
+        if match is None:
             raise ValueError(
                 f"ESPALIER_FOLLOW names {name!r}; a registered model is called "
                 f"espalier-TASK-DATASET, where TASK is one of {', '.join(TASKS)}."
             )
-        if models.setdefault(found[1], name) != name:
+        if models.setdefault(match[1], name) != name:
             raise ValueError(
-                f"ESPALIER_FOLLOW names two models of {found[1]}; it takes one a task."
+                f"ESPALIER_FOLLOW names two models of {match[1]}; it takes one a task."
             )
     return models
 
@@ -65,23 +66,42 @@ def registry() -> str:
 
 
 def log_megabytes() -> int:
-    """How large the request log may become: ESPALIER_LOG_MB, 0 for none of it."""
-    said = os.environ.get("ESPALIER_LOG_MB") or "256"
-    if not said.isdecimal():
-        raise ValueError(
-            f"ESPALIER_LOG_MB is {said!r}; it takes a whole number of megabytes, or 0 for no log."
-        )
-    return int(said)
+    """Bound on the size of the request log: ESPALIER_LOG_MB, 0 for no log."""
+    return _number("ESPALIER_LOG_MB", 1024, 0, "a whole number of megabytes, or 0 for no log")
+
+
+def log_days() -> int:
+    """Bound on the age of a record of the request log: ESPALIER_LOG_DAYS."""
+    return _number("ESPALIER_LOG_DAYS", 90, 1, "a whole number of days, at least 1")
 
 
 def log_inputs() -> bool:
     """Whether the request log keeps what was sent, texts and pictures too: ESPALIER_LOG_INPUTS."""
-    said = os.environ.get("ESPALIER_LOG_INPUTS") or "0"
-    if said not in ("0", "1"):
+    value = os.environ.get("ESPALIER_LOG_INPUTS") or "0"
+    if value not in ("0", "1"):
         raise ValueError(
-            f"ESPALIER_LOG_INPUTS is {said!r}; it takes 1 to keep what is sent, or 0 not to."
+            f"ESPALIER_LOG_INPUTS is {value!r}; it takes 1 to keep what is sent, or 0 not to."
         )
-    return said == "1"
+    return value == "1"
+
+
+def max_requests() -> int:
+    """How many requests are admitted at a time: ESPALIER_MAX_REQUESTS."""
+    return _number("ESPALIER_MAX_REQUESTS", 64, 1, "a whole number of requests, at least 1")
+
+
+def hosts() -> tuple[str, ...]:
+    """The hosts beside those of loopback: ESPALIER_HOSTS, comma separated; ports are ignored."""
+    names = []
+    for name in _listed("ESPALIER_HOSTS"):
+        match = HOST.fullmatch(name.encode("utf-8"))
+        if match is None:
+            raise ValueError(
+                f"ESPALIER_HOSTS names {name!r}; a host is a name such as espalier.example.org or "
+                "an address such as 10.0.0.7 or [fd00::7]."
+            )
+        names.append(match[1].decode("ascii"))
+    return tuple(names)
 
 
 def api_token() -> str | None:
@@ -111,16 +131,21 @@ def protected() -> tuple[str, ...]:
     return named
 
 
+def _number(variable: str, default: int, least: int, rule: str) -> int:
+    """Return a whole number from a variable; an empty one has the default."""
+    value = os.environ.get(variable) or str(default)
+    if not value.isdecimal() or int(value) < least:
+        raise ValueError(f"{variable} is {value!r}; it takes {rule}.")
+    return int(value)
+
+
 def _names(variable: str, what: str, known: tuple[str, ...]) -> tuple[str, ...]:
     """The names in a variable, comma separated, each once; all must be known. what: in plural."""
     named = _listed(variable)
     for name in named:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
-            raise ValueError(
-                f"{variable} names {name!r}; the {what} are {', '.join(known)}. "
-                f"Did you mean {near!r}?"
-            )
+            near = did_you_mean(name, known)
+            raise ValueError(f"{variable} names {name!r}{near}; the {what} are {', '.join(known)}.")
     return tuple(dict.fromkeys(named))
 
 

@@ -32,8 +32,8 @@ def test_each_verb_has_help(verb):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "--task", "imagery"], "unknown task 'imagery': did you mean 'image'?"),
-        (["run", "--dataset", "digit"], "unknown dataset 'digit': did you mean 'digits'?"),
+        (["run", "--task", "imagery"], "unknown task 'imagery' (did you mean 'image'?)"),
+        (["run", "--dataset", "digit"], "unknown dataset 'digit' (did you mean 'digits'?)"),
         (
             ["run", "--task", "image", "--dataset", "imdb"],
             "dataset 'imdb' is one for sentiment, not for image",

@@ -1,5 +1,8 @@
 """Why a raw input cannot be answered, in words that are fit for a client."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """What was sent cannot be answered; `message` says why in one sentence, fit for the client.
@@ -24,6 +27,17 @@ def shown(value) -> str:
     if isinstance(value, str):
         return ascii(value if len(value) <= 40 else value[:40] + "...")
     return {dict: "an object", list: "a list"}.get(type(value), f"a {type(value).__name__}")
+
+
+def did_you_mean(name: object, names: Iterable[str]) -> str:
+    """Return ` (did you mean 'text'?)` where one of `names` is close to `name`, else nothing.
+
+    It stands behind the name that was received. The whole product uses it, except for `data/`,
+    which imports no other room.
+    """
+    # A name may have megabytes.
+    close = difflib.get_close_matches(str(name)[:40], names, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def is_number(value) -> bool:

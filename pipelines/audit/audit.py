@@ -19,16 +19,16 @@ def present(task: str, dataset: str) -> dict:
     `pipelines.audit.finding` says, and its `verdict`, "ok" or "look at it".
     Raises UsageError when there is no version, DataError when it does not lie here.
     """
-    dataset_hash = data.present(dataset)
+    version = data.present(task, dataset)
     read = prepared.read(data.folder(dataset))
     found = [
         *of_splits(read),
-        *test_split_reuse.findings(task, dataset, dataset_hash, read.splits, read.facts),
+        *test_split_reuse.findings(version, read.splits, read.facts),
     ]
     return {
         "task": task,
         "dataset": dataset,
-        "dataset_hash": dataset_hash,
+        "dataset_hash": version.hash,
         "rows": read.facts["rows"],
         "ok": all(finding.ok for finding in found),
         "findings": [finding.to_json() for finding in found],

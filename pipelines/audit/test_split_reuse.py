@@ -14,6 +14,7 @@ from models.examples import Split, fit_inputs, share_of
 from models.inputs.series import SeriesInputs
 from pipelines.audit.finding import EXAMPLES, Finding
 from pipelines.experiments import ranking, registry, scores, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import Record
 from pipelines.promotion import ledger
 
@@ -23,38 +24,34 @@ ENDED = ("FINISHED", "FAILED", "KILLED")
 OF_INPUTS = ("share", "size", "words", "length", "ngrams")
 
 
-def findings(
-    task: str, dataset: str, dataset_hash: str, splits: Mapping[str, Split], facts: Mapping
-) -> list[Finding]:
+def findings(dataset: DatasetVersion, splits: Mapping[str, Split], facts: Mapping) -> list[Finding]:
     """Return who looked at the test split of a dataset's version, how often, and with which inputs.
 
     splits, facts: as prepared.
     """
-    asked = task, dataset, dataset_hash
-    records = tracking.records(*asked)
+    records = tracking.records(dataset)
     return [
-        _looks(task, looks(*asked), records),
-        _once(_scored(*asked, tracking.FIT)),
+        _looks(dataset.task, looks(dataset), records),
+        _once(_scored(dataset, tracking.FIT)),
         _inputs(records, splits, facts),
     ]
 
 
-def looks(task: str, dataset: str, dataset_hash: str) -> dict[str, int]:
+def looks(dataset: DatasetVersion) -> dict[str, int]:
     """Return how often the test split was scored, or a decision made by its scores, by whom."""
-    asked = task, dataset, dataset_hash
-    fits = _scored(*asked, tracking.FIT)
+    fits = _scored(dataset, tracking.FIT)
     first = sum(run.data.tags.get("espalier.look") == "true" for run in fits)
     decisions = [
         entry
-        for entry in ledger.entries(registry.model_name(task, dataset))
-        if entry.dataset_hash == dataset_hash and entry.action != "rollback"
+        for entry in ledger.entries(registry.model_name(dataset.task, dataset.name))
+        if entry.dataset_hash == dataset.hash and entry.action != "rollback"
     ]
     return {
         "full fits": len(fits) - first,
         "first looks": first,
-        "baselines": len(_scored(*asked, tracking.BASELINE)),
-        "rivals": len(_scored(*asked, tracking.RIVAL)),
-        "scored again": len(_rescored(*asked)),
+        "baselines": len(_scored(dataset, tracking.BASELINE)),
+        "rivals": len(_scored(dataset, tracking.RIVAL)),
+        "scored again": len(_rescored(dataset)),
         "decisions of the gate": len(decisions),
     }
 
@@ -73,22 +70,22 @@ def luck(candidates: int) -> float:
     return integrate.quad(weighed, -10, 10)[0]
 
 
-def _scored(task: str, dataset: str, dataset_hash: str, kind: str) -> list:
+def _scored(dataset: DatasetVersion, kind: str) -> list:
     """Return the runs of a kind that scored the test split, however they ended."""
-    metric = f"test_{ranking.METRIC[task][0]}"
+    metric = f"test_{ranking.METRIC[dataset.task][0]}"
     return [
         run
         for status in ENDED
-        for run in tracking.runs(task, dataset, dataset_hash, kind, status)
+        for run in tracking.runs(dataset, kind, status)
         if metric in run.data.metrics
     ]
 
 
-def _rescored(task: str, dataset: str, dataset_hash: str) -> list:
+def _rescored(dataset: DatasetVersion) -> list:
     """Return the fits, of older data or older code, that were scored on this version later."""
-    tag = f"{scores.RESCORED}{dataset_hash}"
+    tag = f"{scores.RESCORED}{dataset.hash}"
     return tracking.connect().search_runs(
-        [tracking.experiment(task, dataset)], filter_string=f"tags.`{tag}` LIKE '%'"
+        [tracking.experiment(dataset.task, dataset.name)], filter_string=f"tags.`{tag}` LIKE '%'"
     )
 
 

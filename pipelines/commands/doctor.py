@@ -10,11 +10,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from rich.table import Table
 
+from data import versions
 from pipelines.locks import state
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
@@ -25,26 +27,30 @@ TOOLS = ("dvc", "great-expectations", "prefect", "keras", "tensorflow", "mlflow"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at; `mend` is empty when nothing is wrong with it."""
+    """The result of one check; `mend` is empty when nothing is wrong."""
 
     what: str
     state: str
     mend: str = ""
 
 
-def findings() -> list[dict]:
-    """Every check's finding, in the order of the way of the data."""
+def findings(set_aside: Sequence[str] = ()) -> list[dict]:
+    """Every check's finding, in the order of the way of the data.
+
+    Args:
+        set_aside: the variables that `environment.apply` unset or replaced.
+    """
     checks = (
-        _python, _lock, _tools, _backend, _repository, _remote, _mlflow, _prefect, _home,
-        _database, _disk, _telemetry, _champions,
+        _python, _lock, _tools, lambda: _variables(set_aside), _backend, _repository, _dvc_lock,
+        _remote, mlflow_server, _prefect, _home, _database, _disk, _telemetry, _champions,
     )  # fmt: skip
     return [asdict(check()) for check in checks]
 
 
-def show(found: list[dict]) -> None:
+def show(rows: list[dict]) -> None:
     """Print the findings, and what to do about those that are wrong."""
     table = Table(box=None, show_header=False)
-    for finding in found:
+    for finding in rows:
         table.add_row("✗" if finding["mend"] else "✓", finding["what"], finding["state"])
         if finding["mend"]:
             table.add_row("", "", f"→ {finding['mend']}")
@@ -59,14 +65,14 @@ def _python() -> Finding:
 
 def _lock() -> Finding:
     """Whether each package is the one that the lock names."""
-    lock = (environment.ROOT / "requirements.lock").read_text()
+    lock = (environment.ROOT / "requirements.lock").read_text(encoding="utf-8")
     wanted: dict[str, set[str]] = {}
     for name, number in re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.+!]+)", lock, re.MULTILINE):
         wanted.setdefault(name, set()).add(number)
     other = [
-        f"{name} {found}, locked {' or '.join(sorted(numbers))}"
+        f"{name} {installed}, locked {' or '.join(sorted(numbers))}"
         for name, numbers in wanted.items()
-        if (found := _version(name)) is not None and found not in numbers
+        if (installed := _version(name)) is not None and installed not in numbers
     ]
     if other:
         return Finding("lock", "; ".join(other[:5]), "rm -f .venv/.ready* && make setup")
@@ -74,44 +80,61 @@ def _lock() -> Finding:
 
 
 def _tools() -> Finding:
-    found = {tool: _version(tool) for tool in TOOLS}
-    state = ", ".join(f"{tool} {number or 'missing'}" for tool, number in found.items())
-    return Finding("tools", state, "" if all(found.values()) else "make setup")
+    installed = {tool: _version(tool) for tool in TOOLS}
+    state = ", ".join(f"{tool} {number or 'missing'}" for tool, number in installed.items())
+    return Finding("tools", state, "" if all(installed.values()) else "make setup")
 
 
 def _backend() -> Finding:
-    """Keras' backend and devices, asked in a process of its own: importing it takes seconds."""
-    ask = (
+    """Keras' backend and devices, read in a process of its own: the import takes seconds."""
+    code = (
         "import keras, json; print(json.dumps([keras.backend.backend(), "
         "keras.distribution.list_devices()]))"
     )
-    asked = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True)
-    if asked.returncode:
-        last = asked.stderr.strip().splitlines()[-1:] or ["no word"]
+    done = _output([sys.executable, "-c", code])
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["no output"]
         return Finding("backend", last[0], "make setup, or unset KERAS_BACKEND")
-    name, devices = json.loads(asked.stdout.splitlines()[-1])
+    name, devices = json.loads(done.stdout.splitlines()[-1])
     return Finding("backend", f"{name} on {', '.join(devices) or 'cpu'}")
 
 
+def _variables(set_aside: Sequence[str]) -> Finding:
+    """What the user's environment holds that our processes cannot use, or do not see."""
+    if wrong := environment.unusable():
+        return Finding("variables", "; ".join(wrong.values()), f"unset {' '.join(wrong)}")
+    names = ", ".join(set_aside)
+    return Finding("variables", f"set aside here: {names}" if names else "none is in the way")
+
+
 def _repository() -> Finding:
-    if shutil.which("git") is None:
-        return Finding("git", "not found", "install git: DVC and the runs' commit need it")
-    if not (environment.ROOT / ".git").exists():
-        return Finding("git", f"{environment.ROOT} is no checkout", "git clone it, or git init")
-    return Finding("git", f"checkout at {environment.ROOT}")
+    problem = environment.git_problem()
+    return Finding("git", *(problem or (f"checkout at {environment.ROOT}",)))
+
+
+def _dvc_lock() -> Finding:
+    """Whether dvc.lock can be read; the next command that needs it restores it."""
+    if versions.lock_is_whole():
+        return Finding("dvc.lock", "whole")
+    return Finding("dvc.lock", "cut off, as by a kill", "espalier run, which restores it")
 
 
 def _remote() -> Finding:
-    asked = subprocess.run(
-        ["dvc", "remote", "list"], cwd=environment.ROOT, capture_output=True, text=True
-    )
-    remotes = asked.stdout.split()
-    if asked.returncode or not remotes:
+    done = _output(["dvc", "remote", "list"])
+    remotes = done.stdout.split()
+    if done.returncode or not remotes:
         return Finding("DVC remote", "none", "dvc remote add --default NAME URL")
     return Finding("DVC remote", " ".join(remotes))
 
 
-def _mlflow() -> Finding:
+def _output(command: list[str]) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command, cwd=environment.ROOT, capture_output=True, encoding="utf-8", errors="replace"
+    )
+
+
+def mlflow_server() -> Finding:
+    """Whether the configured MLflow server answers, or where its database lies."""
     uri = os.environ["MLFLOW_TRACKING_URI"]
     if not uri.startswith("http"):
         return Finding("MLflow", uri)
@@ -129,8 +152,9 @@ def _server(what: str, url: str, variable: str) -> Finding:
     import httpx
 
     try:
-        answer = httpx.get(url, timeout=5)
-    except httpx.HTTPError as error:
+        with environment.client(url, timeout=5) as client:
+            answer = client.get(url)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Finding(what, f"{url}: {error}", f"start it, or unset {variable}")
     if not answer.is_success:
         return Finding(what, f"{url} answers {answer.status_code}", f"look at {variable}")

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from pipelines.experiments import dataset as data
 from pipelines.experiments import ranking, registry, tracking, verification
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import Record
 from pipelines.experiments.verification import VerifiedArtifact
 from pipelines.gate import rules
@@ -17,25 +18,19 @@ from pipelines.runtime.settings import UsageError
 
 
 @dataclass(frozen=True)
-class Where:
-    """The version of the data that is decided on, and whether anything may change."""
-
-    task: str
-    dataset: str
-    dataset_hash: str
-    dry_run: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Promotion(Where):
+class Promotion:
     """What became of a candidate.
 
     champion: the current one afterwards. ledger: position and hash of the record, if there is one.
     """
 
+    task: str
+    dataset: str
+    dataset_hash: str
+    dry_run: bool
     candidate: Summary
     champion: Summary | None
-    promoted: bool = False
+    promoted: bool
     reason: str
     forced: bool = False
     ledger: dict | None = None
@@ -72,39 +67,54 @@ def promote(
             load stays refused.
     """
     dataset = settings.dataset_of(task, dataset)
-    gate_rules, dataset_hash = rules.of(task, dataset), data.present(dataset)
+    gate_rules, version = rules.of(task, dataset), data.present(task, dataset)
     with nullcontext() if dry_run else lock.hold(task):
         reconciled = None if dry_run else reconcile.reconcile(task, dataset)
         head = ledger.head(ledger.entries(registry.model_name(task, dataset)))
         champion = contender.current_champion(task, dataset, reconciled and reconciled.artifact)
-        record, artifact = _candidate(task, dataset, dataset_hash, name, champion)
-        where = Where(task, dataset, dataset_hash, dry_run)
+        record, artifact = _candidate(version, name, champion)
         if champion is not None and champion.version.run_id == record.run_id:
-            summary = contender.summary(champion.version)
             reason = f"{champion.name} is the champion already"
-            return Promotion(**asdict(where), candidate=summary, champion=summary, reason=reason)
-        enter = registry.prospect if dry_run else decision.enter
-        candidate = Contender(enter(task, dataset, record), artifact)
+            return _outcome(version, champion, champion, reason, dry_run)
+        if dry_run:
+            candidate = Contender(registry.prospect(task, dataset, record), artifact)
+        else:
+            candidate = Contender(decision.enter(version, record), artifact)
         evaluated = evaluation.evaluate(
-            task, dataset, dataset_hash, candidate, champion, head, gate_rules, keep=not dry_run
+            version, candidate, champion, head, gate_rules, keep=not dry_run
         )
         evaluation.show(evaluated.checks)
-        return _decided(where, evaluated, force)
+        outcome = replace(
+            _outcome(version, candidate, champion, evaluated.reason, dry_run),
+            promoted=evaluated.passed,
+            checks=[check.to_dict() for check in evaluated.checks],
+        )
+        return outcome if dry_run else _decided(outcome, evaluated, force)
 
 
-def _decided(where: Where, evaluated: Evaluation, force: str | None) -> Promotion:
-    """Record and follow the decision, unless it is a dry run."""
-    outcome = Promotion(
-        **asdict(where),
-        candidate=contender.summary(evaluated.candidate.version),
-        champion=evaluated.champion and contender.summary(evaluated.champion.version),
-        promoted=evaluated.passed,
-        reason=evaluated.reason,
-        checks=[check.to_dict() for check in evaluated.checks],
+def _outcome(
+    dataset: DatasetVersion,
+    candidate: Contender,
+    champion: Contender | None,
+    reason: str,
+    dry_run: bool,
+) -> Promotion:
+    """The outcome before anything was decided."""
+    return Promotion(
+        task=dataset.task,
+        dataset=dataset.name,
+        dataset_hash=dataset.hash,
+        dry_run=dry_run,
+        candidate=contender.summary(candidate.version),
+        champion=champion and contender.summary(champion.version),
+        promoted=False,
+        reason=reason,
     )
-    if where.dry_run:
-        return outcome
-    entry = decision.decide(where.task, where.dataset, evaluated, force)
+
+
+def _decided(outcome: Promotion, evaluated: Evaluation, force: str | None) -> Promotion:
+    """Record and follow the decision."""
+    entry = decision.decide(evaluated, force)
     promoted = entry.action != "refusal"
     return replace(
         outcome,
@@ -129,37 +139,38 @@ def show(outcome: Promotion) -> None:
 
 
 def _candidate(
-    task: str, dataset: str, dataset_hash: str, name: str | None, champion: Contender | None
+    dataset: DatasetVersion, name: str | None, champion: Contender | None
 ) -> tuple[Record, VerifiedArtifact]:
     """The fit that is meant, with its artifact; only full fits may be champion."""
     if name is not None:
-        record = _named(task, dataset, name)
+        record = _named(dataset, name)
         if champion is not None and champion.version.run_id == record.run_id:
             return record, champion.artifact
         return record, verification.verify(record)
-    fits = [fit for fit in tracking.records(task, dataset, dataset_hash) if not fit.look]
-    for fit in ranking.ranked(task, fits):
+    fits = [fit for fit in tracking.records(dataset) if not fit.look]
+    for fit in ranking.ranked(dataset.task, fits):
         if champion is not None and champion.version.run_id == fit.run_id:
             return fit, champion.artifact
         if artifact := verification.whole(fit):
             return fit, artifact
     raise UsageError(
-        f"{dataset} has no full fit at its present version: "
-        f"`espalier run --dataset {dataset}` makes some"
+        f"{dataset.name} has no full fit at its present version: "
+        f"`espalier run --dataset {dataset.name}` makes some"
     )
 
 
-def _named(task: str, dataset: str, name: str) -> Record:
-    model = registry.model_name(task, dataset)
+def _named(dataset: DatasetVersion, name: str) -> Record:
+    model = registry.model_name(dataset.task, dataset.name)
     if name.isdecimal():
         version = registry.version(model, name)
         if version is None:
             raise UsageError(f"{model} has no version {name}")
         return tracking.record(version.run_id)
-    records = [r for r in tracking.records(task, dataset) if name in (r.run_id, r.fingerprint)]
+    fits = tracking.all_records(dataset.task, dataset.name)
+    records = [fit for fit in fits if name in (fit.run_id, fit.fingerprint)]
     if not records:
         raise UsageError(
-            f"{name!r} is no finished fit on {dataset}: expected a version's number, a "
+            f"{name!r} is no finished fit on {dataset.name}: expected a version's number, a "
             "fingerprint or a run id, as `espalier compare --json` and MLflow show them"
         )
     if records[-1].look:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from data import versions
 from data.errors import GateRefused
 from pipelines.experiments import dataset as data
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import rules
 from pipelines.locks import lock
 from pipelines.locks.lock import LockHeldError
@@ -108,8 +109,8 @@ def show(outcomes: dict[str, dict]) -> None:
         if outcome["dataset_hash"] is None:
             continue
         console.out().print()
-        board = leaderboard.compare(task, outcome["dataset"], outcome["dataset_hash"])
-        leaderboard.show(board)
+        version = DatasetVersion(task, outcome["dataset"], outcome["dataset_hash"])
+        leaderboard.show(leaderboard.compare(version))
         if outcome["champion"] is None:
             console.out().print(f"No champion stands for {outcome['dataset']}: {outcome['reason']}")
     console.out().print(_next(outcomes), markup=False)
@@ -134,9 +135,7 @@ def _finished(task: str, dataset: str, profile: str) -> dict | None:
             reconcile.reconcile(task, dataset)
     except reconcile.BrokenLedgerError:
         return None  # the task's own retraining says so, and the others go on
-    dataset_hash = versions.dataset_hash(dataset)
-    facts = data.facts(data.folder(dataset))
-    return retraining.finished(task, dataset, dataset_hash, facts, profile)
+    return retraining.finished(data.present(task, dataset), profile)
 
 
 def _warm_up() -> None:

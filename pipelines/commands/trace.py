@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from data import versions
 from pipelines.experiments import registry, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.lineage import records as lineage
 from pipelines.lineage import request_log
 from pipelines.promotion import ledger
@@ -107,14 +108,14 @@ def _of_data(dataset_hash: str) -> dict | None:
     """All that came of the data; None where neither a run nor this checkout knows it."""
     tagged = f"tags.`espalier.dataset_hash` = '{dataset_hash}'"
     others = _search(f"{tagged} and tags.`espalier.kind` != '{tracking.FIT}'")
-    fits = {where: tracking.records(*where, dataset_hash) for where in _experiments()}
-    known = [where for where, records in fits.items() if records]
-    sources = {(*where, dataset_hash): [] for where in known} | _sources(others)
+    known = [DatasetVersion(*names, dataset_hash) for names in _experiments()]
+    fits = {version: records for version in known if (records := tracking.records(version))}
+    sources = dict.fromkeys(fits, ()) | _sources(others)
     if not sources:
-        sources = {(*where, dataset_hash): [] for where in _present(dataset_hash)}
+        sources = dict.fromkeys(_present(dataset_hash), ())
     if not sources:
         return None
-    lines = [lineage.fit(where[0], record) for where, found in fits.items() for record in found]
+    lines = [lineage.fit(version.task, one) for version, found in fits.items() for one in found]
     return _told(sources, [], [*map(lineage.brief, others), *lines], _versions(tagged))
 
 
@@ -128,16 +129,16 @@ def _fitted_as(known_by: str) -> list:
 
 
 def _told(
-    sources: Mapping[tuple[str, str, str], Sequence[str]],
+    sources: Mapping[DatasetVersion, Sequence[str]],
     runs: Sequence,
     fits: list[dict],
     made: Sequence,
 ) -> dict:
-    """sources: (task, dataset, dataset_hash) → the runs that may have kept its dvc.lock."""
-    models = dict.fromkeys(registry.model_name(task, dataset) for task, dataset, _ in sources)
+    """sources: version of a dataset → the runs that may have kept its dvc.lock."""
+    models = dict.fromkeys(registry.model_name(one.task, one.name) for one in sources)
     books = {model: lineage.book(model) for model in models}
     return {
-        "data": [lineage.data(*source, parents) for source, parents in sources.items()],
+        "data": [lineage.data(source, parents) for source, parents in sources.items()],
         "runs": [lineage.run(run) for run in runs],
         "fits": sorted(fits, key=_rank),
         # A copy under another name has no ledger here.
@@ -152,11 +153,12 @@ def _rank(fit: Mapping) -> tuple:
     return (score is None, fit["look"], 0 if score is None else sign * score)
 
 
-def _sources(runs: Sequence) -> dict[tuple[str, str, str], list[str]]:
+def _sources(runs: Sequence) -> dict[DatasetVersion, list[str]]:
     found = defaultdict(list)
     for run in runs:
         tags = run.data.tags
-        source = tuple(tags[f"espalier.{name}"] for name in ("task", "dataset", "dataset_hash"))
+        names = ("task", "dataset", "dataset_hash")
+        source = DatasetVersion(*(tags[f"espalier.{name}"] for name in names))
         found[source].append(tags.get("mlflow.parentRunId") or run.info.run_id)
     return found
 
@@ -209,10 +211,10 @@ def _experiments() -> list[tuple[str, str]]:
     return [tuple(one.name.split("/")[1:]) for one in found]
 
 
-def _present(dataset_hash: str) -> list[tuple[str, str]]:
-    """The task and name of each dataset that has this hash in the checkout."""
+def _present(dataset_hash: str) -> list[DatasetVersion]:
+    """Each dataset that has this hash in the checkout."""
     return [
-        (task, dataset)
+        DatasetVersion(task, dataset, dataset_hash)
         for dataset, task in settings.datasets().items()
         if versions.dataset_hash(dataset) == dataset_hash
     ]

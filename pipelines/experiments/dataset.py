@@ -1,11 +1,28 @@
 """The data of a retraining: versioned by DVC, passed by its gate, named by its hash."""
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data import prepared, versions
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """One version of a prepared dataset.
+
+    hash: DVC's, of the prepared folder. facts: its dataset.json; empty where the data itself lies
+    elsewhere. Two versions are equal when task, name and hash are.
+    """
+
+    task: str
+    name: str
+    hash: str
+    facts: Mapping = field(default_factory=dict, compare=False, repr=False)
 
 
 def folder(dataset: str) -> Path:
@@ -18,27 +35,31 @@ def facts(folder: Path) -> dict:
     return json.loads((folder / "dataset.json").read_text())
 
 
-def version(dataset: str) -> str:
-    """Ingest, validate and prepare what has changed; returns the dataset's hash.
+def version(task: str, dataset: str) -> DatasetVersion:
+    """Ingest, validate and prepare what has changed; returns the version that this makes.
 
     Raises `GateRefused` when Great Expectations says that it may not be trained on.
     """
     with console.stage("data") as say:
         versions.reproduce(dataset)
-        rows = facts(folder(dataset))["rows"]
+        described = facts(folder(dataset))
+        rows = described["rows"]
         say(f"{dataset} passed its gate;")
         say(" / ".join(f"{rows[split]:,}" for split in prepared.SPLITS) + " rows")
-    return versions.dataset_hash(dataset)
+    return DatasetVersion(task, dataset, versions.dataset_hash(dataset), described)
 
 
-def present(dataset: str) -> str:
-    """The hash that the checkout's dvc.lock names; raises UsageError where it names none."""
+def present(task: str, dataset: str) -> DatasetVersion:
+    """The version that the checkout's dvc.lock names; raises UsageError where it names none."""
     dataset_hash = versions.dataset_hash(dataset)
     if dataset_hash is None:
         raise UsageError(
             f"{dataset} has no version here yet: `espalier run --dataset {dataset}` makes one"
         )
-    return dataset_hash
+    described = {}
+    with suppress(OSError):  # the data may lie in the DVC remote alone
+        described = facts(folder(dataset))
+    return DatasetVersion(task, dataset, dataset_hash, described)
 
 
 def push(dataset: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from models import architectures
 from pipelines.experiments import fingerprint
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.runtime import settings
 
 
@@ -12,9 +13,7 @@ from pipelines.runtime import settings
 class Fit:
     """One architecture, one seed, on one version of a dataset: all that decides its outcome."""
 
-    task: str
-    dataset: str
-    dataset_hash: str
+    dataset: DatasetVersion
     arch: str
     seed: int
     profile: str
@@ -24,10 +23,7 @@ class Fit:
 
 
 def fits(
-    task: str,
-    dataset: str,
-    dataset_hash: str,
-    facts: dict,
+    dataset: DatasetVersion,
     *,
     profile: str,
     archs: Iterable[str] | None = None,
@@ -36,18 +32,18 @@ def fits(
 ) -> list[Fit]:
     """The fits of one retraining: `archs` (all of the task by default) × `seeds`.
 
-    `facts` is the prepared data's dataset.json; `changes` are parameters that were named on the
-    command line, over the profile's, over the defaults. Raises ValueError for unknown names.
+    `changes` are parameters that were named on the command line, over the profile's, over the
+    defaults. Raises ValueError for unknown names.
     """
-    backend = fingerprint.backend()
+    task, backend = dataset.task, fingerprint.backend()
     planned = []
     for arch in architectures.names(task) if archs is None else archs:
-        chosen = {**settings.overrides(profile, task, arch, dataset), **(changes or {})}
-        parameters = architectures.resolve(task, arch, chosen, facts)
+        chosen = {**settings.overrides(profile, task, arch, dataset.name), **(changes or {})}
+        parameters = architectures.resolve(task, arch, chosen, dataset.facts)
         sources = architectures.sources(task, arch)
         for seed in seeds:
             known_by = fingerprint.fingerprint(
-                dataset_hash=dataset_hash,
+                dataset_hash=dataset.hash,
                 task=task,
                 arch=arch,
                 parameters=parameters,
@@ -55,9 +51,7 @@ def fits(
                 sources=sources,
                 backend=backend,
             )
-            planned.append(
-                Fit(task, dataset, dataset_hash, arch, seed, profile, parameters, known_by)
-            )
+            planned.append(Fit(dataset, arch, seed, profile, parameters, known_by))
     return planned
 
 

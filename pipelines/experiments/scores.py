@@ -15,6 +15,7 @@ from data import versions
 from data.errors import DataError
 from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking, verification
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.experiments.verification import VerifiedArtifact
@@ -23,9 +24,7 @@ RESCORED = "espalier.rescored."  # tag of a run, with the version of the data at
 
 
 def on_test(
-    task: str,
-    dataset: str,
-    dataset_hash: str,
+    dataset: DatasetVersion,
     fitted: Record | Version,
     verified: VerifiedArtifact | None = None,
     keep: bool = True,
@@ -39,27 +38,27 @@ def on_test(
     """
     from models.evaluation import measure
 
-    if RESCORED + dataset_hash in tracking.connect().get_run(fitted.run_id).data.tags:
-        return tracking.rows(fitted.run_id, f"{dataset_hash}/test")
-    if fitted.dataset_hash == dataset_hash:
+    if RESCORED + dataset.hash in tracking.connect().get_run(fitted.run_id).data.tags:
+        return tracking.rows(fitted.run_id, f"{dataset.hash}/test")
+    if fitted.dataset_hash == dataset.hash:
         rows = tracking.rows(fitted.run_id, "test")
-        if measure.ROWS[task] <= rows.keys():  # a champion of older code has fewer
+        if measure.ROWS[dataset.task] <= rows.keys():  # a champion of older code has fewer
             return rows
-    rows = _measured(dataset, dataset_hash, verified or verification.verify(fitted))
+    rows = _measured(dataset, verified or verification.verify(fitted))
     if keep:
-        _keep(fitted.run_id, dataset_hash, rows)
+        _keep(fitted.run_id, dataset.hash, rows)
     return rows
 
 
-def _measured(dataset: str, dataset_hash: str, verified: VerifiedArtifact) -> Mapping:
+def _measured(dataset: DatasetVersion, verified: VerifiedArtifact) -> Mapping:
     from data import prepared
     from models.evaluation import measure
 
-    place = data.folder(dataset)
-    if (lies_there := versions.hash_of(place)) != dataset_hash:
+    place = data.folder(dataset.name)
+    if (lies_there := versions.hash_of(place)) != dataset.hash:
         raise DataError(
-            f"{place} holds {lies_there}, and dvc.lock names {dataset_hash}: "
-            f"`dvc checkout {place}`, or `espalier run --dataset {dataset}`"
+            f"{place} holds {lies_there}, and dvc.lock names {dataset.hash}: "
+            f"`dvc checkout {place}`, or `espalier run --dataset {dataset.name}`"
         )
     read = prepared.read(place)
     return measure.evaluate_artifact(verified.folder, read.splits, read.facts).rows

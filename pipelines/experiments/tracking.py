@@ -16,6 +16,7 @@ import numpy as np
 
 from models.artifact import artifact
 from pipelines.experiments import fingerprint, tables
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.plan import Fit
 from pipelines.locks import lock
 from pipelines.runtime import environment
@@ -117,19 +118,17 @@ def experiment(task: str, dataset: str) -> str:
 
 
 @contextmanager
-def parent(task: str, dataset: str, dataset_hash: str, profile: str, verb: str) -> Iterator[str]:
+def parent(dataset: DatasetVersion, profile: str, verb: str) -> Iterator[str]:
     """A parent run for the time of the block; yields its id. It logs the dvc.lock in use."""
     client = connect()
     tags = {
-        "mlflow.runName": f"{verb} {dataset}",
+        "mlflow.runName": f"{verb} {dataset.name}",
         "espalier.kind": verb,
-        "espalier.task": task,
-        "espalier.dataset": dataset,
-        "espalier.dataset_hash": dataset_hash,
+        **_tags(dataset),
         "espalier.profile": profile,
         **commit(),
     }
-    run = client.create_run(experiment(task, dataset), tags=tags)
+    run = client.create_run(experiment(dataset.task, dataset.name), tags=tags)
     status = "FAILED"
     try:
         client.log_artifact(run.info.run_id, str(environment.ROOT / "dvc.lock"))
@@ -142,7 +141,7 @@ def parent(task: str, dataset: str, dataset_hash: str, profile: str, verb: str) 
 
 @contextmanager
 def active(
-    task: str, dataset: str, name: str, tags: dict[str, str], parent_run_id: str | None
+    dataset: DatasetVersion, name: str, tags: dict[str, str], parent_run_id: str | None
 ) -> Iterator[str]:
     """A run below the parent for the time of the block; inside it `mlflow.log_*` is its own.
 
@@ -153,10 +152,10 @@ def active(
 
     mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
     with mlflow.start_run(
-        experiment_id=experiment(task, dataset),
+        experiment_id=experiment(dataset.task, dataset.name),
         run_name=name,
         parent_run_id=parent_run_id,
-        tags={"espalier.task": task, "espalier.dataset": dataset, **tags, **commit()},
+        tags={**_tags(dataset), **tags, **commit()},
         log_system_metrics=tags["espalier.kind"] == FIT,
     ) as run:
         try:
@@ -178,7 +177,6 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
 
     tags = {
         "espalier.kind": FIT,
-        "espalier.dataset_hash": fit.dataset_hash,
         "espalier.arch": fit.arch,
         "espalier.seed": str(fit.seed),
         "espalier.profile": fit.profile,
@@ -187,10 +185,11 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         "espalier.look": json.dumps(fit.look),
         BACKEND: json.dumps(fingerprint.backend(), sort_keys=True),
     }
-    with active(fit.task, fit.dataset, f"{fit.arch} {fit.seed}", tags, parent_run_id) as run_id:
+    dataset = fit.dataset
+    with active(dataset, f"{fit.arch} {fit.seed}", tags, parent_run_id) as run_id:
         mlflow.log_params({**fit.parameters, "seed": fit.seed})
-        source = mlflow.data.code_dataset_source.CodeDatasetSource({"dvc": fit.dataset})
-        mlflow.log_input(MetaDataset(source, name=fit.dataset, digest=fit.dataset_hash))
+        source = mlflow.data.code_dataset_source.CodeDatasetSource({"dvc": dataset.name})
+        mlflow.log_input(MetaDataset(source, name=dataset.name, digest=dataset.hash))
         yield run_id
 
 
@@ -214,21 +213,33 @@ def log_scores(task: str, metric: str, scores: Mapping) -> None:
     mlflow.set_tag("espalier.naive", scores["test"].naive)
 
 
-def records(task: str, dataset: str, dataset_hash: str | None = None) -> list[Record]:
-    """The finished fits on this version of the dataset, or on any, oldest first."""
+def records(dataset: DatasetVersion) -> list[Record]:
+    """The finished fits on this version of the dataset, oldest first."""
+    return _records(dataset.task, dataset.name, dataset.hash)
+
+
+def all_records(task: str, dataset: str) -> list[Record]:
+    """The finished fits on any version of the dataset, oldest first."""
+    return _records(task, dataset, None)
+
+
+def _records(task: str, dataset: str, dataset_hash: str | None) -> list[Record]:
     connect()
     uri, place = os.environ["MLFLOW_TRACKING_URI"], experiment(task, dataset)
     if tables.readable(uri):
         metrics = [*METRICS, *_scores(METRIC[task][0])]
         found = tables.finished(uri, place, dataset_hash, FIT, TAGS, metrics)
         return [_record(*run) for run in found]
-    found = runs(task, dataset, dataset_hash, FIT, "FINISHED")
+    found = _runs(task, dataset, dataset_hash, FIT, "FINISHED")
     return [_record(*_parts(run)) for run in found]
 
 
-def runs(task: str, dataset: str, dataset_hash: str | None, kind: str, status: str) -> list:
-    """The MLflow runs of one kind and status on this version of the dataset, or on any, oldest
-    first."""
+def runs(dataset: DatasetVersion, kind: str, status: str) -> list:
+    """The MLflow runs of one kind and status on this version of the dataset, oldest first."""
+    return _runs(dataset.task, dataset.name, dataset.hash, kind, status)
+
+
+def _runs(task: str, dataset: str, dataset_hash: str | None, kind: str, status: str) -> list:
     client, wanted = connect(), ""
     if dataset_hash is not None:
         wanted = f" and tags.`espalier.dataset_hash` = '{dataset_hash}'"
@@ -257,9 +268,8 @@ def reusable(fits: list[Fit]) -> dict[str, Record]:
     """Fingerprint → record, for those of `fits` that were finished and whose artifact is whole."""
     if not fits:
         return {}
-    first = fits[0]
     wanted = {fit.fingerprint for fit in fits}
-    done = records(first.task, first.dataset, first.dataset_hash)
+    done = records(fits[0].dataset)
     return {r.fingerprint: r for r in done if r.fingerprint in wanted and whole(r)}
 
 
@@ -323,6 +333,14 @@ def mend(task: str, dataset: str) -> None:
         [experiment(task, dataset)], filter_string="attributes.status = 'RUNNING'"
     ):
         client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _tags(dataset: DatasetVersion) -> dict[str, str]:
+    return {
+        "espalier.task": dataset.task,
+        "espalier.dataset": dataset.name,
+        "espalier.dataset_hash": dataset.hash,
+    }
 
 
 def _scores(metric: str) -> list[str]:

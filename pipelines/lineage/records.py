@@ -12,6 +12,7 @@ from pathlib import Path
 
 from data import prepared, versions
 from pipelines.experiments import ranking, registry, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.promotion import ledger
 from pipelines.promotion.ledger import Entry
 from pipelines.release import bento, publish
@@ -167,24 +168,24 @@ def fit(task: str, record: tracking.Record) -> dict:
     }
 
 
-def data(task: str, dataset: str, dataset_hash: str, parents: Sequence[str]) -> dict:
+def data(dataset: DatasetVersion, parents: Sequence[str]) -> dict:
     """A dataset's version, and the command that brings its files back into the checkout.
 
     parents: runs that may have kept the dvc.lock of their time, the newest last.
     """
-    place, commit = f"{prepared.PREPARED}/{dataset}", versions.commit_of(dataset_hash)
+    place, commit = f"{prepared.PREPARED}/{dataset.name}", versions.commit_of(dataset.hash)
     pull = f"dvc pull {place}"
-    if versions.dataset_hash(dataset) == dataset_hash:
+    if versions.dataset_hash(dataset.name) == dataset.hash:
         command = pull
     elif commit is not None:
         command = f"git checkout {commit[:12]} -- dvc.lock && {pull}"
     else:
-        kept = _kept_lock(dataset_hash, parents)
+        kept = _kept_lock(dataset.hash, parents)
         command = f"cp {kept} dvc.lock && {pull}" if kept else None
     return {
-        "task": task,
-        "dataset": dataset,
-        "hash": dataset_hash,
+        "task": dataset.task,
+        "dataset": dataset.name,
+        "hash": dataset.hash,
         "commit": commit,
         "checkout": command,
     }

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock
@@ -58,16 +58,25 @@ def _wait(process: subprocess.Popen | None) -> None:
 
     url = os.environ["PREFECT_API_URL"]
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(httpx.TransportError):
-            if httpx.get(f"{url}/health", timeout=2).is_success:
-                return
-        if process is not None and process.poll() is not None:
-            raise RuntimeError(f"the Prefect server ended as it started: look into {_log()}")
-        time.sleep(0.1)
+    with environment.client(url, timeout=2) as client:
+        while time.monotonic() < deadline:
+            try:
+                if client.get(f"{url}/health").is_success:
+                    return
+            except httpx.ConnectError as error:
+                if process is None:  # nobody here is starting it
+                    raise RuntimeError(
+                        f"the Prefect server at {url} cannot be reached ({error}): start it, or "
+                        "unset PREFECT_API_URL"
+                    ) from error
+            except httpx.TransportError:
+                pass
+            if process is not None and process.poll() is not None:
+                raise RuntimeError(f"the Prefect server ended as it started: look into {_log()}")
+            time.sleep(0.1)
+    hint = "look at PREFECT_API_URL" if process is None else f"look into {_log()}"
     raise TimeoutError(
-        f"the Prefect server at {url} did not answer within {START_SECONDS} s: look into {_log()}, "
-        "or name another with PREFECT_API_URL"
+        f"the Prefect server at {url} did not answer within {START_SECONDS} s: {hint}"
     )
 
 

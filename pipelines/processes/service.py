@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,20 +85,18 @@ def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
     """Return once the service is ready; raises `ServiceError` when it says that it cannot be."""
     import httpx
 
-    deadline, said = time.monotonic() + START_SECONDS, "no answer"
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            answer = httpx.get(f"{url}/readyz", timeout=2)
-        except httpx.TransportError:
+    deadline, answered = time.monotonic() + START_SECONDS, "no answer"
+    with environment.client(url, timeout=2) as client:
+        while time.monotonic() < deadline and process.poll() is None:
+            with suppress(httpx.TransportError):
+                answer = client.get(f"{url}/readyz")
+                if answer.is_success:
+                    return
+                answered = answer.text
+                if "was refused" in answered:  # final: the pointer does not change here
+                    raise WrongModelError(f"{answered}; the service's log is {log}")
             time.sleep(0.05)
-            continue
-        if answer.is_success:
-            return
-        said = answer.text
-        if "was refused" in said:  # final: the pointer does not change here
-            raise WrongModelError(f"{said}; the service's log is {log}")
-        time.sleep(0.05)
-    raise ServiceError(f"the service was not ready: {said}; its log is {log}")
+    raise ServiceError(f"the service was not ready: {answered}; its log is {log}")
 
 
 def replay(url: str, task: str, folder: Path) -> int:
@@ -119,11 +117,9 @@ def replay(url: str, task: str, folder: Path) -> int:
 
 def latency_ms(url: str, task: str, folder: Path, requests: int = 100) -> float:
     """The median time of one request over HTTP, of the golden ones of the artifact in `folder`."""
-    import httpx
-
     bodies = [_body(task, case["request"]) for case in artifact.read_golden(folder)]
     seconds = []
-    with httpx.Client(timeout=10) as client:
+    with environment.client(url, timeout=10) as client:
         for number in range(requests):
             start = time.perf_counter()
             client.post(f"{url}/v1/{task}", **bodies[number % len(bodies)]).raise_for_status()
@@ -150,9 +146,8 @@ def smoke(url: str, task: str, champions: Path) -> dict:
 
 def ask(url: str, task: str, request: dict) -> dict:
     """The service's answer to one request in the form of golden.json."""
-    import httpx
-
-    answer = httpx.post(f"{url}/v1/{task}", timeout=10, **_body(task, request))
+    with environment.client(url, timeout=10) as client:
+        answer = client.post(f"{url}/v1/{task}", **_body(task, request))
     if not answer.is_success:
         raise ServiceError(f"{task} was answered {answer.status_code}: {answer.text}")
     return answer.json()

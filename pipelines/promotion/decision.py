@@ -5,6 +5,7 @@ order is version `pending`, checks, the ledger's record, and then what `reconcil
 """
 
 from pipelines.experiments import registry
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.gate import checks
@@ -13,20 +14,15 @@ from pipelines.promotion import ledger, reconcile
 from pipelines.promotion.evaluation import Evaluation
 
 
-def enter(task: str, dataset: str, candidate: Record) -> Version:
+def enter(dataset: DatasetVersion, candidate: Record) -> Version:
     """Register the candidate, whose artifact was verified, as the challenger."""
-    version = registry.register(task, dataset, candidate)
+    version = registry.register(dataset.task, dataset.name, candidate)
     registry.challenge(version)
     return version
 
 
 def refused_before(
-    task: str,
-    dataset: str,
-    dataset_hash: str,
-    candidate: Record,
-    champion: Version | None,
-    rules: Rules,
+    dataset: DatasetVersion, candidate: Record, champion: Version | None, rules: Rules
 ) -> bool:
     """Whether this very question was answered with no before, by more than a slow moment."""
     beside = champion.version if champion else None
@@ -35,19 +31,15 @@ def refused_before(
         and not {check["name"] for check in entry.evidence["checks"] if not check["passed"]}
         <= checks.OF_THE_MOMENT
         and (entry.run_id, entry.from_version) == (candidate.run_id, beside)
-        and (entry.dataset_hash, entry.evidence["rules"]) == (dataset_hash, rules.to_dict())
-        for entry in ledger.entries(registry.model_name(task, dataset))
+        and (entry.dataset_hash, entry.evidence["rules"]) == (dataset.hash, rules.to_dict())
+        for entry in ledger.entries(registry.model_name(dataset.task, dataset.name))
     )
 
 
-def decide(
-    task: str, dataset: str, evaluation: Evaluation, force: str | None = None
-) -> ledger.Entry:
+def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
     """Put on record what an evaluation came to, and make it true.
 
     Args:
-        task: image, sentiment or forecast.
-        dataset: a dataset of the task.
         evaluation: of the candidate, beside the champion and the ledger's head of that time.
         force: why the candidate becomes champion though checks failed.
 
@@ -55,6 +47,7 @@ def decide(
         LedgerMovedError: something else was decided about the model meanwhile.
     """
     candidate, champion = evaluation.candidate, evaluation.champion
+    task, dataset = evaluation.dataset.task, evaluation.dataset.name
     version = candidate.version
     forced = not evaluation.passed and evaluation.servable and force is not None
     with reconcile.promotion_lock(task, dataset):
@@ -70,7 +63,7 @@ def decide(
             to_version=version.version,
             run_id=version.run_id,
             fingerprint=version.fingerprint,
-            dataset_hash=evaluation.dataset_hash,
+            dataset_hash=evaluation.dataset.hash,
             evidence={
                 "rules": evaluation.rules.to_dict(),
                 "checks": [check.to_dict() for check in evaluation.checks],

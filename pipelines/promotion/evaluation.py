@@ -8,6 +8,7 @@ import numpy as np
 
 from models.artifact import artifact
 from pipelines.experiments import scores
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate import checks as gate
 from pipelines.gate.checks import Check, Scored, Served
@@ -32,7 +33,7 @@ class Evaluation:
     candidate: Contender
     champion: Contender | None
     head: ledger.Head
-    dataset_hash: str
+    dataset: DatasetVersion
     rules: Rules
     checks: list[Check]
 
@@ -56,9 +57,7 @@ class Evaluation:
 
 
 def evaluate(
-    task: str,
-    dataset: str,
-    dataset_hash: str,
+    dataset: DatasetVersion,
     candidate: Contender,
     champion: Contender | None,
     head: ledger.Head,
@@ -68,9 +67,7 @@ def evaluate(
     """Check the candidate on the present test split, and in a service of its own.
 
     Args:
-        task: image, sentiment or forecast.
-        dataset: a dataset of the task.
-        dataset_hash: its version in the checkout.
+        dataset: its version in the checkout.
         candidate: what is to become champion.
         champion: the current one; None where there is none to compare with.
         head: of the ledger, read before the champion was looked up.
@@ -81,25 +78,25 @@ def evaluate(
         ServiceError: the service does not start.
     """
     with console.stage("replay") as say:
-        served = _serve(task, candidate)
+        served = _serve(dataset.task, candidate)
         say(served.complaint or f"{served.golden} golden requests answered over HTTP as expected")
     latencies = _latencies([candidate, champion] if champion else [candidate])
     ours = Scored(
         candidate.name,
-        scores.on_test(task, dataset, dataset_hash, candidate.version, candidate.artifact, keep),
+        scores.on_test(dataset, candidate.version, candidate.artifact, keep),
         latencies[0],
         _megabytes(candidate.artifact.folder),
     )
     theirs = None
     if champion is not None:
-        theirs = _beside(task, dataset, dataset_hash, champion, latencies[1], keep)
+        theirs = _beside(dataset, champion, latencies[1], keep)
     labels = list(getattr(artifact.read_inputs(candidate.artifact.folder), "labels", ()))
     checks = [
         not_withdrawn(candidate.version),
-        *gate.quality(task, rules, ours, theirs, labels),
+        *gate.quality(dataset.task, rules, ours, theirs, labels),
         *gate.service(rules, served, ours.size_mb),
     ]
-    return Evaluation(candidate, champion, head, dataset_hash, rules, checks)
+    return Evaluation(candidate, champion, head, dataset, rules, checks)
 
 
 def show(checks: list[Check]) -> None:
@@ -133,16 +130,14 @@ def not_withdrawn(candidate: Version) -> Check:
 
 
 def _beside(
-    task: str, dataset: str, dataset_hash: str, champion: Contender, latency_ms: float, keep: bool
+    dataset: DatasetVersion, champion: Contender, latency_ms: float, keep: bool
 ) -> Scored | None:
     """The champion on the same rows; None where it answers with other classes or another horizon
     than the data has now: it then stands in nobody's way."""
     from models.errors import ModelError
 
     try:
-        rows = scores.on_test(
-            task, dataset, dataset_hash, champion.version, champion.artifact, keep
-        )
+        rows = scores.on_test(dataset, champion.version, champion.artifact, keep)
     except ModelError as error:
         console.line("champion", f"cannot be compared any more: {error}")
         return None

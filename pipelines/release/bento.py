@@ -33,7 +33,8 @@ SHARED = (
 )
 # What serving/ imports; all that these need is pinned with them.
 NEEDS = (
-    "httptools", "numpy", "onnxruntime", "orjson", "pillow", "pyarrow", "python-multipart", "uvloop"
+    "httptools", "httpx", "numpy", "onnxruntime", "orjson", "pillow", "prometheus-client",
+    "python-multipart", "starlette", "uvicorn", "uvloop"
 )  # fmt: skip
 
 COMPOSE = "pipelines/release/compose.yaml"

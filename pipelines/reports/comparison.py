@@ -8,7 +8,6 @@ import bisect
 import math
 import zipfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from rich.table import Table
 
 from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import paired_comparison, slices
 from pipelines.reports import leaderboard
 from pipelines.runtime import console
@@ -35,7 +35,7 @@ class Entrant:
     rows: Sequence[Mapping[str, np.ndarray]]
 
 
-def compare(task: str, dataset: str, dataset_hash: str) -> dict:
+def compare(dataset: DatasetVersion) -> dict:
     """The leaderboard of `pipelines.reports.leaderboard.compare`, and what tells its models apart.
 
     Rows that take part gain `name`, and `verdict` beside the champion, or where that has no row
@@ -53,7 +53,7 @@ def compare(task: str, dataset: str, dataset_hash: str) -> dict:
                    recorded, lower and upper
         notes      a sentence for each model whose rows could not take part
     """
-    board = leaderboard.compare(task, dataset, dataset_hash)
+    task, board = dataset.task, leaderboard.compare(dataset)
     entrants, notes = _entrants(task, board)
     labels = _labels(dataset, entrants)
     reference, verdicts = _reference(entrants), _verdicts(task, entrants)
@@ -83,7 +83,7 @@ def compare(task: str, dataset: str, dataset_hash: str) -> dict:
 
 def present(task: str, dataset: str) -> dict:
     """The comparison at the hash that the checkout's dvc.lock names."""
-    return compare(task, dataset, data.present(dataset))
+    return compare(data.present(task, dataset))
 
 
 def show(board: dict) -> None:
@@ -190,10 +190,10 @@ def _count(entrants: Sequence[Entrant]) -> int:
     return len(rows["error" if "error" in rows else "label"])
 
 
-def _labels(dataset: str, entrants: Sequence[Entrant]) -> list[str]:
+def _labels(dataset: DatasetVersion, entrants: Sequence[Entrant]) -> list[str]:
     """The names of the classes; their numbers where the data is not in the checkout."""
-    with suppress(OSError):
-        return data.facts(data.folder(dataset)).get("labels", [])
+    if dataset.facts:
+        return dataset.facts.get("labels", [])
     if not entrants or "confusion" not in entrants[0].rows[0]:
         return []
     return [str(number) for number in range(len(entrants[0].rows[0]["confusion"]))]

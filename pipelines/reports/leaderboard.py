@@ -8,6 +8,7 @@ from dataclasses import replace
 from rich.table import Table
 
 from pipelines.experiments import ranking, registry, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.runtime import console
@@ -19,9 +20,7 @@ SCORED = ("correct", "error", "naive_error", "time", "block")
 MARKS = {"better": "▲", "worse": "▼", "cannot tell": "="}
 
 
-def compare(
-    task: str, dataset: str, dataset_hash: str, only: Collection[Fit] | None = None
-) -> dict:
+def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dict:
     """The leaderboard of a dataset's present version: full fits by validation score, then looks.
 
     Returns `{"task", "dataset", "dataset_hash", "metric", "higher_is_better", "floor", "champion",
@@ -31,24 +30,24 @@ def compare(
     `pipelines.training.baselines.rows` gives them.
     only: these fits instead of all.
     """
-    metric, more_is_better = ranking.METRIC[task]
-    records = tracking.records(task, dataset, dataset_hash)
-    champion = registry.champion(task, dataset)
+    metric, more_is_better = ranking.METRIC[dataset.task]
+    records = tracking.records(dataset)
+    champion = registry.champion(dataset.task, dataset.name)
     groups = _groups(records) if only is None else _groups(_of(only, records))
-    rows = [_row(task, group, champion) for group in _shown(groups)]
+    rows = [_row(dataset.task, group, champion) for group in _shown(groups)]
     sign = -1 if more_is_better else 1
     rows.sort(key=lambda row: (row["look"], sign * row["validation"]["mean"]))
     return {
-        "task": task,
-        "dataset": dataset,
-        "dataset_hash": dataset_hash,
+        "task": dataset.task,
+        "dataset": dataset.name,
+        "dataset_hash": dataset.hash,
         "metric": metric,
         "higher_is_better": more_is_better,
         "floor": _floor(records),
         "champion": _standing(champion),
         "rows": rows,
-        "rivals": baselines.rows(task, dataset, dataset_hash),
-        "failures": baselines.failures(task, dataset, dataset_hash),
+        "rivals": baselines.rows(dataset),
+        "failures": baselines.failures(dataset),
     }
 
 

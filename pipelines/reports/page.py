@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.experiments import tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import comparison, leaderboard, svg
 from pipelines.reports.svg import Band, Line, Point
 from pipelines.runtime.settings import UsageError
@@ -33,9 +34,9 @@ def write(board: dict, file: Path) -> None:
         ) from None
 
 
-def attach(task: str, dataset: str, dataset_hash: str, parent_run_id: str) -> None:
+def attach(dataset: DatasetVersion, parent_run_id: str) -> None:
     """Keep the page of what is known now with a retraining's run."""
-    board = comparison.compare(task, dataset, dataset_hash)
+    board = comparison.compare(dataset)
     page = render(board, tracking.commit(), datetime.now(UTC))
     tracking.connect().log_text(parent_run_id, page, FILE)
 

@@ -1,16 +1,24 @@
-"""Where state lives, and what every tool is told before it is imported or started.
+"""Where state lives, and the environment of our processes: one table of what is set and unset.
 
-`apply()` is called once by each entry point (the command, a flow that a worker started). It only
-fills in what is not set, so each tool's own variables win.
+`apply()` is called once by each entry point: the command, and a flow that a worker started. A
+tool's own variables win where they mean what their user set them for; what belongs to the user's
+other work is removed. Child processes inherit the result.
 """
 
+import ipaddress
 import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# One table for all six tools and ONNX Runtime. Their own configuration files say the same for
+# One table for all six tools and ONNX Runtime. Their own configuration files hold the same for
 # native use: .dvc/config, [tool.prefect] in pyproject.toml, dvc.yaml, the preamble of
 # serving/service.py.
 TELEMETRY_OFF = {
@@ -19,17 +27,51 @@ TELEMETRY_OFF = {
     "DVC_NO_ANALYTICS": "1",
     "GX_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime asks for Microsoft's collector since 1.29
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime sends to Microsoft's collector since 1.29
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
 
-# Libraries' chatter that would bury the lines meant for a person.
-QUIET = {
+# Set where the user set nothing.
+DEFAULTS = {
+    **TELEMETRY_OFF,
+    "KERAS_BACKEND": "tensorflow",  # else keras.json names it
     "MLFLOW_CONFIGURE_LOGGING": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default blocks for four minutes a call
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "1",  # the default of 10 s misses short fits
+    "PYTHONUTF8": "1",  # of children: no file is read in the locale's encoding
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
+
+# Set whatever the user has: figures go to files, a notebook's back end is not installed here.
+FIXED = {"MPLBACKEND": "Agg"}
+
+# Unset: they belong to a run, an experiment or a repository of the user's other work. The names
+# of git are those of `git rev-parse --local-env-vars`, which it sets for its hooks.
+FOREIGN = (
+    "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS", "GIT_DIR", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE", "GIT_INTERNAL_SUPER_PREFIX", "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+)  # fmt: skip
+
+# Unset where they name nothing: an empty line of an env file, a certificate that is not there.
+# An empty ESPALIER_API_TOKEN stays: the service refuses it, it must not open by mistake.
+TOOLS = ("BENTOML_", "ESPALIER_", "KERAS_", "MLFLOW_", "OMP_", "PREFECT_", "TF_")
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")  # what httpx speaks
+BACKENDS = ("tensorflow", "jax")
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+class VariableError(RuntimeError):
+    """A variable holds what no process can use; the message names it and what to do."""
 
 
 def home() -> Path:
@@ -38,20 +80,125 @@ def home() -> Path:
 
 
 def apply() -> None:
-    """Set the variables that this process and its children need; keep those already set."""
+    """Make the environment that this process and its children need.
+
+    Raises:
+        VariableError: a variable holds what no process can use, see `unusable`.
+    """
+    for name in _removed():
+        del os.environ[name]
     folder = home()
-    os.environ["ESPALIER_HOME"] = str(folder)  # children start in other folders
-    defaults = {
-        **TELEMETRY_OFF,
-        **QUIET,
+    defaults = DEFAULTS | {
+        "ESPALIER_HOME": str(folder),
         "BENTOML_HOME": str(folder / "bentoml"),
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}?timeout=60",
         "PREFECT_HOME": str(folder / "prefect"),
         "MPLCONFIGDIR": str(folder / "matplotlib"),
     }
+    if os.path.expanduser("~") == "~":  # noqa: PTH111  (Path raises)
+        defaults["HOME"] = str(folder)
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    os.environ["ESPALIER_HOME"] = str(folder)  # children start in other folders
+    os.environ.update(FIXED | _proxy())
     tools = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", "").split(os.pathsep)
     if path[0] != tools:
         os.environ["PATH"] = os.pathsep.join([tools, *path])
+    if wrong := unusable():
+        raise VariableError("; ".join(wrong.values()))
+
+
+def unusable() -> dict[str, str]:
+    """Variable → a sentence, for each that no process can use and that cannot be set aside."""
+    wrong = {}
+    backend = os.environ.get("KERAS_BACKEND") or BACKENDS[0]
+    if backend not in BACKENDS:
+        wrong["KERAS_BACKEND"] = (
+            f"KERAS_BACKEND is {backend!r}, expected one of {', '.join(BACKENDS)}: unset it"
+        )
+    for name in THREADS:
+        if (value := os.environ.get(name)) and not value.isdecimal():
+            wrong[name] = f"{name} is {value!r}, expected a whole number, 0 or more: unset it"
+    if "?" in str(home()):  # a database's address has its options after it
+        wrong["ESPALIER_HOME"] = (
+            f"the folder of state, {home()}, has a `?` in its path, which SQLite's addresses "
+            "cannot hold: set ESPALIER_HOME to another folder"
+        )
+    return wrong
+
+
+def foreign() -> list[str]:
+    """The variables that `apply` will unset or replace, for `doctor` to show."""
+    replaced = {**FIXED, **_proxy()}
+    return sorted(
+        {*_removed(), *(n for n in replaced if os.environ.get(n, "") not in ("", replaced[n]))}
+    )
+
+
+def git_problem() -> tuple[str, str] | None:
+    """Why git gives no commit of this checkout, and what to do; None where it gives one."""
+    git = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(git, capture_output=True, encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return "git is not installed", "install git: DVC and the runs' commit need it"
+    if done.returncode == 0:
+        return None
+    if not any((folder / ".git").exists() for folder in (ROOT, *ROOT.parents)):
+        return f"{ROOT} is no git checkout", "git clone it, or run `git init` there"
+    remedy = f"git config --global --add safe.directory {ROOT}"
+    reason = done.stderr.strip().splitlines()[0].removeprefix("fatal: ")
+    return f"git gives no commit: {reason}", remedy if remedy in done.stderr else "git commit"
+
+
+def client(url: str, timeout: float) -> "httpx.Client":
+    """An HTTP client for `url`; what lies on loopback is reached without the user's proxy.
+
+    Args:
+        url: what will be asked; only its host counts.
+        timeout: in seconds.
+    """
+    import httpx
+
+    return httpx.Client(timeout=timeout, trust_env=urlsplit(url).hostname not in LOOPBACK)
+
+
+def _removed() -> list[str]:
+    """The variables that are set, and that our processes must not see."""
+    empty = [
+        name
+        for name, value in os.environ.items()
+        if not value.strip() and name.startswith(TOOLS) and name != "ESPALIER_API_TOKEN"
+    ]
+    missing = [
+        name for name in CERTIFICATES if name in os.environ and not Path(os.environ[name]).exists()
+    ]
+    return [*(name for name in FOREIGN if name in os.environ), *empty, *missing]
+
+
+def _proxy() -> dict[str, str]:
+    """The user's proxy for remote hosts alone, in a form that every tool can read."""
+    settings = {}
+    for name in (*PROXIES, *map(str.upper, PROXIES)):
+        scheme, separator, rest = os.environ.get(name, "").partition("://")
+        if scheme == "socks":  # what GNOME writes; httpx wants the version
+            settings[name] = f"socks5://{rest}"
+        elif separator and scheme.lower() not in PROXY_SCHEMES:
+            settings[name] = ""
+    excepted = ",".join(os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY"))
+    hosts = [host for host in map(_readable, excepted.split(",")) if host]
+    value = "*" if "*" in hosts else ",".join(dict.fromkeys([*hosts, *LOOPBACK]))
+    return settings | {"no_proxy": value, "NO_PROXY": value}
+
+
+def _readable(host: str) -> str:
+    """An entry of NO_PROXY as httpx can read it; a whole range of IPv6 it cannot: empty."""
+    host = host.strip().strip("[]")
+    try:
+        network = ipaddress.ip_network(host, strict=False)
+    except ValueError:
+        return host if host.count(":") < 2 else ""
+    if network.version == 6:
+        return str(network.network_address) if network.num_addresses == 1 else ""
+    return host

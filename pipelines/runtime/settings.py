@@ -1,8 +1,7 @@
 """What params.yaml says above the data: which dataset each endpoint serves, and the profiles."""
 
-import difflib
-
 from data import declared
+from models.inputs.errors import did_you_mean
 from pipelines.runtime import environment
 
 TASKS = ("image", "sentiment", "forecast")
@@ -80,9 +79,8 @@ def one_of(what: str, value: str, known) -> str:
     known = list(known)
     if value in known:
         return value
-    near = difflib.get_close_matches(value, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise UsageError(f"unknown {what} {value!r}: {hint}known are {', '.join(known)}")
+    near = did_you_mean(value, known)
+    raise UsageError(f"unknown {what} {value!r}{near}; known are {', '.join(known)}")
 
 
 def _read() -> dict:

@@ -17,6 +17,7 @@ from data import prepared
 from models import architectures
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, ranking, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import BASELINE, RIVAL
 from pipelines.runtime import console, environment
 
@@ -29,51 +30,49 @@ TOGETHER = "espalier.together"
 class Source:
     """A module that scores baselines or a rival on one version of a dataset."""
 
-    task: str
-    dataset: str
-    dataset_hash: str
+    dataset: DatasetVersion
     kind: str
     module: str
     fingerprint: str
 
 
-def unscored(task: str, dataset: str, dataset_hash: str) -> list[Source]:
+def unscored(dataset: DatasetVersion) -> list[Source]:
     """The sources whose outcome, a failure or scores, is not on record yet."""
-    told = _told(task, dataset, dataset_hash)
+    told = _told(dataset)
     counts = Counter(run.data.tags[FINGERPRINT] for run in told)
     known = {
         run.data.tags[FINGERPRINT]
         for run in told
         if counts[run.data.tags[FINGERPRINT]] >= int(run.data.tags[TOGETHER])
     }
-    sources = _sources(task, dataset, dataset_hash)
+    sources = _sources(dataset)
     return [source for source in sources if source.fingerprint not in known]
 
 
-def score(task: str, dataset: str, dataset_hash: str, parent: str) -> None:
+def score(dataset: DatasetVersion, parent: str) -> None:
     """Score what is not on record yet, below the run `parent`; one that fails stops nothing."""
-    missing = unscored(task, dataset, dataset_hash)
+    missing = unscored(dataset)
     if missing:
-        read = prepared.read(data.folder(dataset))
+        read = prepared.read(data.folder(dataset.name))
         for source in missing:
             _score(source, read, parent)
 
 
-def rows(task: str, dataset: str, dataset_hash: str) -> list[dict]:
+def rows(dataset: DatasetVersion) -> list[dict]:
     """A row for each: name, kind, validation, test, fit_seconds, runs; baselines come first."""
     newest = {
-        run.info.run_name: _row(ranking.METRIC[task][0], run)
-        for run in _told(task, dataset, dataset_hash, ("FINISHED",))
+        run.info.run_name: _row(ranking.METRIC[dataset.task][0], run)
+        for run in _told(dataset, ("FINISHED",))
     }
     return sorted(newest.values(), key=lambda row: row["kind"])
 
 
-def failures(task: str, dataset: str, dataset_hash: str) -> list[str]:
+def failures(dataset: DatasetVersion) -> list[str]:
     """A sentence for each whose present code could not be scored."""
-    failed = _told(task, dataset, dataset_hash, ("FAILED",))
+    failed = _told(dataset, ("FAILED",))
     if not failed:
         return []
-    present = {source.fingerprint for source in _sources(task, dataset, dataset_hash)}
+    present = {source.fingerprint for source in _sources(dataset)}
     return [
         f"{run.info.run_name} could not be scored: {run.data.tags[tracking.FAILURE]}"
         for run in failed
@@ -81,19 +80,19 @@ def failures(task: str, dataset: str, dataset_hash: str) -> list[str]:
     ]
 
 
-def _sources(task: str, dataset: str, dataset_hash: str) -> list[Source]:
-    modules = {BASELINE: "models.evaluation.baselines", RIVAL: f"models.rivals.{task}"}
+def _sources(dataset: DatasetVersion) -> list[Source]:
+    modules = {BASELINE: "models.evaluation.baselines", RIVAL: f"models.rivals.{dataset.task}"}
     return [
-        Source(task, dataset, dataset_hash, kind, module, _fingerprint(task, dataset_hash, file))
+        Source(dataset, kind, module, _fingerprint(dataset, file))
         for kind, module in modules.items()
         if (file := environment.ROOT / f"{module.replace('.', '/')}.py").is_file()
     ]
 
 
-def _fingerprint(task: str, dataset_hash: str, file) -> str:
+def _fingerprint(dataset: DatasetVersion, file) -> str:
     return fingerprint.fingerprint(
-        dataset_hash=dataset_hash,
-        task=task,
+        dataset_hash=dataset.hash,
+        task=dataset.task,
         arch=file.stem,
         parameters={},
         seed=0,
@@ -105,7 +104,8 @@ def _fingerprint(task: str, dataset_hash: str, file) -> str:
 def _score(source: Source, read: prepared.Dataset, parent: str) -> None:
     import mlflow
 
-    metric, start = ranking.METRIC[source.task][0], time.monotonic()
+    task, start = source.dataset.task, time.monotonic()
+    metric = ranking.METRIC[task][0]
     try:
         scored = _scored(source, read)
     except Exception as error:
@@ -116,7 +116,7 @@ def _score(source: Source, read: prepared.Dataset, parent: str) -> None:
     seconds = time.monotonic() - start
     for name, scores in scored.items():
         with _run(source, name, len(scored), parent):
-            tracking.log_scores(source.task, metric, scores)
+            tracking.log_scores(task, metric, scores)
             mlflow.log_metric("fit_seconds", seconds)
         validation, test = (scores[split].metrics[metric] for split in ("validation", "test"))
         said = f"{name}; {metric} {validation:.4f}, on test {test:.4f}"
@@ -134,21 +134,18 @@ def _scored(source: Source, read: prepared.Dataset) -> dict:
 def _run(source: Source, name: str, together: int, parent: str):
     tags = {
         "espalier.kind": source.kind,
-        "espalier.dataset_hash": source.dataset_hash,
         FINGERPRINT: source.fingerprint,
         TOGETHER: str(together),
     }
-    return tracking.active(source.task, source.dataset, name, tags, parent)
+    return tracking.active(source.dataset, name, tags, parent)
 
 
-def _told(
-    task: str, dataset: str, dataset_hash: str, statuses: Sequence[str] = ("FINISHED", "FAILED")
-) -> list:
+def _told(dataset: DatasetVersion, statuses: Sequence[str] = ("FINISHED", "FAILED")) -> list:
     """The MLflow runs of baselines and rivals that finished, or failed with a cause."""
     return [
         run
         for kind, status in itertools.product((BASELINE, RIVAL), statuses)
-        for run in tracking.runs(task, dataset, dataset_hash, kind, status)
+        for run in tracking.runs(dataset, kind, status)
         if status == "FINISHED" or tracking.FAILURE in run.data.tags
     ]
 

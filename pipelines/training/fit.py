@@ -3,7 +3,6 @@
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from data import prepared
@@ -42,31 +41,23 @@ def train(
     check(task, arch, dataset, profile, changes)
     with lock.hold(task):
         tracking.mend(task, dataset)
-        dataset_hash = data.version(dataset)
-        facts = data.facts(data.folder(dataset))
+        version = data.version(task, dataset)
         planned = [
             fit
             for change in changes
             for fit in plan.fits(
-                task,
-                dataset,
-                dataset_hash,
-                facts,
-                profile=profile,
-                archs=[arch],
-                seeds=range(seeds),
-                changes=change,
+                version, profile=profile, archs=[arch], seeds=range(seeds), changes=change
             )
         ]
         known = {} if force else tracking.reusable(planned)
         missing = [fit for fit in planned if fit.fingerprint not in known]
         report_known(planned, missing)
         failed = []
-        if missing or baselines.unscored(task, dataset, dataset_hash):
-            with tracking.parent(task, dataset, dataset_hash, profile, "train") as parent:
+        if missing or baselines.unscored(version):
+            with tracking.parent(version, profile, "train") as parent:
                 failed = _fit_each(missing, parent, changes[0])
-                baselines.score(task, dataset, dataset_hash, parent)
-    board = leaderboard.compare(task, dataset, dataset_hash, only=planned)
+                baselines.score(version, parent)
+    board = leaderboard.compare(version, only=planned)
     return board | {"failed": failed}
 
 
@@ -88,7 +79,7 @@ def _fit_each(fits: list[Fit], parent: str, swept: Iterable[str]) -> list[str]:
             point = {name: planned.parameters[name] for name in swept} | {"seed": planned.seed}
             console.line("fit", f"{number + 1} of {len(fits)}: {parameter_grid.told(point)}")
         try:
-            fit(planned, data.folder(planned.dataset), parent)
+            fit(planned, data.folder(planned.dataset.name), parent)
         except ModelError as error:
             if len(failed) == number == len(fits) - 1:
                 raise
@@ -107,7 +98,8 @@ def fit(fit: Fit, folder: Path, parent: str | None, watch: Watch | None = None) 
 
     from models.training import fit as training
 
-    guarded = guard.ensure(fit.task, fit.dataset, fit.dataset_hash, folder, parent)
+    task, metric = fit.dataset.task, ranking.METRIC[fit.dataset.task][0]
+    guarded = guard.ensure(fit.dataset, folder, parent)
     dataset = prepared.read(folder)
     start, total = time.monotonic(), fit.parameters["epochs"]
     kept = environment.home() / "checkpoints" / f"{fit.fingerprint}.npz"
@@ -121,7 +113,7 @@ def fit(fit: Fit, folder: Path, parent: str | None, watch: Watch | None = None) 
 
         try:
             fitted = training.train(
-                fit.task,
+                task,
                 fit.arch,
                 fit.parameters,
                 dataset.splits,
@@ -134,13 +126,12 @@ def fit(fit: Fit, folder: Path, parent: str | None, watch: Watch | None = None) 
             kept.unlink(missing_ok=True)
             raise
         scores = _record_artifact(fit, fitted, dataset, guarded)
-        tracking.log_scores(fit.task, ranking.METRIC[fit.task][0], scores)
+        tracking.log_scores(task, metric, scores)
         _record_plots(fit, fitted, scores["test"], dataset.facts)
         mlflow.log_metrics(
             {"fit_seconds": fitted.seconds, "parameter_count": fitted.parameter_count}
         )
     kept.unlink(missing_ok=True)
-    metric = ranking.METRIC[fit.task][0]
     validation, test = (scores[split].metrics[metric] for split in SCORED)
     name = fit.arch if fit.seed == 0 else f"{fit.arch} {fit.seed}"
     said = f"{len(fitted.history)} epochs; {metric} {validation:.4f}, on test {test:.4f}"
@@ -160,8 +151,17 @@ def _record_artifact(fit: Fit, fitted, dataset, guarded: guard.Guard) -> dict:
     from models.export import convert, package
 
     run_id = mlflow.active_run().info.run_id  # the service's page leads to it
-    identity = asdict(fit) | {"guard": guarded.fingerprint, "run_id": run_id}
-    del identity["profile"], identity["look"]
+    identity = {
+        "task": fit.dataset.task,
+        "dataset": fit.dataset.name,
+        "dataset_hash": fit.dataset.hash,
+        "arch": fit.arch,
+        "seed": fit.seed,
+        "parameters": fit.parameters,
+        "fingerprint": fit.fingerprint,
+        "guard": guarded.fingerprint,
+        "run_id": run_id,
+    }
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         folder = Path(scratch)
         digest = package.write(
@@ -175,7 +175,7 @@ def _record_artifact(fit: Fit, fitted, dataset, guarded: guard.Guard) -> dict:
             split: measure.score(run, fitted.inputs, fitted.floor, dataset.splits[split], facts)
             for split in SCORED
         }
-    if fit.task == "forecast":
+    if fit.dataset.task == "forecast":
         for scored in scores.values():
             scored.metrics["coverage_80"] = _coverage(fitted.inputs, scored.rows["error"], 0.80)
     mlflow.log_metric("latency_ms", latency)
@@ -195,9 +195,9 @@ def _coverage(inputs, error, level: float) -> float:
 def _record_plots(fit: Fit, fitted, test, facts: dict) -> None:
     import mlflow
 
-    title, rows = f"{fit.arch} on {fit.dataset}", test.rows
+    title, rows = f"{fit.arch} on {fit.dataset.name}", test.rows
     figures = {"learning_curve": plots.learning_curve(fitted.history, title)}
-    if fit.task == "forecast":
+    if fit.dataset.task == "forecast":
         errors = (rows["error"].mean(axis=0), rows["naive_error"].mean(axis=0))
         figures["error_by_step"] = plots.error_by_step(*errors, test.naive, title)
         figures["forecasts"] = plots.forecasts(

@@ -11,8 +11,8 @@ from data import prepared
 from models import architectures
 from models.artifact import artifact
 from models.training import guard
-from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.runtime import console
 
 FINGERPRINT = "espalier.fingerprint"
@@ -30,40 +30,40 @@ class Guard(NamedTuple):
     folder: Path
 
 
-def ensure(task: str, dataset: str, dataset_hash: str, folder: Path, parent: str | None) -> Guard:
+def ensure(dataset: DatasetVersion, folder: Path, parent: str | None) -> Guard:
     """Return the guard of this version of the dataset: from MLflow, wherever it was fitted; where
     there is none, or a damaged one, it is fitted now, below the run `parent`.
 
     folder: the prepared data. Raises GuardError.
     """
-    parameters = guard.parameters(task, data.facts(folder))
-    known_by = _fingerprint(task, dataset_hash, parameters)
-    for run in tracking.runs(task, dataset, dataset_hash, tracking.GUARD, "FINISHED"):
+    parameters = guard.parameters(dataset.task, dataset.facts)
+    known_by = _fingerprint(dataset, parameters)
+    for run in tracking.runs(dataset, tracking.GUARD, "FINISHED"):
         if run.data.tags[FINGERPRINT] == known_by and (known := _whole(run)):
             return Guard(known_by, known)
     tags = {
         "espalier.kind": tracking.GUARD,
-        "espalier.dataset_hash": dataset_hash,
         "espalier.parameters": json.dumps(parameters, sort_keys=True),
         FINGERPRINT: known_by,
     }
     try:
-        with tracking.active(task, dataset, tracking.GUARD, tags, parent) as run_id:
-            _fit(task, parameters, folder)
+        with tracking.active(dataset, tracking.GUARD, tags, parent) as run_id:
+            _fit(dataset.task, parameters, folder)
     except Exception as error:
-        said = f"the guard of {dataset}, which says what is familiar, could not be fitted: {error}"
-        raise GuardError(said) from error
+        raise GuardError(
+            f"the guard of {dataset.name}, which measures familiarity, could not be fitted: {error}"
+        ) from error
     return Guard(known_by, tracking.artifact_folder(run_id))
 
 
-def _fingerprint(task: str, dataset_hash: str, parameters: dict) -> str:
+def _fingerprint(dataset: DatasetVersion, parameters: dict) -> str:
     return fingerprint.fingerprint(
-        dataset_hash=dataset_hash,
-        task=task,
+        dataset_hash=dataset.hash,
+        task=dataset.task,
         arch=architectures.GUARD,
         parameters=parameters,
         seed=guard.SEED,
-        sources=architectures.sources(task, architectures.GUARD),
+        sources=architectures.sources(dataset.task, architectures.GUARD),
         backend=fingerprint.backend(),
     )
 

@@ -1,7 +1,6 @@
 """Fits on the workers of Prefect's gpu pool: sent all at once, waited for together."""
 
 import time
-from dataclasses import asdict
 
 from pipelines.experiments.plan import Fit
 from pipelines.runtime import console
@@ -22,7 +21,18 @@ def fit_all(fits: list[Fit], parent: str) -> list[str | None]:
         runs = {}
         try:
             for fit in fits:
-                parameters = asdict(fit) | {"parent": parent}
+                parameters = {
+                    "task": fit.dataset.task,
+                    "dataset": fit.dataset.name,
+                    "dataset_hash": fit.dataset.hash,
+                    "arch": fit.arch,
+                    "seed": fit.seed,
+                    "profile": fit.profile,
+                    "parameters": fit.parameters,
+                    "fingerprint": fit.fingerprint,
+                    "look": fit.look,
+                    "parent": parent,
+                }
                 # A timeout of 0 comes back at once, with the run's id.
                 run = run_deployment(DEPLOYMENT, parameters=parameters, timeout=0)
                 runs[run.id] = fit

@@ -17,6 +17,7 @@ from models import architectures
 from models.errors import ModelError
 from pipelines.experiments import dataset as data
 from pipelines.experiments import plan, ranking, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import PrunedError
 from pipelines.locks import lock
@@ -44,25 +45,22 @@ class MissingExtraError(RuntimeError):
 class Space:
     """What is searched in: one architecture on one version of a dataset, choices by parameter."""
 
-    task: str
-    dataset: str
-    dataset_hash: str
+    dataset: DatasetVersion
     arch: str
     profile: str
     choices: Mapping[str, Choice]
 
     def fit(self, chosen: Mapping) -> Fit:
         """The fit of one point."""
-        facts = data.facts(data.folder(self.dataset))
-        where = (self.task, self.dataset, self.dataset_hash, facts)
-        [fit] = plan.fits(*where, profile=self.profile, archs=[self.arch], changes={**chosen})
+        named = {"profile": self.profile, "archs": [self.arch]}
+        [fit] = plan.fits(self.dataset, **named, changes={**chosen})
         return fit
 
     def name(self) -> str:
         """The study's name: equal for equal data, code, profile and choices."""
         told = {name: repr(choice) for name, choice in sorted(self.choices.items())}
         identity = hashlib.sha256(json.dumps([self.fit({}).fingerprint, told]).encode())
-        return f"{self.task}/{self.dataset_hash}/{self.arch}/{identity.hexdigest()[:16]}"
+        return f"{self.dataset.task}/{self.dataset.hash}/{self.arch}/{identity.hexdigest()[:16]}"
 
 
 def search(
@@ -86,17 +84,17 @@ def search(
     fitting.check(task, arch, dataset, profile, parameter_grid.ends(choices))
     with lock.hold(task):
         tracking.mend(task, dataset)
-        dataset_hash = data.version(dataset)
-        space = Space(task, dataset, dataset_hash, arch, profile, _typed(task, arch, choices))
+        version = data.version(task, dataset)
+        space = Space(version, arch, profile, _typed(task, arch, choices))
         study = _study(space)
         _requeue(study)
         done = len(_ended(study))
         console.line("search", f"{done} of {trials} trials are known already")
         if done < trials:
-            with tracking.parent(task, dataset, dataset_hash, profile, "search") as parent:
+            with tracking.parent(version, profile, "search") as parent:
                 for number in range(done + 1, trials + 1):
                     _try_one(study, space, f"{number} of {trials}", parent)
-                baselines.score(task, dataset, dataset_hash, parent)
+                baselines.score(version, parent)
     return _board(study, space)
 
 
@@ -203,9 +201,9 @@ def _loss(planned: Fit, parent: str, watch: Callable) -> float:
     """The fit's deciding validation score, smaller is better; a known fit is not done again."""
     known = tracking.reusable([planned]).get(planned.fingerprint)
     if known is None:
-        folder = data.folder(planned.dataset)
+        folder = data.folder(planned.dataset.name)
         known = tracking.record(fitting.fit(planned, folder, parent, watch))
-    metric, more_is_better = ranking.METRIC[planned.task]
+    metric, more_is_better = ranking.METRIC[planned.dataset.task]
     value = known.metrics[f"validation_{metric}"]
     return -value if more_is_better else value
 
@@ -217,7 +215,7 @@ def _board(study: "optuna.Study", space: Space) -> dict:
     fitted = [trial for trial in ended if trial.state is TrialState.COMPLETE]
     pruned = sum(trial.state is TrialState.PRUNED for trial in ended)
     fits = [space.fit(trial.params) for trial in fitted]
-    board = leaderboard.compare(space.task, space.dataset, space.dataset_hash, only=fits)
+    board = leaderboard.compare(space.dataset, only=fits)
     best = study.best_trial.params if fitted else None
     failed = [trial.user_attrs[FAILED] for trial in ended if FAILED in trial.user_attrs]
     told = {"study": study.study_name, "fitted": len(fitted), "pruned": pruned, "best": best}

@@ -9,28 +9,27 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pipelines.experiments import plan, ranking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.runtime import settings
 
 
-def looks(task: str, dataset: str, dataset_hash: str, facts: dict, profile: str) -> list[Fit]:
+def looks(dataset: DatasetVersion, profile: str) -> list[Fit]:
     """A first look at each architecture; none where the profile fits all of them in full."""
-    first = settings.first_look(profile, task)
+    first = settings.first_look(profile, dataset.task)
     if first is None:
         return []
     small = {"share": first["share"], "epochs": first["epochs"]}
-    fits = plan.fits(task, dataset, dataset_hash, facts, profile=profile, changes=small)
+    fits = plan.fits(dataset, profile=profile, changes=small)
     return [replace(fit, look=True) for fit in fits]
 
 
-def fits(
-    task: str, dataset: str, dataset_hash: str, facts: dict, profile: str, seen: Iterable[Record]
-) -> list[Fit]:
+def fits(dataset: DatasetVersion, profile: str, seen: Iterable[Record]) -> list[Fit]:
     """The full fits that follow from the looks: of the promising, or of all without a look."""
-    first = settings.first_look(profile, task)
-    archs = None if first is None else promising(task, seen, first["keep"])
-    return plan.fits(task, dataset, dataset_hash, facts, profile=profile, archs=archs)
+    first = settings.first_look(profile, dataset.task)
+    archs = None if first is None else promising(dataset.task, seen, first["keep"])
+    return plan.fits(dataset, profile=profile, archs=archs)
 
 
 def promising(task: str, seen: Iterable[Record], keep: int) -> list[str]:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from serving.http.request_id import is_under
+from serving.http.canonical_path import is_under
 
 ERRORS = {
     "400": "The body is malformed.",

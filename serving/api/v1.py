@@ -11,7 +11,7 @@ from serving.http.errors import Problem
 from serving.http.responses import json_response
 from serving.inference import cost
 from serving.inference.loaded_model import Model
-from serving.inference.predict import answers
+from serving.inference.predict import predict
 
 MAX_TEXTS = 256
 
@@ -22,7 +22,7 @@ async def image(request: Request) -> Response:
     image_header.check(picture)
     model = request.app.state.champions.serving("image")
     seconds = model.seconds + cost.of_picture(picture)
-    (answer,) = await answers(request, model, "image", [picture], seconds)
+    (answer,) = await predict(request, model, "image", [picture], seconds)
     return _respond(request, model, answer)
 
 
@@ -33,7 +33,7 @@ async def sentiment(request: Request) -> Response:
     texts = [sent["text"]] if one else _texts(sent["texts"])
     model = request.app.state.champions.serving("sentiment")
     seconds = len(texts) * model.seconds + cost.of_texts(texts)
-    answered = await answers(request, model, "sentiment", texts, seconds)
+    answered = await predict(request, model, "sentiment", texts, seconds)
     return _respond(request, model, answered[0] if one else {"results": answered})
 
 
@@ -44,7 +44,7 @@ async def forecast(request: Request) -> Response:
     model = request.app.state.champions.serving("forecast")
     options = {name: sent[name] for name in ("horizon", "level") if name in sent}
     things = [sent["history"]]
-    (answer,) = await answers(request, model, "forecast", things, model.seconds, **options)
+    (answer,) = await predict(request, model, "forecast", things, model.seconds, **options)
     return _respond(request, model, answer)
 
 
@@ -88,9 +88,9 @@ def _described(task: str, model: Model) -> dict:
 
 
 TASK_ROUTES = {
-    "image": Route("/image", image, methods=["POST"]),
-    "sentiment": Route("/sentiment", sentiment, methods=["POST"]),
-    "forecast": Route("/forecast", forecast, methods=["POST"]),
+    "image": Route("/v1/image", image, methods=["POST"]),
+    "sentiment": Route("/v1/sentiment", sentiment, methods=["POST"]),
+    "forecast": Route("/v1/forecast", forecast, methods=["POST"]),
 }
-MODELS = Route("/models", models, methods=["GET"])
+MODELS = Route("/v1/models", models, methods=["GET"])
 READY = Route("/readyz", ready, methods=["GET"])

@@ -1,25 +1,30 @@
 """One form for everything that goes wrong: `{"error": {"code", "message"}, "request_id"}`.
 
 Under /v2 it is that of the Open Inference Protocol, `{"error": message}`. Messages are written here
-or in `models/inputs.py`, never taken from another library: no internal name, path or trace reaches
+or in `models/inputs/`, never taken from another library: no internal name, path or trace reaches
 a client.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from models.inputs.errors import InputError
-from serving.http.request_id import PATH, REQUEST_ID, is_under
+from serving.http.canonical_path import PATH, is_under
+from serving.http.request_id import REQUEST_ID
 
 
 class Problem(Exception):
     """A request that is answered with an error; `message` is one sentence fit for the client."""
 
-    def __init__(self, status: int, code: str, message: str, headers: dict | None = None):
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ):
         super().__init__(message)
         self.status = status
         self.code = code
@@ -27,8 +32,14 @@ class Problem(Exception):
         self.headers = headers
 
 
+async def send_problem(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with an error from within a middleware."""
+    response = _response(scope, problem.status, problem.code, problem.message, problem.headers)
+    await response(scope, receive, send)
+
+
 async def on_problem(request: Request, problem: Problem) -> Response:
-    return _answer(request, problem.status, problem.code, problem.message, problem.headers)
+    return _response(request.scope, problem.status, problem.code, problem.message, problem.headers)
 
 
 def status_of(error: InputError) -> int:
@@ -37,7 +48,10 @@ def status_of(error: InputError) -> int:
 
 
 async def on_input_error(request: Request, error: InputError) -> Response:
-    return _answer(request, status_of(error), error.code, error.message)
+    # Its frames hold futures that hold it: in that circle the body would stay, up to 16 MB, until
+    # the collector comes by.
+    error.__traceback__ = None
+    return _response(request.scope, status_of(error), error.code, error.message)
 
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
@@ -50,17 +64,23 @@ async def on_http_exception(request: Request, error: HTTPException) -> Response:
     phrase = HTTPStatus(error.status_code).phrase
     message = sentences.get(error.status_code, f"{phrase}.")
     code = phrase.lower().replace(" ", "_")
-    return _answer(request, error.status_code, code, message, error.headers)
+    return _response(request.scope, error.status_code, code, message, error.headers)
 
 
 async def on_disconnect(request: Request, error: ClientDisconnect) -> Response:
     # Nobody reads it; the metrics count it under the status that nginx made customary.
-    return _answer(request, 499, "client_gone", "The client left before its body was complete.")
+    message = "The client left before its body was complete."
+    return _response(request.scope, 499, "client_gone", message)
 
 
 async def on_exception(request: Request, error: Exception) -> Response:
-    """Answer when our own code is wrong; Starlette logs the trace."""
-    return _answer(request, 500, "internal_error", "The service failed; its log says how.")
+    """Answer when our own code is wrong; the server logs the trace.
+
+    Starlette calls it outside of all middleware, where nothing adds the id to the head.
+    """
+    headers = {"X-Request-ID": request.scope[REQUEST_ID]}
+    message = "The service failed; its log says how."
+    return _response(request.scope, 500, "internal_error", message, headers)
 
 
 HANDLERS = {
@@ -72,18 +92,17 @@ HANDLERS = {
 }
 
 
-def body(path: str, request_id: str, code: str, message: str) -> bytes:
-    """Return what is told of an error, in the form of the path that was asked for."""
-    if is_under("/v2", path):
-        return orjson.dumps({"error": message})
-    error = {"code": code, "message": message}
-    return orjson.dumps({"error": error, "request_id": request_id})
-
-
-def _answer(request: Request, status: int, code: str, message: str, headers=None) -> Response:
-    content = body(request.scope[PATH], request.scope[REQUEST_ID], code, message)
+def _response(
+    scope: Scope, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return an error in the form of the path that the client sent."""
+    if is_under("/v2", scope[PATH]):
+        content = {"error": message}
+    else:
+        error = {"code": code, "message": message}
+        content = {"error": error, "request_id": scope[REQUEST_ID]}
     # Whoever waits to be asked for the body may now send it or leave it out: what comes next on
     # this connection could be either. Whether it was asked for is not known here.
-    if any(name == b"expect" for name, _ in request.scope["headers"]):
+    if any(name == b"expect" for name, _ in scope["headers"]):
         headers = dict(headers or {}) | {"Connection": "close"}
-    return Response(content, status, headers, "application/json")
+    return Response(orjson.dumps(content), status, headers, "application/json")

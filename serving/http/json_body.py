@@ -1,12 +1,11 @@
 """From a JSON body to the fields of a request: bounded before it is parsed."""
 
 import codecs
-import difflib
 
 import numpy as np
 import orjson
 
-from models.inputs.errors import shown
+from models.inputs.errors import did_you_mean, shown
 from serving.http.errors import Problem
 
 MAX_BRACKETS = 16  # no request of ours opens more than two
@@ -32,8 +31,7 @@ def parse(body: bytearray, *names: str) -> dict:
     fields = _object(body, names)
     for name in fields:
         if name not in names:
-            message = f"There is no field {shown(name)}; {advice(name, names)}"
-            raise Problem(422, "unknown_field", message)
+            raise Problem(422, "unknown_field", f"There is no field {no_such(name, names)}")
     return fields
 
 
@@ -56,10 +54,9 @@ def one_of(fields: dict, *names: str) -> str:
     return present[0]
 
 
-def advice(name, names: tuple[str, ...]) -> str:
+def no_such(name: object, names: tuple[str, ...]) -> str:
     """Return the end of a sentence that says that `name` is none of `names`."""
-    near = difflib.get_close_matches(str(name)[:40], names, n=1, cutoff=0.5)
-    return f'did you mean "{near[0]}"?' if near else f"there is {_or(names)}."
+    return f"{shown(name)}{did_you_mean(name, names)}; there is {_or(names)}."
 
 
 def _object(body: bytearray, names: tuple[str, ...]) -> dict:

@@ -17,7 +17,7 @@ MAX_WAITING = 32  # twice as many as come at once when things go well
 MAX_SECONDS = 4  # that two or more of them may take: nobody waits for longer
 
 
-class Work:
+class Executor:
     """Runs requests' work within bounds."""
 
     def __init__(self):
@@ -27,7 +27,7 @@ class Work:
         # pictures take turns (models/inputs.py): of two that came at once one waits in its thread.
         self.threads = ThreadPoolExecutor(2, "work")
 
-    async def do(self, seconds: float, action: Callable[[], Any]) -> Any:
+    async def run(self, seconds: float, action: Callable[[], Any]) -> Any:
         """Return what `action` returns; seconds: about how long it will take.
 
         Raises Problem 429 while too much long work is waiting.

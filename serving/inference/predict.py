@@ -1,6 +1,7 @@
 """Having a model answer a request, whichever way it came in."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from starlette.requests import Request
@@ -9,27 +10,36 @@ from serving.inference.executor import SHORT_SECONDS
 from serving.inference.loaded_model import Model
 
 
-async def answers(
+async def predict(
     request: Request,
     model: Model,
     task: str,
-    things: list | np.ndarray,
+    inputs: list | np.ndarray,
     seconds: float,
-    **options,
+    **options: Any,
 ) -> list[dict]:
-    """Return the model's answers, one for each thing; they, or what went wrong, are logged.
+    """Return the model's answers, one for each input; they, or what went wrong, are logged.
 
-    seconds: about how long it will take. options: of a forecast.
-    Raises InputError, and Problem 429.
+    Args:
+        request: The request.
+        model: The model that answers.
+        task: Its task.
+        inputs: Raw inputs, as `Model.answers` takes them.
+        seconds: About how long it will take.
+        options: Those of a forecast: horizon, level.
+
+    Raises:
+        InputError: An input is against a rule.
+        Problem: 429, too much long work is waiting.
     """
     state = request.app.state
     try:
-        if len(things) == 1 and seconds <= SHORT_SECONDS and not options:
-            answered = [await state.batches.answer(model, things[0])]
+        if len(inputs) == 1 and seconds <= SHORT_SECONDS and not options:
+            answers = [await state.batches.answer(model, inputs[0])]
         else:
-            answered = await state.work.do(seconds, partial(model.answers, things, **options))
+            answers = await state.executor.run(seconds, partial(model.answers, inputs, **options))
     except Exception as error:
-        state.log.record(request, model, task, things, error)
+        state.log.record(request, model, task, inputs, error)
         raise
-    state.log.record(request, model, task, things, answered)
-    return answered
+    state.log.record(request, model, task, inputs, answers)
+    return answers

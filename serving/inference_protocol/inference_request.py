@@ -123,7 +123,7 @@ def _outputs(sent: dict, names: tuple[str, ...], binary: bool) -> list[tuple[str
     for output in wanted:
         name = output.get("name") if type(output) is dict else None
         if type(name) is not str or name not in names:
-            message = f"There is no output {shown(name)}; {json_body.advice(name, names)}"
+            message = f"There is no output {json_body.no_such(name, names)}"
             raise Problem(422, "unknown_output", message)
         if name in chosen:
             raise Problem(422, "repeated_output", f'The output "{name}" is asked for twice.')

@@ -21,10 +21,10 @@ from models.inputs.errors import shown
 from serving.api.v1 import ready as all_ready
 from serving.champions.slots import Champions
 from serving.http import bodies
+from serving.http.canonical_path import PATH
 from serving.http.errors import Problem
-from serving.http.request_id import PATH
 from serving.inference.loaded_model import Model
-from serving.inference.predict import answers
+from serving.inference.predict import predict
 from serving.inference_protocol import inference_request, tensors
 from serving.inference_protocol.inference_request import Inference
 from serving.inference_protocol.signatures import (
@@ -63,7 +63,7 @@ def inference_endpoints(tasks: tuple[str, ...]) -> dict[str, Callable]:
     return {f"/v2/models/{task}/infer": partial(infer, task=task) for task in tasks}
 
 
-def same_as(champions: Champions, path: str) -> str | None:
+def canonical(champions: Champions, path: str) -> str | None:
     """Return the path by its task's name alone of a model that `path` names otherwise."""
     asked = _MODEL.fullmatch(path)
     if asked is None:
@@ -121,11 +121,11 @@ async def infer(request: Request, task: str) -> Response:
     limit = bodies.MAX_PICTURE_BYTES if task == "image" else bodies.MAX_JSON_BYTES
     body, header_length = await bodies.read_tensors(request, limit)
     name, model = _asked(request, task)
-    work = request.app.state.work
+    executor = request.app.state.executor
     read = partial(inference_request.read, body, header_length, model)
-    asked = await work.do(len(body) * SECONDS_A_BYTE, read)
+    asked = await executor.run(len(body) * SECONDS_A_BYTE, read)
     needed = seconds(model, asked.things)
-    answered = await answers(request, model, task, asked.things, needed, **asked.options)
+    answered = await predict(request, model, task, asked.things, needed, **asked.options)
     return _respond(name, model, asked, answered)
 
 

@@ -39,11 +39,11 @@ def test_an_override_takes_the_default_s_type():
 @pytest.mark.parametrize(
     ("task", "arch", "overrides", "said"),
     [
-        ("imagee", "ann", {}, "Did you mean 'image'"),
-        ("image", "ccn", {}, "Did you mean 'cnn'"),
+        ("imagee", "ann", {}, "did you mean 'image'"),
+        ("image", "ccn", {}, "did you mean 'cnn'"),
         ("image", "../cnn", {}, "There is no image architecture '../cnn'"),
         ("image", "__init__", {}, "There is no image architecture"),
-        ("image", "ann", {"unit": 3}, "Did you mean 'units'"),
+        ("image", "ann", {"unit": 3}, "did you mean 'units'"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(task, arch, overrides, said):

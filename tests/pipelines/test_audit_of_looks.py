@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import entries
 import pytest
-from recorded import HASH, finished, fit
+from recorded import DIGITS, HASH, finished, fit
 from small_data import FACTS, dated, digits, waves
 
 from data import stored, versions
@@ -14,9 +14,9 @@ from models.inputs.series import SeriesInputs
 from pipelines.audit import audit, test_split_reuse
 from pipelines.experiments import dataset as data
 from pipelines.experiments import registry, scores, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.runtime.settings import UsageError
 
-ASKED = ("image", "digits", HASH)
 OLDER = "f" * 32 + ".dir"
 PICTURES = ImageInputs(8, 8, 1, tuple(FACTS["image"]["labels"]))
 
@@ -28,13 +28,13 @@ def decide(action: str, dataset_hash: str = HASH) -> None:
 def score(kind: str) -> None:
     import mlflow
 
-    tags = {"espalier.kind": kind, "espalier.dataset_hash": HASH}
-    with tracking.active("image", "digits", kind, tags, None):
+    tags = {"espalier.kind": kind}
+    with tracking.active(DIGITS, kind, tags, None):
         mlflow.log_metric("test_accuracy", 0.1)
 
 
 def found(name: str):
-    asked = *ASKED, digits(), FACTS["image"]
+    asked = DIGITS, digits(), FACTS["image"]
     [finding] = [one for one in test_split_reuse.findings(*asked) if one.name == name]
     return finding
 
@@ -48,7 +48,7 @@ def test_every_look_at_the_split_is_counted_and_no_other(home, tmp_path):
     for action in ("promotion", "refusal", "force", "rollback"):
         decide(action)
     decide("refusal", OLDER)
-    assert test_split_reuse.looks(*ASKED) == {
+    assert test_split_reuse.looks(DIGITS) == {
         "full fits": 1,
         "first looks": 1,
         "baselines": 1,
@@ -60,9 +60,9 @@ def test_every_look_at_the_split_is_counted_and_no_other(home, tmp_path):
 
 def test_a_champion_that_is_scored_on_newer_data_has_looked_once(home, tmp_path):
     old = finished(fit("cnn", dataset_hash=OLDER), tmp_path / "old")
-    assert test_split_reuse.looks(*ASKED)["scored again"] == 0
+    assert test_split_reuse.looks(DIGITS)["scored again"] == 0
     tracking.connect().set_tag(old.run_id, scores.RESCORED + HASH, "2026-11-21T12:00:00+00:00")
-    assert test_split_reuse.looks(*ASKED)["scored again"] == 1
+    assert test_split_reuse.looks(DIGITS)["scored again"] == 1
 
 
 def test_a_fit_that_failed_before_it_was_scored_has_not_looked(home, tmp_path):
@@ -71,7 +71,7 @@ def test_a_fit_that_failed_before_it_was_scored_has_not_looked(home, tmp_path):
 
     with pytest.raises(RuntimeError):
         finished(fit("cnn"), tmp_path / "failed", epochs=fails)
-    assert test_split_reuse.looks(*ASKED)["full fits"] == 0
+    assert test_split_reuse.looks(DIGITS)["full fits"] == 0
 
 
 def test_a_split_is_used_up_by_many_decisions(home, tmp_path, monkeypatch):
@@ -102,15 +102,16 @@ def splits() -> dict:
 
 def fitted_with(inputs, folder, share: float = 1.0) -> None:
     facts = FACTS["forecast"]
-    planned = replace(fit("gru", share=share), task="forecast", dataset=facts["name"])
+    version = DatasetVersion("forecast", facts["name"], HASH)
+    planned = replace(fit("gru", share=share), dataset=version)
     scores = {"test_relative_mae": 0.8, "validation_relative_mae": 0.8}
     finished(planned, folder, inputs=inputs, **scores)
 
 
 def judged(splits):
     facts = FACTS["forecast"]
-    asked = "forecast", facts["name"], HASH
-    return test_split_reuse.findings(*asked, splits, facts)[-1]
+    version = DatasetVersion("forecast", facts["name"], HASH)
+    return test_split_reuse.findings(version, splits, facts)[-1]
 
 
 def test_a_scaler_of_the_training_rows_passes(home, tmp_path, splits):
@@ -135,7 +136,7 @@ def test_a_scaler_that_saw_a_later_split_is_found(home, tmp_path, splits, peeked
 
 def test_an_artifact_that_is_damaged_is_told_and_not_read(home, tmp_path, splits):
     fitted_with(fit_inputs(splits["train"], FACTS["forecast"], {}), tmp_path / "whole")
-    [record] = tracking.records("forecast", FACTS["forecast"]["name"], HASH)
+    [record] = tracking.records(DatasetVersion("forecast", FACTS["forecast"]["name"], HASH))
     (tracking.artifact_folder(record.run_id) / "inputs.json").write_text("{}")
     assert judged(splits).found == "each was fitted on it alone; 1 cannot be read"
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recorded import HASH, finished, fit
+from recorded import DIGITS, finished, fit
 
 from models.evaluation import measure
 from models.evaluation.measure import Scores
@@ -14,7 +14,6 @@ from pipelines.experiments import registry, tracking
 from pipelines.reports import comparison
 from pipelines.training import baselines
 
-ASKED = ("image", "digits", HASH)
 LABELS = ["0", "1", "2", "3"]
 ROWS = 400
 
@@ -48,7 +47,7 @@ def three(home, tmp_path) -> dict[str, tracking.Record]:
 
 
 def test_every_two_get_a_verdict_and_each_row_one_beside_the_champion(three):
-    board = comparison.compare(*ASKED)
+    board = comparison.compare(DIGITS)
     told = {(one["ours"], one["theirs"]): one for one in board["verdicts"]}
     assert set(told) == set(itertools.permutations(three, 2))
     assert told["cnn", "ann"]["outcome"] == "better"
@@ -69,7 +68,7 @@ def test_every_two_get_a_verdict_and_each_row_one_beside_the_champion(three):
 def test_without_a_champion_the_first_on_validation_is_the_measure(home, tmp_path):
     record(fit("ann"), tmp_path, 0.8)
     record(fit("cnn"), tmp_path, 0.9)
-    board = comparison.compare(*ASKED)
+    board = comparison.compare(DIGITS)
     assert board["reference"] == "cnn"
     assert board["champion"] is None
 
@@ -79,7 +78,7 @@ def test_of_an_architecture_the_best_takes_part_and_the_champion(home, tmp_path)
     made = [record(fit("cnn", units=units), tmp_path, share) for units, share in shares.items()]
     record(replace(fit("ann", units=8), look=True), tmp_path, 0.99)
     registry.crown(registry.register("image", "digits", made[2]))
-    board = comparison.compare(*ASKED)
+    board = comparison.compare(DIGITS)
     assert [row.get("name") for row in board["rows"]] == [
         "cnn units=32",
         "cnn units=64",
@@ -93,7 +92,7 @@ def test_seeds_take_part_together(home, tmp_path):
     for seed in range(3):
         record(fit("cnn", seed), tmp_path, 0.9)
     record(fit("ann"), tmp_path, 0.6)
-    board = comparison.compare(*ASKED)
+    board = comparison.compare(DIGITS)
     [verdict] = [one for one in board["verdicts"] if one["ours"] == "cnn"]
     assert "seeds" in verdict["method"]
     assert np.sum(board["confusion"]["cnn"]) == 3 * ROWS
@@ -101,7 +100,7 @@ def test_seeds_take_part_together(home, tmp_path):
 
 
 def test_scores_are_told_by_class(three):
-    board = comparison.compare(*ASKED)
+    board = comparison.compare(DIGITS)
     label = scored(0.6, 2)["test"].rows["label"]
     for number, part in enumerate(board["slices"]):
         right = scored(0.6, 2)["test"].rows["correct"][label == number]
@@ -119,7 +118,7 @@ def test_curves_are_those_of_the_epochs(home, tmp_path):
             mlflow.log_metrics({"loss": loss, "val_loss": loss + 0.1}, step=epoch)
 
     finished(fit("cnn"), tmp_path / "fit", rows=scored(0.9), epochs=epochs)
-    board = comparison.compare(*ASKED)
+    board = comparison.compare(DIGITS)
     assert board["curves"] == {"cnn": [{"loss": [0.9, 0.5, 0.4], "val_loss": [1.0, 0.6, 0.5]}]}
 
 
@@ -134,7 +133,7 @@ def test_the_front_holds_what_nothing_else_makes_superfluous(home, tmp_path):
     for arch, (right, milliseconds, size) in costs.items():
         planned = fit(arch)
         record(planned, tmp_path, right, latency_ms=milliseconds, parameter_count=size)
-    board = comparison.compare(*ASKED)
+    board = comparison.compare(DIGITS)
     front = {row["arch"] for row in board["rows"] if row["pareto"]}
     assert front == {"best", "quick", "small"}
 
@@ -165,7 +164,7 @@ def test_the_front_is_the_one_that_comparing_each_with_each_gives():
 
 def test_a_fit_whose_rows_are_gone_is_named_and_the_others_are_compared(three, tmp_path):
     finished(fit("lstm"), tmp_path / "no rows", validation_accuracy=0.95)
-    board = comparison.compare(*ASKED)
+    board = comparison.compare(DIGITS)
     [note] = board["notes"]
     assert note.startswith("lstm is left out")
     assert len(board["verdicts"]) == 6
@@ -178,19 +177,19 @@ def test_rows_that_do_not_pair_are_named_and_the_others_are_compared(three, tmp_
         for split, one in scored(0.9).items()
     }
     finished(fit("lstm"), tmp_path / "short", rows=short, validation_accuracy=0.5)
-    board = comparison.compare(*ASKED)
+    board = comparison.compare(DIGITS)
     [note] = board["notes"]
     assert note.startswith("lstm is left out")
     assert "do not pair" in note
 
 
 def test_before_anything_was_trained_there_is_nothing_to_compare(home):
-    board = comparison.compare(*ASKED)
+    board = comparison.compare(DIGITS)
     assert (board["reference"], board["verdicts"], board["slices"]) == (None, [], [])
 
 
 def test_programs_and_people_are_told_the_same(three, capsys):
-    board = comparison.compare(*ASKED)
+    board = comparison.compare(DIGITS)
     assert json.loads(json.dumps(board)) == board
     comparison.show(board)
     printed = capsys.readouterr().out
@@ -204,14 +203,14 @@ def test_programs_and_people_are_told_the_same(three, capsys):
 def test_a_rival_takes_part(three):
     import mlflow
 
-    source = baselines.Source(*ASKED, tracking.RIVAL, "models.rivals.image", "fingerprint")
+    source = baselines.Source(DIGITS, tracking.RIVAL, "models.rivals.image", "fingerprint")
     with (
-        tracking.parent(*ASKED, "quick", "train") as parent,
+        tracking.parent(DIGITS, "quick", "train") as parent,
         baselines._run(source, "forest", 1, parent),
     ):
         tracking.log_scores("image", "accuracy", scored(0.91, seed=9))
         mlflow.log_metric("fit_seconds", 1.0)
-    board = comparison.compare(*ASKED)
+    board = comparison.compare(DIGITS)
     [forest] = board["rivals"]
     assert forest["verdict"]["outcome"] == "cannot tell"
     assert {one["ours"] for one in board["verdicts"]} == {*three, "forest"}

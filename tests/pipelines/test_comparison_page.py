@@ -8,11 +8,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from homes import living_in
-from recorded import HASH, finished, fit
+from recorded import DIGITS, HASH, finished, fit
 from small_data import FACTS, waves
 
 from models.evaluation import measure
 from pipelines.experiments import tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import comparison
 from pipelines.reports import page as report
 from pipelines.runtime.settings import UsageError
@@ -21,6 +22,8 @@ COMMIT = {"mlflow.source.git.commit": "51a3acffe8", "espalier.git_dirty": "true"
 NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
 LABELS = ["cat & dog", "<script>alert(1)</script>", "bird"]
 VOID = {"meta", "br", "hr", "img", "input", "link", "path", "circle"}
+
+WAVES = DatasetVersion("forecast", "waves", HASH)
 
 
 class Page(HTMLParser):
@@ -102,11 +105,11 @@ def boards(tmp_path_factory, empty_store) -> dict[str, dict]:
         look = replace(fit("lstm", share=0.2), look=True)
         finished(look, folder / "look", validation_accuracy=0.55)
         for arch, noise in {"ann": 3, "gru": 9}.items():
-            planned = replace(fit(arch), task="forecast", dataset="waves")
+            planned = replace(fit(arch), dataset=WAVES)
             finished(planned, folder / "series" / arch, rows=forecasts(noise))
         return {
-            "image": comparison.compare("image", "digits", HASH),
-            "series": comparison.compare("forecast", "waves", HASH),
+            "image": comparison.compare(DIGITS),
+            "series": comparison.compare(WAVES),
         }
 
 
@@ -204,13 +207,13 @@ def test_forecasts_are_drawn_with_their_intervals(series):
 
 def test_forecasts_of_older_code_stand_without_intervals(home, tmp_path):
     new = {"time", "season", "lower", "upper"}
-    planned = replace(fit("ann"), task="forecast", dataset="waves")
+    planned = replace(fit("ann"), dataset=WAVES)
     rows = {
         split: replace(one, rows={n: v for n, v in one.rows.items() if n not in new})
         for split, one in forecasts(3).items()
     }
     finished(planned, tmp_path / "old", rows=rows)
-    board = comparison.compare("forecast", "waves", HASH)
+    board = comparison.compare(WAVES)
     assert [part["name"] for part in board["slices"]] == [f"step {n}" for n in (1, 2, 3, 4)]
     html = rendered(board)
     assert 'class="line forecast"' in html
@@ -239,7 +242,7 @@ def test_of_very_many_rows_some_are_shown_and_the_rest_is_counted(image):
 
 
 def test_with_nothing_trained_and_without_git_it_says_so(home):
-    board = comparison.compare("image", "digits", HASH)
+    board = comparison.compare(DIGITS)
     page = Page(report.render(board, {}, NOW))
     assert "No model was fitted in full" in page.text
     assert "git commit none" in page.text
@@ -257,9 +260,8 @@ def test_it_is_written_to_a_file(image, tmp_path):
 
 
 def test_it_is_kept_with_a_retraining(home):
-    asked = ("image", "digits", HASH)
-    with tracking.parent(*asked, "quick", "retrain") as parent:
-        report.attach(*asked, parent)
+    with tracking.parent(DIGITS, "quick", "retrain") as parent:
+        report.attach(DIGITS, parent)
     kept = tracking.connect().list_artifacts(parent)
     assert report.FILE in [file.path for file in kept]
 

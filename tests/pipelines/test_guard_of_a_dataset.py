@@ -10,10 +10,17 @@ from data.declared import SPLITS
 from models import architectures
 from models.artifact import artifact
 from pipelines.experiments import tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.training import guard
 from pipelines.training.guard import GuardError
 
-ASKED = ("image", "digits", HASH)
+FACTS = {
+    "name": "digits",
+    "task": "image",
+    "labels": ["0", "1"],
+    "rows": dict.fromkeys(SPLITS, 40),
+}
+VERSION = DatasetVersion("image", "digits", HASH, FACTS)
 
 
 @pytest.fixture
@@ -27,43 +34,41 @@ def folder(tmp_path):
         image[np.arange(40), :, random.integers(0, 8, 40)] = 255
         label = random.integers(0, 2, 40)
         np.savez(folder / f"{split}.npz", image=image, label=label, id=np.arange(40))
-    facts = {"name": "digits", "task": "image", "labels": ["0", "1"]}
-    facts["rows"] = dict.fromkeys(SPLITS, 40)
-    (folder / "dataset.json").write_text(json.dumps(facts))
+    (folder / "dataset.json").write_text(json.dumps(FACTS))
     return folder
 
 
 def runs() -> list:
-    return tracking.runs(*ASKED, tracking.GUARD, "FINISHED")
+    return tracking.runs(VERSION, tracking.GUARD, "FINISHED")
 
 
 def test_it_is_fitted_once_for_its_code_and_never_a_rival(home, folder, monkeypatch):
-    first = guard.ensure(*ASKED, folder, None)
+    first = guard.ensure(VERSION, folder, None)
     assert set(artifact.GUARD) <= {path.name for path in first.folder.iterdir()}
-    assert guard.ensure(*ASKED, folder, None) == first
+    assert guard.ensure(VERSION, folder, None) == first
     [run] = runs()
     assert run.data.tags["espalier.fingerprint"] == first.fingerprint
     assert 0 <= run.data.metrics["test_familiar"] <= 1
-    assert tracking.records(*ASKED) == []
+    assert tracking.records(VERSION) == []
     sources = architectures.sources("image", "ann")
     monkeypatch.setattr(architectures, "sources", lambda task, arch: sources)
-    assert guard.ensure(*ASKED, folder, None).fingerprint != first.fingerprint
+    assert guard.ensure(VERSION, folder, None).fingerprint != first.fingerprint
 
 
 def test_a_damaged_or_missing_one_is_fitted_again(home, folder):
     one, other = artifact.GUARD
-    first = guard.ensure(*ASKED, folder, None)
+    first = guard.ensure(VERSION, folder, None)
     (first.folder / one).write_bytes(b"damaged")
-    second = guard.ensure(*ASKED, folder, None)
+    second = guard.ensure(VERSION, folder, None)
     (second.folder / other).unlink()
-    third = guard.ensure(*ASKED, folder, None)
+    third = guard.ensure(VERSION, folder, None)
     assert len({first.folder, second.folder, third.folder}) == 3
-    assert guard.ensure(*ASKED, folder, None) == third
+    assert guard.ensure(VERSION, folder, None) == third
 
 
 def test_one_that_cannot_be_fitted_says_so(home, folder):
     np.savez(folder / "validation.npz", image=np.zeros((0, 8, 8, 1), np.uint8), label=[], id=[])
     with pytest.raises(GuardError, match=r"guard of digits, .*: The validation split: .* rows"):
-        guard.ensure(*ASKED, folder, None)
-    [failed] = tracking.runs(*ASKED, tracking.GUARD, "FAILED")
+        guard.ensure(VERSION, folder, None)
+    [failed] = tracking.runs(VERSION, tracking.GUARD, "FAILED")
     assert "validation split" in failed.data.tags[tracking.FAILURE]

@@ -3,16 +3,17 @@
 from dataclasses import replace
 
 import pytest
-from recorded import HASH, finished, fit
+from recorded import DIGITS, HASH, finished, fit
 
 from models import architectures
 from pipelines.experiments import tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import leaderboard
 from pipelines.runtime import settings
 from pipelines.training import successive_halving
 
 FACTS = {"name": "digits", "task": "image"}
-ASKED = ("image", "digits", HASH, FACTS, "quick")
+VERSION = DatasetVersion("image", "digits", HASH, FACTS)
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def look_at(arch: str, folder, score: float) -> tracking.Record:
 
 
 def test_every_architecture_gets_a_look(first_look):
-    looks = successive_halving.looks(*ASKED)
+    looks = successive_halving.looks(VERSION, "quick")
     assert [look.arch for look in looks] == architectures.names("image")
     for look in looks:
         assert look.look
@@ -39,7 +40,7 @@ def test_every_architecture_gets_a_look(first_look):
 def test_the_promising_get_full_fits_with_the_profile_s_parameters(first_look, home, tmp_path):
     scores = {"perceptron": 0.7, "ann": 0.9, "cnn": 0.8}
     seen = [look_at(arch, tmp_path, score) for arch, score in scores.items()]
-    fits = successive_halving.fits(*ASKED, seen)
+    fits = successive_halving.fits(VERSION, "quick", seen)
     assert [full.arch for full in fits] == ["ann", "cnn"]
     for full in fits:
         assert not full.look
@@ -48,15 +49,13 @@ def test_the_promising_get_full_fits_with_the_profile_s_parameters(first_look, h
 
 
 def test_no_look_that_ended_well_means_no_full_fit(first_look):
-    assert successive_halving.fits(*ASKED, []) == []
+    assert successive_halving.fits(VERSION, "quick", []) == []
 
 
 def test_a_profile_without_a_first_look_fits_all_in_full(first_look):
-    asked = (*ASKED[:-1], "full")
-    assert successive_halving.looks(*asked) == []
-    assert [full.arch for full in successive_halving.fits(*asked, [])] == architectures.names(
-        "image"
-    )
+    assert successive_halving.looks(VERSION, "full") == []
+    fits = successive_halving.fits(VERSION, "full", [])
+    assert [full.arch for full in fits] == architectures.names("image")
 
 
 def test_an_incomplete_first_look_is_told(first_look):
@@ -68,7 +67,7 @@ def test_a_look_is_shown_below_the_full_fits_and_not_beside_its_own(home, tmp_pa
     for arch, score in {"ann": 0.95, "cnn": 0.8}.items():
         look_at(arch, tmp_path, score)
     finished(fit("cnn", share=1.0), tmp_path / "full", validation_accuracy=0.9)
-    board = leaderboard.compare("image", "digits", HASH)
+    board = leaderboard.compare(DIGITS)
     assert [(row["arch"], row["look"]) for row in board["rows"]] == [("cnn", False), ("ann", True)]
 
 
@@ -76,7 +75,7 @@ def test_of_several_looks_at_one_architecture_the_newest_is_shown(home, tmp_path
     for epochs in (1, 2):
         seen = replace(fit("ann", epochs=epochs), look=True)
         finished(seen, tmp_path / str(epochs))
-    [row] = leaderboard.compare("image", "digits", HASH)["rows"]
+    [row] = leaderboard.compare(DIGITS)["rows"]
     assert row["parameters"]["epochs"] == 2
 
 
@@ -84,7 +83,7 @@ def test_the_table_says_who_got_how_many_rows(home, tmp_path):
     seen = replace(fit("ann", share=0.2), look=True)
     finished(seen, tmp_path / "look")
     finished(fit("cnn", share=1.0), tmp_path / "full")
-    shown = leaderboard.table(leaderboard.compare("image", "digits", HASH))
+    shown = leaderboard.table(leaderboard.compare(DIGITS))
     told = {str(column.header): list(column.cells) for column in shown.columns}
     assert told["rows"] == ["all", "20%"]
 
@@ -93,6 +92,6 @@ def test_a_look_that_was_asked_for_by_its_parameters_is_an_answer(home, tmp_path
     seen = replace(fit("cnn", share=0.2), look=True)
     finished(seen, tmp_path / "look")
     finished(fit("cnn", share=1.0), tmp_path / "full")
-    board = leaderboard.compare("image", "digits", HASH, only=[seen])
+    board = leaderboard.compare(DIGITS, only=[seen])
     [row] = board["rows"]
     assert (row["share"], row["look"]) == (0.2, False)

@@ -5,16 +5,15 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from recorded import HASH, finished, fit
+from recorded import DIGITS, HASH, finished, fit
 
 from data import prepared
 from models.evaluation.measure import Scores
 from pipelines.experiments import tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import leaderboard
 from pipelines.training import baselines as rivals
 from pipelines.training.baselines import Source
-
-VERSION = ("image", "digits", HASH)
 
 
 def scores(accuracy: float) -> dict[str, Scores]:
@@ -31,7 +30,7 @@ class Judges:
         self.asked = []
         self.rival_fails = False
         self.sources = [
-            Source(*VERSION, kind, f"fake_{kind}", f"fingerprint of the {kind}")
+            Source(DIGITS, kind, f"fake_{kind}", f"fingerprint of the {kind}")
             for kind in ("baseline", "rival")
         ]
 
@@ -63,30 +62,30 @@ def judges(home, monkeypatch) -> Judges:
 
 
 def score() -> None:
-    with tracking.parent(*VERSION, "quick", "train") as parent:
-        rivals.score(*VERSION, parent)
+    with tracking.parent(DIGITS, "quick", "train") as parent:
+        rivals.score(DIGITS, parent)
 
 
 def test_each_is_scored_once_and_recorded_with_its_rows(judges):
     score()
     score()
     assert judges.asked == ["baseline", "rival"]
-    assert rivals.unscored(*VERSION) == []
-    rows = {row["name"]: row for row in rivals.rows(*VERSION)}
+    assert rivals.unscored(DIGITS) == []
+    rows = {row["name"]: row for row in rivals.rows(DIGITS)}
     assert [row["kind"] for row in rows.values()] == ["baseline", "baseline", "rival"]
     assert rows["forest"]["test"]["mean"] == 0.8
     assert rows["forest"]["test"]["low"] < 0.8 < rows["forest"]["test"]["high"]
-    [run] = tracking.runs(*VERSION, "rival", "FINISHED")
+    [run] = tracking.runs(DIGITS, "rival", "FINISHED")
     assert tracking.rows(run.info.run_id, "test")["correct"].sum() == 80
 
 
 def test_other_code_is_scored_anew_and_the_newest_counts(judges):
     score()
-    judges.sources[1] = Source(*VERSION, "rival", "fake_rival", "other code")
-    assert rivals.unscored(*VERSION) == [judges.sources[1]]
+    judges.sources[1] = Source(DIGITS, "rival", "fake_rival", "other code")
+    assert rivals.unscored(DIGITS) == [judges.sources[1]]
     score()
     assert judges.asked == ["baseline", "rival", "rival"]
-    assert len(rivals.rows(*VERSION)) == 3
+    assert len(rivals.rows(DIGITS)) == 3
 
 
 def test_one_that_fails_is_told_and_stops_nothing(judges, capsys):
@@ -94,24 +93,24 @@ def test_one_that_fails_is_told_and_stops_nothing(judges, capsys):
     score()
     score()
     assert judges.asked == ["baseline", "rival"]
-    [said] = rivals.failures(*VERSION)
+    [said] = rivals.failures(DIGITS)
     assert "no two rows are alike" in said
-    assert said in leaderboard.verdicts(leaderboard.compare(*VERSION))
-    assert [row["name"] for row in rivals.rows(*VERSION)] == ["majority", "chance"]
-    [run] = tracking.runs(*VERSION, "rival", "FAILED")
+    assert said in leaderboard.verdicts(leaderboard.compare(DIGITS))
+    assert [row["name"] for row in rivals.rows(DIGITS)] == ["majority", "chance"]
+    [run] = tracking.runs(DIGITS, "rival", "FAILED")
     assert run.data.tags["espalier.failure"] == "no two rows are alike"
 
 
 def test_a_part_that_a_kill_left_is_scored_again(judges):
     score()
-    [one, _] = tracking.runs(*VERSION, "baseline", "FINISHED")
+    [one, _] = tracking.runs(DIGITS, "baseline", "FINISHED")
     tracking.connect().delete_run(one.info.run_id)
-    assert rivals.unscored(*VERSION) == [judges.sources[0]]
+    assert rivals.unscored(DIGITS) == [judges.sources[0]]
 
 
 def test_none_is_a_candidate_for_champion(judges):
     score()
-    assert tracking.records(*VERSION) == []
+    assert tracking.records(DIGITS) == []
 
 
 def test_who_loses_is_said_in_words(judges, tmp_path):
@@ -119,7 +118,7 @@ def test_who_loses_is_said_in_words(judges, tmp_path):
     finished(fit("ann"), tmp_path / "ann", test_accuracy=0.7, validation_accuracy=0.8)
     finished(fit("perceptron"), tmp_path / "perceptron", test_accuracy=0.15)
     finished(fit("cnn"), tmp_path / "cnn", test_accuracy=0.9, validation_accuracy=0.95)
-    board = leaderboard.compare(*VERSION)
+    board = leaderboard.compare(DIGITS)
     assert leaderboard.verdicts(board) == [
         "perceptron loses to chance (0.2000)",
         "perceptron, ann lose to forest (0.8000)",
@@ -132,7 +131,7 @@ def test_those_that_ship_are_found_by_task():
     found = {
         (task, source.module)
         for task in ("image", "sentiment", "forecast")
-        for source in rivals._sources(task, "any", HASH)
+        for source in rivals._sources(DatasetVersion(task, "any", HASH))
     }
     assert found == {
         ("image", "models.evaluation.baselines"),

@@ -1,17 +1,17 @@
 """A model is scored on a version of the test split once; the rows are kept with its run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from candidates import candidate, hits
-from recorded import HASH
+from recorded import DIGITS
 from small_data import IMAGE, digits
 
 from data import stored, versions
 from data.errors import DataError
 from models.errors import ModelError
 from pipelines.experiments import dataset, scores, tracking
-
-TASK, DATASET = "image", "digits"
 
 
 @pytest.fixture
@@ -36,16 +36,16 @@ def prepare(tmp_path, monkeypatch):
 
 
 def test_what_the_fit_scored_itself_is_read_again(fitted):
-    rows = scores.on_test(TASK, DATASET, HASH, fitted)
+    rows = scores.on_test(DIGITS, fitted)
     np.testing.assert_array_equal(rows["correct"], hits(0.9))
 
 
 def test_a_later_version_is_scored_once_and_kept(fitted, prepare):
     later = prepare(60)
-    first = scores.on_test(TASK, DATASET, later, fitted)
+    first = scores.on_test(replace(DIGITS, hash=later), fitted)
     assert len(first["correct"]) == 60
     prepare(20)
-    again = scores.on_test(TASK, DATASET, later, fitted)
+    again = scores.on_test(replace(DIGITS, hash=later), fitted)
     assert {name: column.tolist() for name, column in again.items()} == {
         name: column.tolist() for name, column in first.items()
     }
@@ -54,7 +54,7 @@ def test_a_later_version_is_scored_once_and_kept(fitted, prepare):
 
 def test_a_dry_run_keeps_nothing(fitted, prepare):
     later = prepare(60)
-    assert len(scores.on_test(TASK, DATASET, later, fitted, keep=False)["correct"]) == 60
+    assert len(scores.on_test(replace(DIGITS, hash=later), fitted, keep=False)["correct"]) == 60
     assert scores.RESCORED + later not in tracking.connect().get_run(fitted.run_id).data.tags
 
 
@@ -65,17 +65,17 @@ def test_rows_of_older_code_are_measured_anew(home, tmp_path, prepare):
     with np.load(path) as arrays:
         old = {name: column for name, column in arrays.items() if name != "naive_correct"}
     np.savez(path, **old)
-    assert len(scores.on_test(TASK, DATASET, present, fitted)["naive_correct"]) == 60
+    assert len(scores.on_test(replace(DIGITS, hash=present), fitted)["naive_correct"]) == 60
 
 
 def test_other_labels_cannot_be_scored(fitted, prepare):
     later = prepare(60, labels=["even", "odd"])
     with pytest.raises(ModelError, match="even, odd"):
-        scores.on_test(TASK, DATASET, later, fitted)
+        scores.on_test(replace(DIGITS, hash=later), fitted)
 
 
 def test_other_data_than_dvc_lock_names_is_not_scored(fitted, prepare):
     later = prepare(60)
     lies_there = prepare(20)
     with pytest.raises(DataError, match=lies_there):
-        scores.on_test(TASK, DATASET, later, fitted)
+        scores.on_test(replace(DIGITS, hash=later), fitted)

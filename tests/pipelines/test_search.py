@@ -8,6 +8,7 @@ from recorded import HASH, finished
 from models.errors import ModelError
 from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.training import fit as fitting
 from pipelines.training import parameter_grid, search
 from pipelines.training.search import MissingExtraError
@@ -16,6 +17,9 @@ pytestmark = pytest.mark.slow
 
 WHAT = ("image", "ann", "digits", "quick")
 SPACE = ("units=8..128", "learning_rate=1e-4..1e-2", "schedule=cosine,constant")
+
+
+VERSION = DatasetVersion("image", "digits", HASH, {"name": "digits", "task": "image"})
 
 
 class Fitting:
@@ -41,7 +45,7 @@ class Fitting:
             for epoch in (1, 2, 3):
                 watch(epoch, {"val_loss": far / epoch})
 
-        place = self.folder / f"{planned.dataset_hash[:4]} {number}"
+        place = self.folder / f"{planned.dataset.hash[:4]} {number}"
         scores = {"validation_accuracy": 1 - far, "test_accuracy": self.on_test(far)}
         return finished(planned, place, parent, epochs, **scores).run_id
 
@@ -49,10 +53,9 @@ class Fitting:
 @pytest.fixture
 def fits(home, tmp_path, monkeypatch) -> Fitting:
     fits = Fitting(tmp_path)
-    monkeypatch.setattr(data, "version", lambda _: HASH)
-    monkeypatch.setattr(data, "facts", lambda _: {"name": "digits", "task": "image"})
+    monkeypatch.setattr(data, "version", lambda *_: VERSION)
     monkeypatch.setattr(fitting, "fit", fits.fit)
-    monkeypatch.setattr(search.rivals, "score", lambda *_: None)
+    monkeypatch.setattr(search.baselines, "score", lambda *_: None)
     return fits
 
 
@@ -61,7 +64,7 @@ def searched(trials: int) -> dict:
 
 
 def runs(kind: str, status: str) -> list:
-    return tracking.runs("image", "digits", HASH, kind, status)
+    return tracking.runs(VERSION, kind, status)
 
 
 def test_the_budget_is_spent_and_the_best_comes_first(fits):
@@ -112,7 +115,7 @@ def test_what_lags_is_pruned_ended_and_no_record(fits):
     assert len(killed) == pruned
     for run in killed:
         assert "lags behind" in run.data.tags["espalier.pruned"]
-    records = tracking.records("image", "digits", HASH)
+    records = tracking.records(VERSION)
     assert {record.fingerprint for record in records}.isdisjoint(
         run.data.tags["espalier.fingerprint"] for run in killed
     )
@@ -139,7 +142,7 @@ def test_the_trials_are_children_of_one_parent(fits):
     ("changes", "said"),
     [
         ([], "--search needs what to search in"),
-        (["unit=8..16"], "Did you mean 'units'"),
+        (["unit=8..16"], "did you mean 'units'"),
         (["units=0..16"], "units must be at least 1"),
         (["units=8.5..16.5"], "units must be a whole number"),
         (["schedule=cosine,slow"], "schedule must be one of"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from recorded import HASH, finished, fit
+from recorded import DIGITS, HASH, finished, fit
 from small_data import FACTS
 
 from pipelines.experiments import ranking
@@ -53,5 +53,5 @@ def test_other_test_scores_do_not_reorder_the_leaderboard(home, tmp_path):
     for arch, (validation, test) in scores.items():
         told = {"validation_accuracy": validation, "test_accuracy": test}
         finished(fit(arch), tmp_path / arch, **told)
-    board = leaderboard.compare("image", "digits", HASH)
+    board = leaderboard.compare(DIGITS)
     assert [row["arch"] for row in board["rows"]] == ["cnn", "lstm", "ann"]

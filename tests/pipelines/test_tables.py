@@ -6,12 +6,10 @@ from dataclasses import replace
 import numpy as np
 import postgres
 import pytest
-from recorded import HASH, finished, fit
+from recorded import DIGITS, finished, fit
 
 from models.evaluation import measure
 from pipelines.experiments import tables, tracking
-
-ASKED = ("image", "digits", HASH)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -37,9 +35,9 @@ def fits(store, tmp_path) -> list[tracking.Record]:
 
 
 def test_both_ways_to_the_record_say_the_same(fits, monkeypatch):
-    quick = tracking.records(*ASKED)
+    quick = tracking.records(DIGITS)
     monkeypatch.setattr(tables, "readable", lambda uri: False)
-    slow = tracking.records(*ASKED)
+    slow = tracking.records(DIGITS)
     assert [one.run_id for one in quick] == [one.run_id for one in fits]
     for one, other in zip(quick, slow, strict=True):
         known = {name: other.metrics[name] for name in one.metrics}
@@ -48,12 +46,12 @@ def test_both_ways_to_the_record_say_the_same(fits, monkeypatch):
 
 
 def test_without_a_hash_those_of_every_version_are_found(fits):
-    assert len(tracking.records("image", "digits")) == len(fits) + 1
+    assert len(tracking.all_records("image", "digits")) == len(fits) + 1
 
 
 def test_what_is_no_number_is_missing_rather_than_nought(home, tmp_path):
     finished(fit(), tmp_path / "fit", test_accuracy=float("nan"))
-    [record] = tracking.records(*ASKED)
+    [record] = tracking.records(DIGITS)
     assert "test_accuracy" not in record.metrics
     assert "validation_accuracy" in record.metrics
 
@@ -76,7 +74,7 @@ def test_after_a_retraining_a_history_is_found_by_its_run(home):
     with sqlite3.connect(home / "mlflow.db") as store:
         columns = "(run_uuid, step, key, value, timestamp)"
         store.executemany(f"INSERT INTO metrics {columns} VALUES (?, ?, 'loss', 1, 1)", values)
-    with tracking.parent(*ASKED, "quick", "retrain"):
+    with tracking.parent(DIGITS, "quick", "retrain"):
         pass
     with sqlite3.connect(home / "mlflow.db") as store:
         asked = "EXPLAIN QUERY PLAN SELECT * FROM metrics WHERE run_uuid = ? AND key = 'loss'"

@@ -6,10 +6,14 @@ from recorded import HASH, finished
 from models.errors import ModelError, ParameterError
 from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.training import fit as fitting
 from pipelines.training import parameter_grid
 
 WHAT = ("image", "ann", "digits", "quick")
+
+
+VERSION = DatasetVersion("image", "digits", HASH, {"name": "digits", "task": "image"})
 
 
 class Fitting:
@@ -32,11 +36,10 @@ class Fitting:
 @pytest.fixture
 def fits(home, tmp_path, monkeypatch) -> Fitting:
     fits = Fitting(tmp_path)
-    monkeypatch.setattr(data, "version", lambda _: HASH)
-    monkeypatch.setattr(data, "facts", lambda _: {"name": "digits", "task": "image"})
+    monkeypatch.setattr(data, "version", lambda *_: VERSION)
     monkeypatch.setattr(fitting, "fit", fits.fit)
-    monkeypatch.setattr(fitting.rivals, "unscored", lambda *_: [])
-    monkeypatch.setattr(fitting.rivals, "score", lambda *_: None)
+    monkeypatch.setattr(fitting.baselines, "unscored", lambda *_: [])
+    monkeypatch.setattr(fitting.baselines, "score", lambda *_: None)
     monkeypatch.setattr("pipelines.reports.leaderboard._interval", _mean)
     return fits
 
@@ -61,8 +64,8 @@ def test_a_grid_with_seeds_answers_with_its_own_rows(fits):
 
 def test_the_grid_has_one_parent(fits):
     trained("units=32,64")
-    [parent] = tracking.runs("image", "digits", HASH, "train", "FINISHED")
-    children = tracking.runs("image", "digits", HASH, "fit", "FINISHED")
+    [parent] = tracking.runs(VERSION, "train", "FINISHED")
+    children = tracking.runs(VERSION, "fit", "FINISHED")
     assert len(children) == 2
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
 
@@ -81,7 +84,7 @@ def test_what_is_known_is_not_done_again(fits):
 
 def test_force_does_it_again_and_the_newest_record_counts(fits):
     trained("units=32")
-    [old] = tracking.records("image", "digits", HASH)
+    [old] = tracking.records(VERSION)
     board = trained("units=32", force=True)
     assert len(fits.done) == 2
     [row] = board["rows"]

@@ -180,7 +180,7 @@ def test_where_a_body_is_mistaken_is_said(client, body, says):
 @pytest.mark.parametrize(
     ("sent", "code", "says"),
     [
-        ({"txt": "good"}, "unknown_field", 'did you mean "text"?'),
+        ({"txt": "good"}, "unknown_field", "did you mean 'text'?"),
         ({"quite": 1}, "unknown_field", '"text" or "texts"'),
         ({"text": "good", "texts": ["good"]}, "too_many_fields", "both were sent"),
         ({"text": ""}, "empty_text", "empty"),
@@ -203,7 +203,7 @@ def test_a_text_against_a_rule(client, sent, code, says):
 @pytest.mark.parametrize(
     ("changes", "code", "says"),
     [
-        ({"histroy": []}, "unknown_field", 'did you mean "history"?'),
+        ({"histroy": []}, "unknown_field", "did you mean 'history'?"),
         ({"history": []}, "history_too_short", "24"),
         ({"history": [5.0] * 23}, "history_too_short", "23 values"),
         ({"history": [5.0] * 10_001}, "history_too_long", "10,001 values"),
@@ -255,14 +255,6 @@ def test_what_is_only_read_is_not_changed(client, method, path):
     assert client.head(path).status_code == 200
 
 
-@pytest.mark.parametrize("value", ["bytes=abc", "bytes=99999999-", "bytes=0-1,5-6", "lines=1-2"])
-def test_a_part_of_a_file_is_the_whole_of_it(client, value):
-    answer = client.get(CSS, headers={"Range": value})
-    assert answer.status_code == 200
-    assert "accept-ranges" not in answer.headers
-    assert answer.content == client.get(CSS).content
-
-
 @pytest.mark.parametrize(
     ("head", "status"),
     [
@@ -274,7 +266,7 @@ def test_a_part_of_a_file_is_the_whole_of_it(client, value):
 )
 def test_an_error_before_the_body_was_asked_for_is_the_last_answer(server, head, status):
     """Otherwise the next request would be taken for the body, and never answered."""
-    expecting = f"{head}Host: x\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
+    expecting = f"{head}Host: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(expecting.encode())
         answer = b"".join(iter(lambda: connection.recv(4096), b""))  # until the server closes
@@ -293,7 +285,7 @@ def test_a_body_over_the_limit(client, path, limit):
 
 def test_a_body_in_two_halves_is_waited_for_while_others_are_answered(server, client):
     body = json.dumps({"text": "good"}).encode()
-    head = "POST /v1/sentiment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = "POST /v1/sentiment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:5])
         for _ in range(50):  # others are answered meanwhile
@@ -304,7 +296,7 @@ def test_a_body_in_two_halves_is_waited_for_while_others_are_answered(server, cl
 
 @pytest.mark.slow
 def test_a_body_that_never_ends_is_given_up(server):
-    head = b"POST /v1/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+    head = b"POST /v1/image HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
     head += b"Content-Length: 9\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(head + b"half")
@@ -326,7 +318,7 @@ def test_paths_that_are_not_there_are_counted_as_one(client):
 
 
 def test_raw_bytes_that_are_no_http_do_no_harm(server, client):
-    for sent in (b"\x00\xff\r\n\r\n", b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n"):
+    for sent in (b"\x00\xff\r\n\r\n", b"GET /\xff\xfe HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
@@ -337,7 +329,7 @@ def test_raw_bytes_that_are_no_http_do_no_harm(server, client):
 
 def test_uploads_that_never_end_keep_nobody_out(server, client):
     """Eighteen pictures of which the last bytes never come are more than may be held at once."""
-    head = b"POST /v1/image HTTP/1.1\r\nHost: here\r\nContent-Type: image/png\r\n"
+    head = b"POST /v1/image HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
     head += b"Content-Length: 16000000\r\n\r\n"
     address, photograph = ("127.0.0.1", server.port), tiny.picture("PNG", 400, "RGB")
     with contextlib.ExitStack() as opened:

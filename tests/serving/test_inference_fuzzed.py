@@ -8,7 +8,7 @@ from asking import ARRAYS, JSON, check, elements, in_binary, tensor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.http.request_id import is_under
+from serving.http.canonical_path import is_under
 
 fuzz = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 

@@ -124,7 +124,7 @@ class TestWhatIsWrong:
             ({"parameters": {"binary_data_output": 1}}, "true or false"),
             ({"outputs": "label"}, '"outputs" must be a list'),
             ({"outputs": ["label"]}, "There is no output null"),
-            ({"outputs": [{"name": "probability"}]}, 'did you mean "probabilities"?'),
+            ({"outputs": [{"name": "probability"}]}, "did you mean 'probabilities'?"),
             ({"outputs": [{"name": "label"}] * 2}, "asked for twice"),
             ({"outputs": [{"name": "label", "parameters": {"binary_data": 1}}]}, "true or false"),
         ],

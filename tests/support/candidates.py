@@ -7,6 +7,7 @@ import tiny
 from recorded import fit
 
 from pipelines.experiments import tracking, verification
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate.checks import Check
 from pipelines.gate.rules import Rules
@@ -76,4 +77,5 @@ def evaluation(
     ]
     candidate = Contender(version, verification.verify(version))
     head = ledger.head(ledger.entries(version.name))
-    return Evaluation(candidate, champion, head, version.dataset_hash, RULES, checks)
+    dataset = DatasetVersion("image", version.name.split("-")[-1], version.dataset_hash)
+    return Evaluation(candidate, champion, head, dataset, RULES, checks)

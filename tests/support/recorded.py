@@ -7,9 +7,11 @@ from pathlib import Path
 from models.artifact import artifact
 from models.evaluation.measure import Scores
 from pipelines.experiments import ranking, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.plan import Fit
 
 HASH = "0123456789abcdef0123456789abcdef.dir"
+DIGITS = DatasetVersion("image", "digits", HASH)
 
 
 def fit(
@@ -22,9 +24,7 @@ def fit(
     """A planned fit of the image task."""
     parameters = {"epochs": 1} | changes
     return Fit(
-        task="image",
-        dataset=dataset,
-        dataset_hash=dataset_hash,
+        dataset=DatasetVersion("image", dataset, dataset_hash),
         arch=arch,
         seed=seed,
         profile="quick",
@@ -54,7 +54,7 @@ def finished(
         (folder / name).write_text(f"{name} of {planned.fingerprint}")
     if inputs is not None:
         artifact.write_inputs(folder, inputs)
-    metric = ranking.METRIC[planned.task][0]
+    metric = ranking.METRIC[planned.dataset.task][0]
     metrics = {
         f"validation_{metric}": 0.9,
         f"test_{metric}": 0.9,
@@ -73,5 +73,5 @@ def finished(
         mlflow.log_metrics(metrics)
         mlflow.set_tags({"espalier.manifest_sha256": digest, "espalier.naive": "majority class"})
         if rows is not None:
-            tracking.log_scores(planned.task, metric, rows)
+            tracking.log_scores(planned.dataset.task, metric, rows)
     return tracking.record(run_id)

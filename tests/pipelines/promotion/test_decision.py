@@ -29,7 +29,7 @@ def decided(record, passed: bool = True, force: str | None = None) -> ledger.Ent
     """Register the fit and put on record what became of it."""
     version = registry.register(TASK, DATASET, record)
     champion = contender.current_champion(TASK, DATASET)
-    return decision.decide(TASK, DATASET, evaluation(version, champion, passed), force)
+    return decision.decide(evaluation(version, champion, passed), force)
 
 
 def promoted(record) -> registry.Version:
@@ -91,7 +91,7 @@ def test_a_refused_version_that_is_forced_in_is_ready(home, fitted):
 def test_what_a_service_would_not_take_in_cannot_be_forced(home, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     refused = evaluation(version, None, golden=False)
-    assert decision.decide(TASK, DATASET, refused, "I insist").action == "refusal"
+    assert decision.decide(refused, "I insist").action == "refusal"
     assert followed() is None
 
 
@@ -182,7 +182,7 @@ def test_a_version_that_another_run_removed_is_not_decided_about(home, fitted):
     evaluated = evaluation(version, None)
     registry.remove(version)
     with pytest.raises(ledger.LedgerMovedError, match="removed version 1"):
-        decision.decide(TASK, DATASET, evaluated)
+        decision.decide(evaluated)
     assert ledger.entries(MODEL) == []
 
 
@@ -273,7 +273,7 @@ def test_nothing_is_decided_beside_a_champion_that_was_rolled_back_meanwhile(hom
     evaluated = evaluation(version, contender.current_champion(TASK, DATASET))
     back()
     with pytest.raises(ledger.LedgerMovedError, match="after entry 2"):
-        decision.decide(TASK, DATASET, evaluated)
+        decision.decide(evaluated)
     assert registry.champion(TASK, DATASET).version == "1"
     assert actions()[-1] == ("rollback", "2", "1")
 

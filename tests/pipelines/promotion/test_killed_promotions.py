@@ -15,6 +15,7 @@ from recorded import HASH
 
 from models.artifact import artifact
 from pipelines.experiments import registry, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.locks import lock
 from pipelines.promotion import ledger, reconcile, retraining
 from pipelines.release import publish
@@ -22,6 +23,7 @@ from pipelines.release import publish
 pytestmark = pytest.mark.slow
 
 TASK, DATASET, MODEL = "image", "mnist_5k", "espalier-image-mnist_5k"  # one that is served
+VERSION = DatasetVersion(TASK, DATASET, HASH)
 # What writes to the registry, the store of runs, the ledger and the publication.
 WRITES = (
     (MlflowClient, "create_registered_model"),
@@ -44,8 +46,8 @@ def retrain(killed_after: int | None) -> None:
         kill_after(killed_after)
     with lock.hold(TASK):
         reconcile.reconcile(TASK, DATASET)
-        with tracking.parent(TASK, DATASET, HASH, "quick", "retrain"):
-            retraining.consider(TASK, DATASET, HASH, tracking.records(TASK, DATASET, HASH))
+        with tracking.parent(VERSION, "quick", "retrain"):
+            retraining.consider(VERSION, tracking.records(VERSION))
 
 
 def kill_after(writes: int) -> None:

@@ -1,0 +1,45 @@
+"""Each command of the documentation is one that the tools know, with options that they take."""
+
+import re
+import shlex
+import subprocess
+
+import pytest
+import typer
+from documents import PAGES, blocks
+from project import ROOT
+
+from pipelines.cli import app
+
+COMMANDS = sorted({command for block in blocks() for command in block.commands})
+ESPALIER = [command for command in COMMANDS if command.startswith("espalier ")]
+MAKE = [command for command in COMMANDS if command.startswith("make ")]
+# What else a reader is told to type; `make test-docs` runs these.
+OTHERS = ("export ", "curl ", "prefect ", "bentoml ", "mlflow ", "rm ", "git ", "source ", ".venv/")
+
+
+@pytest.mark.parametrize("command", ESPALIER)
+def test_an_espalier_command_parses(command):
+    root = typer.main.get_command(app)
+    name, *arguments = shlex.split(command)[1:]
+    verb = root.commands[name]
+    with verb.make_context(name, arguments) as context:
+        assert context.args == []
+
+
+@pytest.mark.parametrize("command", MAKE)
+def test_a_target_of_make_is_there(command):
+    done = subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_command_is_of_another_kind():
+    others = set(COMMANDS) - set(ESPALIER) - set(MAKE)
+    assert [command for command in others if not command.startswith(OTHERS)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_link_to_a_file_leads_there(page):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert missing == []

@@ -1,0 +1,150 @@
+"""Type every command of the documentation into a fresh clone, page by page: `make test-docs`.
+
+It takes the time of a whole run and of the fits that the pages show: half an hour on two cores.
+"""
+
+import csv
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from documents import Block, blocks
+from project import ROOT, copied, variables
+
+pytestmark = pytest.mark.docs
+
+# What does not end by itself, and where it answers.
+SERVERS = {
+    "espalier serve": "http://127.0.0.1:3000/readyz",
+    "make serve": "http://127.0.0.1:3000/readyz",
+    "bentoml serve espalier": "http://127.0.0.1:3000/readyz",
+    "prefect server start": "http://127.0.0.1:4200/api/health",
+    "prefect worker start": None,
+    "mlflow ui": "http://127.0.0.1:5000/health",
+}
+# Hosts that only a reader has, drivers and packages of gigabytes, and what other targets are for.
+LEFT_OUT = ("user:password@host", "scheduler:8786", "mlflow:5000", "ESPALIER_FOLLOW", "EXTRA=")
+LEFT_OUT += ("serving.service:Espalier", "make test", "make check", "make run", "make lock")
+# A refusal of the gate, and a rollback where no champion came before, are answers too.
+REFUSED = 3
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory):
+    """A clone in which `make run` has made three champions, and a reader's own data lies."""
+    folder = copied(tmp_path_factory.mktemp("reader") / "espalier")
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    subprocess.run([ROOT / ".venv/bin/espalier", "run"], cwd=folder, env=variables(), check=True)
+    _own_data(folder)
+    return folder
+
+
+@pytest.fixture
+def shell(clone) -> Iterator["Shell"]:
+    shell = Shell(clone)
+    yield shell
+    shell.stop()
+
+
+class Shell:
+    """One terminal after another, which share the variables that were exported."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        path = f"{folder}/.venv/bin:{os.environ['PATH']}"
+        self.environment = variables(PATH=path)
+        self.servers: list[subprocess.Popen] = []
+
+    def type(self, command: str) -> None:
+        """Run a command to its end, or until it serves."""
+        if any(part in command for part in LEFT_OUT):
+            return
+        for server, address in SERVERS.items():
+            if command.startswith(server):
+                self._serve(command, address)
+                return
+        if command.startswith("export "):
+            command += "; env -0"
+        done = self._run(command)
+        assert done.returncode in (0, REFUSED), f"{command}\n{done.stdout}{done.stderr}"
+        if command.startswith("export "):
+            pairs = (pair.split("=", 1) for pair in done.stdout.split("\0") if "=" in pair)
+            self.environment = dict(pairs)
+
+    def stop(self) -> None:
+        """End the servers, the last one first: workers before the server they ask."""
+        for process in reversed(self.servers):
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=60)
+
+    def _run(self, command: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def _serve(self, command: str, address: str | None) -> None:
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {command}"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.servers.append(process)
+        deadline = time.monotonic() + 120
+        while address is not None and not _answers(address):
+            assert process.poll() is None, f"{command} ended with {process.returncode}"
+            assert time.monotonic() < deadline, f"{command} does not answer at {address}"
+            time.sleep(0.5)
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in blocks()}))
+def test_a_page_can_be_typed(page, shell):
+    for block in _of(page):
+        for command in block.commands:
+            shell.type(command)
+
+
+def _of(page: str) -> list[Block]:
+    # What removes the state comes last on its page, and is not for a clone that others share.
+    return [b for b in blocks() if b.page == page and not b.commands[0].startswith("rm -rf")]
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(address, trust_env=False, timeout=2).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _own_data(folder) -> None:
+    """Lay down the two datasets of docs/own-data.md, with the entries as that page has them."""
+    page = (ROOT / "docs/own-data.md").read_text(encoding="utf-8")
+    tickets, load = re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S)
+    entries = tickets.removeprefix("datasets:\n") + load
+    params = (folder / "params.yaml").read_text(encoding="utf-8")
+    params = params.replace("datasets:\n", "datasets:\n" + entries, 1)
+    (folder / "params.yaml").write_text(params, encoding="utf-8")
+    (folder / "inbox").mkdir()
+    draw = random.Random(0)
+    words = {"good": ["fine", "warm", "quick"], "bad": ["slow", "cold", "broken"]}
+    common = [f"word{number}" for number in range(200)]
+    rows = [
+        (" ".join(draw.choices(common, k=8) + draw.choices(words[mood], k=2)), mood)
+        for mood in words
+        for _ in range(400)
+    ]
+    with (folder / "inbox/tickets.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("body", "mood"), *rows])

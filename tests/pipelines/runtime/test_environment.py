@@ -1,0 +1,110 @@
+"""One table makes the environment of our processes, whatever the user's other work left there."""
+
+import os
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipelines.runtime import environment
+
+
+@pytest.fixture
+def variables(monkeypatch, tmp_path):
+    """Set the variables, make the environment, and return it."""
+    before = dict(os.environ)
+
+    def make(**values: str) -> dict[str, str]:
+        os.environ.update({"ESPALIER_HOME": str(tmp_path)} | values)
+        environment.apply()
+        return dict(os.environ)
+
+    yield make
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "expected"),
+    [
+        ({"MPLBACKEND": "module://matplotlib_inline.backend_inline"}, "MPLBACKEND", "Agg"),
+        ({"MLFLOW_RUN_ID": "0" * 32}, "MLFLOW_RUN_ID", None),
+        ({"MLFLOW_EXPERIMENT_NAME": "mine"}, "MLFLOW_EXPERIMENT_NAME", None),
+        ({"GIT_DIR": "/elsewhere/.git"}, "GIT_DIR", None),
+        ({"GIT_INDEX_FILE": ".git/index"}, "GIT_INDEX_FILE", None),
+        ({"SSL_CERT_FILE": "/nonexistent.pem"}, "SSL_CERT_FILE", None),
+        ({"SSL_CERT_FILE": __file__}, "SSL_CERT_FILE", __file__),
+        ({"MLFLOW_TRACKING_URI": "http://there"}, "MLFLOW_TRACKING_URI", "http://there"),
+        ({"MLFLOW_DISABLE_TELEMETRY": ""}, "MLFLOW_DISABLE_TELEMETRY", "true"),
+        ({"TF_NUM_INTRAOP_THREADS": ""}, "TF_NUM_INTRAOP_THREADS", None),
+        ({"ESPALIER_API_TOKEN": ""}, "ESPALIER_API_TOKEN", ""),  # the service refuses it
+        ({"ALL_PROXY": "socks://127.0.0.1:9"}, "ALL_PROXY", "socks5://127.0.0.1:9"),
+        ({"http_proxy": "http://proxy:3128"}, "http_proxy", "http://proxy:3128"),
+    ],
+)
+def test_what_belongs_to_other_work_is_set_aside(variables, values, name, expected):
+    assert variables(**values).get(name) == expected
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_TRACKING_URI", "PREFECT_HOME", "ESPALIER_HOME"])
+def test_an_empty_variable_is_not_set(variables, name):
+    assert variables(**{name: ""})[name].strip()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "localhost,127.0.0.1,::1"),
+        ("localhost,127.0.0.1,::1/128", "localhost,127.0.0.1,::1"),
+        ("[::1],fe80::/10,.corp,10.0.0.0/8", "::1,.corp,10.0.0.0/8,localhost,127.0.0.1"),
+        ("*", "*"),
+    ],
+)
+def test_loopback_is_excepted_from_the_proxy_and_every_client_can_read_it(variables, before, after):
+    values = {"no_proxy": before, "NO_PROXY": ""}
+    made = variables(http_proxy="http://proxy:9", ALL_PROXY="socks4://proxy:9", **values)
+    assert made["no_proxy"] == made["NO_PROXY"] == after
+    with httpx.Client():
+        pass
+
+
+def test_without_a_home_the_folder_of_state_is_one(variables, monkeypatch, tmp_path):
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # a number without a name
+    assert variables()["HOME"] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TF_NUM_INTRAOP_THREADS", "-1"),
+        ("TF_NUM_INTEROP_THREADS", "two"),
+        ("KERAS_BACKEND", "torch"),
+        ("ESPALIER_HOME", "/tmp/a?b"),
+    ],
+)
+def test_what_no_process_can_use_is_refused_in_words(variables, name, value):
+    with pytest.raises(environment.VariableError, match=name):
+        variables(**{name: value})
+
+
+def test_what_is_set_aside_can_be_shown(variables, monkeypatch):
+    variables()
+    assert environment.foreign() == []
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0")
+    monkeypatch.setenv("MPLBACKEND", "module://mine")
+    assert environment.foreign() == ["MLFLOW_RUN_ID", "MPLBACKEND"]
+
+
+def test_only_loopback_is_reached_without_the_proxy(variables):
+    variables(http_proxy="http://127.0.0.1:9")
+    with environment.client("http://127.0.0.1:1", timeout=1) as here:
+        assert not here.trust_env
+    with environment.client("http://mlflow.corp/health", timeout=1) as there:
+        assert there.trust_env
+
+
+def test_the_repository_s_own_commit_can_be_read(monkeypatch, tmp_path):
+    assert environment.git_problem() is None
+    monkeypatch.setattr(environment, "ROOT", Path(tmp_path))
+    assert "no git checkout" in environment.git_problem()[0]

@@ -1,0 +1,173 @@
+"""With ESPALIER_API_TOKEN set, answers are for those who carry the token."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import described
+import httpx
+import pytest
+import tiny
+
+from serving import settings
+from serving.http.auth import needs_token
+
+TOKEN = "s3cret-+/=~"
+CLOSED = ["/v1/models", "/v1/nothing", "/v1", "/v2", "/v2/models/image", "/v2/models/nothing/ready"]
+HEALTH = ["/livez", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"]
+PAGES = ["/", "/docs.json", "/static_content/swagger-ui.css"]
+
+
+@pytest.fixture(scope="module")
+def guarded(fresh_server, tmp_path_factory) -> httpx.Client:
+    home = tmp_path_factory.mktemp("home")
+    for task in tiny.REQUESTS:
+        tiny.publish(home, task)
+    server = fresh_server(home, ESPALIER_API_TOKEN=TOKEN, ESPALIER_PROTECT=" metrics,")
+    server.wait(server.ready)
+    return server.client
+
+
+def carrying(value: str) -> dict:
+    return {"headers": {"Authorization": value}}
+
+
+def check(response: httpx.Response, path: str) -> None:
+    """Assert that the request was turned away, in the form of its path."""
+    assert response.status_code == 401, (path, response.text)
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    answer = response.json()
+    if path.startswith("/v2"):
+        assert list(answer) == ["error"]
+        message = answer["error"]
+    else:
+        assert answer["request_id"] == response.headers["X-Request-Id"]
+        assert answer["error"]["code"] == "unauthorized"
+        message = answer["error"]["message"]
+    assert "Authorization: Bearer" in message
+    assert TOKEN not in response.text
+
+
+@pytest.mark.parametrize("path", CLOSED)
+def test_no_answer_without_the_token(guarded, path):
+    check(guarded.get(path), path)
+    check(guarded.post(path), path)
+    assert guarded.get(path, **carrying(f"Bearer {TOKEN}")).status_code in (200, 404)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "Bearer",
+        TOKEN,
+        f"Basic {TOKEN}",
+        f"Bearer {TOKEN[:-1]}",
+        f"Bearer {TOKEN}x",
+        f"Bearer {TOKEN.upper()}",
+        f"Bearer x {TOKEN}",
+    ],
+)
+def test_a_token_that_is_not_the_one(guarded, value):
+    check(guarded.get("/v1/models", **carrying(value)), "/v1/models")
+
+
+def test_a_token_that_is_no_text(guarded):
+    response = guarded.get("/v1/models", headers=[(b"Authorization", b"Bearer \xff\xfe")])
+    check(response, "/v1/models")
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_each_task_answers_who_carries_the_token(guarded, scheme):
+    known = carrying(f"{scheme} {TOKEN}")
+    assert guarded.post("/v1/sentiment", json={"text": "good"}, **known).status_code == 200
+    given = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["good"]}
+    asked = {"inputs": [given]}
+    infer = "/v2/models/sentiment/versions/1/infer"
+    assert guarded.post(infer, json=asked, **known).status_code == 200
+    check(guarded.post(infer, json=asked), infer)
+
+
+@pytest.mark.parametrize("path", [*HEALTH, *PAGES])
+def test_what_holds_no_answers_stays_open(guarded, path):
+    assert guarded.get(path).status_code == 200
+
+
+def test_the_answer_comes_before_the_body(guarded):
+    """Whoever lacks the token cannot make the service wait for a body, or hold one."""
+    head = "POST /v1/image HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
+    address = (guarded.base_url.host, guarded.base_url.port)
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(f"{head}Content-Length: 1000000\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 401")
+
+
+def test_who_is_turned_away_is_counted(guarded):
+    guarded.post("/v1/forecast")
+    metrics = guarded.get("/metrics", **carrying(f"Bearer {TOKEN}")).text
+    counted = [line for line in metrics.splitlines() if "401" in line]
+    assert any('endpoint="/v1/forecast"' in line for line in counted)
+
+
+def test_the_documentation_says_so(guarded, client):
+    description = guarded.get("/docs.json").json()
+    paths = description["paths"]
+    assert description["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    for path, method in (("/v1/image", "post"), ("/v2/models/image/infer", "post")):
+        operation = paths[path][method]
+        assert operation["security"] == [{"token": []}]
+        described.check(paths, path, guarded.request(method, path))
+    described.check(paths, "/metrics", guarded.get("/metrics"))
+    assert "security" not in paths["/v2/health/live"]["get"]
+    assert "security" not in paths["/readyz"]["get"]
+    assert "securitySchemes" not in client.get("/docs.json").json().get("components", {})
+
+
+def test_what_is_named_is_closed_too(guarded):
+    """Here the metrics."""
+    check(guarded.get("/metrics"), "/metrics")
+    assert guarded.get("/metrics", **carrying(f"Bearer {TOKEN}")).status_code == 200
+
+
+@pytest.mark.parametrize("protected", [(), ("health",), ("metrics",), ("health", "metrics")])
+def test_health_and_metrics_are_closed_each_by_its_name(protected):
+    for path in HEALTH:
+        assert needs_token(path, protected) is ("health" in protected)
+    assert needs_token("/metrics", protected) is ("metrics" in protected)
+    assert all(needs_token(path, protected) for path in (*CLOSED, "/v2/models/image/ready"))
+    assert not any(needs_token(path, protected) for path in (*PAGES, "/v10", "/-"))
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"ESPALIER_API_TOKEN": ""}, "ESPALIER_API_TOKEN is empty"),
+        ({"ESPALIER_API_TOKEN": "token\n"}, "has 6 characters, of which some are not"),
+        ({"ESPALIER_API_TOKEN": " token"}, "visible ASCII characters"),
+        ({"ESPALIER_API_TOKEN": "tökén"}, "visible ASCII characters"),
+        ({"ESPALIER_API_TOKEN": "x", "ESPALIER_PROTECT": "metrik"}, "did you mean 'metrics'?"),
+        ({"ESPALIER_PROTECT": "health"}, "no ESPALIER_API_TOKEN is set"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(variables, says, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=re.escape(says)) as refusal:
+        settings.api_token(), settings.protected()
+    assert "tök" not in str(refusal.value)
+
+
+def test_a_service_with_an_empty_token_does_not_start():
+    result = subprocess.run(
+        [sys.executable, "-c", "import serving.service"],
+        cwd=Path(__file__).parents[3],
+        env=os.environ | {"ESPALIER_API_TOKEN": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode != 0
+    assert "ESPALIER_API_TOKEN is empty" in result.stderr

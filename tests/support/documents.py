@@ -1,0 +1,41 @@
+"""The console blocks of README.md and docs/, as a reader would type them."""
+
+import re
+from typing import NamedTuple
+
+from project import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+class Block(NamedTuple):
+    """The commands of one ```console block, in order."""
+
+    page: str
+    number: int
+    commands: list[str]
+
+
+def blocks() -> list[Block]:
+    """Return every console block that holds a command."""
+    found = []
+    for page in PAGES:
+        texts = re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+        for number, text in enumerate(texts, 1):
+            if commands := _commands(text):
+                found.append(Block(page.name, number, commands))
+    return found
+
+
+def _commands(text: str) -> list[str]:
+    """Return the lines after `$ `, each with the lines that continue it, without the output."""
+    commands: list[str] = []
+    continued = False
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            commands.append(line[2:])
+        elif continued:
+            commands[-1] += "\n" + line
+        quotes = commands[-1].count('"') if commands else 0
+        continued = bool(commands) and (line.endswith("\\") or quotes % 2 == 1)
+    return [re.sub(r"\s+# .*$", "", command) for command in commands]
