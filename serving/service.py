@@ -29,7 +29,7 @@ from starlette.types import ASGIApp
 
 from serving import bentoml_usage, settings
 from serving.api.docs_page import SWAGGER
-from serving.api.openapi import documentation
+from serving.api.openapi import description
 from serving.api.page import PAGE
 from serving.api.v1 import MODELS, READY, TASK_ROUTES
 from serving.app import Limits, application
@@ -38,7 +38,6 @@ from serving.champions.registry_poller import RegistryPoller
 from serving.champions.slots import Champions
 from serving.http.auth import needs_token
 from serving.inference.memory import give_back_large_buffers
-from serving.inference_protocol.openapi import protocol_paths
 from serving.inference_protocol.v2 import canonical, protocol_routes
 from serving.request_log.writer import RequestLog
 
@@ -75,8 +74,7 @@ class FrontedService(bentoml.Service):
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         closed = partial(needs_token, protected=LIMITS.protected) if LIMITS.token else None
-        paths = partial(protocol_paths, champions)
-        docs = documentation(self.openapi_spec.asdict(), TASKS, paths, closed)
+        docs = description(champions, closed)
         routes = [*(TASK_ROUTES[task] for task in TASKS), *protocol_routes(TASKS)]
         routes += [READY, MODELS, *PAGE, SWAGGER, docs]
         bento = bentoml.server_context  # of the Bento that is served, or of this checkout

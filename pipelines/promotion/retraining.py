@@ -7,22 +7,22 @@ from pipelines.experiments.tracking import Record
 from pipelines.gate import rules
 from pipelines.promotion import contender, decision, evaluation, ledger, reconcile
 from pipelines.runtime import console
-from pipelines.training import baselines, successive_halving
+from pipelines.training import baselines
+from pipelines.training.successive_halving import Plan
 
 
-def finished(dataset: DatasetVersion, profile: str) -> dict | None:
+def finished(plan: Plan) -> dict | None:
     """The outcome where nothing is left to do; None where there is something to fit or decide."""
-    if baselines.unscored(dataset):
+    if baselines.unscored(plan.dataset):
         return None
-    looks = successive_halving.looks(dataset, profile)
-    seen = tracking.reusable(looks)
-    if len(seen) < len(looks):
+    looks = tracking.reusable(plan.looks)
+    if len(looks) < len(plan.looks):
         return None
-    fits = successive_halving.fits(dataset, profile, seen.values())
-    known = tracking.reusable(fits)
-    if len(known) < len(fits) or not settled(dataset, [*known.values()]):
+    fits = plan.fits(looks.values())
+    records = tracking.reusable(fits)
+    if len(records) < len(fits) or not settled(plan.dataset, [*records.values()]):
         return None
-    return outcome(dataset, trained=0, reused=len(looks) + len(fits))
+    return outcome(plan.dataset, trained=0, reused=len(looks) + len(fits))
 
 
 def settled(dataset: DatasetVersion, records: list[Record]) -> bool:

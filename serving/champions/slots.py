@@ -90,6 +90,12 @@ class Champions:
             raise Problem(503, "no_model", f"No model serves {task} yet.", {"Retry-After": "1"})
         return model
 
+    def require_all(self) -> None:
+        """Raise Problem 503 unless every task has a model."""
+        if missing := self.missing():
+            reasons = "; ".join(f"{task}: {reason}" for task, reason in missing.items())
+            raise Problem(503, "not_ready", f"A model is missing. {reasons}.")
+
     def missing(self) -> dict[str, str]:
         """Return each task without a model, and why it has none."""
         return {
