@@ -327,7 +327,7 @@ def _artifact(run_id: str, path: str, artifact_uri: str = "") -> Path:
 
 
 def mend(task: str, dataset: str) -> None:
-    """End the runs that a killed process left RUNNING. Call it while holding the task's lease."""
+    """End the runs that a killed process left RUNNING. Call it while holding the task's lock."""
     client = connect()
     for run in client.search_runs(
         [experiment(task, dataset)], filter_string="attributes.status = 'RUNNING'"
