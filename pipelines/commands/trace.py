@@ -103,7 +103,7 @@ def _of_data(dataset_hash: str) -> Lineage | None:
     """All that came of the data; None where neither a run nor this checkout knows it."""
     tagged = f"tags.`espalier.dataset_hash` = '{dataset_hash}'"
     others = _search(f"{tagged} and tags.`espalier.kind` != '{tracking.FIT}'")
-    datasets = [DatasetVersion(*names, dataset_hash) for names in _experiments()]
+    datasets = [DatasetVersion(task, name, dataset_hash) for task, name in _experiments()]
     fits = {dataset: found for dataset in datasets if (found := tracking.records(dataset))}
     sources = dict.fromkeys(fits, ()) | _sources(others)
     if not sources:
@@ -156,9 +156,11 @@ def _sources(runs: Iterable["Run"]) -> dict[DatasetVersion, list[str]]:
     sources: dict[DatasetVersion, list[str]] = {}
     for run in runs:
         tags = run.data.tags
-        names = [tags[f"espalier.{name}"] for name in ("task", "dataset", "dataset_hash")]
+        dataset = DatasetVersion(
+            tags["espalier.task"], tags["espalier.dataset"], tags["espalier.dataset_hash"]
+        )
         parent = tags.get("mlflow.parentRunId") or run.info.run_id
-        sources.setdefault(DatasetVersion(*names), []).append(parent)
+        sources.setdefault(dataset, []).append(parent)
     return sources
 
 

@@ -151,7 +151,7 @@ def _state(book: Book) -> Text:
 
 
 def _label(version: str | None, archs: Mapping[str, str]) -> str:
-    return f"{archs[version]} v{version}" if version in archs else f"v{version}"
+    return f"{archs[version]} v{version}" if version and version in archs else f"v{version}"
 
 
 def _period(interval: Interval) -> str:
@@ -165,7 +165,7 @@ def _time(iso: str) -> str:
 
 def _scores(metrics: Mapping[str, float], prefix: str) -> dict[str, Any]:
     """The metrics of one split, each with its interval where it has one."""
-    split = {
+    split: dict[str, Any] = {
         name.removeprefix(prefix): value
         for name, value in metrics.items()
         if name.startswith(prefix)

@@ -6,14 +6,17 @@ Nothing of what was sent is kept but counts, sizes and statistics, unless the in
 import base64
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import orjson
+from starlette.requests import Request
 
 from models.inputs.errors import InputError
+from models.inputs.series import SeriesInputs
 from serving.http.errors import Problem, status_of
 from serving.http.image_header import size
+from serving.http.request_id import REQUEST_ID
 from serving.inference.loaded_model import Model
 from serving.request_log.schema import Answer
 
@@ -26,36 +29,32 @@ Fields = dict[str, Any]
 
 
 def to_line(
-    time_ns: int,
-    latency_ms: float,
-    request_id: str,
-    route: str,
+    request: Request,
+    model: Model,
     task: str,
     inputs: Inputs,
-    model: Model,
     outcome: Outcome,
     signals: Mapping[str, float] | None,
     challenger: tuple[Model, Outcome] | None,
+    time_ns: int,
+    seconds: float,
     keep_inputs: bool,
 ) -> bytes:
     """Return the record of a request, with the end of the line.
 
     Args:
+        request, model, task, inputs, outcome, signals, challenger: Those of `RequestLog.record`.
         time_ns: When it was answered, in nanoseconds since 1970.
-        latency_ms: From its head to its answer.
-        request_id: Its id.
-        route: Its path.
+        seconds: From its head to its answer.
         keep_inputs: Whether the record holds the inputs.
-
-    The others are those of `RequestLog.record`.
     """
     kind = model.inputs.kind
     record: Fields = {
         "time": time_ns // 1000,
-        "request_id": request_id,
-        "route": route,
+        "request_id": request.scope[REQUEST_ID],
+        "route": request.scope["path"],
         "task": task,
-        "latency_ms": round(latency_ms, 4),
+        "latency_ms": round(seconds * 1000, 4),
         "inputs": len(inputs) if isinstance(inputs, list | np.ndarray) else None,
     }
     record |= SUMMARIES[kind](inputs, model) | _answer(model, outcome)
@@ -86,10 +85,12 @@ def _texts(texts: Inputs, model: Model) -> Fields:
 
 def _series(series: Inputs, model: Model) -> Fields:
     """Summarise the values that the model read; what is no series of numbers has no statistics."""
+    read: list[float]
+    history = cast(SeriesInputs, model.inputs).history
     if isinstance(series, np.ndarray):
-        values, read = series.shape[1], series[:, -model.inputs.history :].ravel().tolist()
+        values, read = series.shape[1], series[:, -history:].ravel().tolist()
     elif isinstance(series[0], list):
-        values, read = len(series[0]), series[0][-model.inputs.history :]
+        values, read = len(series[0]), series[0][-history:]
     else:
         return {}
     if not set(map(type, read)) <= {int, float}:  # `float` would take "5" and true as well
