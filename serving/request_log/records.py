@@ -1,6 +1,29 @@
-"""From a request and its answer to a record of the request log (`schema.py`), as a line of JSON.
+"""From a request and its answer to a record of the request log, as a line of JSON.
 
 Nothing of what was sent is kept but counts, sizes and statistics, unless the inputs are wanted.
+Monitoring reads the records, so a field's name and type never change; one without a value is left
+out, or null. The fields:
+
+    time            when the answer was ready, in microseconds since 1970 (UTC)
+    request_id      a client may use one more than once
+    route, task     /v1/image, …; image, …
+    latency_ms      from the request's head to its answer, the transfer of the body included
+    inputs          their number: 1, except for several texts or a batch
+    model, version, fingerprint    of the registered model that answered
+    status, error   of HTTP, and the error's code where the status is not 200
+
+    width, height, bytes       of images: the size of the first one, all bytes as they were sent
+    characters, words          of all texts together; words: the spaces, plus one for each text
+    values                     of a series: the number of values sent
+    mean, std, min, max, last  of the values that the model read; several series count together
+
+    label, probability, familiar, familiarity    lists: one item for each input, at most 256
+    horizon, level, forecast_mean, forecast_last, interval_width    of one forecast
+
+    input           with ESPALIER_LOG_INPUTS=1: a JSON list of requests in the form of golden.json;
+                    null where they take more than 64 KiB
+    signals         numbers that were measured of the request, by their names
+    challenger      a second model's answer to the same inputs: model … interval_width, as above
 """
 
 import base64
@@ -18,7 +41,6 @@ from serving.http.errors import Problem, status_of
 from serving.http.image_header import size
 from serving.http.request_id import REQUEST_ID
 from serving.inference.loaded_model import Model
-from serving.request_log.schema import Answer
 
 MAX_ANSWERS = 256  # of one request that are kept: a batch may be larger
 MAX_INPUT_BYTES = 1 << 16  # of the field `input`
@@ -112,41 +134,33 @@ SUMMARIES: dict[str, Callable[[Inputs, Model], Fields]] = {
 }
 
 
-def _answer(model: Model, outcome: Outcome) -> Answer:
-    identity = Answer(
-        model=model.name, version=model.version, fingerprint=model.manifest["fingerprint"]
-    )
+def _answer(model: Model, outcome: Outcome) -> Fields:
+    answer: Fields = model.identity
+    answer["model"] = answer.pop("name")
     if isinstance(outcome, Exception):
-        status, code = _error(outcome)
-        return identity | Answer(status=status, error=code)
-    answers = outcome[:MAX_ANSWERS]
-    summary = _forecast(answers) if model.inputs.kind == "series" else _classes(answers)
+        answer["status"], answer["error"] = _error(outcome)
+        return answer
+    answer["status"], answers = 200, outcome[:MAX_ANSWERS]
+    if model.inputs.kind != "series":
+        answer["label"] = [one["label"] for one in answers]
+        answer["probability"] = [one["probabilities"][one["label"]] for one in answers]
+    elif len(answers) == 1:
+        answer |= _forecast(answers[0])
     if answers and "familiar" in answers[0]:
-        summary["familiar"] = [answer["familiar"] for answer in answers]
-        summary["familiarity"] = [answer["familiarity"] for answer in answers]
-    return identity | Answer(status=200) | summary
+        answer["familiar"] = [one["familiar"] for one in answers]
+        answer["familiarity"] = [one["familiarity"] for one in answers]
+    return answer
 
 
-def _classes(answers: list[dict]) -> Answer:
-    return Answer(
-        label=[answer["label"] for answer in answers],
-        probability=[answer["probabilities"][answer["label"]] for answer in answers],
-    )
-
-
-def _forecast(answers: list[dict]) -> Answer:
-    """Summarise one forecast; several have no summary."""
-    if len(answers) != 1:
-        return Answer()
-    (answer,) = answers
+def _forecast(answer: Mapping[str, Any]) -> Fields:
     forecast, steps = answer["forecast"], len(answer["forecast"])
-    return Answer(
-        horizon=steps,
-        level=answer["level"],
-        forecast_mean=sum(forecast) / steps,
-        forecast_last=forecast[-1],
-        interval_width=(sum(answer["upper"]) - sum(answer["lower"])) / steps,
-    )
+    return {
+        "horizon": steps,
+        "level": answer["level"],
+        "forecast_mean": sum(forecast) / steps,
+        "forecast_last": forecast[-1],
+        "interval_width": (sum(answer["upper"]) - sum(answer["lower"])) / steps,
+    }
 
 
 def _error(error: Exception) -> tuple[int, str]:
