@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from entries import append
 from homes import living_in
 from project import ROOT, espalier
 from recorded import DIGITS, HASH, finished, fit
@@ -19,7 +20,7 @@ from pipelines.commands import trace
 from pipelines.experiments import fingerprint, registry, tracking
 from pipelines.lineage import records, terminal_view
 from pipelines.lineage.records import History, Lineage
-from pipelines.locks import lock, state
+from pipelines.locks import state
 from pipelines.promotion import ledger
 from pipelines.release import bento, publish
 from pipelines.runtime.settings import UsageError
@@ -59,16 +60,15 @@ def lived(place) -> dict:
         with pytest.raises(RuntimeError), tracking.child(fit("lstm"), parent):
             raise RuntimeError("out of memory")
     made = [registry.register("image", "digits", record) for record in fits[:1]]
-    with lock.hold("image") as held:
-        decide(held, "promotion", None, made[0], ("naive", True, "better, p < 0.0001"))
-        registry.ready(made[0])
-        registry.crown(made[0])
-        for record in fits[1:]:
-            made.append(registry.register("image", "digits", record))
-            registry.refuse(made[-1], "not yet decided")  # else the next would remove it
-        decide(held, "refusal", made[0], made[1], ("slices", False, "class 3 fell"), "slices")
-        decide(held, "force", made[0], made[2], ("slices", False, "class 8 fell"), "[it] must")
-        last = decide(held, "rollback", made[2], made[0], reason="class 8 again")
+    decide("promotion", None, made[0], ("naive", True, "better, p < 0.0001"))
+    registry.ready(made[0])
+    registry.crown(made[0])
+    for record in fits[1:]:
+        made.append(registry.register("image", "digits", record))
+        registry.refuse(made[-1], "not yet decided")  # else the next would remove it
+    decide("refusal", made[0], made[1], ("slices", False, "class 3 fell"), "slices")
+    decide("force", made[0], made[2], ("slices", False, "class 8 fell"), "[it] must")
+    last = decide("rollback", made[2], made[0], reason="class 8 again")
     tracking.connect().set_model_version_tag(MODEL, "1", registry.HEAD, f"4 {last.hash}")
     publish.publish("image", made[0])
     carried = bento.champions("espalier:abc")
@@ -77,17 +77,15 @@ def lived(place) -> dict:
     return {"parent": parent, "fits": fits, "baseline": baseline}
 
 
-def decide(held, action, champion, candidate, check=None, reason="") -> ledger.Entry:
+def decide(action, champion, candidate, check=None, reason="") -> ledger.Entry:
     checks = [dict(zip(("name", "passed", "evidence"), check, strict=True))] if check else []
-    return ledger.append(
-        held,
+    return append(
         MODEL,
         action,
+        candidate.version,
         from_version=champion and champion.version,
-        to_version=candidate.version,
         run_id=candidate.run_id,
         fingerprint=candidate.fingerprint,
-        dataset_hash=HASH,
         evidence={"rules": {}, "checks": checks},
         reason=reason,
     )
@@ -109,7 +107,7 @@ def test_a_champion_leads_back_to_its_data_and_its_checks(world, capsys):
     assert version.decisions[0].evidence["checks"][0]["name"] == "naive"
     assert (run.run_id, run.parent) == (world.fits[0].run_id, world.parent)
     assert (run.seed, run.parameters) == (0, {"epochs": 1, "units": 64})
-    assert run.backend == fingerprint.backend()
+    assert run.backend == fingerprint.versions()
     assert (run.metrics["test_accuracy"], run.fingerprint) == (0.9, fingerprint_of("cnn", 0))
     assert (data.dataset, data.hash) == ("digits", HASH)
     assert not trace.broken(lineage)
@@ -383,9 +381,8 @@ def test_a_ledger_that_is_not_what_was_written_is_shown(tampered, statements, sa
 def test_a_ledger_written_anew_is_told_by_the_head_of_the_old(tampered):
     copied = ledger.entries(MODEL)
     tampered("DELETE FROM ledger")
-    with lock.hold("image") as held:
-        for entry in copied:
-            decide(held, "promotion", None, SimpleNamespace(**vars(entry), version="1"))
+    for entry in copied:
+        decide("promotion", None, SimpleNamespace(**vars(entry), version="1"))
     assert ledger.verify(ledger.entries(MODEL)) is None
     lineage = trace.history()
     assert "written anew" in lineage.ledgers[0].broken
