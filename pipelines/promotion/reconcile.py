@@ -7,7 +7,7 @@ Each step may be repeated, so that whoever comes next finishes what a killed pro
 
 from contextlib import AbstractContextManager
 
-from pipelines.experiments import registry, tracking
+from pipelines.experiments import leaderboard_rows, registry, tracking
 from pipelines.experiments.registry import Version
 from pipelines.locks import lock
 from pipelines.locks.lock import Lease
@@ -82,7 +82,9 @@ def in_line(task: str, dataset: str) -> bool:
     entries = ledger.entries(model)
     champion = registry.champion(task, dataset)
     standing = ledger.standing(entries)
-    if any(version.state == "pending" for version in registry.versions(task, dataset)):
+    if not leaderboard_rows.unchanged(task, dataset) and any(
+        version.state == "pending" for version in registry.versions(task, dataset)
+    ):
         return False
     if champion is None or not standing:
         return champion is None and not standing
