@@ -18,7 +18,7 @@ import base64
 import hashlib
 import json
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -68,15 +68,31 @@ def check(folder: Path, manifest_sha256: str) -> dict:
     Raises ArtifactError on a digest or size that differs, a missing or additional file, a link, or
     a size over the cap (before the file is read).
     """
+    return read(folder, manifest_sha256, ())[0]
+
+
+def read(
+    folder: Path, manifest_sha256: str, names: Collection[str]
+) -> tuple[dict, dict[str, bytes]]:
+    """`check` a folder; returns its manifest and the bytes that were hashed of the files named.
+
+    Files that are named and are no part of this artifact are left out.
+    """
     folder = Path(folder)
-    manifest = _read_manifest(folder, manifest_sha256)
+    manifest, contents = _read_manifest(folder, manifest_sha256), {}
     _check_names(folder, manifest)
     for name, entry in manifest["files"].items():
         size = _size(folder / name, MAX_FILE_BYTES)
         if size != entry["bytes"]:
             raise ArtifactError(f"{folder / name} has {size} bytes, not {entry['bytes']}.")
-        _check_digest(folder / name, entry["sha256"], _sha256(folder / name))
-    return manifest
+        if name in names:
+            with (folder / name).open("rb") as file:
+                contents[name] = file.read(size + 1)
+            received = hashlib.sha256(contents[name]).hexdigest()
+        else:
+            received = _sha256(folder / name)
+        _check_digest(folder / name, entry["sha256"], received)
+    return manifest, contents
 
 
 def write_inputs(folder: Path, inputs: ImageInputs | TextInputs | SeriesInputs) -> None:

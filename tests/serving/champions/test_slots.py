@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 import tiny
 
-from serving.champions.loading import FOR_NOW, Refused, _step, load
-from serving.champions.slots import AGAIN_SECONDS, Champions
+from serving.champions.loading import TRANSIENT, Refused, load
+from serving.champions.slots import RETRY_SECONDS, Champions
 from serving.http.metrics import counter
 
 
@@ -46,27 +46,27 @@ def becomes(champions, version, folders) -> None:
     deadline = time.monotonic() + 60
     while not (model := champions.slots["image"].model) or model.version != version:
         assert time.monotonic() < deadline
-        champions.look(folders)
+        champions.refresh(folders)
         time.sleep(0.05)
     assert champions.slots["image"].refused is None
 
 
 def test_a_new_one_is_tried_again_and_the_old_one_serves(champions, folders, tmp_path):
     tiny.publish(tmp_path, "image", "1")
-    champions.look(folders)
+    champions.refresh(folders)
     tiny.publish(tmp_path, "image", "2", seed=2)
     with no_descriptors():
-        champions.look(folders)
+        champions.refresh(folders)
     assert champions.slots["image"].model.version == "1"
-    assert champions.slots["image"].refused == FOR_NOW
+    assert champions.slots["image"].refused == TRANSIENT
     becomes(champions, "2", folders)
 
 
 def test_the_first_one_is_tried_again(champions, folders, tmp_path):
     tiny.publish(tmp_path, "image", "1")
     with no_descriptors():
-        champions.look(folders)
-    assert FOR_NOW in champions.missing()["image"]
+        champions.refresh(folders)
+    assert TRANSIENT in champions.missing()["image"]
     becomes(champions, "1", folders)
 
 
@@ -85,20 +85,20 @@ def test_it_is_tried_again_and_again_and_told_once(champions, folders, tmp_path,
     tiny.publish(tmp_path, "image", "1")
     with no_descriptors():
         while len(tried) < 3 and time.monotonic() < deadline:
-            champions.look(folders)
+            champions.refresh(folders)
             time.sleep(0.05)
     first, second, third = tried
-    assert second - first >= AGAIN_SECONDS
-    assert third - second >= 2 * AGAIN_SECONDS
+    assert second - first >= RETRY_SECONDS
+    assert third - second >= 2 * RETRY_SECONDS
     assert caplog.text.count("Refused image") == 1
     assert refusals() == before + 1
 
 
 def test_what_the_model_is_at_fault_for_is_tried_once(champions, folders, tmp_path, tried):
     tiny.publish(tmp_path, "image", spoil=lambda folder: (folder / "model.onnx").unlink())
-    champions.look(folders)
-    time.sleep(AGAIN_SECONDS)
-    champions.look(folders)
+    champions.refresh(folders)
+    time.sleep(RETRY_SECONDS)
+    champions.refresh(folders)
     assert len(tried) == 1
     assert champions.slots["image"].refused == "its files are not those that were published"
 
@@ -106,9 +106,9 @@ def test_what_the_model_is_at_fault_for_is_tried_once(champions, folders, tmp_pa
 def test_a_pointer_that_changes_is_read_at_once(champions, folders, tmp_path):
     tiny.publish(tmp_path, "image", "1")
     with no_descriptors():
-        champions.look(folders)
+        champions.refresh(folders)
     tiny.publish(tmp_path, "image", "2", seed=2)
-    champions.look(folders)
+    champions.refresh(folders)
     assert champions.slots["image"].model.version == "2"
 
 
@@ -117,15 +117,15 @@ def test_an_artifact_that_cannot_be_reached_for_now(champions, folders, tmp_path
     folder = tiny.publish(tmp_path, "image", "1")
     folder.rename(folder.with_name("aside"))
     folder.symlink_to(folder)
-    champions.look(folders)
-    assert champions.slots["image"].refused == FOR_NOW
+    champions.refresh(folders)
+    assert champions.slots["image"].refused == TRANSIENT
     folder.unlink()
     folder.with_name("aside").rename(folder)
     becomes(champions, "1", folders)
 
 
 @pytest.mark.parametrize(
-    ("error", "passing"),
+    ("error", "transient"),
     [
         (OSError(errno.EIO, "Input/output error"), True),
         (MemoryError(), True),
@@ -135,12 +135,10 @@ def test_an_artifact_that_cannot_be_reached_for_now(champions, folders, tmp_path
         (ValueError("no graph"), False),
     ],
 )
-def test_a_refusal_is_passing_where_the_system_failed(error, passing):
-    def act():
-        raise ValueError("It cannot be read.") from error
-
-    for action in (act, lambda: (_ for _ in ()).throw(error)):
-        with pytest.raises(Refused) as refusal:
-            _step("it is bad", action)
-        assert refusal.value.passing is passing
-        assert refusal.value.reason == (FOR_NOW if passing else "it is bad")
+def test_a_refusal_is_transient_where_the_system_failed(error, transient):
+    wrapped = ValueError("It cannot be read.")
+    wrapped.__cause__ = error
+    for raised in (error, wrapped):
+        refusal = Refused("it is bad", raised)
+        assert refusal.transient is transient
+        assert refusal.reason == (TRANSIENT if transient else "it is bad")

@@ -1,4 +1,4 @@
-"""What a registry that lies, leads elsewhere or never ends is allowed to do: nothing."""
+"""A registry that lies, redirects or never ends changes nothing that serves."""
 
 import hashlib
 import json
@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import tiny
 
 from serving import settings
-from serving.champions.registry_client import Registry
-from serving.champions.registry_poller import Damaged, Follower
+from serving.champions.registry_client import Registry, RegistryError
+from serving.champions.registry_poller import DamagedVersion, RegistryPoller
 
 MODEL = "espalier-image-tiny"
 METRICS = [{"key": "test_accuracy", "value": 0.9}, {"key": "fit_seconds", "value": 1}]
@@ -99,8 +98,8 @@ def server(start) -> Liar:
 
 
 @pytest.fixture
-def follower(server, tmp_path) -> Follower:
-    return Follower(Registry(server.url), "image", MODEL, tmp_path / "followed")
+def poller(server, tmp_path) -> RegistryPoller:
+    return RegistryPoller(Registry(server.url), "image", MODEL, tmp_path / "followed")
 
 
 def change_manifest(server: Liar, change: Callable[[dict], None]) -> None:
@@ -112,57 +111,57 @@ def change_manifest(server: Liar, change: Callable[[dict], None]) -> None:
     server.tags["espalier.manifest_sha256"] = digest
 
 
-def test_the_champion_is_put_where_the_watcher_looks(follower, server):
-    follower.look()
-    pointer = json.loads(follower.pointer.read_text())
+def test_the_champion_is_put_where_the_slots_watch(poller, server):
+    poller.poll()
+    pointer = json.loads(poller.pointer.read_text())
     assert (pointer["name"], pointer["version"]) == (MODEL, "1")
     assert pointer["metrics"] == {"test_accuracy": 0.9}
-    placed = follower.pointer.parent / pointer["artifact"]
+    placed = poller.pointer.parent / pointer["artifact"]
     assert {path.name: path.read_bytes() for path in placed.iterdir()} == server.files
 
 
 @pytest.mark.parametrize("run", [400, 404, {}])
-def test_a_champion_whose_run_is_gone_serves_without_scores(follower, server, run):
+def test_a_champion_whose_run_is_gone_serves_without_scores(poller, server, run):
     server.run = run
-    follower.look()
-    assert json.loads(follower.pointer.read_text())["metrics"] == {}
+    poller.poll()
+    assert json.loads(poller.pointer.read_text())["metrics"] == {}
 
 
-def test_scores_that_are_not_to_be_had_now_are_waited_for(follower, server):
+def test_scores_that_are_not_to_be_had_now_are_waited_for(poller, server):
     server.run = 503
-    with pytest.raises(OSError, match="503"):
-        follower.look()
+    with pytest.raises(RegistryError, match="503"):
+        poller.poll()
     server.run = {"data": {"metrics": METRICS}}
-    follower.look()
-    assert json.loads(follower.pointer.read_text())["metrics"] == {"test_accuracy": 0.9}
+    poller.poll()
+    assert json.loads(poller.pointer.read_text())["metrics"] == {"test_accuracy": 0.9}
 
 
-def test_what_stands_already_is_left_as_it_is(follower, server, tmp_path):
-    follower.look()
-    before = follower.pointer.stat()
-    follower.look()
-    Follower(Registry(server.url), "image", MODEL, tmp_path / "followed").look()
-    assert follower.pointer.stat() == before
+def test_what_stands_already_is_left_as_it_is(poller, server, tmp_path):
+    poller.poll()
+    before = poller.pointer.stat()
+    poller.poll()
+    RegistryPoller(Registry(server.url), "image", MODEL, tmp_path / "followed").poll()
+    assert poller.pointer.stat() == before
 
 
-def test_an_artifact_that_was_damaged_here_is_fetched_again(follower, server, tmp_path):
-    follower.look()
-    before = follower.pointer.stat()
-    model = next(follower.artifacts.glob("*/model.onnx"))
+def test_an_artifact_that_was_damaged_here_is_fetched_again(poller, server, tmp_path):
+    poller.poll()
+    before = poller.pointer.stat()
+    model = next(poller.artifacts.glob("*/model.onnx"))
     model.write_bytes(b"")
-    Follower(Registry(server.url), "image", MODEL, tmp_path / "followed").look()
+    RegistryPoller(Registry(server.url), "image", MODEL, tmp_path / "followed").poll()
     assert model.read_bytes() == server.files["model.onnx"]
-    assert follower.pointer.stat().st_mtime_ns > before.st_mtime_ns  # so that it is read again
+    assert poller.pointer.stat().st_mtime_ns > before.st_mtime_ns  # so that it is read again
 
 
-def test_no_more_is_kept_than_what_may_serve_again(follower, server):
-    follower.look()
+def test_no_more_is_kept_than_what_may_serve_again(poller, server):
+    poller.poll()
     digests = [server.tags["espalier.manifest_sha256"]]
     for seed in (1, 2):
         change_manifest(server, lambda manifest, seed=seed: manifest.update(seed=seed))
         digests.append(server.tags["espalier.manifest_sha256"])
-        follower.look()
-    folders = {path.name for path in follower.artifacts.iterdir() if path.is_dir()}
+        poller.poll()
+    folders = {path.name for path in poller.artifacts.iterdir() if path.is_dir()}
     assert folders == set(digests[1:])
 
 
@@ -170,80 +169,79 @@ def lead_out(manifest: dict) -> None:
     manifest["files"]["../../../outside"] = manifest["files"]["model.keras"]
 
 
-def test_no_name_leads_out_of_the_folder(follower, server, tmp_path):
+def test_no_name_leads_out_of_the_folder(poller, server, tmp_path):
     change_manifest(server, lead_out)
     server.files["../../../outside"] = server.files["model.keras"]
     before = set(tmp_path.iterdir())
-    with pytest.raises(Damaged, match="strange files"):
-        follower.look()
+    with pytest.raises(DamagedVersion, match="strange files"):
+        poller.poll()
     assert set(tmp_path.iterdir()) == before | {tmp_path / "followed"}
-    assert not follower.pointer.exists()
+    assert not poller.pointer.exists()
 
 
 @pytest.mark.parametrize("digest", ["", "../../outside", "0" * 63 + "/", "A" * 64])
-def test_no_digest_leads_out_of_the_folder(follower, server, digest):
+def test_no_digest_leads_out_of_the_folder(poller, server, digest):
     server.tags["espalier.manifest_sha256"] = digest
-    with pytest.raises(Damaged, match="sha256"):
-        follower.look()
-    assert {path.name for path in follower.artifacts.iterdir()} == {".lock"}
+    with pytest.raises(DamagedVersion, match="sha256"):
+        poller.poll()
+    assert {path.name for path in poller.artifacts.iterdir()} == {".lock"}
 
 
 @pytest.mark.parametrize(
     "content",
     [b"{", b"{}", b"[]", b'{"files": []}', b'{"files": {"model.onnx": 5}}', b"[" * 10_000],
 )
-def test_a_registered_manifest_of_another_form_is_damaged(follower, server, content):
+def test_a_registered_manifest_of_another_form_is_damaged(poller, server, content):
     server.files["manifest.json"] = content
     server.tags["espalier.manifest_sha256"] = hashlib.sha256(content).hexdigest()
-    with pytest.raises(Damaged, match="version 1"):
-        follower.look()
+    with pytest.raises(DamagedVersion, match="version 1"):
+        poller.poll()
     before = len(server.asked)
-    follower.look()
+    poller.poll()
     assert len(server.asked) == before + 1  # for the alias
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "model.onnx"])
-def test_a_file_is_read_to_its_size_and_no_further(follower, server, file):
+def test_a_file_is_read_to_its_size_and_no_further(poller, server, file):
     server.files[file] += bytes(2 << 20)
-    with pytest.raises(Damaged, match="answers more than"):
-        follower.look()
-    assert {path.name for path in follower.artifacts.iterdir()} == {".lock"}
-    assert not follower.pointer.exists()
+    with pytest.raises(DamagedVersion, match="answers more than"):
+        poller.poll()
+    assert {path.name for path in poller.artifacts.iterdir()} == {".lock"}
+    assert not poller.pointer.exists()
 
 
-def test_a_server_that_fails_makes_no_version_damaged(follower, server):
+def test_a_server_that_fails_makes_no_version_damaged(poller, server):
     for status in (502, 429, 401):
         server.files["model.onnx"] = status
-        with pytest.raises(HTTPError, match=str(status)):
-            follower.look()
+        with pytest.raises(RegistryError, match=str(status)):
+            poller.poll()
     server.files["model.onnx"] = 404
-    with pytest.raises(Damaged, match="version 1"):
-        follower.look()
+    with pytest.raises(DamagedVersion, match="version 1"):
+        poller.poll()
 
 
-def test_what_was_refused_is_not_fetched_at_every_look(follower, server):
+def test_what_was_refused_is_not_downloaded_at_every_poll(poller, server):
     server.files["model.onnx"] = server.files["model.onnx"][:-1]
-    with pytest.raises(Damaged):
-        follower.look()
+    with pytest.raises(DamagedVersion):
+        poller.poll()
     before = len(server.asked)
-    follower.look()
+    poller.poll()
     assert len(server.asked) == before + 1  # for the alias
     server.tags["espalier.state"] = "refused"
-    with pytest.raises(Damaged, match="refused"):
-        follower.look()
+    with pytest.raises(DamagedVersion, match="refused"):
+        poller.poll()
 
 
 def test_nobody_is_followed_elsewhere(server, start):
     server.elsewhere = start().url
-    with pytest.raises(OSError, match="302"):
+    with pytest.raises(RegistryError, match="302"):
         Registry(server.url).champion(MODEL)
     assert len(server.asked) == 1
 
 
-def test_two_do_not_look_at_once(server, tmp_path):
-    one, other = (
-        Follower(Registry(server.url), "image", MODEL, tmp_path / "followed") for _ in range(2)
-    )
+def test_two_do_not_poll_at_once(server, tmp_path):
+    both = [Registry(server.url), "image", MODEL, tmp_path / "followed"]
+    one, other = RegistryPoller(*both), RegistryPoller(*both)
     held, released = threading.Event(), threading.Event()
 
     class Waiting(Registry):
@@ -253,13 +251,13 @@ def test_two_do_not_look_at_once(server, tmp_path):
             return super().champion(name)
 
     one.registry = Waiting(server.url)
-    looking = threading.Thread(target=one.look)
-    looking.start()
+    polling = threading.Thread(target=one.poll)
+    polling.start()
     held.wait(10)
-    other.look()
+    other.poll()
     assert server.asked == []
     released.set()
-    looking.join()
+    polling.join()
     assert one.pointer.exists()
 
 
@@ -267,6 +265,7 @@ def test_two_do_not_look_at_once(server, tmp_path):
 def slow(monkeypatch) -> Iterator[Callable[[bytes, bytes], str]]:
     """A function that starts a server which begins like this and goes on like that, a piece each
     tenth of a second for three seconds; returns where it is. An answer may take half a second."""
+    monkeypatch.setattr("serving.champions.registry_client.IDLE_SECONDS", 0.3)
     monkeypatch.setattr("serving.champions.registry_client.ANSWER_SECONDS", 0.5)
     monkeypatch.setattr("serving.champions.registry_client.FILE_SECONDS", 0.5)
     stopped, threads, listening = threading.Event(), [], []
@@ -307,22 +306,22 @@ def slow(monkeypatch) -> Iterator[Callable[[bytes, bytes], str]]:
 def test_a_request_ends_in_time_whatever_trickles_in(slow, scheme, first, more):
     registry = Registry(f"{scheme}://{slow(first, more)}")
     begun, threads = time.monotonic(), threading.active_count()
-    with pytest.raises(TimeoutError, match="takes longer than"):
+    with pytest.raises(RegistryError, match=r"takes longer than|ConnectTimeout"):
         registry.champion(MODEL)
     assert time.monotonic() - begun < 2.8  # it trickles for three seconds
     assert threading.active_count() <= threads
 
 
-def test_a_file_that_trickles_in_is_given_up_and_others_may_look(slow, server, tmp_path):
+def test_a_file_that_trickles_in_is_given_up_and_others_may_poll(slow, server, tmp_path):
     class Slow(Registry):
-        def file(self, *asked):
-            return Registry(f"http://{slow(b'', b'H')}").file(*asked)
+        def download(self, *arguments):
+            Registry(f"http://{slow(b'', b'H')}").download(*arguments)
 
-    follower = Follower(Slow(server.url), "image", MODEL, tmp_path / "followed")
-    with pytest.raises(TimeoutError):
-        follower.look()
-    other = Follower(Registry(server.url), "image", MODEL, tmp_path / "followed")
-    other.look()
+    poller = RegistryPoller(Slow(server.url), "image", MODEL, tmp_path / "followed")
+    with pytest.raises(RegistryError):
+        poller.poll()
+    other = RegistryPoller(Registry(server.url), "image", MODEL, tmp_path / "followed")
+    other.poll()
     assert other.pointer.exists()
 
 
@@ -375,3 +374,27 @@ def test_to_follow_takes_a_server(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     with pytest.raises(ValueError, match="names no server to follow"):
         settings.registry()
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        {"http_proxy": "http://127.0.0.1:9"},
+        {"ALL_PROXY": "socks5://127.0.0.1:9"},
+        {"no_proxy": "localhost,::1/128"},
+        {"SSL_CERT_FILE": "/nowhere.pem"},
+    ],
+    ids=lambda proxy: next(iter(proxy)),
+)
+def test_loopback_is_never_asked_through_a_proxy(server, monkeypatch, proxy):
+    for name, value in proxy.items():
+        monkeypatch.setenv(name, value)
+    assert Registry(server.url).champion(MODEL).number == "1"
+    assert Registry("https://127.0.0.1:9").url == "https://127.0.0.1:9"
+
+
+def test_another_host_is_asked_through_the_proxy(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert Registry("http://mlflow.invalid").champion(MODEL).number == "1"

@@ -11,7 +11,7 @@ import tiny
 
 from models.artifact import artifact
 from models.inputs.errors import InputError
-from serving.champions.loading import Refused, _check_time, load
+from serving.champions.loading import Refused, check_speed, load
 from serving.champions.slots import Champions
 from serving.inference.loaded_model import open_graph
 
@@ -176,18 +176,18 @@ def test_too_slow_is_over_50_ms_or_20_times_the_one_before(tmp_path, seconds, be
     old = None if before is None else replace(model, seconds=before)
     if refused:
         with pytest.raises(ValueError, match="A request takes"):
-            _check_time(replace(model, seconds=seconds), old)
+            check_speed(replace(model, seconds=seconds), old)
     else:
-        _check_time(replace(model, seconds=seconds), old)
+        check_speed(replace(model, seconds=seconds), old)
 
 
-class TestLastGood:
+class TestFallback:
     """What a home remembers of the models that served from it."""
 
     def serving(self, home) -> str | None:
         """The version that a service that starts now would serve."""
         champions = Champions(["image"])
-        champions.look([home / "published", home / "none"])
+        champions.refresh([home / "published", home / "none"])
         model = champions.slots["image"].model
         return model and model.version
 
@@ -220,7 +220,7 @@ class TestLastGood:
         (home / "published" / "image.last-good.json").mkdir()
         tiny.publish(home, "image", "3", seed=3)
         assert self.serving(home) == "3"
-        assert "cannot be noted" in caplog.text
+        assert "cannot be written" in caplog.text
 
 
 class TestFolders:
@@ -232,7 +232,7 @@ class TestFolders:
         return [tmp_path / "home" / "published", tmp_path / "beside" / "published"]
 
     def version(self, champions, folders) -> str:
-        champions.look(folders)
+        champions.refresh(folders)
         return champions.slots["image"].model.version
 
     def test_what_is_beside_the_code_serves_where_nothing_is_published(self, folders):
@@ -252,7 +252,7 @@ class TestFolders:
 
     def test_the_old_one_is_freed(self, folders, tmp_path):
         champions = Champions(["image"])
-        champions.look(folders)
+        champions.refresh(folders)
         old = weakref.ref(champions.slots["image"].model)
         tiny.publish(tmp_path / "home", "image", "newer", seed=1)
         assert self.version(champions, folders) == "newer"

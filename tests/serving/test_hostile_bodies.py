@@ -1,30 +1,33 @@
-"""50,000 bodies that were valid once, sent to a real server: it never fails, and says what it says
-it says.
+"""Whatever a body holds, the service answers as its description says, and goes on answering.
 
-Each answer is held against what /docs.json documents for its path and status. A body depends on
-its number alone: `body_of(number)` is the one that a failure names.
+Mutated bodies were valid once. Each depends on its number alone: `body_of(number)` is the one that
+a failure names. Hostile ones are made to bring a service down; `python -m benchmarks.refusals`
+prints how fast each is refused.
 """
 
-import http.client
 import json
 import random
+import socket
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
 from typing import NamedTuple
 
-import jsonschema_rs
 import pytest
 import tiny
+from asking import elements
+from described import Description
 
+from benchmarks.hostile import requests
+from benchmarks.refusals import SLOW_UPLOADS, caught, refused, slow_uploads
 from benchmarks.served import workers_of
-
-pytestmark = pytest.mark.slow
 
 BODIES = 50_000
 LEAST_A_SECOND = 200  # of the worker's computing
+# A hostile body takes less than 0.1 s where nothing else runs; others wait for what is computed.
+COMPUTED_SECONDS, SECONDS = 0.5, 5
+MEGABYTES = 50
 ODD = [
     None, True, False, 0, -1, 1, 2**31, 2**63, 10**400, 1e308, -1e308, 1e-320, -0.0, 0.5, "", "\0",
     "\ud800", "a" * 5000, "[" * 500, "http://127.0.0.1:9/x", "UINT8", "BYTES", [], {}, [[]], [{}],
@@ -53,10 +56,6 @@ def _tensor(path: str, name: str, datatype: str, shape: list[int], data, **more)
     tensor["parameters"] = {"binary_data_size": len(data)}
     body = {"inputs": [tensor]} | more
     return Sent(path, "application/octet-stream", json.dumps(body).encode(), data)
-
-
-def _elements(*elements: bytes) -> bytes:
-    return b"".join(struct.pack("<I", len(one)) + one for one in elements)
 
 
 def _form(picture: bytes) -> bytes:
@@ -99,9 +98,9 @@ def _originals() -> list[Sent]:
         _tensor(image, "image", "UINT8", [1, 8, 8, 1], pixels),
         _tensor(image, "image", "FP32", [1, 8, 8, 1], [rows], **wanted),
         _tensor(image, "image", "UINT8", [2, 8, 8, 1], bytes(pixels * 2), **binary),
-        _tensor(image, "image", "BYTES", [2], _elements(pictures[0][1], pictures[2][1])),
+        _tensor(image, "image", "BYTES", [2], elements(pictures[0][1], pictures[2][1])),
         _tensor(text, "text", "BYTES", [2], ["good", "bad"], **wanted),
-        _tensor(text, "text", "BYTES", [2, 1], _elements(b"good", "caf\u00e9".encode()), **binary),
+        _tensor(text, "text", "BYTES", [2, 1], elements(b"good", "caf\u00e9".encode()), **binary),
         _tensor(series, "history", "FP64", [1, 24], history, parameters={"horizon": 3}),
         _tensor(series, "history", "FP64", [2, 24], [history, history]),
         _tensor(series, "history", "FP64", [1, 24], doubles, **binary),
@@ -215,72 +214,82 @@ def body_of(number: int) -> tuple[Sent, dict[str, str]]:
     return Sent(path, media_type, body), headers
 
 
-# --- what must be said to it --------------------------------------------------------------------
+# --- what must come back ------------------------------------------------------------------------
 
 
-class Documented:
-    """What /docs.json says of the answers."""
-
-    def __init__(self, description: dict):
-        self.paths = description["paths"]
-        self.validator = cache(self._validator)
-
-    def check(self, sent: Sent, answer: http.client.HTTPResponse, content: bytes) -> None:
-        """Assert that this answer is one that is documented."""
-        path = sent.path.replace("/versions/1/", "/versions/{version}/")
-        media_type = answer.getheader("Content-Type")
-        length = answer.getheader("Inference-Header-Content-Length")
-        assert (length is not None) == (media_type == "application/octet-stream")
-        said = json.loads(content[: int(length)] if length else content)
-        self.validator(path, str(answer.status), media_type).validate(said)
-        if path.startswith("/v1"):
-            assert said["request_id"] == answer.getheader("X-Request-ID")
-
-    def _validator(self, path: str, status: str, media_type: str):
-        content = self.paths[path]["post"]["responses"][status]["content"]
-        assert media_type in content
-        # Of raw bytes OpenAPI says nothing; the JSON before them is the same as without.
-        return jsonschema_rs.Draft4Validator(content["application/json"]["schema"])
-
-
-@pytest.fixture
-def connection(own_server) -> Iterator[http.client.HTTPConnection]:
-    opened = http.client.HTTPConnection("127.0.0.1", own_server.port, timeout=30)
-    yield opened
-    opened.close()
-
-
-def test_no_body_is_answered_otherwise_than_documented(own_server, connection):
-    documented = Documented(own_server.client.get("/docs.json").json())
-    before, statuses = own_server.processes(), Counter()
-    (worker,) = workers_of(own_server.process.pid)
-    began = sum(worker.cpu_times()[:2])
-    for number in range(BODIES):
+def statuses_of(client, numbers: range) -> Counter:
+    """Send mutated bodies, check each answer, and count the answers by path and status."""
+    description, statuses = Description(client), Counter()
+    for number in numbers:
         sent, headers = body_of(number)
-        connection.request("POST", sent.path, sent.body, headers)
-        answer = connection.getresponse()
-        content = answer.read()
+        answer = client.post(sent.path, content=sent.body, headers=headers)
         try:
-            assert answer.status < 500
-            documented.check(sent, answer, content)
+            assert answer.status_code < 500
+            described = sent.path.replace("/versions/1/", "/versions/{version}/")
+            description.check(described, answer)
         except Exception as error:
-            raise AssertionError(f"body_of({number}): {answer.status} {content!r}") from error
-        statuses[sent.path, answer.status] += 1
-    a_second = BODIES / (sum(worker.cpu_times()[:2]) - began)
-    print(f"{a_second:.0f} bodies a second: {sorted(statuses.items())}")
-    assert own_server.processes() == before
-    assert own_server.ready()
-    for path in {sent.path for sent in ORIGINALS}:  # neither too mild nor too wild
-        assert statuses[path, 200] > 50
-        assert statuses[path, 422] + statuses[path, 400] > 100
-    assert a_second > LEAST_A_SECOND
+            message = f"body_of({number}): {answer.status_code} {answer.content!r}"
+            raise AssertionError(message) from error
+        statuses[sent.path, answer.status_code] += 1
+    return statuses
 
 
-def test_what_is_mutated_was_valid(own_server):
-    for sent in ORIGINALS:
-        headers = {"Content-Type": sent.media_type}
-        if sent.raw is not None:
-            headers["Inference-Header-Content-Length"] = str(len(sent.body))
-        content = sent.body + (sent.raw or b"")
-        answer = own_server.client.post(sent.path, content=content, headers=headers)
-        assert answer.status_code == 200, answer.text
+class TestMutated:
+    def test_what_is_mutated_was_valid(self, client):
+        for sent in ORIGINALS:
+            headers = {"Content-Type": sent.media_type}
+            if sent.raw is not None:
+                headers["Inference-Header-Content-Length"] = str(len(sent.body))
+            answer = client.post(sent.path, content=sent.body + (sent.raw or b""), headers=headers)
+            assert answer.status_code == 200, answer.text
+
+    def test_some(self, client):
+        assert len(statuses_of(client, range(BODIES, BODIES + 1500))) > 12
+
+    @pytest.mark.slow
+    def test_no_body_is_answered_otherwise_than_described(self, own_server):
+        before = own_server.processes()
+        (worker,) = workers_of(own_server.process.pid)
+        began = sum(worker.cpu_times()[:2])
+        statuses = statuses_of(own_server.client, range(BODIES))
+        a_second = BODIES / (sum(worker.cpu_times()[:2]) - began)
+        print(f"{a_second:.0f} bodies a second: {sorted(statuses.items())}")
+        assert own_server.processes() == before
+        assert own_server.ready()
+        for path in {sent.path for sent in ORIGINALS}:  # neither too mild nor too wild
+            assert statuses[path, 200] > 50
+            assert statuses[path, 422] + statuses[path, 400] > 100
+        assert a_second > LEAST_A_SECOND
+
+
+@pytest.mark.slow
+class TestHostile:
+    def test_each_is_refused_at_once_and_keeps_no_memory(self, own_server):
+        (worker,), before = workers_of(own_server.process.pid), own_server.processes()
+        with socket.create_server(("127.0.0.1", 0)) as trap:
+            hostile = list(requests(f"127.0.0.1:{trap.getsockname()[1]}"))
+            refused(hostile[0], own_server.port)  # what is loaded once is not counted
+            most = worker.memory_info().rss + (MEGABYTES << 20)
+            for one in hostile:
+                computed = sum(worker.cpu_times()[:2])
+                seconds, status, answer = refused(one, own_server.port)
+                assert 400 <= status < 500, (one.what, one.path, answer)
+                computed = sum(worker.cpu_times()[:2]) - computed
+                assert computed < COMPUTED_SECONDS, (one.what, one.path)
+                assert seconds < SECONDS, (one.what, one.path)
+                # An answer is on its way before its body is freed.
+                own_server.wait(lambda: worker.memory_info().rss < most, seconds=5)
+            assert caught(trap) == 0
+        assert own_server.processes() == before
+        assert own_server.ready()
+        peers = {one.laddr.port for one in worker.net_connections("inet")}
+        assert peers == {own_server.port}  # the worker has connected to nobody
+
+    def test_slow_uploads_hold_up_nobody(self, own_server):
+        (worker,) = workers_of(own_server.process.pid)
+        memory = worker.memory_info().rss
+        given_up, answered, share = slow_uploads(own_server.port)
+        assert given_up == SLOW_UPLOADS
+        assert answered > 1000
+        assert share >= 0.99
+        assert worker.memory_info().rss - memory < MEGABYTES << 20

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tiny
 import tritonclient.http as triton
-from asking import ARRAYS, ask, check, pixels, texts
+from asking import ARRAYS, ask, check, pixels, tensor, texts
 
 FAMILIAR = ["familiar", "familiarity"]
 OUTPUTS = {
@@ -100,6 +100,12 @@ class TestAPublicClient:
         best = answer.as_numpy("probabilities").argmax(axis=1)
         assert answer.as_numpy("label").tolist() == [b"%d" % digit for digit in best]
 
+    def test_an_output_requested_twice_comes_once(self, client):
+        outputs = [{"name": "label"}, {"name": "label"}]
+        sent = {"inputs": [tensor("image")], "outputs": outputs}
+        answer = client.post("/v2/models/image/infer", json=sent).json()
+        assert [output["name"] for output in answer["outputs"]] == ["label"]
+
     def test_it_hears_what_is_wrong(self, public):
         with pytest.raises(triton.InferenceServerException, match="There is no model 'imag'"):
             ask(public, "image", pixels(), name="imag")
@@ -153,6 +159,25 @@ class TestTheSameAnswers:
         assert answer.get_response()["parameters"]["level"] == 0.5
         narrow = ask(public, "forecast", np.array([tiny.history(30)], np.float32))
         assert narrow.as_numpy("forecast")[0, :2] == pytest.approx(expected["forecast"], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/models",
+        "/v2",
+        "/v2/health/live",
+        "/v2/models/image",
+        "/v2/models/espalier-image-tiny",
+        "/v2/models/image/versions/1/ready",
+        "/v2/models/nothing",
+    ],
+)
+def test_a_slash_at_the_end_changes_nothing(client, path):
+    plain, slashed = client.get(path), client.get(f"{path}/")
+    assert slashed.status_code == plain.status_code
+    changing = {"request_id": None}
+    assert slashed.json() | changing == plain.json() | changing
 
 
 def test_names_that_a_stranger_invents_make_no_series(client):

@@ -4,8 +4,6 @@ import hashlib
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -248,11 +246,6 @@ def test_a_request_leads_to_all_that_its_version_leads_to(world, request_id, cap
 def test_several_requests_of_one_id_are_all_told_the_newest_first(world, capsys):
     asked = ["7", "1"] * 9
     logged(world, request_id="again", version="2", fingerprint=known_by("ann", 0), label=asked)
-    subprocess.run(
-        [sys.executable, "-m", "serving.request_log.parquet", world.home / "requests", "1000000"],
-        cwd=ROOT,
-        check=True,
-    )
     later = {"time": 1_800_000_001_000_000, "status": 422, "error": "invalid_level"}
     logged(world, request_id="again", **later)
     told = trace.trace("again")
