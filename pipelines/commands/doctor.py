@@ -173,11 +173,11 @@ def _home() -> Finding:
 
 
 def _database() -> Finding:
-    """Where the leases and the ledger are kept."""
+    """Where the ledger is kept."""
     try:
-        return Finding("leases", str(state.connect().url))
+        return Finding("state database", str(state.connect().url))
     except state.DatabaseError as error:
-        return Finding("leases", str(error), f"look at ESPALIER_HOME and {state.VARIABLE}")
+        return Finding("state database", str(error), f"look at ESPALIER_HOME and {state.VARIABLE}")
 
 
 def _disk() -> Finding:

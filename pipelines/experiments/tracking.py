@@ -331,26 +331,7 @@ def reusable(fits: Sequence[Fit]) -> dict[str, Record]:
         return {}
     rows = present(fits[0].dataset, FIT, {fit.fingerprint for fit in fits})
     done = [_record(row) for row in rows if row.status == "FINISHED"]
-    return {record.fingerprint: record for record in done if whole(record)}
-
-
-def whole(fitted) -> bool:
-    """Whether the artifact of a record or version is there and undamaged.
-
-    One that is not is a fit to do again, and a champion that cannot be published any more.
-    """
-    return damage(fitted) is None
-
-
-def damage(fitted) -> str | None:
-    """What is wrong with the artifact of a record or version; None where it is whole."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        artifact.check(artifact_folder(fitted.run_id), fitted.manifest_sha256)
-    except (artifact.ArtifactError, MlflowException, OSError) as error:
-        return str(error)
-    return None
+    return {record.fingerprint: record for record in done if _is_whole(record)}
 
 
 def artifact_folder(run_id: str) -> Path:
@@ -376,18 +357,29 @@ def dvc_lock(run_id: str) -> Path:
     return _artifact(run_id, "dvc.lock")
 
 
+def _is_whole(record: Record) -> bool:
+    try:
+        artifact.check(_artifact(record.run_id, MODEL, record.artifact_uri), record.manifest_sha256)
+    except (artifact.ArtifactError, OSError):
+        return False
+    return True
+
+
 def _artifact(run_id: str, path: str, artifact_uri: str = "") -> Path:
+    """The file or folder of a run, fetched where it lies elsewhere. Raises OSError."""
     row = None if artifact_uri else leaderboard_rows.find(run_id)
-    uri = artifact_uri or (row.artifact_uri if row else connect().get_run(run_id).info.artifact_uri)
+    uri = artifact_uri or (row.artifact_uri if row else "")
     place = urlparse(uri)
-    if place.scheme in ("", "file"):
+    if uri and place.scheme in ("", "file"):
         return Path(url2pathname(place.path)) / path
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
     fetched = environment.home() / "fetched" / run_id
-    fetched.mkdir(parents=True, exist_ok=True)
     try:
+        if not uri:
+            return _artifact(run_id, path, connect().get_run(run_id).info.artifact_uri)
+        fetched.mkdir(parents=True, exist_ok=True)
         return Path(download_artifacts(run_id=run_id, artifact_path=path, dst_path=str(fetched)))
     except MlflowException as error:
         raise FileNotFoundError(f"{path} of run {run_id} cannot be fetched: {error}") from error

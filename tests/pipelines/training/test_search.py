@@ -1,6 +1,7 @@
 """A study of made-up fits: the score is better the nearer `units` is to 60."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 from recorded import HASH, finished
@@ -9,8 +10,11 @@ from models.errors import ModelError
 from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.runtime.console import Line
 from pipelines.training import fit as fitting
 from pipelines.training import parameter_grid, search
+from pipelines.training.fit import Result
+from pipelines.training.guard import Guard
 from pipelines.training.search import MissingExtraError
 
 pytestmark = pytest.mark.slow
@@ -32,7 +36,7 @@ class Fitting:
         self.fail_at = None
         self.on_test = lambda far: 1 - far
 
-    def fit(self, planned, folder, parent, watch) -> str:
+    def fit(self, planned, guarded, parent, on_epoch) -> Result:
         number = len(self.done)
         self.done.append(planned)
         far = abs(planned.parameters["units"] - 60) / 100
@@ -43,11 +47,12 @@ class Fitting:
             if number == self.fail_at:
                 raise ModelError("the loss became nan")
             for epoch in (1, 2, 3):
-                watch(epoch, {"val_loss": far / epoch})
+                on_epoch(epoch, {"val_loss": far / epoch})
 
         place = self.folder / f"{planned.dataset.hash[:4]} {number}"
         scores = {"validation_accuracy": 1 - far, "test_accuracy": self.on_test(far)}
-        return finished(planned, place, parent, epochs, **scores).run_id
+        record = finished(planned, place, parent, epochs, **scores)
+        return Result(record, Line(planned.arch, ""))
 
 
 @pytest.fixture
@@ -55,7 +60,8 @@ def fits(home, tmp_path, monkeypatch) -> Fitting:
     fits = Fitting(tmp_path)
     monkeypatch.setattr(data, "version", lambda *_: VERSION)
     monkeypatch.setattr(fitting, "fit", fits.fit)
-    monkeypatch.setattr(search.baselines, "score", lambda *_: None)
+    monkeypatch.setattr(search.guard, "ensure", lambda *_: Guard("", ""))
+    monkeypatch.setattr(search.baselines, "unscored", lambda *_: [])
     return fits
 
 
@@ -69,11 +75,11 @@ def runs(kind: str, status: str) -> list:
 
 def test_the_budget_is_spent_and_the_best_comes_first(fits):
     board = searched(12)
-    told = board["search"]
-    assert told["fitted"] + told["pruned"] == len(fits.done) == 12
-    assert len(board["rows"]) == told["fitted"]
+    summary = board["search"]
+    assert summary["fitted"] + summary["pruned"] == len(fits.done) == 12
+    assert len(board["rows"]) == summary["fitted"]
     first = board["rows"][0]["parameters"]
-    assert {name: first[name] for name in told["best"]} == told["best"]
+    assert {name: first[name] for name in summary["best"]} == summary["best"]
     for planned in fits.done:
         assert 8 <= planned.parameters["units"] <= 128
         assert 1e-4 <= planned.parameters["learning_rate"] <= 1e-2
@@ -139,7 +145,7 @@ def test_the_trials_are_children_of_one_parent(fits):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ([], "--search needs what to search in"),
         (["unit=8..16"], "did you mean 'units'"),
@@ -148,8 +154,8 @@ def test_the_trials_are_children_of_one_parent(fits):
         (["schedule=cosine,slow"], "schedule must be one of"),
     ],
 )
-def test_a_space_that_cannot_be_is_refused_before_anything_is_done(fits, changes, said):
-    with pytest.raises(ValueError, match=said):
+def test_a_space_that_cannot_be_is_refused_before_anything_is_done(fits, changes, message):
+    with pytest.raises(ValueError, match=message):
         search.search(*WHAT, 3, parameter_grid.parsed(changes))
     assert fits.done == []
 
@@ -169,7 +175,7 @@ def test_without_optuna_the_extra_is_named(monkeypatch):
 def test_other_test_scores_lead_a_search_nowhere_else(fits, monkeypatch):
     """On another version of the data the same search, and the worst point is best on test."""
     first = searched(8)
-    monkeypatch.setattr(data, "version", lambda _: "f" * 32 + ".dir")
+    monkeypatch.setattr(data, "version", lambda *_: replace(VERSION, hash="f" * 32 + ".dir"))
     fits.done, before, fits.on_test = [], fits.done, lambda far: far
     second = searched(8)
     assert [one.parameters for one in fits.done] == [one.parameters for one in before]

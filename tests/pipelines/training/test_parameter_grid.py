@@ -6,8 +6,8 @@ from pipelines.training.parameter_grid import Range
 
 
 def test_values_are_typed_and_listed():
-    said = ["units=32,64", "learning_rate=1e-4", "schedule=cosine", "size=null", "clip=1.0"]
-    assert parameter_grid.parsed([*said, "class_weights=true"]) == {
+    changes = ["units=32,64", "learning_rate=1e-4", "schedule=cosine", "size=null", "clip=1.0"]
+    assert parameter_grid.parsed([*changes, "class_weights=true"]) == {
         "units": [32, 64],
         "learning_rate": [1e-4],
         "schedule": ["cosine"],
@@ -29,12 +29,12 @@ def test_several_lists_multiply():
     assert {"units": 64, "dropout": 0.1, "epochs": 3} in points
 
 
-def test_nothing_said_is_one_point():
+def test_no_change_is_one_point():
     assert parameter_grid.grid({}) == [{}]
 
 
 @pytest.mark.parametrize(
-    ("said", "expected", "logarithmic"),
+    ("change", "expected", "logarithmic"),
     [
         ("units=16..128", Range(16, 128), False),
         ("learning_rate=1e-4..1e-2", Range(1e-4, 1e-2), True),
@@ -42,10 +42,10 @@ def test_nothing_said_is_one_point():
         ("dropout=0..0.5", Range(0.0, 0.5), False),
     ],
 )
-def test_ranges(said, expected, logarithmic):
-    [found] = parameter_grid.parsed([said]).values()
-    assert (found, type(found.low)) == (expected, type(expected.low))
-    assert found.logarithmic is logarithmic
+def test_ranges(change, expected, logarithmic):
+    [choice] = parameter_grid.parsed([change]).values()
+    assert (choice, type(choice.low)) == (expected, type(expected.low))
+    assert choice.logarithmic is logarithmic
 
 
 def test_the_ends_of_ranges_are_what_is_checked():
@@ -55,7 +55,7 @@ def test_the_ends_of_ranges_are_what_is_checked():
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         (["units"], "--set takes key=value, received 'units'"),
         (["units="], "--set takes key=value"),
@@ -66,8 +66,8 @@ def test_the_ends_of_ranges_are_what_is_checked():
         (["units=1..2..3"], "is no range"),
     ],
 )
-def test_what_cannot_be_meant_is_told(changes, said):
-    with pytest.raises(UsageError, match=said):
+def test_what_cannot_be_meant_is_refused(changes, message):
+    with pytest.raises(UsageError, match=message):
         parameter_grid.parsed(changes)
 
 

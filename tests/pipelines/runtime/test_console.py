@@ -13,7 +13,7 @@ from pipelines.runtime import environment
 SHOW = """
 import os, sys, subprocess
 from pathlib import Path
-from pipelines import console
+from pipelines.runtime import console
 console.divert(Path(sys.argv[1]), answers_only=sys.argv[2] == "json")
 print("library chatter")
 os.write(2, b"native chatter\\n")
@@ -76,6 +76,18 @@ def test_on_a_terminal_a_bar_moves_and_the_line_stays(tmp_path):
     assert "epoch 3/3 val_loss 0.3333" in text
     assert "came out [as written]" in text
     assert "chatter" not in text
+
+
+def test_a_line_names_the_part_of_the_run_that_it_belongs_to(capsys):
+    from pipelines.runtime import console
+
+    with console.part("image"):
+        console.show(console.Line("cnn", "5 epochs", 1.2))
+    console.line("cnn", "5 epochs", 1.2)
+    assert capsys.readouterr().out.splitlines() == [
+        "  image     cnn             1.2 s  5 epochs",
+        "  cnn             1.2 s  5 epochs",
+    ]
 
 
 @pytest.mark.parametrize("seconds", [None, 0.04, 61.25])

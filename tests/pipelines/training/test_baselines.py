@@ -9,6 +9,7 @@ from recorded import DIGITS, HASH, finished, fit
 
 from data import prepared
 from models.evaluation.measure import Scores
+from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import leaderboard
@@ -24,10 +25,10 @@ def scores(accuracy: float) -> dict[str, Scores]:
 
 
 class Judges:
-    """Two sources as modules of their own, and how often each was asked."""
+    """Two sources as modules of their own, and how often each scored."""
 
     def __init__(self):
-        self.asked = []
+        self.scored = []
         self.rival_fails = False
         self.sources = [
             Source(DIGITS, kind, f"fake_{kind}", f"fingerprint of the {kind}")
@@ -35,11 +36,11 @@ class Judges:
         ]
 
     def baselines(self, splits, facts) -> dict:
-        self.asked.append("baseline")
+        self.scored.append("baseline")
         return {"majority": scores(0.1), "chance": scores(0.2)}
 
     def rival(self, splits, facts) -> dict:
-        self.asked.append("rival")
+        self.scored.append("rival")
         if self.rival_fails:
             raise ValueError("no two rows are alike")
         return scores(0.8)
@@ -57,19 +58,22 @@ def judges(home, monkeypatch) -> Judges:
         module.__dict__.update(held)
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(rivals, "_sources", lambda *_: judges.sources)
+    monkeypatch.setattr(data, "local", lambda _: None)
     monkeypatch.setattr(prepared, "read", lambda _: prepared.Dataset({}, {}))
     return judges
 
 
-def score() -> None:
+def score() -> list[str]:
+    """Score what is not on record yet; returns the texts of the lines to print."""
     with tracking.parent(DIGITS, "quick", "train") as parent:
-        rivals.score(DIGITS, parent)
+        sources = rivals.unscored(DIGITS)
+        return [line.text for source in sources for line in rivals.score(source, parent)]
 
 
 def test_each_is_scored_once_and_recorded_with_its_rows(judges):
     score()
     score()
-    assert judges.asked == ["baseline", "rival"]
+    assert judges.scored == ["baseline", "rival"]
     assert rivals.unscored(DIGITS) == []
     rows = {row["name"]: row for row in rivals.rows(DIGITS)}
     assert [row["kind"] for row in rows.values()] == ["baseline", "baseline", "rival"]
@@ -84,18 +88,18 @@ def test_other_code_is_scored_anew_and_the_newest_counts(judges):
     judges.sources[1] = Source(DIGITS, "rival", "fake_rival", "other code")
     assert rivals.unscored(DIGITS) == [judges.sources[1]]
     score()
-    assert judges.asked == ["baseline", "rival", "rival"]
+    assert judges.scored == ["baseline", "rival", "rival"]
     assert len(rivals.rows(DIGITS)) == 3
 
 
-def test_one_that_fails_is_told_and_stops_nothing(judges, capsys):
+def test_one_that_fails_is_on_record_and_stops_nothing(judges):
     judges.rival_fails = True
-    score()
-    score()
-    assert judges.asked == ["baseline", "rival"]
-    [said] = rivals.failures(DIGITS)
-    assert "no two rows are alike" in said
-    assert said in leaderboard.verdicts(leaderboard.compare(DIGITS))
+    assert score()[-1] == "fake_rival failed: no two rows are alike"
+    assert score() == []
+    assert judges.scored == ["baseline", "rival"]
+    [sentence] = rivals.failures(DIGITS)
+    assert "no two rows are alike" in sentence
+    assert sentence in leaderboard.verdicts(leaderboard.compare(DIGITS))
     assert [row["name"] for row in rivals.rows(DIGITS)] == ["majority", "chance"]
     [run] = tracking.runs(DIGITS, "rival", "FAILED")
     assert run.data.tags["espalier.failure"] == "no two rows are alike"
@@ -128,12 +132,12 @@ def test_who_loses_is_said_in_words(judges, tmp_path):
 
 
 def test_those_that_ship_are_found_by_task():
-    found = {
+    sources = {
         (task, source.module)
         for task in ("image", "sentiment", "forecast")
         for source in rivals._sources(DatasetVersion(task, "any", HASH))
     }
-    assert found == {
+    assert sources == {
         ("image", "models.evaluation.baselines"),
         ("sentiment", "models.evaluation.baselines"),
         ("sentiment", "models.rivals.sentiment"),

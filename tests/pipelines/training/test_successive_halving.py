@@ -30,7 +30,7 @@ def look_at(arch: str, folder, score: float) -> tracking.Record:
 
 
 def test_every_architecture_gets_a_look(first_look):
-    looks = successive_halving.looks(VERSION, "quick")
+    looks = successive_halving.plan(VERSION, "quick").looks
     assert [look.arch for look in looks] == architectures.names("image")
     for look in looks:
         assert look.look
@@ -39,8 +39,8 @@ def test_every_architecture_gets_a_look(first_look):
 
 def test_the_promising_get_full_fits_with_the_profile_s_parameters(first_look, home, tmp_path):
     scores = {"perceptron": 0.7, "ann": 0.9, "cnn": 0.8}
-    seen = [look_at(arch, tmp_path, score) for arch, score in scores.items()]
-    fits = successive_halving.fits(VERSION, "quick", seen)
+    records = [look_at(arch, tmp_path, score) for arch, score in scores.items()]
+    fits = successive_halving.plan(VERSION, "quick").fits(records)
     assert [full.arch for full in fits] == ["ann", "cnn"]
     for full in fits:
         assert not full.look
@@ -49,16 +49,23 @@ def test_the_promising_get_full_fits_with_the_profile_s_parameters(first_look, h
 
 
 def test_no_look_that_ended_well_means_no_full_fit(first_look):
-    assert successive_halving.fits(VERSION, "quick", []) == []
+    assert successive_halving.plan(VERSION, "quick").fits([]) == []
 
 
 def test_a_profile_without_a_first_look_fits_all_in_full(first_look):
-    assert successive_halving.looks(VERSION, "full") == []
-    fits = successive_halving.fits(VERSION, "full", [])
-    assert [full.arch for full in fits] == architectures.names("image")
+    plan = successive_halving.plan(VERSION, "full")
+    assert plan.looks == []
+    assert [full.arch for full in plan.fits([])] == architectures.names("image")
 
 
-def test_an_incomplete_first_look_is_told(first_look):
+def test_the_full_fit_that_looks_longest_goes_first(home, tmp_path):
+    records = [look_at(arch, tmp_path, 0.9) for arch in ("ann", "cnn")]
+    records[1].metrics["fit_seconds"] *= 2
+    priority = successive_halving.longest(records)
+    assert priority(fit("cnn")) > priority(fit("ann")) > priority(fit("lstm"))
+
+
+def test_an_incomplete_first_look_is_refused(first_look):
     with pytest.raises(settings.UsageError, match="it takes share, epochs and keep"):
         settings.first_look("half", "image")
 
@@ -88,7 +95,7 @@ def test_the_table_says_who_got_how_many_rows(home, tmp_path):
     assert told["rows"] == ["all", "20%"]
 
 
-def test_a_look_that_was_asked_for_by_its_parameters_is_an_answer(home, tmp_path):
+def test_a_look_that_is_named_by_its_parameters_is_shown(home, tmp_path):
     seen = replace(fit("cnn", share=0.2), look=True)
     finished(seen, tmp_path / "look")
     finished(fit("cnn", share=1.0), tmp_path / "full")

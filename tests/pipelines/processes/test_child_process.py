@@ -8,12 +8,12 @@ from pipelines.processes import child_process
 
 SLEEPER = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
 
-# A parent that keeps a command on a leash, says the command's process id, and waits to be killed.
+# A parent that starts a command, prints the command's process id, and waits to be killed.
 PARENT = """
 import sys, time
 from pathlib import Path
-from pipelines import leash
-with leash.started([sys.executable, "-c", sys.argv[2]], Path(sys.argv[1])):
+from pipelines.processes import child_process
+with child_process.started([sys.executable, "-c", sys.argv[2]], Path(sys.argv[1])):
     print("started", flush=True)
     time.sleep(600)
 """

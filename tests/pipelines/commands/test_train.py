@@ -4,11 +4,15 @@ import pytest
 from recorded import HASH, finished
 
 from models.errors import ModelError, ParameterError
+from pipelines.commands import train
 from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.runtime.console import Line
 from pipelines.training import fit as fitting
 from pipelines.training import parameter_grid
+from pipelines.training.fit import Result
+from pipelines.training.guard import Guard
 
 WHAT = ("image", "ann", "digits", "quick")
 
@@ -24,13 +28,14 @@ class Fitting:
         self.done = []
         self.failing = set()
 
-    def fit(self, planned, folder, parent) -> str:
+    def fit(self, planned, guarded, parent) -> Result:
         self.done.append(planned)
         if planned.parameters["units"] in self.failing:
             raise ModelError(f"units {planned.parameters['units']} became nan")
         place = self.folder / str(len(self.done))
         score = planned.parameters["units"] / 1000
-        return finished(planned, place, parent, validation_accuracy=score).run_id
+        record = finished(planned, place, parent, validation_accuracy=score)
+        return Result(record, Line(planned.arch, ""))
 
 
 @pytest.fixture
@@ -38,8 +43,8 @@ def fits(home, tmp_path, monkeypatch) -> Fitting:
     fits = Fitting(tmp_path)
     monkeypatch.setattr(data, "version", lambda *_: VERSION)
     monkeypatch.setattr(fitting, "fit", fits.fit)
-    monkeypatch.setattr(fitting.baselines, "unscored", lambda *_: [])
-    monkeypatch.setattr(fitting.baselines, "score", lambda *_: None)
+    monkeypatch.setattr(train.guard, "ensure", lambda *_: Guard("", ""))
+    monkeypatch.setattr(train.baselines, "unscored", lambda *_: [])
     monkeypatch.setattr("pipelines.reports.leaderboard._interval", _mean)
     return fits
 
@@ -51,15 +56,15 @@ def _mean(task: str, group: list, split: str) -> dict[str, float]:
 
 
 def trained(*changes: str, seeds: int = 1, force: bool = False) -> dict:
-    return fitting.train(*WHAT, seeds, parameter_grid.grid(parameter_grid.parsed(changes)), force)
+    return train.train(*WHAT, seeds, parameter_grid.grid(parameter_grid.parsed(changes)), force)
 
 
 def test_a_grid_with_seeds_answers_with_its_own_rows(fits):
     trained("units=16")
     board = trained("units=32,64,128", seeds=3)
     assert len(fits.done) == 1 + 9
-    told = [(row["parameters"]["units"], row["seeds"]) for row in board["rows"]]
-    assert told == [(128, 3), (64, 3), (32, 3)]
+    rows = [(row["parameters"]["units"], row["seeds"]) for row in board["rows"]]
+    assert rows == [(128, 3), (64, 3), (32, 3)]
 
 
 def test_the_grid_has_one_parent(fits):
