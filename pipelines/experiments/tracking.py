@@ -430,10 +430,11 @@ def _take_in_store(task: str, dataset: str) -> None:
 
 def _counts(run: "Run") -> bool:
     """Whether a run is one of ours that finished, or failed with a cause."""
-    tags = run.data.tags
-    return tags.get("espalier.kind") in SHOWN and (
-        run.info.status == "FINISHED" or (run.info.status == "FAILED" and FAILURE in tags)
-    )
+    tags, kind = run.data.tags, run.data.tags.get("espalier.kind")
+    if run.info.status == "FAILED":
+        return kind in SHOWN and FAILURE in tags
+    whole = kind != FIT or "espalier.manifest_sha256" in tags
+    return run.info.status == "FINISHED" and kind in SHOWN and whole
 
 
 def _tags(dataset: DatasetVersion) -> dict[str, str]:
