@@ -1,6 +1,6 @@
 """Requests that strangers send to bring a service down, and each of which must be refused at once.
 
-`benchmarks/refusals.py` measures them, `tests/serving/test_hostile_requests.py` sends them.
+`benchmarks/refusals.py` measures them, `tests/serving/test_hostile_bodies.py` sends them.
 """
 
 import base64

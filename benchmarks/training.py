@@ -22,6 +22,7 @@ from pipelines.experiments import dataset as data
 from pipelines.experiments import plan, tracking
 from pipelines.runtime import console, environment
 from pipelines.training import fit as training
+from pipelines.training import guard
 
 SEEDS = 3
 # script: task, architecture, dataset
@@ -113,16 +114,15 @@ def _figures(wall: float, fitted: float) -> tuple[str, ...]:
 
 def _timed(dataset: str, arch: str, epochs: int) -> tuple[float, float]:
     """Seconds of one recorded fit: all of it, and those of the fitting alone."""
-    from mlflow import MlflowClient
-
-    folder, version = data.folder(dataset), data.version("image", dataset)
+    version = data.version("image", dataset)
     changes = {"epochs": epochs, "patience": epochs}
     [planned] = plan.fits(version, profile="best", archs=[arch], changes=changes)
     with tracking.parent(version, "best", "train") as parent:
+        guarded = guard.ensure(version, parent)
         started = time.perf_counter()
-        run_id = training.fit(planned, folder, parent)
+        record = training.fit(planned, guarded, parent).record
         wall = time.perf_counter() - started
-    return wall, MlflowClient().get_run(run_id).data.metrics["fit_seconds"]
+    return wall, record.metrics["fit_seconds"]
 
 
 def _table(columns: tuple[str, ...]) -> Table:

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.locks.lock import LeaseHeldError
+from pipelines.locks.lock import LockHeldError
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
 
@@ -46,7 +46,6 @@ def run(
     task: Task = None,
     dataset: Dataset = None,
     profile: Profile = "quick",
-    runner: Annotated[str, typer.Option(help="local, or pool: fits on Prefect workers.")] = "local",
     as_json: Json = False,
 ) -> None:
     """Take data to served champions: the whole way, for all three tasks or the one named.
@@ -58,9 +57,8 @@ def run(
     from pipelines.runtime import settings
 
     _divert("run", as_json)
-    settings.one_of("runner", runner, ("local", "pool"))
     settings.profile(profile)
-    outcomes, code = step.run(step.asked(task, dataset), profile, runner)
+    outcomes, code = step.run(step.chosen(task, dataset), profile)
     _say(as_json, {"tasks": outcomes}, lambda: step.show(outcomes))
     raise typer.Exit(code)
 
@@ -104,7 +102,7 @@ def train(
     what = (_required("task", task), _required("arch", arch), dataset, profile)
     choices = parameter_grid.parsed(changes or [])
     if search is None:
-        from pipelines.training import fit as step
+        from pipelines.commands import train as step
 
         board = step.train(*what, seeds, parameter_grid.grid(choices), force)
     else:
@@ -177,8 +175,8 @@ def promote(
     outcome = step.promote(
         task, dataset, candidate, dry_run=dry_run, force=reason if force else None
     )
-    _say(as_json, outcome, lambda: step.show(outcome))
-    raise typer.Exit(DONE if step.accepted(outcome) else REFUSED)
+    _say(as_json, outcome.to_dict(), lambda: step.show(outcome))
+    raise typer.Exit(DONE if outcome.accepted else REFUSED)
 
 
 @app.command()
@@ -193,7 +191,7 @@ def rollback(
 
     _divert("rollback", as_json)
     outcome = step.rollback(task, dataset, reason)
-    _say(as_json, outcome, lambda: step.show(outcome))
+    _say(as_json, outcome.to_dict(), lambda: step.show(outcome))
 
 
 @app.command()
@@ -217,7 +215,7 @@ def trace(
 
     _divert("trace", as_json)
     lineage = step.history() if what is None else step.trace(what)
-    _say(as_json, lineage, lambda: terminal_view.show(lineage))
+    _say(as_json, lineage.to_dict(), lambda: terminal_view.show(lineage))
     raise typer.Exit(FAILED if step.broken(lineage) else DONE)
 
 
@@ -274,7 +272,7 @@ def _report(error: Exception) -> int:
     codes = {
         GateRefused: REFUSED,
         RollbackRefused: REFUSED,
-        LeaseHeldError: LOCKED,
+        LockHeldError: LOCKED,
         UsageError: USAGE,
         ParameterError: USAGE,
     }

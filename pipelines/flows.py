@@ -1,115 +1,115 @@
 """The wiring: which step runs when, where, and what is tried again. No step is written here.
 
-prefect.yaml deploys both flows: `retrain` on a schedule, `train` to run one fit on any worker.
+prefect.yaml deploys `retrain` on a schedule. Fits, the guard and the rivals are tasks for the
+workers of a Dask cluster; what reads and decides stays in the flow's own process.
 """
 
-from dataclasses import replace
+from collections.abc import Callable
 from typing import NamedTuple
 
+import dask
+import distributed
 import prefect
 from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture, as_completed
+from prefect_dask import DaskTaskRunner
 
 from pipelines.experiments import dataset as data
-from pipelines.experiments import plan, tracking
-from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments import tracking
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.locks import lock
+from pipelines.processes import dask_cluster
 from pipelines.promotion import reconcile, retraining
 from pipelines.reports import page
-from pipelines.runtime import environment, settings
-from pipelines.training import baselines, guard, pool, successive_halving
+from pipelines.runtime import console, environment, settings
+from pipelines.training import baselines, guard, successive_halving
 from pipelines.training import fit as fitting
 
 # Only what a network or another process can make fail is tried again. A fit or a check that
 # fails once fails for a reason.
 RETRIES = {"retries": 3, "retry_delay_seconds": [2, 10, 30]}
+# The full fits wait for the first looks, and these for the guard: what others wait for goes first.
+GUARD, RIVAL, FIRST_LOOK = 3_000_000, 2_000_000, 1_000_000
 
-version = prefect.task(data.version, cache_policy=NO_CACHE)
+make_version = prefect.task(data.version, cache_policy=NO_CACHE)
 push = prefect.task(data.push, cache_policy=NO_CACHE, **RETRIES)
-fetch = prefect.task(data.fetch, cache_policy=NO_CACHE, **RETRIES)
 ensure_guard = prefect.task(guard.ensure, cache_policy=NO_CACHE)
-fit_here = prefect.task(fitting.fit, cache_policy=NO_CACHE, task_run_name="fit {fit.arch}")
-score_rivals = prefect.task(baselines.score, cache_policy=NO_CACHE)
+fit_on_worker = prefect.task(fitting.fit, cache_policy=NO_CACHE, task_run_name="fit {planned.arch}")
+score_source = prefect.task(baselines.score, cache_policy=NO_CACHE)
 consider = prefect.task(retraining.consider, cache_policy=NO_CACHE)
 attach_report = prefect.task(page.attach, cache_policy=NO_CACHE, **RETRIES)
 
 
 class Rung(NamedTuple):
-    """The records of fits that were done together, and how many of them were new or known."""
+    """The records of fits that were done together, and how many of them were new or reused."""
 
     records: list[Record]
     trained: int
     reused: int
 
 
-@prefect.flow
+@prefect.flow(task_runner=DaskTaskRunner(**dask_cluster.runner_options()))
 def retrain(
-    task: str,
-    dataset: str | None = None,
-    profile: str = "quick",
-    runner: str = "local",
-    wait_seconds: float = 3600,
+    task: str, dataset: str | None = None, profile: str = "quick", wait_seconds: float = 3600
 ) -> dict:
-    """Version the data, fit what is not known yet, and let the best try to be champion."""
+    """Version the data, do the fits that are missing, and let the best try to be champion."""
     environment.apply()
-    dataset = settings.dataset_of(task, dataset)
-    with lock.hold(task, wait_seconds) as held:
-        reconcile.reconcile(task, dataset)
-        present = version(task, dataset)
-        push(dataset)
-        if outcome := retraining.finished(present, profile):
+    name = settings.dataset_of(task, dataset)
+    with lock.hold(task, wait_seconds):
+        reconcile.reconcile(task, name)
+        version = make_version(task, name)
+        push(version.name)
+        plan = successive_halving.plan(version, profile)
+        if outcome := retraining.finished(plan):
             return outcome
-        with tracking.parent(present, profile, "retrain") as parent:
-            score_rivals(present, parent)
-            ensure_guard(present, data.folder(dataset), parent)
-            looks = rung(successive_halving.looks(present, profile), runner, parent)
-            fits = rung(successive_halving.fits(present, profile, looks.records), runner, parent)
-            consider(held, present, fits.records)
-            attach_report(present, parent)
-        return retraining.outcome(present, looks.trained + fits.trained, looks.reused + fits.reused)
+        with tracking.parent(version, profile, "retrain") as parent:
+            guarding = submit(ensure_guard, GUARD, version, parent)
+            sources = baselines.unscored(version)
+            scoring = [submit(score_source, RIVAL, source, parent) for source in sources]
+            guarded = guarding.result()
+            console.show(*guarded.lines)
+            first = rung(plan.looks, guarded, parent, lambda _: FIRST_LOOK)
+            longest = successive_halving.longest(first.records)
+            full = rung(plan.fits(first.records), guarded, parent, longest)
+            for scored in scoring:
+                console.show(*scored.result())
+            consider(version, full.records)
+            attach_report(version, parent)
+        return retraining.outcome(version, first.trained + full.trained, first.reused + full.reused)
 
 
-@prefect.flow
-def train(
-    task: str,
-    arch: str,
-    dataset: str | None = None,
-    dataset_hash: str | None = None,
-    seed: int = 0,
-    profile: str = "quick",
-    parameters: dict | None = None,
-    fingerprint: str | None = None,
-    look: bool = False,
-    parent: str | None = None,
-) -> None:
-    """One fit on whichever worker took it: the data by its hash, the answer through MLflow."""
-    environment.apply()
-    dataset = settings.dataset_of(task, dataset)
-    dataset_hash = dataset_hash or data.versions.dataset_hash(dataset)
-    folder = fetch(dataset, dataset_hash)
-    fetched = DatasetVersion(task, dataset, dataset_hash, data.facts(folder))
-    [fit] = plan.fits(fetched, profile=profile, archs=[arch], seeds=[seed], changes=parameters)
-    plan.require_same(fit, fingerprint)
-    if not tracking.reusable([fit]):
-        fit_here(replace(fit, look=look), folder, parent)
+def rung(
+    fits: list[Fit], guarded: guard.Guard, parent: str, priority: Callable[[Fit], float]
+) -> Rung:
+    """Do the fits that are missing, side by side; one that fails does not stop the others."""
+    reused = tracking.reusable(fits)
+    missing = [fit for fit in fits if fit.fingerprint not in reused]
+    successive_halving.show(fits, missing)
+    pending = {submit(fit_on_worker, priority(fit), fit, guarded, parent): fit for fit in missing}
+    records = []
+    for future in as_completed(list(pending)):
+        result = result_of(future)
+        if isinstance(result, fitting.Result):
+            console.show(result.line)
+            records.append(result.record)
+        else:
+            console.line(pending[future].arch, f"failed: {result}")
+    return Rung([*reused.values(), *records], len(records), len(reused))
 
 
-def rung(fits: list[Fit], runner: str, parent: str) -> Rung:
-    """Fit what is not known yet, together; one that fails does not stop the others."""
-    known = tracking.reusable(fits)
-    missing = [fit for fit in fits if fit.fingerprint not in known]
-    fitting.report_rung(fits, missing)
-    if missing:
-        messages = (pool.fit_all if runner == "pool" else in_turn)(missing, parent)
-        fitting.report_failures(missing, messages)
-    fitted = tracking.reusable(missing)
-    return Rung([*known.values(), *fitted.values()], len(fitted), len(known))
+def submit(task: prefect.Task, priority: float, *arguments) -> PrefectFuture:
+    """Send a task to the cluster; of those that wait the one with the highest priority is next."""
+    with dask.annotate(priority=priority):
+        return task.submit(*arguments)
 
 
-def in_turn(fits: list[Fit], parent: str) -> list[str | None]:
-    """Fit one after the other in this process; returns for each fit why it failed, or None."""
-    states = [
-        fit_here(fit, data.folder(fit.dataset.name), parent, return_state=True) for fit in fits
-    ]
-    return [None if state.is_completed() else state.message for state in states]
+def result_of(future: PrefectFuture) -> object:
+    """What a task returned, or the exception that it or three workers in turn ended with.
+
+    Raises where there is no answer, since the cluster ended.
+    """
+    try:
+        return future.result(raise_on_failure=False)
+    except distributed.KilledWorker as error:
+        return error

@@ -3,8 +3,8 @@
     bentoml serve serving.service:Espalier
 
 ESPALIER_TASKS=image,sentiment narrows it; ESPALIER_HOME says where champions are published and
-requests are logged: ESPALIER_LOG_MB=256 of them at most, without what was sent unless
-ESPALIER_LOG_INPUTS=1. ESPALIER_API_TOKEN is what a client must carry,
+requests are logged: at most ESPALIER_LOG_MB=1024 megabytes for ESPALIER_LOG_DAYS=90 days, without
+the inputs unless ESPALIER_LOG_INPUTS=1. ESPALIER_API_TOKEN is what a client must carry,
 ESPALIER_PROTECT=health,metrics what it closes too. ESPALIER_HOSTS=espalier.example.org names the
 hosts that it answers for beside those of loopback, ESPALIER_MAX_REQUESTS=64 how many requests it
 admits at a time. ESPALIER_FOLLOW=espalier-image-mnist_5k takes the champions of that registered
@@ -29,16 +29,15 @@ from starlette.types import ASGIApp
 
 from serving import bentoml_usage, settings
 from serving.api.docs_page import SWAGGER
-from serving.api.openapi import documentation
+from serving.api.openapi import description
 from serving.api.page import PAGE
 from serving.api.v1 import MODELS, READY, TASK_ROUTES
 from serving.app import Limits, application
 from serving.champions.registry_client import Registry
-from serving.champions.registry_poller import Follower
+from serving.champions.registry_poller import RegistryPoller
 from serving.champions.slots import Champions
 from serving.http.auth import needs_token
 from serving.inference.memory import give_back_large_buffers
-from serving.inference_protocol.openapi import protocol_paths
 from serving.inference_protocol.v2 import canonical, protocol_routes
 from serving.request_log.writer import RequestLog
 
@@ -57,12 +56,17 @@ LIMITS = Limits(
     requests=settings.max_requests(),
 )
 champions = Champions(TASKS)
-followers = [
-    Follower(Registry(settings.registry()), task, name, settings.pointer_folders()[0])
+pollers = [
+    RegistryPoller(Registry(settings.registry()), task, name, settings.pointer_folders()[0])
     for task, name in settings.followed().items()
     if task in TASKS
 ]
-log = RequestLog(settings.home() / "requests", settings.log_megabytes(), settings.log_inputs())
+log = RequestLog(
+    settings.home() / "requests",
+    settings.log_megabytes(),
+    settings.log_inputs(),
+    settings.log_days(),
+)
 
 
 class FrontedService(bentoml.Service):
@@ -70,8 +74,7 @@ class FrontedService(bentoml.Service):
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         closed = partial(needs_token, protected=LIMITS.protected) if LIMITS.token else None
-        paths = partial(protocol_paths, champions)
-        docs = documentation(self.openapi_spec.asdict(), TASKS, paths, closed)
+        docs = description(champions, closed)
         routes = [*(TASK_ROUTES[task] for task in TASKS), *protocol_routes(TASKS)]
         routes += [READY, MODELS, *PAGE, SWAGGER, docs]
         bento = bentoml.server_context  # of the Bento that is served, or of this checkout
@@ -105,8 +108,8 @@ class Espalier:
         keep_logs_small()
         give_back_large_buffers()
         champions.start(settings.pointer_folders())
-        for follower in followers:
-            follower.start()
+        for poller in pollers:
+            poller.start()
         log.start()
         # What is loaded stays: the collector need not look at it, nor so often at the rest.
         gc.collect()
@@ -121,8 +124,8 @@ class Espalier:
 
     @bentoml.on_shutdown
     def stop(self) -> None:
-        for follower in followers:
-            follower.stop()
+        for poller in pollers:
+            poller.stop()
         champions.stop()
         log.stop()
 

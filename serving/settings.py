@@ -66,8 +66,13 @@ def registry() -> str:
 
 
 def log_megabytes() -> int:
-    """How large the request log may become: ESPALIER_LOG_MB, 0 for none of it."""
-    return _number("ESPALIER_LOG_MB", 256, 0, "a whole number of megabytes, or 0 for no log")
+    """Bound on the size of the request log: ESPALIER_LOG_MB, 0 for no log."""
+    return _number("ESPALIER_LOG_MB", 1024, 0, "a whole number of megabytes, or 0 for no log")
+
+
+def log_days() -> int:
+    """Bound on the age of a record of the request log: ESPALIER_LOG_DAYS."""
+    return _number("ESPALIER_LOG_DAYS", 90, 1, "a whole number of days, at least 1")
 
 
 def log_inputs() -> bool:

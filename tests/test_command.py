@@ -39,7 +39,6 @@ def test_each_verb_has_help(verb):
             "dataset 'imdb' is one for sentiment, not for image",
         ),
         (["run", "--profile", "quik"], "did you mean 'quick'?"),
-        (["run", "--runner", "pol"], "did you mean 'pool'?"),
         (["train", "--task", "image", "--arch", "cnnn"], "'cnn'"),
         (["train", "--task", "image", "--arch", "cnn", "--set", "epoch=3"], "'epochs'"),
         (["train", "--task", "image", "--arch", "cnn", "--set", "epochs"], "key=value"),

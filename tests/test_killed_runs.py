@@ -47,11 +47,11 @@ def ended(project, home, line: str, sign: signal.Signals) -> int:
     log = project / f"{home}.log"
     with begun(project, *command(*RUN), log=log, ESPALIER_HOME=str(project / home)) as (run, alive):
 
-        def said() -> bool:
+        def printed() -> bool:
             assert run.poll() is None, log.read_text()
-            return any(told.split()[:1] == [line] for told in log.read_text().splitlines())
+            return any(row.split()[:1] == [line] for row in log.read_text().splitlines())
 
-        until(said, f"{line} in the output")
+        until(printed, f"{line} in the output")
         # Ctrl-C goes to every process of the terminal's foreground, a kill to one.
         (os.killpg if sign == signal.SIGINT else os.kill)(run.pid, sign)
         status = run.wait()
@@ -64,8 +64,8 @@ def require_whole(project, home) -> None:
     place = str(project / home)
     done = espalier(project, *RUN, "--json", ESPALIER_HOME=place)
     assert done.returncode == 0, done.stderr
-    told = answer(done)["tasks"]["image"]
-    assert told["trained"] + told["reused"] == 3
+    outcome = answer(done)["tasks"]["image"]
+    assert outcome["trained"] + outcome["reused"] == 3
     client = store(project, home)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     assert {run.info.status for run in client.search_runs(experiments)} <= {
@@ -77,13 +77,13 @@ def require_whole(project, home) -> None:
     champion = client.get_model_version_by_alias(version.name, "champion")
     assert champion.version == version.version
     assert version.tags["espalier.state"] == "ready"
-    assert version.tags["espalier.fingerprint"] == told["champion"]["fingerprint"]
+    assert version.tags["espalier.fingerprint"] == outcome["champion"]["fingerprint"]
     published = project / home / "published"
     pointer = json.loads((published / "image.json").read_text())
     assert pointer["version"] == str(version.version)
     artifact.check(published / pointer["artifact"], version.tags["espalier.manifest_sha256"])
     again = espalier(project, *RUN, "--json", ESPALIER_HOME=place)
-    assert answer(again)["tasks"]["image"] == told | {"trained": 0, "reused": 3}
+    assert answer(again)["tasks"]["image"] == outcome | {"trained": 0, "reused": 3}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A real Prefect server, two real workers: a scheduled retraining ends in a champion."""
+"""A real Prefect server, a real worker: a scheduled retraining ends in a champion."""
 
 import os
 import subprocess
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.slow
 TOOLS = str(Path(sys.executable).parent)
 
 
-def _until(found: Callable, seconds: float, what: str):
-    """Poll until `found()` is truthy and return that."""
+def _until(condition: Callable, seconds: float, what: str):
+    """Poll until `condition()` is truthy and return that."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            if value := found():
+            if value := condition():
                 return value
         except httpx.TransportError:
             pass
@@ -43,20 +43,19 @@ def project(tmp_path_factory):
         look = {"image": {"share": 0.5, "epochs": 1, "keep": 1}}
         params["profiles"]["quick"]["first_look"] = look
     deployed = yaml.safe_load((folder / "prefect.yaml").read_text())
-    wanted = {d["name"]: d for d in deployed["deployments"]}
-    image = wanted["image"]
+    image = next(one for one in deployed["deployments"] if one["name"] == "image")
     image["parameters"] |= {"dataset": "digits"}
     # One run, as the next would hold the lease that the test asks for.
     due = datetime.now(UTC) + timedelta(minutes=1)
     image["schedules"] = [{"interval": 24 * 3600, "anchor_date": due.isoformat()}]
-    deployed["deployments"] = [image, wanted["gpu"]]
+    deployed["deployments"] = [image]
     (folder / "prefect.yaml").write_text(yaml.safe_dump(deployed))
     return folder
 
 
 @pytest.fixture(scope="module")
 def api(project):
-    """The URL of a Prefect server, with both deployments and a worker for each pool."""
+    """The URL of a Prefect server, with the deployment and a worker for its pool."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     more = {
@@ -75,15 +74,10 @@ def api(project):
     server = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
     with child_process.started(server, logs / "server.log", **place):
         _until(lambda: httpx.get(f"{url}/health").is_success, 120, "the server's health")
-        for pool in ("cpu", "gpu"):
-            prefect("work-pool", "create", pool, "--type", "process")
+        prefect("work-pool", "create", "cpu", "--type", "process")
         prefect("deploy", "--all")
-        cpu = ["prefect", "worker", "start", "--pool", "cpu", "--limit", "1"]
-        gpu = ["prefect", "worker", "start", "--pool", "gpu", "--limit", "1"]
-        with (
-            child_process.started(cpu, logs / "cpu.log", **place),
-            child_process.started(gpu, logs / "gpu.log", **place),
-        ):
+        worker = ["prefect", "worker", "start", "--pool", "cpu", "--limit", "1"]
+        with child_process.started(worker, logs / "cpu.log", **place):
             yield url
 
 
@@ -91,8 +85,8 @@ def test_a_scheduled_run_ends_in_a_champion_with_the_local_fingerprints(project,
     log = project / ".espalier" / "logs" / "cpu.log"
 
     def finished() -> list[dict]:
-        asked = {"deployments": {"name": {"any_": ["image"]}}}
-        runs = httpx.post(f"{api}/flow_runs/filter", json=asked).json()
+        body = {"deployments": {"name": {"any_": ["image"]}}}
+        runs = httpx.post(f"{api}/flow_runs/filter", json=body).json()
         bad = [run for run in runs if run["state_type"] in ("FAILED", "CRASHED")]
         assert not bad, f"{bad[0]['state']['message']}\n{log.read_text()[-5000:]}"
         return [r for r in runs if r["auto_scheduled"] and r["state_type"] == "COMPLETED"]

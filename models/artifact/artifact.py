@@ -18,18 +18,16 @@ import base64
 import hashlib
 import json
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from models.familiarity import familiarity
 from models.familiarity.familiarity import Familiarity
 from models.inputs.errors import InputError
-from models.inputs.images import ImageInputs
-from models.inputs.kinds import from_spec
-from models.inputs.series import SeriesInputs
-from models.inputs.texts import TextInputs
+from models.inputs.kinds import Inputs, from_spec
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -68,18 +66,34 @@ def check(folder: Path, manifest_sha256: str) -> dict:
     Raises ArtifactError on a digest or size that differs, a missing or additional file, a link, or
     a size over the cap (before the file is read).
     """
+    return read(folder, manifest_sha256, ())[0]
+
+
+def read(
+    folder: Path, manifest_sha256: str, names: Collection[str]
+) -> tuple[dict, dict[str, bytes]]:
+    """`check` a folder; returns its manifest and the bytes that were hashed of the files named.
+
+    Files that are named and are no part of this artifact are left out.
+    """
     folder = Path(folder)
-    manifest = _read_manifest(folder, manifest_sha256)
+    manifest, contents = _read_manifest(folder, manifest_sha256), {}
     _check_names(folder, manifest)
     for name, entry in manifest["files"].items():
         size = _size(folder / name, MAX_FILE_BYTES)
         if size != entry["bytes"]:
             raise ArtifactError(f"{folder / name} has {size} bytes, not {entry['bytes']}.")
-        _check_digest(folder / name, entry["sha256"], _sha256(folder / name))
-    return manifest
+        if name in names:
+            with (folder / name).open("rb") as file:
+                contents[name] = file.read(size + 1)
+            received = hashlib.sha256(contents[name]).hexdigest()
+        else:
+            received = _sha256(folder / name)
+        _check_digest(folder / name, entry["sha256"], received)
+    return manifest, contents
 
 
-def write_inputs(folder: Path, inputs: ImageInputs | TextInputs | SeriesInputs) -> None:
+def write_inputs(folder: Path, inputs: Inputs) -> None:
     """Write `inputs.json`, and `inputs.npz` where the inputs hold arrays."""
     fields, arrays = inputs.spec()
     (folder / "inputs.json").write_bytes(to_json(fields))
@@ -87,7 +101,7 @@ def write_inputs(folder: Path, inputs: ImageInputs | TextInputs | SeriesInputs) 
         np.savez(folder / "inputs.npz", **arrays)
 
 
-def read_inputs(folder: Path) -> ImageInputs | TextInputs | SeriesInputs:
+def read_inputs(folder: Path) -> Any:
     """Read what `write_inputs` wrote. `check` the folder first."""
     folder = Path(folder)
     fields = json.loads((folder / "inputs.json").read_bytes())
@@ -97,7 +111,7 @@ def read_inputs(folder: Path) -> ImageInputs | TextInputs | SeriesInputs:
         return from_spec(fields, dict(arrays))
 
 
-def digest_of(inputs: ImageInputs | TextInputs | SeriesInputs) -> str:
+def digest_of(inputs: Inputs) -> str:
     """Return the sha256 (hex) of all that the inputs hold."""
     fields, arrays = inputs.spec()
     digest = hashlib.sha256(to_json(fields))
@@ -107,7 +121,7 @@ def digest_of(inputs: ImageInputs | TextInputs | SeriesInputs) -> str:
     return digest.hexdigest()
 
 
-def check_inputs(manifest: Mapping, inputs: ImageInputs | TextInputs | SeriesInputs) -> None:
+def check_inputs(manifest: Mapping, inputs: Inputs) -> None:
     """Raise ArtifactError unless the inputs are those that the manifest's model was fitted with.
 
     Files of two artifacts may have been put together and signed: the golden answers show that in

@@ -10,7 +10,7 @@ import shlex
 import threading
 import time
 import traceback
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from data import versions
 from data.errors import GateRefused
@@ -18,19 +18,22 @@ from pipelines.experiments import dataset as data
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import rules
 from pipelines.locks import lock
-from pipelines.locks.lock import LeaseHeldError
-from pipelines.processes import prefect_server, service
+from pipelines.locks.lock import LockHeldError
+from pipelines.processes import dask_cluster, prefect_server, service
 from pipelines.promotion import reconcile, retraining
 from pipelines.release import bento, publish
 from pipelines.reports import leaderboard
 from pipelines.runtime import console, environment, settings
+from pipelines.training import successive_halving
 
 # Exit codes of a task; of several the first of these that occurs is the run's.
 FAILED, LOCKED, REFUSED, DONE = 1, 75, 3, 0
 RELEASE_SECONDS = 300
+# What a worker's first fit imports: seconds, in which the data is made.
+FRAMEWORKS = ("keras", "mlflow", "pipelines.flows")
 
 
-def asked(task: str | None, dataset: str | None) -> dict[str, str]:
+def chosen(task: str | None, dataset: str | None) -> dict[str, str]:
     """Task → dataset for what was named on the command line; all three when nothing was."""
     if dataset is not None and task is None:
         task = settings.task_of(dataset)
@@ -38,10 +41,10 @@ def asked(task: str | None, dataset: str | None) -> dict[str, str]:
     return {name: settings.dataset_of(name, dataset) for name in tasks}
 
 
-def run(tasks: dict[str, str], profile: str, runner: str) -> tuple[dict[str, dict], int]:
+def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, dict], int]:
     """Bring every task to a champion; returns each task's outcome and the exit code.
 
-    Raises UsageError for rules of the gate that are none: before hours of training, not after.
+    tasks: task → dataset. Raises UsageError for wrong rules of the gate: before hours of training.
     """
     start = time.monotonic()
     for task, dataset in tasks.items():
@@ -54,14 +57,9 @@ def run(tasks: dict[str, str], profile: str, runner: str) -> tuple[dict[str, dic
         say(f"{len(done)} of {len(tasks)} tasks are up to date")
     outcomes |= done
     codes |= {task: _code(outcome) for task, outcome in done.items()}
-    todo = {task: dataset for task, dataset in tasks.items() if task not in outcomes}
-    if todo:
-        with console.stage("start") as say:
-            with prefect_server.starting():
-                _warm_up()
-            say("Prefect server and frameworks are up")
-        for task, dataset in todo.items():
-            outcomes[task], codes[task] = _retrain(task, dataset, profile, runner)
+    if missing := {task: tasks[task] for task in tasks if task not in outcomes}:
+        for task, (outcome, code) in _retrain(missing, profile).items():
+            outcomes[task], codes[task] = outcome, code
     if not set(codes.values()) & {FAILED, LOCKED}:
         # Runs of other tasks package the same champions: one after the other.
         with lock.hold("release", RELEASE_SECONDS):
@@ -78,12 +76,12 @@ def finished(tasks: dict[str, str], profile: str) -> dict[str, dict]:
     importing.start()
     outdated = versions.outdated(list(tasks.values()))
     importing.join()
-    found = {
+    outcomes = {
         task: _finished(task, dataset, profile)
         for task, dataset in tasks.items()
         if dataset not in outdated
     }
-    return {task: outcome for task, outcome in found.items() if outcome is not None}
+    return {task: outcome for task, outcome in outcomes.items() if outcome is not None}
 
 
 def release() -> None:
@@ -123,7 +121,7 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
         try:
             with lock.hold(task):
                 pass
-        except LeaseHeldError as held:
+        except LockHeldError as held:
             console.line("stopped", str(held))
             outcomes[task] = retraining.nothing(dataset, str(held))
     return outcomes
@@ -131,30 +129,49 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
 
 def _finished(task: str, dataset: str, profile: str) -> dict | None:
     try:
-        with suppress(LeaseHeldError), lock.hold(task):
+        with suppress(LockHeldError), lock.hold(task):
             reconcile.reconcile(task, dataset)
     except reconcile.BrokenLedgerError:
         return None  # the task's own retraining says so, and the others go on
-    return retraining.finished(data.present(task, dataset), profile)
+    return retraining.finished(successive_halving.plan(data.present(task, dataset), profile))
 
 
-def _warm_up() -> None:
-    """Import what the flows need while the server starts: it has the other core."""
-    for module in ("keras", "mlflow", "pipelines.flows"):
-        importlib.import_module(module)
+def _retrain(tasks: dict[str, str], profile: str) -> dict[str, tuple[dict, int]]:
+    """Retrain the tasks at the same time, on one cluster; task → its outcome and exit code."""
+    results = {}
+
+    def retrain(task: str, dataset: str) -> None:
+        with console.part(task if len(tasks) > 1 else ""):
+            results[task] = _retrain_one(task, dataset, profile)
+
+    with ExitStack() as stack:
+        with console.stage("start") as say:
+            with prefect_server.starting():
+                stack.enter_context(dask_cluster.running(FRAMEWORKS))
+                importlib.import_module("pipelines.flows")
+            say("Prefect server and Dask cluster are up")
+        console.heading(", ".join(f"{task} · {dataset}" for task, dataset in tasks.items()))
+        # Daemons: interrupted, this process waits for none of them longer than a moment.
+        threads = [
+            threading.Thread(target=retrain, args=(*one,), daemon=True) for one in tasks.items()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return results
 
 
-def _retrain(task: str, dataset: str, profile: str, runner: str) -> tuple[dict, int]:
+def _retrain_one(task: str, dataset: str, profile: str) -> tuple[dict, int]:
     from pipelines import flows
 
-    console.heading(f"{task} · {dataset}")
     try:
-        outcome = flows.retrain(task, dataset, profile, runner, lock.MOMENT)
+        outcome = flows.retrain(task, dataset, profile, lock.MOMENT)
         return outcome, _code(outcome)
     except GateRefused as refusal:
         reason, code = "the data was refused", REFUSED
         console.out().print(str(refusal), markup=False)
-    except LeaseHeldError as held:
+    except LockHeldError as held:
         reason, code = str(held), LOCKED
     except Exception as error:
         traceback.print_exc()

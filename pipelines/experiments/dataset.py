@@ -1,6 +1,7 @@
 """The data of a retraining: versioned by DVC, passed by its gate, named by its hash."""
 
 import json
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ from pathlib import Path
 from data import prepared, versions
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
+
+# DVC calls of one checkout wait for each other: here, so that each line tells its own time.
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def version(task: str, dataset: str) -> DatasetVersion:
 
     Raises `GateRefused` when Great Expectations says that it may not be trained on.
     """
-    with console.stage("data") as say:
+    with _one_at_a_time, console.stage("data") as say:
         versions.reproduce(dataset)
         described = facts(folder(dataset))
         rows = described["rows"]
@@ -64,13 +68,14 @@ def present(task: str, dataset: str) -> DatasetVersion:
 
 def push(dataset: str) -> None:
     """Send the versioned data to the DVC remote, where fits on other machines find it."""
-    with console.stage("push") as say:
+    with _one_at_a_time, console.stage("push") as say:
         versions.push(dataset)
         say("its version lies in the DVC remote")
 
 
-def fetch(dataset: str, dataset_hash: str) -> Path:
-    """A folder with the prepared data of exactly this hash, taken from the DVC remote."""
-    fetched = environment.home() / "fetched" / dataset_hash
-    versions.fetch(dataset_hash, dataset, fetched)
-    return fetched
+def local(dataset: DatasetVersion) -> Path:
+    """The folder of exactly this version: of this checkout, else taken from the DVC remote."""
+    if versions.dataset_hash(dataset.name) == dataset.hash and folder(dataset.name).is_dir():
+        return folder(dataset.name)
+    fetched = environment.home() / "fetched" / dataset.hash
+    return versions.fetch(dataset.hash, dataset.name, fetched)

@@ -35,30 +35,30 @@ def fits(
     `changes` are parameters that were named on the command line, over the profile's, over the
     defaults. Raises ValueError for unknown names.
     """
-    task, backend = dataset.task, fingerprint.backend()
     planned = []
-    for arch in architectures.names(task) if archs is None else archs:
-        chosen = {**settings.overrides(profile, task, arch, dataset.name), **(changes or {})}
-        parameters = architectures.resolve(task, arch, chosen, dataset.facts)
-        sources = architectures.sources(task, arch)
+    for arch in architectures.names(dataset.task) if archs is None else archs:
+        overrides = settings.overrides(profile, dataset.task, arch, dataset.name)
+        parameters = architectures.resolve(
+            dataset.task, arch, {**overrides, **(changes or {})}, dataset.facts
+        )
         for seed in seeds:
-            known_by = fingerprint.fingerprint(
-                dataset_hash=dataset.hash,
-                task=task,
-                arch=arch,
-                parameters=parameters,
-                seed=seed,
-                sources=sources,
-                backend=backend,
-            )
-            planned.append(Fit(dataset, arch, seed, profile, parameters, known_by))
+            identity = fingerprint.of_fit(dataset, arch, parameters, seed)
+            planned.append(Fit(dataset, arch, seed, profile, parameters, identity))
     return planned
 
 
-def require_same(fit: Fit, fingerprint: str | None) -> None:
-    """Raise where this process would do another fit than the one that was planned elsewhere."""
-    if fingerprint not in (None, fit.fingerprint):
+def check(task: str, arch: str, dataset: str, profile: str, changes: Iterable[dict]) -> None:
+    """Raise UsageError or ParameterError for a wrong name or value, before the data is touched."""
+    overrides = settings.overrides(profile, task, arch, dataset)
+    for change in changes:
+        architectures.resolve(task, arch, overrides | change, {"name": dataset})
+
+
+def require_same(fit: Fit) -> None:
+    """Raise RuntimeError where this process would do another fit than the one that was planned."""
+    here = fingerprint.of_fit(fit.dataset, fit.arch, fit.parameters, fit.seed)
+    if here != fit.fingerprint:
         raise RuntimeError(
-            f"the fit was planned as {fingerprint} and is {fit.fingerprint} here: this worker has "
-            "other code, parameters or packages; give it the same commit and lock"
+            f"the fit was planned as {fit.fingerprint} and is {here} here: this worker has other "
+            "code or packages; give it the same commit and lock"
         )

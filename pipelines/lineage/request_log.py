@@ -1,81 +1,78 @@
-"""Read the request log that services write: Parquet, and the journals that are not Parquet yet.
+"""Read the request log that the services of this home write, as a stream.
 
-`<home>/requests/<start>-<pid>.parquet` or `.jsonl`, both while the one is made of the other:
-`serving/request_log/schema.py` says what a row holds. Files are never changed once they are
-closed, and the oldest go first.
+`<home>/requests/<start>-<pid>.jsonl`, one record a line: `serving/request_log/schema.py` is its
+schema. A line that was torn by a kill or a full disk is skipped. Services before version 0.2 left
+Parquet files as well; where one has the name of a `.jsonl` file, it replaces that file.
 """
 
-import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from pipelines.runtime import environment
 
-PARQUET, JOURNAL = ".parquet", ".jsonl"
+SEGMENT, PARQUET = ".jsonl", ".parquet"
+BATCH_ROWS = 10_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Record = dict[str, Any]
 
 
 def folder() -> Path:
-    """Where the services of this home write."""
+    """The folder that the services of this home write to."""
     return environment.home() / "requests"
 
 
-def find(request_id: str) -> list[dict]:
-    """The rows of the requests that had this id, the newest first, without what is null.
+def records(request_id: str | None = None) -> Iterator[Record]:
+    """Read every record, or those of one request id, one by one.
 
-    time: ISO, UTC.
+    Yields:
+        The record without its null fields; the files in the order in which they were started.
     """
-    found = []
-    for path in _files():
-        found += _in_journal(path, request_id) or _in_parquet(path, request_id)
-    found.sort(key=lambda row: row["time"], reverse=True)
-    return [row | {"time": row["time"].isoformat(timespec="milliseconds")} for row in found]
+    names = {path.stem for path in folder().glob("*") if path.suffix in (SEGMENT, PARQUET)}
+    for name in sorted(names):
+        path = folder() / name
+        try:
+            if path.with_suffix(PARQUET).exists():
+                found = _in_parquet(path.with_suffix(PARQUET), request_id)
+            else:
+                found = _in_segment(path.with_suffix(SEGMENT), request_id)
+            yield from found
+        except FileNotFoundError:  # a service has just removed it, as the oldest
+            continue
 
 
-def _files() -> Iterator[Path]:
-    """The log's files without their suffix, the newest first."""
-    if folder().is_dir():
-        names = {path.stem for path in folder().iterdir() if path.suffix in (PARQUET, JOURNAL)}
-        yield from (folder() / name for name in sorted(names, reverse=True))
+def find(request_id: str) -> list[Record]:
+    """Return the records of a request id, the newest first; `time` is ISO, UTC."""
+    newest_first = sorted(records(request_id), key=lambda record: -record["time"])
+    return [record | {"time": _iso(record["time"])} for record in newest_first]
 
 
-def _in_journal(path: Path, request_id: str) -> list[dict]:
-    """The rows of a journal, unless it has become Parquet."""
-    if path.with_suffix(PARQUET).exists():
-        return []
-    try:
-        lines = path.with_suffix(JOURNAL).open("rb")
-    except FileNotFoundError:  # it became Parquet just now
-        return []
-    with lines:
-        # Most lines need not be parsed; the last one may be half written yet.
-        wanted = request_id.encode()
-        near = [line for line in lines if wanted in line and line.endswith(b"\n")]
-    rows = [row for row in map(_parsed, near) if row.get("request_id") == request_id]
-    return [row | {"time": datetime.fromtimestamp(row["time"] / 1e6, UTC)} for row in rows]
+def _in_segment(path: Path, request_id: str | None) -> Iterator[Record]:
+    needle = (request_id or "").encode()
+    with path.open("rb") as lines:
+        for line in lines:
+            if needle in line:  # few lines need to be parsed where one id is wanted
+                try:
+                    record = orjson.loads(line)
+                except orjson.JSONDecodeError:
+                    continue
+                if isinstance(record, dict) and request_id in (None, record.get("request_id")):
+                    yield record
 
 
-def _in_parquet(path: Path, request_id: str) -> list[dict]:
-    """The rows of a Parquet file; of those groups only whose ids hold this one all is read."""
-    import pyarrow.compute as pc
+def _in_parquet(path: Path, request_id: str | None) -> Iterator[Record]:
     from pyarrow import parquet
 
-    try:
-        file = parquet.ParquetFile(path.with_suffix(PARQUET))
-    except FileNotFoundError:  # no journal that is through, or the oldest and removed just now
-        return []
-    rows = []
-    with file:
-        for group in range(file.num_row_groups):
-            ids = file.read_row_group(group, columns=["request_id"]).column(0)
-            where = pc.indices_nonzero(pc.equal(ids, request_id))
-            if len(where):
-                rows += file.read_row_group(group).take(where).to_pylist()
-    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+    wanted = None if request_id is None else [("request_id", "==", request_id)]
+    for batch in parquet.read_table(path, filters=wanted).to_batches(BATCH_ROWS):
+        for row in batch.to_pylist():
+            record = {name: value for name, value in row.items() if value is not None}
+            yield record | {"time": (record["time"] - EPOCH) // timedelta(microseconds=1)}
 
 
-def _parsed(line: bytes) -> dict:
-    try:
-        return json.loads(line)
-    except ValueError:  # torn by a full disk
-        return {}
+def _iso(microseconds: int) -> str:
+    return (EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="milliseconds")

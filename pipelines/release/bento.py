@@ -33,8 +33,8 @@ SHARED = (
 )
 # What serving/ imports; all that these need is pinned with them.
 NEEDS = (
-    "httptools", "numpy", "onnxruntime", "orjson", "pillow", "prometheus-client", "pyarrow",
-    "python-multipart", "starlette", "uvicorn", "uvloop"
+    "httptools", "httpx", "numpy", "onnxruntime", "orjson", "pillow", "prometheus-client",
+    "pydantic", "python-multipart", "pyyaml", "starlette", "uvicorn", "uvloop",
 )  # fmt: skip
 
 COMPOSE = "pipelines/release/compose.yaml"
@@ -138,7 +138,7 @@ def _fill(context: Path, published: dict[str, dict]) -> None:
 
 def _contents(published: dict[str, dict]) -> Iterator[tuple[str, Path]]:
     """Each file of the Bento that is a copy, and the file here that it is a copy of."""
-    for pattern in ("serving/**/*.py", "serving/static/*", *SHARED):
+    for pattern in ("serving/**/*.py", "serving/**/*.yaml", "serving/static/*", *SHARED):
         for path in sorted(environment.ROOT.glob(pattern)):
             if path.is_file():
                 yield path.relative_to(environment.ROOT).as_posix(), path

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,16 @@ class _Streams:
 
 
 _streams = _Streams()
+_part: ContextVar[str] = ContextVar("part", default="")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of progress that another process hands back, for this one to print."""
+
+    name: str
+    text: str
+    seconds: float | None = None
 
 
 def divert(log: Path, answers_only: bool = False) -> None:
@@ -71,16 +82,26 @@ def answer(text: str) -> None:
 
 
 @contextmanager
+def part(name: str) -> Iterator[None]:
+    """Begin each line of this thread with `name`, as several parts of a run print in turn."""
+    token = _part.set(name)
+    try:
+        yield
+    finally:
+        _part.reset(token)
+
+
+@contextmanager
 def stage(name: str) -> Iterator[Callable[[str], None]]:
-    """A line for the work of the block, with its time; call what it yields to say what came out."""
-    said: list[str] = []
+    """A line for the work of the block, with its time; call what it yields with what came out."""
+    texts: list[str] = []
     start = time.monotonic()
-    if out().is_terminal:
+    if out().is_terminal and not _part.get():  # one spinner at a time
         with out().status(f"{name} …"):
-            yield said.append
+            yield texts.append
     else:
-        yield said.append
-    line(name, " ".join(said), time.monotonic() - start)
+        yield texts.append
+    line(name, " ".join(texts), time.monotonic() - start)
 
 
 @contextmanager
@@ -108,8 +129,21 @@ def epochs(name: str, total: int) -> Iterator[Callable[[int, dict], None]]:
 
 def line(name: str, text: str, seconds: float | None = None) -> None:
     """One plain line: a name, what came out, how long it took."""
-    took = "" if seconds is None else f"{seconds:.1f} s"
-    out().print(f"  {name:<13}{took:>8}  {text}".rstrip(), markup=False)
+    show(Line(name, text, seconds))
+
+
+def show(*lines: Line) -> None:
+    """Print lines one below the other."""
+    for one in lines:
+        part = f"{_part.get():<10}" if _part.get() else ""
+        took = "" if one.seconds is None else f"{one.seconds:.1f} s"
+        out().print(f"  {part}{one.name:<13}{took:>8}  {one.text}".rstrip(), markup=False)
+
+
+def reused(fits: int, missing: int) -> None:
+    """Say how many of the fits need not be done again."""
+    if missing < fits:
+        line("reused", f"{fits - missing} of {fits} fits are on record")
 
 
 def heading(text: str) -> None:

@@ -11,15 +11,17 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from data import prepared
-from models import architectures
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, ranking, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import BASELINE, RIVAL
 from pipelines.runtime import console, environment
+
+if TYPE_CHECKING:
+    from models.evaluation.measure import Scores
 
 FINGERPRINT = "espalier.fingerprint"
 # How many runs one module records: a kill may leave a part of them.
@@ -49,13 +51,32 @@ def unscored(dataset: DatasetVersion) -> list[Source]:
     return [source for source in sources if source.fingerprint not in known]
 
 
-def score(dataset: DatasetVersion, parent: str) -> None:
-    """Score what is not on record yet, below the run `parent`; one that fails stops nothing."""
-    missing = unscored(dataset)
-    if missing:
-        read = prepared.read(data.folder(dataset.name))
-        for source in missing:
-            _score(source, read, parent)
+def score(source: Source, parent: str) -> list[console.Line]:
+    """Score what a source holds, below the run `parent`; returns the lines to print.
+
+    One that fails is recorded as failed and raises nothing: it stops no retraining.
+    """
+    import mlflow
+
+    environment.apply()
+    task, start = source.dataset.task, time.monotonic()
+    metric = ranking.METRIC[task][0]
+    try:
+        scored = _scored(source)
+    except Exception as error:
+        with suppress(Exception), _run(source, source.module, 1, parent):
+            raise  # so that the run ends as failed, with the cause
+        seconds = time.monotonic() - start
+        return [console.Line(source.kind, f"{source.module} failed: {error}", seconds)]
+    seconds, lines = time.monotonic() - start, []
+    for name, scores in scored.items():
+        with _run(source, name, len(scored), parent):
+            tracking.log_scores(task, metric, scores)
+            mlflow.log_metric("fit_seconds", seconds)
+        validation, test = (scores[split].metrics[metric] for split in ("validation", "test"))
+        text = f"{name}; {metric} {validation:.4f}, on test {test:.4f}"
+        lines.append(console.Line(source.kind, text, seconds))
+    return lines
 
 
 def rows(dataset: DatasetVersion) -> list[dict]:
@@ -83,49 +104,16 @@ def failures(dataset: DatasetVersion) -> list[str]:
 def _sources(dataset: DatasetVersion) -> list[Source]:
     modules = {BASELINE: "models.evaluation.baselines", RIVAL: f"models.rivals.{dataset.task}"}
     return [
-        Source(dataset, kind, module, _fingerprint(dataset, file))
+        Source(dataset, kind, module, fingerprint.of_baseline(dataset, file))
         for kind, module in modules.items()
         if (file := environment.ROOT / f"{module.replace('.', '/')}.py").is_file()
     ]
 
 
-def _fingerprint(dataset: DatasetVersion, file) -> str:
-    return fingerprint.fingerprint(
-        dataset_hash=dataset.hash,
-        task=dataset.task,
-        arch=file.stem,
-        parameters={},
-        seed=0,
-        sources=architectures.closure([file]),
-        backend={"name": "scikit-learn", "version": version("scikit-learn")},
-    )
-
-
-def _score(source: Source, read: prepared.Dataset, parent: str) -> None:
-    import mlflow
-
-    task, start = source.dataset.task, time.monotonic()
-    metric = ranking.METRIC[task][0]
-    try:
-        scored = _scored(source, read)
-    except Exception as error:
-        with suppress(Exception), _run(source, source.module, 1, parent):
-            raise  # so that the run ends as failed, with the cause
-        console.line(source.kind, f"{source.module} failed: {error}", time.monotonic() - start)
-        return
-    seconds = time.monotonic() - start
-    for name, scores in scored.items():
-        with _run(source, name, len(scored), parent):
-            tracking.log_scores(task, metric, scores)
-            mlflow.log_metric("fit_seconds", seconds)
-        validation, test = (scores[split].metrics[metric] for split in ("validation", "test"))
-        said = f"{name}; {metric} {validation:.4f}, on test {test:.4f}"
-        console.line(source.kind, said, seconds)
-
-
-def _scored(source: Source, read: prepared.Dataset) -> dict:
-    """Name → split → `models.evaluation.measure.Scores`."""
+def _scored(source: Source) -> dict[str, dict[str, "Scores"]]:
+    """Name → split → scores."""
     module = importlib.import_module(source.module)
+    read = prepared.read(data.local(source.dataset))
     if source.kind == BASELINE:
         return module.baselines(read.splits, read.facts)
     return {module.NAME: module.rival(read.splits, read.facts)}

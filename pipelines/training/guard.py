@@ -5,15 +5,20 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from data import prepared
 from models import architectures
 from models.artifact import artifact
+from models.export import guard as guard_files
 from models.training import guard
+from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, tracking
 from pipelines.experiments.dataset import DatasetVersion
-from pipelines.runtime import console
+from pipelines.runtime import console, environment
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 FINGERPRINT = "espalier.fingerprint"
 DIGEST = "espalier.guard_sha256"
@@ -24,66 +29,55 @@ class GuardError(RuntimeError):
 
 
 class Guard(NamedTuple):
-    """A guard that was fitted, and where its files lie."""
+    """A guard that was fitted, the run that keeps it, and the lines to print of a new one."""
 
     fingerprint: str
-    folder: Path
+    run_id: str
+    lines: tuple[console.Line, ...] = ()
 
 
-def ensure(dataset: DatasetVersion, folder: Path, parent: str | None) -> Guard:
+def ensure(dataset: DatasetVersion, parent: str | None) -> Guard:
     """Return the guard of this version of the dataset: from MLflow, wherever it was fitted; where
     there is none, or a damaged one, it is fitted now, below the run `parent`.
 
-    folder: the prepared data. Raises GuardError.
+    Raises GuardError.
     """
-    parameters = guard.parameters(dataset.task, dataset.facts)
-    known_by = _fingerprint(dataset, parameters)
+    environment.apply()
+    parameters = architectures.guard_parameters(dataset.task, dataset.facts)
+    identity = fingerprint.of_guard(dataset)
     for run in tracking.runs(dataset, tracking.GUARD, "FINISHED"):
-        if run.data.tags[FINGERPRINT] == known_by and (known := _whole(run)):
-            return Guard(known_by, known)
+        if run.data.tags[FINGERPRINT] == identity and _whole(run):
+            return Guard(identity, run.info.run_id)
     tags = {
         "espalier.kind": tracking.GUARD,
         "espalier.parameters": json.dumps(parameters, sort_keys=True),
-        FINGERPRINT: known_by,
+        FINGERPRINT: identity,
     }
     try:
         with tracking.active(dataset, tracking.GUARD, tags, parent) as run_id:
-            _fit(dataset.task, parameters, folder)
+            line = _fit(dataset, parameters)
     except Exception as error:
         raise GuardError(
             f"the guard of {dataset.name}, which measures familiarity, could not be fitted: {error}"
         ) from error
-    return Guard(known_by, tracking.artifact_folder(run_id))
+    return Guard(identity, run_id, (line,))
 
 
-def _fingerprint(dataset: DatasetVersion, parameters: dict) -> str:
-    return fingerprint.fingerprint(
-        dataset_hash=dataset.hash,
-        task=dataset.task,
-        arch=architectures.GUARD,
-        parameters=parameters,
-        seed=guard.SEED,
-        sources=architectures.sources(dataset.task, architectures.GUARD),
-        backend=fingerprint.backend(),
-    )
-
-
-def _whole(run) -> Path | None:
-    """The folder of a guard's files, if they are there and undamaged."""
+def _whole(run: "Run") -> bool:
+    """Whether a guard's files are there and undamaged."""
     from mlflow.exceptions import MlflowException
 
     try:
-        folder = tracking.artifact_folder(run.info.run_id)
-        return folder if _digest(folder) == run.data.tags[DIGEST] else None
+        return _digest(tracking.artifact_folder(run.info.run_id)) == run.data.tags[DIGEST]
     except (MlflowException, OSError):
-        return None
+        return False
 
 
-def _fit(task: str, parameters: dict, folder: Path) -> None:
+def _fit(dataset: DatasetVersion, parameters: dict) -> console.Line:
     """Fit the guard and keep it with the active run."""
     import mlflow
 
-    dataset = prepared.read(folder)
+    rows = prepared.read(data.local(dataset))
     start, total = time.monotonic(), parameters["epochs"]
     with (
         console.epochs(tracking.GUARD, total) as show,
@@ -94,14 +88,14 @@ def _fit(task: str, parameters: dict, folder: Path) -> None:
             mlflow.log_metrics(metrics, step=epoch)
             show(epoch, metrics)
 
-        fitted = guard.fit(task, parameters, dataset.splits, dataset.facts, on_epoch)
-        share = guard.write(Path(scratch), fitted, dataset.splits["test"], dataset.facts)
+        fitted = guard.fit(dataset.task, parameters, rows.splits, rows.facts, on_epoch)
+        share = guard_files.write(Path(scratch), fitted, rows.splits["test"], rows.facts)
         mlflow.log_artifacts(scratch, tracking.MODEL)
         mlflow.set_tag(DIGEST, _digest(Path(scratch)))
     mlflow.log_params(parameters)
     mlflow.log_metrics({"fit_seconds": fitted.seconds, "test_familiar": share})
-    said = f"{len(fitted.history)} epochs; {share:.1%} of the test rows look familiar"
-    console.line(tracking.GUARD, said, time.monotonic() - start)
+    text = f"{len(fitted.history)} epochs; {share:.1%} of the test rows look familiar"
+    return console.Line(tracking.GUARD, text, time.monotonic() - start)
 
 
 def _digest(folder: Path) -> str:

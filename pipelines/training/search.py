@@ -9,7 +9,7 @@ Sources: Bergstra, Bardenet, Bengio and Kégl, Algorithms for Hyper-Parameter Op
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,10 @@ from pipelines.locks import lock
 from pipelines.reports import leaderboard
 from pipelines.runtime import console, environment, settings
 from pipelines.runtime.settings import UsageError
-from pipelines.training import baselines, parameter_grid
+from pipelines.training import baselines, guard, parameter_grid
 from pipelines.training import fit as fitting
+from pipelines.training.fit import OnEpoch
+from pipelines.training.guard import Guard
 from pipelines.training.parameter_grid import Choice, Range
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def search(
     if not choices:
         raise UsageError("--search needs what to search in, like --set units=16..128")
     dataset = settings.dataset_of(task, dataset)
-    fitting.check(task, arch, dataset, profile, parameter_grid.ends(choices))
+    plan.check(task, arch, dataset, profile, parameter_grid.ends(choices))
     with lock.hold(task):
         tracking.mend(task, dataset)
         version = data.version(task, dataset)
@@ -89,12 +91,15 @@ def search(
         study = _study(space)
         _requeue(study)
         done = len(_ended(study))
-        console.line("search", f"{done} of {trials} trials are known already")
+        console.line("search", f"{done} of {trials} trials are on record")
         if done < trials:
             with tracking.parent(version, profile, "search") as parent:
+                guarded = guard.ensure(version, parent)
+                console.show(*guarded.lines)
                 for number in range(done + 1, trials + 1):
-                    _try_one(study, space, f"{number} of {trials}", parent)
-                baselines.score(version, parent)
+                    _try_one(study, space, f"{number} of {trials}", guarded, parent)
+                for source in baselines.unscored(version):
+                    console.show(*baselines.score(source, parent))
     return _board(study, space)
 
 
@@ -156,7 +161,7 @@ def _ended(study: "optuna.Study") -> list:
     ]
 
 
-def _try_one(study: "optuna.Study", space: Space, number: str, parent: str) -> None:
+def _try_one(study: "optuna.Study", space: Space, number: str, guarded: Guard, parent: str) -> None:
     from optuna.trial import TrialState
 
     trial = study.ask()
@@ -164,7 +169,7 @@ def _try_one(study: "optuna.Study", space: Space, number: str, parent: str) -> N
     console.line("trial", f"{number}: {parameter_grid.told(chosen)}")
     planned = space.fit(chosen)
     try:
-        value = _loss(planned, parent, _watch(trial))
+        value = _loss(planned, guarded, parent, _pruner(trial))
     except PrunedError as pruned:
         console.line(space.arch, str(pruned))
         study.tell(trial, state=TrialState.PRUNED)
@@ -184,27 +189,28 @@ def _proposed(trial: "optuna.Trial", name: str, choice: Choice):
     return trial.suggest_float(name, choice.low, choice.high, log=choice.logarithmic)
 
 
-def _watch(trial: "optuna.Trial") -> Callable[[int, dict], None]:
+def _pruner(trial: "optuna.Trial") -> OnEpoch:
     """After each epoch: end the fit when its validation loss lags behind the other trials'."""
 
-    def watch(epoch: int, metrics: dict[str, float]) -> None:
+    def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
         trial.report(metrics["val_loss"], epoch)
         if trial.should_prune():
             raise PrunedError(
                 f"pruned after epoch {epoch}: val_loss {metrics['val_loss']:.4f} lags behind"
             )
 
-    return watch
+    return on_epoch
 
 
-def _loss(planned: Fit, parent: str, watch: Callable) -> float:
-    """The fit's deciding validation score, smaller is better; a known fit is not done again."""
-    known = tracking.reusable([planned]).get(planned.fingerprint)
-    if known is None:
-        folder = data.folder(planned.dataset.name)
-        known = tracking.record(fitting.fit(planned, folder, parent, watch))
+def _loss(planned: Fit, guarded: Guard, parent: str, on_epoch: OnEpoch) -> float:
+    """The fit's deciding validation score, smaller is better; one on record is not done again."""
+    record = tracking.reusable([planned]).get(planned.fingerprint)
+    if record is None:
+        result = fitting.fit(planned, guarded, parent, on_epoch)
+        console.show(result.line)
+        record = result.record
     metric, more_is_better = ranking.METRIC[planned.dataset.task]
-    value = known.metrics[f"validation_{metric}"]
+    value = record.metrics[f"validation_{metric}"]
     return -value if more_is_better else value
 
 

@@ -1,37 +1,73 @@
 """Successive halving: a first look at every architecture, a full fit for the promising ones.
 
-A look is an ordinary fit on a share of the training rows and for a few epochs. Only full fits may
-become champion. Source: Jamieson and Talwalkar, Non-stochastic Best Arm Identification and
-Hyperparameter Optimization, AISTATS 2016.
+A first look is an ordinary fit on a share of the training rows and for a few epochs. Only full
+fits may become champion. Source: Jamieson and Talwalkar, Non-stochastic Best Arm Identification
+and Hyperparameter Optimization, AISTATS 2016.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
-from pipelines.experiments import plan, ranking
+from pipelines.experiments import plan as planning
+from pipelines.experiments import ranking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
-from pipelines.runtime import settings
+from pipelines.runtime import console, settings
 
 
-def looks(dataset: DatasetVersion, profile: str) -> list[Fit]:
-    """A first look at each architecture; none where the profile fits all of them in full."""
+@dataclass(frozen=True)
+class Plan:
+    """What is to be fitted on a version of a dataset, planned once a run.
+
+    looks: a first look at each architecture; none where the profile fits all of them in full.
+    full: a full fit of each architecture. keep: how many of these follow from the looks.
+    """
+
+    dataset: DatasetVersion
+    looks: list[Fit]
+    full: list[Fit]
+    keep: int
+
+    def fits(self, records: Iterable[Record]) -> list[Fit]:
+        """The full fits that follow from the records of the looks, the most promising first."""
+        if not self.looks:
+            return self.full
+        by_arch = {fit.arch: fit for fit in self.full}
+        return [by_arch[arch] for arch in promising(self.dataset.task, records, self.keep)]
+
+
+def plan(dataset: DatasetVersion, profile: str) -> Plan:
+    """The plan of a retraining on this version of a dataset."""
+    full = planning.fits(dataset, profile=profile)
     first = settings.first_look(profile, dataset.task)
     if first is None:
-        return []
-    small = {"share": first["share"], "epochs": first["epochs"]}
-    fits = plan.fits(dataset, profile=profile, changes=small)
-    return [replace(fit, look=True) for fit in fits]
+        return Plan(dataset, [], full, len(full))
+    small = {"share": first.share, "epochs": first.epochs}
+    looks = planning.fits(dataset, profile=profile, changes=small)
+    return Plan(dataset, [replace(fit, look=True) for fit in looks], full, first.keep)
 
 
-def fits(dataset: DatasetVersion, profile: str, seen: Iterable[Record]) -> list[Fit]:
-    """The full fits that follow from the looks: of the promising, or of all without a look."""
-    first = settings.first_look(profile, dataset.task)
-    archs = None if first is None else promising(dataset.task, seen, first["keep"])
-    return plan.fits(dataset, profile=profile, archs=archs)
+def promising(task: str, records: Iterable[Record], keep: int) -> list[str]:
+    """The architectures of the `keep` best records by validation, the best first."""
+    return [record.arch for record in ranking.ranked(task, records)[:keep]]
 
 
-def promising(task: str, seen: Iterable[Record], keep: int) -> list[str]:
-    """The architectures of the `keep` best looks by validation, the best first."""
-    return [record.arch for record in ranking.ranked(task, seen)[:keep]]
+def longest(records: Iterable[Record]) -> Callable[[Fit], float]:
+    """The priority of a full fit: the seconds of its architecture's first look.
+
+    The longest first, so that no worker idles while the last one ends.
+    """
+    seconds = {record.arch: record.metrics["fit_seconds"] for record in records}
+    return lambda fit: seconds.get(fit.arch, 0.0)
+
+
+def show(fits: list[Fit], missing: list[Fit]) -> None:
+    """Print what a rung is: first looks at all, or full fits of the promising."""
+    if any(fit.look for fit in fits):
+        share, epochs = (fits[0].parameters[name] for name in ("share", "epochs"))
+        text = f"{len(fits)} architectures, {share:.0%} of the rows, {epochs} epochs"
+        console.line("first look", text)
+    elif fits:
+        console.line("full fits", ", ".join(fit.arch for fit in fits))
+    console.reused(len(fits), len(missing))

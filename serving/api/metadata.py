@@ -1,7 +1,8 @@
-"""What GET /v1/models tells of a model so that a person or a program can ask it, and trace it."""
+"""Model metadata in GET /v1/models: the form of an input, and the run in MLflow."""
 
 import os
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from serving.inference.loaded_model import Model
@@ -13,20 +14,27 @@ INPUT = {
 }
 
 
-def facts(model: Model) -> dict:
-    """Return `input`: its sizes, its labels, the usual values; and `run`, where MLflow shows it."""
-    told = {"input": {name: getattr(model.inputs, name) for name in INPUT[model.inputs.kind]}}
+def describe(task: str, model: Model) -> dict[str, Any]:
+    """Return the entry of `model` in the list of models.
+
+    Its `input` holds the sizes, labels and usual values of an input; `run`, where there is one, is
+    the address of its run in MLflow.
+    """
+    entry = {"task": task} | model.identity
+    entry |= {name: model.manifest[name] for name in ("arch", "dataset", "dataset_hash")}
+    entry |= {"metrics": model.metrics, "served_since": model.since}
+    entry["input"] = {name: getattr(model.inputs, name) for name in INPUT[model.inputs.kind]}
     run = run_page(model.manifest)
-    return told | ({"run": run} if run else {})
+    return entry | ({"run": run} if run else {})
 
 
-def run_page(manifest: Mapping) -> str | None:
-    """Where MLflow shows the run that a model came from, for a browser to open.
+def run_page(manifest: Mapping[str, Any]) -> str | None:
+    """Return the address of the page on which MLflow shows the run that made a model.
 
-    None where MLFLOW_TRACKING_URI names no server, or an older manifest no run.
+    None where MLFLOW_TRACKING_URI names no server, or an older manifest names no run.
     """
     server = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", ""))
     if server.scheme not in ("http", "https") or "run_id" not in manifest:
         return None
-    host = server.netloc.rpartition("@")[2]  # a password in it is for us alone
+    host = server.netloc.rpartition("@")[2]  # without user and password
     return f"{server.scheme}://{host}{server.path.rstrip('/')}/#/runs/{manifest['run_id']}"

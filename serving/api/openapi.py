@@ -1,244 +1,152 @@
-"""What /docs.json says of the mounted routes: schemas, examples and errors (OpenAPI 3.0).
+"""The description of the service at /docs.json: openapi.yaml, completed for what serves now."""
 
-A test calls every example.
-"""
-
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Mapping
+from math import prod
+from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from yaml import CSafeLoader, load
 
+from models.inputs.images import ImageInputs
+from models.inputs.series import LEVELS, MAX_SCALES, SeriesInputs
+from models.inputs.texts import TextInputs
+from serving.champions.slots import Champions
 from serving.http.canonical_path import is_under
+from serving.inference.loaded_model import Model
+from serving.inference_protocol.signatures import signature
 
-ERRORS = {
-    "400": "The body is malformed.",
-    "408": "The body came too slowly.",
-    "413": "The body is too large.",
-    "415": "The Content-Type is not one of those listed, or the body is compressed.",
-    "422": "The request is well-formed, but against a rule; the message names it.",
-    "429": "Too much is coming in or waiting; try again after Retry-After seconds.",
-    "503": "No model serves this task yet.",
-}
-WITH_RETRY = ("429", "503")  # those that say when to try again
-STRING, NUMBER, TRUTH = {"type": "string"}, {"type": "number"}, {"type": "boolean"}
-OR_NULL = {"nullable": True}
-NUMBERS = {"type": "array", "items": NUMBER}
-SHARES = {"type": "object", "additionalProperties": NUMBER}
+FILE = Path(__file__).with_name("openapi.yaml")
+TEXT = "A quiet film, and a great one."
+
+Document = dict[str, Any]
 
 
-def as_object(optional: tuple[str, ...] = (), **properties) -> dict:
-    """Return the schema of an object; optional: which of its properties may be missing."""
-    required = [name for name in properties if name not in optional]
-    needed = {"required": required} if required else {}  # OpenAPI 3.0 forbids an empty list
-    return {"type": "object", "properties": properties} | needed
+def description(champions: Champions, closed: Callable[[str], bool] | None) -> Route:
+    """Return the route of /docs.json.
 
-
-MODEL = as_object(name=STRING, version=STRING, fingerprint=STRING)
-FAILURE = as_object(error=as_object(code=STRING, message=STRING), request_id=STRING)
-PROTOCOL_FAILURE = as_object(error=STRING)
-OWN_ID = {
-    "name": "X-Request-ID",
-    "in": "header",
-    "schema": STRING,
-    "description": "The request's id, if it is 1 to 128 letters, digits and . _ : -; instead of "
-    "any other the request gets a new one.",
-}
-ID = {
-    "X-Request-ID": {
-        "description": "The request's id: its own, or a new one.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
-    }
-}
-RETRY = {
-    "Retry-After": {
-        "description": "After how many seconds to try again.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 1},
-    }
-}
-CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
-FILE = {"type": "string", "format": "binary"}
-FAMILIAR = {
-    "familiar": TRUTH
-    | {"description": "Whether the input looks like what the model was trained on."},
-    "familiarity": NUMBER
-    | {
-        "description": "The share of unseen rows of the training data's kind that look at least as "
-        "odd (a conformal p-value); from 0.01 on an input is familiar."
-    },
-}
-UNGUARDED = ("familiar", "familiarity")  # what a model without a guard does not say
-REVIEW = {"label": STRING, "score": NUMBER, "probabilities": SHARES} | FAMILIAR
-
-
-def documentation(
-    description: dict,
-    tasks: tuple[str, ...],
-    protocol: Callable[[], dict],
-    closed: Callable[[str], bool] | None,
-) -> Route:
-    """Return /docs.json: of BentoML's own `description` only the frame, for it tells of errors and
-    probes as other services have them.
-
-    protocol: what to say of the paths under /v2 now. closed: whether a path needs the token; None
-    while there is none.
+    Args:
+        champions: the tasks that are served, and their models now.
+        closed: whether a path needs the token; None while there is none.
     """
-    operations = {f"/v1/{task}": {"post": _OPERATIONS[task]} for task in tasks}
-    own = _PROBES | operations | {"/v1/models": {"get": _MODELS}}
-    schemes = {"token": {"type": "http", "scheme": "bearer"}}
-    description |= {
-        "info": {"title": "Espalier", "version": "1", "description": _ABOUT},
-        "tags": _TAGS,
-        "components": {"securitySchemes": schemes} if closed else {},
-    }
+    template = load(FILE.read_text("utf-8"), CSafeLoader)
 
     async def docs(request: Request) -> Response:
-        paths = own | protocol()
-        if closed:
-            paths |= {path: _locked(path, item) for path, item in paths.items() if closed(path)}
-        return JSONResponse(description | {"paths": paths})
+        models = {task: slot.model for task, slot in champions.slots.items()}
+        return JSONResponse(complete(template, models, closed))
 
     return Route("/docs.json", docs, methods=["GET"])
 
 
-def _locked(path: str, item: dict) -> dict:
-    """Say of the operations of one path that they need the token."""
-    failure = PROTOCOL_FAILURE if is_under("/v2", path) else FAILURE
-    text = "The request does not carry the token."
-    refusal = {"401": _response(text, as_json(failure), ID | CHALLENGE)}
-    return {
-        method: said | {"security": [{"token": []}], "responses": said["responses"] | refusal}
-        for method, said in item.items()
-    }
+def complete(
+    template: Document,
+    models: Mapping[str, Model | None],
+    closed: Callable[[str], bool] | None = None,
+) -> Document:
+    """Return the description of a service.
 
-
-def as_json(schema: dict, **extra) -> dict:
-    return {"application/json": {"schema": schema} | extra}
-
-
-def operation(
-    summary: str,
-    body: dict | None,
-    answer: dict,
-    errors: dict,
-    failure: dict = FAILURE,
-    retry: tuple[str, ...] = WITH_RETRY,
-) -> dict:
-    """Describe what is done at a path.
-
-    body, answer: their schemas by content type. errors: what each status means; failure: the schema
-    of them all; retry: which of them say when to try again.
+    Args:
+        template: what openapi.yaml holds.
+        models: task → its champion, for each task that is served.
+        closed: whether a path needs the token; None while there is none.
     """
-    failures = {
-        status: _response(text, as_json(failure), ID | (RETRY if status in retry else {}))
-        for status, text in errors.items()
+    paths = _expand(template["paths"], models)
+    for task in ("image", "sentiment", "forecast"):
+        if task not in models:
+            del paths[f"/v1/{task}"]
+    sections = template["components"].items()
+    components = {name: _expand(section, models) for name, section in sections}
+    document = template | {"paths": paths, "components": components}
+    for task, model in models.items():
+        if model is not None:
+            _describe(document, task, model)
+    if closed:
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        for path in filter(closed, paths):
+            _lock(path, paths[path])
+    return document
+
+
+def _expand(section: Mapping[str, Any], tasks: Iterable[str]) -> Document:
+    """Return a copy of `section` with one entry a task for each entry whose name has {model}."""
+    expanded = {}
+    for name, entry in section.items():
+        for task in tasks if "{model}" in name else ("",):
+            text = json.dumps(entry).replace("{model}", task)
+            expanded[name.replace("{model}", task)] = json.loads(text)
+    return expanded
+
+
+def _describe(document: Document, task: str, model: Model) -> None:
+    """Put in what `model` decides: ranges, labels, names, the shape and an example of its input."""
+    components, described = document["components"], signature(model)
+    schemas = components["schemas"]
+    shape, items, data = _INPUTS[model.inputs.kind](document, task, model.inputs)
+    # A picture's file is taken as binary data only.
+    datatypes = [name for name, form in described.forms.items() if len(form.shape) == len(shape)]
+    size = {"minItems": prod(shape), "maxItems": prod(shape)}
+    schemas[f"{task}-input"]["properties"] |= {
+        "name": {"const": described.name},
+        "datatype": {"enum": datatypes},
+        "shape": {"const": shape},
+        "data": {"type": "array", "items": items} | size,
     }
-    described = {
-        "summary": summary,
-        "tags": ["Service APIs"],
-        "parameters": [OWN_ID],
-        "responses": {"200": _response("The answer.", answer, ID)} | failures,
-    }
-    return described | ({"requestBody": {"required": True, "content": body}} if body else {})
+    schemas[f"{task}-output"]["enum"] = list(described.outputs)
+    components["parameters"][f"version-of-{task}"]["schema"]["enum"] = [model.version]
+    tensor = {"name": described.name, "datatype": datatypes[0], "shape": shape, "data": data}
+    example = {"inputs": [tensor], "outputs": [{"name": described.outputs[0]}]}
+    for version in ("", "/versions/{version}"):
+        _set_example(document, f"/v2/models/{task}{version}/infer", example)
 
 
-def _response(description: str, content: dict, headers: dict) -> dict:
-    return {"description": description, "headers": headers, "content": content}
+def _set_example(document: Document, path: str, example: Any) -> None:
+    content = document["paths"][path]["post"]["requestBody"]["content"]
+    content["application/json"]["example"] = example
 
 
-def _probe(summary: str, answer: dict, errors: dict) -> dict:
-    described = operation(summary, None, answer, errors, retry=())
-    return {"get": described | {"tags": ["Infrastructure"]}}
+# Each of these returns the shape of a batch of one, the schema of an element, and an example.
+Input = tuple[list[int], Document, list[Any]]
 
 
-def _answered(**properties) -> dict:
-    return as_object(UNGUARDED, **properties, model=MODEL, request_id=STRING)
+def _image(document: Document, task: str, inputs: ImageInputs) -> Input:
+    document["components"]["schemas"]["image-label"]["enum"] = list(inputs.labels)
+    shape = [1, inputs.height, inputs.width, inputs.channels]
+    gradient = [pixel * 255 // prod(shape) for pixel in range(prod(shape))]
+    return shape, {"type": "integer", "minimum": 0, "maximum": 255}, gradient
 
 
-_ABOUT = (
-    "Three tasks, answered by their champions. Whatever goes wrong is told in one form, `error` "
-    "and `request_id`, and under /v2 in that of the Open Inference Protocol. So are 404, 405 and "
-    "500, which may happen to any request and are not listed with each; what cannot be read as a "
-    "request is told in the first form everywhere: 400, 429, 431."
-)
-_TAGS = [
-    {"name": "Service APIs", "description": "What the models answer, and what they are."},
-    {"name": "Infrastructure", "description": "For those who run the service."},
-]
-_TEXT = {"text/plain": {"schema": STRING}}
-_READY = as_object(
-    ready=TRUTH, models={"type": "object", "additionalProperties": MODEL}, request_id=STRING
-)
-_PROBES = {
-    "/livez": _probe("Does it run? The answer is an empty line.", _TEXT, {}),
-    "/healthz": _probe("Does it run? The older name of /livez.", _TEXT, {}),
-    "/readyz": _probe(
-        "Does every task have a model, and which?",
-        as_json(_READY),
-        {"503": "A task has no model; the message says which, and why."},
-    ),
-    "/metrics": _probe("What was counted, as Prometheus reads it.", _TEXT, {}),
+def _text(document: Document, task: str, inputs: TextInputs) -> Input:
+    document["components"]["schemas"]["sentiment-label"]["enum"] = list(inputs.labels)
+    return [1], {"$ref": "#/components/schemas/text"}, [TEXT]
+
+
+def _series(document: Document, task: str, inputs: SeriesInputs) -> Input:
+    schemas, away = document["components"]["schemas"], MAX_SCALES * inputs.scale
+    level = len(inputs.radii) / LEVELS
+    schemas["history"]["minItems"] = inputs.history
+    schemas["value"] |= {"minimum": inputs.mean - away, "maximum": inputs.mean + away}
+    schemas["horizon"]["maximum"] = inputs.horizon
+    schemas["level"]["maximum"] = level
+    history = [round(inputs.mean, 3)] * inputs.history
+    options = {"horizon": inputs.horizon, "level": min(0.8, level)}
+    _set_example(document, "/v1/forecast", {"history": history} | options)
+    return [1, inputs.history], {"$ref": "#/components/schemas/value"}, history
+
+
+_INPUTS: dict[str, Callable[[Document, str, Any], Input]] = {
+    "image": _image,
+    "text": _text,
+    "series": _series,
 }
-NO_OTHERS = {"additionalProperties": False}
-_PICTURES = {name: {"schema": FILE} for name in ("image/png", "image/jpeg", "image/webp")}
-_FORM = {"multipart/form-data": {"schema": as_object(file=FILE)}}
-_TEXTS = {"type": "array", "items": STRING, "minItems": 1, "maxItems": 256}
-_REVIEWS = {"oneOf": [NO_OTHERS | as_object(text=STRING), NO_OTHERS | as_object(texts=_TEXTS)]}
-_RESULTS = {"type": "array", "items": as_object(UNGUARDED, **REVIEW)}
-_TEXT_EXAMPLES = {
-    "one": {"value": {"text": "A quiet film, and a great one."}},
-    "several": {"value": {"texts": ["I would see it again.", "Two hours that never end."]}},
-}
-OPTIONS = {
-    "horizon": {"type": "integer", "minimum": 1}
-    | OR_NULL
-    | {"description": "How many values to forecast; at most, and without it, the model's own."},
-    "level": {"type": "number", "minimum": 0.001, "maximum": 0.999}
-    | OR_NULL
-    | {"description": "The share of values that the interval is to hold; without it, 0.95."},
-}
-_SERIES = NO_OTHERS | as_object(tuple(OPTIONS), history=NUMBERS, **OPTIONS)
-_HISTORY = {"history": [5.0 + (step % 12) / 10 for step in range(72)], "horizon": 6, "level": 0.8}
-_FORECAST = _answered(forecast=NUMBERS, lower=NUMBERS, upper=NUMBERS, level=NUMBER, **FAMILIAR)
 
-_OPERATIONS = {
-    "image": operation(
-        "Which class is this picture?",
-        _PICTURES | _FORM,
-        as_json(_answered(label=STRING, probabilities=SHARES, **FAMILIAR)),
-        ERRORS,
-    ),
-    "sentiment": operation(
-        'How positive is this text? With "texts", `results` holds one answer for each.',
-        as_json(_REVIEWS, examples=_TEXT_EXAMPLES),
-        as_json({"oneOf": [_answered(**REVIEW), _answered(results=_RESULTS)]}),
-        ERRORS,
-    ),
-    "forecast": operation(
-        "What are the next values of this series, and how sure are we?",
-        as_json(_SERIES, example=_HISTORY),
-        as_json(_FORECAST),
-        ERRORS,
-    ),
-}
-_SERVING = as_object(
-    ("run",), task=STRING, name=STRING, version=STRING, arch=STRING,
-    fingerprint=STRING, dataset=STRING, dataset_hash=STRING, metrics=SHARES,
-    served_since=STRING, input={"type": "object"},
-    run=STRING | {"description": "Where MLflow shows its run, if a server is set."},
-)  # fmt: skip
-_REASONS = {"type": "array", "items": as_object(task=STRING, reason=STRING)}
-_LISTED = as_object(
-    models={"type": "array", "items": _SERVING},
-    missing=_REASONS,
-    refused=_REASONS,
-    request_id=STRING,
-)
-_MODELS = operation(
-    "Which models serve, which tasks wait for one, and which published ones were refused?",
-    None,
-    as_json(_LISTED),
-    {},
-)
+
+def _lock(path: str, item: Document) -> None:
+    """Say of the operations of one path that they need the token."""
+    name = "v2-unauthorized" if is_under("/v2", path) else "unauthorized"
+    for method, operation in item.items():
+        if method != "parameters":
+            operation["security"] = [{"token": []}]
+            operation["responses"]["401"] = {"$ref": f"#/components/responses/{name}"}

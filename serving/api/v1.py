@@ -1,11 +1,13 @@
 """The endpoints under /v1, and readiness."""
 
+from typing import Annotated, Any
+
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from models.inputs.errors import InputError, shown
-from serving.api.metadata import facts
+from serving.api import metadata
 from serving.http import bodies, image_header, json_body
 from serving.http.errors import Problem
 from serving.http.responses import json_response
@@ -16,8 +18,23 @@ from serving.inference.predict import predict
 MAX_TEXTS = 256
 
 
+class SentimentBody(json_body.Body):
+    """One text or several; the model's own preprocessing validates each of them."""
+
+    text: Any = None
+    texts: Annotated[list[Any], Field(default_factory=list, min_length=1, max_length=MAX_TEXTS)]
+
+
+class ForecastBody(json_body.Body):
+    """A series; the model's own preprocessing validates its values, and its ranges."""
+
+    history: Any
+    horizon: json_body.Whole | None = None
+    level: float | None = None
+
+
 async def image(request: Request) -> Response:
-    """Answer which class a picture is."""
+    """Classify one picture."""
     picture = await bodies.read_picture(request)
     image_header.check(picture)
     model = request.app.state.champions.serving("image")
@@ -27,64 +44,52 @@ async def image(request: Request) -> Response:
 
 
 async def sentiment(request: Request) -> Response:
-    """Answer how positive a text is, or each of several."""
-    sent = json_body.parse(await bodies.read_json(request), "text", "texts")
-    one = json_body.one_of(sent, "text", "texts") == "text"
-    texts = [sent["text"]] if one else _texts(sent["texts"])
+    """Classify one text, or each of several."""
+    body = json_body.parse(await bodies.read_json(request), SentimentBody)
+    if len(body.model_fields_set) != 1:
+        received = "both were sent" if body.model_fields_set else "neither was sent"
+        code = "too_many_fields" if body.model_fields_set else "missing_field"
+        raise Problem(422, code, f'Send either "text" or "texts"; {received}.')
+    texts = body.texts or [body.text]
     model = request.app.state.champions.serving("sentiment")
     seconds = len(texts) * model.seconds + cost.of_texts(texts)
-    answered = await predict(request, model, "sentiment", texts, seconds)
-    return _respond(request, model, answered[0] if one else {"results": answered})
+    answers = await predict(request, model, "sentiment", texts, seconds)
+    return _respond(request, model, {"results": answers} if body.texts else answers[0])
 
 
 async def forecast(request: Request) -> Response:
-    """Answer how a series goes on, and how sure that is."""
-    sent = json_body.parse(await bodies.read_json(request), "history", "horizon", "level")
-    json_body.one_of(sent, "history")
+    """Forecast the next values of a series, with an interval for each."""
+    body = json_body.parse(await bodies.read_json(request), ForecastBody)
     model = request.app.state.champions.serving("forecast")
-    options = {name: sent[name] for name in ("horizon", "level") if name in sent}
-    things = [sent["history"]]
-    (answer,) = await predict(request, model, "forecast", things, model.seconds, **options)
+    options = body.model_dump(include={"horizon", "level"}, exclude_none=True)
+    histories = [body.history]
+    (answer,) = await predict(request, model, "forecast", histories, model.seconds, **options)
     return _respond(request, model, answer)
 
 
 async def models(request: Request) -> Response:
-    """List the models that serve, the tasks that wait for one, and what was refused."""
-    slots = request.app.state.champions.slots.items()
-    serving = [_described(task, slot.model) for task, slot in slots if slot.model]
-    refused = [{"task": task, "reason": slot.refused} for task, slot in slots if slot.refused]
-    missing = request.app.state.champions.missing().items()
-    waiting = [{"task": task, "reason": reason} for task, reason in missing]
-    told = {"models": serving, "missing": waiting, "refused": refused}
-    return json_response(request, told)
+    """List the models that serve, the tasks without one, and the versions that were refused."""
+    champions = request.app.state.champions
+    slots = champions.slots.items()
+    missing = champions.missing().items()
+    content = {
+        "models": [metadata.describe(task, slot.model) for task, slot in slots if slot.model],
+        "missing": [{"task": task, "reason": reason} for task, reason in missing],
+        "refused": [{"task": task, "reason": slot.refused} for task, slot in slots if slot.refused],
+    }
+    return json_response(request, content)
 
 
 async def ready(request: Request) -> Response:
-    """Say 200 once every wanted task has a model; a refused newcomer changes nothing in that."""
+    """Answer 200 once every task has a model; a refused new version does not change that."""
     champions = request.app.state.champions
-    if missing := champions.missing():
-        why = "; ".join(f"{task}: {reason}" for task, reason in missing.items())
-        raise Problem(503, "not_ready", f"A model is missing. {why}.")
-    tasks = {task: slot.model.identity for task, slot in champions.slots.items()}
-    return json_response(request, {"ready": True, "models": tasks})
+    champions.require_all()
+    identities = {task: slot.model.identity for task, slot in champions.slots.items()}
+    return json_response(request, {"ready": True, "models": identities})
 
 
-def _texts(texts) -> list:
-    if not isinstance(texts, list) or not 1 <= len(texts) <= MAX_TEXTS:
-        received = f"{len(texts)} of them" if isinstance(texts, list) else shown(texts)
-        message = f"texts must be a list of 1 to {MAX_TEXTS} strings, not {received}."
-        raise InputError("invalid_texts", message)
-    return texts
-
-
-def _respond(request: Request, model: Model, answer: dict) -> Response:
+def _respond(request: Request, model: Model, answer: dict[str, Any]) -> Response:
     return json_response(request, answer | {"model": model.identity})
-
-
-def _described(task: str, model: Model) -> dict:
-    known = {name: model.manifest[name] for name in ("arch", "dataset", "dataset_hash")}
-    present = {"metrics": model.metrics, "served_since": model.since}
-    return {"task": task} | model.identity | known | present | facts(model)
 
 
 TASK_ROUTES = {

@@ -1,6 +1,6 @@
 """The pointers of the last two models that served, kept beside the one that is published.
 
-A service that starts while the published model is no good serves one of these: their artifacts are
+A service that starts while the published model is damaged serves one of these: their artifacts are
 still there, since each lies in a folder named by its digest, and none is ever removed.
 """
 
@@ -9,31 +9,27 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+SUFFIXES = (".last-good.json", ".good-before.json")  # as every version of the product named them
 
 
-def of(pointer: Path) -> list[Path]:
-    """The pointers that may stand in for this one, the latest first."""
-    return [pointer.with_suffix(suffix) for suffix in (".last-good.json", ".good-before.json")]
+def paths(pointer: Path) -> list[Path]:
+    """Return the fallbacks of a pointer, the latest first."""
+    return [pointer.with_suffix(suffix) for suffix in SUFFIXES]
 
 
-def note(pointer: Path, content: Mapping) -> None:
-    """Remember what this pointer said as the latest that served; raises OSError."""
-    latest, before = of(pointer)
+def remember(pointer: Path, content: Mapping[str, Any]) -> None:
+    """Keep the pointer's content as that of the latest model that served; raises OSError."""
+    latest, before = paths(pointer)
     text = json.dumps(dict(content), indent=2, sort_keys=True) + "\n"
     with pointer.with_suffix(".lock").open("w") as lock:
-        # The second of two workers that take a model in must find what the first has noted.
+        # The second of two workers that load a model must read what the first has written.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _read(latest) == text:
-            return
-        beside = latest.with_suffix(f".{os.getpid()}")
-        beside.write_text(text)
         if latest.exists():
+            if latest.read_text() == text:
+                return
             latest.replace(before)
-        beside.replace(latest)
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        return None
+        partial = latest.with_suffix(f".{os.getpid()}")
+        partial.write_text(text)
+        partial.replace(latest)

@@ -1,10 +1,10 @@
-"""The models that serve, one slot a task, and the thread that takes new ones in.
+"""The models that serve, one slot a task, and the thread that keeps them up to date.
 
-Five times a second the thread looks at the published pointers' times and inodes. A new pointer is
-loaded beside the model that serves; only when everything is proven does one assignment put it in
-its place. Requests that hold the old one finish with it. What is refused is remembered until the
-pointer changes again, unless it was the system that failed: then it is tried again. A start at
-which the published one is refused takes the last one that was good.
+Five times a second the thread compares the times and inodes of the published pointers. A new model
+is loaded beside the one that serves; when everything is proven one assignment replaces the old one,
+and requests that hold the old one finish with it. A refused pointer is not read again until it
+changes, unless the system failed: then it is retried. Where the published model is refused at the
+start, its fallbacks are tried.
 """
 
 import logging
@@ -21,27 +21,30 @@ from serving.http.errors import Problem
 from serving.http.metrics import counter
 from serving.inference.loaded_model import Model
 
-LOOK_SECONDS = 0.2
-# Until what the system failed to load is tried again: twice as long each time, up to the most.
-AGAIN_SECONDS, MOST_SECONDS = 2, 60
+POLL_SECONDS = 0.2
+# Between two attempts at what the system failed to load: twice as long each time.
+RETRY_SECONDS, MAX_RETRY_SECONDS = 2, 60
+SWAPS, REFUSALS = "espalier_model_swaps", "espalier_model_refusals"
 
 log = logging.getLogger("bentoml.espalier")
+
+Signature = tuple[int, int, int]  # of a pointer: modification time, inode and size
 
 
 @dataclass
 class Slot:
-    """One task's place: its model, and why the last published one was refused, if it was."""
+    """A task's model, and why the published one was refused, if it was."""
 
     model: Model | None = None
     refused: str | None = None
-    seen: tuple | None = None  # what the pointers looked like when they were last read
-    again: float = 0.0  # when they are read once more though they look the same
-    pause: float = AGAIN_SECONDS  # until then
-    told: set[tuple[Path, str]] = field(default_factory=set)  # the refusals since they changed
+    signatures: tuple[Signature | None, ...] | None = None  # when the pointers were last read
+    retry_at: float = 0.0  # when they are read again though they have not changed
+    retry_seconds: float = RETRY_SECONDS
+    reported: set[tuple[Path, str]] = field(default_factory=set)  # refusals since they changed
 
 
 class Champions:
-    """The slots of the wanted tasks, kept up to date with the folders of published pointers."""
+    """The slots of some tasks, kept up to date with the folders of published pointers."""
 
     def __init__(self, tasks: Iterable[str]):
         self.slots = {task: Slot() for task in tasks}
@@ -50,32 +53,35 @@ class Champions:
 
     def start(self, folders: list[Path]) -> None:
         """Load what is published, then go on watching; an earlier folder wins over a later one."""
-        for name in ("espalier_model_swaps", "espalier_model_refusals"):
-            for task in self.slots:
-                counter(name, "task").labels(task)  # on the page from the start, with 0
-        self.look(folders)
+        for task in self.slots:
+            for name in (SWAPS, REFUSALS):
+                counter(name, "task").labels(task)  # on the metrics page from the start
+        self.refresh(folders)
         self._thread = threading.Thread(target=self._watch, args=(folders,), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
+        """End the thread; the models go on serving."""
         self._stop.set()
         if self._thread:
             self._thread.join()
 
-    def look(self, folders: list[Path]) -> None:
-        """Load each task whose pointers have changed since the last look."""
+    def refresh(self, folders: list[Path]) -> None:
+        """Load each task whose pointers have changed, or whose retry is due."""
         for task, slot in self.slots.items():
             pointers = [folder / f"{task}.json" for folder in folders]
-            seen = tuple(_appearance(pointer) for pointer in pointers)
-            if seen != slot.seen:
-                slot.seen, slot.pause = seen, AGAIN_SECONDS
-                slot.told.clear()
-            elif time.monotonic() < slot.again:
+            signatures = tuple(map(_signature, pointers))
+            if signatures != slot.signatures:
+                slot.signatures, slot.retry_seconds = signatures, RETRY_SECONDS
+                slot.reported.clear()
+            elif time.monotonic() < slot.retry_at:
                 continue
-            slot.again = time.monotonic() + slot.pause  # where what follows raises something
-            slot.refused, passing = _fill(slot, pointers, task)
-            slot.again = time.monotonic() + slot.pause if passing else math.inf
-            slot.pause = min(2 * slot.pause, MOST_SECONDS)
+            slot.retry_at = time.monotonic() + slot.retry_seconds  # where loading itself fails
+            refusals = _fill(slot, pointers, task)
+            slot.refused = refusals[0].reason if refusals else None
+            transient = any(refusal.transient for refusal in refusals)
+            slot.retry_at = time.monotonic() + slot.retry_seconds if transient else math.inf
+            slot.retry_seconds = min(2 * slot.retry_seconds, MAX_RETRY_SECONDS)
 
     def serving(self, task: str) -> Model:
         """Return the model of a task; raises Problem 503 while it has none."""
@@ -84,8 +90,14 @@ class Champions:
             raise Problem(503, "no_model", f"No model serves {task} yet.", {"Retry-After": "1"})
         return model
 
+    def require_all(self) -> None:
+        """Raise Problem 503 unless every task has a model."""
+        if missing := self.missing():
+            reasons = "; ".join(f"{task}: {reason}" for task, reason in missing.items())
+            raise Problem(503, "not_ready", f"A model is missing. {reasons}.")
+
     def missing(self) -> dict[str, str]:
-        """Each task without a model, and why."""
+        """Return each task without a model, and why it has none."""
         return {
             task: f"the published one was refused: {slot.refused}"
             if slot.refused
@@ -95,58 +107,58 @@ class Champions:
         }
 
     def _watch(self, folders: list[Path]) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
+        while not self._stop.wait(POLL_SECONDS):
             try:
-                self.look(folders)
-            except Exception:  # whatever it was, the next look may go well
-                log.exception("The published models could not be looked at.")
+                self.refresh(folders)
+            except Exception:  # whatever it is, the next turn may succeed
+                log.exception("The published models could not be read.")
 
 
-def _fill(slot: Slot, pointers: list[Path], task: str) -> tuple[str | None, bool]:
+def _fill(slot: Slot, pointers: list[Path], task: str) -> list[Refused]:
     """Load what the first pointer publishes, or into an empty slot what stands in for it.
 
-    Returns why the published one was refused, or else another; and whether a refusal is passing.
+    Returns:
+        The refusals, that of the published model first.
     """
     published, *others = pointers
-    refusals = []
-    if _appearance(published):
-        refusals.append(_take(slot, published, task))
-        if refusals == [None]:
-            _note(slot, published)
-        others = fallback.of(published) + others
+    refusals: list[Refused | None] = []
+    if _signature(published):
+        refusals.append(_load(slot, published, task))
+        if refusals == [None] and slot.model:
+            _remember(published, slot.model)
+        others = fallback.paths(published) + others
     # The others are for an empty slot: nothing newer gives way to them.
     for pointer in others:
-        if slot.model is None and _appearance(pointer):
-            refusals.append(_take(slot, pointer, task))
-    refusals = [refusal for refusal in refusals if refusal]
-    return (refusals[0].reason if refusals else None), any(one.passing for one in refusals)
+        if slot.model is None and _signature(pointer):
+            refusals.append(_load(slot, pointer, task))
+    return [refusal for refusal in refusals if refusal]
 
 
-def _take(slot: Slot, pointer: Path, task: str) -> Refused | None:
-    """Put the model that `pointer` publishes in its place; returns why not, if it is refused."""
+def _load(slot: Slot, pointer: Path, task: str) -> Refused | None:
+    """Put the model that `pointer` publishes into the slot; returns the refusal, if it is one."""
     try:
         model = load(pointer, task, slot.model)
     except Refused as refusal:
-        if (pointer, str(refusal)) not in slot.told:  # the same one may be tried again and again
-            slot.told.add((pointer, str(refusal)))
+        if (pointer, str(refusal)) not in slot.reported:  # it may be refused again and again
+            slot.reported.add((pointer, str(refusal)))
             log.error("Refused %s from %s: %s", task, pointer, refusal)
-            counter("espalier_model_refusals", "task").labels(task).inc()
+            counter(REFUSALS, "task").labels(task).inc()
         return refusal
     slot.model = model
     log.info("Serving %s: %s version %s", task, model.name, model.version)
-    counter("espalier_model_swaps", "task").labels(task).inc()
+    counter(SWAPS, "task").labels(task).inc()
     return None
 
 
-def _note(slot: Slot, pointer: Path) -> None:
+def _remember(pointer: Path, model: Model) -> None:
     try:
-        fallback.note(pointer, slot.model.pointer)
+        fallback.remember(pointer, model.pointer)
     except OSError as error:
-        log.warning("The model that serves cannot be noted as good: %s", error)
+        log.warning("The fallback of the model that serves cannot be written: %s", error)
 
 
-def _appearance(pointer: Path) -> tuple[int, int, int] | None:
-    """What changes when a pointer is replaced; None while there is none."""
+def _signature(pointer: Path) -> Signature | None:
+    """Return what changes when a pointer is replaced; None while there is none."""
     try:
         status = pointer.stat()
     except OSError:

@@ -136,10 +136,13 @@ async def read_picture(request: Request) -> bytes:
     media_type = _check_type(headers, (*PICTURE_TYPES, FORM_TYPE))
     body = await _read(request, headers, MAX_PICTURE_BYTES)
     # Not as a bytearray: Pillow would copy that once to read it, and once more for WebP.
-    file = only_file(body, request.headers["content-type"]) if media_type == FORM_TYPE else body
+    if body and media_type == FORM_TYPE:
+        file = await only_file(body, request.headers["content-type"])
+    else:
+        file = bytes(body)
     if not file:
         raise Problem(400, "empty_body", "The body is empty; send the bytes of one picture.")
-    return bytes(file)
+    return file
 
 
 def _check_type(headers: Mapping[bytes, bytes], allowed: tuple[str, ...], missing: str = "") -> str:

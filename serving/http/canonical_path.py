@@ -9,6 +9,7 @@ from collections.abc import Callable, Set
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 PATH = "espalier.path"  # key of the path as the client sent it
+ROOTS = ("/v1/", "/v2/")  # under these a slash at the end of a path changes nothing
 UNKNOWN_PATH = "/-"  # stands for every path that does not exist
 
 
@@ -29,8 +30,11 @@ class CanonicalPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path = scope[PATH] = scope["path"]
+            if path.startswith(ROOTS):  # not of a page, whose links are relative to its path
+                path = path.removesuffix("/")
             if path not in self.paths:
-                scope["path"] = self.canonical(path) or UNKNOWN_PATH
+                path = self.canonical(path) or UNKNOWN_PATH
+            scope["path"] = path
         await self.app(scope, receive, send)
 
 

@@ -1,111 +1,160 @@
-"""From a JSON body to the fields of a request: bounded before it is parsed."""
+"""From a JSON body to a declared request: bounded before it is parsed, validated by Pydantic."""
 
-import codecs
+import json
+from collections.abc import Iterable
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import numpy as np
 import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from models.inputs.errors import did_you_mean, shown
 from serving.http.errors import Problem
 
-MAX_BRACKETS = 16  # no request of ours opens more than two
-MAX_DEPTH = 32  # of nested tensors: an object in a list in an object, and four dimensions
-MAX_LISTS = 1 << 18  # of nested tensors: a batch of 256 pictures of 28 x 28, each pixel in a list
-MAX_VALUES = 1 << 14  # a history may have 10,000
-MAX_ELEMENTS = 1 << 19  # of nested tensors, all values together
+MAX_DEPTH = 32  # an object in a list in an object, and four dimensions, are 7
 MAX_QUOTES = 1 << 14  # two for each string
+
+
+class Limits(NamedTuple):
+    """How much one body may hold."""
+
+    brackets: int  # lists and objects
+    values: int
+
+
+FLAT = Limits(16, 1 << 14)  # a history may have 10,000 values
+TENSORS = Limits(1 << 18, 1 << 19)  # 256 pictures of 28 x 28, each pixel in a list of its own
+
 # A bracket to the step that it makes in depth, 1 or -1 (as a byte 255); and all other bytes.
 _STEPS = bytes.maketrans(b"[{]}", b"\1\1\xff\xff")
 _OTHERS = bytes(set(range(256)) - set(b"[{]}"))
+# The types of Pydantic's errors in words.
+_RULES = {
+    "model_type": "be an object",
+    "list_type": "be a list",
+    "string_type": "be a string",
+    "bool_type": "be true or false",
+    "int_type": "be a whole number",
+    "float_type": "be a number",
+}
 
 
-def parse(body: bytearray, *names: str) -> dict:
-    """Return the JSON object in `body`, whose fields must be among `names`.
+class Body(BaseModel):
+    """A JSON body: no value is converted, and a field that is not declared is refused."""
 
-    Raises Problem: 400 empty_body, too_deep, too_many_values, not_json; 422 not_an_object,
-    unknown_field.
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+def without_fraction(value: Any) -> Any:
+    """Return 3 for 3.0, and any other value as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# JSON has one type of number: 3.0 is a whole number too.
+Whole = Annotated[int, BeforeValidator(without_fraction)]
+Declared = TypeVar("Declared", bound=BaseModel)
+
+
+def parse(body: bytearray, declaration: type[Declared], limits: Limits = FLAT) -> Declared:
+    """Return the JSON object in `body` as what `declaration` declares.
+
+    Args:
+        body: the bytes as they were sent.
+        declaration: the Pydantic model of the request.
+        limits: how much the body may hold.
+
+    Raises:
+        Problem: 400 empty_body, too_deep, too_many_lists, too_many_values, not_json; 422
+            unpaired_surrogate, number_too_large, not_an_object, unknown_field, missing_field, and
+            invalid_… with the name of the field that has another type than its declaration.
     """
+    names = tuple(declaration.model_fields)
     if not body:
         raise Problem(400, "empty_body", f"The body is empty; send an object with {_or(names)}.")
-    _check_counts(body)
-    fields = _object(body, names)
-    for name in fields:
-        if name not in names:
-            raise Problem(422, "unknown_field", f"There is no field {no_such(name, names)}")
-    return fields
+    _check_size(body, limits)
+    try:
+        return declaration.model_validate(_load(body))
+    except ValidationError as error:
+        raise _problem(names, error.errors(include_url=False)) from None
 
 
-def parse_nested(body: bytearray) -> dict:
-    """Return the JSON object in `body`, which may hold lists in lists, and any fields.
-
-    Raises Problem: 400 too_deep, too_many_lists, too_many_values, not_json; 422 not_an_object.
-    """
-    _check_depth(body)
-    return _object(body, ("inputs",))
-
-
-def one_of(fields: dict, *names: str) -> str:
-    """Return the name of the one field that must be there; raises Problem 422."""
-    present = [name for name in names if name in fields]
-    if not present:
-        raise Problem(422, "missing_field", f"The field {_or(names)} is needed; it was not sent.")
-    if len(present) > 1:
-        raise Problem(422, "too_many_fields", f"Send {_or(names)}; both were sent.")
-    return present[0]
-
-
-def no_such(name: object, names: tuple[str, ...]) -> str:
+def no_such(name: object, names: Iterable[str]) -> str:
     """Return the end of a sentence that says that `name` is none of `names`."""
     return f"{shown(name)}{did_you_mean(name, names)}; there is {_or(names)}."
 
 
-def _object(body: bytearray, names: tuple[str, ...]) -> dict:
+def _problem(names: Iterable[str], errors: list[Any]) -> Problem:
+    """Return the refusal for the errors of one body: a misspelt field explains a missing one."""
+    error = min(errors, key=lambda error: error["type"] != "extra_forbidden")
+    kind, place, received = error["type"], error["loc"], error["input"]
+    if not place:
+        message = f"The body must be an object with {_or(names)}, not {shown(received)}."
+        return Problem(422, "not_an_object", message)
+    name = ".".join(map(str, place))
+    if kind == "extra_forbidden":
+        return Problem(422, "unknown_field", f"There is no field {no_such(place[-1], names)}")
+    if kind == "missing":
+        return Problem(422, "missing_field", f'The field "{name}" is needed; it was not sent.')
+    if kind in ("too_short", "too_long"):
+        bound = "at least {min_length}" if kind == "too_short" else "at most {max_length}"
+        rule = f"have a length of {bound.format(**error['ctx'])}, not {len(received)}"
+    else:
+        rule = f"{_RULES[kind]}, not {shown(received)}"
+    return Problem(422, f"invalid_{place[0]}", f'"{name}" must {rule}.')
+
+
+def _load(body: bytearray) -> Any:
     try:
-        fields = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        message = f"The body is not JSON: {_mistake(body, error.pos)}."
-        raise Problem(400, "not_json", message) from None
-    if not isinstance(fields, dict):
-        message = f"The body must be an object with {_or(names)}, not {shown(fields)}."
-        raise Problem(422, "not_an_object", message)
-    return fields
+        raise _unreadable(body, error.pos) from None
 
 
-def _mistake(body: bytearray, character: int) -> str:
-    """Say where the mistake is; of one in the encoding the parser says no place."""
-    if body.startswith(codecs.BOM_UTF8):
-        return "it begins with a byte order mark (BOM); send UTF-8 without one"
+def _unreadable(body: bytearray, character: int) -> Problem:
+    """Say why orjson does not read a body; some that it refuses are valid JSON."""
     try:
-        body.decode()
+        text = body.decode()
+        # RFC 8259 allows numbers of any size, and escapes of half a surrogate pair.
+        value = json.loads(text, parse_int=float, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
-        return f"it is not UTF-8 at byte {error.start}"
-    return f"there is a mistake at character {character}"
+        cause = f"it is not UTF-8 at byte {error.start}"
+    except ValueError:
+        cause = f"there is a mistake at character {character}"
+        if text.startswith("\ufeff"):
+            cause = "it begins with a byte order mark (BOM); send UTF-8 without one"
+    else:
+        return _unanswerable(value)
+    return Problem(400, "not_json", f"The body is not JSON: {cause}.")
 
 
-def _check_counts(body: bytearray) -> None:
+def _unanswerable(value: Any) -> Problem:
+    """Return the refusal of valid JSON that holds what no text or number here can be."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        message = "A string holds half of a surrogate pair, as an emoji that was cut in two leaves."
+        return Problem(422, "unpaired_surrogate", message)
+    message = "A number is too large; numbers of up to 1.8e308 are allowed."
+    return Problem(422, "number_too_large", message)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"JSON has no {name}.")
+
+
+def _check_size(body: bytearray, limits: Limits) -> None:
     """Refuse what is deep or long without parsing: count, outside of strings only if need be."""
-    if _brackets(body) <= MAX_BRACKETS and _few_values(body, MAX_VALUES):
+    if _brackets(body) <= min(limits.brackets, MAX_DEPTH) and _few_values(body, limits.values):
         return
     bare = _without_strings(body)
-    if _brackets(bare) > MAX_BRACKETS:
-        message = f"The body opens more than {MAX_BRACKETS} brackets; one list is all it may hold."
-        raise Problem(400, "too_deep", message)
-    _check_values(bare, MAX_VALUES)
-
-
-def _check_depth(body: bytearray) -> None:
-    """Refuse deep nesting without parsing, where brackets are many by right: follow the depth."""
-    if _brackets(body) <= MAX_DEPTH and _few_values(body, MAX_ELEMENTS):
-        return
-    bare = _without_strings(body)
-    _check_values(bare, MAX_ELEMENTS)
+    if bare.count(b",") >= limits.values:
+        raise _too_many("values", f"{limits.values:,} values")
     steps = bare.translate(_STEPS, _OTHERS)
-    if steps.count(1) > MAX_LISTS:
-        message = f"The body opens more than {MAX_LISTS:,} lists; send the tensor as a flat one."
-        raise Problem(400, "too_many_lists", message)
     if np.frombuffer(steps, np.int8).cumsum(dtype=np.int32).max(initial=0) > MAX_DEPTH:
         message = f"The body is nested more than {MAX_DEPTH} levels deep."
         raise Problem(400, "too_deep", message)
+    if steps.count(1) > limits.brackets:
+        raise _too_many("lists", f"{limits.brackets:,} lists and objects")
 
 
 def _few_values(body: bytearray, most: int) -> bool:
@@ -114,13 +163,7 @@ def _few_values(body: bytearray, most: int) -> bool:
     return body.count(b",") < most and body.count(b'"') <= MAX_QUOTES
 
 
-def _check_values(bare: bytes, most: int) -> None:
-    if bare.count(b",") >= most:
-        message = f"The body holds more than {most:,} values."
-        raise Problem(400, "too_many_values", message)
-
-
-def _brackets(body: bytes | bytearray) -> int:
+def _brackets(body: bytearray) -> int:
     return body.count(b"[") + body.count(b"{")
 
 
@@ -128,10 +171,13 @@ def _without_strings(body: bytearray) -> bytes:
     """Return what is outside of strings, also of one that never ends; raises Problem 400."""
     text = bytes(body).replace(b"\\\\", b"").replace(b'\\"', b"")
     if text.count(b'"') > MAX_QUOTES:
-        message = f"The body holds more than {MAX_QUOTES // 2:,} strings."
-        raise Problem(400, "too_many_values", message)
+        raise _too_many("values", f"{MAX_QUOTES // 2:,} strings")
     return b"".join(text.split(b'"')[::2])
 
 
-def _or(names: tuple[str, ...]) -> str:
+def _too_many(what: str, most: str) -> Problem:
+    return Problem(400, f"too_many_{what}", f"The body holds more than {most}.")
+
+
+def _or(names: Iterable[str]) -> str:
     return " or ".join(f'"{name}"' for name in names)

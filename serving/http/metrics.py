@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.http.request_id import BEGAN
 
 SERIES = {
-    "espalier_request_log_rows": "Rows of the request log that were written.",
-    "espalier_request_log_dropped": "Rows of the request log that were lost: it was full or "
+    "espalier_request_log_rows": "Records of the request log that were written.",
+    "espalier_request_log_dropped": "Records of the request log that were lost: it was full or "
     "could not be written.",
     "espalier_model_swaps": "Models that were put in their place, a task's first one included.",
     "espalier_model_refusals": "Published models that were refused.",

@@ -1,4 +1,4 @@
-"""Having a model answer a request, whichever way it came in."""
+"""Have a model answer a request of any protocol, and log the answer."""
 
 from functools import partial
 from typing import Any

@@ -1,16 +1,16 @@
-"""From the body of an inference request to what is asked of the model.
+"""From the body of an inference request to raw inputs, options and requested outputs.
 
-Members that an extension may have added are left alone; what this server reads is checked. A
-member that is null counts as not sent: many clients send all members there are.
+Members that an extension may have added are ignored. A member that is null counts as not sent:
+many clients send all members there are.
 """
 
 import re
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from models.inputs.errors import shown
-from models.inputs.series import SeriesInputs
 from serving.http import json_body
 from serving.http.bodies import MAX_JSON_BYTES
 from serving.http.errors import Problem
@@ -18,45 +18,93 @@ from serving.inference.loaded_model import Model
 from serving.inference_protocol import tensors
 from serving.inference_protocol.signatures import Form, Signature, check_shape, signature
 
+MAX_OUTPUTS = 64
 _COUNT = re.compile(r"[0-9]{1,12}")
-_KINDS = {
-    dict: "an object",
-    list: "a list",
-    str: "a string",
-    bool: "true or false",
-    int: "a whole number",
-}
+
+
+class Member(BaseModel):
+    """An object of the protocol: no value is converted, members of extensions are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class RequestParameters(Member):
+    binary_data_output: bool | None = None
+    # Of a forecast, whose model validates them; others ignore them.
+    horizon: Annotated[Any, BeforeValidator(json_body.without_fraction)] = None
+    level: Any = None
+
+
+class InputParameters(Member):
+    binary_data_size: int | None = None
+
+
+class OutputParameters(Member):
+    binary_data: bool | None = None
+
+
+class InputTensor(Member):
+    """The one input; the model's signature says what each member must be."""
+
+    name: Any = None
+    datatype: Any = None
+    shape: Any = None
+    data: Any = None
+    parameters: InputParameters | None = None
+
+
+class RequestedOutput(Member):
+    name: Any = None
+    parameters: OutputParameters | None = None
+
+
+class InferenceBody(Member):
+    """The JSON of an inference request."""
+
+    id: str | None = None
+    parameters: RequestParameters | None = None
+    inputs: Annotated[list[InputTensor], Field(min_length=1, max_length=1)]
+    outputs: Annotated[list[RequestedOutput], Field(max_length=MAX_OUTPUTS)] | None = None
 
 
 class Inference(NamedTuple):
-    """What a request asks."""
+    """A request to a model."""
 
     id: str | None
-    things: np.ndarray | list  # raw inputs, as `Model.answers` takes them
+    inputs: np.ndarray | list[Any]  # raw, as `Model.answers` takes them
     options: dict[str, Any]  # of a forecast
-    outputs: list[tuple[str, bool]]  # the names that are wanted, and whether as raw bytes
+    outputs: dict[str, bool]  # requested output → whether as raw bytes
 
 
 def read(body: bytearray, header_length: str | None, model: Model) -> Inference:
-    """Return what `body` asks of `model`.
+    """Return the request to `model` that `body` holds.
 
-    header_length: how many bytes of the body are JSON, when raw bytes follow.
-    Raises Problem 400, 413 or 422, and InputError.
+    Args:
+        body: JSON, and the raw bytes of the input where it has a binary_data_size.
+        header_length: how many bytes of the body are JSON, where raw bytes follow.
+        model: the model that will answer.
+
+    Raises:
+        Problem: 400, 413 or 422.
+        InputError: an element of the input is not what the model takes.
     """
-    text, raw = _parts(body, header_length)
-    sent = json_body.parse_nested(text)
-    known = signature(model)
-    parameters = _member(sent, "parameters", dict, {})
+    text, raw = _split(body, header_length)
+    content = json_body.parse(text, InferenceBody, json_body.TENSORS)
+    parameters = content.parameters or RequestParameters()
+    described = signature(model)
+    options = {}
+    if model.inputs.kind == "series":
+        options = parameters.model_dump(include={"horizon", "level"}, exclude_none=True)
     return Inference(
-        _member(sent, "id", str, None),
-        _things(sent, raw, known, model),
-        _options(model.inputs, parameters),
-        _outputs(sent, known.outputs, _member(parameters, "binary_data_output", bool, False)),
+        content.id,
+        _inputs(content.inputs[0], raw, described, model),
+        options,
+        _outputs(content.outputs, described.outputs, bool(parameters.binary_data_output)),
     )
 
 
-def _parts(body: bytearray, header_length: str | None) -> tuple[bytearray, memoryview]:
-    """Part the JSON from the raw bytes that follow it."""
+def _split(body: bytearray, header_length: str | None) -> tuple[bytearray, memoryview]:
+    """Return the JSON, and the raw bytes that follow it."""
     if header_length is None:
         return body, memoryview(b"")
     size = int(header_length) if _COUNT.fullmatch(header_length) else len(body) + 1
@@ -72,72 +120,53 @@ def _parts(body: bytearray, header_length: str | None) -> tuple[bytearray, memor
     return body[:size], memoryview(body)[size:]
 
 
-def _things(sent: dict, raw: memoryview, known: Signature, model: Model) -> np.ndarray | list:
-    """Return the one input."""
-    inputs = _member(sent, "inputs", list, [])
-    if len(inputs) != 1 or type(inputs[0]) is not dict:
-        message = f'"inputs" must be a list of one object, the tensor "{known.name}".'
-        raise Problem(422, "invalid_inputs", message)
-    (tensor,) = inputs
-    if tensor.get("name") != known.name:
-        message = f'The input is called "{known.name}", not {shown(tensor.get("name"))}.'
+def _inputs(
+    tensor: InputTensor, raw: memoryview, described: Signature, model: Model
+) -> np.ndarray | list[Any]:
+    if tensor.name != described.name:
+        message = f'The input is called "{described.name}", not {shown(tensor.name)}.'
         raise Problem(422, "unknown_input", message)
-    datatype = tensor.get("datatype")
-    if type(datatype) is not str or datatype not in known.forms:
-        message = f"The datatype must be {' or '.join(known.forms)}, not {shown(datatype)}."
+    if type(tensor.datatype) is not str or tensor.datatype not in described.forms:
+        forms = " or ".join(described.forms)
+        message = f"The datatype must be {forms}, not {shown(tensor.datatype)}."
         raise Problem(422, "invalid_datatype", message)
-    form = known.forms[datatype]
-    return form.read(model.inputs, _values(tensor, raw, datatype, form))
+    form = described.forms[tensor.datatype]
+    return form.read(model.inputs, _values(tensor, raw, form))
 
 
-def _values(tensor: dict, raw: memoryview, datatype: str, form: Form) -> np.ndarray | list:
-    shape = check_shape(tensor.get("shape"), datatype, form)
-    size = _member(_member(tensor, "parameters", dict, {}), "binary_data_size", int, None)
+def _values(tensor: InputTensor, raw: memoryview, form: Form) -> np.ndarray | list[Any]:
+    shape = check_shape(tensor.shape, tensor.datatype, form)
+    size = tensor.parameters.binary_data_size if tensor.parameters else None
     if size is None and not raw:
-        return tensors.from_json(tensor.get("data"), datatype, shape)
+        return tensors.from_json(tensor.data, tensor.datatype, shape)
     if size != len(raw):
-        said = "no" if size is None else str(size)
         message = (
-            f"{len(raw)} bytes of binary data follow the JSON, whose end the header "
-            f"Inference-Header-Content-Length tells; the input has {said} binary_data_size."
+            f"{len(raw)} bytes of binary data follow the JSON, which ends where the header "
+            f"Inference-Header-Content-Length says; binary_data_size is {shown(size)}."
         )
         raise Problem(422, "invalid_binary_data_size", message)
-    if tensor.get("data") is not None:
+    if tensor.data is not None:
         message = 'The input has "data" and a binary_data_size; send one of them.'
         raise Problem(422, "invalid_data", message)
-    return tensors.from_bytes(raw, datatype, shape)
+    return tensors.from_bytes(raw, tensor.datatype, shape)
 
 
-def _options(inputs, parameters: dict) -> dict[str, Any]:
-    """Return the parameters that a forecast takes; it checks them itself."""
-    names = ("horizon", "level") if isinstance(inputs, SeriesInputs) else ()
-    return {name: parameters[name] for name in names if parameters.get(name) is not None}
+def _outputs(
+    requested: list[RequestedOutput] | None, names: tuple[str, ...], binary: bool
+) -> dict[str, bool]:
+    """Return the requested outputs, all of them by default; of one named twice the last counts.
 
-
-def _outputs(sent: dict, names: tuple[str, ...], binary: bool) -> list[tuple[str, bool]]:
-    """Return what is wanted; binary: unless an output says otherwise."""
-    wanted = _member(sent, "outputs", list, [])
-    if not wanted:
-        return [(name, binary) for name in names]
-    chosen = {}
-    for output in wanted:
-        name = output.get("name") if type(output) is dict else None
+    Args:
+        requested: the outputs that the request names.
+        names: the outputs that the model has.
+        binary: whether an output is raw bytes unless it says otherwise.
+    """
+    chosen: dict[str, bool] = {}
+    for output in requested or ():
+        name = output.name
         if type(name) is not str or name not in names:
             message = f"There is no output {json_body.no_such(name, names)}"
             raise Problem(422, "unknown_output", message)
-        if name in chosen:
-            raise Problem(422, "repeated_output", f'The output "{name}" is asked for twice.')
-        parameters = _member(output, "parameters", dict, {})
-        chosen[name] = _member(parameters, "binary_data", bool, binary)
-    return list(chosen.items())
-
-
-def _member(holder: dict, name: str, kind: type, default):
-    """Return a member of an object, which must be of one kind; raises Problem 422."""
-    value = holder.get(name)
-    if value is None:
-        return default
-    if type(value) is not kind:
-        message = f'"{name}" must be {_KINDS[kind]}, not {shown(value)}.'
-        raise Problem(422, "invalid_member", message)
-    return value
+        own = output.parameters and output.parameters.binary_data
+        chosen[name] = binary if own is None else own
+    return chosen or dict.fromkeys(names, binary)

@@ -1,17 +1,18 @@
-"""What a model takes and gives in the Open Inference Protocol: one raw input, several outputs.
+"""The signature of a model in the Open Inference Protocol: one raw input, several outputs.
 
 Inputs are raw, as the endpoints under /v1 take them: a model carries its preprocessing.
 """
 
 from collections.abc import Callable
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from models.inputs.errors import InputError, shown
 from models.inputs.images import ImageInputs
 from models.inputs.series import MAX_HISTORY, MAX_SCALES, SeriesInputs
+from models.inputs.texts import TextInputs
 from serving.http import image_header
 from serving.http.errors import Problem
 from serving.inference import cost
@@ -26,16 +27,22 @@ DATATYPES = {
 }  # fmt: skip
 
 
-class Form(NamedTuple):
-    """One way in which an input may come."""
+Inputs = ImageInputs | TextInputs | SeriesInputs
 
-    shape: tuple[int, ...]  # -1 is any size up to that of `most`; the first is the batch
+
+class Form(NamedTuple):
+    """One datatype in which an input may be sent."""
+
+    shape: tuple[int, ...]  # -1 is any size up to that in `most`; the first is the batch
     most: tuple[int, ...]
-    read: Callable[..., np.ndarray | list]  # from inputs and values to what `Model.answers` takes
+    read: Callable[..., np.ndarray | list[Any]]  # from values to what `Model.answers` takes
+
+
+Parts = tuple[str, dict[str, Form], tuple[str, ...]]
 
 
 class Signature(NamedTuple):
-    """The input of a model, and the names of its outputs, the most wanted first."""
+    """The input of a model, and the names of its outputs, the most important first."""
 
     name: str
     forms: dict[str, Form]  # by datatype; metadata names the first
@@ -43,26 +50,26 @@ class Signature(NamedTuple):
 
 
 def signature(model: Model) -> Signature:
+    """Return the signature of a loaded model."""
     name, forms, outputs = _SIGNATURES[model.inputs.kind](model.inputs)
     familiar = ("familiar", "familiarity") if model.guard else ()
     return Signature(name, forms, outputs + familiar)
 
 
-def description(inputs) -> str:
-    """Say in words what the input is."""
+def description(inputs: Inputs) -> str:
+    """Describe the input of a model in words."""
     return {
         "image": "Raw pixels, whole numbers from 0 to 255, row by row from the top left; as FP32 "
         f"too. Or, as BYTES [n] in binary data, up to {MAX_PICTURES} PNG, JPEG or WebP files.",
         "text": "Texts, in UTF-8.",
-        "series": "Histories at the regular interval, of which the last values count, as many as "
-        'the model reads; as FP32 too. The parameters "horizon" and "level" of a request are those '
-        "of /v1/forecast.",
+        "series": "Histories at the regular interval, as FP32 too. The model reads the last "
+        'values. The parameters "horizon" and "level" are those of /v1/forecast.',
     }[inputs.kind]
 
 
-def check_shape(shape, datatype: str, form: Form) -> list[int]:
-    """Return the shape of an input that came in `form`; raises Problem 422."""
-    # What some clients make of texts is a column.
+def check_shape(shape: Any, datatype: str, form: Form) -> list[int]:
+    """Return the shape of an input in `form`; raises Problem 422."""
+    # Some clients send texts as a column.
     if not (_fits(shape, form.shape) or (datatype == "BYTES" and _fits(shape, (-1, 1)))):
         sizes = ", ".join("n" if size < 0 else str(size) for size in form.shape)
         message = f"{datatype} must have the shape [{sizes}], not {_shown(shape)}."
@@ -73,16 +80,16 @@ def check_shape(shape, datatype: str, form: Form) -> list[int]:
     return shape
 
 
-def seconds(model: Model, things: np.ndarray | list) -> float:
-    """About how long `model` will take to answer `things`."""
+def seconds(model: Model, inputs: np.ndarray | list[Any]) -> float:
+    """Return the estimated seconds of computing in which `model` answers `inputs`."""
     reading = 0.0
-    if isinstance(things, list):
+    if isinstance(inputs, list):
         encoded = model.inputs.kind == "image"
-        reading = sum(map(cost.of_picture, things)) if encoded else cost.of_texts(things)
-    return len(things) * model.seconds + reading
+        reading = sum(map(cost.of_picture, inputs)) if encoded else cost.of_texts(inputs)
+    return len(inputs) * model.seconds + reading
 
 
-def column(answers: list[dict], name: str) -> tuple[list[int], list]:
+def column(answers: list[dict[str, Any]], name: str) -> tuple[list[int], list[Any]]:
     """Return the shape and the elements of one output."""
     values = [answer[name] for answer in answers]
     if isinstance(values[0], dict):
@@ -92,19 +99,19 @@ def column(answers: list[dict], name: str) -> tuple[list[int], list]:
     return [len(values), len(values[0])], list(chain.from_iterable(values))
 
 
-def _image(inputs: ImageInputs) -> tuple:
+def _image(inputs: ImageInputs) -> Parts:
     size = (inputs.height, inputs.width, inputs.channels)
     pixels = Form((-1, *size), (MAX_BATCH, *size), _pixels)
     forms = {"UINT8": pixels, "FP32": pixels, "BYTES": Form((-1,), (MAX_PICTURES,), _files)}
     return "image", forms, ("probabilities", "label")
 
 
-def _text(inputs) -> tuple:
+def _text(inputs: TextInputs) -> Parts:
     forms = {"BYTES": Form((-1,), (MAX_BATCH,), _texts)}
     return "text", forms, ("probabilities", "label", "score")
 
 
-def _series(inputs) -> tuple:
+def _series(inputs: SeriesInputs) -> Parts:
     values = Form((-1, -1), (MAX_BATCH, MAX_HISTORY), _histories)
     return "history", {"FP64": values, "FP32": values}, ("forecast", "lower", "upper")
 
@@ -125,7 +132,7 @@ def _pixels(inputs: ImageInputs, values: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def _files(inputs: ImageInputs, values: list) -> list[bytes]:
+def _files(inputs: ImageInputs, values: list[Any]) -> list[bytes]:
     if not isinstance(values[0], bytes):
         message = "The file of a picture is taken as binary data only; JSON may hold its pixels."
         raise InputError("not_binary", message)
@@ -134,7 +141,7 @@ def _files(inputs: ImageInputs, values: list) -> list[bytes]:
     return values
 
 
-def _texts(inputs, values: list) -> list:
+def _texts(inputs: TextInputs, values: list[Any]) -> list[Any]:
     try:
         return [value.decode() if isinstance(value, bytes) else value for value in values]
     except UnicodeDecodeError:
@@ -147,18 +154,18 @@ def _histories(inputs: SeriesInputs, values: np.ndarray) -> np.ndarray:
     # NaN is not between any two numbers.
     good = ((values >= inputs.mean - away) & (values <= inputs.mean + away)).all(axis=1)
     if values.shape[1] < inputs.history or not good.all():
-        inputs.to_tensor([values[np.argmin(good)].tolist()])  # says what is wrong with it
+        inputs.to_tensor([values[np.argmin(good)].tolist()])  # raises the error of the first
     return values
 
 
-def _fits(shape, wanted: tuple[int, ...]) -> bool:
+def _fits(shape: Any, wanted: tuple[int, ...]) -> bool:
     if type(shape) is not list or len(shape) != len(wanted) or set(map(type, shape)) != {int}:
         return False
     sizes = zip(shape, wanted, strict=True)
     return min(shape) > 0 and all(size == want or want == -1 for size, want in sizes)
 
 
-def _shown(shape) -> str:
+def _shown(shape: Any) -> str:
     if type(shape) is not list:
         return shown(shape)
     if len(shape) > 8:

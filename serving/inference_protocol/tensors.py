@@ -9,6 +9,7 @@ import struct
 from contextlib import suppress
 from itertools import chain
 from math import prod
+from typing import Any
 
 import numpy as np
 import orjson
@@ -19,12 +20,19 @@ NUMBERS = {"UINT8": "u1", "FP32": "<f4", "FP64": "<f8", "BOOL": "?"}
 _LENGTH = struct.Struct("<I")
 
 
-def from_json(data, datatype: str, shape: list[int]) -> np.ndarray | list:
+def from_json(data: Any, datatype: str, shape: list[int]) -> np.ndarray | list[Any]:
     """Return numbers of `shape`, or the elements of BYTES as they are.
 
-    Whole numbers from 0 to 255, the pixels of a picture, as uint8; all others as float64.
-    data: all elements in one list, or lists in lists as `shape` says.
-    Raises Problem 422.
+    Args:
+        data: all elements in one list, or lists in lists of the shape.
+        datatype: of the tensor.
+        shape: of the tensor, bounded by its signature.
+
+    Returns:
+        Whole numbers from 0 to 255, the pixels of a picture, as uint8; all others as float64.
+
+    Raises:
+        Problem: 422 invalid_data.
     """
     elements = _elements(data, shape)
     if datatype == "BYTES":
@@ -46,7 +54,7 @@ def from_json(data, datatype: str, shape: list[int]) -> np.ndarray | list:
 
 
 def from_bytes(data: memoryview, datatype: str, shape: list[int]) -> np.ndarray | list[bytes]:
-    """Return what lies in `data`, which must be neither longer nor shorter; raises Problem 422."""
+    """Return the elements in `data`, which must have the exact length; raises Problem 422."""
     if datatype == "BYTES":
         return _split(data, prod(shape))
     dtype = np.dtype(NUMBERS[datatype])
@@ -56,7 +64,7 @@ def from_bytes(data: memoryview, datatype: str, shape: list[int]) -> np.ndarray 
     return np.frombuffer(data, dtype).reshape(shape)
 
 
-def to_bytes(values: list, datatype: str) -> bytes:
+def to_bytes(values: list[Any], datatype: str) -> bytes:
     """Return the elements of an answer as raw bytes."""
     if datatype != "BYTES":
         return np.array(values, NUMBERS[datatype]).tobytes()
@@ -64,7 +72,7 @@ def to_bytes(values: list, datatype: str) -> bytes:
     return b"".join(chain.from_iterable((_LENGTH.pack(len(one)), one) for one in encoded))
 
 
-def _elements(data, shape: list[int]) -> list:
+def _elements(data: Any, shape: list[int]) -> list[Any]:
     """Return the elements in one list, without a look at each: there may be many."""
     if type(data) is not list:
         raise Problem(422, "invalid_data", f'"data" must be a list of {prod(shape)} elements.')

@@ -4,13 +4,13 @@
     GET  /v2/models/{name}[/versions/{version}][/ready]
     POST /v2/models/{name}[/versions/{version}]/infer
 
-A model goes by its task's name or by the one that its champion is registered under; the version
-that serves is the only one that is found. Tensor data may be JSON or raw bytes.
+The name of a model is its task, or the name that its champion is registered under. Only the version
+that serves is there. Tensor data may be JSON or raw bytes.
 """
 
 import re
-from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -18,7 +18,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from models.inputs.errors import shown
-from serving.api.v1 import ready as all_ready
 from serving.champions.slots import Champions
 from serving.http import bodies
 from serving.http.canonical_path import PATH
@@ -37,11 +36,11 @@ from serving.inference_protocol.signatures import (
 
 SECONDS_A_BYTE = 1e-8  # about how long reading a body takes
 UNKNOWN = "/v2/models/-"  # stands for every model that does not exist
-_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?")
+_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?/?")
 
 
 def protocol_routes(tasks: tuple[str, ...]) -> list[Route]:
-    """Return the routes under /v2: those of each task, and what is said of the server."""
+    """Return the routes under /v2."""
     models = [
         Route(f"/v2/models/{task}{end}", partial(endpoint, task=task), methods=[method])
         for end, endpoint, method in (
@@ -58,79 +57,75 @@ def protocol_routes(tasks: tuple[str, ...]) -> list[Route]:
     ]
 
 
-def inference_endpoints(tasks: tuple[str, ...]) -> dict[str, Callable]:
-    """Return what answers the inference requests of each task, by its path."""
-    return {f"/v2/models/{task}/infer": partial(infer, task=task) for task in tasks}
-
-
 def canonical(champions: Champions, path: str) -> str | None:
-    """Return the path by its task's name alone of a model that `path` names otherwise."""
-    asked = _MODEL.fullmatch(path)
-    if asked is None:
+    """Return the route's path for a `path` that names a model by version or registered name."""
+    match = _MODEL.fullmatch(path)
+    if match is None:
         return None
     for task, slot in champions.slots.items():
-        if asked[1] == task or (slot.model and asked[1] == slot.model.name):
-            return f"/v2/models/{task}{asked[3] or ''}"
+        if match[1] == task or (slot.model and match[1] == slot.model.name):
+            return f"/v2/models/{task}{match[3] or ''}"
     return UNKNOWN
 
 
 async def server(request: Request) -> Response:
-    """Say what this server is."""
+    """Name this server and its extensions."""
     return _json({"name": "espalier", "version": "1", "extensions": ["binary_tensor_data"]})
 
 
 async def live(request: Request) -> Response:
+    """Answer that the process runs."""
     return _json({"live": True})
 
 
 async def ready(request: Request) -> Response:
-    """Say 200 once every wanted task has a model, as /readyz does."""
-    await all_ready(request)
+    """Answer 200 once every task has a model, as /readyz does."""
+    request.app.state.champions.require_all()
     return _json({"ready": True, "live": True})
 
 
 async def unknown(request: Request) -> Response:
+    """Answer 404 for a model that does not exist."""
     raise _no_model(request, _MODEL.fullmatch(request.scope[PATH])[1])
 
 
 async def model_ready(request: Request, task: str) -> Response:
-    """Say 200 once a model, and the version asked for, serves."""
-    name, _ = _asked(request, task)
+    """Answer 200 once a model serves, in the version that the path names."""
+    name, _ = _serving(request, task)
     return _json({"name": name, "ready": True})
 
 
 async def metadata(request: Request, task: str) -> Response:
     """Describe a model's input and outputs."""
-    name, model = _asked(request, task)
-    known = signature(model)
-    datatype, form = next(iter(known.forms.items()))
-    taken = {"name": known.name, "datatype": datatype, "shape": form.shape}
-    described = {
+    name, model = _serving(request, task)
+    described = signature(model)
+    datatype, form = next(iter(described.forms.items()))
+    tensor = {"name": described.name, "datatype": datatype, "shape": form.shape}
+    content = {
         "name": name,
         "versions": [model.version],
         "platform": "onnxruntime_onnx",
-        "inputs": [taken | {"description": description(model.inputs)}],
-        "outputs": [_output(model, output) for output in known.outputs],
+        "inputs": [tensor | {"description": description(model.inputs)}],
+        "outputs": [_output(model, output) for output in described.outputs],
         "parameters": model.identity,
     }
-    return _json(described)
+    return _json(content)
 
 
 async def infer(request: Request, task: str) -> Response:
     """Answer the raw inputs of one request."""
     limit = bodies.MAX_PICTURE_BYTES if task == "image" else bodies.MAX_JSON_BYTES
     body, header_length = await bodies.read_tensors(request, limit)
-    name, model = _asked(request, task)
-    executor = request.app.state.executor
+    name, model = _serving(request, task)
     read = partial(inference_request.read, body, header_length, model)
-    asked = await executor.run(len(body) * SECONDS_A_BYTE, read)
-    needed = seconds(model, asked.things)
-    answered = await predict(request, model, task, asked.things, needed, **asked.options)
-    return _respond(name, model, asked, answered)
+    inference = await request.app.state.executor.run(len(body) * SECONDS_A_BYTE, read)
+    estimate = seconds(model, inference.inputs)
+    answers = await predict(request, model, task, inference.inputs, estimate, **inference.options)
+    return _respond(name, model, inference, answers)
 
 
-def _asked(request: Request, task: str) -> tuple[str, Model]:
-    """Return the model of a task and by which name it was asked for.
+def _serving(request: Request, task: str) -> tuple[str, Model]:
+    """Return the model of a task, and the name that the path has for it.
 
     Raises Problem: 404 unknown_model, unknown_version; 503 no_model.
     """
@@ -138,7 +133,7 @@ def _asked(request: Request, task: str) -> tuple[str, Model]:
     if request.scope[PATH] == request.scope["path"]:
         return task, model
     name, version, _ = _MODEL.fullmatch(request.scope[PATH]).groups()
-    if name not in (task, model.name):  # there may be a new champion since the door was passed
+    if name not in (task, model.name):  # a new champion since the path was looked up
         raise _no_model(request, name)
     if version not in (None, model.version):
         message = f"{name} has no version {shown(version)} here; version {model.version} serves."
@@ -151,7 +146,7 @@ def _no_model(request: Request, name: str) -> Problem:
     return Problem(404, "unknown_model", f"There is no model {shown(name)}; there is {tasks}.")
 
 
-def _output(model: Model, name: str) -> dict:
+def _output(model: Model, name: str) -> dict[str, Any]:
     """Describe one output; the columns of probabilities are the labels, in their order."""
     datatype = DATATYPES[name]
     if name == "probabilities":
@@ -161,17 +156,18 @@ def _output(model: Model, name: str) -> dict:
     return {"name": name, "datatype": datatype, "shape": shape}
 
 
-def _respond(name: str, model: Model, asked: Inference, answers: list[dict]) -> Response:
-    content = {"model_name": name, "model_version": model.version}
-    if asked.id is not None:
-        content["id"] = asked.id
-    content["parameters"] = model.identity
-    if "level" in answers[0]:
-        content["parameters"]["level"] = answers[0]["level"]
-    content["outputs"], parts = [], []
-    for output, binary in asked.outputs:
+def _respond(
+    name: str, model: Model, inference: Inference, answers: list[dict[str, Any]]
+) -> Response:
+    content: dict[str, Any] = {"model_name": name, "model_version": model.version}
+    if inference.id is not None:
+        content["id"] = inference.id
+    level = {"level": answers[0]["level"]} if "level" in answers[0] else {}
+    content |= {"parameters": model.identity | level, "outputs": []}
+    parts: list[bytes] = []
+    for output, binary in inference.outputs.items():
         shape, values = column(answers, output)
-        tensor = {"name": output, "datatype": DATATYPES[output], "shape": shape}
+        tensor: dict[str, Any] = {"name": output, "datatype": DATATYPES[output], "shape": shape}
         if binary:
             parts.append(tensors.to_bytes(values, DATATYPES[output]))
             tensor["parameters"] = {"binary_data_size": len(parts[-1])}
@@ -185,5 +181,5 @@ def _respond(name: str, model: Model, asked: Inference, answers: list[dict]) -> 
     return Response(b"".join([text, *parts]), 200, headers, bodies.BINARY_TYPE)
 
 
-def _json(content: dict) -> Response:
+def _json(content: dict[str, Any]) -> Response:
     return Response(orjson.dumps(content), media_type=bodies.JSON_TYPE)

@@ -1,162 +1,155 @@
-"""From a request and its answer to a row of the request log (`columns.py`), as a line of JSON.
+"""From a request and its answer to a record of the request log (`schema.py`), as a line of JSON.
 
-Made for a few requests at a time, some microseconds each: a thread that did thousands of them at
-once would hold the interpreter and with it every request for milliseconds. Nothing of what was
-sent is kept but counts and sizes, unless that is asked for.
+Nothing of what was sent is kept but counts, sizes and statistics, unless the inputs are wanted.
 """
 
 import base64
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import orjson
-from starlette.requests import Request
 
 from models.inputs.errors import InputError
 from serving.http.errors import Problem, status_of
 from serving.http.image_header import size
-from serving.http.request_id import REQUEST_ID
 from serving.inference.loaded_model import Model
+from serving.request_log.schema import Answer
 
-MAX_ANSWERS = 256  # that are told of one request: a batch may be larger
-MAX_INPUT_BYTES = 1 << 16  # of the column `input`
+MAX_ANSWERS = 256  # of one request that are kept: a batch may be larger
+MAX_INPUT_BYTES = 1 << 16  # of the field `input`
 
-Things = list | np.ndarray
+Inputs = list | np.ndarray
 Outcome = list[dict] | Exception
+Fields = dict[str, Any]
 
 
-def line(
+def to_line(
     time_ns: int,
-    seconds: float,
-    request: Request,
-    model: Model,
+    latency_ms: float,
+    request_id: str,
+    route: str,
     task: str,
-    things: Things,
+    inputs: Inputs,
+    model: Model,
     outcome: Outcome,
-    whole: bool,
+    signals: Mapping[str, float] | None,
+    challenger: tuple[Model, Outcome] | None,
+    keep_inputs: bool,
 ) -> bytes:
-    """Return the row, with a line's end.
+    """Return the record of a request, with the end of the line.
 
-    time_ns: when it was answered, since 1970. seconds: from its head to its answer.
-    things: what `Model.answers` was given.
-    outcome: the answers, one for each, or what was raised instead.
-    whole: whether to keep what was sent.
+    Args:
+        time_ns: When it was answered, in nanoseconds since 1970.
+        latency_ms: From its head to its answer.
+        request_id: Its id.
+        route: Its path.
+        keep_inputs: Whether the record holds the inputs.
+
+    The others are those of `RequestLog.record`.
     """
-    row = {
+    kind = model.inputs.kind
+    record: Fields = {
         "time": time_ns // 1000,
-        "request_id": request.scope[REQUEST_ID],
-        "route": request.scope["path"],
+        "request_id": request_id,
+        "route": route,
         "task": task,
-        "model": model.name,
-        "version": model.version,
-        "fingerprint": model.manifest["fingerprint"],
-        "latency_ms": round(seconds * 1000, 4),
-        "inputs": len(things) if isinstance(things, list | np.ndarray) else None,
+        "latency_ms": round(latency_ms, 4),
+        "inputs": len(inputs) if isinstance(inputs, list | np.ndarray) else None,
     }
-    row |= SUMMARIES[model.inputs.kind](things, model)
-    if isinstance(outcome, list):
-        row["status"] = 200
-        answers = outcome[:MAX_ANSWERS]
-        row |= _forecast(answers) if model.inputs.kind == "series" else _classes(answers)
-    else:
-        row["status"], row["error"] = _error(outcome)
-    if whole:
-        row["input"] = _sent(things, model.inputs.kind)
-    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+    record |= SUMMARIES[kind](inputs, model) | _answer(model, outcome)
+    if keep_inputs:
+        record["input"] = _raw(inputs, kind)
+    if signals:
+        record["signals"] = signals
+    if challenger:
+        record["challenger"] = _answer(*challenger)
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _pictures(things: Things, model: Model) -> dict:
-    if isinstance(things, np.ndarray):
-        height, width = things.shape[1:3] if things.ndim == 4 else (None, None)
-        return {"width": width, "height": height, "bytes": things.nbytes}
-    width, height = size(things[0])
-    return {"width": width, "height": height, "bytes": sum(map(len, things))}
+def _images(images: Inputs, model: Model) -> Fields:
+    if isinstance(images, np.ndarray):
+        height, width = images.shape[1:3] if images.ndim == 4 else (None, None)
+        return {"width": width, "height": height, "bytes": images.nbytes}
+    width, height = size(images[0])
+    return {"width": width, "height": height, "bytes": sum(map(len, images))}
 
 
-def _texts(things: Things, model: Model) -> dict:
-    if isinstance(things, np.ndarray):
+def _texts(texts: Inputs, model: Model) -> Fields:
+    if isinstance(texts, np.ndarray):
         return {}
-    texts = [text for text in things if isinstance(text, str)]
-    return {
-        "characters": sum(map(len, texts)),
-        "words": sum(text.count(" ") + 1 for text in texts),
-    }
+    texts = [text for text in texts if isinstance(text, str)]
+    words = sum(text.count(" ") + 1 for text in texts)
+    return {"characters": sum(map(len, texts)), "words": words}
 
 
-def _series(things: Things, model: Model) -> dict:
+def _series(series: Inputs, model: Model) -> Fields:
     """Summarise the values that the model read; what is no series of numbers has no statistics."""
-    if isinstance(things, np.ndarray):
-        return _statistics(things[:, -model.inputs.history :], things.shape[1])
-    (history,) = things
-    if not isinstance(history, list):
+    if isinstance(series, np.ndarray):
+        values, read = series.shape[1], series[:, -model.inputs.history :].ravel().tolist()
+    elif isinstance(series[0], list):
+        values, read = len(series[0]), series[0][-model.inputs.history :]
+    else:
         return {}
-    read = history[-model.inputs.history :]
     if not set(map(type, read)) <= {int, float}:  # `float` would take "5" and true as well
-        return {"values": len(history)}
+        return {"values": values}
     try:
-        read = list(map(float, read))
         mean = math.fsum(read) / len(read)
-        return {
-            "values": len(history),
-            "mean": mean,
-            # Not by numpy, whose calls cost more than the sums of so few values.
-            "std": math.dist(read, [mean] * len(read)) / math.sqrt(len(read)),
-            "min": min(read),
-            "max": max(read),
-            "last": read[-1],
-        }
+        # Not by numpy, whose calls cost more than the sums of so few values.
+        std = math.dist(read, [mean] * len(read)) / math.sqrt(len(read))
+        extremes = {"min": float(min(read)), "max": float(max(read)), "last": float(read[-1])}
     except (OverflowError, ZeroDivisionError):
-        return {"values": len(history)}
+        return {"values": values}
+    return {"values": values, "mean": mean, "std": std} | extremes
 
 
-def _statistics(read: np.ndarray, values: int) -> dict:
-    """Summarise several series (series, value) as one; values: how many each had."""
-    numbers = {
-        "mean": read.mean(),
-        "std": read.std(),
-        "min": read.min(),
-        "max": read.max(),
-        "last": read[-1, -1],
-    }
-    return {"values": values} | {name: float(number) for name, number in numbers.items()}
+SUMMARIES: dict[str, Callable[[Inputs, Model], Fields]] = {
+    "image": _images,
+    "text": _texts,
+    "series": _series,
+}
 
 
-SUMMARIES = {"image": _pictures, "text": _texts, "series": _series}
+def _answer(model: Model, outcome: Outcome) -> Answer:
+    identity = Answer(
+        model=model.name, version=model.version, fingerprint=model.manifest["fingerprint"]
+    )
+    if isinstance(outcome, Exception):
+        status, code = _error(outcome)
+        return identity | Answer(status=status, error=code)
+    answers = outcome[:MAX_ANSWERS]
+    summary = _forecast(answers) if model.inputs.kind == "series" else _classes(answers)
+    if answers and "familiar" in answers[0]:
+        summary["familiar"] = [answer["familiar"] for answer in answers]
+        summary["familiarity"] = [answer["familiarity"] for answer in answers]
+    return identity | Answer(status=200) | summary
 
 
-def _classes(answers: list[dict]) -> dict:
-    return {
-        "label": [answer["label"] for answer in answers],
-        "probability": [answer["probabilities"][answer["label"]] for answer in answers],
-    } | _familiar(answers)
+def _classes(answers: list[dict]) -> Answer:
+    return Answer(
+        label=[answer["label"] for answer in answers],
+        probability=[answer["probabilities"][answer["label"]] for answer in answers],
+    )
 
 
-def _forecast(answers: list[dict]) -> dict:
-    """Summarise the one forecast; of several only how familiar what they go on from was."""
+def _forecast(answers: list[dict]) -> Answer:
+    """Summarise one forecast; several have no summary."""
     if len(answers) != 1:
-        return _familiar(answers)
+        return Answer()
     (answer,) = answers
     forecast, steps = answer["forecast"], len(answer["forecast"])
-    return {
-        "horizon": steps,
-        "level": answer["level"],
-        "forecast_mean": sum(forecast) / steps,
-        "forecast_last": forecast[-1],
-        "interval_width": (sum(answer["upper"]) - sum(answer["lower"])) / steps,
-    } | _familiar(answers)
-
-
-def _familiar(answers: list[dict]) -> dict:
-    if not answers or "familiar" not in answers[0]:
-        return {}
-    return {
-        "familiar": [answer["familiar"] for answer in answers],
-        "familiarity": [answer["familiarity"] for answer in answers],
-    }
+    return Answer(
+        horizon=steps,
+        level=answer["level"],
+        forecast_mean=sum(forecast) / steps,
+        forecast_last=forecast[-1],
+        interval_width=(sum(answer["upper"]) - sum(answer["lower"])) / steps,
+    )
 
 
 def _error(error: Exception) -> tuple[int, str]:
-    """Return what the client is told: status and code."""
+    """Return the status and the code that the client got."""
     if isinstance(error, Problem):
         return error.status, error.code
     if isinstance(error, InputError):
@@ -164,13 +157,14 @@ def _error(error: Exception) -> tuple[int, str]:
     return 500, "internal_error"
 
 
-def _sent(things: Things, kind: str) -> str | None:
-    if isinstance(things, np.ndarray):
+def _raw(inputs: Inputs, kind: str) -> str | None:
+    """Return the inputs as a JSON list of requests; None where they are too large or a batch."""
+    if isinstance(inputs, np.ndarray):
         return None
     if kind == "image":
-        if sum(map(len, things)) > MAX_INPUT_BYTES:
+        if sum(map(len, inputs)) > MAX_INPUT_BYTES:
             return None
-        things = [base64.b64encode(picture).decode("ascii") for picture in things]
+        inputs = [base64.b64encode(image).decode("ascii") for image in inputs]
     name = {"image": "image", "text": "text", "series": "history"}[kind]
-    sent = orjson.dumps([{name: thing} for thing in things])
-    return sent.decode() if len(sent) <= MAX_INPUT_BYTES else None
+    requests = orjson.dumps([{name: value} for value in inputs])
+    return requests.decode() if len(requests) <= MAX_INPUT_BYTES else None

@@ -1,48 +1,57 @@
-"""What a row of the request log holds: one row for each request that a model answered or refused.
+"""The schema of the request log: one record for each request that a model answered or refused.
 
-Journals (`<ESPALIER_HOME>/requests/*.jsonl`) hold a JSON object a row, without what is null;
-Parquet files beside them have every column. A name and its type stay as they are once they are
-here: what watches the models reads them.
+A segment (`<ESPALIER_HOME>/requests/*.jsonl`) holds one JSON object a line, without the fields that
+have no value. A field's name and type never change: monitoring reads them.
 """
 
-COLUMNS = {
-    "time": "time",  # UTC, when the answer was ready; in a journal microseconds since 1970
-    "request_id": "string",  # a client may repeat its own
-    "route": "string",  # /v1/image, …
-    "task": "string",
-    "model": "string",  # the registered model's name
-    "version": "string",
-    "fingerprint": "string",
-    "status": "int32",  # of HTTP
-    "error": "string",  # the code of the error; null where the status is 200
-    "latency_ms": "double",  # from the request's head to its answer: the body's arrival is in it
-    "inputs": "int32",  # how many things were asked about: 1 but for several texts or a batch
-    # A picture; of several the first one's size.
-    "width": "int32",
-    "height": "int32",
-    "bytes": "int64",  # of all pictures, as they were sent
+from typing import TypedDict
+
+
+class Answer(TypedDict, total=False):
+    """What one model answered; the lists hold one value for each input, at most 256."""
+
+    model: str  # the registered model's name
+    version: str
+    fingerprint: str
+    status: int  # of HTTP
+    error: str  # the error's code; absent where the status is 200
+    label: list[str]
+    probability: list[float]  # of the label
+    familiar: list[bool]
+    familiarity: list[float]
+    horizon: int
+    level: float
+    forecast_mean: float
+    forecast_last: float
+    interval_width: float  # its mean over the horizon
+
+
+class Record(Answer, total=False):
+    """One request and its answer."""
+
+    time: int  # when the answer was ready, in microseconds since 1970 (UTC)
+    request_id: str  # a client may use one more than once
+    route: str  # /v1/image, …
+    task: str
+    latency_ms: float  # from the request's head to its answer, the transfer of the body included
+    inputs: int  # 1, except for several texts or a batch
+    # Images; width and height are those of the first one.
+    width: int
+    height: int
+    bytes: int  # of all images, encoded as they were sent
     # Texts, all of a request together.
-    "characters": "int64",
-    "words": "int64",  # about: the spaces, and one for each text
-    # A series: how many values were sent; the rest is of those that the model read, the last ones.
-    # Of several series all their values count together, and the last value of the last one.
-    "values": "int32",
-    "mean": "double",
-    "std": "double",
-    "min": "double",
-    "max": "double",
-    "last": "double",
-    # The answers, one for each input, up to 256.
-    "label": "strings",
-    "probability": "doubles",  # of the label
-    "familiar": "truths",
-    "familiarity": "doubles",
-    "horizon": "int32",
-    "level": "double",
-    "forecast_mean": "double",
-    "forecast_last": "double",
-    "interval_width": "double",  # its mean over the horizon
-    # Only with ESPALIER_LOG_INPUTS=1: what was sent, a JSON list of requests in the form of
-    # golden.json; null where that would be over 64 KiB.
-    "input": "string",
-}
+    characters: int
+    words: int  # approximate: the number of spaces, plus one for each text
+    # Series: `values` is the number of values sent; the statistics are those of the values that the
+    # model read. Several series are summarised together; `last` is the last series' last value.
+    values: int
+    mean: float
+    std: float
+    min: float
+    max: float
+    last: float
+    # With ESPALIER_LOG_INPUTS=1: the inputs as a JSON list of requests in the form of golden.json;
+    # null where they take more than 64 KiB.
+    input: str | None
+    signals: dict[str, float]  # any number that was measured of the request, by its name
+    challenger: Answer  # of a second model that was given the same inputs

@@ -18,7 +18,7 @@ ANSWER_AND_LIST_MODULES = """
 import json, sys
 from pathlib import Path
 from serving.service import Espalier, champions
-champions.look([Path(sys.argv[1]) / "published"])
+champions.refresh([Path(sys.argv[1]) / "published"])
 model = champions.slots["sentiment"].model
 Espalier.to_asgi()
 print(json.dumps({

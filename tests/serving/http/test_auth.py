@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import described
 import httpx
 import pytest
 import tiny
+from described import Description
 
 from serving import settings
 from serving.http.auth import needs_token
@@ -113,14 +113,14 @@ def test_who_is_turned_away_is_counted(guarded):
 
 
 def test_the_documentation_says_so(guarded, client):
-    description = guarded.get("/docs.json").json()
-    paths = description["paths"]
-    assert description["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    description = Description(guarded)
+    paths = description.paths
+    assert description.document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
     for path, method in (("/v1/image", "post"), ("/v2/models/image/infer", "post")):
         operation = paths[path][method]
         assert operation["security"] == [{"token": []}]
-        described.check(paths, path, guarded.request(method, path))
-    described.check(paths, "/metrics", guarded.get("/metrics"))
+        description.check(path, guarded.request(method, path))
+    description.check("/metrics", guarded.get("/metrics"))
     assert "security" not in paths["/v2/health/live"]["get"]
     assert "security" not in paths["/readyz"]["get"]
     assert "securitySchemes" not in client.get("/docs.json").json().get("components", {})

@@ -1,0 +1,95 @@
+"""The Dask cluster that fits run on: the one that is named, or one of this machine.
+
+One process a core, one fit a process, one TensorFlow thread a fit. ESPALIER_CLUSTER=tcp://HOST:PORT
+names a scheduler elsewhere, whose workers have this checkout and the same MLflow and Prefect
+servers.
+"""
+
+import importlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pipelines.runtime import environment
+
+if TYPE_CHECKING:
+    from distributed import LocalCluster
+
+VARIABLE = "ESPALIER_CLUSTER"
+# Of a worker. A fit of the zoo takes 1 to 1.5 GiB, of which TensorFlow is 0.8: one that needs more
+# than this is ended before the machine swaps, and the message names the limit.
+WORKER_GIB = 3
+MOST_WORKERS = 12  # as many as a task has architectures: more would wait
+
+
+def address() -> str | None:
+    """The scheduler that ESPALIER_CLUSTER names."""
+    return os.environ.get(VARIABLE) or None
+
+
+@contextmanager
+def running(modules: Iterable[str] = ()) -> Iterator[str]:
+    """Have ESPALIER_CLUSTER name a scheduler for the time of the block; yields its address.
+
+    Where none is named, a cluster of this machine is started, and ends with the block, or with this
+    process however that ends.
+
+    modules: what its workers import while they wait for their first task.
+    """
+    if named := address():
+        yield named
+        return
+    with local() as cluster:
+        _import(cluster, modules)
+        os.environ[VARIABLE] = cluster.scheduler_address
+        try:
+            yield cluster.scheduler_address
+        finally:
+            del os.environ[VARIABLE]
+
+
+def runner_options() -> dict:
+    """What Prefect's Dask task runner is given: the named scheduler, or a cluster for each flow."""
+    if named := address():
+        return {"address": named}
+    return {"cluster_class": local}
+
+
+def local() -> "LocalCluster":
+    """A cluster on loopback: a process for each core that has its share of memory."""
+    # Importing Dask writes its configuration files, by default into the user's home.
+    os.environ.setdefault("DASK_CONFIG", str(environment.home() / "dask"))
+    import dask
+    import distributed
+    from dask.system import CPU_COUNT
+    from distributed.system import MEMORY_LIMIT
+
+    # A fit's memory is TensorFlow's, which gives nothing back: a worker that Dask pauses would
+    # never go on, and there is nothing to spill. Beyond 95 % of the limit the nanny ends it.
+    unused = {f"distributed.worker.memory.{step}": False for step in ("target", "spill", "pause")}
+    limit = WORKER_GIB * 2**30
+    with dask.config.set(unused):
+        return distributed.LocalCluster(
+            n_workers=max(1, min(CPU_COUNT, MEMORY_LIMIT // limit, MOST_WORKERS)),
+            threads_per_worker=1,
+            memory_limit=limit,
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+            local_directory=str(environment.home() / "dask"),
+            env={"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"},
+        )
+
+
+def _import(cluster: "LocalCluster", modules: Iterable[str]) -> None:
+    import distributed
+
+    with distributed.Client(cluster, set_as_default=False) as client:
+        for worker in client.scheduler_info(n_workers=-1)["workers"]:
+            for module in modules:
+                imported = client.submit(_imported, module, workers=[worker], pure=False)
+                distributed.fire_and_forget(imported)
+
+
+def _imported(module: str) -> None:
+    importlib.import_module(module)

@@ -1,0 +1,312 @@
+"""A decision goes on record first, and the registry, the pointer and the head's tag follow it."""
+
+import entries
+import pytest
+from candidates import candidate, evaluation, hits
+from mlflow.exceptions import MlflowException
+from recorded import HASH
+
+from models.artifact import artifact
+from pipelines.commands import promote, rollback, run
+from pipelines.commands.rollback import RollbackRefused
+from pipelines.experiments import registry, tracking
+from pipelines.locks import lock, state
+from pipelines.promotion import contender, decision, ledger, reconcile
+from pipelines.promotion import evaluation as evaluate
+from pipelines.release import bento, publish
+from pipelines.runtime.settings import UsageError
+
+TASK, DATASET, MODEL = "image", "mnist_5k", "espalier-image-mnist_5k"  # one that is served
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    """Record a finished fit; each number has an artifact of its own."""
+    return lambda number: candidate(tmp_path, hits(0.9), seed=number, dataset=DATASET)
+
+
+def decided(record, passed: bool = True, force: str | None = None) -> ledger.Entry:
+    """Register the fit and put on record what became of it."""
+    version = registry.register(TASK, DATASET, record)
+    champion = contender.current_champion(TASK, DATASET)
+    return decision.decide(evaluation(version, champion, passed), force)
+
+
+def promoted(record) -> registry.Version:
+    """Make the fit champion, all the way."""
+    decided(record)
+    return registry.champion(TASK, DATASET)
+
+
+def followed() -> registry.Version | None:
+    champion = reconcile.follow(TASK, DATASET)
+    return champion and champion.version
+
+
+def actions() -> list[tuple]:
+    return [(e.action, e.from_version, e.to_version) for e in ledger.entries(MODEL)]
+
+
+def test_a_promotion_ends_in_the_ledger_the_registry_and_the_pointer(home, fitted):
+    record = fitted(0)
+    champion = promoted(record)
+    assert (champion.version, champion.state, champion.run_id) == ("1", "ready", record.run_id)
+    assert publish.names(publish.read(TASK), champion)
+    assert publish.intact(TASK)
+    [entry] = ledger.entries(MODEL)
+    assert (entry.action, entry.from_version, entry.to_version) == ("promotion", None, "1")
+    assert (entry.run_id, entry.fingerprint) == (record.run_id, record.fingerprint)
+    assert entry.evidence["checks"][0] == {"name": "naive", "passed": True, "evidence": "it is"}
+    assert registry.champion(TASK, DATASET).head == (1, entry.hash)
+    assert reconcile.is_reconciled(TASK, DATASET)
+
+
+def test_a_refusal_leaves_the_champion_and_moves_the_ledgers_head(home, fitted):
+    first = promoted(fitted(0))
+    entry = decided(fitted(1), passed=False)
+    assert followed().version == first.version
+    assert [v.state for v in registry.versions(TASK, DATASET)] == ["ready", "refused"]
+    assert actions() == [("promotion", None, "1"), ("refusal", "1", "2")]
+    assert "it is not" in entry.reason
+    assert registry.champion(TASK, DATASET).head == (2, entry.hash)
+
+
+def test_force_is_recorded_as_such_with_its_reason(home, fitted):
+    promoted(fitted(0))
+    entry = decided(fitted(1), passed=False, force="the other one is broken")
+    assert (entry.action, entry.reason) == ("force", "the other one is broken")
+    assert followed().version == "2"
+
+
+def test_a_refused_version_that_is_forced_in_is_ready(home, fitted):
+    record = fitted(0)
+    decided(record, passed=False)
+    followed()
+    decided(record, passed=False, force="nothing else is there")
+    champion = followed()
+    assert (champion.version, champion.state) == ("1", "ready")
+    assert registry.champion(TASK, DATASET).reason == ""
+
+
+def test_what_a_service_would_not_take_in_cannot_be_forced(home, fitted):
+    version = registry.register(TASK, DATASET, fitted(0))
+    refused = evaluation(version, None, golden=False)
+    assert decision.decide(refused, "I insist").action == "refusal"
+    assert followed() is None
+
+
+@pytest.mark.parametrize("undone", ["alias", "pointer", "head", "state"])
+def test_what_a_kill_left_undone_is_done_by_the_next_run(home, fitted, undone):
+    promoted(fitted(0))
+    champion = promoted(fitted(1))
+    client = tracking.connect()
+    match undone:
+        case "alias":
+            client.set_registered_model_alias(MODEL, "champion", "1")
+        case "pointer":
+            publish.publish(TASK, registry.version(MODEL, "1"))
+        case "head":
+            client.delete_model_version_tag(MODEL, "2", registry.HEAD)
+        case "state":
+            client.set_model_version_tag(MODEL, "2", registry.STATE, "pending")
+    assert not reconcile.is_reconciled(TASK, DATASET)
+    assert reconcile.reconcile(TASK, DATASET).version == champion
+    assert reconcile.is_reconciled(TASK, DATASET)
+
+
+def test_a_bento_carries_what_was_published_when_it_was_begun(home, fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr(bento, "_bentos", lambda: tmp_path)
+    first, published = promoted(fitted(0)), bento._published([TASK])
+    promoted(fitted(1))
+    bento._fill(tmp_path / "espalier" / "abc" / "src", published)
+    (tmp_path / "espalier" / "latest").write_text("abc")
+    champions = bento.champions("espalier:abc")
+    pointer = publish.read_file(champions / f"{TASK}.json")
+    assert publish.names(pointer, first)
+    artifact.check(champions / pointer["artifact"], pointer["manifest_sha256"])
+    assert bento.current() is None
+    publish.publish(TASK, first)
+    assert bento.current() == "espalier:abc"
+
+
+def test_a_pointer_that_cannot_be_read_is_written_anew(home, fitted):
+    champion = promoted(fitted(0))
+    (publish.folder() / f"{TASK}.json").write_bytes(b'{"name": "\xff')
+    assert not reconcile.is_reconciled(TASK, DATASET)
+    reconcile.reconcile(TASK, DATASET)
+    assert publish.names(publish.read(TASK), champion)
+
+
+def test_a_pending_version_that_nothing_was_decided_about_is_removed(home, fitted):
+    promoted(fitted(0))
+    registry.register(TASK, DATASET, fitted(1))
+    assert not reconcile.is_reconciled(TASK, DATASET)
+    reconcile.reconcile(TASK, DATASET)
+    assert [v.version for v in registry.versions(TASK, DATASET)] == ["1"]
+
+
+def test_a_champion_from_before_the_ledger_is_its_first_entry(home, fitted):
+    version = registry.register(TASK, DATASET, fitted(0))
+    registry.ready(version)
+    registry.crown(version)
+    assert reconcile.reconcile(TASK, DATASET).version.version == "1"
+    assert actions() == [("promotion", None, "1")]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("DELETE FROM ledger WHERE position = 2", "the end was cut"),
+        ("UPDATE ledger SET to_version = '1' WHERE position = 2", "entry 2 was changed"),
+    ],
+)
+def test_nothing_follows_a_ledger_that_is_not_what_was_written(home, fitted, change, told):
+    promoted(fitted(0))
+    promoted(fitted(1))
+    rewritten(change)
+    with pytest.raises(reconcile.BrokenLedgerError, match=told):
+        reconcile.reconcile(TASK, DATASET)
+    assert registry.champion(TASK, DATASET).version == "2"
+
+
+def rewritten(statement: str) -> None:
+    """Do to the ledger what its triggers refuse."""
+    with state.connect().begin() as connection:
+        for trigger in ("ledger_unchanged", "ledger_undeleted"):
+            connection.exec_driver_sql(f"DROP TRIGGER {trigger}")
+        connection.exec_driver_sql(statement)
+
+
+def test_a_version_that_another_run_removed_is_not_decided_about(home, fitted):
+    version = registry.register(TASK, DATASET, fitted(0))
+    evaluated = evaluation(version, None)
+    registry.remove(version)
+    with pytest.raises(ledger.LedgerMovedError, match="removed version 1"):
+        decision.decide(evaluated)
+    assert ledger.entries(MODEL) == []
+
+
+def test_who_was_asleep_while_another_decided_writes_what_the_ledger_says_now(
+    home, fitted, monkeypatch
+):
+    """Without any lock: a decision comes between what it read and what it writes."""
+    first, second = fitted(0), fitted(1)
+    promoted(first)
+    crown, asleep = registry.crown, [True]
+
+    def late(version):
+        if asleep:
+            asleep.clear()
+            registry.register(TASK, DATASET, second)
+            entries.append(MODEL, "promotion", "2", from_version="1")
+        crown(version)
+
+    monkeypatch.setattr(registry, "crown", late)
+    assert followed().version == "2"
+    assert registry.champion(TASK, DATASET).version == "2"
+    assert publish.names(publish.read(TASK), registry.champion(TASK, DATASET))
+
+
+def back(reason: str = "it answers slowly") -> tuple[str, str]:
+    outcome = rollback.rollback(TASK, DATASET, reason).to_dict()
+    return outcome["from"], outcome["to"]
+
+
+def test_rollback_walks_back_one_champion_at_a_time(home, fitted):
+    for number in range(3):
+        promoted(fitted(number))
+    assert back() == ("3", "2")
+    assert back() == ("2", "1")
+    assert registry.champion(TASK, DATASET).version == "1"
+    assert publish.names(publish.read(TASK), registry.champion(TASK, DATASET))
+    with pytest.raises(RollbackRefused, match="no champion before"):
+        back()
+    assert actions()[3:] == [("rollback", "3", "2"), ("rollback", "2", "1")]
+    promoted(fitted(3))
+    assert back() == ("4", "1")
+
+
+def withdrawn(record) -> bool:
+    """Whether the gate says that the fit was rolled back from."""
+    return not evaluate.not_withdrawn(registry.prospect(TASK, DATASET, record)).passed
+
+
+def test_the_same_fit_done_again_does_not_bring_back_what_was_rolled_back(home, fitted, tmp_path):
+    first, second = fitted(0), fitted(1)
+    promoted(first)
+    promoted(second)
+    back()
+    (tmp_path / "again").mkdir()
+    again = candidate(tmp_path / "again", hits(0.9), seed=1, dataset=DATASET)
+    assert again.run_id != second.run_id
+    assert [withdrawn(record) for record in (first, second, again)] == [False, True, True]
+    decided(again, passed=False, force="it was not to blame")
+    followed()
+    assert not withdrawn(again)
+
+
+def test_rollback_refuses_an_artifact_that_cannot_be_had(home, fitted, monkeypatch):
+    promoted(fitted(0))
+    promoted(fitted(1))
+
+    def gone(run_id):
+        raise MlflowException(f"the artifacts of {run_id} were deleted")
+
+    monkeypatch.setattr(tracking, "artifact_folder", gone)
+    with pytest.raises(RollbackRefused, match="must not serve"):
+        back()
+    assert registry.champion(TASK, DATASET).version == "2"
+    assert actions()[-1] == ("refusal", "2", "1")
+
+
+def test_rollback_does_not_wait_for_a_retraining(home, fitted):
+    with lock.hold(TASK):
+        promoted(fitted(0))
+        promoted(fitted(1))
+        assert back() == ("2", "1")
+
+
+def test_nothing_is_decided_beside_a_champion_that_was_rolled_back_meanwhile(home, fitted):
+    promoted(fitted(0))
+    promoted(fitted(1))
+    version = registry.register(TASK, DATASET, fitted(2))
+    evaluated = evaluation(version, contender.current_champion(TASK, DATASET))
+    back()
+    with pytest.raises(ledger.LedgerMovedError, match="after entry 2"):
+        decision.decide(evaluated)
+    assert registry.champion(TASK, DATASET).version == "1"
+    assert actions()[-1] == ("rollback", "2", "1")
+
+
+def test_rollback_refuses_a_damaged_artifact_and_says_so_in_the_ledger(home, fitted):
+    first, _ = promoted(fitted(0)), promoted(fitted(1))
+    graph = tracking.artifact_folder(first.run_id) / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"!")
+    with pytest.raises(RollbackRefused, match=r"model\.onnx"):
+        back()
+    assert registry.champion(TASK, DATASET).version == "2"
+    assert actions()[-1] == ("refusal", "2", "1")
+    assert registry.versions(TASK, DATASET)[0].state == "ready"
+
+
+def test_a_damaged_artifact_is_not_tried(home, fitted, monkeypatch):
+    record = fitted(0)
+    graph = tracking.artifact_folder(record.run_id) / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"!")
+    monkeypatch.setattr("data.versions.dataset_hash", lambda dataset: HASH)
+    with pytest.raises(artifact.ArtifactError, match=r"model\.onnx"):
+        promote.promote(TASK, DATASET, record.run_id)
+    assert actions() == []
+
+
+def test_rules_that_are_none_are_told_before_anything_is_trained(home, monkeypatch):
+    monkeypatch.setattr("pipelines.runtime.settings.gate", lambda task: {"all": {"alpha": 0.05}})
+    monkeypatch.setattr(run, "finished", lambda tasks, profile: pytest.fail("it went on"))
+    with pytest.raises(UsageError, match=f"gate of {TASK} for '{DATASET}' .* must hold"):
+        run.run({TASK: DATASET}, "quick", "local")
+
+
+@pytest.mark.parametrize("asked", ["7", "0", "f" * 64, "no such run"])
+def test_a_candidate_that_is_not_there_is_named(home, asked):
+    with pytest.raises(UsageError, match=asked):
+        promote.promote(TASK, DATASET, asked)

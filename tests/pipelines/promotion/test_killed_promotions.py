@@ -1,0 +1,120 @@
+"""Killed after any write of a registration or promotion, the champion still resolves to a version
+that is whole, and the next run finishes."""
+
+import itertools
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from candidates import candidate, hits
+from forked import move, started
+from mlflow import MlflowClient
+from recorded import HASH
+
+from models.artifact import artifact
+from pipelines.experiments import registry, tracking
+from pipelines.experiments.dataset import DatasetVersion
+from pipelines.locks import lock
+from pipelines.promotion import ledger, reconcile, retraining
+from pipelines.release import publish
+
+pytestmark = pytest.mark.slow
+
+TASK, DATASET, MODEL = "image", "mnist_5k", "espalier-image-mnist_5k"  # one that is served
+VERSION = DatasetVersion(TASK, DATASET, HASH)
+# What writes to the registry, the store of runs, the ledger and the publication.
+WRITES = (
+    (MlflowClient, "create_registered_model"),
+    (MlflowClient, "create_model_version"),
+    (MlflowClient, "delete_model_version"),
+    (MlflowClient, "set_model_version_tag"),
+    (MlflowClient, "set_registered_model_alias"),
+    (MlflowClient, "create_run"),
+    (MlflowClient, "log_artifact"),
+    (MlflowClient, "set_tag"),
+    (MlflowClient, "set_terminated"),
+    (ledger, "append"),
+    (Path, "replace"),
+)
+
+
+def retrain(killed_after: int | None) -> None:
+    """What a retraining does once its fits are done."""
+    if killed_after is not None:
+        kill_after(killed_after)
+    with lock.hold(TASK):
+        reconcile.reconcile(TASK, DATASET)
+        with tracking.parent(VERSION, "quick", "retrain"):
+            retraining.consider(VERSION, tracking.records(VERSION))
+
+
+def kill_after(writes: int) -> None:
+    """From now on end this process by SIGKILL as soon as it has made so many writes."""
+    made = itertools.count(1)
+
+    def counted(write):
+        def call(*arguments, **options):
+            answer = write(*arguments, **options)
+            if next(made) == writes:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return answer
+
+        return call
+
+    for owner, name in WRITES:
+        setattr(owner, name, counted(getattr(owner, name)))
+
+
+def ended(home: Path, killed_after: int | None = None) -> int:
+    """The exit code of `retrain` in a process of its own."""
+    process = started(home, retrain, killed_after)
+    process.join(300)
+    return process.exitcode
+
+
+def require_a_whole_champion() -> registry.Version | None:
+    """The champion, whose artifact and published copy are what was registered."""
+    champion = registry.champion(TASK, DATASET)
+    if champion is not None:
+        artifact.check(tracking.artifact_folder(champion.run_id), champion.manifest_sha256)
+    pointer = publish.read(TASK)
+    if pointer is not None:
+        artifact.check(publish.folder() / pointer["artifact"], pointer["manifest_sha256"])
+    return champion
+
+
+# Without a champion only the first writes are others: the registered model is made.
+@pytest.mark.parametrize(("before", "most"), [("no champion", 4), ("a champion", None)])
+def test_killed_after_each_write(home, tmp_path, before, most):
+    if before == "a champion":
+        candidate(tmp_path, hits(0.7), seed=0, dataset=DATASET)
+        assert ended(home) == 0
+    versions = len(registry.versions(TASK, DATASET))
+    better = candidate(tmp_path, hits(0.9), seed=1, dataset=DATASET)
+    for writes in itertools.count(1) if most is None else range(1, most + 1):
+        # The databases are copied; the runs' artifacts stay where they are.
+        copy = tmp_path / f"killed-{writes}"
+        shutil.copytree(home, copy, ignore=shutil.ignore_patterns("mlartifacts"))
+        code = ended(copy, writes)
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        move(copy)
+        standing = require_a_whole_champion()
+        assert (standing is None) <= (before == "no champion")
+        assert ended(copy) == 0
+        champion = require_a_whole_champion()
+        assert champion.run_id == better.run_id
+        assert publish.names(publish.read(TASK), champion)
+        assert [v.state for v in registry.versions(TASK, DATASET)] == ["ready"] * (versions + 1)
+        entries = ledger.entries(MODEL)
+        assert ledger.verify(entries, champion.head) is None
+        assert [entry.action for entry in entries] == ["promotion"] * (versions + 1)
+        experiment = tracking.experiment(TASK, DATASET)
+        assert {run.info.status for run in tracking.connect().search_runs([experiment])} <= {
+            "FINISHED",
+            "KILLED",
+        }
+    assert writes > (8 if most is None else 3), "there are more writes to be killed after"

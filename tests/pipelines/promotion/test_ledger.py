@@ -1,0 +1,288 @@
+import dataclasses
+import math
+import subprocess
+import sys
+from functools import partial
+
+import entries
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from pipelines.locks import state
+from pipelines.promotion import ledger
+
+MODEL = "espalier-image-digits"
+append = partial(entries.append, MODEL)
+PLAIN = entries.PLAIN
+
+
+@pytest.fixture
+def chain(database) -> list[ledger.Entry]:
+    """Six entries, as they come back from the database."""
+    append(to_version="1")
+    append("refusal", "2", from_version="1", evidence=[], reason="too slow")
+    append(to_version="3", from_version="1")
+    append("force", "4", from_version="3", reason="Ümläute, a “quote”, a line\nbreak")
+    append("rollback", "3", from_version="4", evidence={"seconds": 1e-9})
+    append("rollback", "1", from_version="3", evidence=None)
+    return ledger.entries(MODEL)
+
+
+def test_what_was_appended_comes_back(database):
+    first, second = append(), append(to_version="2", from_version="1")
+    assert ledger.entries(MODEL) == [first, second]
+    assert (first.position, first.previous) == (1, ledger.GENESIS)
+    assert (second.position, second.previous) == (2, first.hash)
+    assert first.evidence == PLAIN["evidence"]
+    assert ledger.entries("espalier-image-mnist_5k") == []
+
+
+def test_a_chain_is_whole_also_when_entries_follow_the_head(chain):
+    assert ledger.verify(chain) is None
+    assert ledger.verify(chain, ledger.head(chain)) is None
+    assert ledger.verify(chain, ledger.head(chain[:3])) is None
+    assert ledger.verify([]) is None
+
+
+def test_the_champions_are_a_stack(chain):
+    stacks = [ledger.champions(chain[:length]) for length in range(len(chain) + 1)]
+    assert stacks == [[], ["1"], ["1"], ["1", "3"], ["1", "3", "4"], ["1", "3"], ["1"]]
+
+
+# On the entries: every single mutation is found. The chain is made once; no example changes it.
+
+FIELDS = [field.name for field in dataclasses.fields(ledger.Entry)]
+OTHER = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers())
+)
+
+
+@st.composite
+def mutations(draw):
+    """A function that changes one thing in a chain of six, and a word for it."""
+    kind = draw(st.sampled_from(["change", "forge", "remove", "swap", "insert", "cut", "rewrite"]))
+    place, other = draw(st.integers(0, 5)), draw(st.integers(0, 5))
+    field, value = draw(st.sampled_from(FIELDS)), draw(OTHER)
+
+    def mutate(chain: list[ledger.Entry]) -> list[ledger.Entry]:
+        if kind in ("change", "forge"):
+            changed = dataclasses.replace(chain[place], **{field: value})
+            return [
+                *chain[:place],
+                rehashed(changed) if kind == "forge" else changed,
+                *chain[place + 1 :],
+            ]
+        if kind == "remove":
+            return chain[:place] + chain[place + 1 :]
+        if kind == "swap":
+            mutated = chain[:]
+            mutated[place], mutated[other] = mutated[other], mutated[place]
+            return mutated
+        if kind == "insert":
+            return [*chain[:place], chain[other], *chain[place:]]
+        if kind == "cut":
+            return chain[:place]
+        anew = [
+            *chain[:place],
+            dataclasses.replace(chain[place], reason="another"),
+            *chain[place + 1 :],
+        ]
+        for number in range(place, 6):
+            before = anew[number - 1].hash if number else ledger.GENESIS
+            anew[number] = rehashed(dataclasses.replace(anew[number], previous=before))
+        return anew
+
+    return mutate
+
+
+def rehashed(entry: ledger.Entry) -> ledger.Entry:
+    """The entry with the hash that it should have: by someone who knows how it is made."""
+    facts = dataclasses.asdict(entry)
+    del facts["hash"]
+    try:
+        return dataclasses.replace(entry, hash=ledger._hash(facts))
+    except (TypeError, ValueError):  # NaN has none
+        return entry
+
+
+def same(one: list[ledger.Entry], other: list[ledger.Entry]) -> bool:
+    # 1, 1.0 and True are equal in Python, and are not the same in a record.
+    return repr(one) == repr(other)
+
+
+@settings(
+    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(mutate=mutations())
+def test_any_mutation_of_a_chain_is_found(chain, mutate):
+    mutated = mutate(chain)
+    found = ledger.verify(mutated, ledger.head(chain))
+    assert (found is None) == same(mutated, chain)
+
+
+@pytest.mark.parametrize(
+    ("mutate", "told"),
+    [
+        (lambda c: [c[0], dataclasses.replace(c[1], reason="x"), *c[2:]], "entry 2 was changed"),
+        (lambda c: [c[0], *c[2:]], "entry 2 is missing"),
+        (lambda c: [c[0], c[2], c[1], *c[3:]], "entry 2 is missing"),
+        (lambda c: [c[0], c[0], *c[1:]], "entry 2 is missing: entry 1 stands"),
+        (
+            lambda c: [c[0], rehashed(dataclasses.replace(c[1], who="me@here")), *c[2:]],
+            "entry 3 does not follow entry 2",
+        ),
+        (lambda c: c[:4], "the end was cut: 6 entries were noted, 4 are left"),
+        (
+            lambda c: [*c[:5], rehashed(dataclasses.replace(c[5], who="me@here"))],
+            "entry 6 is not the one that was noted",
+        ),
+    ],
+)
+def test_the_first_break_is_named(chain, mutate, told):
+    assert told in ledger.verify(mutate(chain), ledger.head(chain))
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(evidence=JSON)
+def test_evidence_comes_back_as_it_was(database, evidence):
+    appended = append(evidence=evidence)
+    last = ledger.entries(MODEL)[-1]
+    assert repr(last) == repr(appended)
+    assert last.evidence == evidence
+    assert ledger.verify(ledger.entries(MODEL)) is None
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf, {1, 2}, b"bytes", object()])
+def test_evidence_that_is_no_json_is_refused(database, value):
+    with pytest.raises(ValueError, match="evidence must be a JSON value"):
+        append(evidence=[{"score": value}])
+    assert ledger.entries(MODEL) == []
+
+
+# In the database.
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger SET reason = 'another' WHERE position = 2",
+        "DELETE FROM ledger WHERE position = 6",
+        "INSERT INTO ledger SELECT * FROM ledger WHERE position = 2",
+    ],
+)
+def test_the_database_refuses_to_rewrite(chain, statement):
+    with pytest.raises(DBAPIError), state.transaction() as connection:
+        connection.execute(text(statement))
+    assert ledger.entries(MODEL) == chain
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_sqlite_refuses_to_replace(chain):
+    replace = "INSERT OR REPLACE INTO ledger SELECT * FROM ledger WHERE position = 2"
+    with pytest.raises(DBAPIError, match="append-only"), state.transaction() as connection:
+        connection.execute(text(replace))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_postgresql_refuses_to_empty_the_table(chain):
+    with pytest.raises(DBAPIError, match="append-only"), state.transaction() as connection:
+        connection.execute(text("TRUNCATE ledger"))
+
+
+UNGUARD = {
+    "sqlite": ("unchanged", "undeleted", "unreplaced"),
+    "postgresql": ("unchanged",),
+}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger SET who = 'me@here' WHERE position = 3",
+        "UPDATE ledger SET to_version = '7' WHERE position = 6",
+        "UPDATE ledger SET from_version = NULL WHERE position = 3",
+        "UPDATE ledger SET evidence = 'no JSON' WHERE position = 1",
+        "UPDATE ledger SET evidence = '[NaN]' WHERE position = 1",
+        "UPDATE ledger SET position = 9 WHERE position = 6",
+        "DELETE FROM ledger WHERE position = 1",
+        "DELETE FROM ledger WHERE position = 6",
+        "DELETE FROM ledger",
+    ],
+)
+def test_who_gets_round_the_database_is_found(chain, database, statement):
+    with state.transaction() as connection:
+        for trigger in UNGUARD[database]:
+            table = " ON ledger" if database == "postgresql" else ""
+            connection.execute(text(f"DROP TRIGGER ledger_{trigger}{table}"))
+        connection.execute(text(statement))
+    assert ledger.verify(ledger.entries(MODEL), ledger.head(chain)) is not None
+
+
+def test_an_entry_beside_a_head_that_has_moved_is_refused(chain):
+    for head in (ledger.head([]), ledger.head(chain[:5]), (6, "0" * 64), (7, chain[-1].hash)):
+        with pytest.raises(ledger.LedgerMovedError, match="run it again"):
+            append(head=head)
+    assert ledger.entries(MODEL) == chain
+
+
+# Appends `turns` entries, each beside the head that it reads, and says how many were refused.
+ADDING = f"""
+import itertools, sys
+from pipelines.promotion import ledger
+refused = 0
+for turn in itertools.count():
+    if turn == int(sys.argv[1]):
+        break
+    while True:
+        head = ledger.head(ledger.entries({MODEL!r}))
+        try:
+            added = ledger.append({MODEL!r}, "promotion", head, to_version="1", **{PLAIN!r})
+            break
+        except ledger.LedgerMovedError:
+            refused += 1
+    print(added.position, flush=True)
+print(refused)
+"""
+
+
+def adding(turns: int) -> subprocess.Popen:
+    command = [sys.executable, "-c", ADDING, str(turns)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_of_entries_beside_one_head_one_is_added(database):
+    """Nobody holds a lock here: the compare-and-set alone keeps the chain whole."""
+    processes = [adding(20) for _ in range(4)]
+    printed = [process.communicate()[0].split() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4
+    chain = ledger.entries(MODEL)
+    assert ledger.verify(chain) is None
+    assert sorted(int(place) for lines in printed for place in lines[:-1]) == [*range(1, 81)]
+    assert len(chain) == 80
+
+
+def test_a_process_that_is_killed_while_it_adds_leaves_a_whole_chain(database):
+    for _ in range(3):
+        with adding(-1) as process:
+            for _ in range(5):
+                added = int(process.stdout.readline())
+            process.kill()
+        chain = ledger.entries(MODEL)
+        assert ledger.verify(chain) is None
+        assert len(chain) >= added

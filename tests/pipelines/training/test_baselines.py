@@ -1,0 +1,146 @@
+"""Baselines and rivals: scored once, shown always, in nobody's way."""
+
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+from recorded import DIGITS, HASH, finished, fit
+
+from data import prepared
+from models.evaluation.measure import Scores
+from pipelines.experiments import dataset as data
+from pipelines.experiments import tracking
+from pipelines.experiments.dataset import DatasetVersion
+from pipelines.reports import leaderboard
+from pipelines.training import baselines as rivals
+from pipelines.training.baselines import Source
+
+
+def scores(accuracy: float) -> dict[str, Scores]:
+    """Scores of 100 rows of which this share is right, on both splits."""
+    correct = np.arange(100) < 100 * accuracy
+    made = Scores({"accuracy": accuracy, "floor": 0.1}, {"correct": correct}, "always 0")
+    return {"validation": made, "test": made}
+
+
+class Judges:
+    """Two sources as modules of their own, and how often each scored."""
+
+    def __init__(self):
+        self.scored = []
+        self.rival_fails = False
+        self.sources = [
+            Source(DIGITS, kind, f"fake_{kind}", f"fingerprint of the {kind}")
+            for kind in ("baseline", "rival")
+        ]
+
+    def baselines(self, splits, facts) -> dict:
+        self.scored.append("baseline")
+        return {"majority": scores(0.1), "chance": scores(0.2)}
+
+    def rival(self, splits, facts) -> dict:
+        self.scored.append("rival")
+        if self.rival_fails:
+            raise ValueError("no two rows are alike")
+        return scores(0.8)
+
+
+@pytest.fixture
+def judges(home, monkeypatch) -> Judges:
+    judges = Judges()
+    modules = {
+        "fake_baseline": {"baselines": judges.baselines},
+        "fake_rival": {"NAME": "forest", "rival": judges.rival},
+    }
+    for name, held in modules.items():
+        module = ModuleType(name)
+        module.__dict__.update(held)
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(rivals, "_sources", lambda *_: judges.sources)
+    monkeypatch.setattr(data, "local", lambda _: None)
+    monkeypatch.setattr(prepared, "read", lambda _: prepared.Dataset({}, {}))
+    return judges
+
+
+def score() -> list[str]:
+    """Score what is not on record yet; returns the texts of the lines to print."""
+    with tracking.parent(DIGITS, "quick", "train") as parent:
+        sources = rivals.unscored(DIGITS)
+        return [line.text for source in sources for line in rivals.score(source, parent)]
+
+
+def test_each_is_scored_once_and_recorded_with_its_rows(judges):
+    score()
+    score()
+    assert judges.scored == ["baseline", "rival"]
+    assert rivals.unscored(DIGITS) == []
+    rows = {row["name"]: row for row in rivals.rows(DIGITS)}
+    assert [row["kind"] for row in rows.values()] == ["baseline", "baseline", "rival"]
+    assert rows["forest"]["test"]["mean"] == 0.8
+    assert rows["forest"]["test"]["low"] < 0.8 < rows["forest"]["test"]["high"]
+    [run] = tracking.runs(DIGITS, "rival", "FINISHED")
+    assert tracking.rows(run.info.run_id, "test")["correct"].sum() == 80
+
+
+def test_other_code_is_scored_anew_and_the_newest_counts(judges):
+    score()
+    judges.sources[1] = Source(DIGITS, "rival", "fake_rival", "other code")
+    assert rivals.unscored(DIGITS) == [judges.sources[1]]
+    score()
+    assert judges.scored == ["baseline", "rival", "rival"]
+    assert len(rivals.rows(DIGITS)) == 3
+
+
+def test_one_that_fails_is_on_record_and_stops_nothing(judges):
+    judges.rival_fails = True
+    assert score()[-1] == "fake_rival failed: no two rows are alike"
+    assert score() == []
+    assert judges.scored == ["baseline", "rival"]
+    [sentence] = rivals.failures(DIGITS)
+    assert "no two rows are alike" in sentence
+    assert sentence in leaderboard.verdicts(leaderboard.compare(DIGITS))
+    assert [row["name"] for row in rivals.rows(DIGITS)] == ["majority", "chance"]
+    [run] = tracking.runs(DIGITS, "rival", "FAILED")
+    assert run.data.tags["espalier.failure"] == "no two rows are alike"
+
+
+def test_a_part_that_a_kill_left_is_scored_again(judges):
+    score()
+    [one, _] = tracking.runs(DIGITS, "baseline", "FINISHED")
+    tracking.connect().delete_run(one.info.run_id)
+    assert rivals.unscored(DIGITS) == [judges.sources[0]]
+
+
+def test_none_is_a_candidate_for_champion(judges):
+    score()
+    assert tracking.records(DIGITS) == []
+
+
+def test_who_loses_is_said_in_words(judges, tmp_path):
+    score()
+    finished(fit("ann"), tmp_path / "ann", test_accuracy=0.7, validation_accuracy=0.8)
+    finished(fit("perceptron"), tmp_path / "perceptron", test_accuracy=0.15)
+    finished(fit("cnn"), tmp_path / "cnn", test_accuracy=0.9, validation_accuracy=0.95)
+    board = leaderboard.compare(DIGITS)
+    assert leaderboard.verdicts(board) == [
+        "perceptron loses to chance (0.2000)",
+        "perceptron, ann lose to forest (0.8000)",
+    ]
+    cells = [str(cell) for cell in leaderboard.table(board).columns[0].cells]
+    assert [cell.strip() for cell in cells[3:]] == ["majority", "chance", "forest"]
+
+
+def test_those_that_ship_are_found_by_task():
+    sources = {
+        (task, source.module)
+        for task in ("image", "sentiment", "forecast")
+        for source in rivals._sources(DatasetVersion(task, "any", HASH))
+    }
+    assert sources == {
+        ("image", "models.evaluation.baselines"),
+        ("sentiment", "models.evaluation.baselines"),
+        ("sentiment", "models.rivals.sentiment"),
+        ("forecast", "models.evaluation.baselines"),
+        ("forecast", "models.rivals.forecast"),
+    }

@@ -1,0 +1,104 @@
+"""Who gets a full fit, and what the leaderboard shows of those who did not."""
+
+from dataclasses import replace
+
+import pytest
+from recorded import DIGITS, HASH, finished, fit
+
+from models import architectures
+from pipelines.experiments import tracking
+from pipelines.experiments.dataset import DatasetVersion
+from pipelines.reports import leaderboard
+from pipelines.runtime import settings
+from pipelines.training import successive_halving
+
+FACTS = {"name": "digits", "task": "image", "rows": {"train": 1000}}
+VERSION = DatasetVersion("image", "digits", HASH, FACTS)
+
+
+@pytest.fixture
+def first_look(monkeypatch) -> dict:
+    look = {"share": 0.5, "epochs": 1, "keep": 2}
+    half = {"first_look": {"image": {"keep": 2}}}
+    profiles = {"quick": {"first_look": {"image": look}}, "full": {}, "half": half}
+    monkeypatch.setattr(settings, "_read", lambda: {"profiles": profiles})
+    return look
+
+
+def look_at(arch: str, folder, score: float) -> tracking.Record:
+    return finished(replace(fit(arch), look=True), folder / arch, validation_accuracy=score)
+
+
+def test_every_architecture_gets_a_look(first_look):
+    looks = successive_halving.plan(VERSION, "quick").looks
+    assert [look.arch for look in looks] == architectures.names("image")
+    for look in looks:
+        assert look.look
+        assert (look.parameters["share"], look.parameters["epochs"]) == (0.5, 1)
+
+
+def test_the_promising_get_full_fits_with_the_profile_s_parameters(first_look, home, tmp_path):
+    scores = {"perceptron": 0.7, "ann": 0.9, "cnn": 0.8}
+    records = [look_at(arch, tmp_path, score) for arch, score in scores.items()]
+    fits = successive_halving.plan(VERSION, "quick").fits(records)
+    assert [full.arch for full in fits] == ["ann", "cnn"]
+    for full in fits:
+        assert not full.look
+        assert full.parameters["share"] == 1
+        assert full.parameters == architectures.resolve("image", full.arch, {}, FACTS)
+
+
+def test_no_look_that_ended_well_means_no_full_fit(first_look):
+    assert successive_halving.plan(VERSION, "quick").fits([]) == []
+
+
+def test_a_profile_without_a_first_look_fits_all_in_full(first_look):
+    plan = successive_halving.plan(VERSION, "full")
+    assert plan.looks == []
+    assert [full.arch for full in plan.fits([])] == architectures.names("image")
+
+
+def test_the_full_fit_that_looks_longest_goes_first(home, tmp_path):
+    records = [look_at(arch, tmp_path, 0.9) for arch in ("ann", "cnn")]
+    records[1].metrics["fit_seconds"] *= 2
+    priority = successive_halving.longest(records)
+    assert priority(fit("cnn")) > priority(fit("ann")) > priority(fit("lstm"))
+
+
+def test_an_incomplete_first_look_is_refused(first_look):
+    with pytest.raises(settings.UsageError, match=r"first_look\.image in params\.yaml lacks share"):
+        settings.first_look("half", "image")
+
+
+def test_a_look_is_shown_below_the_full_fits_and_not_beside_its_own(home, tmp_path):
+    for arch, score in {"ann": 0.95, "cnn": 0.8}.items():
+        look_at(arch, tmp_path, score)
+    finished(fit("cnn", share=1.0), tmp_path / "full", validation_accuracy=0.9)
+    board = leaderboard.compare(DIGITS)
+    assert [(row["arch"], row["look"]) for row in board["rows"]] == [("cnn", False), ("ann", True)]
+
+
+def test_of_several_looks_at_one_architecture_the_newest_is_shown(home, tmp_path):
+    for epochs in (1, 2):
+        seen = replace(fit("ann", epochs=epochs), look=True)
+        finished(seen, tmp_path / str(epochs))
+    [row] = leaderboard.compare(DIGITS)["rows"]
+    assert row["parameters"]["epochs"] == 2
+
+
+def test_the_table_says_who_got_how_many_rows(home, tmp_path):
+    seen = replace(fit("ann", share=0.2), look=True)
+    finished(seen, tmp_path / "look")
+    finished(fit("cnn", share=1.0), tmp_path / "full")
+    shown = leaderboard.table(leaderboard.compare(DIGITS))
+    told = {str(column.header): list(column.cells) for column in shown.columns}
+    assert told["rows"] == ["all", "20%"]
+
+
+def test_a_look_that_is_named_by_its_parameters_is_shown(home, tmp_path):
+    seen = replace(fit("cnn", share=0.2), look=True)
+    finished(seen, tmp_path / "look")
+    finished(fit("cnn", share=1.0), tmp_path / "full")
+    board = leaderboard.compare(DIGITS, only=[seen])
+    [row] = board["rows"]
+    assert (row["share"], row["look"]) == (0.2, False)

@@ -1,0 +1,135 @@
+"""Each route answers what design.md says, for every form in which it can be asked."""
+
+import numpy as np
+import pytest
+import tiny
+
+NAMES = {"name", "version", "fingerprint"}
+FAMILIAR = {"familiar", "familiarity"}
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize(("size", "mode"), [(8, "L"), (8, "RGB"), (40, "RGB"), (700, "L")])
+def test_a_picture_of_any_kind_is_classified(client, format, size, mode):
+    body = tiny.picture(format, size, mode)
+    response = client.post(
+        "/v1/image", content=body, headers={"Content-Type": f"image/{format.lower()}"}
+    )
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    assert set(answer) == {"label", "probabilities", "model", "request_id"} | FAMILIAR
+    assert list(answer["probabilities"]) == list(tiny.DIGITS)
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert answer["label"] == max(answer["probabilities"], key=answer["probabilities"].get)
+    assert set(answer["model"]) == NAMES
+
+
+def test_a_form_with_one_file_is_the_same_picture(client):
+    raw = client.post("/v1/image", content=tiny.picture(), headers={"Content-Type": "image/png"})
+    for name in ("file", "image"):
+        form = client.post("/v1/image", files={name: ("d.png", tiny.picture(), "image/png")})
+        assert form.status_code == 200, form.text
+        assert form.json()["probabilities"] == raw.json()["probabilities"]
+
+
+def test_a_text_is_judged(client):
+    answer = client.post("/v1/sentiment", json={"text": "A good, GREAT film.<br />"}).json()
+    assert set(answer) == {"label", "score", "probabilities", "model", "request_id"} | FAMILIAR
+    assert answer["score"] == answer["probabilities"]["positive"]
+    assert answer["label"] in ("negative", "positive")
+
+
+def test_many_texts_are_judged_in_their_order(client):
+    texts = ["good good", "bad", "fine " * 30, "great"] * 64
+    answer = client.post("/v1/sentiment", json={"texts": texts}).json()
+    assert set(answer) == {"results", "model", "request_id"}
+    for text, result in zip(texts[:4], answer["results"][:4], strict=True):
+        alone = client.post("/v1/sentiment", json={"text": text}).json()
+        assert result["score"] == pytest.approx(alone["score"], abs=1e-6)
+        assert result["familiarity"] == alone["familiarity"]
+    assert len(answer["results"]) == 256
+
+
+def test_a_series_goes_on(client):
+    answer = client.post("/v1/forecast", json={"history": tiny.history()}).json()
+    assert set(answer) == {"forecast", "lower", "upper", "level", "model", "request_id"} | FAMILIAR
+    assert len(answer["forecast"]) == tiny.HORIZON
+    assert answer["level"] == 0.95
+    assert np.all(np.less(answer["lower"], answer["forecast"]))
+    assert np.all(np.less(answer["forecast"], answer["upper"]))
+
+
+def test_horizon_and_level_are_taken(client):
+    whole = client.post("/v1/forecast", json={"history": tiny.history()}).json()
+    asked = {"history": tiny.history(), "horizon": 2, "level": 0.5}
+    answer = client.post("/v1/forecast", json=asked).json()
+    assert answer["forecast"] == whole["forecast"][:2]
+    assert (
+        client.post("/v1/forecast", json=asked | {"horizon": 2.0}).json()["forecast"]
+        == whole["forecast"][:2]
+    )
+    assert answer["level"] == 0.5
+    assert answer["upper"][0] < whole["upper"][0]
+
+
+def test_only_the_last_values_of_a_history_count(client):
+    longer = {"history": [1.0] * 50 + tiny.history()}
+    answer = client.post("/v1/forecast", json=longer).json()
+    expected = client.post("/v1/forecast", json={"history": tiny.history()}).json()
+    assert answer["forecast"] == expected["forecast"]
+
+
+def test_what_looks_like_the_training_data_is_familiar(client):
+    def ask(path, **body) -> tuple[bool, float]:
+        answer = client.post(path, **body).json()
+        return answer["familiar"], answer["familiarity"]
+
+    png = {"headers": {"Content-Type": "image/png"}}
+    for usual, odd in [
+        (
+            ask("/v1/image", content=tiny.picture(), **png),
+            ask("/v1/image", content=tiny.white(), **png),
+        ),
+        (
+            ask("/v1/sentiment", json={"text": "good, great, fine " * 9}),
+            ask("/v1/sentiment", json={"text": "Ein langer und langweiliger Film. " * 9}),
+        ),
+        (
+            ask("/v1/forecast", json={"history": tiny.history()}),
+            ask("/v1/forecast", json={"history": [-1e4, 1e4] * 12}),
+        ),
+    ]:
+        assert usual[0] is True
+        assert 0.01 <= usual[1] <= 1
+        assert odd == (False, 1 / 201)
+
+
+def test_each_of_several_texts_is_familiar_or_not(client):
+    answer = client.post("/v1/sentiment", json={"texts": ["good " * 16, "xyz " * 16]}).json()
+    assert [result["familiar"] for result in answer["results"]] == [True, False]
+
+
+def test_the_models_are_listed(client):
+    answer = client.get("/v1/models").json()
+    assert [model["task"] for model in answer["models"]] == ["image", "sentiment", "forecast"]
+    fields = {"task", "arch", "dataset", "dataset_hash", "metrics", "served_since", "input"} | NAMES
+    assert all(set(model) == fields for model in answer["models"])
+    assert answer["missing"] == answer["refused"] == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("abc-1.2:3", True), ("a b", False), ("x" * 200, False)]
+)
+def test_a_sane_request_id_is_kept(client, sent, kept):
+    response = client.get("/v1/models", headers={"X-Request-Id": sent})
+    assert (response.headers["X-Request-Id"] == sent) is kept
+    assert response.json()["request_id"] == response.headers["X-Request-Id"]
+
+
+def test_the_probes_and_the_metrics_stay_where_bentoml_has_them(client):
+    assert client.get("/livez").status_code == 200
+    ready = client.get("/readyz").json()
+    assert ready["ready"] is True
+    assert set(ready["models"]) == {"image", "sentiment", "forecast"}
+    metrics = client.get("/metrics").text
+    assert 'bentoml_service_request_total{endpoint="/v1/models"' in metrics

@@ -1,0 +1,400 @@
+"""A registry that lies, redirects or never ends changes nothing that serves."""
+
+import hashlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import tiny
+
+from serving import settings
+from serving.champions.registry_client import Registry, RegistryError
+from serving.champions.registry_poller import DamagedVersion, RegistryPoller
+
+MODEL = "espalier-image-tiny"
+METRICS = [{"key": "test_accuracy", "value": 0.9}, {"key": "fit_seconds", "value": 1}]
+
+
+class Liar(ThreadingHTTPServer):
+    """A server that answers as MLflow does, about one version; a test changes what it says."""
+
+    def __init__(self, folder: Path, digest: str):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.tags = {"espalier.state": "ready", "espalier.manifest_sha256": digest}
+        # By name; a status instead of the bytes where a file is not to be had.
+        self.files: dict[str, bytes | int] = {
+            path.name: path.read_bytes() for path in folder.iterdir()
+        }
+        self.elsewhere = None  # where it sends whoever asks
+        self.run: int | dict = {"data": {"metrics": METRICS}}  # of the version, or why not
+        self.asked: list[str | None] = []  # the Authorization of each request
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request, client_address):
+        """Who asks may leave before it has read everything: where there is too much of it."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append(self.headers["Authorization"])
+        path, asked = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
+        if self.server.elsewhere:
+            self.send_response(302)
+            self.send_header("Location", self.server.elsewhere + self.path)
+            self.end_headers()
+        elif path.endswith("/alias"):
+            tags = [{"key": key, "value": value} for key, value in self.server.tags.items()]
+            self._say(json.dumps({"model_version": {"version": "1", "run_id": "r", "tags": tags}}))
+        elif path.endswith("/runs/get"):
+            if isinstance(self.server.run, int):
+                self.send_error(self.server.run)
+            else:
+                self._say(json.dumps({"run": self.server.run}))
+        elif isinstance(file := self.server.files[asked["path"][0]], int):
+            self.send_error(file)
+        else:
+            self._say(file)
+
+    def _say(self, content: str | bytes) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(content.encode() if isinstance(content, str) else content)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def start(tmp_path) -> Iterator[Callable[[], Liar]]:
+    """A function that starts such a server with an artifact that may serve."""
+    folder, running = tmp_path / "artifact", []
+    folder.mkdir()
+    digest = tiny.write(folder, "image", 0)
+
+    def one() -> Liar:
+        running.append(Liar(folder, digest))
+        threading.Thread(target=running[-1].serve_forever, args=(0.01,), daemon=True).start()
+        return running[-1]
+
+    yield one
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def server(start) -> Liar:
+    return start()
+
+
+@pytest.fixture
+def poller(server, tmp_path) -> RegistryPoller:
+    return RegistryPoller(Registry(server.url), "image", MODEL, tmp_path / "followed")
+
+
+def change_manifest(server: Liar, change: Callable[[dict], None]) -> None:
+    """Let the server have another manifest, and a tag that vouches for it."""
+    manifest = json.loads(server.files["manifest.json"])
+    change(manifest)
+    server.files["manifest.json"] = json.dumps(manifest).encode()
+    digest = hashlib.sha256(server.files["manifest.json"]).hexdigest()
+    server.tags["espalier.manifest_sha256"] = digest
+
+
+def test_the_champion_is_put_where_the_slots_watch(poller, server):
+    poller.poll()
+    pointer = json.loads(poller.pointer.read_text())
+    assert (pointer["name"], pointer["version"]) == (MODEL, "1")
+    assert pointer["metrics"] == {"test_accuracy": 0.9}
+    placed = poller.pointer.parent / pointer["artifact"]
+    assert {path.name: path.read_bytes() for path in placed.iterdir()} == server.files
+
+
+@pytest.mark.parametrize("run", [400, 404, {}])
+def test_a_champion_whose_run_is_gone_serves_without_scores(poller, server, run):
+    server.run = run
+    poller.poll()
+    assert json.loads(poller.pointer.read_text())["metrics"] == {}
+
+
+def test_scores_that_are_not_to_be_had_now_are_waited_for(poller, server):
+    server.run = 503
+    with pytest.raises(RegistryError, match="503"):
+        poller.poll()
+    server.run = {"data": {"metrics": METRICS}}
+    poller.poll()
+    assert json.loads(poller.pointer.read_text())["metrics"] == {"test_accuracy": 0.9}
+
+
+def test_what_stands_already_is_left_as_it_is(poller, server, tmp_path):
+    poller.poll()
+    before = poller.pointer.stat()
+    poller.poll()
+    RegistryPoller(Registry(server.url), "image", MODEL, tmp_path / "followed").poll()
+    assert poller.pointer.stat() == before
+
+
+def test_an_artifact_that_was_damaged_here_is_fetched_again(poller, server, tmp_path):
+    poller.poll()
+    before = poller.pointer.stat()
+    model = next(poller.artifacts.glob("*/model.onnx"))
+    model.write_bytes(b"")
+    RegistryPoller(Registry(server.url), "image", MODEL, tmp_path / "followed").poll()
+    assert model.read_bytes() == server.files["model.onnx"]
+    assert poller.pointer.stat().st_mtime_ns > before.st_mtime_ns  # so that it is read again
+
+
+def test_no_more_is_kept_than_what_may_serve_again(poller, server):
+    poller.poll()
+    digests = [server.tags["espalier.manifest_sha256"]]
+    for seed in (1, 2):
+        change_manifest(server, lambda manifest, seed=seed: manifest.update(seed=seed))
+        digests.append(server.tags["espalier.manifest_sha256"])
+        poller.poll()
+    folders = {path.name for path in poller.artifacts.iterdir() if path.is_dir()}
+    assert folders == set(digests[1:])
+
+
+def lead_out(manifest: dict) -> None:
+    manifest["files"]["../../../outside"] = manifest["files"]["model.keras"]
+
+
+def test_no_name_leads_out_of_the_folder(poller, server, tmp_path):
+    change_manifest(server, lead_out)
+    server.files["../../../outside"] = server.files["model.keras"]
+    before = set(tmp_path.iterdir())
+    with pytest.raises(DamagedVersion, match="strange files"):
+        poller.poll()
+    assert set(tmp_path.iterdir()) == before | {tmp_path / "followed"}
+    assert not poller.pointer.exists()
+
+
+@pytest.mark.parametrize("digest", ["", "../../outside", "0" * 63 + "/", "A" * 64])
+def test_no_digest_leads_out_of_the_folder(poller, server, digest):
+    server.tags["espalier.manifest_sha256"] = digest
+    with pytest.raises(DamagedVersion, match="sha256"):
+        poller.poll()
+    assert {path.name for path in poller.artifacts.iterdir()} == {".lock"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"{}", b"[]", b'{"files": []}', b'{"files": {"model.onnx": 5}}', b"[" * 10_000],
+)
+def test_a_registered_manifest_of_another_form_is_damaged(poller, server, content):
+    server.files["manifest.json"] = content
+    server.tags["espalier.manifest_sha256"] = hashlib.sha256(content).hexdigest()
+    with pytest.raises(DamagedVersion, match="version 1"):
+        poller.poll()
+    before = len(server.asked)
+    poller.poll()
+    assert len(server.asked) == before + 1  # for the alias
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "model.onnx"])
+def test_a_file_is_read_to_its_size_and_no_further(poller, server, file):
+    server.files[file] += bytes(2 << 20)
+    with pytest.raises(DamagedVersion, match="answers more than"):
+        poller.poll()
+    assert {path.name for path in poller.artifacts.iterdir()} == {".lock"}
+    assert not poller.pointer.exists()
+
+
+def test_a_server_that_fails_makes_no_version_damaged(poller, server):
+    for status in (502, 429, 401):
+        server.files["model.onnx"] = status
+        with pytest.raises(RegistryError, match=str(status)):
+            poller.poll()
+    server.files["model.onnx"] = 404
+    with pytest.raises(DamagedVersion, match="version 1"):
+        poller.poll()
+
+
+def test_what_was_refused_is_not_downloaded_at_every_poll(poller, server):
+    server.files["model.onnx"] = server.files["model.onnx"][:-1]
+    with pytest.raises(DamagedVersion):
+        poller.poll()
+    before = len(server.asked)
+    poller.poll()
+    assert len(server.asked) == before + 1  # for the alias
+    server.tags["espalier.state"] = "refused"
+    with pytest.raises(DamagedVersion, match="refused"):
+        poller.poll()
+
+
+def test_nobody_is_followed_elsewhere(server, start):
+    server.elsewhere = start().url
+    with pytest.raises(RegistryError, match="302"):
+        Registry(server.url).champion(MODEL)
+    assert len(server.asked) == 1
+
+
+def test_two_do_not_poll_at_once(server, tmp_path):
+    both = [Registry(server.url), "image", MODEL, tmp_path / "followed"]
+    one, other = RegistryPoller(*both), RegistryPoller(*both)
+    held, released = threading.Event(), threading.Event()
+
+    class Waiting(Registry):
+        def champion(self, name):
+            held.set()
+            released.wait(10)
+            return super().champion(name)
+
+    one.registry = Waiting(server.url)
+    polling = threading.Thread(target=one.poll)
+    polling.start()
+    held.wait(10)
+    other.poll()
+    assert server.asked == []
+    released.set()
+    polling.join()
+    assert one.pointer.exists()
+
+
+@pytest.fixture
+def slow(monkeypatch) -> Iterator[Callable[[bytes, bytes], str]]:
+    """A function that starts a server which begins like this and goes on like that, a piece each
+    tenth of a second for three seconds; returns where it is. An answer may take half a second."""
+    monkeypatch.setattr("serving.champions.registry_client.IDLE_SECONDS", 0.3)
+    monkeypatch.setattr("serving.champions.registry_client.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("serving.champions.registry_client.FILE_SECONDS", 0.5)
+    stopped, threads, listening = threading.Event(), [], []
+
+    def say(listener: socket.socket, first: bytes, more: bytes) -> None:
+        with listener.accept()[0] as client, suppress(OSError):
+            client.sendall(first)
+            for _ in range(30):
+                stopped.wait(0.1)
+                client.sendall(more)
+
+    def start(first: bytes, more: bytes) -> str:
+        listening.append(socket.create_server(("127.0.0.1", 0)))
+        threads.append(threading.Thread(target=say, args=(listening[-1], first, more)))
+        threads[-1].start()
+        return "127.0.0.1:{1}".format(*listening[-1].getsockname())
+
+    yield start
+    stopped.set()
+    for thread, listener in zip(threads, listening, strict=True):
+        thread.join()
+        listener.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "first", "more"),
+    [
+        ("http", b"", b"H"),
+        ("http", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"),
+        ("http", b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        ("http", b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b" "),
+        ("http", b"HTTP/1.1 404 Not Found\r\nX-Slow: ", b"x"),
+        ("https", b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03", b"\x00"),
+    ],
+    ids=["status", "header", "100", "body", "sized body", "error", "handshake"],
+)
+def test_a_request_ends_in_time_whatever_trickles_in(slow, scheme, first, more):
+    registry = Registry(f"{scheme}://{slow(first, more)}")
+    begun, threads = time.monotonic(), threading.active_count()
+    with pytest.raises(RegistryError, match=r"takes longer than|ConnectTimeout"):
+        registry.champion(MODEL)
+    assert time.monotonic() - begun < 2.8  # it trickles for three seconds
+    assert threading.active_count() <= threads
+
+
+def test_a_file_that_trickles_in_is_given_up_and_others_may_poll(slow, server, tmp_path):
+    class Slow(Registry):
+        def download(self, *arguments):
+            Registry(f"http://{slow(b'', b'H')}").download(*arguments)
+
+    poller = RegistryPoller(Slow(server.url), "image", MODEL, tmp_path / "followed")
+    with pytest.raises(RegistryError):
+        poller.poll()
+    other = RegistryPoller(Registry(server.url), "image", MODEL, tmp_path / "followed")
+    other.poll()
+    assert other.pointer.exists()
+
+
+def authorization(server: Liar, uri: str) -> str | None:
+    Registry(uri).champion(MODEL)
+    return server.asked[-1]
+
+
+def test_it_says_who_it_is_as_mlflow_does(server, monkeypatch):
+    for name in ("USERNAME", "PASSWORD", "TOKEN"):
+        monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
+    assert authorization(server, server.url) is None
+    named = server.url.replace("//", "//me:p%40ss@")
+    assert authorization(server, named) == "Basic bWU6cEBzcw=="
+    assert "p%40ss" not in Registry(named).url
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+    assert authorization(server, server.url) == "Bearer secret"
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "pass")
+    assert authorization(server, server.url) == "Basic bWU6cGFzcw=="
+
+
+def test_what_is_followed_is_served_and_watched(monkeypatch):
+    monkeypatch.delenv("ESPALIER_TASKS", raising=False)
+    assert settings.pointer_folders()[0].name == "published"
+    monkeypatch.setenv("ESPALIER_FOLLOW", "espalier-forecast-glucose, espalier-image-mnist_5k")
+    assert settings.followed() == {
+        "forecast": "espalier-forecast-glucose",
+        "image": "espalier-image-mnist_5k",
+    }
+    assert settings.wanted_tasks() == ("image", "forecast")
+    assert settings.pointer_folders()[0].name == "followed"
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ("image", "'image'; a registered model is called espalier-TASK-DATASET"),
+        ("espalier-image-../x", "registered model is called"),
+        ("espalier-image-digits,espalier-image-mnist", "two models of image"),
+    ],
+)
+def test_what_cannot_be_followed_is_an_error(monkeypatch, said, complaint):
+    monkeypatch.setenv("ESPALIER_FOLLOW", said)
+    with pytest.raises(ValueError, match=complaint):
+        settings.followed()
+
+
+def test_to_follow_takes_a_server(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    with pytest.raises(ValueError, match="names no server to follow"):
+        settings.registry()
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        {"http_proxy": "http://127.0.0.1:9"},
+        {"ALL_PROXY": "socks5://127.0.0.1:9"},
+        {"no_proxy": "localhost,::1/128"},
+        {"SSL_CERT_FILE": "/nowhere.pem"},
+    ],
+    ids=lambda proxy: next(iter(proxy)),
+)
+def test_loopback_is_never_asked_through_a_proxy(server, monkeypatch, proxy):
+    for name, value in proxy.items():
+        monkeypatch.setenv(name, value)
+    assert Registry(server.url).champion(MODEL).number == "1"
+    assert Registry("https://127.0.0.1:9").url == "https://127.0.0.1:9"
+
+
+def test_another_host_is_asked_through_the_proxy(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert Registry("http://mlflow.invalid").champion(MODEL).number == "1"

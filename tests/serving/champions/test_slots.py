@@ -1,0 +1,144 @@
+"""What fails by the system, and not by the model, is tried again till it loads."""
+
+import errno
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import tiny
+
+from serving.champions.loading import TRANSIENT, Refused, load
+from serving.champions.slots import RETRY_SECONDS, Champions
+from serving.http.metrics import counter
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """A block in which this process can open nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def refusals() -> float:
+    [metric] = counter("espalier_model_refusals", "task").labels("image").collect()
+    return metric.samples[0].value
+
+
+@pytest.fixture
+def champions() -> Champions:
+    refusals()  # imports what counts: there are descriptors yet
+    return Champions(["image"])
+
+
+@pytest.fixture
+def folders(tmp_path):
+    return [tmp_path / "published"]
+
+
+def becomes(champions, version, folders) -> None:
+    """Look as often as the thread does until this version serves."""
+    deadline = time.monotonic() + 60
+    while not (model := champions.slots["image"].model) or model.version != version:
+        assert time.monotonic() < deadline
+        champions.refresh(folders)
+        time.sleep(0.05)
+    assert champions.slots["image"].refused is None
+
+
+def test_a_new_one_is_tried_again_and_the_old_one_serves(champions, folders, tmp_path):
+    tiny.publish(tmp_path, "image", "1")
+    champions.refresh(folders)
+    tiny.publish(tmp_path, "image", "2", seed=2)
+    with no_descriptors():
+        champions.refresh(folders)
+    assert champions.slots["image"].model.version == "1"
+    assert champions.slots["image"].refused == TRANSIENT
+    becomes(champions, "2", folders)
+
+
+def test_the_first_one_is_tried_again(champions, folders, tmp_path):
+    tiny.publish(tmp_path, "image", "1")
+    with no_descriptors():
+        champions.refresh(folders)
+    assert TRANSIENT in champions.missing()["image"]
+    becomes(champions, "1", folders)
+
+
+@pytest.fixture
+def tried(monkeypatch) -> list[float]:
+    """When a model was loaded, or was to be."""
+    times = []
+    monkeypatch.setattr(
+        "serving.champions.slots.load", lambda *one: times.append(time.monotonic()) or load(*one)
+    )
+    return times
+
+
+def test_it_is_tried_again_and_again_and_told_once(champions, folders, tmp_path, tried, caplog):
+    before, deadline = refusals(), time.monotonic() + 60
+    tiny.publish(tmp_path, "image", "1")
+    with no_descriptors():
+        while len(tried) < 3 and time.monotonic() < deadline:
+            champions.refresh(folders)
+            time.sleep(0.05)
+    first, second, third = tried
+    assert second - first >= RETRY_SECONDS
+    assert third - second >= 2 * RETRY_SECONDS
+    assert caplog.text.count("Refused image") == 1
+    assert refusals() == before + 1
+
+
+def test_what_the_model_is_at_fault_for_is_tried_once(champions, folders, tmp_path, tried):
+    tiny.publish(tmp_path, "image", spoil=lambda folder: (folder / "model.onnx").unlink())
+    champions.refresh(folders)
+    time.sleep(RETRY_SECONDS)
+    champions.refresh(folders)
+    assert len(tried) == 1
+    assert champions.slots["image"].refused == "its files are not those that were published"
+
+
+def test_a_pointer_that_changes_is_read_at_once(champions, folders, tmp_path):
+    tiny.publish(tmp_path, "image", "1")
+    with no_descriptors():
+        champions.refresh(folders)
+    tiny.publish(tmp_path, "image", "2", seed=2)
+    champions.refresh(folders)
+    assert champions.slots["image"].model.version == "2"
+
+
+def test_an_artifact_that_cannot_be_reached_for_now(champions, folders, tmp_path):
+    """The check of artifacts wraps what the system said: here that links lead in a circle."""
+    folder = tiny.publish(tmp_path, "image", "1")
+    folder.rename(folder.with_name("aside"))
+    folder.symlink_to(folder)
+    champions.refresh(folders)
+    assert champions.slots["image"].refused == TRANSIENT
+    folder.unlink()
+    folder.with_name("aside").rename(folder)
+    becomes(champions, "1", folders)
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [
+        (OSError(errno.EIO, "Input/output error"), True),
+        (MemoryError(), True),
+        (FileNotFoundError(errno.ENOENT, "No such file"), False),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory"), False),
+        (OSError("image file is truncated"), False),
+        (ValueError("no graph"), False),
+    ],
+)
+def test_a_refusal_is_transient_where_the_system_failed(error, transient):
+    wrapped = ValueError("It cannot be read.")
+    wrapped.__cause__ = error
+    for raised in (error, wrapped):
+        refusal = Refused("it is bad", raised)
+        assert refusal.transient is transient
+        assert refusal.reason == (TRANSIENT if transient else "it is bad")

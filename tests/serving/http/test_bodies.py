@@ -1,0 +1,359 @@
+"""Whatever is wrong with a request is said in one sentence, in one form, with the right status."""
+
+import contextlib
+import io
+import json
+import socket
+import struct
+import zlib
+
+import pytest
+import tiny
+from PIL import Image
+
+JSON = {"Content-Type": "application/json"}
+PNG = {"Content-Type": "image/png"}
+FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+PART = b'--b\r\nContent-Disposition: form-data; name="a"%s\r\n\r\ntext'
+CSS = "/static_content/swagger-ui.css"
+PICKLES = ["application/vnd.bentoml+pickle", "application/python-pickle", "application/x-pickle"]
+
+
+def check(response, status: int, code: str) -> str:
+    """Assert the error form and return the message."""
+    assert response.status_code == status, response.text
+    answer = response.json()
+    assert set(answer) == {"error", "request_id"}
+    assert set(answer["error"]) == {"code", "message"}
+    assert answer["error"]["code"] == code, answer
+    assert answer["request_id"] == response.headers["X-Request-Id"]
+    message = answer["error"]["message"]
+    assert message.endswith((".", "?"))
+    for internal in ("Traceback", "/work", "site-packages", "models.", "serving.", "onnx"):
+        assert internal not in message
+    return message
+
+
+def png(width: int, height: int) -> bytes:
+    """A picture that promises more pixels than it has bytes for."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    body = zlib.compress(bytes(1_000_000))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    )
+
+
+def animated() -> bytes:
+    frames = [Image.new("L", (8, 8), shade) for shade in (0, 255)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], duration=100)
+    return buffer.getvalue()
+
+
+def gif() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8)).save(buffer, "GIF")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "empty_body"),
+        (b"no picture", 400, "not_an_image"),
+        (tiny.picture()[:40], 400, "not_an_image"),
+        (tiny.picture("JPEG", 64)[:300], 400, "not_an_image"),
+        (gif(), 400, "not_an_image"),
+        (png(50_000, 50_000), 422, "image_too_large"),
+        (animated(), 422, "animated_image"),
+        (b"http://127.0.0.1/picture.png", 400, "not_an_image"),
+    ],
+    ids=["empty", "words", "short png", "short jpeg", "gif", "bomb", "animated", "url"],
+)
+def test_a_picture_that_is_not_one(client, body, status, code):
+    check(client.post("/v1/image", content=body, headers=PNG), status, code)
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"", 400, "empty_body"),
+        (b"no form", 400, "not_a_form"),
+        (PART % b"" + b"\r\n--b\r\n\r\nno name\r\n--b--\r\n", 400, "not_a_form"),
+        (PART.replace(b"text", b"x" * 5000) % b"" + b"\r\n--b--\r\n", 400, "not_a_form"),
+        ((PART % b"" + b"\r\n") * 17 + b"--b--\r\n", 400, "not_a_form"),
+        (PART % b'; filename="a.png"', 422, "not_one_file"),
+        (b"--b\r\n\r\n", 400, "not_a_form"),
+        (PART % b"" + b"\r\n--b--\r\n", 422, "not_one_file"),
+        (PART % b'; filename="a.png"' + b"\r\n--b--\r\n", 400, "not_an_image"),
+    ],
+    ids=[
+        "empty",
+        "words",
+        "no name",
+        "long field",
+        "many fields",
+        "no end",
+        "no part",
+        "a field",
+        "a file of words",
+    ],
+)
+def test_a_form_without_a_picture(client, content, status, code):
+    check(client.post("/v1/image", content=content, headers=FORM), status, code)
+
+
+def test_a_form_with_two_pictures(client):
+    files = [("file", ("a.png", tiny.picture())), ("file", ("b.png", tiny.picture()))]
+    message = check(client.post("/v1/image", files=files), 422, "not_one_file")
+    assert "2 files" in message
+
+
+@pytest.mark.parametrize("name", ["filename", "my filename=x", 'a"; filename="b'])
+def test_a_form_with_a_field_that_is_called_like_a_file_s_name(client, name):
+    """httpx writes the quotes within a name as %22, others with a backslash."""
+    form = {"files": {"file": ("a.png", tiny.picture())}, "data": {name: "filename"}}
+    assert client.post("/v1/image", **form).status_code == 200
+    escaped = name.replace('"', '\\"').encode()
+    field = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\ntext' % escaped
+    check(
+        client.post("/v1/image", content=field + b"\r\n--b--\r\n", headers=FORM),
+        422,
+        "not_one_file",
+    )
+
+
+@pytest.mark.parametrize("named", [b"filename=a", b"FileName = a"])
+def test_a_form_s_file_is_known_by_any_spelling_of_its_name(client, named):
+    head = b"--b\r\ncontent-type: image/png\r\ncontent-disposition: form-data; name=a;" + named
+    body = head + b"\r\n\r\n" + tiny.picture() + b"\r\n--b--\r\n"
+    assert client.post("/v1/image", content=body, headers=FORM).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "parameters", ["", "; boundary=", "; boundary=c", "; boundary=b; charset=undefined"]
+)
+def test_a_form_with_a_type_that_does_not_fit(client, parameters):
+    headers = {"Content-Type": f"multipart/form-data{parameters}"}
+    content = PART % b'; filename="a.png"' + b"\r\n--b--\r\n"
+    check(client.post("/v1/image", content=content, headers=headers), 400, "not_a_form")
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/octet-stream", "", *PICKLES])
+@pytest.mark.parametrize("path", ["/v1/image", "/v1/sentiment", "/v1/forecast"])
+def test_a_type_that_is_not_on_the_list(client, path, media_type):
+    response = client.post(path, content=b"x", headers={"Content-Type": media_type})
+    message = check(response, 415, "unsupported_media_type")
+    assert ("image/png" if path == "/v1/image" else "application/json") in message
+
+
+def test_a_compressed_body(client):
+    headers = JSON | {"Content-Encoding": "gzip"}
+    response = client.post("/v1/sentiment", content=b"x", headers=headers)
+    check(response, 415, "unsupported_encoding")
+
+
+@pytest.mark.parametrize("path", ["/v1/sentiment", "/v1/forecast"])
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "empty_body"),
+        (b"{", 400, "not_json"),
+        (b'{"text": NaN}', 400, "not_json"),
+        (b'{"text": "\\ud83d"}', 422, "unpaired_surrogate"),
+        (b'{"\\udc00": 1}', 422, "unpaired_surrogate"),
+        (b'{"text": 1e400}', 422, "number_too_large"),
+        (b'{"text": [-1e999]}', 422, "number_too_large"),
+        (b'{"text": %s}' % (b"9" * 5000), 422, "number_too_large"),
+        (b'{"text": "\\ud83d", 1e400}', 400, "not_json"),
+        (b'{"text": "\xff"}', 400, "not_json"),
+        (b"[" * 100_000, 400, "too_deep"),
+        (b'{"text": ' * 100_000, 400, "too_many_values"),
+        (b'{"": ' * 4_000, 400, "too_deep"),
+        (b'"' + b'\\"' * 200_000 + b"[" * 50, 400, "not_json"),
+        (b"[]", 422, "not_an_object"),
+        (b'"text"', 422, "not_an_object"),
+        (b"null", 422, "not_an_object"),
+        (b"{}", 422, "missing_field"),
+    ],
+)
+def test_a_body_that_is_not_our_json(client, path, body, status, code):
+    check(client.post(path, content=body, headers=JSON), status, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"text":"\xff"}', "not UTF-8 at byte 9."),
+        (b'{"text":"\xc3\xa9 \xed\xa0\x80"}', "not UTF-8 at byte 12."),
+        (b'\xef\xbb\xbf{"text": "good"}', "byte order mark (BOM)"),
+        ('{"text":"é", 1}'.encode(), "a mistake at character 13."),
+    ],
+)
+def test_where_a_body_is_mistaken_is_said(client, body, says):
+    assert says in check(client.post("/v1/sentiment", content=body, headers=JSON), 400, "not_json")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "says"),
+    [
+        ({"txt": "good"}, "unknown_field", "did you mean 'text'?"),
+        ({"quite": 1}, "unknown_field", '"text" or "texts"'),
+        ({"text": "good", "texts": ["good"]}, "too_many_fields", "both were sent"),
+        ({"text": ""}, "empty_text", "empty"),
+        ({"text": " \n\t"}, "empty_text", "empty"),
+        ({"text": None}, "not_a_text", "null"),
+        ({"text": 5}, "not_a_text", "5"),
+        ({"text": ["good"]}, "not_a_text", "a list"),
+        ({"text": "x" * 200_001}, "text_too_long", "200,001 characters"),
+        ({"texts": []}, "invalid_texts", "at least 1, not 0"),
+        ({"texts": ["good"] * 257}, "invalid_texts", "at most 256, not 257"),
+        ({"texts": "good"}, "invalid_texts", "not 'good'"),
+        ({"texts": ["good", ""]}, "empty_text", "Text 2"),
+        ({"texts": ["good", None]}, "not_a_text", "Text 2"),
+    ],
+)
+def test_a_text_against_a_rule(client, sent, code, says):
+    assert says in check(client.post("/v1/sentiment", json=sent), 422, code)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "says"),
+    [
+        ({"histroy": []}, "unknown_field", "did you mean 'history'?"),
+        ({"history": []}, "history_too_short", "24"),
+        ({"history": [5.0] * 23}, "history_too_short", "23 values"),
+        ({"history": [5.0] * 10_001}, "history_too_long", "10,001 values"),
+        ({"history": "5"}, "not_a_series", "'5'"),
+        ({"history": [5.0] * 23 + [None]}, "invalid_value", "value 24 is null"),
+        ({"history": [5.0] * 23 + ["5"]}, "invalid_value", "value 24"),
+        ({"history": [5.0] * 23 + [True]}, "invalid_value", "value 24 is true"),
+        ({"history": [5.0] * 23 + [1e300]}, "invalid_value", "1e+300"),
+        ({"history": [[5.0]] * 5 + [5.0] * 19}, "invalid_value", "value 1 is a list"),
+        ({"horizon": 0}, "invalid_horizon", "1 to 6"),
+        ({"horizon": 7}, "invalid_horizon", "1 to 6"),
+        ({"horizon": 2.5}, "invalid_horizon", "2.5"),
+        ({"horizon": "2"}, "invalid_horizon", "'2'"),
+        ({"horizon": True}, "invalid_horizon", "true"),
+        ({"level": 0}, "invalid_level", "0"),
+        ({"level": 1}, "invalid_level", "0.999"),
+        ({"level": "high"}, "invalid_level", "'high'"),
+    ],
+)
+def test_a_series_against_a_rule(client, changes, code, says):
+    sent = {"history": tiny.history()} | changes
+    assert says in check(client.post("/v1/forecast", json=sent), 422, code)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1", "/v1/", "/v1/images", "/v1/image//", "/livez/", "/nothing", "/v1/%ff"]
+)
+def test_a_path_that_is_not_there(client, path):
+    assert "/docs.json" in check(client.post(path, json={}), 404, "not_found")
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/image"), ("POST", "/v1/models")])
+def test_a_method_that_is_not_allowed(client, method, path):
+    response = client.request(method, path)
+    check(response, 405, "method_not_allowed")
+    assert response.headers["Allow"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs.json", "/livez", "/metrics", CSS])
+def test_what_is_only_read_is_not_changed(client, method, path):
+    check(client.request(method, path), 405, "method_not_allowed")
+    assert client.head(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("POST /v1/sentiment HTTP/1.1\r\nContent-Type: text/plain\r\n", 415),
+        ("POST /v2/models/image/infer HTTP/1.1\r\nContent-Type: text/plain\r\n", 415),
+        ("POST /nothing HTTP/1.1\r\n", 404),
+        ("POST /v1/models HTTP/1.1\r\n", 405),
+    ],
+)
+def test_an_error_before_the_body_was_asked_for_is_the_last_answer(server, head, status):
+    """Otherwise the next request would be taken for the body, and never answered."""
+    expecting = f"{head}Host: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(expecting.encode())
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))  # until the server closes
+    assert answer.startswith(f"HTTP/1.1 {status}".encode())
+    assert b"\r\nconnection: close\r\n" in answer
+
+
+@pytest.mark.parametrize(("path", "limit"), [("/v1/image", 16 << 20), ("/v1/forecast", 4 << 20)])
+def test_a_body_over_the_limit(client, path, limit):
+    headers = PNG if path == "/v1/image" else JSON
+    declared = client.post(path, content=b" " * (limit + 1), headers=headers)
+    assert f"{limit >> 20} MiB" in check(declared, 413, "body_too_large")
+    chunks = (b" " * (1 << 16) for _ in range((limit >> 16) + 1))
+    check(client.post(path, content=chunks, headers=headers), 413, "body_too_large")
+
+
+def test_a_body_in_two_halves_is_waited_for_while_others_are_answered(server, client):
+    body = json.dumps({"text": "good"}).encode()
+    head = "POST /v1/sentiment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:5])
+        for _ in range(50):  # others are answered meanwhile
+            assert client.post("/v1/sentiment", json={"text": "good"}).status_code == 200
+        connection.sendall(body[5:])
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.slow
+def test_a_body_that_never_ends_is_given_up(server):
+    head = b"POST /v1/image HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
+    head += b"Content-Length: 9\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(head + b"half")
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))  # until the server closes
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "body_too_slow"
+
+
+def test_paths_that_are_not_there_are_counted_as_one(client):
+    for number in range(20):
+        client.get(f"/stranger/{number}")
+        client.get(f"/static_content/{number}")
+        client.get(f"/v1/{number}")
+    metrics = client.get("/metrics").text
+    assert "/stranger" not in metrics
+    assert "/static_content/1" not in metrics
+    assert "/v1/1" not in metrics
+    assert 'endpoint="/-"' in metrics
+
+
+def test_raw_bytes_that_are_no_http_do_no_harm(server, client):
+    for sent in (b"\x00\xff\r\n\r\n", b"GET /\xff\xfe HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(4096)
+        assert not answer.startswith(b"HTTP/1.1 5"), answer
+    assert client.get("/readyz").status_code == 200
+
+
+def test_uploads_that_never_end_keep_nobody_out(server, client):
+    """Eighteen pictures of which the last bytes never come are more than may be held at once."""
+    head = b"POST /v1/image HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
+    head += b"Content-Length: 16000000\r\n\r\n"
+    address, photograph = ("127.0.0.1", server.port), tiny.picture("PNG", 400, "RGB")
+    with contextlib.ExitStack() as opened:
+        uploads = [opened.enter_context(socket.create_connection(address)) for _ in range(18)]
+        for upload in uploads:
+            with contextlib.suppress(ConnectionError):  # refused while it still sends
+                upload.sendall(head + b"0" * 15_900_000)
+            assert client.post("/v1/image", content=photograph, headers=PNG).status_code == 200
+            assert client.post("/v1/sentiment", json={"text": "good"}).status_code == 200
+        assert b"429 Too Many Requests" in uploads[0].recv(1000)  # the oldest gave way

@@ -1,0 +1,255 @@
+"""The Open Inference Protocol as nobody should speak it: what is wrong is said in words."""
+
+import json
+
+import httpx
+import numpy as np
+import pytest
+import tritonclient.http as triton
+from asking import ARRAYS, JSON, ask, check, elements, in_binary, tensor
+
+
+def refused(client, task: str, status: int = 422, request: dict | None = None, **changes) -> str:
+    """Send a request with changes in its input or in itself, and return what is said of it."""
+    sent = {"inputs": [tensor(task, **changes)]} | (request or {})
+    content = json.dumps(sent)  # which may hold what is no JSON: NaN, Infinity
+    return check(client.post(f"/v2/models/{task}/infer", content=content, headers=JSON), status)
+
+
+class TestWhatIsWrong:
+    @pytest.mark.parametrize(
+        ("changes", "says"),
+        [
+            ({"name": "input"}, "called \"image\", not 'input'"),
+            ({"name": None}, "null"),
+            ({"datatype": "FP16"}, "UINT8 or FP32 or BYTES, not 'FP16'"),
+            ({"datatype": ["UINT8"]}, "not a list"),
+            ({"shape": [3, 64]}, "[n, 8, 8, 1], not [3, 64]"),
+            ({"shape": [0, 8, 8, 1]}, "[0, 8, 8, 1]"),
+            ({"shape": [-1, 8, 8, 1]}, "[-1, 8, 8, 1]"),
+            ({"shape": [True, 8, 8, 1]}, "[true, 8, 8, 1]"),
+            ({"shape": [3.0, 8, 8, 1]}, "[3.0, 8, 8, 1]"),
+            ({"shape": [10**19, 8, 8, 1]}, "[256, 8, 8, 1] at most"),
+            ({"shape": [257, 8, 8, 1]}, "[256, 8, 8, 1] at most, not [257, 8, 8, 1]"),
+            ({"shape": [9], "datatype": "BYTES"}, "[8] at most"),
+            ({"shape": [1] * 1000}, "not one of 1000 dimensions"),
+            ({"shape": "3"}, "not '3'"),
+            ({"shape": None}, "null"),
+            ({"shape": [2, 8, 8, 1]}, "192 elements"),
+            ({"data": None}, "a list of 192"),
+            ({"data": []}, "0 elements"),
+            ({"data": 192}, "a list of 192"),
+            ({"data": {"0": 1}}, "a list of 192"),
+            ({"data": [[0] * 64] * 3}, "lists in lists"),
+            ({"data": [[0] * 64] * 2 + [0]}, "lists in lists"),
+            ({"data": [[]]}, "lists in lists"),
+            ({"data": ["1"] * 192}, "numbers and nothing else"),
+            ({"data": [None] * 192}, "numbers and nothing else"),
+            ({"data": [True] * 192}, "numbers and nothing else"),
+            ({"data": [0] * 191 + [False]}, "numbers and nothing else"),
+            ({"data": [0.0] * 191 + [True], "datatype": "FP32"}, "numbers and nothing else"),
+            ({"data": [0] * 191 + [[0]]}, "numbers and nothing else"),
+            ({"data": [0] * 191 + [256]}, "0 to 255, not 256.0"),
+            ({"data": [0] * 191 + [-1]}, "not -1.0"),
+            ({"data": [0] * 191 + [0.5]}, "not 0.5"),
+            ({"data": [0] * 191 + [1e300], "datatype": "FP32"}, "not 1e+300"),
+            ({"data": [0] * 191 + [10**30]}, "not 1e+30"),
+            ({"parameters": {"binary_data_size": 192}}, "0 bytes of binary data"),
+            ({"parameters": {"binary_data_size": "192"}}, "a whole number"),
+            ({"parameters": {"binary_data_size": True}}, "a whole number"),
+            ({"parameters": []}, "must be an object"),
+        ],
+    )
+    def test_with_pixels(self, client, changes, says):
+        assert says in refused(client, "image", **changes)
+
+    @pytest.mark.parametrize("picture", ["iVBORw0KGgo=", 5, None])
+    def test_with_a_picture_in_json(self, client, picture):
+        message = refused(client, "image", shape=[1], datatype="BYTES", data=[picture])
+        assert "binary data only" in message
+
+    @pytest.mark.parametrize(
+        ("changes", "says"),
+        [
+            ({"datatype": "FP32"}, "BYTES"),
+            ({"shape": [1, 3]}, "[n]"),
+            ({"shape": [257], "data": ["good"] * 257}, "[256] at most"),
+            ({"data": ["good", "good", ""]}, "Text 3 is empty"),
+            ({"data": ["good", None, "good"]}, "Text 2"),
+            ({"data": ["good", 5, "good"]}, "Text 2"),
+            ({"data": [["good"], "good", "good"]}, "Text 1"),
+            ({"data": ["x" * 200_001, "good", "good"]}, "200,001 characters"),
+        ],
+    )
+    def test_with_texts(self, client, changes, says):
+        assert says in refused(client, "sentiment", **changes)
+
+    @pytest.mark.parametrize(
+        ("changes", "says"),
+        [
+            ({"shape": [1, 23], "data": [5.0] * 23}, "23 values"),
+            ({"shape": [1, 10_001], "data": [5.0] * 10_001}, "[256, 10000] at most"),
+            ({"shape": [2, 24], "data": [5.0] * 47 + [1e300]}, "value 24 is 1e+300"),
+            ({"shape": [2, 24], "data": [True] * 48}, "numbers and nothing else"),
+            ({"shape": [2, 24], "data": [5.0] * 47 + [True]}, "numbers and nothing else"),
+            ({"shape": [48], "data": [5.0] * 48}, "[n, n]"),
+            ({"datatype": "INT32"}, "FP64 or FP32"),
+        ],
+    )
+    def test_with_series(self, client, changes, says):
+        assert says in refused(client, "forecast", **changes)
+
+    @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+    @pytest.mark.parametrize("datatype", [np.float32, np.float64])
+    def test_with_numbers_that_are_none(self, public, datatype, number):
+        for task in ("image", "forecast"):
+            if (task, datatype) == ("image", np.float64):
+                continue
+            array = ARRAYS[task][1].astype(datatype)
+            array[-1, -1] = number
+            with pytest.raises(triton.InferenceServerException, match=r"nan|inf") as refusal:
+                ask(public, task, array)
+            assert refusal.value.status() == "422"
+
+    @pytest.mark.parametrize(
+        ("request_", "says"),
+        [
+            ({"inputs": []}, '"inputs" must have a length of at least 1, not 0'),
+            ({"inputs": None}, '"inputs" must be'),
+            ({"inputs": {}}, '"inputs" must be a list'),
+            ({"inputs": [5]}, '"inputs.0" must be an object, not 5'),
+            ({"inputs": [tensor("image")] * 2}, '"inputs" must have a length of at most 1, not 2'),
+            ({"id": 42}, '"id" must be a string, not 42'),
+            ({"parameters": 5}, '"parameters" must be an object'),
+            ({"parameters": {"binary_data_output": 1}}, "true or false"),
+            ({"outputs": "label"}, '"outputs" must be a list'),
+            ({"outputs": ["label"]}, '"outputs.0" must be an object, not '),
+            ({"outputs": [{}]}, "There is no output null"),
+            ({"outputs": [{"name": "probability"}]}, "did you mean 'probabilities'?"),
+            ({"outputs": [{"name": "label"}] * 65}, "at most 64"),
+            ({"outputs": [{"name": "label", "parameters": {"binary_data": 1}}]}, "true or false"),
+        ],
+    )
+    def test_with_a_request(self, client, request_, says):
+        assert says in refused(client, "image", request=request_)
+
+    @pytest.mark.parametrize(
+        ("options", "says"),
+        [({"horizon": 7}, "1 to 6"), ({"horizon": 2.5}, "2.5"), ({"level": "0.5"}, "'0.5'")],
+    )
+    def test_with_options(self, client, options, says):
+        assert says in refused(client, "forecast", request={"parameters": options})
+
+    @pytest.mark.parametrize(
+        ("body", "status"),
+        [
+            (b"", 400),
+            (b"{", 400),
+            (b"[]", 422),
+            (b"[" * 100_000, 400),
+            (b'{"inputs":' * 100_000, 400),
+            (b'{"inputs": [{"data": ' + b"[" * 40 + b"]" * 40 + b"}]}", 400),
+            (b'{"inputs": [{"data": [' + b"[]," * 300_000 + b"[]]}]}", 400),
+            (b'{"id": "' + b"[" * 1000 + b'"}', 422),
+            (b'{"id": "\\ud83d"}', 422),
+            (b'{"inputs": [1e400]}', 422),
+            (b'{"inputs": [{"data": [NaN]}]}', 400),
+        ],
+    )
+    def test_with_json(self, client, body, status):
+        check(client.post("/v2/models/image/infer", content=body, headers=JSON), status)
+
+    @pytest.mark.parametrize(
+        ("path", "says"),
+        [
+            ("/v2/models/imag", "There is no model 'imag'; there is image, sentiment, forecast."),
+            ("/v2/models/imag/infer", "There is no model 'imag'"),
+            ("/v2/models/-/ready", "There is no model '-'"),
+            ("/v2/models/image/versions/7", "no version '7' here; version 1 serves"),
+            ("/v2/models/image/versions/7/ready", "no version '7'"),
+            ("/v2/models/espalier-image-tiny/versions/7/ready", "no version '7'"),
+            ("/v2/models/image/stats", "/docs.json"),
+            ("/v2/models/image/versions/1/2/ready", "/docs.json"),
+            ("/v2/models", "/docs.json"),
+        ],
+    )
+    def test_with_a_path(self, client, path, says):
+        assert says in check(client.get(path), 404)
+
+    def test_with_a_method(self, client):
+        for method, path in (("GET", "/v2/models/image/infer"), ("POST", "/v2")):
+            response = client.request(method, path)
+            assert response.headers["Allow"] in check(response, 405)
+        check(client.post("/v2/models/imag/infer", json={}), 404)
+        check(client.delete("/v2/models/image/versions/1"), 405)
+
+    def test_with_the_type_of_a_body(self, client):
+        infer = "/v2/models/image/infer"
+        for name in ("text/plain", "application/x-pickle", "image/png", ""):
+            check(client.post(infer, content=b"{}", headers={"Content-Type": name}), 415)
+        compressed = JSON | {"Content-Encoding": "gzip"}
+        check(client.post(infer, content=b"{}", headers=compressed), 415)
+
+    def test_with_the_size_of_a_body(self, client):
+        for task, limit in (("image", 16), ("forecast", 4)):
+            body, path = b" " * ((limit << 20) + 1), f"/v2/models/{task}/infer"
+            binary = {"Inference-Header-Content-Length": "2"}
+            assert f"{limit} MiB" in check(client.post(path, content=body, headers=binary), 413)
+        body = b" " * ((4 << 20) + 1)
+        check(client.post("/v2/models/image/infer", content=body, headers=JSON), 413)
+        whole = {"Inference-Header-Content-Length": str(len(body))}
+        check(client.post("/v2/models/image/infer", content=body, headers=whole), 413)
+
+
+class TestBinaryData:
+    def post(self, client, task: str, raw: bytes, **changes) -> httpx.Response:
+        return client.post(f"/v2/models/{task}/infer", **in_binary(task, raw, **changes))
+
+    @pytest.mark.parametrize("length", ["", "-1", "1e2", "0x10", "99999", "9" * 500, "²"])
+    def test_with_a_length_that_is_none(self, client, length):
+        sent = in_binary("image", bytes(192))
+        sent["headers"] = [(b"Inference-Header-Content-Length", length.encode("latin-1"))]
+        message = check(client.post("/v2/models/image/infer", **sent), 400)
+        assert "Inference-Header-Content-Length" in message
+
+    @pytest.mark.parametrize("raw", [b"", bytes(191), bytes(193)])
+    def test_with_too_many_bytes_or_too_few(self, client, raw):
+        message = check(self.post(client, "image", raw), 422)
+        assert "takes 192 bytes" in message or '"data"' in message
+
+    def test_with_a_size_that_is_another(self, client):
+        for size in (191, 193, -1, 2**62, None):
+            given = tensor("image", parameters={"binary_data_size": size})
+            del given["data"]
+            text = json.dumps({"inputs": [given]}).encode()
+            headers = {"Inference-Header-Content-Length": str(len(text))}
+            sent = {"content": text + bytes(192), "headers": headers}
+            assert "192 bytes" in check(client.post("/v2/models/image/infer", **sent), 422)
+
+    def test_with_data_twice(self, client):
+        given = tensor("image", parameters={"binary_data_size": 192})
+        text = json.dumps({"inputs": [given]}).encode()
+        headers = {"Inference-Header-Content-Length": str(len(text))}
+        response = client.post("/v2/models/image/infer", content=text + bytes(192), headers=headers)
+        assert "one of them" in check(response, 422)
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"\1",
+            elements(b"good", b"good"),
+            elements(b"good", b"good", b"good") + b"\0",
+            elements(b"good", b"good") + b"\xff\xff\xff\xff",
+            elements(b"good", b"good") + b"\5\0\0\0good",
+        ],
+    )
+    def test_with_elements_that_do_not_fit(self, client, raw):
+        assert "3 elements" in check(self.post(client, "sentiment", raw), 422)
+
+    def test_with_a_text_that_is_not_utf8(self, client):
+        raw = elements(b"good", b"\xff\xfe", b"good")
+        assert "UTF-8" in check(self.post(client, "sentiment", raw), 422)
+
+    def test_with_a_picture_that_is_none(self, client):
+        response = self.post(client, "image", elements(b"none"), datatype="BYTES", shape=[1])
+        assert "not a complete" in check(response, 400)
