@@ -215,7 +215,7 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         "espalier.fingerprint": fit.fingerprint,
         "espalier.parameters": json.dumps(fit.parameters, sort_keys=True),
         "espalier.look": json.dumps(fit.look),
-        BACKEND: json.dumps(fingerprint.backend(), sort_keys=True),
+        BACKEND: json.dumps(fingerprint.versions(), sort_keys=True),
     }
     dataset = fit.dataset
     with active(dataset, f"{fit.arch} {fit.seed}", tags, parent_run_id) as run_id:

@@ -107,7 +107,7 @@ def test_a_champion_leads_back_to_its_data_and_its_checks(world, capsys):
     assert version.decisions[0].evidence["checks"][0]["name"] == "naive"
     assert (run.run_id, run.parent) == (world.fits[0].run_id, world.parent)
     assert (run.seed, run.parameters) == (0, {"epochs": 1, "units": 64})
-    assert run.backend == fingerprint.backend()
+    assert run.backend == fingerprint.versions()
     assert (run.metrics["test_accuracy"], run.fingerprint) == (0.9, fingerprint_of("cnn", 0))
     assert (data.dataset, data.hash) == ("digits", HASH)
     assert not trace.broken(lineage)
