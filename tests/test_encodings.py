@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("data", "models", "pipelines", "serving")
-TEXT = ("read_text", "write_text", "open", "fdopen", "NamedTemporaryFile", "TemporaryFile")
+TEXT = ("read_text", "write_text", "open", "fdopen")
 ELSEWHERE = ("os", "zipfile", "archive", "Image", "urllib", "webbrowser")  # not of text files
 
 
@@ -19,9 +19,10 @@ def unnamed(tree: ast.AST) -> Iterator[int]:
         name = function.attr if isinstance(function, ast.Attribute) else ast.unparse(function)
         owner = ast.unparse(function.value) if isinstance(function, ast.Attribute) else ""
         mode = [a.value for a in node.args if isinstance(a, ast.Constant) and type(a.value) is str]
-        if name in ("read_text", "write_text") or (
-            name in TEXT and owner not in ELSEWHERE and "b" not in (mode or ["r"])[-1]
-        ):
+        named = (name == "read_text" and mode) or (name == "write_text" and len(node.args) > 1)
+        if name in ("NamedTemporaryFile", "TemporaryFile") and mode and "b" not in mode[0]:
+            yield node.lineno
+        if name in TEXT and owner not in ELSEWHERE and not named and "b" not in (mode or "r")[-1]:
             yield node.lineno
         if any(one.arg == "text" for one in node.keywords):
             yield node.lineno
