@@ -72,7 +72,7 @@ def build(task: str | None = None) -> dict:
             cwd=context,
             input=json.dumps(_options(context, published, name)),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
         )
     if built.returncode:
         raise BuildError(f"bentoml could not build: {built.stderr.strip().splitlines()[-1]}")
@@ -89,7 +89,7 @@ def current() -> str | None:
     latest = _bentos() / NAME / "latest"
     if not latest.is_file():
         return None
-    tag = f"{NAME}:{latest.read_text().strip()}"
+    tag = f"{NAME}:{latest.read_text(encoding='utf-8').strip()}"
     source = _place(tag) / "src"
     published = _published(settings.TASKS)
     copied = all(
@@ -109,7 +109,7 @@ def carriers(name: str, version: str) -> list[str]:
     """The tags of the Bentos that carry this version of the model."""
     found = []
     for path in sorted(_bentos().glob(f"{NAME}*/*/src/{CHAMPIONS}/*.json")):
-        pointer = json.loads(path.read_text())
+        pointer = json.loads(path.read_text(encoding="utf-8"))
         if (pointer["name"], pointer["version"]) == (name, version):
             bento = path.parents[2]
             found.append(f"{bento.parent.name}:{bento.name}")
@@ -131,9 +131,9 @@ def _fill(context: Path, published: dict[str, dict]) -> None:
         (context / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, context / target)
     for task, pointer in published.items():
-        (context / CHAMPIONS / f"{task}.json").write_text(publish.text(pointer))
+        (context / CHAMPIONS / f"{task}.json").write_text(publish.text(pointer), encoding="utf-8")
     (context / HOME).mkdir()
-    (context / HOME / "README.md").write_text(ABOUT_HOME)
+    (context / HOME / "README.md").write_text(ABOUT_HOME, encoding="utf-8")
 
 
 def _contents(published: dict[str, dict]) -> Iterator[tuple[str, Path]]:
