@@ -38,7 +38,7 @@ def test_a_good_one_loads(tmp_path, task):
     assert model.seconds > 0
     sent, options = artifact.payload(tiny.REQUESTS[task][1])
     expected = artifact.read_golden(tiny.publish(tmp_path, task))[1]["answer"]
-    answer = model.answers([sent], **options)[0]
+    answer = model.predict([sent], **options)[0]
     assert artifact.agree(model.inputs, expected, answer)
     assert answer["familiar"] is expected["familiar"]
 
@@ -105,7 +105,7 @@ def test_a_guard_without_its_graph(tmp_path):
 def test_an_artifact_without_a_guard_answers_all_the_same(tmp_path):
     publish_with(tmp_path, guarded=False)
     model = load(tmp_path / "published" / "image.json", "image")
-    assert set(model.answers([tiny.picture()])[0]) == {"label", "probabilities"}
+    assert set(model.predict([tiny.picture()])[0]) == {"label", "probabilities"}
 
 
 def test_an_artifact_that_proves_nothing(tmp_path):
@@ -128,14 +128,14 @@ def test_answers_that_are_not_finite_are_no_answers(tmp_path):
     good = load(tmp_path / "published" / "forecast.json", "forecast")
     graph = tiny.graph_of("forecast", output=np.nan).SerializeToString()
     with pytest.raises(InputError, match="no finite answer"):
-        replace(good, run=open_graph(graph)).answers([tiny.history()])
+        replace(good, run=open_graph(graph)).predict([tiny.history()])
 
 
 def test_files_that_change_while_they_are_loaded_are_never_used(tmp_path):
     """Somebody writes one artifact's graph and another's in turns: the second is never served."""
     folder = tiny.publish(tmp_path, "image")
     pointer, graph = tmp_path / "published" / "image.json", folder / "model.onnx"
-    expected = load(pointer, "image").answers([tiny.picture()])
+    expected = load(pointer, "image").predict([tiny.picture()])
     ours, other = graph.read_bytes(), tiny.graph_of("image", 0, output=1.0).SerializeToString()
     assert len(ours) == len(other)
     done, outcomes, reasons = threading.Event(), [], set()
@@ -150,7 +150,7 @@ def test_files_that_change_while_they_are_loaded_are_never_used(tmp_path):
     exchanging.start()
     for _ in range(60):
         try:
-            outcomes.append(load(pointer, "image").answers([tiny.picture()]) == expected)
+            outcomes.append(load(pointer, "image").predict([tiny.picture()]) == expected)
         except Refused as refusal:
             reasons.add(refusal.reason)
     done.set()
