@@ -1,4 +1,4 @@
-"""What has to be trained: every fit that is asked for, named before anything heavy is imported."""
+"""What has to be trained: every fit with its fingerprint, planned before anything heavy is imported."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -163,7 +163,7 @@ def _differing(same: Sequence[dict]) -> list[str]:
 
 
 def _chosen(row: dict, parameters: Sequence[str]) -> list[str]:
-    return parameter_grid.told({name: row["parameters"][name] for name in parameters}).split()
+    return parameter_grid.described({name: row["parameters"][name] for name in parameters}).split()
 
 
 def _mark(row: dict) -> str:

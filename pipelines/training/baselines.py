@@ -42,15 +42,15 @@ class Source:
 
 def unscored(dataset: DatasetVersion) -> list[Source]:
     """The sources whose outcome, a failure or scores, is not on record yet."""
-    told = _told(dataset)
-    counts = Counter(run.data.tags[FINGERPRINT] for run in told)
-    known = {
+    runs = _runs(dataset)
+    counts = Counter(run.data.tags[FINGERPRINT] for run in runs)
+    on_record = {
         run.data.tags[FINGERPRINT]
-        for run in told
+        for run in runs
         if counts[run.data.tags[FINGERPRINT]] >= int(run.data.tags[TOGETHER])
     }
     sources = _sources(dataset)
-    return [source for source in sources if source.fingerprint not in known]
+    return [source for source in sources if source.fingerprint not in on_record]
 
 
 def score(source: Source, parent: str) -> list[console.Line]:
@@ -85,14 +85,14 @@ def rows(dataset: DatasetVersion) -> list[dict]:
     """A row for each: name, kind, validation, test, fit_seconds, runs; baselines come first."""
     newest = {
         run.info.run_name: _row(ranking.METRIC[dataset.task][0], run)
-        for run in _told(dataset, ("FINISHED",))
+        for run in _runs(dataset, ("FINISHED",))
     }
     return sorted(newest.values(), key=lambda row: row["kind"])
 
 
 def failures(dataset: DatasetVersion) -> list[str]:
     """A sentence for each whose present code could not be scored."""
-    failed = _told(dataset, ("FAILED",))
+    failed = _runs(dataset, ("FAILED",))
     if not failed:
         return []
     present = {source.fingerprint for source in _sources(dataset)}
@@ -142,7 +142,7 @@ def _run(source: Source, name: str, together: int, parent: str):
     return tracking.active(source.dataset, name, tags, parent)
 
 
-def _told(dataset: DatasetVersion, statuses: Sequence[str] = ("FINISHED", "FAILED")) -> list:
+def _runs(dataset: DatasetVersion, statuses: Sequence[str] = ("FINISHED", "FAILED")) -> list:
     """The MLflow runs of baselines and rivals that finished, or failed with a cause."""
     return [
         run
@@ -160,5 +160,5 @@ def _row(metric: str, run) -> dict:
         row[split] = {"mean": metrics[name]} | {
             end: metrics[f"{name}_{end}"] for end in ("low", "high")
         }
-    known = {"run_id": run.info.run_id, "seed": 0, "artifact_uri": run.info.artifact_uri}
-    return row | {"fit_seconds": metrics["fit_seconds"], "runs": [known]}
+    named = {"run_id": run.info.run_id, "seed": 0, "artifact_uri": run.info.artifact_uri}
+    return row | {"fit_seconds": metrics["fit_seconds"], "runs": [named]}
