@@ -11,16 +11,19 @@ import ast
 import importlib
 import inspect
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
+from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
 
 from models import options
 from models.errors import UnknownName, WrongParameter
+from models.inputs.kinds import CLASSES
 
 TASKS = ("image", "sentiment", "forecast")
 GUARD = "autoencoder"
+MOST_GUARD_ROWS = 5_000  # of the training split: more take longer, and the guard knows little more
 
 # From the oldest and simplest to the newest; an architecture not named here comes after these.
 TEXTBOOK_ORDER = (
@@ -31,7 +34,7 @@ TEXTBOOK_ORDER = (
 _ROOM = Path(__file__).parent
 # What every run passes through, whatever its architecture; and the guards on their way.
 _SHARED = ("training/fit", "evaluation/measure", "export/package")
-_SHARED_BY_GUARDS = ("training/guard",)
+_SHARED_BY_GUARDS = ("training/guard", "export/guard")
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
@@ -83,46 +86,90 @@ def build_defaults(file: ModuleType) -> dict:
     return {one.name: one.default for one in arguments if one.kind is one.KEYWORD_ONLY}
 
 
-def sources(task: str, arch: str) -> list[Path]:
+def guard_parameters(task: str, facts: Mapping) -> dict:
+    """Return the complete parameters of a dataset's guard, which of large data takes a part.
+
+    Args:
+        task: one of TASKS.
+        facts: the dataset's, with the rows of its training split.
+    """
+    rows = facts["rows"]["train"]
+    if task == "forecast":  # neighbouring windows say nearly the same
+        part: dict = {"stride": math.ceil(rows / MOST_GUARD_ROWS)}
+    else:
+        part = {"share": min(1.0, MOST_GUARD_ROWS / rows)}
+    return resolve(task, GUARD, part, facts)
+
+
+def sources(task: str, arch: str, parameters: Mapping) -> list[Path]:
     """Return the files in `models/` that a run of this architecture executes, sorted.
 
-    The static closure of imports, so that editing one architecture leaves the others'
-    fingerprints alone.
+    The closure of imports, so that editing one architecture leaves the others' fingerprints alone.
+    Modules that are imported by name are listed here: the architecture, the task's inputs and
+    golden requests, and, where they are switched on, augmentation and its synonyms.
+
+    Args:
+        task: one of TASKS.
+        arch: an architecture of the task, or GUARD.
+        parameters: the complete ones, from `resolve`.
     """
     module(task, arch)
-    own = [_ROOM / task / f"{arch}.py", _ROOM / "augmentation" / f"{task}.py"]
-    shared = _SHARED_BY_GUARDS if arch == GUARD else _SHARED
-    return closure([*own, *(_ROOM / f"{name}.py" for name in shared)])
+    inputs, _, _ = CLASSES[task]
+    start = [f"{task}/{arch}", f"inputs/{inputs}", f"artifact/golden_{inputs}"]
+    start += _SHARED_BY_GUARDS if arch == GUARD else _SHARED
+    if options.augmented(task, parameters):
+        start.append(f"augmentation/{task}")
+    unused = set() if parameters.get("replace") else {_ROOM / "augmentation" / "synonyms.py"}
+    return closure([_ROOM / f"{name}.py" for name in start], unused)
 
 
-def closure(files: Iterable[Path]) -> list[Path]:
-    """Return these files of `models/` and those that they import, directly or not, sorted."""
+def closure(files: Iterable[Path], unused: Collection[Path] = ()) -> list[Path]:
+    """Return these files of `models/` and those that they import, directly or not, sorted.
+
+    Args:
+        files: files of this room.
+        unused: files that are imported by a function that does not run.
+    """
     waiting = list(files)
-    found = set()
+    closed: set[Path] = set()
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
+        if path not in closed and path not in unused:
+            closed.add(path)
             waiting += _imported(path)
-    return sorted(found)
+    return sorted(closed)
 
 
 def _imported(path: Path) -> list[Path]:
     """Return the files of this room that a file imports, anywhere in it."""
-    dotted = _imports(path.read_bytes())
-    paths = (_ROOM.parent / f"{name.replace('.', '/')}.py" for name in dotted)
+    package = path.relative_to(_ROOM.parent).parent.as_posix().replace("/", ".")
+    paths = (
+        _ROOM.parent / f"{name.replace('.', '/')}.py"
+        for name in _imports(path.read_bytes(), package)
+    )
     return [path for path in paths if path.is_relative_to(_ROOM) and path.is_file()]
 
 
 @cache  # the architectures of a task share most of their files
-def _imports(source: bytes) -> frozenset[str]:
-    """Return the dotted names that a file's imports may find as modules."""
+def _imports(source: bytes, package: str) -> frozenset[str]:
+    """Return the dotted names that a file's imports may find as modules, absolute and relative.
+
+    What is imported for type checkers alone is not executed and left out.
+    """
     dotted = set()
-    for node in ast.walk(ast.parse(source)):
+    waiting: list[ast.AST] = [ast.parse(source)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting += node.orelse
+            continue
+        waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             dotted |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            dotted |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            name = f"{'.' * node.level}{node.module or ''}"
+            origin = resolve_name(name, package)
+            dotted |= {origin} | {f"{origin}.{alias.name}" for alias in node.names}
     return frozenset(dotted)
 
 
@@ -141,6 +188,8 @@ def _checked(name: str, value, default, words: Mapping[str, Sequence[str]]):
         raise WrongParameter(f"{name} must be a finite number, 0 or more, not {value!r}.")
     if kind is str and value not in words[name]:
         raise WrongParameter(f"{name} must be one of {', '.join(words[name])}, not {value!r}.")
+    if name == "ngrams" and value > 2:
+        raise WrongParameter(f"ngrams must be 1 (words) or 2 (and pairs), not {value!r}.")
     if name == "share" and not 0 < value <= 1:
         raise WrongParameter(f"share must be over 0 and at most 1, not {value!r}.")
     return value

@@ -1,17 +1,18 @@
 """From a prepared split to what Keras fits on: input tensors and targets."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import numpy as np
 
-from models.errors import WrongData, WrongParameter
-from models.inputs.images import ImageInputs
-from models.inputs.series import SeriesInputs, Windows
-from models.inputs.texts import TextInputs
+from models.errors import WrongData
+from models.inputs import kinds
+from models.inputs.kinds import Split
 
-Inputs = ImageInputs | TextInputs | SeriesInputs
-Split = Mapping[str, np.ndarray]
+if TYPE_CHECKING:
+    from models.inputs.series import Windows
+
+Inputs = Any  # one of the classes in `models/inputs/`, whose common part is `kinds.Inputs`
 
 
 class Examples(NamedTuple):
@@ -19,17 +20,22 @@ class Examples(NamedTuple):
 
     tensor: np.ndarray  # what `inputs.to_tensor` gives, (row, …)
     target: np.ndarray  # int64 label (row,), or float32 standard scores (window, horizon)
-    windows: Windows | None  # of a series
+    windows: Optional["Windows"]  # of a series
 
 
 def examples_of_a_fit(
     splits: Mapping[str, Split], facts: Mapping, parameters: Mapping
 ) -> tuple[Inputs, Examples, Examples]:
-    """Return the inputs, fitted on the share of the training split that `parameters` name, and the
-    examples to fit and to validate on.
+    """Return fitted inputs, and the examples to fit and to validate on.
 
-    Raises WrongParameter, WrongData with the split's name, and InputError for a row that no model
-    can read.
+    Args:
+        splits: train and validation, as prepared.
+        facts: the dataset's.
+        parameters: the architecture's; `share` names the part of the training split to use.
+
+    Raises:
+        WrongData: nothing is left of a split; the message has its name.
+        InputError: a row that no model can read.
     """
     used = share_of(splits["train"], parameters["share"], facts)
     inputs = fit_inputs(used, facts, parameters)
@@ -39,7 +45,13 @@ def examples_of_a_fit(
 
 
 def share_of(split: Split, share: float, facts: Mapping) -> Split:
-    """Return a part of a split: the latest rows of a series, else those of a fixed random draw."""
+    """Return a part of a split: the latest rows of a series, else those of a fixed random draw.
+
+    Args:
+        split: columns (row,) by name.
+        share: over 0, at most 1.
+        facts: the dataset's.
+    """
     if share == 1:
         return split
     rows = len(next(iter(split.values())))
@@ -52,23 +64,27 @@ def share_of(split: Split, share: float, facts: Mapping) -> Split:
 
 
 def fit_inputs(split: Split, facts: Mapping, parameters: Mapping) -> Inputs:
-    """Fit the inputs of the dataset's task on the training split. Raises WrongParameter."""
-    if facts["task"] == "image":
-        return ImageInputs.fit(split["image"], facts["labels"], parameters["size"])
-    if facts["task"] == "sentiment":
-        words, length = parameters["words"], parameters["length"]
-        ngrams = parameters.get("ngrams", 1)  # where order matters there is no such parameter
-        if ngrams > 2:
-            raise WrongParameter(f"ngrams must be 1 (words) or 2 (and pairs), not {ngrams!r}.")
-        return TextInputs.fit(split["text"], facts["labels"], words, length, ngrams)
-    return SeriesInputs.fit(split["value"], facts["history"], facts["horizon"])
+    """Return the inputs of the dataset's task, fitted on the training split.
+
+    Args:
+        split: the training split.
+        facts: the dataset's.
+        parameters: the architecture's.
+    """
+    return kinds.of_task(facts["task"]).fit_split(split, facts, parameters)
 
 
 def examples(inputs: Inputs, split: Split, stride: int = 1) -> Examples:
     """Turn a split into tensors and targets.
 
-    stride: rows between neighbouring windows of a series.
-    Raises WrongData when nothing is left, InputError when a row is not fit for the model.
+    Args:
+        inputs: fitted inputs.
+        split: columns (row,) by name.
+        stride: rows between neighbouring windows of a series.
+
+    Raises:
+        WrongData: nothing is left.
+        InputError: a row that no model can read.
     """
     if inputs.kind == "series":
         windows = inputs.windows(split, stride)

@@ -4,8 +4,11 @@ An architecture's own `FIT` goes over them. What `AUGMENTATION` does, which is o
 `models/augmentation/<task>.py`.
 """
 
+from collections.abc import Mapping
+
 # share: of the training rows, the first ones of a fixed random order; of a series, the latest.
 # clip: the global norm that gradients are scaled down to; 0 is off.
+# threads: of TensorFlow, on which the weights depend: sums are added up in another order.
 TRAINING = {
     "share": 1.0,
     "optimizer": "adam",
@@ -14,6 +17,7 @@ TRAINING = {
     "weight_decay": 0.0,
     "clip": 0.0,
     "precision": "float32",
+    "threads": 1,
 }
 OF_CLASSES = {"loss": "categorical_crossentropy", "class_weights": False}
 OF_SERIES = {"loss": "mean_absolute_error"}
@@ -41,6 +45,11 @@ def training(task: str) -> dict:
     """Return the shared parameters of a task with their defaults."""
     own = OF_SERIES if task == "forecast" else OF_CLASSES
     return TRAINING | own | AUGMENTATION[task]
+
+
+def augmented(task: str, parameters: Mapping) -> bool:
+    """Say whether any augmentation of the task is switched on."""
+    return any(parameters[name] for name in AUGMENTATION[task])
 
 
 def words(task: str) -> dict[str, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.locks.lock import LeaseHeldError
+from pipelines.locks.lock import LockHeldError
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
 
@@ -175,8 +175,8 @@ def promote(
     outcome = step.promote(
         task, dataset, candidate, dry_run=dry_run, force=reason if force else None
     )
-    _say(as_json, outcome, lambda: step.show(outcome))
-    raise typer.Exit(DONE if step.accepted(outcome) else REFUSED)
+    _say(as_json, outcome.to_dict(), lambda: step.show(outcome))
+    raise typer.Exit(DONE if outcome.accepted else REFUSED)
 
 
 @app.command()
@@ -191,7 +191,7 @@ def rollback(
 
     _divert("rollback", as_json)
     outcome = step.rollback(task, dataset, reason)
-    _say(as_json, outcome, lambda: step.show(outcome))
+    _say(as_json, outcome.to_dict(), lambda: step.show(outcome))
 
 
 @app.command()
@@ -215,7 +215,7 @@ def trace(
 
     _divert("trace", as_json)
     lineage = step.history() if what is None else step.trace(what)
-    _say(as_json, lineage, lambda: terminal_view.show(lineage))
+    _say(as_json, lineage.to_dict(), lambda: terminal_view.show(lineage))
     raise typer.Exit(FAILED if step.broken(lineage) else DONE)
 
 
@@ -272,7 +272,7 @@ def _report(error: Exception) -> int:
     codes = {
         GateRefused: REFUSED,
         RollbackRefused: REFUSED,
-        LeaseHeldError: LOCKED,
+        LockHeldError: LOCKED,
         UsageError: USAGE,
         ParameterError: USAGE,
     }

@@ -56,7 +56,7 @@ def retrain(
     """Version the data, do the fits that are missing, and let the best try to be champion."""
     environment.apply()
     name = settings.dataset_of(task, dataset)
-    with lock.hold(task, wait_seconds) as held:
+    with lock.hold(task, wait_seconds):
         reconcile.reconcile(task, name)
         version = make_version(task, name)
         push(version.name)
@@ -74,7 +74,7 @@ def retrain(
             full = rung(plan.fits(first.records), guarded, parent, longest)
             for scored in scoring:
                 console.show(*scored.result())
-            consider(held, version, full.records)
+            consider(version, full.records)
             attach_report(version, parent)
         return retraining.outcome(version, first.trained + full.trained, first.reused + full.reused)
 

@@ -21,6 +21,7 @@ from models import architectures
 from models.artifact import artifact
 from models.artifact.artifact import ArtifactError
 from models.export import convert, package
+from models.export import guard as guard_files
 from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
 from models.inputs.texts import TextInputs
@@ -237,8 +238,8 @@ def guarded(request, splits, tmp_path_factory) -> Made:
         "rows": {name: len(next(iter(one.values()))) for name, one in splits[task].items()}
     }
     small = {name: SMALL[task][name] for name in ("words", "length") if name in SMALL[task]}
-    parameters = guard.parameters(task, facts) | small | {"epochs": 30}
-    guard.write(
+    parameters = architectures.guard_parameters(task, facts) | small | {"epochs": 30}
+    guard_files.write(
         place, guard.fit(task, parameters, splits[task], facts), splits[task]["test"], facts
     )
     parameters = architectures.resolve(task, "perceptron", SMALL[task], facts)

@@ -19,8 +19,7 @@ from project import ROOT, serving, variables
 from models import architectures
 from models.artifact import artifact
 from models.examples import examples
-from models.export import convert, package
-from models.training import guard
+from models.export import convert, guard, package
 from models.training.fit import Fitted
 from models.training.guard import FittedGuard
 from pipelines.processes import service

@@ -34,8 +34,8 @@ DIVERGES = 1e30
 
 HOLDER = """
 import sys
-from pipelines import lease
-with lease.hold(sys.argv[1]):
+from pipelines.locks import lock
+with lock.hold(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
 """

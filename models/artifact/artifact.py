@@ -20,16 +20,14 @@ import json
 import stat
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from models.familiarity import familiarity
 from models.familiarity.familiarity import Familiarity
 from models.inputs.errors import InputError
-from models.inputs.images import ImageInputs
-from models.inputs.kinds import from_spec
-from models.inputs.series import SeriesInputs
-from models.inputs.texts import TextInputs
+from models.inputs.kinds import Inputs, from_spec
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -95,7 +93,7 @@ def read(
     return manifest, contents
 
 
-def write_inputs(folder: Path, inputs: ImageInputs | TextInputs | SeriesInputs) -> None:
+def write_inputs(folder: Path, inputs: Inputs) -> None:
     """Write `inputs.json`, and `inputs.npz` where the inputs hold arrays."""
     fields, arrays = inputs.spec()
     (folder / "inputs.json").write_bytes(to_json(fields))
@@ -103,7 +101,7 @@ def write_inputs(folder: Path, inputs: ImageInputs | TextInputs | SeriesInputs) 
         np.savez(folder / "inputs.npz", **arrays)
 
 
-def read_inputs(folder: Path) -> ImageInputs | TextInputs | SeriesInputs:
+def read_inputs(folder: Path) -> Any:
     """Read what `write_inputs` wrote. `check` the folder first."""
     folder = Path(folder)
     fields = json.loads((folder / "inputs.json").read_bytes())
@@ -113,7 +111,7 @@ def read_inputs(folder: Path) -> ImageInputs | TextInputs | SeriesInputs:
         return from_spec(fields, dict(arrays))
 
 
-def digest_of(inputs: ImageInputs | TextInputs | SeriesInputs) -> str:
+def digest_of(inputs: Inputs) -> str:
     """Return the sha256 (hex) of all that the inputs hold."""
     fields, arrays = inputs.spec()
     digest = hashlib.sha256(to_json(fields))
@@ -123,7 +121,7 @@ def digest_of(inputs: ImageInputs | TextInputs | SeriesInputs) -> str:
     return digest.hexdigest()
 
 
-def check_inputs(manifest: Mapping, inputs: ImageInputs | TextInputs | SeriesInputs) -> None:
+def check_inputs(manifest: Mapping, inputs: Inputs) -> None:
     """Raise ArtifactError unless the inputs are those that the manifest's model was fitted with.
 
     Files of two artifacts may have been put together and signed: the golden answers show that in

@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from models import options
 from models.examples import Inputs
 
 if TYPE_CHECKING:
@@ -17,10 +18,11 @@ def in_front_of(
 
     The layers are those of `models/augmentation/<task>.py`; with all of them off, it is the model.
     """
-    layers = importlib.import_module(f"models.augmentation.{task}").layers(parameters, inputs)
-    if not layers:
+    if not options.augmented(task, parameters):
         return model
     import keras
+
+    layers = importlib.import_module(f"models.augmentation.{task}").layers(parameters, inputs)
 
     x = given = keras.Input(model.input.shape[1:], dtype=model.input.dtype)
     for layer in layers:

@@ -17,7 +17,6 @@ import numpy as np
 from keras import ops, random
 
 from models import options
-from models.augmentation.synonyms import GROUPS
 from models.errors import WrongParameter
 from models.inputs.texts import PADDING, TextInputs
 
@@ -49,6 +48,8 @@ def layers(parameters: Mapping, inputs: TextInputs) -> list[keras.layers.Layer]:
 def synonyms(inputs: TextInputs) -> np.ndarray:
     """Return int32 (id, choice): for each id those that may stand for it, repeated to fill the row;
     for one without synonyms itself."""
+    from models.augmentation.synonyms import GROUPS
+
     known = [[inputs.ids[word] for word in group if word in inputs.ids] for group in GROUPS]
     others = {
         word: [other for other in group if other != word]

@@ -4,15 +4,20 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.errors import ModelError
 from models.evaluation import bootstrap, naive
 from models.examples import Inputs, Split, examples, fit_inputs
-from models.inputs.series import Windows
-from models.inputs.texts import words_of
+from models.inputs import kinds
 
+if TYPE_CHECKING:
+    from models.inputs.series import Windows
+
+Run = Callable[[np.ndarray], np.ndarray]
+SCORED = ("validation", "test")
 LEVEL = 0.95  # of the interval whose coverage is measured
 LARGEST = 1e100  # a forecast that is further off, or no number, is off by this
 PLOTTED = 6  # windows kept whole, spread over the split
@@ -28,8 +33,8 @@ ROWS = {
 class Scores:
     """Metrics of one split, and the rows that they were made of.
 
-    metrics, classes: accuracy, precision, recall, f1 (macro); floor: accuracy of always saying
-        the commonest training label.
+    metrics, classes: accuracy, precision, recall, f1 (macro); floor: accuracy of the naive
+        baseline, which always says the commonest training label.
     metrics, series: mae, mse, relative_mae (to the best naive forecast), mae_step_01 …, and
         coverage_95, in the data's own unit; floor: 1, the naive forecast relative to itself.
     rows, classes: label (row,), probabilities (row, class), correct and naive_correct bool (row,),
@@ -38,7 +43,7 @@ class Scores:
         the first step falls, and season (window,), in which quarter of a season, 0 to 3; block, the
         number of neighbouring windows that share values; history, target, forecast and the 95 %
         interval's lower and upper of a few windows, for plots.
-    naive: the name of the floor.
+    naive: the name of the naive baseline.
     """
 
     metrics: dict[str, float]
@@ -46,76 +51,96 @@ class Scores:
     naive: str
 
 
-def evaluate(fitted, split: Split, facts: Mapping) -> Scores:
-    """Score a `models.training.fit.Fitted` on one prepared split."""
-    from models.training.fit import predict
-
-    return score(lambda x: predict(fitted.model, x), fitted.inputs, fitted.floor, split, facts)
-
-
 def evaluate_artifact(folder: Path, splits: Mapping[str, Split], facts: Mapping) -> Scores:
     """Score an artifact's ONNX graph on the present test split. `artifact.check` it first.
 
-    Raises ModelError when the artifact answers with other labels or another horizon.
+    Args:
+        folder: the artifact.
+        splits: train, validation and test, as prepared.
+        facts: the dataset's.
+
+    Raises:
+        ModelError: the artifact answers with other labels or another horizon.
     """
     from models.artifact import artifact
     from models.export import convert
 
     inputs = artifact.read_inputs(folder)
     _check_fits(folder, inputs, facts)
-    if facts["task"] == "forecast":
-        known = examples(inputs, splits["validation"], facts["stride"]).windows
-        floor = naive.best(known, splits["validation"], facts["season"])
-    else:
-        floor = naive.majority(splits["train"]["label"])
     run = convert.runner(Path(folder) / "model.onnx")
-    return score(run, inputs, floor, splits["test"], facts)
+    return score(run, inputs, splits, facts, ["test"])["test"]
 
 
-def score(run, inputs: Inputs, floor: int | str, split: Split, facts: Mapping) -> Scores:
-    """Score whatever turns a batched tensor into batched outputs.
+def score(
+    run: Run,
+    inputs: Inputs,
+    splits: Mapping[str, Split],
+    facts: Mapping,
+    names: Sequence[str] = SCORED,
+) -> dict[str, Scores]:
+    """Score whatever turns a batched tensor into batched outputs, by the name of the split.
 
-    floor: the commonest label's index, or the best naive forecast's name.
+    Args:
+        run: from a tensor (row, …) to outputs (row, …).
+        inputs: fitted inputs.
+        splits: train, validation and test, as prepared.
+        facts: the dataset's.
+        names: the splits to score.
     """
-    rows = examples(inputs, split, facts.get("stride", 1))
-    outputs = run(rows.tensor)
+    stride = facts.get("stride", 1)
+    rows = {name: examples(inputs, splits[name], stride) for name in names}
+    outputs = {name: run(one.tensor) for name, one in rows.items()}
     if inputs.kind != "series":
-        return _class_scores(outputs, split, floor, facts["labels"])
-    return _series_scores(inputs, inputs.unscaled(outputs), rows.windows, floor, split, facts)
+        return score_probabilities(outputs, splits, facts)
+    known = rows.get("validation") or examples(inputs, splits["validation"], stride)
+    best = naive.best(known.windows, splits["validation"], facts["season"])
+    return {
+        name: _series_scores(
+            inputs, inputs.unscaled(outputs[name]), one.windows, best, splits[name], facts
+        )
+        for name, one in rows.items()
+    }
 
 
 def score_probabilities(
     probabilities: Mapping[str, np.ndarray], splits: Mapping[str, Split], facts: Mapping
 ) -> dict[str, Scores]:
-    """Score what something that is no network says, on the rows on which networks are scored.
+    """Score class probabilities, whoever gave them, by the name of the split.
 
-    probabilities: (row, class) for each row of each split to score, by the split's name.
+    Args:
+        probabilities: (row, class) for each row of each split to score, by the split's name.
+        splits: as prepared, the training split among them.
+        facts: the dataset's.
     """
-    floor = naive.majority(splits["train"]["label"])
+    commonest = naive.majority(splits["train"]["label"])
     return {
-        name: _class_scores(outputs, splits[name], floor, facts["labels"])
+        name: _class_scores(outputs, splits[name], commonest, facts)
         for name, outputs in probabilities.items()
     }
 
 
 def score_forecasts(
-    forecast: Callable[[Windows, Split], np.ndarray], splits: Mapping[str, Split], facts: Mapping
+    forecast: Callable[["Windows", Split], np.ndarray],
+    splits: Mapping[str, Split],
+    facts: Mapping,
 ) -> dict[str, Scores]:
-    """Score what something that is no network forecasts, on the windows on which networks are
-    scored, validation and test; its intervals, too, come from validation.
+    """Score the forecasts of something that is no network, by the name of the split.
 
-    forecast: from windows of a split to (window, horizon), in the data's own unit.
+    The windows are those on which networks are scored, validation and test; the intervals, too,
+    come from validation.
+
+    Args:
+        forecast: from windows of a split to (window, horizon), in the data's own unit.
+        splits: train, validation and test, as prepared.
+        facts: the dataset's.
     """
     inputs = fit_inputs(splits["train"], facts, {})
-    windows = {
-        name: examples(inputs, splits[name], facts["stride"]).windows
-        for name in ("validation", "test")
-    }
+    windows = {name: examples(inputs, splits[name], facts["stride"]).windows for name in SCORED}
     outputs = {name: forecast(rows, splits[name]) for name, rows in windows.items()}
     inputs = inputs.calibrated(inputs.scaled(outputs["validation"]), windows["validation"].target)
-    floor = naive.best(windows["validation"], splits["validation"], facts["season"])
+    best = naive.best(windows["validation"], splits["validation"], facts["season"])
     return {
-        name: _series_scores(inputs, outputs[name], rows, floor, splits[name], facts)
+        name: _series_scores(inputs, outputs[name], rows, best, splits[name], facts)
         for name, rows in windows.items()
     }
 
@@ -171,12 +196,12 @@ def _ratio(top: float, bottom: float) -> float:
     return 1.0 if top == 0 else bootstrap.HIGHEST
 
 
-def _class_scores(outputs, split: Split, floor: int, labels: Sequence[str]) -> Scores:
-    """Score probabilities (row, class), whoever gave them, against the split's labels.
+def _class_scores(outputs: np.ndarray, split: Split, commonest: int, facts: Mapping) -> Scores:
+    """Score probabilities (row, class) against the split's labels.
 
-    floor: the commonest training label's index.
+    commonest: the index of training's commonest label.
     """
-    target = split["label"]
+    target, labels = split["label"], facts["labels"]
     predicted = outputs.argmax(axis=1)
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(confusion, (target, predicted), 1)
@@ -184,7 +209,7 @@ def _class_scores(outputs, split: Split, floor: int, labels: Sequence[str]) -> S
     precision = hits / np.maximum(confusion.sum(axis=0), 1)
     recall = hits / np.maximum(confusion.sum(axis=1), 1)
     f1 = 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
-    correct, naive_correct = predicted == target, target == floor
+    correct, naive_correct = predicted == target, target == commonest
     metrics = {
         "accuracy": correct.mean(),
         "precision": precision.mean(),
@@ -198,16 +223,20 @@ def _class_scores(outputs, split: Split, floor: int, labels: Sequence[str]) -> S
         "correct": correct,
         "naive_correct": naive_correct,
         "confusion": confusion,
-    }
-    if "text" in split:
-        rows["words"] = np.array([len(words_of(text)) for text in split["text"]])
-    return Scores(_floats(metrics), rows, f"always {labels[floor]}")
+    } | kinds.of_task(facts["task"]).slice_columns(split)
+    return Scores(_floats(metrics), rows, f"always {labels[commonest]}")
 
 
 def _series_scores(
-    inputs, forecast, windows: Windows, floor: str, split: Split, facts: Mapping
+    inputs: Inputs,
+    forecast: np.ndarray,
+    windows: "Windows",
+    best: str,
+    split: Split,
+    facts: Mapping,
 ) -> Scores:
-    rival = naive.forecast(floor, windows, split, facts["season"])
+    """Score forecasts (window, step), in the data's own unit, beside the best naive forecast."""
+    rival = naive.forecast(best, windows, split, facts["season"])
     error, naive_error = np.abs(forecast - windows.target), np.abs(rival - windows.target)
     block = math.ceil((inputs.history + inputs.horizon) / facts.get("stride", 1))
     radius = inputs.radius(min(inputs.check_options()[1], LEVEL))
@@ -234,7 +263,7 @@ def _series_scores(
         "lower": forecast[few] - radius,
         "upper": forecast[few] + radius,
     }
-    return Scores(_floats(metrics), rows, floor)
+    return Scores(_floats(metrics), rows, best)
 
 
 def _quarters(time: np.ndarray, season: int) -> np.ndarray:

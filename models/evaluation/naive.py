@@ -1,4 +1,4 @@
-"""The floor that a model has to beat: what can be said without having learned anything.
+"""The naive baseline of a model: what can be said without having learned anything.
 
 For classes the most frequent one. For series whichever is best on validation of persistence (the
 last value stays), the value one season earlier, and drift (the line through the first and last
@@ -7,10 +7,12 @@ value of the history goes on): Hyndman and Athanasopoulos, Forecasting: Principl
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.inputs.series import Windows
+if TYPE_CHECKING:
+    from models.inputs.series import Windows
 
 PERSISTENCE, SEASONAL, DRIFT = SERIES = ("persistence", "seasonal", "drift")
 
@@ -20,12 +22,19 @@ def majority(labels: np.ndarray) -> int:
     return int(np.bincount(labels).argmax())
 
 
-def forecast(name: str, windows: Windows, split: Mapping[str, np.ndarray], season: int):
-    """Return float64 (window, horizon), in the data's own unit.
+def forecast(
+    name: str, windows: "Windows", split: Mapping[str, np.ndarray], season: int
+) -> np.ndarray:
+    """Return a naive forecast, float64 (window, horizon), in the data's own unit.
 
-    name: one of SERIES. season: steps of one season.
     A seasonal value may lie before the window's history, but never in another segment; where
     there is none, persistence takes its place.
+
+    Args:
+        name: one of SERIES.
+        windows: of the split.
+        split: value and segment (row,).
+        season: steps of one season.
     """
     steps = windows.target.shape[1]
     last = np.repeat(windows.history[:, -1:], steps, axis=1)
@@ -42,10 +51,16 @@ def forecast(name: str, windows: Windows, split: Mapping[str, np.ndarray], seaso
     return np.where(known, split["value"][np.maximum(rows, 0)], last)
 
 
-def best(windows: Windows, split: Mapping[str, np.ndarray], season: int) -> str:
-    """Return the name of the naive forecast with the smallest mean absolute error."""
+def best(windows: "Windows", split: Mapping[str, np.ndarray], season: int) -> str:
+    """Return the name of the naive forecast with the smallest mean absolute error.
+
+    Args:
+        windows: of the split.
+        split: value and segment (row,).
+        season: steps of one season.
+    """
     errors = {
         name: float(np.abs(forecast(name, windows, split, season) - windows.target).mean())
         for name in SERIES
     }
-    return min(errors, key=errors.get)
+    return min(errors, key=lambda name: errors[name])

@@ -1,5 +1,6 @@
 """Write the artifact of a trained model: only what was proven to answer like the model itself."""
 
+import importlib
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,6 +11,7 @@ import numpy as np
 from models.artifact import artifact, golden
 from models.examples import Split, examples
 from models.export import convert
+from models.inputs.kinds import CLASSES
 from models.training.fit import Fitted, predict
 
 PARITY_ROWS = 512
@@ -38,7 +40,10 @@ def write(
         check_parity(fitted, run, splits[name], facts)
     artifact.write_inputs(folder, fitted.inputs)
     judge = None if guard is None else _guarded(folder, guard)
-    entries = golden.entries(fitted.inputs, run, splits["test"], judge)
+    module, _, _ = CLASSES[facts["task"]]
+    maker = importlib.import_module(f"models.artifact.golden_{module}")
+    requests = maker.requests(fitted.inputs, run, splits["test"])
+    entries = golden.entries(fitted.inputs, run, requests, judge)
     (folder / "golden.json").write_bytes(artifact.to_json(entries))
     known_by = {"inputs": artifact.digest_of(fitted.inputs)}
     return artifact.write_manifest(folder, dict(identity) | known_by)

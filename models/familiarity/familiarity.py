@@ -13,12 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.inputs.images import ImageInputs
-from models.inputs.kinds import from_spec
-from models.inputs.series import SeriesInputs
-from models.inputs.texts import TextInputs
+from models.inputs.kinds import Inputs, from_spec
 
-Inputs = ImageInputs | TextInputs | SeriesInputs
 Run = Callable[[np.ndarray], np.ndarray]
 
 KEPT = 999  # validation errors that travel with the guard: scores come in steps of a thousandth
@@ -57,15 +53,15 @@ class Familiarity:
             errors = errors[((np.arange(KEPT) + 0.5) * len(errors) / KEPT).astype(int)]
         return cls(inputs, errors)
 
-    def judge(self, run: Run, things: list, inputs: Inputs, tensor: np.ndarray) -> list[dict]:
+    def judge(self, run: Run, rows: list, inputs: Inputs, tensor: np.ndarray) -> list[dict]:
         """Return `{"familiar", "familiarity"}` for each raw input.
 
         run: the guard's graph, from a tensor to errors (row, 1).
-        inputs, tensor: what the model beside made of `things`, which is used again where the
+        inputs, tensor: what the model beside made of `rows`, which is used again where the
             guard would make the same of them.
         """
         if not self.reads_as(inputs):
-            tensor = self.inputs.to_tensor(things)
+            tensor = self.inputs.to_tensor(rows)
         return self.to_answers(run(tensor))
 
     def reads_as(self, inputs: Inputs) -> bool:

@@ -52,6 +52,16 @@ class ImageInputs:
             channels = 1 if all(_is_grey(data) for data in images) else 3
         return cls(size or height, size or width, channels, tuple(labels))
 
+    @classmethod
+    def fit_split(cls, split: Mapping[str, np.ndarray], facts: Mapping, parameters: Mapping):
+        """Return inputs for a training split and the parameters of an architecture."""
+        return cls.fit(split["image"], facts["labels"], parameters["size"])
+
+    @staticmethod
+    def slice_columns(split: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Pictures are sliced by their label alone."""
+        return {}
+
     def sizes(self) -> dict[str, int]:
         """The arguments of a builder in `models/image/` that the data decides."""
         return {

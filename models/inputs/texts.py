@@ -83,6 +83,18 @@ class TextInputs:
             return fitted
         return fitted._with_pairs(split, np.array([count for _, count in ranked], int), words - 2)
 
+    @classmethod
+    def fit_split(cls, split: Mapping[str, np.ndarray], facts: Mapping, parameters: Mapping):
+        """Return inputs for a training split and the parameters of an architecture."""
+        ngrams = parameters.get("ngrams", 1)  # absent where an architecture reads words in order
+        words, length = parameters["words"], parameters["length"]
+        return cls.fit(split["text"], facts["labels"], words, length, ngrams)
+
+    @staticmethod
+    def slice_columns(split: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return how many words each text has."""
+        return {"words": np.array([len(words_of(text)) for text in split["text"]])}
+
     def sizes(self) -> dict[str, int]:
         """The arguments of a builder in `models/sentiment/` that the data decides."""
         words = len(self.vocabulary) + 2 + (0 if self.pairs is None else len(self.pairs))

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from models import architectures
 from models.augmentation import layers
 from models.errors import WrongParameter
-from models.evaluation import naive
 from models.examples import Examples, Inputs, Split, examples_of_a_fit
-from models.training import devices, epochs, optimisation
+from models.training import devices, epochs, keras_settings, optimisation
 from models.training.epochs import OnEpoch, Rows
 from models.training.seeds import seeded
 
@@ -29,7 +28,6 @@ class Fitted:
     history: list[dict[str, float]]  # one entry an epoch: loss, val_loss, …
     seconds: float
     parameter_count: int
-    floor: str | int  # the naive rival: the commonest label's index, or a naive forecast's name
 
 
 def train(
@@ -54,22 +52,22 @@ def train(
     started = time.monotonic()
     inputs, training, validation = examples_of_a_fit(splits, facts, parameters)
     plan = optimisation.plan(arch, seed, parameters, len(training.target))
-    with seeded(seed), devices.data_parallel(plan.batch_size) as replicas:
-        model, learner = built(task, arch, parameters, inputs)
+    with devices.data_parallel(plan.batch_size) as replicas:
+        model, learner = built(task, arch, parameters, inputs, seed)
         _adapt(model, task, arch, training)
         accuracy = task != "forecast"  # there is no class to be right about in a forecast
         optimisation.compile_model(learner, parameters, plan.steps, accuracy, replicas)
         rows = _rows(training, validation, inputs, parameters)
         history, earlier = epochs.run(learner, *rows, plan, on_epoch, checkpoint)
-    model = _in_full_precision(model, task, arch, parameters, inputs)
+    if parameters["precision"] != "float32":  # what serves computes in float32
+        plain, _ = built(task, arch, {**parameters, "precision": "float32"}, inputs, seed)
+        plain.set_weights(model.get_weights())
+        model = plain
     if task == "forecast":
         outputs = predict(model, validation.tensor)
         inputs = inputs.calibrated(outputs, validation.windows.target)
-        floor = naive.best(validation.windows, splits["validation"], facts["season"])
-    else:
-        floor = naive.majority(splits["train"]["label"])
     seconds = earlier + time.monotonic() - started
-    return Fitted(model, inputs, history, seconds, model.count_params(), floor)
+    return Fitted(model, inputs, history, seconds, model.count_params())
 
 
 def predict(model: "keras.Model", tensor):
@@ -77,14 +75,32 @@ def predict(model: "keras.Model", tensor):
     return model.predict(tensor, batch_size=512, verbose=0)
 
 
-def built(task, arch, parameters: Mapping, inputs: Inputs) -> tuple["keras.Model", "keras.Model"]:
-    """Return the model, and the same model behind the layers that vary what it is trained on."""
+def built(
+    task: str, arch: str, parameters: Mapping, inputs: Inputs, seed: int
+) -> tuple["keras.Model", "keras.Model"]:
+    """Return the model, and the same model behind the layers that vary what it is trained on.
+
+    Args:
+        task: one of `architectures.TASKS`.
+        arch: an architecture of the task.
+        parameters: the complete ones, from `architectures.resolve`.
+        inputs: fitted inputs.
+        seed: from which all that is drawn follows.
+
+    Raises:
+        WrongParameter: Keras refuses a parameter.
+    """
     file = architectures.module(task, arch)
     chosen = {name: parameters[name] for name in architectures.build_defaults(file)}
+
+    def build() -> tuple["keras.Model", "keras.Model"]:
+        model = file.build(**inputs.sizes(), **chosen)
+        return model, layers.in_front_of(model, task, parameters, inputs)
+
+    keras_settings.pin()
     try:
         with _precision(parameters["precision"]):
-            model = file.build(**inputs.sizes(), **chosen)
-            return model, layers.in_front_of(model, task, parameters, inputs)
+            return seeded(seed, build)
     except ValueError as error:  # Keras' own, which names its argument and not ours
         raise WrongParameter(f"{task}/{arch} cannot be built with {chosen}: {error}") from error
 
@@ -94,15 +110,6 @@ def _adapt(model: "keras.Model", task: str, arch: str, training: Examples) -> No
     file = architectures.module(task, arch)
     if hasattr(file, "adapt"):
         file.adapt(model, training.tensor, training.target)
-
-
-def _in_full_precision(model, task, arch, parameters: Mapping, inputs: Inputs) -> "keras.Model":
-    """What serves computes in float32, whatever precision the training steps had."""
-    if parameters["precision"] == "float32":
-        return model
-    plain, _ = built(task, arch, {**parameters, "precision": "float32"}, inputs)
-    plain.set_weights(model.get_weights())
-    return plain
 
 
 @contextmanager

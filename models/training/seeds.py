@@ -1,25 +1,45 @@
 """One seed for all that Keras draws in a fit, whatever else the process draws meanwhile."""
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import keras
+
+ATTEMPTS = 20
 
 
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Have everything that Keras draws in the block follow from `seed` alone.
+def seeded(
+    seed: int, build: Callable[[], tuple["keras.Model", "keras.Model"]]
+) -> tuple["keras.Model", "keras.Model"]:
+    """Return the models that `build` makes when all that Keras draws follows from `seed` alone.
 
     Keras draws the seed of each layer from the generator of Python's module `random`, and so do
-    other threads: the connection to Prefect's server draws a number every 20 s. A layer that was
-    built at that moment got another seed, and the fit other weights. No setting of Keras says
-    which generator it draws from, so its module gets one of its own in the place of `random`.
+    other threads: the connection to Prefect's server draws a number every 20 s. A layer that is
+    built at that moment gets another seed, and the fit other weights. So the models are built
+    until two in a row are equal: then nobody else drew. What is drawn later comes from the layers'
+    own generators, whose state is among the compared variables.
+
+    Args:
+        seed: of Python, numpy and the backend.
+        build: returns a model and the model that is fitted, which holds the first.
+
+    Raises:
+        RuntimeError: another thread draws so often that no two models were equal.
     """
     import keras
-    from keras.src.random import seed_generator
 
-    keras.utils.set_random_seed(seed)
-    seed_generator.python_random = random.Random(seed)
-    try:
-        yield
-    finally:
-        seed_generator.python_random = random
+    previous = None
+    for _ in range(ATTEMPTS):
+        keras.utils.set_random_seed(seed)
+        model, learner = build()
+        values = [keras.ops.convert_to_numpy(one) for one in learner.variables]
+        if previous is not None and all(map(np.array_equal, previous, values)):
+            return model, learner
+        previous = values
+    raise RuntimeError(
+        f"Another thread of this process draws random numbers all the time: {ATTEMPTS} models "
+        f"built from seed {seed} all differ. Run the fit in a process of its own."
+    )

@@ -1,135 +1,178 @@
-"""The verb `promote`: one candidate before the gate, champion where every check passes."""
+"""The command `promote`: one candidate before the gate, champion where every check passes."""
+
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, replace
 
 from pipelines.experiments import dataset as data
-from pipelines.experiments import ranking, registry, tracking
+from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import Record
+from pipelines.experiments.verification import VerifiedArtifact
 from pipelines.gate import rules
-from pipelines.gate.rules import Rules
 from pipelines.locks import lock
-from pipelines.locks.lock import Lease
-from pipelines.promotion import decision, evaluation, reconcile
+from pipelines.promotion import contender, decision, evaluation, ledger, reconcile
+from pipelines.promotion.contender import Contender, Summary
+from pipelines.promotion.evaluation import Evaluation
 from pipelines.runtime import console, settings
 from pipelines.runtime.settings import UsageError
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What became of a candidate.
+
+    champion: the current one afterwards. ledger: position and hash of the record, if there is one.
+    """
+
+    task: str
+    dataset: str
+    dataset_hash: str
+    dry_run: bool
+    candidate: Summary
+    champion: Summary | None
+    promoted: bool
+    reason: str
+    forced: bool = False
+    ledger: dict | None = None
+    checks: list[dict] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the gate said yes: the candidate is champion, or would be."""
+        same = self.champion is not None and self.champion.version == self.candidate.version
+        return self.promoted or same
+
+    def to_dict(self) -> dict:
+        """The outcome as JSON."""
+        return asdict(self)
 
 
 def promote(
     task: str,
     dataset: str | None,
-    asked: str | None = None,
+    name: str | None = None,
     *,
     dry_run: bool = False,
     force: str | None = None,
-) -> dict:
-    """Put one candidate before the gate; crown it if every check passes.
+) -> Promotion:
+    """Put one candidate before the gate; make it champion if every check passes.
 
-    asked: the number of a version, or the fingerprint or run id of a finished fit; by default the
-        fit that scored best on validation.
-    dry_run: check, and change nothing. force: crown it whatever the statistics say, and keep this
-        reason; what a service would not take in stays refused.
-    Returns task, dataset, dataset_hash, candidate, champion (which stands afterwards), promoted,
-    forced, dry_run, reason, checks, and ledger: position and hash of the record, if there is one.
+    Args:
+        task: image, sentiment or forecast.
+        dataset: a dataset of the task; by default the one that is served.
+        name: the number of a version, or the fingerprint or run id of a finished fit; by default
+            the fit that scored best on validation.
+        dry_run: check, and change nothing.
+        force: why it becomes champion whatever the statistics say; what a service would refuse to
+            load stays refused.
     """
     dataset = settings.dataset_of(task, dataset)
-    ruled = rules.of(task, dataset)
-    version = data.present(task, dataset)
-    if dry_run:
-        return _try(None, version, ruled, asked, force)
-    with lock.hold(task) as held:
-        reconcile.reconcile(task, dataset)
-        return _try(held, version, ruled, asked, force)
+    gate_rules, version = rules.of(task, dataset), data.present(task, dataset)
+    with nullcontext() if dry_run else lock.hold(task):
+        reconciled = None if dry_run else reconcile.reconcile(task, dataset)
+        head = ledger.head(ledger.entries(registry.model_name(task, dataset)))
+        champion = contender.current_champion(task, dataset, reconciled and reconciled.artifact)
+        record, artifact = _candidate(version, name, champion)
+        if champion is not None and champion.version.run_id == record.run_id:
+            reason = f"{champion.name} is the champion already"
+            return _outcome(version, champion, champion, reason, dry_run)
+        if dry_run:
+            candidate = Contender(registry.prospect(task, dataset, record), artifact)
+        else:
+            candidate = Contender(decision.enter(version, record), artifact)
+        evaluated = evaluation.evaluate(
+            version, candidate, champion, head, gate_rules, keep=not dry_run
+        )
+        evaluation.show(evaluated.checks)
+        outcome = replace(
+            _outcome(version, candidate, champion, evaluated.reason, dry_run),
+            promoted=evaluated.passed,
+            checks=[check.to_dict() for check in evaluated.checks],
+        )
+        return outcome if dry_run else _decided(outcome, evaluated, force)
 
 
-def accepted(told: dict) -> bool:
-    """Whether the gate said yes: the candidate is champion, or would be."""
-    stands = told["champion"] and told["champion"]["version"] == told["candidate"]["version"]
-    return bool(told["promoted"] or stands)
-
-
-def show(told: dict) -> None:
-    """Print what became of a candidate; its checks stand above already."""
-    verb = "promoted" if accepted(told) else "refused"
-    if told["dry_run"]:
-        verb = f"would be {verb}"
-    elif told["forced"]:
-        verb = "promoted by force"
-    candidate = told["candidate"]
-    said = f"{candidate['arch']} v{candidate['version']} {verb}: {told['reason']}"
-    console.out().print(said, markup=False)
-
-
-def _try(
-    held: Lease | None,
+def _outcome(
     dataset: DatasetVersion,
-    ruled: Rules,
-    asked: str | None,
-    force: str | None,
-) -> dict:
-    """Try a candidate; without a lease nothing is registered, recorded or crowned."""
-    task, name = dataset.task, dataset.name
-    champion, candidate = decision.standing(task, name), _candidate(dataset, asked)
-    told = {
-        "task": task,
-        "dataset": name,
-        "dataset_hash": dataset.hash,
-        "dry_run": held is None,
-        "forced": False,
-        "ledger": None,
-    }
-    if champion is not None and champion.run_id == candidate.run_id:
-        reason = f"{champion.arch} v{champion.version} is the champion already"
-        return told | {
-            "candidate": decision.told(champion),
-            "champion": decision.told(champion),
-            "promoted": False,
-            "reason": reason,
-            "checks": [],
-        }
-    version = (decision.enter if held else registry.prospect)(task, name, candidate)
-    tried = evaluation.hold(dataset, version, champion, ruled, keep=held is not None)
-    evaluation.show(tried.checks)
-    promoted, reason = tried.passed, tried.reason
-    if held:
-        entry = decision.take(held, task, name, tried, force)
-        champion = decision.standing(task, name)
-        promoted, reason = entry.action != "refusal", entry.reason
-        told |= {
-            "forced": entry.action == "force",
-            "ledger": {"position": entry.position, "hash": entry.hash},
-        }
-    return told | {
-        "candidate": decision.told(version),
-        "champion": None if champion is None else decision.told(champion),
-        "promoted": promoted,
-        "reason": reason,
-        "checks": [check.told() for check in tried.checks],
-    }
+    candidate: Contender,
+    champion: Contender | None,
+    reason: str,
+    dry_run: bool,
+) -> Promotion:
+    """The outcome before anything was decided."""
+    return Promotion(
+        task=dataset.task,
+        dataset=dataset.name,
+        dataset_hash=dataset.hash,
+        dry_run=dry_run,
+        candidate=contender.summary(candidate.version),
+        champion=champion and contender.summary(champion.version),
+        promoted=False,
+        reason=reason,
+    )
 
 
-def _candidate(dataset: DatasetVersion, asked: str | None) -> Record:
-    """The fit that is meant; only full fits may be champion."""
-    if asked is None:
-        fits = [r for r in tracking.records(dataset) if not r.look]
-        best = next(filter(tracking.whole, ranking.ranked(dataset.task, fits)), None)
-        if best is None:
-            raise UsageError(
-                f"{dataset.name} has no full fit at its present version: "
-                f"`espalier run --dataset {dataset.name}` makes some"
-            )
-        return best
+def _decided(outcome: Promotion, evaluated: Evaluation, force: str | None) -> Promotion:
+    """Record and follow the decision."""
+    entry = decision.decide(evaluated, force)
+    promoted = entry.action != "refusal"
+    return replace(
+        outcome,
+        champion=outcome.candidate if promoted else outcome.champion,
+        promoted=promoted,
+        reason=entry.reason,
+        forced=entry.action == "force",
+        ledger={"position": entry.position, "hash": entry.hash},
+    )
+
+
+def show(outcome: Promotion) -> None:
+    """Print what became of a candidate; its checks stand above already."""
+    verb = "promoted" if outcome.accepted else "refused"
+    if outcome.dry_run:
+        verb = f"would be {verb}"
+    elif outcome.forced:
+        verb = "promoted by force"
+    candidate = outcome.candidate
+    message = f"{candidate.arch} v{candidate.version} {verb}: {outcome.reason}"
+    console.out().print(message, markup=False)
+
+
+def _candidate(
+    dataset: DatasetVersion, name: str | None, champion: Contender | None
+) -> tuple[Record, VerifiedArtifact]:
+    """The fit that is meant, with its artifact; only full fits may be champion."""
+    if name is not None:
+        record = _named(dataset, name)
+        if champion is not None and champion.version.run_id == record.run_id:
+            return record, champion.artifact
+        return record, verification.verify(record)
+    fits = [fit for fit in tracking.records(dataset) if not fit.look]
+    for fit in ranking.ranked(dataset.task, fits):
+        if champion is not None and champion.version.run_id == fit.run_id:
+            return fit, champion.artifact
+        if artifact := verification.whole(fit):
+            return fit, artifact
+    raise UsageError(
+        f"{dataset.name} has no full fit at its present version: "
+        f"`espalier run --dataset {dataset.name}` makes some"
+    )
+
+
+def _named(dataset: DatasetVersion, name: str) -> Record:
     model = registry.model_name(dataset.task, dataset.name)
-    if asked.isdecimal():
-        version = registry.version(model, asked)
+    if name.isdecimal():
+        version = registry.version(model, name)
         if version is None:
-            raise UsageError(f"{model} has no version {asked}")
+            raise UsageError(f"{model} has no version {name}")
         return tracking.record(version.run_id)
     fits = tracking.all_records(dataset.task, dataset.name)
-    found = [r for r in fits if asked in (r.run_id, r.fingerprint)]
-    if not found:
+    records = [fit for fit in fits if name in (fit.run_id, fit.fingerprint)]
+    if not records:
         raise UsageError(
-            f"{asked!r} is no finished fit on {dataset.name}: expected a version's number, a "
+            f"{name!r} is no finished fit on {dataset.name}: expected a version's number, a "
             "fingerprint or a run id, as `espalier compare --json` and MLflow show them"
         )
-    if found[-1].look:
-        raise UsageError(f"{asked!r} was a first look: only full fits may be champion")
-    return found[-1]
+    if records[-1].look:
+        raise UsageError(f"{name!r} was a first look: only full fits may be champion")
+    return records[-1]

@@ -1,7 +1,14 @@
-"""Let the champion before this one serve again."""
+"""The command `rollback`: the champion before the current one serves again."""
 
-from pipelines.experiments import registry, tracking
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from models.artifact.artifact import ArtifactError
+from pipelines.experiments import registry, verification
+from pipelines.experiments.registry import Version
+from pipelines.experiments.verification import VerifiedArtifact
 from pipelines.promotion import ledger, reconcile
+from pipelines.promotion.ledger import Entry
 from pipelines.runtime import console, settings
 
 
@@ -9,68 +16,86 @@ class RollbackRefused(RuntimeError):
     """There is nothing to go back to, or what is there is damaged; the message says which."""
 
 
-def rollback(task: str, dataset: str | None, reason: str) -> dict:
-    """Crown the champion before the present one; done again, it goes further back.
+@dataclass(frozen=True)
+class Rollback:
+    """Which version was left for which; arch and fingerprint are those of the one that serves now.
 
-    Returns task, dataset, from and to (versions), arch and fingerprint of the one that serves now,
-    and ledger: position and hash of the record.
+    ledger: position and hash of the record.
+    """
+
+    task: str
+    dataset: str
+    left: str
+    to: str
+    arch: str
+    fingerprint: str
+    ledger: dict
+
+    def to_dict(self) -> dict:
+        """The outcome as JSON, where the version that was left is called `from`."""
+        outcome = asdict(self)
+        return outcome | {"from": outcome.pop("left")}
+
+
+def rollback(task: str, dataset: str | None, reason: str) -> Rollback:
+    """Make the champion before the current one champion; done again, it goes further back.
+
     It does not wait for a retraining of the task that is going on.
-    Raises RollbackRefused; the present champion then stays.
+    Raises RollbackRefused; the current champion then stays.
     """
     dataset = settings.dataset_of(task, dataset)
     model = registry.model_name(task, dataset)
-    with reconcile.seat(task, dataset) as seated:
-        reconcile.follow(seated, task, dataset)
-        standing = ledger.standing(ledger.entries(model))
-        if len(standing) < 2:
-            raise RollbackRefused(f"{model} has had no champion before the present one")
-        left, back = standing[-1], standing[-2]
+    with reconcile.promotion_lock(task, dataset):
+        reconcile.follow(task, dataset)
+        entries = ledger.entries(model)
+        champions = ledger.champions(entries)
+        if len(champions) < 2:
+            raise RollbackRefused(f"{model} has had no champion before the current one")
+        left, back = champions[-1], champions[-2]
         version = registry.version(model, back)
-        complaint = _complaint(model, back, version)
-        crowned = _crowned(model, back)
+        verified, complaint = _verified(model, back, version)
+        record = _became_champion(entries, back)
         entry = ledger.append(
-            seated,
             model,
             "refusal" if complaint else "rollback",
+            ledger.head(entries),
             from_version=left,
             to_version=back,
-            run_id=crowned.run_id,
-            fingerprint=crowned.fingerprint,
-            dataset_hash=crowned.dataset_hash,
+            run_id=record.run_id,
+            fingerprint=record.fingerprint,
+            dataset_hash=record.dataset_hash,
             evidence={"rules": {}, "checks": []},
             reason=complaint or reason,
         )
-        reconcile.follow(seated, task, dataset)
+        reconcile.follow(task, dataset, *verified)
     if complaint:
         raise RollbackRefused(complaint)
-    return {
-        "task": task,
-        "dataset": dataset,
-        "from": left,
-        "to": back,
-        "arch": version.arch,
-        "fingerprint": version.fingerprint,
-        "ledger": {"position": entry.position, "hash": entry.hash},
-    }
+    head = {"position": entry.position, "hash": entry.hash}
+    return Rollback(task, dataset, left, back, version.arch, version.fingerprint, head)
 
 
-def show(told: dict) -> None:
+def show(outcome: Rollback) -> None:
     """Print who serves now."""
-    said = (
-        f"{told['arch']} v{told['to']} is champion of {told['dataset']} again, not v{told['from']}"
-    )
-    console.out().print(said, markup=False)
+    message = f"{outcome.arch} v{outcome.to} is champion of {outcome.dataset} again"
+    console.out().print(f"{message}, not v{outcome.left}", markup=False)
 
 
-def _complaint(model: str, number: str, version: registry.Version | None) -> str | None:
-    """Why the version must not serve; None where its artifact is what was registered."""
+def _verified(
+    model: str, number: str, version: Version | None
+) -> tuple[list[VerifiedArtifact], str | None]:
+    """The version's artifact, or why it must not serve."""
     if version is None:
-        return f"{model}/{number} is not in the registry any more"
-    damage = tracking.damage(version)
-    return None if damage is None else f"{model}/{number} must not serve: {damage}"
+        return [], f"{model}/{number} is not in the registry any more"
+    try:
+        return [verification.verify(version)], None
+    except ArtifactError as error:
+        return [], f"{model}/{number} must not serve: {error}"
 
 
-def _crowned(model: str, number: str) -> ledger.Entry:
+def _became_champion(entries: Sequence[Entry], number: str) -> Entry:
     """The record of how the version last became champion."""
-    entries = reversed(ledger.entries(model))
-    return next(e for e in entries if e.to_version == number and e.action != "refusal")
+    return next(
+        entry
+        for entry in reversed(entries)
+        if entry.to_version == number and entry.action != "refusal"
+    )

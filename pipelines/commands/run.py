@@ -18,7 +18,7 @@ from pipelines.experiments import dataset as data
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import rules
 from pipelines.locks import lock
-from pipelines.locks.lock import LeaseHeldError
+from pipelines.locks.lock import LockHeldError
 from pipelines.processes import dask_cluster, prefect_server, service
 from pipelines.promotion import reconcile, retraining
 from pipelines.release import bento, publish
@@ -121,7 +121,7 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
         try:
             with lock.hold(task):
                 pass
-        except LeaseHeldError as held:
+        except LockHeldError as held:
             console.line("stopped", str(held))
             outcomes[task] = retraining.nothing(dataset, str(held))
     return outcomes
@@ -129,7 +129,7 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
 
 def _finished(task: str, dataset: str, profile: str) -> dict | None:
     try:
-        with suppress(LeaseHeldError), lock.hold(task):
+        with suppress(LockHeldError), lock.hold(task):
             reconcile.reconcile(task, dataset)
     except reconcile.BrokenLedgerError:
         return None  # the task's own retraining says so, and the others go on
@@ -171,7 +171,7 @@ def _retrain_one(task: str, dataset: str, profile: str) -> tuple[dict, int]:
     except GateRefused as refusal:
         reason, code = "the data was refused", REFUSED
         console.out().print(str(refusal), markup=False)
-    except LeaseHeldError as held:
+    except LockHeldError as held:
         reason, code = str(held), LOCKED
     except Exception as error:
         traceback.print_exc()

@@ -1,65 +1,131 @@
 """One identity from the data's hash to the answer of a request.
 
-Equal fingerprint, equal run: the training cache, the registry, the Bento and every HTTP answer
+Equal fingerprint, equal answers: the training cache, the registry, the Bento and every HTTP answer
 carry the same string. Device, host, pool and Python's patch level stay out, so that it is equal
-wherever the run happened.
+wherever the run happened. What enters, and why: `docs/decisions/`, notes 1 to 6.
 """
 
+import ast
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from models import architectures
+from models.inputs.kinds import CLASSES
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.runtime import environment
 
 
-def fingerprint(
-    *,
-    dataset_hash: str,
-    task: str,
-    arch: str,
-    parameters: Mapping,
-    seed: int,
-    sources: Iterable[Path],
-    backend: Mapping[str, str],
-) -> str:
-    """sha256 (64 hexadecimal digits) over all that decides the outcome of a fit.
+def of_fit(dataset: DatasetVersion, arch: str, parameters: Mapping, seed: int) -> str:
+    """Return the fingerprint of a fit: 64 hexadecimal digits.
 
-    `sources` are the first-party files that the run depends on, named relative to the project.
+    Args:
+        dataset: the version of the data; its guard answers beside the model, and enters too.
+        arch: an architecture of the dataset's task.
+        parameters: the complete ones, from `architectures.resolve`.
+        seed: of the fit.
     """
-    code = {
-        path.resolve().relative_to(environment.ROOT).as_posix(): _sha256_of_text(path)
-        for path in sources
-    }
-    identity = {
-        "dataset_hash": dataset_hash,
-        "task": task,
-        "arch": arch,
-        "parameters": dict(parameters),
-        "seed": seed,
-        "code": code,
-        "backend": dict(backend),
-    }
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    sources = architectures.sources(dataset.task, arch, parameters)
+    return _digest(
+        dataset_hash=dataset.hash,
+        task=dataset.task,
+        arch=arch,
+        parameters=_effective(parameters),
+        seed=seed,
+        code=_code(sources),
+        versions=versions(),
+        guard=of_guard(dataset),
+    )
 
 
-def backend() -> dict[str, str]:
-    """Name and versions of Keras' backend, read without importing it."""
-    name = os.environ.get("KERAS_BACKEND") or _configured_backend() or "tensorflow"
-    package = {"torch": "torch", "jax": "jax"}.get(name, "tensorflow")
-    return {"name": name, "version": version(package), "keras": version("keras")}
+def of_guard(dataset: DatasetVersion) -> str:
+    """Return the fingerprint of a dataset's guard: 64 hexadecimal digits."""
+    parameters = architectures.guard_parameters(dataset.task, dataset.facts)
+    sources = architectures.sources(dataset.task, architectures.GUARD, parameters)
+    return _digest(
+        dataset_hash=dataset.hash,
+        task=dataset.task,
+        arch=architectures.GUARD,
+        parameters=_effective(parameters),
+        code=_code(sources),
+        versions=versions(),
+    )
+
+
+def of_baseline(dataset: DatasetVersion, file: Path) -> str:
+    """Return the fingerprint of baselines or a rival's scores: 64 hexadecimal digits.
+
+    Args:
+        dataset: the version of the data.
+        file: the module in `models/` that scores them.
+    """
+    inputs = environment.ROOT / "models" / "inputs" / f"{CLASSES[dataset.task][0]}.py"
+    used = {name: version(name) for name in ("numpy", "scikit-learn")} | _python()
+    code = _code(architectures.closure([file, inputs]))
+    return _digest(dataset_hash=dataset.hash, task=dataset.task, code=code, versions=used)
+
+
+def versions() -> dict[str, str]:
+    """Return what computes: Keras' backend by name, and the versions on which weights depend.
+
+    Nothing is imported for it.
+    """
+    return _versions(os.environ.get("KERAS_BACKEND") or _configured_backend() or "tensorflow")
+
+
+@cache  # each is looked up on disk
+def _versions(backend: str) -> dict[str, str]:
+    package = backend if backend in ("torch", "jax") else "tensorflow"
+    used = {name: version(name) for name in ("keras", "numpy", "pillow", "onnxruntime")}
+    return {"name": backend, "version": version(package)} | used | _python()
+
+
+def _python() -> dict[str, str]:
+    return {"python": "{}.{}".format(*sys.version_info)}
 
 
 def _configured_backend() -> str | None:
     folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     try:
         return json.loads((folder / "keras.json").read_text()).get("backend")
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (OSError, RuntimeError, ValueError):  # no file, no home, no JSON
         return None
 
 
-def _sha256_of_text(path: Path) -> str:
-    # Line endings as git may have changed them on the way do not make other code.
-    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+def _effective(parameters: Mapping) -> dict:
+    """Return the parameters without the number of threads where it is the usual one."""
+    left_out = {"threads"} if parameters.get("threads") == 1 else set()
+    return {name: value for name, value in parameters.items() if name not in left_out}
+
+
+def _code(sources: Iterable[Path]) -> dict[str, str]:
+    """Return the digest of each file's code by its path in the project."""
+    return {
+        path.resolve().relative_to(environment.ROOT).as_posix(): _tree_digest(path.read_bytes())
+        for path in sources
+    }
+
+
+@cache  # the architectures of a task share most of their files
+def _tree_digest(source: bytes) -> str:
+    """Return the sha256 of a module's syntax tree without docstrings.
+
+    Comments, docstrings, formatting and line endings are no part of it. The tree is written as
+    Python's minor version does, which is part of the fingerprint by itself.
+    """
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[isinstance(first.value.value, str) :]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _digest(**identity) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

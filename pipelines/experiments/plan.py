@@ -42,7 +42,7 @@ def fits(
             dataset.task, arch, {**overrides, **(changes or {})}, dataset.facts
         )
         for seed in seeds:
-            identity = _fingerprint(dataset, arch, parameters, seed)
+            identity = fingerprint.of_fit(dataset, arch, parameters, seed)
             planned.append(Fit(dataset, arch, seed, profile, parameters, identity))
     return planned
 
@@ -56,21 +56,9 @@ def check(task: str, arch: str, dataset: str, profile: str, changes: Iterable[di
 
 def require_same(fit: Fit) -> None:
     """Raise RuntimeError where this process would do another fit than the one that was planned."""
-    here = _fingerprint(fit.dataset, fit.arch, fit.parameters, fit.seed)
+    here = fingerprint.of_fit(fit.dataset, fit.arch, fit.parameters, fit.seed)
     if here != fit.fingerprint:
         raise RuntimeError(
             f"the fit was planned as {fit.fingerprint} and is {here} here: this worker has other "
             "code or packages; give it the same commit and lock"
         )
-
-
-def _fingerprint(dataset: DatasetVersion, arch: str, parameters: dict, seed: int) -> str:
-    return fingerprint.fingerprint(
-        dataset_hash=dataset.hash,
-        task=dataset.task,
-        arch=arch,
-        parameters=parameters,
-        seed=seed,
-        sources=architectures.sources(dataset.task, arch),
-        backend=fingerprint.backend(),
-    )

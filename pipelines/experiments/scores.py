@@ -11,20 +11,28 @@ from pathlib import Path
 
 import numpy as np
 
-from data import versions
+from data import stored
 from data.errors import DataError
-from models.artifact import artifact
 from pipelines.experiments import dataset as data
-from pipelines.experiments import tracking
+from pipelines.experiments import tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.registry import Version
+from pipelines.experiments.tracking import Record
+from pipelines.experiments.verification import VerifiedArtifact
 
 RESCORED = "espalier.rescored."  # tag of a run, with the version of the data at its end: when
 
 
-def on_test(dataset: DatasetVersion, fitted, keep: bool = True) -> Mapping:
+def on_test(
+    dataset: DatasetVersion,
+    fitted: Record | Version,
+    verified: VerifiedArtifact | None = None,
+    keep: bool = True,
+) -> Mapping:
     """The rows (`measure.Scores`) of a record or version on the present test split.
 
-    keep: record them with the run where they had to be measured now.
+    verified: its artifact, where this run has hashed it already.
+    keep: record the rows with the run where they had to be measured now.
     Raises DataError where other data than that lies in the checkout, ModelError where the model
     answers with other labels or another horizon than the data.
     """
@@ -36,26 +44,24 @@ def on_test(dataset: DatasetVersion, fitted, keep: bool = True) -> Mapping:
         rows = tracking.rows(fitted.run_id, "test")
         if measure.ROWS[dataset.task] <= rows.keys():  # a champion of older code has fewer
             return rows
-    rows = _measured(dataset, fitted)
+    rows = _measured(dataset, verified or verification.verify(fitted))
     if keep:
         _keep(fitted.run_id, dataset.hash, rows)
     return rows
 
 
-def _measured(dataset: DatasetVersion, fitted) -> Mapping:
+def _measured(dataset: DatasetVersion, verified: VerifiedArtifact) -> Mapping:
     from data import prepared
     from models.evaluation import measure
 
     place = data.folder(dataset.name)
-    if (lies_there := versions.hash_of(place)) != dataset.hash:
+    if (lies_there := stored.hash_of(place)) != dataset.hash:
         raise DataError(
             f"{place} holds {lies_there}, and dvc.lock names {dataset.hash}: "
             f"`dvc checkout {place}`, or `espalier run --dataset {dataset.name}`"
         )
-    folder = tracking.artifact_folder(fitted.run_id)
-    artifact.check(folder, fitted.manifest_sha256)
     read = prepared.read(place)
-    return measure.evaluate_artifact(folder, read.splits, read.facts).rows
+    return measure.evaluate_artifact(verified.folder, read.splits, read.facts).rows
 
 
 def _keep(run_id: str, dataset_hash: str, rows: Mapping) -> None:

@@ -183,7 +183,7 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         "espalier.fingerprint": fit.fingerprint,
         "espalier.parameters": json.dumps(fit.parameters, sort_keys=True),
         "espalier.look": json.dumps(fit.look),
-        BACKEND: json.dumps(fingerprint.backend(), sort_keys=True),
+        BACKEND: json.dumps(fingerprint.versions(), sort_keys=True),
     }
     dataset = fit.dataset
     with active(dataset, f"{fit.arch} {fit.seed}", tags, parent_run_id) as run_id:
@@ -327,7 +327,7 @@ def _artifact(run_id: str, path: str, artifact_uri: str = "") -> Path:
 
 
 def mend(task: str, dataset: str) -> None:
-    """End the runs that a killed process left RUNNING. Call it while holding the task's lease."""
+    """End the runs that a killed process left RUNNING. Call it while holding the task's lock."""
     client = connect()
     for run in client.search_runs(
         [experiment(task, dataset)], filter_string="attributes.status = 'RUNNING'"

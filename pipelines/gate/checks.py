@@ -25,7 +25,7 @@ class Check:
     evidence: str
     facts: dict = field(default_factory=dict)
 
-    def told(self) -> dict:
+    def to_dict(self) -> dict:
         """The check as it goes on record with a decision."""
         return {"name": self.name, "passed": self.passed, "evidence": self.evidence} | self.facts
 

@@ -24,7 +24,7 @@ class Rules:
     memory_mb: float
     size_mb: float
 
-    def told(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float]:
         """The rules as they go on record with a decision."""
         return asdict(self)
 

@@ -1,19 +1,20 @@
 """A lineage, or the history of every model, as a person reads it in a terminal."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from pipelines.experiments import tracking
+from pipelines.lineage.records import Book, History, Interval, Lineage, Run, RunSummary, Version
+from pipelines.lineage.records import intervals as intervals_of
+from pipelines.promotion.ledger import Entry
 from pipelines.runtime import console
 
 SPLITS = ("validation", "test")
-# Of a request's row, what has a line of its own.
-REQUEST = (
-    "time", "request_id", "model", "version", "fingerprint", "status", "error", "latency_ms"
-)  # fmt: skip
-CHARACTERS, INPUTS = 400, 8  # of what was sent, where it is kept, and of several texts
+TIMES = ("time", "registered", "started", "ended")
+CHARACTERS, ITEMS = 400, 8  # of a text, and of a list
 LINES = 20  # of the runs that came from one version of the data
 NO_CANDIDATE = {
     tracking.BASELINE: "a baseline of the leaderboard: never a candidate",
@@ -28,42 +29,41 @@ WORDS = {
     "rollback": ("back from {old} to {new}", "back to {new}"),
 }
 
-
-def show(told: Mapping) -> None:
-    """Print what `commands.trace` returns, a lineage or the history; a broken ledger first."""
-    for ledger in told["ledgers"]:
-        if ledger["broken"]:
-            _print(Text(f"THE LEDGER OF {ledger['model']} IS BROKEN", "bold red"))
-            _print(Text(f"{ledger['broken']}", "red"))
-    if "what" in told:
-        _show_lineage(told)
-    else:
-        _show_history(told["ledgers"])
+Rows = Iterator[tuple[str, Text]]
 
 
-def _show_lineage(told: Mapping) -> None:
-    known = {(one["model"], one["version"], one["fingerprint"]) for one in told["versions"]}
-    for request in told.get("requests", []):
-        _section(f"request · {request['request_id']}", _request(request, known))
-    for version in told["versions"]:
-        title = f"{version['model']}/{version['version']} · {version['arch']}"
-        _section(title, _version(version, with_checks=not told["fits"]))
-    for run in told["runs"]:
-        _section(f"{run['kind']} · {run['name']}", _run(run))
-    for data in told["data"]:
-        _section(f"data · {data['dataset']}", _data(data))
-    _show_fits(told["fits"])
-    _section("ledgers", ((ledger["model"], _state(ledger)) for ledger in told["ledgers"]))
-
-
-def _show_history(ledgers: list[Mapping]) -> None:
-    if not ledgers:
+def show(lineage: Lineage | History) -> None:
+    """Print a lineage or the history; a broken ledger first."""
+    for book in lineage.ledgers:
+        if book.broken:
+            _print(Text(f"THE LEDGER OF {book.model} IS BROKEN", "bold red"))
+            _print(Text(book.broken, "red"))
+    if isinstance(lineage, Lineage):
+        _show_lineage(lineage)
+        return
+    if not lineage.ledgers:
         _print(Text("nothing was decided yet: `espalier run` makes the first champions"))
-    for ledger in ledgers:
-        _section(ledger["model"], _history(ledger))
+    for book in lineage.ledgers:
+        _section(book.model, _history(book))
 
 
-def _show_fits(fits: list[Mapping]) -> None:
+def _show_lineage(lineage: Lineage) -> None:
+    registered = {(one.model, one.version, one.fingerprint) for one in lineage.versions}
+    for request in lineage.requests:
+        _section(f"request · {request['request_id']}", _request(request, registered))
+    for version in lineage.versions:
+        title = f"{version.model}/{version.version} · {version.arch}"
+        _section(title, _version(version, with_checks=not lineage.fits))
+    for run in lineage.runs:
+        _section(f"{run.kind} · {run.name}", _run(run))
+    for data in lineage.data:
+        checkout = data.checkout or "no dvc.lock names it: it is not to be had by DVC"
+        _section(f"data · {data.dataset}", _fields(vars(data) | {"checkout": checkout}))
+    _show_fits(lineage.fits)
+    _section("ledgers", ((book.model, _state(book)) for book in lineage.ledgers))
+
+
+def _show_fits(fits: list[RunSummary]) -> None:
     if not fits:
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
@@ -72,164 +72,132 @@ def _show_fits(fits: list[Mapping]) -> None:
     for split in SPLITS:
         table.add_column(split, justify="right")
     for fit in fits[:LINES]:
-        ended = "" if fit["status"] == "FINISHED" else f", {fit['status'].lower()}"
-        what = Text(f"{'look' if fit['look'] else fit['kind']} · {fit['name']}{ended}")
-        scores = ("" if fit[split] is None else f"{fit[split]:.4f}" for split in SPLITS)
-        table.add_row(f"  {fit['run_id']}", what, *scores)
-    _print(Text(f"\n{len(fits)} runs, by {fits[0]['metric'].replace('_', ' ')}", "bold"))
+        ended = "" if fit.status == "FINISHED" else f", {fit.status.lower()}"
+        what = Text(f"{'look' if fit.look else fit.kind} · {fit.name}{ended}")
+        scores = ("" if s is None else f"{s:.4f}" for s in (fit.validation, fit.test))
+        table.add_row(f"  {fit.run_id}", what, *scores)
+    _print(Text(f"\n{len(fits)} runs, by {fits[0].metric.replace('_', ' ')}", "bold"))
     _print(table)
     if len(fits) > LINES:
         _print(Text(f"  … and {len(fits) - LINES} more: --json names them"))
 
 
-def _request(request: Mapping, known: set) -> Iterator[tuple[str, Text]]:
-    model, version, fingerprint = (request[name] for name in ("model", "version", "fingerprint"))
-    here = (model, version, fingerprint) in known
-    yield "answered", Text(_at(request["time"]))
-    yield "by", Text(f"{model}/{version}{'' if here else ', which is not in this registry'}")
-    yield "fingerprint", Text(fingerprint)
-    refused = f", {request['error']}" if "error" in request else ""
-    yield "status", Text(f"{request['status']}{refused}, {request['latency_ms']:.3g} ms")
-    rest = {name: _listed(value) for name, value in request.items() if name not in REQUEST}
-    if "input" in rest:
-        yield "sent", Text(rest.pop("input")[:CHARACTERS])
-    yield "besides", Text(_named(rest))
+def _request(request: Mapping[str, Any], registered: set[tuple[str, str, str]]) -> Rows:
+    model = request["model"], request["version"], request["fingerprint"]
+    elsewhere = "" if model in registered else ", which is not in this registry"
+    yield "answered by", Text(f"{model[0]}/{model[1]}{elsewhere}")
+    hidden = ("request_id", "model", "version")
+    yield from _fields({name: value for name, value in request.items() if name not in hidden})
 
 
-def _listed(value):
-    """What is one of each input's: the value of the one, or those of the first few."""
-    if not isinstance(value, list) or len(value) == 1:
-        return value[0] if isinstance(value, list) else value
-    shown = (f"{one:.3g}" if isinstance(one, float) else str(one) for one in value[:INPUTS])
-    return " ".join(shown) + (" …" if len(value) > INPUTS else "")
-
-
-def _version(version: Mapping, with_checks: bool) -> Iterator[tuple[str, Text]]:
-    yield "state", Text(", ".join([version["state"], *version["aliases"]]))
-    for reign in version["reigns"]:
-        yield "champion", Text(_time(reign))
-    for place in (*version["pointers"], *version["bentos"]):
-        yield "named by", Text(place)
-    yield "registered", Text(_at(version["registered"]))
-    yield "fingerprint", Text(version["fingerprint"])
-    yield "manifest", Text(f"sha256 {version['manifest_sha256']}")
-    for entry in version["decisions"]:
-        yield f"entry {entry['position']}", _decision(entry, {})
-        if with_checks and entry["to_version"] == version["version"]:
+def _version(version: Version, with_checks: bool) -> Rows:
+    yield "state", Text(", ".join([version.state, *version.aliases]))
+    for interval in version.reigns:
+        yield "champion", Text(_period(interval))
+    hidden = ("model", "version", "state", "aliases", "arch", "decisions", "reigns")
+    yield from _fields({name: value for name, value in vars(version).items() if name not in hidden})
+    for entry in version.decisions:
+        yield f"entry {entry.position}", _decision(entry, {})
+        if with_checks and entry.to_version == version.version:
             yield from (("", _check(check)) for check in _checks(entry))
 
 
-def _run(run: Mapping) -> Iterator[tuple[str, Text]]:
-    yield "run", Text(f"{run['run_id']}, {run['status'].lower()}")
-    if run["kind"] in NO_CANDIDATE:
-        yield "", Text(NO_CANDIDATE[run["kind"]])
-    if run["why"]:
-        yield "why", Text(run["why"])
-    yield "parent", Text(run["parent"] or "none")
-    yield "started", Text(_at(run["started"]))
-    yield "ended", Text(_at(run["ended"]))
-    state = {True: " with changes that are not in it", False: "", None: " (dirty or not: unknown)"}
-    yield "commit", Text((run["commit"] or "unknown") + state[run["dirty"]])
-    if run["fingerprint"]:
-        yield "fingerprint", Text(run["fingerprint"])
-    if run["backend"]:
-        backend = run["backend"]
-        yield "backend", Text(f"{backend['name']} {backend['version']}, keras {backend['keras']}")
-    if run["seed"] is not None:
-        yield "seed", Text(f"{run['seed']}, profile {run['profile']}")
-    if run["parameters"]:
-        yield "parameters", Text(_named(run["parameters"]))
+def _run(run: Run) -> Rows:
+    if run.kind in NO_CANDIDATE:
+        yield "", Text(NO_CANDIDATE[run.kind])
+    summary = ("name", "kind", "metric", "metrics", "higher_is_better", *SPLITS)
+    yield from _fields({name: value for name, value in vars(run).items() if name not in summary})
     for split in SPLITS:
-        if measured := _measured(run["metrics"], split):
-            yield split, measured
-    rest = {k: v for k, v in run["metrics"].items() if not k.startswith(SPLITS)}
-    yield "besides", Text(_named(rest))
+        yield from _fields({split: _scores(run.metrics, f"{split}_")})
+    rest = {name: value for name, value in run.metrics.items() if not name.startswith(SPLITS)}
+    yield from _fields({"other metrics": rest})
 
 
-def _data(data: Mapping) -> Iterator[tuple[str, Text]]:
-    yield "hash", Text(data["hash"])
-    yield "commit", Text(data["commit"] or "none names it in its dvc.lock")
-    yield "check out", Text(data["checkout"] or "no dvc.lock names it: it is not to be had by DVC")
-
-
-def _history(ledger: Mapping) -> Iterator[tuple[str, Text]]:
-    for entry in ledger["decisions"]:
-        decision, checks = _decision(entry, ledger["archs"]), _checks(entry)
+def _history(book: Book) -> Rows:
+    for entry in book.entries:
+        decision, checks = _decision(entry, book.archs), _checks(entry)
         if checks:
             passed = sum(check["passed"] for check in checks)
             decision.append(f" ({passed} of {len(checks)} checks passed)", "dim")
-        yield f"entry {entry['position']}", decision
-    for reign in ledger["reigns"]:
-        yield "champion", Text(f"{_called(reign['version'], ledger['archs'])} {_time(reign)}")
-    yield "ledger", _state(ledger)
+        yield f"entry {entry.position}", decision
+    for interval in intervals_of(book.entries):
+        yield "champion", Text(f"{_label(interval.version, book.archs)} {_period(interval)}")
+    yield "ledger", _state(book)
 
 
-def _decision(entry: Mapping, archs: Mapping) -> Text:
-    new, old = _called(entry["to_version"], archs), _called(entry["from_version"], archs)
-    words = WORDS[entry["action"]][entry["from_version"] is None].format(new=new, old=old)
-    said = Text(f"{_at(entry['at'])}  {words}, by {entry['who']}")
-    return said.append(f": {entry['reason']}") if entry["reason"] else said
+def _decision(entry: Entry, archs: Mapping[str, str]) -> Text:
+    new, old = _label(entry.to_version, archs), _label(entry.from_version, archs)
+    words = WORDS[entry.action][entry.from_version is None].format(new=new, old=old)
+    reason = f": {entry.reason}" if entry.reason else ""
+    return Text(f"{_time(entry.at)}  {words}, by {entry.who}{reason}")
 
 
-def _checks(entry: Mapping) -> list[Mapping]:
+def _checks(entry: Entry) -> list[Mapping[str, Any]]:
     """The checks of a decision; none where a person wrote something else into the ledger."""
-    evidence = entry["evidence"]
-    return evidence.get("checks", []) if isinstance(evidence, Mapping) else []
+    return entry.evidence.get("checks", []) if isinstance(entry.evidence, Mapping) else []
 
 
-def _check(check: Mapping) -> Text:
+def _check(check: Mapping[str, Any]) -> Text:
     sign = Text("✓ ", "green") if check["passed"] else Text("✗ ", "red")
     return sign.append(f"{check['name']}: {check['evidence']}", "")
 
 
-def _state(ledger: Mapping) -> Text:
-    if ledger["broken"]:
-        return Text(f"BROKEN: {ledger['broken']}", "bold red")
-    count = ledger["length"]
-    said = Text(f"{count} {'entry' if count == 1 else 'entries'}, the chain is whole")
-    return said.append(f"; {ledger['remark']}", "yellow") if ledger["remark"] else said
+def _state(book: Book) -> Text:
+    if book.broken:
+        return Text(f"BROKEN: {book.broken}", "bold red")
+    count = len(book.entries)
+    state = Text(f"{count} {'entry' if count == 1 else 'entries'}, the chain is whole")
+    return state.append(f"; {book.remark}", "yellow") if book.remark else state
 
 
-def _called(version: str | None, archs: Mapping) -> str:
+def _label(version: str | None, archs: Mapping[str, str]) -> str:
     return f"{archs[version]} v{version}" if version in archs else f"v{version}"
 
 
-def _time(reign: Mapping) -> str:
-    return f"{_at(reign['since'])} – {_at(reign['until']) if reign['until'] else 'now'}"
+def _period(interval: Interval) -> str:
+    return f"{_time(interval.since)} – {_time(interval.until) if interval.until else 'now'}"
 
 
-def _at(stamp: str | None) -> str:
+def _time(iso: str) -> str:
     """2026-01-31T12:34:56.789+00:00 → 2026-01-31 12:34:56 UTC."""
-    return "not yet" if stamp is None else f"{stamp[:19].replace('T', ' ')} UTC"
+    return f"{iso[:19].replace('T', ' ')} UTC"
 
 
-def _measured(metrics: Mapping, split: str) -> Text:
+def _scores(metrics: Mapping[str, float], prefix: str) -> dict[str, Any]:
     """The metrics of one split, each with its interval where it has one."""
-    own = {
-        name.removeprefix(f"{split}_"): value
+    split = {
+        name.removeprefix(prefix): value
         for name, value in metrics.items()
-        if name.startswith(f"{split}_")
+        if name.startswith(prefix)
     }
-    for name in [name for name in own if f"{name}_low" in own]:
-        low, high = own.pop(f"{name}_low"), own.pop(f"{name}_high")
-        own[name] = f"{own[name]:.6g} ({low:.6g} – {high:.6g})"
-    return Text(_named(own))
+    for name in [name for name in split if f"{name}_low" in split]:
+        low, high = split.pop(f"{name}_low"), split.pop(f"{name}_high")
+        split[name] = f"{split[name]:.6g} ({low:.6g} – {high:.6g})"
+    return split
 
 
-def _named(values: Mapping) -> str:
-    return ", ".join(
-        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in values.items()
-    )
+def _fields(values: Mapping[str, Any]) -> Rows:
+    """A row for each field that has a value."""
+    for name, value in values.items():
+        if value not in (None, "", [], {}):
+            yield name.replace("_", " "), Text(_time(value) if name in TIMES else _text(value))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return " ".join(map(_text, value[:ITEMS])) + (" …" if len(value) > ITEMS else "")
+    return f"{value:.6g}" if isinstance(value, float) else str(value)[:CHARACTERS]
 
 
 def _section(title: str, rows: Iterable[tuple[str, Text]]) -> None:
     grid = Table.grid(padding=(0, 2))
-    for label, said in rows:
-        grid.add_row("", Text(label, "dim"), said)
+    for label, text in rows:
+        grid.add_row("", Text(label, "dim"), text)
     _print(Text(f"\n{title}", "bold"))
     _print(grid)
 
 
-def _print(said: Text | Table) -> None:
-    console.out().print(said)
+def _print(content: Text | Table) -> None:
+    console.out().print(content)

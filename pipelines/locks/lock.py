@@ -1,212 +1,119 @@
-"""One process at a time, on any machine: a lease in the state database, and its fencing token.
+"""One process at a time: a file lock on one machine, an advisory lock in PostgreSQL for several.
 
-A lease expires unless its holder renews it, so that a machine that vanished blocks nobody for
-long; a holder that died on this machine is seen to be dead and blocks nobody at all. The token
-grows by one at each taking: what a holder that was only asleep writes later is refused by it.
-Source: Kleppmann, Designing Data-Intensive Applications, chapter 8, 2017.
+Both end with their process, however it ends. The lock only saves work: what keeps two decisions
+apart is the ledger's head (`pipelines.promotion.ledger.append`).
 """
 
 import os
 import socket
 import sys
-import threading
-import time
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from pipelines.locks import state
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
-# Long enough for a run that only looks whether the lease is free.
+# Long enough for a run that only looks whether the lock is free.
 MOMENT = 0.5
-TTL_SECONDS = 30
-RENEW_SECONDS = 10
-PAUSE_SECONDS = (0.02, 0.5)  # a waiter's first and longest
+POLL_SECONDS = 0.02
+KEYSPACE = 0x45535041  # "ESPA": our advisory locks among those of others in the same database
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code for a lock_timeout that ran out
+APPLICATION_NAME_BYTES = 63  # PostgreSQL cuts a longer one
+
+HOLDER = """
+    SELECT application_name, backend_start FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = %(space)s
+    AND objid = %(key)s AND datname = current_database()
+"""
 
 
-class LeaseHeldError(RuntimeError):
-    """Another process holds the lease; the message names the holder."""
+class LockHeldError(RuntimeError):
+    """Another process holds the lock; the message names the holder."""
 
 
-class LeaseLostError(RuntimeError):
-    """The lease is ours no more: it ended, or expired and was taken by another process."""
+def hold(name: str, wait_seconds: float = MOMENT) -> AbstractContextManager[None]:
+    """Hold the lock `name` for the time of the block, on every machine that shares the state.
 
-
-@dataclass(frozen=True)
-class Lease:
-    """What is held, and the number of its taking. Good in any thread, for the time of `hold`."""
-
-    name: str
-    token: int
+    Raises LockHeldError when it is not free within `wait_seconds`, DatabaseError.
+    """
+    folder = state.folder()
+    if folder is None:
+        return _advisory_lock(name, wait_seconds)
+    return _file_lock(folder, name, wait_seconds)
 
 
 @contextmanager
-def hold(name: str, wait_seconds: float = MOMENT) -> Iterator[Lease]:
-    """Hold the lease `name` for the time of the block, renewed by a thread.
+def _file_lock(folder: Path, name: str, wait_seconds: float) -> Iterator[None]:
+    from filelock import FileLock, Timeout
 
-    Raises LeaseHeldError when it is not free within `wait_seconds`, DatabaseError.
-    """
-    lease, ended = _taken(name, wait_seconds), threading.Event()
-    renewal = threading.Thread(target=_renew, args=(lease, ended), daemon=True)
-    renewal.start()
+    file = folder / f"{quote(name, safe='')}.lock"
+    holder = file.with_suffix(".holder")  # beside it: whoever tries the lock empties its file
     try:
-        yield lease
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file)
+        lock.acquire(timeout=wait_seconds, poll_interval=POLL_SECONDS)
+    except Timeout:
+        with suppress(OSError):
+            raise _held(name, holder.read_text() or "another process") from None
+        raise _held(name, "another process") from None
+    except OSError as error:
+        raise state.DatabaseError(state.unusable(state.url(), error)) from error
+    try:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        holder.write_text(f"{_this_process()} ({' '.join(sys.argv)}) since {now}")
+        yield
     finally:
-        ended.set()
-        renewal.join()
-        _release(lease)
+        lock.release()
 
 
-def current(lease: Lease) -> None:
-    """Renew the lease now. Raises LeaseLostError when it is ours no more."""
-    with state.transaction() as connection:
-        fence(connection, lease)
+@contextmanager
+def _advisory_lock(name: str, wait_seconds: float) -> Iterator[None]:
+    from sqlalchemy.exc import OperationalError
+
+    engine = state.connect()
+    # A session of its own, which holds the lock until it ends, and is in no transaction.
+    try:
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    except OperationalError as error:
+        raise state.DatabaseError(state.unusable(engine.url, error.orig)) from error
+    try:
+        _acquire(connection, name, wait_seconds)
+        yield
+    finally:
+        with suppress(OperationalError):  # a session that was lost holds nothing any more
+            connection.close()
 
 
-def fence(connection: "Connection", lease: Lease) -> None:
-    """Renew the lease within a transaction, which nobody can take it from before that ends.
+def _acquire(connection: "Connection", name: str, wait_seconds: float) -> None:
+    from sqlalchemy.exc import OperationalError
 
-    Raises LeaseLostError when it is ours no more.
-    """
-    from sqlalchemy import text
-
-    renewed = connection.execute(
-        text(
-            "UPDATE leases SET expires = :expires "
-            "WHERE name = :name AND token = :token AND expires > 0"
-        ),
-        {
-            "expires": state.now(connection) + TTL_SECONDS,
-            "name": lease.name,
-            "token": lease.token,
-        },
+    asked = {"space": KEYSPACE, "key": zlib.crc32(name.encode()) >> 1}
+    settings = {"name": _this_process()[:APPLICATION_NAME_BYTES], "wait": 1000 * wait_seconds}
+    connection.exec_driver_sql(
+        "SELECT set_config('application_name', %(name)s, false), "
+        "set_config('lock_timeout', greatest(1, %(wait)s::int)::text, false)",
+        settings,
     )
-    if renewed.rowcount == 0:
-        raise LeaseLostError(
-            f"the lease {lease.name!r} was lost: this process has not renewed it for "
-            f"{TTL_SECONDS} s and another took over; what it wanted to write was refused"
-        )
-
-
-def _taken(name: str, wait_seconds: float) -> Lease:
-    deadline = time.monotonic() + wait_seconds
-    pause, longest = PAUSE_SECONDS
-    while True:
-        try:
-            return _take(name)
-        except LeaseHeldError:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise
-        time.sleep(min(pause, left))
-        pause = min(2 * pause, longest)
-
-
-def _take(name: str) -> Lease:
-    from sqlalchemy import text
-
-    with state.transaction() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO leases (name, token, expires) VALUES (:name, 0, 0) "
-                "ON CONFLICT (name) DO NOTHING"
-            ),
-            {"name": name},
-        )
-        lock = " FOR UPDATE" if connection.dialect.name == "postgresql" else ""
-        found = connection.execute(
-            text(f"SELECT * FROM leases WHERE name = :name{lock}"), {"name": name}
-        ).one()
-        now = state.now(connection)
-        if found.expires > now and _lives(found):
-            raise LeaseHeldError(
-                f"{name!r} is being run by {_named(found)}: wait for it, or end it"
-            )
-        lease = Lease(name, found.token + 1)
-        connection.execute(
-            text(
-                "UPDATE leases SET token = :token, expires = :expires, machine = :machine, "
-                "host = :host, pid = :pid, born = :born, command = :command, since = :since "
-                "WHERE name = :name"
-            ),
-            {
-                "name": name,
-                "token": lease.token,
-                "expires": now + TTL_SECONDS,
-                "machine": _machine(),
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "born": _born(os.getpid()),
-                "command": " ".join(sys.argv),
-                "since": datetime.now(UTC).isoformat(timespec="seconds"),
-            },
-        )
-        return lease
-
-
-def _renew(lease: Lease, ended: threading.Event) -> None:
-    """Until the lease ends or is lost. A database that is away for a moment is asked again."""
-    while not ended.wait(RENEW_SECONDS):
-        try:
-            current(lease)
-        except LeaseLostError:
-            return
-        except state.DatabaseError:
-            continue
-
-
-def _release(lease: Lease) -> None:
-    """Let others have it at once. Where the database is away, it expires by itself."""
-    from sqlalchemy import text
-
-    with suppress(state.DatabaseError), state.transaction() as connection:
-        connection.execute(
-            text("UPDATE leases SET expires = 0 WHERE name = :name AND token = :token"),
-            {"name": lease.name, "token": lease.token},
-        )
-
-
-def _lives(holder: "Row") -> bool:
-    """Whether the holder may be alive: always, when it is not of this machine."""
-    if holder.machine != _machine():
-        return True
-    born = _born(holder.pid)
-    return born is not None and abs(born - holder.born) < 1
-
-
-def _born(pid: int) -> float | None:
-    """When the process started, in seconds from boot; None when it is gone, or a zombie.
-
-    A pid is given again, to a process with another start. From boot, since the clock may be set.
-    """
-    import psutil
-
     try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return process.create_time() - psutil.boot_time()
-    except psutil.NoSuchProcess:
-        return None
+        connection.exec_driver_sql("SELECT pg_advisory_lock(%(space)s, %(key)s)", asked)
+    except OperationalError as error:
+        if error.orig.pgcode != LOCK_NOT_AVAILABLE:
+            raise state.DatabaseError(state.unusable(connection.engine.url, error.orig)) from error
+        row = connection.exec_driver_sql(HOLDER, asked).first()
+        holder = f"{row[0]} since {row[1]:%Y-%m-%dT%H:%M:%S%z}" if row else "another process"
+        raise _held(name, holder) from None
 
 
-@cache
-def _machine() -> str:
-    """Where a pid means one process: the boot and the pid namespace, for containers have theirs."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except FileNotFoundError:  # no Linux
-        return socket.gethostname()
+def _held(name: str, holder: str) -> LockHeldError:
+    return LockHeldError(f"{name!r} is being run by {holder}: wait for it, or end it")
 
 
-def _named(holder: "Row") -> str:
-    where = "" if holder.machine == _machine() else f" on {holder.host}"
-    return f"process {holder.pid}{where} ({holder.command}) since {holder.since}"
+def _this_process() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"

@@ -1,4 +1,4 @@
-"""The state database: who works on what (`lease`), and what was decided (`ledger`).
+"""The state database: the ledger of decisions, and what else must outlive a process.
 
 A SQLite file below ESPALIER_HOME. Several machines share PostgreSQL:
 
@@ -6,9 +6,11 @@ A SQLite file below ESPALIER_HOME. Several machines share PostgreSQL:
 """
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.runtime import environment
@@ -17,29 +19,19 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 VARIABLE = "ESPALIER_DATABASE_URL"
-# For another process' transaction, which takes milliseconds; one that was stopped within its own
-# holds nobody up for longer.
-PATIENCE_SECONDS = 60
-SQLITE = {"timeout": PATIENCE_SECONDS}
+# How long a transaction waits for another process' one, which takes milliseconds.
+BUSY_SECONDS = 60
 POSTGRESQL = {
     "connect_timeout": 10,
-    "options": f"-c lock_timeout={PATIENCE_SECONDS}s "
-    f"-c idle_in_transaction_session_timeout={PATIENCE_SECONDS}s",
+    # A host that vanished gives up its session, and so its locks, within 40 s.
+    "options": f"-c lock_timeout={BUSY_SECONDS}s "
+    f"-c idle_in_transaction_session_timeout={BUSY_SECONDS}s "
+    "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4",
 }
 
-TABLES = (
-    """CREATE TABLE IF NOT EXISTS leases (
-        name TEXT PRIMARY KEY,
-        token BIGINT NOT NULL,
-        expires DOUBLE PRECISION NOT NULL,
-        machine TEXT,
-        host TEXT,
-        pid BIGINT,
-        born DOUBLE PRECISION,
-        command TEXT,
-        since TEXT
-    )""",
-    """CREATE TABLE IF NOT EXISTS ledger (
+TABLES = {
+    # token: 0 since the ledger's head replaced fencing; the hashes of older entries hold theirs.
+    "ledger": """CREATE TABLE ledger (
         model TEXT NOT NULL,
         position BIGINT NOT NULL,
         at TEXT NOT NULL,
@@ -57,9 +49,9 @@ TABLES = (
         hash TEXT NOT NULL,
         PRIMARY KEY (model, position)
     )""",
-)
+}
 # The database itself refuses to rewrite the ledger. SQLite's INSERT OR REPLACE deletes without
-# asking a trigger for deletions, so that an entry in place of another is refused on its own.
+# a trigger for deletions, so that an entry in place of another is refused on its own.
 APPEND_ONLY = {
     "sqlite": (
         """CREATE TRIGGER ledger_unchanged BEFORE UPDATE ON ledger
@@ -77,22 +69,23 @@ APPEND_ONLY = {
         FOR EACH STATEMENT EXECUTE FUNCTION ledger_is_append_only()""",
     ),
 }
-NOW = {
-    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400",
-    "postgresql": "SELECT CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)",
-}
 
 
 class DatabaseError(RuntimeError):
     """The state database cannot be used; the message says which one, why, and what to do."""
 
 
+def url() -> "URL":
+    """The address of the state database. Raises DatabaseError where it is none."""
+    return _parsed(os.environ.get(VARIABLE) or f"sqlite:///{environment.home() / 'espalier.db'}")
+
+
 def connect() -> "Engine":
-    """The state database, its tables made. Raises DatabaseError.
+    """The state database with its tables, which the first process makes. Raises DatabaseError.
 
     Usable from any thread and after a fork: no connection outlives its transaction.
     """
-    return _engine(os.environ.get(VARIABLE) or f"sqlite:///{environment.home() / 'espalier.db'}")
+    return _engine(url())
 
 
 @contextmanager
@@ -108,61 +101,77 @@ def transaction() -> Iterator["Connection"]:
         with engine.begin() as connection:
             yield connection
     except OperationalError as error:
-        raise DatabaseError(_told(engine.url, error.orig)) from error
+        raise DatabaseError(unusable(engine.url, error.orig)) from error
 
 
-def now(connection: "Connection") -> float:
-    """Seconds since 1970 by the database's clock: hosts need not agree on the time."""
-    from sqlalchemy import text
+def folder() -> Path | None:
+    """Where lock files lie: beside the SQLite file; None where the database is PostgreSQL."""
+    address = url()
+    if address.get_backend_name() == "postgresql":
+        return None
+    return Path(address.database).parent / "locks"
 
-    return connection.execute(text(NOW[connection.dialect.name])).scalar_one()
+
+def unusable(address: "URL", cause: BaseException) -> str:
+    """The message of a DatabaseError, without the password."""
+    return f"the state database {address} cannot be used: {' '.join(str(cause).split())}"
 
 
 @cache
-def _engine(url: str) -> "Engine":
-    from sqlalchemy import NullPool, create_engine, event
-    from sqlalchemy.exc import SQLAlchemyError
-
-    parsed = _parsed(url)
-    sqlite = parsed.get_backend_name() == "sqlite"
-    engine = create_engine(
-        parsed, poolclass=NullPool, connect_args=SQLITE if sqlite else POSTGRESQL
-    )
-    if sqlite:
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", lambda one: one.exec_driver_sql("BEGIN IMMEDIATE"))
-    try:
-        environment.home().mkdir(parents=True, exist_ok=True)
-        _make_tables(engine)
-    except (OSError, SQLAlchemyError) as error:
-        raise DatabaseError(_told(parsed, getattr(error, "orig", error))) from error
-    return engine
-
-
-def _parsed(url: str) -> "URL":
+def _parsed(address: str) -> "URL":
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
-        parsed = make_url(url)
-        named = parsed.get_backend_name()
+        parsed = make_url(address)
+        backend = parsed.get_backend_name()
     except ArgumentError:
-        named = "no URL"
-    if named not in NOW:
+        parsed, backend = None, "no URL"
+    if backend not in APPEND_ONLY or not parsed.database:
         raise DatabaseError(
-            f"{VARIABLE} names {named}: it takes "
+            f"{VARIABLE} names {backend}: it takes "
             "postgresql+psycopg2://user:password@host/database, or sqlite:////path/to/file"
         )
     return parsed
 
 
-def _told(url: "URL", cause: Exception) -> str:
-    return f"the state database {url} cannot be used: {' '.join(str(cause).split())}"
+@cache
+def _engine(address: "URL") -> "Engine":
+    from filelock import FileLock
+    from sqlalchemy import NullPool, create_engine, event
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        if address.get_backend_name() == "postgresql":
+            engine = create_engine(address, poolclass=NullPool, connect_args=POSTGRESQL)
+            _make_tables(engine)
+            return engine
+        engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _leave_transactions_to_us)
+        event.listen(engine, "begin", lambda one: one.exec_driver_sql("BEGIN IMMEDIATE"))
+        folder().mkdir(parents=True, exist_ok=True)
+        # Nobody has the file open before its tables are there: the journal mode needs it alone.
+        with FileLock(folder() / "database.lock", BUSY_SECONDS, poll_interval=0.005):
+            _leave_wal(Path(address.database))
+            _make_tables(engine)
+    except (OSError, SQLAlchemyError) as error:
+        raise DatabaseError(unusable(address, getattr(error, "orig", error))) from error
+    return engine
 
 
-def _configure_sqlite(connection, _record) -> None:
+def _leave_transactions_to_us(connection, _record) -> None:
     connection.isolation_level = None  # the driver begins no transaction of its own: we do
-    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _leave_wal(file: Path) -> None:
+    """Give a database of an older version SQLite's own journal mode, where it is not in use.
+
+    A write-ahead log needs the file alone when it begins and when its last connection ends, and
+    does not wait for that: processes that came at once were refused.
+    """
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as connection:
+        if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+            connection.execute("PRAGMA journal_mode = DELETE")
 
 
 def _make_tables(engine: "Engine") -> None:
@@ -170,8 +179,14 @@ def _make_tables(engine: "Engine") -> None:
     from sqlalchemy import inspect
 
     with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
+        backend = engine.dialect.name
+        if backend == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('espalier'))")
-        if not inspect(connection).has_table("ledger"):
-            for statement in (*TABLES, *APPEND_ONLY[engine.dialect.name]):
+        present = set(inspect(connection).get_table_names())
+        for name in TABLES.keys() - present:
+            connection.exec_driver_sql(TABLES[name])
+        if "ledger" not in present:
+            for statement in APPEND_ONLY[backend]:
                 connection.exec_driver_sql(statement)
+        if "leases" in present:  # of an older version; the lock is no row any more
+            connection.exec_driver_sql("DROP TABLE leases")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from models.artifact import artifact
-from pipelines.experiments import scores, tracking
+from pipelines.experiments import scores
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate import checks as gate
@@ -15,6 +15,7 @@ from pipelines.gate.checks import Check, Scored, Served
 from pipelines.gate.rules import Rules
 from pipelines.processes import service
 from pipelines.promotion import ledger
+from pipelines.promotion.contender import Contender
 from pipelines.release import publish
 from pipelines.runtime import console
 
@@ -23,12 +24,16 @@ MEGABYTE = 1e6
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A candidate before the gate: beside which champion, by which rules, with what outcome."""
+class Evaluation:
+    """A candidate before the gate: beside which champion, by which rules, with what outcome.
 
-    candidate: Version
-    champion: Version | None
-    dataset_hash: str
+    head: of the ledger when the champion was looked up.
+    """
+
+    candidate: Contender
+    champion: Contender | None
+    head: ledger.Head
+    dataset: DatasetVersion
     rules: Rules
     checks: list[Check]
 
@@ -47,44 +52,51 @@ class Trial:
         """What decided: the checks that failed, or the comparison that was won."""
         if not self.passed:
             return "; ".join(f"{c.name}: {c.evidence}" for c in self.checks if not c.passed)
-        told = {check.name: check.evidence for check in self.checks}
-        return told.get(gate.CHAMPION) or told[gate.NAIVE]
+        evidence = {check.name: check.evidence for check in self.checks}
+        return evidence.get(gate.CHAMPION) or evidence[gate.NAIVE]
 
 
-def hold(
+def evaluate(
     dataset: DatasetVersion,
-    candidate: Version,
-    champion: Version | None,
+    candidate: Contender,
+    champion: Contender | None,
+    head: ledger.Head,
     rules: Rules,
     keep: bool = True,
-) -> Trial:
+) -> Evaluation:
     """Check the candidate on the present test split, and in a service of its own.
 
-    keep: record the test scores that had to be measured for this.
-    Raises ArtifactError where the candidate's artifact is damaged, ServiceError where the service
-    does not start.
+    Args:
+        dataset: its version in the checkout.
+        candidate: what is to become champion.
+        champion: the current one; None where there is none to compare with.
+        head: of the ledger, read before the champion was looked up.
+        rules: of the gate.
+        keep: record the test scores that had to be measured for this.
+
+    Raises:
+        ServiceError: the service does not start.
     """
-    folder = tracking.artifact_folder(candidate.run_id)
-    artifact.check(folder, candidate.manifest_sha256)
     with console.stage("replay") as say:
-        shown = _served(dataset.task, candidate)
-        say(shown.complaint or f"{shown.golden} golden requests answered over HTTP as expected")
+        served = _serve(dataset.task, candidate)
+        say(served.complaint or f"{served.golden} golden requests answered over HTTP as expected")
     latencies = _latencies([candidate, champion] if champion else [candidate])
     ours = Scored(
-        _named(candidate),
-        scores.on_test(dataset, candidate, keep),
+        candidate.name,
+        scores.on_test(dataset, candidate.version, candidate.artifact, keep),
         latencies[0],
-        _megabytes(folder),
+        _megabytes(candidate.artifact.folder),
     )
     theirs = None
     if champion is not None:
         theirs = _beside(dataset, champion, latencies[1], keep)
+    labels = list(getattr(artifact.read_inputs(candidate.artifact.folder), "labels", ()))
     checks = [
-        _not_withdrawn(candidate),
-        *gate.quality(dataset.task, rules, ours, theirs, _labels(folder)),
-        *gate.service(rules, shown, ours.size_mb),
+        not_withdrawn(candidate.version),
+        *gate.quality(dataset.task, rules, ours, theirs, labels),
+        *gate.service(rules, served, ours.size_mb),
     ]
-    return Trial(candidate, champion, dataset.hash, rules, checks)
+    return Evaluation(candidate, champion, head, dataset, rules, checks)
 
 
 def show(checks: list[Check]) -> None:
@@ -103,44 +115,43 @@ def paired_medians(turns: np.ndarray) -> list[float]:
     return (np.median(turns[:, 0]) * ratios).tolist()
 
 
-def _not_withdrawn(candidate: Version) -> Check:
+def not_withdrawn(candidate: Version) -> Check:
     """A model that was rolled back from does not come back by itself, nor by the same fit done
     again, which is another version."""
     entries = ledger.entries(candidate.name)
     fingerprints = {entry.to_version: entry.fingerprint for entry in entries}
     for entry in reversed(entries):
         if entry.action == "rollback" and fingerprints[entry.from_version] == candidate.fingerprint:
-            said = f"rolled back from by {entry.who} on {entry.at}: {entry.reason}"
-            return Check("withdrawn", False, said)
+            evidence = f"rolled back from by {entry.who} on {entry.at}: {entry.reason}"
+            return Check("withdrawn", False, evidence)
         if entry.action in ("promotion", "force") and entry.fingerprint == candidate.fingerprint:
             break
     return Check("withdrawn", True, "it was never rolled back from")
 
 
 def _beside(
-    dataset: DatasetVersion, champion: Version, latency_ms: float, keep: bool
+    dataset: DatasetVersion, champion: Contender, latency_ms: float, keep: bool
 ) -> Scored | None:
     """The champion on the same rows; None where it answers with other classes or another horizon
     than the data has now: it then stands in nobody's way."""
     from models.errors import ModelError
 
     try:
-        rows = scores.on_test(dataset, champion, keep)
+        rows = scores.on_test(dataset, champion.version, champion.artifact, keep)
     except ModelError as error:
         console.line("champion", f"cannot be compared any more: {error}")
         return None
-    folder = tracking.artifact_folder(champion.run_id)
-    return Scored(f"the champion {_named(champion)}", rows, latency_ms, _megabytes(folder))
+    size_mb = _megabytes(champion.artifact.folder)
+    return Scored(f"the champion {champion.name}", rows, latency_ms, size_mb)
 
 
-def _served(task: str, candidate: Version) -> Served:
+def _serve(task: str, candidate: Contender) -> Served:
     """Serve the candidate from a home of its own, replay its golden requests, time some."""
+    folder = candidate.artifact.folder
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
-        home = Path(scratch)
-        publish.publish(task, candidate, home)
-        folder = publish.folder(home) / publish.read(task, home)["artifact"]
+        publish.publish(task, candidate.version, Path(scratch), candidate.artifact)
         try:
-            with service.running(service.CHECKOUT, [task], home) as running:
+            with service.running(service.CHECKOUT, [task], Path(scratch)) as running:
                 golden = service.replay(running.url, task, folder)
                 latency = service.latency_ms(running.url, task, folder)
                 return Served(golden, latency, running.memory_mb())
@@ -148,11 +159,11 @@ def _served(task: str, candidate: Version) -> Served:
             return Served(0, 0.0, 0.0, complaint=str(error)[:500])
 
 
-def _latencies(versions: list[Version]) -> list[float]:
+def _latencies(contenders: list[Contender]) -> list[float]:
     """Median milliseconds of one request through each graph, as they stand to the first's."""
     from models.export import convert
 
-    folders = [tracking.artifact_folder(version.run_id) for version in versions]
+    folders = [contender.artifact.folder for contender in contenders]
     tensors = [_tensor(folder) for folder in folders]
     turns = [
         [
@@ -164,18 +175,11 @@ def _latencies(versions: list[Version]) -> list[float]:
     return paired_medians(np.array(turns))
 
 
-def _tensor(folder: Path):
-    things = [artifact.payload(case["request"])[0] for case in artifact.read_golden(folder)]
-    return artifact.read_inputs(folder).to_tensor(things)
-
-
-def _labels(folder: Path) -> list[str]:
-    return list(getattr(artifact.read_inputs(folder), "labels", ()))
+def _tensor(folder: Path) -> np.ndarray:
+    """The golden requests as the graph takes them."""
+    inputs = [artifact.payload(case["request"])[0] for case in artifact.read_golden(folder)]
+    return artifact.read_inputs(folder).to_tensor(inputs)
 
 
 def _megabytes(folder: Path) -> float:
     return sum(file.stat().st_size for file in folder.iterdir()) / MEGABYTE
-
-
-def _named(version: Version) -> str:
-    return f"{version.arch} v{version.version}"

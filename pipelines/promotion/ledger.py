@@ -10,21 +10,25 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from pipelines.locks import lock as leases
 from pipelines.locks import state
-from pipelines.locks.lock import Lease
+from pipelines.locks.lock import LockHeldError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
 Action = Literal["promotion", "refusal", "force", "rollback"]
+Head = tuple[int, str]  # how many entries there are, and the last one's hash
 GENESIS = "0" * 64  # what the first entry names as the one before it
+
+
+class LedgerMovedError(LockHeldError):
+    """Another decision was recorded meanwhile; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Entry:
 
     position: from 1. at: ISO, UTC. who: user@host. from_version: the champion then, if there was
     one. to_version: the version that was asked for. evidence: what the checks found, JSON. token:
-    of the lease that it was written under. previous: the hash of the entry before. hash: of all
-    the rest.
+    0; in older entries that of a lease. previous: the hash of the entry before. hash: of all the
+    rest.
     """
 
     model: str
@@ -55,9 +59,9 @@ class Entry:
 
 
 def append(
-    lease: Lease,
     model: str,
     action: Action,
+    head: Head,
     *,
     from_version: str | None,
     to_version: str | None,
@@ -67,33 +71,45 @@ def append(
     evidence: object,
     reason: str | None,
 ) -> Entry:
-    """Add an entry to the model's ledger, if the lease is still ours: one transaction.
+    """Add an entry to the model's ledger if its head is still `head`: one transaction.
 
-    evidence: a JSON value without NaN and infinity, kept as it comes back from JSON (a tuple as a
-    list). Raises LeaseLostError, DatabaseError; ValueError for evidence that is no JSON.
+    Args:
+        model: the registered model's name.
+        action: what was decided.
+        head: of the ledger that the decision was made beside.
+        evidence: a JSON value without NaN and infinity, kept as it comes back from JSON (a tuple
+            as a list).
+
+    Raises:
+        LedgerMovedError: another entry came first.
+        ValueError: the evidence is no JSON.
+        DatabaseError: the state database cannot be used.
     """
-    kept = json.loads(_evidence(evidence))
-    with state.transaction() as connection:
-        leases.fence(connection, lease)
-        last = _last(connection, model)
-        facts = {
-            "model": model,
-            "position": 1 if last is None else last.position + 1,
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "who": _who(),
-            "action": action,
-            "from_version": from_version,
-            "to_version": to_version,
-            "run_id": run_id,
-            "fingerprint": fingerprint,
-            "dataset_hash": dataset_hash,
-            "evidence": kept,
-            "reason": reason,
-            "token": lease.token,
-            "previous": GENESIS if last is None else last.hash,
-        }
-        entry = Entry(**facts, hash=_hash(facts))
-        _insert(connection, entry)
+    from sqlalchemy.exc import IntegrityError
+
+    facts = {
+        "model": model,
+        "position": head[0] + 1,
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "who": _who(),
+        "action": action,
+        "from_version": from_version,
+        "to_version": to_version,
+        "run_id": run_id,
+        "fingerprint": fingerprint,
+        "dataset_hash": dataset_hash,
+        "evidence": json.loads(_evidence(evidence)),
+        "reason": reason,
+        "token": 0,
+        "previous": head[1],
+    }
+    entry = Entry(**facts, hash=_hash(facts))
+    try:
+        with state.transaction() as connection:
+            _require_head(connection, model, head)
+            _insert(connection, entry)
+    except IntegrityError as error:  # on PostgreSQL two may read the same head
+        raise _moved(model, head[0]) from error
     return entry
 
 
@@ -105,7 +121,12 @@ def entries(model: str) -> list[Entry]:
         rows = connection.execute(
             text("SELECT * FROM ledger WHERE model = :model ORDER BY position"), {"model": model}
         )
-        return [_entry(row) for row in rows]
+        return [_entry(row) for row in rows.mappings()]
+
+
+def head(entries: Sequence[Entry]) -> Head:
+    """The head of a ledger, beside which a decision is made."""
+    return (entries[-1].position, entries[-1].hash) if entries else (0, GENESIS)
 
 
 def models() -> list[str]:
@@ -117,7 +138,7 @@ def models() -> list[str]:
         return list(rows.scalars())
 
 
-def verify(entries: Sequence[Entry], head: tuple[int, str] | None = None) -> str | None:
+def verify(entries: Sequence[Entry], head: Head | None = None) -> str | None:
     """A sentence that names the first break of the chain; None when it is whole.
 
     head: the length and the last hash that were noted outside; later entries may have followed.
@@ -141,8 +162,8 @@ def verify(entries: Sequence[Entry], head: tuple[int, str] | None = None) -> str
     return None
 
 
-def standing(entries: Sequence[Entry]) -> list[str]:
-    """The versions that became champion and were not rolled back, the champion last."""
+def champions(entries: Sequence[Entry]) -> list[str]:
+    """The versions that became champion and were not rolled back, the current one last."""
     stack = []
     for entry in entries:
         if entry.action in ("promotion", "force"):
@@ -180,15 +201,24 @@ def _unchanged(entry: Entry) -> bool:
         return False
 
 
-def _last(connection: "Connection", model: str) -> "Row | None":
+def _require_head(connection: "Connection", model: str, head: Head) -> None:
     from sqlalchemy import text
 
-    return connection.execute(
+    last = connection.execute(
         text(
             "SELECT position, hash FROM ledger WHERE model = :model ORDER BY position DESC LIMIT 1"
         ),
         {"model": model},
     ).one_or_none()
+    if (tuple(last) if last else (0, GENESIS)) != head:
+        raise _moved(model, head[0])
+
+
+def _moved(model: str, length: int) -> LedgerMovedError:
+    return LedgerMovedError(
+        f"another decision about {model} was recorded after entry {length}, beside which this one "
+        "was made: run it again"
+    )
 
 
 def _insert(connection: "Connection", entry: Entry) -> None:
@@ -199,9 +229,9 @@ def _insert(connection: "Connection", entry: Entry) -> None:
     connection.execute(text(f"INSERT INTO ledger ({names}) VALUES ({values})"), row)
 
 
-def _entry(row: "Row") -> Entry:
-    facts = dict(row._mapping)
-    with suppress(TypeError, ValueError):  # no JSON any more: shown as it is, and its hash tells
+def _entry(row: Mapping) -> Entry:
+    facts = dict(row)
+    with suppress(TypeError, ValueError):  # no JSON any more: shown as it is; its hash differs
         facts["evidence"] = json.loads(facts["evidence"])
     return Entry(**facts)
 

@@ -7,98 +7,119 @@ Each step may be repeated, so that whoever comes next finishes what a killed pro
 
 from contextlib import AbstractContextManager
 
-from pipelines.experiments import registry, tracking
+from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.registry import Version
+from pipelines.experiments.verification import VerifiedArtifact
 from pipelines.locks import lock
-from pipelines.locks.lock import Lease
 from pipelines.promotion import ledger
+from pipelines.promotion.contender import Contender
 from pipelines.release import publish
 from pipelines.runtime import console, settings
 
-SEAT_SECONDS = 10  # for another decision about the same model
+PROMOTION_SECONDS = 10  # for another decision about the same model
 
 
 class BrokenLedgerError(RuntimeError):
     """The ledger is not what was written, and nothing follows it; the message says where."""
 
 
-def reconcile(task: str, dataset: str) -> Version | None:
-    """Finish or remove what a killed process left; returns the champion that stands.
+def reconcile(task: str, dataset: str) -> Contender | None:
+    """Finish or remove what a killed process left; returns the current champion.
 
     Runs still marked RUNNING are ended, pending versions that nothing was decided about are
-    removed. Call it while holding the task's lease, and only then: under it nobody else's run is
-    going on.
+    removed. Call it while holding the task's lock, and only then: nobody else's run is going on.
     """
     tracking.mend(task, dataset)
-    with seat(task, dataset) as seated:
-        champion = follow(seated, task, dataset)
+    with promotion_lock(task, dataset):
+        champion = follow(task, dataset)
         for version in registry.versions(task, dataset):
             if version.state == "pending":
                 registry.remove(version)
     return champion
 
 
-def seat(task: str, dataset: str) -> AbstractContextManager[Lease]:
-    """Hold the model's seat of champion: who decides about it, for the second that this takes.
+def promotion_lock(task: str, dataset: str) -> AbstractContextManager[None]:
+    """Hold the model's promotion lock, for the second that a decision about it takes.
 
-    It is another lease than the task's, which a retraining holds for hours: a rollback must not
+    It is another lock than the task's, which a retraining holds for hours: a rollback must not
     wait for that.
     """
-    return lock.hold(f"{registry.model_name(task, dataset)}@{registry.CHAMPION}", SEAT_SECONDS)
+    name = f"{registry.model_name(task, dataset)}@{registry.CHAMPION}"
+    return lock.hold(name, PROMOTION_SECONDS)
 
 
-def follow(seated: Lease, task: str, dataset: str) -> Version | None:
+def follow(task: str, dataset: str, *verified: VerifiedArtifact) -> Contender | None:
     """Make true what the ledger says; returns the champion, unless its artifact is damaged.
 
-    Raises LeaseLostError: neither alias nor version nor pointer follows a ledger that another
-    process may have added to.
+    Who was asleep meanwhile may write what is out of date: the last to write reads the ledger
+    after that, and writes again where it has moved.
+
+    Args:
+        task: image, sentiment or forecast.
+        dataset: a dataset of the task.
+        verified: artifacts that this run has verified, with the copies that are published.
     """
     model = registry.model_name(task, dataset)
-    entries = _whole_ledger(task, dataset) or _adopted(seated, task, dataset)
-    lock.current(seated)
-    _settle_states(task, dataset, entries)
-    standing = ledger.standing(entries)
-    if not standing:
-        return None
-    champion = registry.version(model, standing[-1])
-    if champion is None:
-        console.line("champion", f"{model}/{standing[-1]} is not in the registry any more")
-        return None
-    lock.current(seated)
-    registry.crown(champion)
-    registry.tag_head(champion, entries[-1].position, entries[-1].hash)
-    if not tracking.whole(champion):
-        console.line("champion", f"{champion.arch} v{champion.version}: its artifact is damaged")
-        return None
-    if not published(task, dataset, champion):
-        lock.current(seated)  # the artifact may have come from far away meanwhile
-        publish.publish(task, champion)
-    return champion
+    while True:
+        entries = _whole_ledger(task, dataset) or _adopted(task, dataset)
+        champion = _apply(task, dataset, entries, {one.digest: one for one in verified})
+        if ledger.head(ledger.entries(model)) == ledger.head(entries):
+            return champion
 
 
-def in_line(task: str, dataset: str) -> bool:
+def is_reconciled(task: str, dataset: str) -> bool:
     """Whether `follow` would find nothing to do."""
-    model = registry.model_name(task, dataset)
-    entries = ledger.entries(model)
-    champion = registry.champion(task, dataset)
-    standing = ledger.standing(entries)
+    entries = ledger.entries(registry.model_name(task, dataset))
+    champion, champions = registry.champion(task, dataset), ledger.champions(entries)
     if any(version.state == "pending" for version in registry.versions(task, dataset)):
         return False
-    if champion is None or not standing:
-        return champion is None and not standing
+    if champion is None or not champions:
+        return champion is None and not champions
     return (
-        champion.version == standing[-1]
-        and champion.head == (entries[-1].position, entries[-1].hash)
-        and published(task, dataset, champion)
+        champion.version == champions[-1]
+        and champion.head == ledger.head(entries)
+        and _named(task, dataset, champion)
+        and _intact(task, dataset)
     )
 
 
-def published(task: str, dataset: str, champion: Version) -> bool:
-    """Whether the pointer names the champion, and its artifact is whole; true where the dataset is
-    not one that is served."""
-    if settings.served()[task] != dataset:
-        return True
-    return publish.names(publish.read(task), champion) and publish.intact(task)
+def _apply(
+    task: str,
+    dataset: str,
+    entries: list[ledger.Entry],
+    verified: dict[str, VerifiedArtifact],
+) -> Contender | None:
+    _update_states(task, dataset, entries)
+    champions = ledger.champions(entries)
+    if not champions:
+        return None
+    model = registry.model_name(task, dataset)
+    version = registry.version(model, champions[-1])
+    if version is None:
+        console.line("champion", f"{model}/{champions[-1]} is not in the registry any more")
+        return None
+    registry.crown(version)
+    registry.tag_head(version, *ledger.head(entries))
+    artifact = verified.get(version.manifest_sha256)
+    published = _named(task, dataset, version) and (artifact or _intact(task, dataset))
+    artifact = artifact or verification.whole(version)
+    if artifact is None:
+        console.line("champion", f"{version.arch} v{version.version}: its artifact is damaged")
+        return None
+    if not published:
+        publish.publish(task, version, verified=artifact)
+    return Contender(version, artifact)
+
+
+def _named(task: str, dataset: str, champion: Version) -> bool:
+    """Whether the pointer names the champion; true where the dataset is not served."""
+    served = settings.served()[task] == dataset
+    return not served or publish.names(publish.read(task), champion)
+
+
+def _intact(task: str, dataset: str) -> bool:
+    """Whether the published artifact is whole; true where the dataset is not served."""
+    return settings.served()[task] != dataset or publish.intact(task)
 
 
 def _whole_ledger(task: str, dataset: str) -> list[ledger.Entry]:
@@ -115,15 +136,15 @@ def _whole_ledger(task: str, dataset: str) -> list[ledger.Entry]:
     return entries
 
 
-def _adopted(seated: Lease, task: str, dataset: str) -> list[ledger.Entry]:
+def _adopted(task: str, dataset: str) -> list[ledger.Entry]:
     """The first entry of a ledger that begins when there is a champion already."""
     champion = registry.champion(task, dataset)
     if champion is None:
         return []
     entry = ledger.append(
-        seated,
         champion.name,
         "promotion",
+        ledger.head([]),
         from_version=None,
         to_version=champion.version,
         run_id=champion.run_id,
@@ -135,7 +156,7 @@ def _adopted(seated: Lease, task: str, dataset: str) -> list[ledger.Entry]:
     return [entry]
 
 
-def _settle_states(task: str, dataset: str, entries: list[ledger.Entry]) -> None:
+def _update_states(task: str, dataset: str, entries: list[ledger.Entry]) -> None:
     """Give each version the state that was decided.
 
     One that was refused may be forced in later; one that was ready stays so, to roll back to.

@@ -1,12 +1,11 @@
 """What a retraining comes to: nothing left to do, the best fit before the gate, the champion."""
 
-from pipelines.experiments import ranking, registry, tracking
+from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.gate import rules
-from pipelines.locks.lock import Lease
-from pipelines.promotion import decision, evaluation, ledger, reconcile
+from pipelines.promotion import contender, decision, evaluation, ledger, reconcile
 from pipelines.runtime import console
 from pipelines.training import baselines
 from pipelines.training.successive_halving import Plan
@@ -29,36 +28,39 @@ def finished(plan: Plan) -> dict | None:
 def settled(dataset: DatasetVersion, records: list[Record]) -> bool:
     """Whether these fits have nothing left to decide: what `consider` would do is done."""
     task, name = dataset.task, dataset.name
-    if not reconcile.in_line(task, name):
+    if not reconcile.is_reconciled(task, name):
         return False
-    candidate, champion = ranking.best(task, records), decision.standing(task, name)
+    candidate, champion = ranking.best(task, records), registry.champion(task, name)
     if champion is not None and champion.run_id == candidate.run_id:
         return True
     return decision.refused_before(dataset, candidate, champion, rules.of(task, name))
 
 
-def consider(held: Lease, dataset: DatasetVersion, records: list[Record]) -> Version | None:
-    """Let the best of `records` try to be champion; returns the champion that stands afterwards.
+def consider(dataset: DatasetVersion, records: list[Record]) -> Version | None:
+    """Let the best of `records` try to be champion; returns the current champion afterwards.
 
     Raises RuntimeError when there is not one record.
     """
     if not records:
         raise RuntimeError("every fit failed: there is nothing to choose from")
     task, name = dataset.task, dataset.name
-    champion = decision.standing(task, name)
-    candidate, ruled = ranking.best(task, records), rules.of(task, name)
-    if champion is not None and champion.run_id == candidate.run_id:
-        console.line("champion", f"{champion.arch} v{champion.version} stays")
-        return champion
-    if decision.refused_before(dataset, candidate, champion, ruled):
-        return champion
-    version = decision.enter(task, name, candidate)
-    tried = evaluation.hold(dataset, version, champion, ruled)
-    evaluation.show(tried.checks)
-    decision.take(held, task, name, tried)
-    verb = "promoted" if tried.passed else "refused"
-    console.line("champion", f"{version.arch} v{version.version} {verb}: {tried.reason}")
-    return decision.standing(task, name)
+    head = ledger.head(ledger.entries(registry.model_name(task, name)))
+    champion = contender.current_champion(task, name)
+    current = champion and champion.version
+    best, gate_rules = ranking.best(task, records), rules.of(task, name)
+    if current is not None and current.run_id == best.run_id:
+        console.line("champion", f"{champion.name} stays")
+        return current
+    if decision.refused_before(dataset, best, current, gate_rules):
+        return current
+    artifact = verification.verify(best)
+    candidate = contender.Contender(decision.enter(dataset, best), artifact)
+    evaluated = evaluation.evaluate(dataset, candidate, champion, head, gate_rules)
+    evaluation.show(evaluated.checks)
+    decision.decide(evaluated)
+    verb = "promoted" if evaluated.passed else "refused"
+    console.line("champion", f"{candidate.name} {verb}: {evaluated.reason}")
+    return registry.champion(task, name)
 
 
 def outcome(dataset: DatasetVersion, trained: int, reused: int) -> dict:
@@ -71,7 +73,7 @@ def outcome(dataset: DatasetVersion, trained: int, reused: int) -> dict:
         "dataset_hash": dataset.hash,
         "trained": trained,
         "reused": reused,
-        "champion": None if champion is None else decision.told(champion),
+        "champion": None if champion is None else contender.summary(champion).to_dict(),
         "reason": refused[-1] if champion is None and refused else "",
     }
 

@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 
 from models.artifact import artifact
-from pipelines.experiments import tracking
+from pipelines.experiments import tracking, verification
 from pipelines.experiments.registry import Version
+from pipelines.experiments.verification import VerifiedArtifact
 from pipelines.runtime import environment
 
 # A temporary file is its owner's alone; a service in a container reads it as another user.
@@ -50,10 +51,18 @@ def names(pointer: dict | None, version: Version) -> bool:
     return told and _pointer(version).items() <= pointer.items()
 
 
-def publish(task: str, version: Version, home: Path | None = None) -> None:
-    """Copy the version's artifact into `home` and point the task at it; repeatable."""
+def publish(
+    task: str,
+    version: Version,
+    home: Path | None = None,
+    verified: VerifiedArtifact | None = None,
+) -> None:
+    """Copy the version's artifact into `home` and point the task at it; repeatable.
+
+    verified: the artifact, where this run has hashed it already.
+    """
     place = folder(home)
-    _place_artifact(version, place / _pointer(version)["artifact"])
+    _place_artifact(version, verified, place / _pointer(version)["artifact"])
     with tempfile.NamedTemporaryFile("w", dir=place, prefix=f".{task}.", delete=False) as file:
         file.write(text(_pointer(version) | {"metrics": _scores(version)}))
         file.flush()
@@ -74,18 +83,18 @@ def intact(task: str, home: Path | None = None) -> bool:
     return True
 
 
-def _place_artifact(version: Version, target: Path) -> None:
+def _place_artifact(version: Version, verified: VerifiedArtifact | None, target: Path) -> None:
+    if target.exists():
+        try:
+            artifact.check(target, version.manifest_sha256)
+            return
+        except (artifact.ArtifactError, OSError):
+            shutil.rmtree(target, ignore_errors=True)
+    verified = verified or verification.verify(version)
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        artifact.check(target, version.manifest_sha256)
-        return
-    except (artifact.ArtifactError, OSError):
-        shutil.rmtree(target, ignore_errors=True)
-    source = tracking.artifact_folder(version.run_id)
-    artifact.check(source, version.manifest_sha256)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         copy = Path(scratch) / "copy"
-        shutil.copytree(source, copy)
+        shutil.copytree(verified.folder, copy)
         copy.replace(target)
 
 

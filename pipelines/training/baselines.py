@@ -11,11 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from data import prepared
-from models import architectures
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, ranking, tracking
 from pipelines.experiments.dataset import DatasetVersion
@@ -106,22 +104,10 @@ def failures(dataset: DatasetVersion) -> list[str]:
 def _sources(dataset: DatasetVersion) -> list[Source]:
     modules = {BASELINE: "models.evaluation.baselines", RIVAL: f"models.rivals.{dataset.task}"}
     return [
-        Source(dataset, kind, module, _fingerprint(dataset, file))
+        Source(dataset, kind, module, fingerprint.of_baseline(dataset, file))
         for kind, module in modules.items()
         if (file := environment.ROOT / f"{module.replace('.', '/')}.py").is_file()
     ]
-
-
-def _fingerprint(dataset: DatasetVersion, file) -> str:
-    return fingerprint.fingerprint(
-        dataset_hash=dataset.hash,
-        task=dataset.task,
-        arch=file.stem,
-        parameters={},
-        seed=0,
-        sources=architectures.closure([file]),
-        backend={"name": "scikit-learn", "version": version("scikit-learn")},
-    )
 
 
 def _scored(source: Source) -> dict[str, dict[str, "Scores"]]:

@@ -122,11 +122,8 @@ def _record_artifact(
         requests = [artifact.payload(case["request"])[0] for case in artifact.read_golden(folder)]
         latency = convert.latency_ms(folder / "model.onnx", fitted.inputs.to_tensor(requests))
         mlflow.log_artifacts(scratch, tracking.MODEL)
-        run, facts = convert.runner(folder / "model.onnx"), dataset.facts
-        scores = {
-            split: measure.score(run, fitted.inputs, fitted.floor, dataset.splits[split], facts)
-            for split in SCORED
-        }
+        run = convert.runner(folder / "model.onnx")
+        scores = measure.score(run, fitted.inputs, dataset.splits, dataset.facts)
     if planned.dataset.task == "forecast":
         for scored in scores.values():
             scored.metrics["coverage_80"] = _coverage(fitted.inputs, scored.rows["error"], 0.80)

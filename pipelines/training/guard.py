@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from data import prepared
 from models import architectures
 from models.artifact import artifact
+from models.export import guard as guard_files
 from models.training import guard
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, tracking
@@ -42,8 +43,8 @@ def ensure(dataset: DatasetVersion, parent: str | None) -> Guard:
     Raises GuardError.
     """
     environment.apply()
-    parameters = guard.parameters(dataset.task, dataset.facts)
-    identity = _fingerprint(dataset, parameters)
+    parameters = architectures.guard_parameters(dataset.task, dataset.facts)
+    identity = fingerprint.of_guard(dataset)
     for run in tracking.runs(dataset, tracking.GUARD, "FINISHED"):
         if run.data.tags[FINGERPRINT] == identity and _whole(run):
             return Guard(identity, run.info.run_id)
@@ -60,18 +61,6 @@ def ensure(dataset: DatasetVersion, parent: str | None) -> Guard:
             f"the guard of {dataset.name}, which measures familiarity, could not be fitted: {error}"
         ) from error
     return Guard(identity, run_id, (line,))
-
-
-def _fingerprint(dataset: DatasetVersion, parameters: dict) -> str:
-    return fingerprint.fingerprint(
-        dataset_hash=dataset.hash,
-        task=dataset.task,
-        arch=architectures.GUARD,
-        parameters=parameters,
-        seed=guard.SEED,
-        sources=architectures.sources(dataset.task, architectures.GUARD),
-        backend=fingerprint.backend(),
-    )
 
 
 def _whole(run: "Run") -> bool:
@@ -100,7 +89,7 @@ def _fit(dataset: DatasetVersion, parameters: dict) -> console.Line:
             show(epoch, metrics)
 
         fitted = guard.fit(dataset.task, parameters, rows.splits, rows.facts, on_epoch)
-        share = guard.write(Path(scratch), fitted, rows.splits["test"], rows.facts)
+        share = guard_files.write(Path(scratch), fitted, rows.splits["test"], rows.facts)
         mlflow.log_artifacts(scratch, tracking.MODEL)
         mlflow.set_tag(DIGEST, _digest(Path(scratch)))
     mlflow.log_params(parameters)

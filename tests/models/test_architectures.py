@@ -1,15 +1,18 @@
 """Names, parameters and the code that a run depends on."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import fit_alone
 import pytest
 from small_data import FACTS
 
 from models import architectures
 from models.errors import UnknownName, WrongParameter
+from models.inputs.kinds import CLASSES
 
 ALL = [(task, arch) for task in architectures.TASKS for arch in architectures.names(task)]
 GUARDS = [(task, architectures.GUARD) for task in architectures.TASKS]
@@ -75,34 +78,76 @@ def test_a_dataset_of_another_task_is_refused():
         architectures.resolve("forecast", "ann", {}, FACTS["image"])
 
 
-def test_sources_hold_what_a_run_executes_and_no_other_architecture():
-    found = {path.name: path for path in architectures.sources("image", "cnn")}
-    assert {"cnn.py", "train.py", "examples.py", "inputs.py", "measure.py", "package.py"} <= set(
-        found
-    )
-    assert {"artifact.py", "export.py", "naive.py", "errors.py", "architectures.py"} <= set(found)
-    assert found["cnn.py"].parent.name == "image"
-    assert "ann.py" not in found
+def sources(task: str, arch: str, **changes) -> set[str]:
+    parameters = architectures.resolve(task, arch, changes, {})
+    room = Path(architectures.__file__).parent
+    files = architectures.sources(task, arch, parameters)
+    return {path.relative_to(room).as_posix() for path in files}
 
 
-@pytest.mark.parametrize(
-    ("task", "arch", "run"),
-    [(*one, "measure, package, train") for one in ALL] + [(*one, "guard") for one in GUARDS],
-)
-def test_sources_name_every_file_of_the_room_that_a_run_imports(task, arch, run):
-    listed = {str(path) for path in architectures.sources(task, arch)}
+def test_sources_hold_what_a_run_executes_and_no_other_architecture_or_task():
+    files = sources("image", "cnn")
+    assert {"image/cnn.py", "training/fit.py", "examples.py", "inputs/images.py"} <= files
+    assert {"artifact/artifact.py", "export/convert.py", "evaluation/naive.py"} <= files
+    assert not {"image/ann.py", "inputs/texts.py", "inputs/series.py"} & files
+    assert not any(path.startswith(("rivals", "sentiment", "forecast")) for path in files)
+
+
+def test_augmentation_and_synonyms_are_sources_where_they_are_switched_on():
+    assert not any("augmentation/sentiment" in path for path in sources("sentiment", "ann"))
+    deleted = sources("sentiment", "ann", delete=0.1)
+    assert "augmentation/sentiment.py" in deleted
+    assert "augmentation/synonyms.py" not in deleted
+    assert "augmentation/synonyms.py" in sources("sentiment", "ann", replace=0.1)
+
+
+@pytest.mark.parametrize("task", architectures.TASKS)
+def test_sources_name_every_file_of_the_room_that_a_run_imports(task):
+    """The newest architecture of the task and its guard, fitted and written to a folder."""
+    arch = architectures.names(task)[-1]
+    switched = {"sentiment": {"replace": 0.1}, "image": {"flip": 0.5}, "forecast": {"drop": 0.1}}
+    listed = sources(task, arch, **switched[task]) | sources(task, architectures.GUARD)
     program = f"""
-import sys
-from models import architectures, {run}
-architectures.module({task!r}, {arch!r})
+import sys, tempfile
+from pathlib import Path
+import fit_alone
+from models import architectures
+from models.evaluation import measure
+from models.export import guard, package
+fit_alone.SMALL[{task!r}] |= {switched[task]!r}
+splits = fit_alone.SPLITS[{task!r}]()
+folder = Path(tempfile.mkdtemp())
+fit_alone.fit({task!r}, {arch!r}, splits, folder / "fit")
+fit_alone.fit_guard({task!r}, splits, folder / "guard")
 for name, one in sys.modules.items():
     if name.startswith("models.") and not one.__file__.endswith("__init__.py"):
-        print(one.__file__)
+        print("file", Path(one.__file__).relative_to(Path(architectures.__file__).parent))
 """
+    room = Path(architectures.__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": f"{room}:{Path(fit_alone.__file__).parent}"}
     output = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
-    assert set(output.splitlines()) <= listed
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+    )
+    assert output.returncode == 0, output.stderr
+    imported = {line.split()[1] for line in output.stdout.splitlines() if line[:5] == "file "}
+    assert imported <= listed
+    assert f"inputs/{CLASSES[task][0]}.py" in imported
+
+
+def test_modules_are_imported_by_name_in_these_places_alone():
+    """Each is one that `architectures.sources` lists by itself: imports do not show them."""
+    room = Path(architectures.__file__).parent
+    by_name = {
+        path.relative_to(room).as_posix()
+        for path in room.rglob("*.py")
+        if "import_module(" in path.read_text()
+    }
+    assert by_name == {
+        "architectures.py",
+        "augmentation/layers.py",
+        "export/package.py",
+        "inputs/kinds.py",
+    }
 
 
 def test_planning_imports_no_framework():
@@ -112,7 +157,7 @@ from models import architectures
 for task in architectures.TASKS:
     for arch in architectures.names(task):
         architectures.resolve(task, arch, {}, {})
-        architectures.sources(task, arch)
+        architectures.sources(task, arch, architectures.defaults(task, arch))
 assert not {"keras", "tensorflow", "jax", "onnx", "onnxruntime"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
@@ -121,7 +166,8 @@ assert not {"keras", "tensorflow", "jax", "onnx", "onnxruntime"} & set(sys.modul
 def test_the_modules_shared_with_serving_import_little():
     program = """
 import sys
-import models.artifact, models.familiarity, models.inputs
+import models.artifact.artifact, models.familiarity.familiarity
+from models.inputs import images, kinds, series, texts
 allowed = {"models", "numpy", "PIL"}
 third = {name.split(".")[0] for name in sys.modules} - set(sys.stdlib_module_names) - allowed
 print(*sorted(name for name in third if name in

@@ -65,7 +65,7 @@ def test_what_is_validated_and_served_is_the_model_without_augmentation(task):
     """The loss of a step is taken to the targets as they were."""
     given, switched = TENSORS[task], dict.fromkeys(options.AUGMENTATION[task], 0.3)
     parameters = architectures.resolve(task, "ann", switched, FACTS[task])
-    model, learner = training.built(task, "ann", parameters, INPUTS[task])
+    model, learner = training.built(task, "ann", parameters, INPUTS[task], SEED)
     targets = model.predict(given, verbose=0)
     assert np.array_equal(learner.predict(given, verbose=0), targets)
     assert learner.count_params() == model.count_params()
@@ -90,5 +90,5 @@ def test_a_fit_learns_in_every_precision_and_changes_no_row_of_any_split(splits,
     for name, split in splits[task].items():
         for column, values in split.items():
             assert np.array_equal(values, used[name][column]), (name, column)
-    plain, _ = training.built(task, "perceptron", parameters, fitted.inputs)
+    plain, _ = training.built(task, "perceptron", parameters, fitted.inputs, SEED)
     assert [*map(type, fitted.model.layers)] == [*map(type, plain.layers)]

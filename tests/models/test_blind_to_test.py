@@ -18,7 +18,7 @@ def test_a_fit_needs_no_test_split(task, splits):
     parameters = architectures.resolve(task, "perceptron", small, FACTS[task])
     training.train(task, "perceptron", parameters, given, FACTS[task], seed=0)
     facts = FACTS[task] | {"rows": {"train": len(next(iter(given["train"].values())))}}
-    guard.fit(task, guard.parameters(task, facts) | small, given, facts)
+    guard.fit(task, architectures.guard_parameters(task, facts) | small, given, facts)
 
 
 def spoiled(splits: dict) -> dict:
@@ -38,7 +38,7 @@ RIVALS = [(task, baselines.baselines) for task in FACTS] + [
 
 
 @pytest.mark.parametrize(("task", "scored"), RIVALS)
-def test_another_test_split_changes_no_rival_and_no_floor(task, scored, splits):
+def test_another_test_split_changes_no_rival_and_no_naive_baseline(task, scored, splits):
     before = scored(splits[task], FACTS[task])
     after = scored(spoiled(splits[task]), FACTS[task])
     for name in before:

@@ -5,11 +5,11 @@ from itertools import cycle
 import keras
 import numpy as np
 import pytest
+from scored import scores_of
 from small_data import FACTS
 
 from models import architectures, options
 from models.errors import WrongParameter
-from models.evaluation import measure
 from models.training import fit, optimisation
 
 # Ten classes, of which any constant answer is right for a tenth: learnt in a second or two.
@@ -23,7 +23,7 @@ def _fit(splits, task="image", arch="ann", **changes):
 
 
 def _accuracy(fitted, splits) -> float:
-    return measure.evaluate(fitted, splits["image"]["test"], FACTS["image"]).metrics["accuracy"]
+    return scores_of(fitted, splits["image"], FACTS["image"]).metrics["accuracy"]
 
 
 @pytest.mark.parametrize("loss", options.LOSSES_OF_CLASSES)
@@ -35,7 +35,7 @@ def test_classes_are_learnt_with_every_loss(loss, splits):
 def test_series_are_learnt_with_every_loss(loss, splits):
     changes = {"epochs": 6, "batch_size": 16, "learning_rate": 3e-2, "loss": loss}
     fitted = _fit(splits, "forecast", "perceptron", **changes)
-    scores = measure.evaluate(fitted, splits["forecast"]["test"], FACTS["forecast"])
+    scores = scores_of(fitted, splits["forecast"], FACTS["forecast"])
     assert scores.metrics["relative_mae"] < 1
 
 
@@ -107,7 +107,7 @@ def test_class_weights_help_the_rare_class(splits):
         chosen = {"epochs": 4, "learning_rate": 3e-2, **changes}
         parameters = architectures.resolve("image", "perceptron", chosen, facts)
         fitted = fit.train("image", "perceptron", parameters, rare, facts, seed=0)
-        confusion = measure.evaluate(fitted, rare["test"], facts).rows["confusion"]
+        confusion = scores_of(fitted, rare, facts).rows["confusion"]
         return confusion[1, 1] / confusion[1].sum()
 
     assert recall(class_weights=True) > recall(class_weights=False) + 0.2

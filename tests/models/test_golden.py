@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.artifact import artifact, golden
+from models.artifact import artifact, golden, golden_images, golden_series, golden_texts
 from models.inputs.images import ImageInputs, decode_picture
 from models.inputs.series import SeriesInputs
 from models.inputs.texts import TextInputs
@@ -35,16 +35,22 @@ def check(entries: list[dict], inputs, run) -> None:
 @pytest.mark.parametrize(("channels", "side"), [(1, 2), (3, 8)])
 def test_of_pictures(count, channels, side):
     inputs, rows = ImageInputs(side, side, channels, LABELS), pictures(count, channels, side)
-    entries = golden.entries(inputs, spread, {"image": rows})
+    entries = golden.entries(
+        inputs, spread, golden_images.requests(inputs, spread, {"image": rows})
+    )
     check(entries, inputs, spread)
     files = [artifact.payload(entry["request"])[0] for entry in entries]
     assert decode_picture(files[0], "RGB", (side, side))
 
 
 def test_of_files_the_small_ones_travel():
-    rows = np.array([golden._png(one) for side in (90, 9) for one in pictures(50, 3, side)], object)
+    rows = np.array(
+        [golden_images.png(one) for side in (90, 9) for one in pictures(50, 3, side)], object
+    )
     inputs = ImageInputs(9, 9, 3, LABELS)
-    entries = golden.entries(inputs, spread, {"image": rows})
+    entries = golden.entries(
+        inputs, spread, golden_images.requests(inputs, spread, {"image": rows})
+    )
     check(entries, inputs, spread)
     assert len(artifact.to_json(entries)) < 30_000
 
@@ -54,7 +60,9 @@ def test_of_files_the_small_ones_travel():
 @pytest.mark.parametrize("known", [["good bad film"] * 2, ["!"]])
 def test_of_texts(texts, ngrams, known):
     inputs = TextInputs.fit(known, LABELS, 50, 6, ngrams)
-    entries = golden.entries(inputs, spread, {"text": np.array(texts, object)})
+    entries = golden.entries(
+        inputs, spread, golden_texts.requests(inputs, spread, {"text": np.array(texts, object)})
+    )
     check(entries, inputs, spread)
 
 
@@ -72,12 +80,14 @@ def test_of_series(rows):
     def run(tensor):
         return tensor[:, :2] / 2
 
-    check(golden.entries(inputs, run, split), inputs, run)
+    check(golden.entries(inputs, run, golden_series.requests(inputs, run, split)), inputs, run)
 
 
 def test_the_least_certain_rows_are_taken():
     inputs, rows = ImageInputs(4, 4, 1, LABELS), pictures(100, 1, 4)
-    entries = golden.entries(inputs, spread, {"image": rows})
+    entries = golden.entries(
+        inputs, spread, golden_images.requests(inputs, spread, {"image": rows})
+    )
     certainty = [max(entry["answer"]["probabilities"].values()) for entry in entries]
     every = spread(inputs.to_tensor(rows)).max(axis=1)
     assert np.mean(certainty[1 : 1 + golden.UNCERTAIN]) < np.quantile(every, 0.2)

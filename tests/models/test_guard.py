@@ -10,6 +10,7 @@ from models.artifact import artifact
 from models.errors import ExportMismatch, WrongData
 from models.examples import examples
 from models.export import convert, package
+from models.export import guard as guard_files
 from models.training import fit as training
 from models.training import guard
 
@@ -33,7 +34,7 @@ def facts_of(task: str, splits) -> dict:
 def fit(task: str, splits, **changes) -> guard.FittedGuard:
     facts = facts_of(task, splits)
     small = {"epochs": 30} | ({"words": 60, "length": 20} if task == "sentiment" else {})
-    parameters = guard.parameters(task, facts) | small | changes
+    parameters = architectures.guard_parameters(task, facts) | small | changes
     return guard.fit(task, parameters, splits[task], facts)
 
 
@@ -48,7 +49,7 @@ def written(splits, fitted, tmp_path_factory):
     folders = {}
     for task, one in fitted.items():
         folder = tmp_path_factory.mktemp(task)
-        folders[task] = folder, guard.write(folder, one, splits[task]["test"], FACTS[task])
+        folders[task] = folder, guard_files.write(folder, one, splits[task]["test"], FACTS[task])
     return folders
 
 
@@ -96,7 +97,7 @@ def test_equal_data_gives_an_equal_guard(splits, fitted):
     ],
 )
 def test_of_large_data_it_takes_a_part(task, rows, expected):
-    parameters = guard.parameters(task, FACTS[task] | {"rows": {"train": rows}})
+    parameters = architectures.guard_parameters(task, FACTS[task] | {"rows": {"train": rows}})
     assert expected.items() <= parameters.items()
 
 
@@ -108,10 +109,10 @@ def test_data_that_is_too_short_is_said_with_its_split(splits):
 
 def test_a_graph_with_other_errors_is_refused():
     errors = np.append(np.random.default_rng(0).random((50, 1)), [[1e9]], axis=0)
-    guard._check_parity(errors, errors * (1 + 1e-5))
+    guard_files.check_parity(errors, errors * (1 + 1e-5))
     for other in (errors * 1.01, errors * np.nan):
         with pytest.raises(ExportMismatch, match="The guard's ONNX graph differs"):
-            guard._check_parity(errors, other)
+            guard_files.check_parity(errors, other)
 
 
 @each_task

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from models.inputs import kinds as module
+from models.inputs import images, kinds
 from models.inputs.errors import InputError
 from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
@@ -118,7 +118,7 @@ def test_a_picture_in_bands_is_what_it_is_in_one_piece(mode, monkeypatch):
     file = file_of(picture, **options)
     whole = [inputs.to_tensor([file]) for inputs in (GREY, COLOUR)]
     for pixels in (1, 700, 6000):  # a band has one row, ten rows, nearly all
-        monkeypatch.setattr(module, "BAND_PIXELS", pixels)
+        monkeypatch.setattr(images, "BAND_PIXELS", pixels)
         for inputs, expected in zip((GREY, COLOUR), whole, strict=True):
             assert np.array_equal(inputs.to_tensor([file]), expected)
 
@@ -223,7 +223,7 @@ def test_large_pictures_are_decoded_one_at_a_time(monkeypatch):
         return Image.new(mode, size)
 
     for side, prepared in ((708, alone), (28, beside_others)):
-        monkeypatch.setattr(module, "_prepared", prepared)
+        monkeypatch.setattr(images, "_prepared", prepared)
         files = [[file_of(Image.new("1", (side, side)))]] * 4
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(GREY.to_tensor, files))
@@ -588,7 +588,7 @@ def test_forecasts_are_compared_in_scaled_values():
 @pytest.mark.parametrize("inputs", [GREY, TEXT, PAIRED, SERIES])
 def test_a_spec_makes_an_equal_object(inputs):
     fields, arrays = inputs.spec()
-    again = module.from_spec(json.loads(json.dumps(fields)), arrays)
+    again = kinds.from_spec(json.loads(json.dumps(fields)), arrays)
     assert again == inputs
     assert again.kind == inputs.kind
     again_fields, again_arrays = again.spec()

@@ -11,10 +11,12 @@ from models.inputs.series import SeriesInputs
 LABELS = ["cat", "dog", "eel", "fox"]
 
 
-def _scored(labels, probabilities, floor=0):
+def _scored(labels, probabilities):
     split = {"image": np.zeros((len(labels), 1, 1, 1), np.uint8), "label": labels}
     inputs = ImageInputs.fit(split["image"], LABELS)
-    return measure.score(lambda tensor: probabilities, inputs, floor, split, {"labels": LABELS})
+    splits = {"train": {"label": np.array([0, 0, 1])}, "test": split}
+    facts = {"task": "image", "labels": LABELS}
+    return measure.score(lambda tensor: probabilities, inputs, splits, facts, ["test"])["test"]
 
 
 def test_class_metrics_are_those_of_scikit_learn():
@@ -66,9 +68,11 @@ def test_series_metrics_are_in_the_data_s_own_unit():
     windows = inputs.windows(split)
     forecast = np.repeat(windows.history[:, -1:], 3, axis=1) + 2
     inputs = inputs.calibrated(inputs.scaled(forecast), windows.target)
+    splits = {"validation": split}
     scores = measure.score(
-        lambda tensor: inputs.scaled(forecast), inputs, "persistence", split, HOURLY
-    )
+        lambda tensor: inputs.scaled(forecast), inputs, splits, HOURLY, ["validation"]
+    )["validation"]
+    assert scores.naive == "persistence"
     found = scores.metrics
     assert found["mae"] == pytest.approx(
         reference.mean_absolute_error(windows.target, forecast), rel=1e-5
@@ -92,7 +96,7 @@ def test_series_metrics_are_in_the_data_s_own_unit():
     assert np.array_equal(inside, rows["error"][few] <= inputs.radius(0.95))
 
 
-def test_rows_know_what_the_floor_hits_and_how_long_a_text_is():
+def test_rows_know_what_the_naive_baseline_hits_and_how_long_a_text_is():
     labels = np.array([0, 1, 0, 2])
     scores = _scored(labels, np.eye(4)[labels])
     assert scores.rows["naive_correct"].tolist() == [True, False, True, False]
@@ -100,7 +104,7 @@ def test_rows_know_what_the_floor_hits_and_how_long_a_text_is():
     texts = np.array(["One two.<br />", "It's", "a b c", "..."], object)
     split = {"text": texts, "label": labels}
     scored = measure.score_probabilities(
-        {"train": np.eye(4)[labels]}, {"train": split}, {"labels": LABELS}
+        {"train": np.eye(4)[labels]}, {"train": split}, {"task": "sentiment", "labels": LABELS}
     )
     assert scored["train"].rows["words"].tolist() == [2, 1, 3, 0]
 
@@ -113,8 +117,10 @@ def test_windows_further_apart_share_values_with_fewer_neighbours():
     last = inputs.to_tensor(windows.history)[:, -1:].repeat(3, axis=1)
     inputs = inputs.calibrated(last, windows.target)
     facts = HOURLY | {"stride": 4}
-    scores = measure.score(lambda tensor: last, inputs, "persistence", split, facts)
-    assert scores.rows["block"] == 3  # 11 values, 4 apart
+    scores = measure.score(
+        lambda tensor: last, inputs, {"validation": split}, facts, ["validation"]
+    )
+    assert scores["validation"].rows["block"] == 3  # 11 values, 4 apart
 
 
 def _rows(correct):

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from scored import scores_of
 from small_data import SENTIMENT, reviews
 
 from models import architectures
 from models.errors import WrongParameter
-from models.evaluation import measure
 from models.sentiment import perceptron
 from models.training import fit as training
 
@@ -43,10 +43,10 @@ def test_training_learns_factors_and_leaves_the_votes():
     perceptron.adapt(fitted.model, fitted.inputs.to_tensor(train["text"]), train["label"])
     assert np.array_equal(kept, fitted.model.get_layer("votes").get_weights()[0])
     assert np.abs(kept).max() > 1
-    scores = measure.evaluate(fitted, splits["test"], SENTIMENT)
+    scores = scores_of(fitted, splits, SENTIMENT)
     assert scores.metrics["accuracy"] > 0.95
 
 
 def test_longer_runs_of_words_are_refused():
     with pytest.raises(WrongParameter, match="ngrams must be 1"):
-        training.train("sentiment", "perceptron", _parameters(ngrams=3), reviews(), SENTIMENT, 0)
+        _parameters(ngrams=3)

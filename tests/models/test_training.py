@@ -3,23 +3,23 @@
 import json
 import math
 import random
-import threading
-import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import onnx
 import pytest
+from scored import scores_of
 from small_data import FACTS
 
 from models import architectures
-from models.artifact import artifact, golden
+from models.artifact import artifact, golden_images
 from models.errors import ExportMismatch, TrainingDiverged, WrongData, WrongParameter
 from models.evaluation import measure
 from models.export import convert, package
 from models.inputs.errors import InputError
 from models.training import fit as training
+from models.training.seeds import seeded
 
 QUICK = {
     "image": ("ann", {"epochs": 6, "units": 64}),
@@ -63,7 +63,7 @@ def folders(splits, fitted, tmp_path_factory):
 
 @each_task
 def test_every_task_learns_more_than_the_naive_answer(task, splits, fitted):
-    scores = measure.evaluate(fitted[task], splits[task]["test"], FACTS[task])
+    scores = scores_of(fitted[task], splits[task], FACTS[task])
     if task == "forecast":
         assert scores.naive == "seasonal"
         assert scores.metrics["relative_mae"] < scores.metrics["floor"] == 1
@@ -87,20 +87,34 @@ def test_a_seed_reproduces_every_weight_and_every_epoch_is_told_as_it_ends(task,
     assert again.parameter_count == first.count_params()
 
 
-def test_what_other_threads_draw_changes_no_weight(splits, fitted):
-    """As the connection to Prefect's server does, now and then."""
-    done = threading.Event()
+def test_what_another_thread_draws_changes_no_weight():
+    """As the connection to Prefect's server does, every 20 s: here in the middle of a build."""
+    builds = []
 
-    def draw() -> None:
-        while not done.is_set():
+    def build(disturbed: bool):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        if disturbed:
             random.random()
-            time.sleep(0.0001)
+        model.add(keras.layers.Dense(2))
+        builds.append(model)
+        return model, model
 
-    thread = threading.Thread(target=draw)
-    thread.start()
+    expected, _ = seeded(7, lambda: build(disturbed=False))
+    model, _ = seeded(7, lambda: build(disturbed=len(builds) == 2))
+    assert len(builds) == 5
+    for one, other in zip(expected.get_weights(), model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+    with pytest.raises(RuntimeError, match="draws random numbers all the time"):
+        seeded(7, lambda: (build(False), random.seed())[0] if builds else None)
+
+
+def test_a_foreign_keras_json_changes_no_weight(splits, fitted):
+    keras.config.set_floatx("float64")
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_epsilon(0.1)
+    keras.config.set_max_epochs(0)
     again = _train("image", splits)
-    done.set()
-    thread.join()
+    assert keras.config.floatx() == "float32"
     first = fitted["image"].model
     for one, other in zip(first.get_weights(), again.model.get_weights(), strict=True):
         assert np.array_equal(one, other)
@@ -151,14 +165,14 @@ def test_a_row_that_no_request_could_hold_is_refused(splits):
 
 def test_encoded_pictures_of_all_sizes_are_trained_on(splits):
     def encoded(split):
-        files = [golden._png(np.kron(image, np.ones((1 + row % 3, 2, 1), np.uint8)))
+        files = [golden_images.png(np.kron(image, np.ones((1 + row % 3, 2, 1), np.uint8)))
                  for row, image in enumerate(split["image"])]  # fmt: skip
         return {"image": np.array(files, object), "label": split["label"]}
 
     folder = {name: encoded(split) for name, split in splits["image"].items()}
     one = _train("image", {"image": folder}, size=8, batch_size=32, learning_rate=4e-3)
     assert one.inputs.sizes() == {"height": 8, "width": 8, "channels": 1, "classes": 10}
-    assert measure.evaluate(one, folder["test"], FACTS["image"]).metrics["accuracy"] > 0.8
+    assert scores_of(one, folder, FACTS["image"]).metrics["accuracy"] > 0.8
 
 
 @each_task
@@ -180,7 +194,7 @@ def test_the_artifact_answers_its_golden_requests(task, folders):
 @each_task
 def test_the_artifact_scores_as_its_model_does(task, folders, splits, fitted):
     scores = measure.evaluate_artifact(folders[task][0], splits[task], FACTS[task])
-    expected = measure.evaluate(fitted[task], splits[task]["test"], FACTS[task])
+    expected = scores_of(fitted[task], splits[task], FACTS[task])
     assert scores.metrics == pytest.approx(expected.metrics, abs=1e-3, rel=1e-3)
     assert scores.naive == expected.naive
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import entries
 import pytest
 from recorded import DIGITS, HASH, finished, fit
 from small_data import FACTS, dated, digits, waves
@@ -14,8 +15,6 @@ from pipelines.audit import audit, test_split_reuse
 from pipelines.experiments import dataset as data
 from pipelines.experiments import registry, scores, tracking
 from pipelines.experiments.dataset import DatasetVersion
-from pipelines.locks import lock
-from pipelines.promotion import ledger
 from pipelines.runtime.settings import UsageError
 
 OLDER = "f" * 32 + ".dir"
@@ -23,19 +22,7 @@ PICTURES = ImageInputs(8, 8, 1, tuple(FACTS["image"]["labels"]))
 
 
 def decide(action: str, dataset_hash: str = HASH) -> None:
-    with lock.hold("image") as held:
-        ledger.append(
-            held,
-            registry.model_name("image", "digits"),
-            action,
-            from_version=None,
-            to_version="1",
-            run_id="run",
-            fingerprint="f" * 64,
-            dataset_hash=dataset_hash,
-            evidence=[],
-            reason=None,
-        )
+    entries.append(registry.model_name("image", "digits"), action, dataset_hash=dataset_hash)
 
 
 def score(kind: str) -> None:

@@ -6,11 +6,14 @@ import numpy as np
 import tiny
 from recorded import fit
 
-from pipelines.experiments import tracking
+from pipelines.experiments import tracking, verification
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate.checks import Check
 from pipelines.gate.rules import Rules
-from pipelines.promotion.evaluation import Trial
+from pipelines.promotion import ledger
+from pipelines.promotion.contender import Contender
+from pipelines.promotion.evaluation import Evaluation
 
 RULES = Rules(0.05, 0.5, 0.005, 0.2, 0.05, 50, 500, 100)
 
@@ -64,12 +67,15 @@ def candidate(scratch: Path, correct: np.ndarray, seed: int = 0, **planned) -> t
     return tracking.record(run_id)
 
 
-def trial(
-    version: Version, champion: Version | None, passed: bool = True, golden: bool = True
-) -> Trial:
-    """A trial of two checks."""
+def evaluation(
+    version: Version, champion: Contender | None, passed: bool = True, golden: bool = True
+) -> Evaluation:
+    """An evaluation of two checks, beside the ledger as it is now."""
     checks = [
         Check("naive", passed, "it is" if passed else "it is not"),
         Check("golden", golden, "8 golden requests"),
     ]
-    return Trial(version, champion, version.dataset_hash, RULES, checks)
+    candidate = Contender(version, verification.verify(version))
+    head = ledger.head(ledger.entries(version.name))
+    dataset = DatasetVersion("image", version.name.split("-")[-1], version.dataset_hash)
+    return Evaluation(candidate, champion, head, dataset, RULES, checks)

@@ -54,7 +54,7 @@ def fit(task: str, arch: str, splits: dict, folder: Path) -> None:
     fitted.model.save(folder / "model.keras")
     artifact.write_inputs(folder, fitted.inputs)
     rest = {name: getattr(fitted, name) for name in ("history", "seconds", "parameter_count")}
-    rest |= {"floor": fitted.floor, "parameters": parameters}
+    rest["parameters"] = parameters
     (folder / "fitted.json").write_bytes(artifact.to_json(rest))
     _keep_outputs(folder, fitted.model, fitted.inputs, splits["test"])
 
@@ -62,7 +62,7 @@ def fit(task: str, arch: str, splits: dict, folder: Path) -> None:
 def fit_guard(task: str, splits: dict, folder: Path) -> None:
     rows = len(next(iter(splits["train"].values())))
     facts = small_data.FACTS[task] | {"rows": {"train": rows}}
-    parameters = guard.parameters(task, facts) | {"epochs": 1}
+    parameters = architectures.guard_parameters(task, facts) | {"epochs": 1}
     fitted = guard.fit(task, parameters, splits, facts)
     folder.mkdir(parents=True)
     fitted.model.save(folder / "model.keras")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from entries import append
 from homes import living_in
 from project import ROOT, espalier
 from recorded import DIGITS, HASH, finished, fit
@@ -18,7 +19,8 @@ from data import versions
 from pipelines.commands import trace
 from pipelines.experiments import fingerprint, registry, tracking
 from pipelines.lineage import records, terminal_view
-from pipelines.locks import lock, state
+from pipelines.lineage.records import History, Lineage
+from pipelines.locks import state
 from pipelines.promotion import ledger
 from pipelines.release import bento, publish
 from pipelines.runtime.settings import UsageError
@@ -26,7 +28,7 @@ from pipelines.runtime.settings import UsageError
 MODEL = "espalier-image-digits"
 
 
-def known_by(arch: str, seed: int) -> str:
+def fingerprint_of(arch: str, seed: int) -> str:
     return hashlib.sha256(f"{arch} {seed}".encode()).hexdigest()
 
 
@@ -45,7 +47,7 @@ def world(tmp_path_factory, empty_store):
 def lived(place) -> dict:
     """Live through it; returns the parent's id, the fits' records and the baseline's id."""
     planned = [
-        replace(fit(arch, seed, units=64), fingerprint=known_by(arch, seed))
+        replace(fit(arch, seed, units=64), fingerprint=fingerprint_of(arch, seed))
         for arch, seed in (("cnn", 0), ("ann", 0), ("cnn", 1))
     ]
     with tracking.parent(DIGITS, "quick", "retrain") as parent:
@@ -58,16 +60,15 @@ def lived(place) -> dict:
         with pytest.raises(RuntimeError), tracking.child(fit("lstm"), parent):
             raise RuntimeError("out of memory")
     made = [registry.register("image", "digits", record) for record in fits[:1]]
-    with lock.hold("image") as held:
-        decide(held, "promotion", None, made[0], ("naive", True, "better, p < 0.0001"))
-        registry.ready(made[0])
-        registry.crown(made[0])
-        for record in fits[1:]:
-            made.append(registry.register("image", "digits", record))
-            registry.refuse(made[-1], "not yet decided")  # else the next would remove it
-        decide(held, "refusal", made[0], made[1], ("slices", False, "class 3 fell"), "slices")
-        decide(held, "force", made[0], made[2], ("slices", False, "class 8 fell"), "[it] must")
-        last = decide(held, "rollback", made[2], made[0], reason="class 8 again")
+    decide("promotion", None, made[0], ("naive", True, "better, p < 0.0001"))
+    registry.ready(made[0])
+    registry.crown(made[0])
+    for record in fits[1:]:
+        made.append(registry.register("image", "digits", record))
+        registry.refuse(made[-1], "not yet decided")  # else the next would remove it
+    decide("refusal", made[0], made[1], ("slices", False, "class 3 fell"), "slices")
+    decide("force", made[0], made[2], ("slices", False, "class 8 fell"), "[it] must")
+    last = decide("rollback", made[2], made[0], reason="class 8 again")
     tracking.connect().set_model_version_tag(MODEL, "1", registry.HEAD, f"4 {last.hash}")
     publish.publish("image", made[0])
     carried = bento.champions("espalier:abc")
@@ -76,134 +77,138 @@ def lived(place) -> dict:
     return {"parent": parent, "fits": fits, "baseline": baseline}
 
 
-def decide(held, action, champion, candidate, check=None, reason="") -> ledger.Entry:
+def decide(action, champion, candidate, check=None, reason="") -> ledger.Entry:
     checks = [dict(zip(("name", "passed", "evidence"), check, strict=True))] if check else []
-    return ledger.append(
-        held,
+    return append(
         MODEL,
         action,
+        candidate.version,
         from_version=champion and champion.version,
-        to_version=candidate.version,
         run_id=candidate.run_id,
         fingerprint=candidate.fingerprint,
-        dataset_hash=HASH,
         evidence={"rules": {}, "checks": checks},
         reason=reason,
     )
 
 
-def shown(told: dict, capsys) -> str:
-    terminal_view.show(told)
-    return capsys.readouterr().out
+def shown(lineage: Lineage | History, capsys) -> str:
+    """What a person sees, with one space between words."""
+    terminal_view.show(lineage)
+    return "\n".join(" ".join(line.split()) for line in capsys.readouterr().out.splitlines())
 
 
 def test_a_champion_leads_back_to_its_data_and_its_checks(world, capsys):
-    told = trace.trace(f"{MODEL}@champion")
-    [version], [run], [data] = told["versions"], told["runs"], told["data"]
-    assert (version["version"], version["aliases"]) == ("1", ["champion"])
-    assert version["pointers"] == [str(world.home / "published" / "image.json")]
-    assert version["bentos"] == ["espalier:abc"]
-    assert [entry["action"] for entry in version["decisions"]] == ["promotion", "force", "rollback"]
-    assert version["decisions"][0]["evidence"]["checks"][0]["name"] == "naive"
-    assert (run["run_id"], run["parent"]) == (world.fits[0].run_id, world.parent)
-    assert (run["seed"], run["parameters"]) == (0, {"epochs": 1, "units": 64})
-    assert run["backend"] == fingerprint.backend()
-    assert (run["metrics"]["test_accuracy"], run["fingerprint"]) == (0.9, known_by("cnn", 0))
-    assert (data["dataset"], data["hash"]) == ("digits", HASH)
-    assert not trace.broken(told)
-    page = shown(told, capsys)
-    for said in (f"{MODEL}/1", run["run_id"], "units 64", "✓ naive: better", "chain is whole"):
+    lineage = trace.trace(f"{MODEL}@champion")
+    [version], [run], [data] = lineage.versions, lineage.runs, lineage.data
+    assert (version.version, version.aliases) == ("1", ["champion"])
+    assert version.pointers == [str(world.home / "published" / "image.json")]
+    assert version.bentos == ["espalier:abc"]
+    assert [entry.action for entry in version.decisions] == ["promotion", "force", "rollback"]
+    assert version.decisions[0].evidence["checks"][0]["name"] == "naive"
+    assert (run.run_id, run.parent) == (world.fits[0].run_id, world.parent)
+    assert (run.seed, run.parameters) == (0, {"epochs": 1, "units": 64})
+    assert run.backend == fingerprint.versions()
+    assert (run.metrics["test_accuracy"], run.fingerprint) == (0.9, fingerprint_of("cnn", 0))
+    assert (data.dataset, data.hash) == ("digits", HASH)
+    assert not trace.broken(lineage)
+    page = shown(lineage, capsys)
+    for said in (f"{MODEL}/1", run.run_id, "units 64", "✓ naive: better", "chain is whole"):
         assert said in page
     assert "accuracy 0.9 (0.89 – 0.91)" in page
 
 
 def test_what_served_when_is_told_by_the_ledger(world):
     entries = ledger.entries(MODEL)
-    reigns = records.reigns(entries)
-    assert [(r["version"], r["begun_by"], r["ended_by"]) for r in reigns] == [
+    periods = records.intervals(entries)
+    assert [(r.version, r.begun_by, r.ended_by) for r in periods] == [
         ("1", 1, 3),
         ("3", 3, 4),
         ("1", 4, None),
     ]
-    assert [reign["since"] for reign in reigns] == [entries[n].at for n in (0, 2, 3)]
-    assert reigns[0]["until"] == entries[2].at
-    assert reigns[-1]["until"] is None
-    [third] = trace.trace(f"{MODEL}/3")["versions"]
-    assert third["reigns"] == [reigns[1]]
-    assert (third["pointers"], third["bentos"], third["aliases"]) == ([], [], [])
+    assert [reign.since for reign in periods] == [entries[n].at for n in (0, 2, 3)]
+    assert periods[0].until == entries[2].at
+    assert periods[-1].until is None
+    [third] = trace.trace(f"{MODEL}/3").versions
+    assert third.reigns == [periods[1]]
+    assert (third.pointers, third.bentos, third.aliases) == ([], [], [])
 
 
 @pytest.mark.parametrize("digits", [64, 8])
 def test_a_fingerprint_leads_to_its_run_and_what_was_decided(world, digits, capsys):
-    told = trace.trace(known_by("ann", 0)[:digits])
-    assert (told["kind"], [run["run_id"] for run in told["runs"]]) == (
+    lineage = trace.trace(fingerprint_of("ann", 0)[:digits])
+    assert (lineage.kind, [run.run_id for run in lineage.runs]) == (
         "fingerprint",
         [world.fits[1].run_id],
     )
-    page = shown(told, capsys)
+    page = shown(lineage, capsys)
     assert "v2 was refused, v1 stays" in page
     assert "✗ slices: class 3 fell" in page
 
 
 def test_the_beginning_of_several_fingerprints_names_them(world):
-    begun = replace(fit("gru"), fingerprint=known_by("ann", 0)[:20] + "0" * 44)
+    begun = replace(fit("gru"), fingerprint=fingerprint_of("ann", 0)[:20] + "0" * 44)
     with tracking.child(begun, None) as run_id:
         pass
     with pytest.raises(UsageError, match=f"several fingerprints: .*{begun.fingerprint}"):
-        trace.trace(known_by("ann", 0)[:20])
+        trace.trace(fingerprint_of("ann", 0)[:20])
     tracking.connect().delete_run(run_id)
 
 
 def test_a_data_hash_leads_to_all_that_came_of_it(world, capsys):
     for what in (HASH, HASH.removesuffix(".dir")):
-        told = trace.trace(what)
-        assert told["kind"] == "data"
-        assert [version["version"] for version in told["versions"]] == ["1", "2", "3"]
-    kinds = [(line["kind"], line["validation"]) for line in told["fits"]]
+        lineage = trace.trace(what)
+        assert lineage.kind == "data"
+        assert [version.version for version in lineage.versions] == ["1", "2", "3"]
+    kinds = [(line.kind, line.validation) for line in lineage.fits]
     assert kinds[:3] == [("fit", pytest.approx(score)) for score in (0.92, 0.91, 0.9)]
     assert {kind for kind, _ in kinds[3:]} == {"baseline", "retrain"}
-    page = shown(told, capsys)
-    for said in ("v3 was forced in over v1", "[it] must", "back from v3 to v1", known_by("cnn", 1)):
+    page = shown(lineage, capsys)
+    for said in (
+        "v3 was forced in over v1",
+        "[it] must",
+        "back from v3 to v1",
+        fingerprint_of("cnn", 1),
+    ):
         assert said in page
 
 
 def test_a_parent_run_leads_to_its_children_and_their_versions(world):
-    told = trace.trace(world.parent)
-    assert [run["kind"] for run in told["runs"]] == ["retrain"]
-    assert [version["version"] for version in told["versions"]] == ["1", "2", "3"]
-    [failed] = [line for line in told["fits"] if line["status"] == "FAILED"]
-    assert (failed["name"], failed["why"]) == ("lstm 0", "out of memory")
+    lineage = trace.trace(world.parent)
+    assert [run.kind for run in lineage.runs] == ["retrain"]
+    assert [version.version for version in lineage.versions] == ["1", "2", "3"]
+    [failed] = [line for line in lineage.fits if line.status == "FAILED"]
+    assert (failed.name, failed.why) == ("lstm 0", "out of memory")
 
 
 def test_a_baseline_is_told_to_be_no_candidate(world, capsys):
-    told = trace.trace(world.baseline)
-    assert (told["versions"], told["fits"]) == ([], [])
-    assert "never a candidate" in shown(told, capsys)
+    lineage = trace.trace(world.baseline)
+    assert (lineage.versions, lineage.fits) == ([], [])
+    assert "never a candidate" in shown(lineage, capsys)
 
 
 def test_data_is_had_again_by_the_commit_that_names_it_or_the_runs_dvc_lock(
     world, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(versions, "ROOT", tmp_path)
-    [data] = trace.trace(world.parent)["data"]
-    assert (data["commit"], data["checkout"]) == (None, None)
+    [data] = trace.trace(world.parent).data
+    assert (data.commit, data.checkout) == (None, None)
     kept = tracking.dvc_lock(world.parent)
     before = kept.read_text()
     kept.write_text(f"md5: {HASH}")
-    [data] = trace.trace(known_by("cnn", 0))["data"]
-    assert data["checkout"] == f"cp {kept} dvc.lock && dvc pull data/prepared/digits"
+    [data] = trace.trace(fingerprint_of("cnn", 0)).data
+    assert data.checkout == f"cp {kept} dvc.lock && dvc pull data/prepared/digits"
     kept.write_text(before)
 
 
 def test_the_history_is_the_ledger_in_words(world, capsys):
-    told = trace.history()
-    [book] = told["ledgers"]
-    assert (book["model"], book["length"], book["champion"]) == (MODEL, 4, "1")
-    page = shown(told, capsys).splitlines()
+    lineage = trace.history()
+    [book] = lineage.ledgers
+    assert (book.model, len(book.entries), book.aliases["champion"]) == (MODEL, 4, "1")
+    page = shown(lineage, capsys).splitlines()
     assert "cnn v1 was promoted, none stood before" in page[2]
     assert "(1 of 1 checks passed)" in page[2]
     assert "ann v2 was refused, cnn v1 stays" in page[3]
-    assert page[-1].strip() == "ledger    4 entries, the chain is whole"
+    assert page[-1].strip() == "ledger 4 entries, the chain is whole"
 
 
 def logged(world, **changes) -> dict:
@@ -215,7 +220,7 @@ def logged(world, **changes) -> dict:
         "task": "image",
         "model": MODEL,
         "version": "1",
-        "fingerprint": known_by("cnn", 0),
+        "fingerprint": fingerprint_of("cnn", 0),
         "status": 200,
         "latency_ms": 0.5,
         "label": ["7"],
@@ -230,38 +235,41 @@ def logged(world, **changes) -> dict:
 @pytest.mark.parametrize("request_id", ["own-id:1", "f0" * 16, "e0" * 4])
 def test_a_request_leads_to_all_that_its_version_leads_to(world, request_id, capsys):
     logged(world, request_id=request_id)
-    told = trace.trace(request_id)
-    [request] = told["requests"]
-    assert told["kind"] == "request"
+    lineage = trace.trace(request_id)
+    [request] = lineage.requests
+    assert lineage.kind == "request"
     assert (request["time"], request["label"]) == ("2027-01-15T08:00:00.000+00:00", ["7"])
     of_version = trace.trace(f"{MODEL}/1")
     for part in ("versions", "runs", "data", "ledgers"):
-        assert told[part] == of_version[part]
-    page = shown(told, capsys)
+        assert getattr(lineage, part) == getattr(of_version, part)
+    page = shown(lineage, capsys)
     for said in (f"request · {request_id}", "2027-01-15 08:00:00 UTC", f"{MODEL}/1", "label 7"):
         assert said in page
-    assert json.loads(json.dumps(told)) == told
+    assert json.loads(json.dumps(lineage.to_dict())) == lineage.to_dict()
 
 
 def test_several_requests_of_one_id_are_all_told_the_newest_first(world, capsys):
     asked = ["7", "1"] * 9
-    logged(world, request_id="again", version="2", fingerprint=known_by("ann", 0), label=asked)
+    logged(
+        world, request_id="again", version="2", fingerprint=fingerprint_of("ann", 0), label=asked
+    )
     later = {"time": 1_800_000_001_000_000, "status": 422, "error": "invalid_level"}
     logged(world, request_id="again", **later)
-    told = trace.trace("again")
-    assert [row["version"] for row in told["requests"]] == ["1", "2"]
-    assert [version["version"] for version in told["versions"]] == ["1", "2"]
-    page = shown(told, capsys)
-    assert "422, invalid_level" in page
+    lineage = trace.trace("again")
+    assert [row["version"] for row in lineage.requests] == ["1", "2"]
+    assert [version.version for version in lineage.versions] == ["1", "2"]
+    page = shown(lineage, capsys)
+    assert "status 422" in page
+    assert "error invalid_level" in page
     assert "label 7 1 7 1 7 1 7 1 …" in page
 
 
 def test_a_request_to_a_model_of_another_registry_is_told_all_the_same(world, capsys):
     logged(world, request_id="elsewhere", model="espalier-image-other", version="9")
-    logged(world, request_id="elsewhere", fingerprint=known_by("cnn", 9))
-    told = trace.trace("elsewhere")
-    assert (told["versions"], told["runs"]) == ([], [])
-    page = shown(told, capsys)
+    logged(world, request_id="elsewhere", fingerprint=fingerprint_of("cnn", 9))
+    lineage = trace.trace("elsewhere")
+    assert (lineage.versions, lineage.runs) == ([], [])
+    page = shown(lineage, capsys)
     for model in ("espalier-image-other/9", f"{MODEL}/1"):
         assert f"{model}, which is not in this registry" in page
 
@@ -284,22 +292,22 @@ def test_what_was_registered_by_hand_is_left_out(world, by_hand, capsys):
     row = logged(world, request_id="beside")
     logged(world, request_id="by-hand", version=by_hand)
     for what in ("beside", row["fingerprint"], f"{MODEL}/1", world.fits[0].run_id, HASH):
-        told = trace.trace(what)
-        assert "1" in [version["version"] for version in told["versions"]]
-        assert {version["model"] for version in told["versions"]} == {MODEL}
-        assert by_hand not in [version["version"] for version in told["versions"]]
-    assert trace.trace("by-hand")["versions"] == []
-    told = trace.history()
-    assert told["ledgers"][0]["archs"] == {"1": "cnn", "2": "ann", "3": "cnn"}
-    assert not trace.broken(told)
-    shown(told, capsys)
+        lineage = trace.trace(what)
+        assert "1" in [version.version for version in lineage.versions]
+        assert {version.model for version in lineage.versions} == {MODEL}
+        assert by_hand not in [version.version for version in lineage.versions]
+    assert trace.trace("by-hand").versions == []
+    lineage = trace.history()
+    assert lineage.ledgers[0].archs == {"1": "cnn", "2": "ann", "3": "cnn"}
+    assert not trace.broken(lineage)
+    shown(lineage, capsys)
     with pytest.raises(UsageError, match=f"{MODEL}/{by_hand} was not registered by espalier"):
         trace.trace(f"{MODEL}/{by_hand}")
 
 
 def test_what_is_told_is_json(world):
-    for told in (trace.history(), trace.trace(HASH), trace.trace(world.fits[0].run_id)):
-        assert json.loads(json.dumps(told)) == told
+    for lineage in (trace.history(), trace.trace(HASH), trace.trace(world.fits[0].run_id)):
+        assert json.loads(json.dumps(lineage.to_dict())) == lineage.to_dict()
 
 
 @pytest.mark.parametrize(
@@ -360,10 +368,10 @@ def tampered(world, tmp_path, monkeypatch):
 )
 def test_a_ledger_that_is_not_what_was_written_is_shown(tampered, statements, said, capsys):
     tampered(*statements)
-    for told in (trace.trace(f"{MODEL}@champion"), trace.history()):
-        assert trace.broken(told)
-        assert said in told["ledgers"][0]["broken"]
-        page = shown(told, capsys)
+    for lineage in (trace.trace(f"{MODEL}@champion"), trace.history()):
+        assert trace.broken(lineage)
+        assert said in lineage.ledgers[0].broken
+        page = shown(lineage, capsys)
         assert page.startswith(f"THE LEDGER OF {MODEL} IS BROKEN")
         assert said in page
 
@@ -371,37 +379,36 @@ def test_a_ledger_that_is_not_what_was_written_is_shown(tampered, statements, sa
 def test_a_ledger_written_anew_is_told_by_the_head_of_the_old(tampered):
     copied = ledger.entries(MODEL)
     tampered("DELETE FROM ledger")
-    with lock.hold("image") as held:
-        for entry in copied:
-            decide(held, "promotion", None, SimpleNamespace(**vars(entry), version="1"))
+    for entry in copied:
+        decide("promotion", None, SimpleNamespace(**vars(entry), version="1"))
     assert ledger.verify(ledger.entries(MODEL)) is None
-    told = trace.history()
-    assert "written anew" in told["ledgers"][0]["broken"]
+    lineage = trace.history()
+    assert "written anew" in lineage.ledgers[0].broken
 
 
 def test_the_champions_alias_set_back_does_not_hide_a_cut(tampered):
     tampered("DELETE FROM ledger WHERE position > 2")
     client = tracking.connect()
     client.set_registered_model_alias(MODEL, registry.CHAMPION, "2")
-    told = trace.trace(f"{MODEL}/2")
+    lineage = trace.trace(f"{MODEL}/2")
     client.set_registered_model_alias(MODEL, registry.CHAMPION, "1")
-    assert "the end was cut" in told["ledgers"][0]["broken"]
+    assert "the end was cut" in lineage.ledgers[0].broken
 
 
 def test_an_alias_that_no_decision_set_is_remarked(world, capsys):
     client = tracking.connect()
     client.set_registered_model_alias(MODEL, registry.CHAMPION, "2")
-    told = trace.history()
+    lineage = trace.history()
     client.set_registered_model_alias(MODEL, registry.CHAMPION, "1")
-    assert not trace.broken(told)
-    assert "version 1 is champion, the alias names 2" in shown(told, capsys)
+    assert not trace.broken(lineage)
+    assert "version 1 is champion, the alias names 2" in shown(lineage, capsys)
 
 
 def test_the_command_ends_with_one_where_the_chain_is_broken(tampered, world, tmp_path):
     def asked(*arguments: str, **more: str):
         return espalier(ROOT, "trace", *arguments, ESPALIER_HOME=str(world.home), **more)
 
-    done = asked(known_by("cnn", 0), "--json")
+    done = asked(fingerprint_of("cnn", 0), "--json")
     assert (done.returncode, json.loads(done.stdout)["kind"]) == (0, "fingerprint"), done.stderr
     tampered("DELETE FROM ledger WHERE position = 4")
     done = asked(**{state.VARIABLE: f"sqlite:///{tmp_path / 'tampered.db'}"})

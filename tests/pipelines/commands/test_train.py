@@ -17,7 +17,9 @@ from pipelines.training.guard import Guard
 WHAT = ("image", "ann", "digits", "quick")
 
 
-VERSION = DatasetVersion("image", "digits", HASH, {"name": "digits", "task": "image"})
+VERSION = DatasetVersion(
+    "image", "digits", HASH, {"name": "digits", "task": "image", "rows": {"train": 1000}}
+)
 
 
 class Fitting:

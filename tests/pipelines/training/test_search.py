@@ -23,7 +23,9 @@ WHAT = ("image", "ann", "digits", "quick")
 SPACE = ("units=8..128", "learning_rate=1e-4..1e-2", "schedule=cosine,constant")
 
 
-VERSION = DatasetVersion("image", "digits", HASH, {"name": "digits", "task": "image"})
+VERSION = DatasetVersion(
+    "image", "digits", HASH, {"name": "digits", "task": "image", "rows": {"train": 1000}}
+)
 
 
 class Fitting:

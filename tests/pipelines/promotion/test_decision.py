@@ -1,7 +1,8 @@
 """A decision goes on record first, and the registry, the pointer and the head's tag follow it."""
 
+import entries
 import pytest
-from candidates import candidate, hits, trial
+from candidates import candidate, evaluation, hits
 from mlflow.exceptions import MlflowException
 from recorded import HASH
 
@@ -10,18 +11,12 @@ from pipelines.commands import promote, rollback, run
 from pipelines.commands.rollback import RollbackRefused
 from pipelines.experiments import registry, tracking
 from pipelines.locks import lock, state
-from pipelines.promotion import decision, ledger, reconcile
-from pipelines.promotion import evaluation as trials
+from pipelines.promotion import contender, decision, ledger, reconcile
+from pipelines.promotion import evaluation as evaluate
 from pipelines.release import bento, publish
 from pipelines.runtime.settings import UsageError
 
 TASK, DATASET, MODEL = "image", "mnist_5k", "espalier-image-mnist_5k"  # one that is served
-
-
-@pytest.fixture
-def held(home):
-    with lock.hold(TASK) as held:
-        yield held
 
 
 @pytest.fixture
@@ -30,26 +25,31 @@ def fitted(tmp_path):
     return lambda number: candidate(tmp_path, hits(0.9), seed=number, dataset=DATASET)
 
 
-def decided(held, record, passed: bool = True, force: str | None = None) -> ledger.Entry:
+def decided(record, passed: bool = True, force: str | None = None) -> ledger.Entry:
     """Register the fit and put on record what became of it."""
     version = registry.register(TASK, DATASET, record)
-    champion = registry.champion(TASK, DATASET)
-    return decision.take(held, TASK, DATASET, trial(version, champion, passed), force)
+    champion = contender.current_champion(TASK, DATASET)
+    return decision.decide(evaluation(version, champion, passed), force)
 
 
-def crowned(held, record) -> registry.Version:
+def promoted(record) -> registry.Version:
     """Make the fit champion, all the way."""
-    decided(held, record)
-    return reconcile.follow(held, TASK, DATASET)
+    decided(record)
+    return registry.champion(TASK, DATASET)
+
+
+def followed() -> registry.Version | None:
+    champion = reconcile.follow(TASK, DATASET)
+    return champion and champion.version
 
 
 def actions() -> list[tuple]:
     return [(e.action, e.from_version, e.to_version) for e in ledger.entries(MODEL)]
 
 
-def test_a_promotion_ends_in_the_ledger_the_registry_and_the_pointer(held, fitted):
+def test_a_promotion_ends_in_the_ledger_the_registry_and_the_pointer(home, fitted):
     record = fitted(0)
-    champion = crowned(held, record)
+    champion = promoted(record)
     assert (champion.version, champion.state, champion.run_id) == ("1", "ready", record.run_id)
     assert publish.names(publish.read(TASK), champion)
     assert publish.intact(TASK)
@@ -58,47 +58,47 @@ def test_a_promotion_ends_in_the_ledger_the_registry_and_the_pointer(held, fitte
     assert (entry.run_id, entry.fingerprint) == (record.run_id, record.fingerprint)
     assert entry.evidence["checks"][0] == {"name": "naive", "passed": True, "evidence": "it is"}
     assert registry.champion(TASK, DATASET).head == (1, entry.hash)
-    assert reconcile.in_line(TASK, DATASET)
+    assert reconcile.is_reconciled(TASK, DATASET)
 
 
-def test_a_refusal_leaves_the_champion_and_moves_the_ledgers_head(held, fitted):
-    first = crowned(held, fitted(0))
-    entry = decided(held, fitted(1), passed=False)
-    assert reconcile.follow(held, TASK, DATASET).version == first.version
+def test_a_refusal_leaves_the_champion_and_moves_the_ledgers_head(home, fitted):
+    first = promoted(fitted(0))
+    entry = decided(fitted(1), passed=False)
+    assert followed().version == first.version
     assert [v.state for v in registry.versions(TASK, DATASET)] == ["ready", "refused"]
     assert actions() == [("promotion", None, "1"), ("refusal", "1", "2")]
     assert "it is not" in entry.reason
     assert registry.champion(TASK, DATASET).head == (2, entry.hash)
 
 
-def test_force_is_recorded_as_such_with_its_reason(held, fitted):
-    crowned(held, fitted(0))
-    entry = decided(held, fitted(1), passed=False, force="the other one is broken")
+def test_force_is_recorded_as_such_with_its_reason(home, fitted):
+    promoted(fitted(0))
+    entry = decided(fitted(1), passed=False, force="the other one is broken")
     assert (entry.action, entry.reason) == ("force", "the other one is broken")
-    assert reconcile.follow(held, TASK, DATASET).version == "2"
+    assert followed().version == "2"
 
 
-def test_a_refused_version_that_is_forced_in_is_ready(held, fitted):
+def test_a_refused_version_that_is_forced_in_is_ready(home, fitted):
     record = fitted(0)
-    decided(held, record, passed=False)
-    reconcile.follow(held, TASK, DATASET)
-    decided(held, record, passed=False, force="nothing else is there")
-    champion = reconcile.follow(held, TASK, DATASET)
+    decided(record, passed=False)
+    followed()
+    decided(record, passed=False, force="nothing else is there")
+    champion = followed()
     assert (champion.version, champion.state) == ("1", "ready")
     assert registry.champion(TASK, DATASET).reason == ""
 
 
-def test_what_a_service_would_not_take_in_cannot_be_forced(held, fitted):
+def test_what_a_service_would_not_take_in_cannot_be_forced(home, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
-    refused = trial(version, None, golden=False)
-    assert decision.take(held, TASK, DATASET, refused, "I insist").action == "refusal"
-    assert reconcile.follow(held, TASK, DATASET) is None
+    refused = evaluation(version, None, golden=False)
+    assert decision.decide(refused, "I insist").action == "refusal"
+    assert followed() is None
 
 
 @pytest.mark.parametrize("undone", ["alias", "pointer", "head", "state"])
-def test_what_a_kill_left_undone_is_done_by_the_next_run(held, fitted, undone):
-    crowned(held, fitted(0))
-    champion = crowned(held, fitted(1))
+def test_what_a_kill_left_undone_is_done_by_the_next_run(home, fitted, undone):
+    promoted(fitted(0))
+    champion = promoted(fitted(1))
     client = tracking.connect()
     match undone:
         case "alias":
@@ -109,15 +109,15 @@ def test_what_a_kill_left_undone_is_done_by_the_next_run(held, fitted, undone):
             client.delete_model_version_tag(MODEL, "2", registry.HEAD)
         case "state":
             client.set_model_version_tag(MODEL, "2", registry.STATE, "pending")
-    assert not reconcile.in_line(TASK, DATASET)
-    assert reconcile.reconcile(TASK, DATASET) == champion
-    assert reconcile.in_line(TASK, DATASET)
+    assert not reconcile.is_reconciled(TASK, DATASET)
+    assert reconcile.reconcile(TASK, DATASET).version == champion
+    assert reconcile.is_reconciled(TASK, DATASET)
 
 
-def test_a_bento_carries_what_was_published_when_it_was_begun(held, fitted, tmp_path, monkeypatch):
+def test_a_bento_carries_what_was_published_when_it_was_begun(home, fitted, tmp_path, monkeypatch):
     monkeypatch.setattr(bento, "_bentos", lambda: tmp_path)
-    first, published = crowned(held, fitted(0)), bento._published([TASK])
-    crowned(held, fitted(1))
+    first, published = promoted(fitted(0)), bento._published([TASK])
+    promoted(fitted(1))
     bento._fill(tmp_path / "espalier" / "abc" / "src", published)
     (tmp_path / "espalier" / "latest").write_text("abc")
     champions = bento.champions("espalier:abc")
@@ -129,27 +129,27 @@ def test_a_bento_carries_what_was_published_when_it_was_begun(held, fitted, tmp_
     assert bento.current() == "espalier:abc"
 
 
-def test_a_pointer_that_cannot_be_read_is_written_anew(held, fitted):
-    champion = crowned(held, fitted(0))
+def test_a_pointer_that_cannot_be_read_is_written_anew(home, fitted):
+    champion = promoted(fitted(0))
     (publish.folder() / f"{TASK}.json").write_bytes(b'{"name": "\xff')
-    assert not reconcile.in_line(TASK, DATASET)
+    assert not reconcile.is_reconciled(TASK, DATASET)
     reconcile.reconcile(TASK, DATASET)
     assert publish.names(publish.read(TASK), champion)
 
 
-def test_a_pending_version_that_nothing_was_decided_about_is_removed(held, fitted):
-    crowned(held, fitted(0))
+def test_a_pending_version_that_nothing_was_decided_about_is_removed(home, fitted):
+    promoted(fitted(0))
     registry.register(TASK, DATASET, fitted(1))
-    assert not reconcile.in_line(TASK, DATASET)
+    assert not reconcile.is_reconciled(TASK, DATASET)
     reconcile.reconcile(TASK, DATASET)
     assert [v.version for v in registry.versions(TASK, DATASET)] == ["1"]
 
 
-def test_a_champion_from_before_the_ledger_is_its_first_entry(held, fitted):
+def test_a_champion_from_before_the_ledger_is_its_first_entry(home, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     registry.ready(version)
     registry.crown(version)
-    assert reconcile.reconcile(TASK, DATASET).version == "1"
+    assert reconcile.reconcile(TASK, DATASET).version.version == "1"
     assert actions() == [("promotion", None, "1")]
 
 
@@ -160,9 +160,9 @@ def test_a_champion_from_before_the_ledger_is_its_first_entry(held, fitted):
         ("UPDATE ledger SET to_version = '1' WHERE position = 2", "entry 2 was changed"),
     ],
 )
-def test_nothing_follows_a_ledger_that_is_not_what_was_written(held, fitted, change, told):
-    crowned(held, fitted(0))
-    crowned(held, fitted(1))
+def test_nothing_follows_a_ledger_that_is_not_what_was_written(home, fitted, change, told):
+    promoted(fitted(0))
+    promoted(fitted(1))
     rewritten(change)
     with pytest.raises(reconcile.BrokenLedgerError, match=told):
         reconcile.reconcile(TASK, DATASET)
@@ -177,46 +177,44 @@ def rewritten(statement: str) -> None:
         connection.exec_driver_sql(statement)
 
 
-def test_a_holder_that_lost_its_lease_decides_nothing(held, fitted):
+def test_a_version_that_another_run_removed_is_not_decided_about(home, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
-    stale = lock.Lease(held.name, held.token - 1)
-    with pytest.raises(lock.LeaseLostError):
-        decision.take(stale, TASK, DATASET, trial(version, None))
+    evaluated = evaluation(version, None)
+    registry.remove(version)
+    with pytest.raises(ledger.LedgerMovedError, match="removed version 1"):
+        decision.decide(evaluated)
     assert ledger.entries(MODEL) == []
 
 
-def test_a_holder_that_lost_its_lease_removes_no_version_of_the_next(held, fitted):
-    registry.register(TASK, DATASET, fitted(0))
-    with pytest.raises(lock.LeaseLostError):
-        reconcile.follow(lock.Lease(held.name, held.token - 1), TASK, DATASET)
-    assert [v.version for v in registry.versions(TASK, DATASET)] == ["1"]
+def test_who_was_asleep_while_another_decided_writes_what_the_ledger_says_now(
+    home, fitted, monkeypatch
+):
+    """Without any lock: a decision comes between what it read and what it writes."""
+    first, second = fitted(0), fitted(1)
+    promoted(first)
+    crown, asleep = registry.crown, [True]
 
+    def late(version):
+        if asleep:
+            asleep.clear()
+            registry.register(TASK, DATASET, second)
+            entries.append(MODEL, "promotion", "2", from_version="1")
+        crown(version)
 
-def test_a_lease_lost_while_the_artifact_is_fetched_publishes_nothing(held, fitted, monkeypatch):
-    first = crowned(held, fitted(0))
-    crowned(held, fitted(1))
-    publish.publish(TASK, first)  # a kill left the second one unpublished
-
-    def slowly(version, whole=tracking.whole):
-        with state.transaction() as connection:
-            connection.exec_driver_sql("UPDATE leases SET token = token + 1")
-        return whole(version)
-
-    monkeypatch.setattr(tracking, "whole", slowly)
-    with reconcile.seat(TASK, DATASET) as seated, pytest.raises(lock.LeaseLostError):
-        reconcile.follow(seated, TASK, DATASET)
-    assert publish.names(publish.read(TASK), first)
+    monkeypatch.setattr(registry, "crown", late)
+    assert followed().version == "2"
+    assert registry.champion(TASK, DATASET).version == "2"
+    assert publish.names(publish.read(TASK), registry.champion(TASK, DATASET))
 
 
 def back(reason: str = "it answers slowly") -> tuple[str, str]:
-    told = rollback.rollback(TASK, DATASET, reason)
-    return told["from"], told["to"]
+    outcome = rollback.rollback(TASK, DATASET, reason).to_dict()
+    return outcome["from"], outcome["to"]
 
 
 def test_rollback_walks_back_one_champion_at_a_time(home, fitted):
-    with lock.hold(TASK) as held:
-        for number in range(3):
-            crowned(held, fitted(number))
+    for number in range(3):
+        promoted(fitted(number))
     assert back() == ("3", "2")
     assert back() == ("2", "1")
     assert registry.champion(TASK, DATASET).version == "1"
@@ -224,36 +222,32 @@ def test_rollback_walks_back_one_champion_at_a_time(home, fitted):
     with pytest.raises(RollbackRefused, match="no champion before"):
         back()
     assert actions()[3:] == [("rollback", "3", "2"), ("rollback", "2", "1")]
-    with lock.hold(TASK) as held:
-        crowned(held, fitted(3))
+    promoted(fitted(3))
     assert back() == ("4", "1")
 
 
 def withdrawn(record) -> bool:
     """Whether the gate says that the fit was rolled back from."""
-    return not trials._not_withdrawn(registry.prospect(TASK, DATASET, record)).passed
+    return not evaluate.not_withdrawn(registry.prospect(TASK, DATASET, record)).passed
 
 
 def test_the_same_fit_done_again_does_not_bring_back_what_was_rolled_back(home, fitted, tmp_path):
-    with lock.hold(TASK) as held:
-        first, second = fitted(0), fitted(1)
-        crowned(held, first)
-        crowned(held, second)
+    first, second = fitted(0), fitted(1)
+    promoted(first)
+    promoted(second)
     back()
     (tmp_path / "again").mkdir()
     again = candidate(tmp_path / "again", hits(0.9), seed=1, dataset=DATASET)
     assert again.run_id != second.run_id
     assert [withdrawn(record) for record in (first, second, again)] == [False, True, True]
-    with lock.hold(TASK) as held:
-        decided(held, again, passed=False, force="it was not to blame")
-        reconcile.follow(held, TASK, DATASET)
+    decided(again, passed=False, force="it was not to blame")
+    followed()
     assert not withdrawn(again)
 
 
 def test_rollback_refuses_an_artifact_that_cannot_be_had(home, fitted, monkeypatch):
-    with lock.hold(TASK) as held:
-        crowned(held, fitted(0))
-        crowned(held, fitted(1))
+    promoted(fitted(0))
+    promoted(fitted(1))
 
     def gone(run_id):
         raise MlflowException(f"the artifacts of {run_id} were deleted")
@@ -266,26 +260,26 @@ def test_rollback_refuses_an_artifact_that_cannot_be_had(home, fitted, monkeypat
 
 
 def test_rollback_does_not_wait_for_a_retraining(home, fitted):
-    with lock.hold(TASK) as held:
-        crowned(held, fitted(0))
-        crowned(held, fitted(1))
+    with lock.hold(TASK):
+        promoted(fitted(0))
+        promoted(fitted(1))
         assert back() == ("2", "1")
 
 
-def test_nothing_is_decided_beside_a_champion_that_was_rolled_back_meanwhile(held, fitted):
-    crowned(held, fitted(0))
-    champion = crowned(held, fitted(1))
+def test_nothing_is_decided_beside_a_champion_that_was_rolled_back_meanwhile(home, fitted):
+    promoted(fitted(0))
+    promoted(fitted(1))
     version = registry.register(TASK, DATASET, fitted(2))
+    evaluated = evaluation(version, contender.current_champion(TASK, DATASET))
     back()
-    with pytest.raises(lock.LeaseHeldError, match="changed from 2 to 1"):
-        decision.take(held, TASK, DATASET, trial(version, champion))
+    with pytest.raises(ledger.LedgerMovedError, match="after entry 2"):
+        decision.decide(evaluated)
     assert registry.champion(TASK, DATASET).version == "1"
     assert actions()[-1] == ("rollback", "2", "1")
 
 
 def test_rollback_refuses_a_damaged_artifact_and_says_so_in_the_ledger(home, fitted):
-    with lock.hold(TASK) as held:
-        first, _ = crowned(held, fitted(0)), crowned(held, fitted(1))
+    first, _ = promoted(fitted(0)), promoted(fitted(1))
     graph = tracking.artifact_folder(first.run_id) / "model.onnx"
     graph.write_bytes(graph.read_bytes()[:-1] + b"!")
     with pytest.raises(RollbackRefused, match=r"model\.onnx"):

@@ -45,7 +45,7 @@ def test_one_wins_and_the_other_says_who(home, tmp_path):
         said = [log.read_text() for log in logs]
         assert sorted(codes) == [0, 75], said
         lost = codes.index(75)
-        assert f"is being run by process {both[1 - lost].pid} (" in said[lost]
+        assert f"is being run by process {both[1 - lost].pid} on " in said[lost]
         champion = registry.champion(TASK, DATASET)
         assert champion.run_id == asked[1 - lost]
         assert publish.names(publish.read(TASK), champion)

@@ -44,10 +44,10 @@ def retrain(killed_after: int | None) -> None:
     """What a retraining does once its fits are done."""
     if killed_after is not None:
         kill_after(killed_after)
-    with lock.hold(TASK) as held:
+    with lock.hold(TASK):
         reconcile.reconcile(TASK, DATASET)
         with tracking.parent(VERSION, "quick", "retrain"):
-            retraining.consider(held, VERSION, tracking.records(VERSION))
+            retraining.consider(VERSION, tracking.records(VERSION))
 
 
 def kill_after(writes: int) -> None:
