@@ -32,7 +32,7 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
     """
     metric, more_is_better = ranking.METRIC[dataset.task]
     records = tracking.records(dataset)
-    champion = registry.champion(dataset.task, dataset.name)
+    champion = registry.recorded_champion(dataset.task, dataset.name)
     groups = _groups(records) if only is None else _groups(_of(only, records))
     rows = [_row(dataset.task, group, champion) for group in _shown(groups)]
     sign = -1 if more_is_better else 1

@@ -5,10 +5,7 @@ them can become champion.
 """
 
 import importlib
-import itertools
 import time
-from collections import Counter
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +14,7 @@ from data import prepared
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, ranking, tracking
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.leaderboard_rows import Row
 from pipelines.experiments.tracking import BASELINE, RIVAL
 from pipelines.runtime import console, environment
 
@@ -40,15 +38,12 @@ class Source:
 
 def unscored(dataset: DatasetVersion) -> list[Source]:
     """The sources whose outcome, a failure or scores, is not on record yet."""
-    runs = _runs(dataset)
-    counts = Counter(run.data.tags[FINGERPRINT] for run in runs)
-    on_record = {
-        run.data.tags[FINGERPRINT]
-        for run in runs
-        if counts[run.data.tags[FINGERPRINT]] >= int(run.data.tags[TOGETHER])
-    }
-    sources = _sources(dataset)
-    return [source for source in sources if source.fingerprint not in on_record]
+    missing = []
+    for source in _sources(dataset):
+        rows = tracking.present(dataset, source.kind, [source.fingerprint])
+        if not rows or len(rows) < int(rows[0].tags[TOGETHER]):
+            missing.append(source)
+    return missing
 
 
 def score(source: Source, parent: str) -> list[console.Line]:
@@ -81,23 +76,21 @@ def score(source: Source, parent: str) -> list[console.Line]:
 
 def rows(dataset: DatasetVersion) -> list[dict]:
     """A row for each: name, kind, validation, test, fit_seconds, runs; baselines come first."""
-    newest = {
-        run.info.run_name: _row(ranking.METRIC[dataset.task][0], run)
-        for run in _runs(dataset, ("FINISHED",))
-    }
+    metric = ranking.METRIC[dataset.task][0]
+    newest = {row.name: _row(metric, row) for row in _ended(dataset, "FINISHED")}
     return sorted(newest.values(), key=lambda row: row["kind"])
 
 
 def failures(dataset: DatasetVersion) -> list[str]:
     """A sentence for each whose present code could not be scored."""
-    failed = _runs(dataset, ("FAILED",))
+    failed = _ended(dataset, "FAILED")
     if not failed:
         return []
     present = {source.fingerprint for source in _sources(dataset)}
     return [
-        f"{run.info.run_name} could not be scored: {run.data.tags[tracking.FAILURE]}"
-        for run in failed
-        if run.data.tags[FINGERPRINT] in present
+        f"{row.name} could not be scored: {row.tags[tracking.FAILURE]}"
+        for row in failed
+        if row.fingerprint in present
     ]
 
 
@@ -128,23 +121,19 @@ def _run(source: Source, name: str, together: int, parent: str):
     return tracking.active(source.dataset, name, tags, parent)
 
 
-def _runs(dataset: DatasetVersion, statuses: Sequence[str] = ("FINISHED", "FAILED")) -> list:
-    """The MLflow runs of baselines and rivals that finished, or failed with a cause."""
-    return [
-        run
-        for kind, status in itertools.product((BASELINE, RIVAL), statuses)
-        for run in tracking.runs(dataset, kind, status)
-        if status == "FINISHED" or tracking.FAILURE in run.data.tags
-    ]
+def _ended(dataset: DatasetVersion, status: str) -> list[Row]:
+    """The runs of baselines and rivals that finished, or that failed with a cause."""
+    rows = [row for kind in (BASELINE, RIVAL) for row in tracking.ended(dataset, kind)]
+    return [row for row in rows if row.status == status]
 
 
-def _row(metric: str, run) -> dict:
-    metrics = run.data.metrics
-    row = {"name": run.info.run_name, "kind": run.data.tags["espalier.kind"]}
+def _row(metric: str, scored: Row) -> dict:
+    metrics = scored.metrics
+    row: dict = {"name": scored.name, "kind": scored.kind}
     for split in ("validation", "test"):
         name = f"{split}_{metric}"
         row[split] = {"mean": metrics[name]} | {
             end: metrics[f"{name}_{end}"] for end in ("low", "high")
         }
-    named = {"run_id": run.info.run_id, "seed": 0, "artifact_uri": run.info.artifact_uri}
-    return row | {"fit_seconds": metrics["fit_seconds"], "runs": [named]}
+    run = {"run_id": scored.run_id, "seed": 0, "artifact_uri": scored.artifact_uri}
+    return row | {"fit_seconds": metrics["fit_seconds"], "runs": [run]}

@@ -10,7 +10,7 @@ import tiny
 from models.artifact import artifact
 from models.inputs.errors import InputError
 from serving.champions.loading import load
-from serving.inference.micro_batching import MAX_BATCH, Batches
+from serving.inference.micro_batching import ALONE_TURNS, MAX_BATCH, Batches
 
 
 @pytest.fixture(params=tiny.REQUESTS)
@@ -86,22 +86,44 @@ def test_who_gave_up_is_left_out(model):
     assert answer == model.answers([thing])[0]
 
 
-def test_requests_of_one_turn_are_one_computation(model, monkeypatch):
-    """Those that come in the next turn are another one."""
-    sizes = []
-    answers = type(model).answers
-    counted = lambda model, values: sizes.append(len(values)) or answers(model, values)  # noqa: E731
+@pytest.fixture
+def sizes(model, monkeypatch) -> list[int]:
+    """The sizes of the batches that the model has answered."""
+    sizes, answers = [], type(model).answers
+
+    def counted(model, values) -> list[dict]:
+        sizes.append(len(values))
+        return answers(model, values)
+
     monkeypatch.setattr(type(model), "answers", counted)
-    value = thing_of(model)
+    return sizes
 
-    async def ask(batches: Batches, count: int) -> None:
-        await asyncio.gather(*(batches.answer(model, value) for _ in range(count)))
 
+def test_requests_of_one_turn_are_one_computation(model, sizes):
     async def turns() -> None:
         batches = Batches()
-        await ask(batches, 16)
-        await ask(batches, 1)
-        await ask(batches, MAX_BATCH + 3)
+        for count in (16, 1, MAX_BATCH + 3):
+            rows = [batches.answer(model, thing_of(model)) for _ in range(count)]
+            assert not any(row.done() for row in rows)
+            await asyncio.gather(*rows)
 
     asyncio.run(turns())
     assert sizes == [16, 1, MAX_BATCH, 3]
+
+
+def test_a_request_that_is_alone_does_not_wait_for_the_next_turn(model, sizes):
+    async def turns() -> None:
+        batches = Batches()
+        for _ in range(ALONE_TURNS + 1):
+            row = batches.answer(model, thing_of(model))
+            at_once = row.done()
+            await row
+            await asyncio.sleep(0)
+        assert at_once
+        for first_at_once in (True, False):  # until others come with it
+            rows = [batches.answer(model, thing_of(model)) for _ in range(3)]
+            assert [row.done() for row in rows] == [first_at_once, False, False]
+            await asyncio.gather(*rows)
+
+    asyncio.run(turns())
+    assert sizes == [1] * (ALONE_TURNS + 2) + [2, 3]
