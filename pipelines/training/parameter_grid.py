@@ -53,14 +53,6 @@ def grid(choices: Mapping[str, Choice]) -> list[dict]:
     ]
 
 
-def described(chosen: Mapping) -> str:
-    """`{"units": 64, "learning_rate": 0.00312}` → `units=64 learning_rate=0.00312`."""
-    return " ".join(
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in chosen.items()
-    )
-
-
 def ends(choices: Mapping[str, Choice]) -> list[dict]:
     """The combinations at the ends of the ranges: what to check before a search is begun."""
     return grid(

@@ -166,7 +166,7 @@ def _try_one(study: "optuna.Study", space: Space, number: str, guarded: Guard, p
 
     trial = study.ask()
     chosen = {name: _proposed(trial, name, choice) for name, choice in space.choices.items()}
-    console.line("trial", f"{number}: {parameter_grid.described(chosen)}")
+    console.line("trial", f"{number}: {console.named(chosen)}")
     planned = space.fit(chosen)
     try:
         value = _loss(planned, guarded, parent, _pruner(trial))

@@ -190,7 +190,8 @@ def _warm(model: Model, golden: list[dict], task: str) -> Model:
         raise ValueError(f"The artifact is for {model.manifest['task']}, not for {task}.")
     if not golden:
         raise ValueError("The artifact has no golden requests: nothing proves its answers.")
-    shortest, times = min(_golden_inputs(golden), key=len), []
+    shortest = min(_golden_inputs(golden), key=len)
+    times: list[float] = []
     while len(times) < WARM_UPS and sum(times) <= MAX_WARM_UP_SECONDS:
         # This thread's time alone, which is where a graph on one thread runs: what else the
         # machine does makes no model slow.
