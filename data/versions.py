@@ -52,7 +52,7 @@ def commit_of(dataset_hash: str) -> str | None:
     """The first commit, on any branch, whose dvc.lock names this hash; None without one or git."""
     log = ["git", "-C", str(ROOT), "log", "--all", "--format=%H", f"-S{dataset_hash}"]
     try:
-        done = subprocess.run([*log, "--", "dvc.lock"], capture_output=True, text=True)
+        done = subprocess.run([*log, "--", "dvc.lock"], capture_output=True, encoding="utf-8")
     except FileNotFoundError:
         return None
     commits = done.stdout.split()  # newest first; there is none where git has failed

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from data import declared
 from models.inputs.errors import did_you_mean
 from pipelines.runtime import environment
 
@@ -55,6 +54,8 @@ def dataset_of(task: str, dataset: str | None) -> str:
 
 def task_of(dataset: str) -> str:
     """The task that `dataset` is for."""
+    from data import declared
+
     names = list(_read()["datasets"])
     return declared.entry(one_of("dataset", dataset, names), environment.ROOT)["task"]
 
@@ -116,6 +117,8 @@ def _checked(model: "type[Section]", received: Any, *keys: str) -> "Section":
 
 
 def _sentence(error: "ValidationError", keys: tuple[str, ...]) -> str:
+    from data import declared
+
     first = error.errors(include_url=False)[0]
     path = [*keys, *map(str, first["loc"])]
     line = declared.line_of(environment.ROOT, *path)
@@ -127,4 +130,6 @@ def _sentence(error: "ValidationError", keys: tuple[str, ...]) -> str:
 
 
 def _read() -> dict:
+    from data import declared  # imports a YAML parser
+
     return declared.params(environment.ROOT)

@@ -110,7 +110,9 @@ class RegistryPoller:
         if downloaded or not published:  # the slots read once more what they have refused
             content = pointer | {"metrics": self.registry.test_metrics(version)}
             partial = self.pointer.with_suffix(".new")
-            partial.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+            partial.write_text(
+                json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+            )
             partial.replace(self.pointer)
         self._proven = version
 
@@ -177,7 +179,7 @@ def _try_lock(path: Path) -> Iterator[bool]:
     Yields:
         Whether it is this process.
     """
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
