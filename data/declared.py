@@ -1,10 +1,16 @@
-"""What params.yaml declares under `datasets:`, checked before anything is read."""
+"""params.yaml: read, and what it declares about a dataset checked before anything else is read."""
 
+import re
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from data.errors import DataError, nearest
+from data.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
 
 SPLITS = ("train", "validation", "test")  # in which order a series is cut
 KINDS = {
@@ -13,30 +19,27 @@ KINDS = {
     "csv": ("sentiment", "forecast"),
     "parquet": ("sentiment", "forecast"),
 }
-ALWAYS = {"task", "kind", "path"}
-REQUIRED = {
-    "image": set(),
-    "sentiment": set(),
-    "forecast": {"interval", "history", "horizon", "season"},
-}
-ALLOWED = {
-    "image": {"labels", "shape"},
-    "sentiment": {"labels", "columns"},
-    "forecast": {"columns", "range", "stride", "fill", "grid", "min_rows"},
-}
-DEFAULTS = {"forecast": {"stride": 1, "fill": 900, "grid": "clock", "min_rows": 1}}
-COLUMNS = {"sentiment": ({"text", "label"}, set()), "forecast": ({"time", "value"}, {"series"})}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def params(root: Path = Path()) -> dict:
-    """The whole of params.yaml; `root` is the repository's root, by default the working folder."""
+    """The whole of params.yaml.
+
+    Args:
+        root: the repository's root, by default the working folder.
+
+    Raises:
+        DataError: the file is missing, no YAML, holds a name twice, or declares no datasets.
+    """
     path = root / "params.yaml"
     if not path.is_file():
         raise DataError(
             f"there is no params.yaml in {root.absolute()}, expected a repository's root"
         )
     try:
-        whole = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")
+        check_keys(_composed(text))
+        whole = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(whole, dict) or not isinstance(whole.get("datasets"), dict):
@@ -44,17 +47,55 @@ def params(root: Path = Path()) -> dict:
     return whole
 
 
-def shares(of: str, root: Path = Path()) -> dict[str, float]:
-    """The share of each split, in the order of SPLITS; of: `classes` or `series`.
+def line_of(root: Path, *keys: str) -> str:
+    """` (line 12)` of params.yaml, where these keys stand one below the other; else nothing."""
+    node = _composed((root / "params.yaml").read_text(encoding="utf-8-sig"))
+    place = ""
+    for key in keys:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        matching = [pair for pair in pairs if pair[0].value == key]
+        if not matching:
+            break
+        name, node = matching[0]
+        place = f" (line {name.start_mark.line + 1})"
+    return place
 
-    Raises DataError unless the shares are above 0 and add up to 1.
+
+def check_keys(node: yaml.Node | None) -> None:
+    """Raise DataError when a key of params.yaml stands twice in one place, as `node` and below."""
+    first: dict[str, int] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else []:
+        line = key.start_mark.line + 1
+        if isinstance(key.value, str) and key.value != "<<":
+            if key.value in first:
+                raise DataError(
+                    f"{key.value!r} is in params.yaml twice, in line {first[key.value]} and in "
+                    f"line {line}: rename or remove one"
+                )
+            first[key.value] = line
+        check_keys(value)
+
+
+@cache
+def _composed(text: str) -> yaml.Node | None:
+    return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
+def shares(of: str, root: Path = Path()) -> dict[str, float]:
+    """The share of each split, in the order of SPLITS.
+
+    Args:
+        of: `classes` or `series`.
+        root: the repository's root.
+
+    Raises:
+        DataError: the shares are not above 0, or do not add up to 1.
     """
+    from data.entries import Shares
+
     where = f"`split: {of}:` in params.yaml"
     declared = (params(root).get("split") or {}).get(of) or {}
-    _check_keys(where, declared, set(SPLITS), set())
-    divided = {split: declared[split] for split in SPLITS}
-    if not _numbers(list(divided.values())) or min(divided.values()) <= 0:
-        raise DataError(f"{where} is {divided}, expected numbers above 0")
+    divided = _checked(Shares, declared, where, root, "split", of).model_dump()
     if abs(sum(divided.values()) - 1) > 1e-6:
         raise DataError(f"{where} adds up to {sum(divided.values()):g}, expected 1")
     return divided
@@ -63,86 +104,79 @@ def shares(of: str, root: Path = Path()) -> dict[str, float]:
 def entry(name: str, root: Path = Path()) -> dict:
     """The declaration of one dataset, its keys and values checked and its defaults filled in.
 
-    Raises DataError naming the nearest known dataset, key or column.
+    Raises:
+        DataError: it names the nearest known dataset, key or column, and the line.
     """
-    known = params(root)["datasets"]
-    if name not in known:
-        listed = ", ".join(known)
-        hint = nearest(name, list(known))
+    from data.entries import ENTRIES
+
+    datasets = params(root)["datasets"]
+    if name not in datasets:
+        hint = did_you_mean(name, datasets)
+        listed = ", ".join(map(str, datasets))
         raise DataError(f"unknown dataset {name!r}{hint}; params.yaml declares: {listed}")
-    declared = known[name]
+    declared, place = datasets[name], line_of(root, "datasets", name)
     where = f"dataset {name!r} in params.yaml"
-    _check_kind(where, declared)
-    _check_keys(where, declared, *_keys(declared))
-    if declared["kind"] in ("csv", "parquet"):
-        columns = declared["columns"] or {}
-        _check_keys(f"`columns:` of {where}", columns, *COLUMNS[declared["task"]])
-    for key, (is_right, expected) in RULES.items():
-        if key in declared and not is_right(declared[key]):
-            raise DataError(f"{key} of {where} is {declared[key]!r}, expected {expected}")
-    return DEFAULTS.get(declared["task"], {}) | declared
-
-
-def _check_kind(where: str, declared: dict) -> None:
-    if not isinstance(declared, dict) or not declared.keys() >= ALWAYS:
-        raise DataError(f"{where} needs task, kind and path")
+    if not NAME.fullmatch(name):
+        raise DataError(f"{where} has a name that is none: use letters, digits, - and _{place}")
+    if not isinstance(declared, dict) or not declared.keys() >= {"task", "kind", "path"}:
+        raise DataError(f"{where} needs task, kind and path{place}")
     task, kind = str(declared["task"]), str(declared["kind"])
     if task not in KINDS.get(kind, ()):
         allowed = "; ".join(f"{kind}: {', '.join(tasks)}" for kind, tasks in KINDS.items())
         raise DataError(
-            f"{where} has kind {kind!r} and task {task!r}; the tasks of each kind are {allowed}"
+            f"{where} has kind {kind!r} and task {task!r}; the tasks of each kind are "
+            f"{allowed}{place}"
+        )
+    checked = _checked(ENTRIES[task], declared, where, root, "datasets", name)
+    if kind in ("csv", "parquet") and "columns" not in declared:
+        raise DataError(f"{where} lacks columns{place}")
+    return checked.model_dump(exclude_none=True)
+
+
+def check_neighbours(name: str, root: Path = Path()) -> None:
+    """Raise DataError about another entry that DVC cannot read: it reads all of them, always."""
+    for other, declared in params(root)["datasets"].items():
+        if other == name or (
+            isinstance(declared, dict) and {"task", "kind", "path"} <= set(declared)
+        ):
+            continue
+        raise DataError(
+            f"dataset {other!r} in params.yaml needs task, kind and path"
+            f"{line_of(root, 'datasets', other)}: complete or remove it, DVC reads every entry"
         )
 
 
-def _keys(declared: dict) -> tuple[set, set]:
-    task = declared["task"]
-    required = ALWAYS | REQUIRED[task]
-    if declared["kind"] in ("csv", "parquet"):
-        required = required | {"columns"}
-    return required, ALLOWED[task]
+def _checked(
+    model: "type[BaseModel]", declared: Any, where: str, root: Path, *keys: str
+) -> "BaseModel":
+    """What `declared` says, as `model` declares it; raises DataError with the first error."""
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(declared)
+    except ValidationError as error:
+        raise DataError(_sentence(model, error, where, root, keys)) from None
 
 
-def _check_keys(where: str, received: dict, required: set, optional: set) -> None:
-    missing = required - set(received)
-    if missing:
-        raise DataError(f"{where} lacks {', '.join(sorted(missing))}")
-    for key in received:
-        if key not in required | optional:
-            allowed = sorted(required | optional)
-            hint = nearest(str(key), allowed)
-            raise DataError(f"{where} has an unknown key {key!r}{hint}; allowed: {allowed}")
+def _sentence(
+    model: "type[BaseModel]", errors: "ValidationError", where: str, root: Path, keys: tuple
+) -> str:
+    """The first error in words; one about an unknown key goes before one about a missing key."""
+    from data.entries import COLUMNS
 
-
-def _whole(value) -> bool:
-    return type(value) is int and value >= 1
-
-
-def _numbers(value) -> bool:
-    return isinstance(value, list) and all(type(one) in (int, float) for one in value)
-
-
-STEPS = (_whole, "a whole number of steps, 1 or more")
-# What the value of a key must be: a test, and the words for it.
-RULES = {
-    "path": (lambda path: isinstance(path, str), "the path of a file or folder"),
-    "columns": (
-        lambda columns: all(isinstance(name, str) for name in columns.values()),
-        "names of columns of the file",
-    ),
-    "labels": (
-        lambda labels: isinstance(labels, list) and all(type(one) in (str, int) for one in labels),
-        "a list of names; quote yes, no, on and off, which YAML takes for true and false",
-    ),
-    "shape": (
-        lambda shape: isinstance(shape, list) and len(shape) == 3 and all(map(_whole, shape)),
-        "[height, width, channels]",
-    ),
-    "range": (
-        lambda limits: _numbers(limits) and len(limits) == 2 and limits[0] < limits[1],
-        "[lowest, highest]",
-    ),
-    "interval": (_whole, "a whole number of seconds, 1 or more"),
-    "fill": (lambda fill: _numbers([fill]) and fill >= 0, "a number of seconds, 0 or more"),
-    "grid": (lambda grid: grid in ("clock", "rows"), "clock or rows"),
-    **dict.fromkeys(("history", "horizon", "season", "stride", "min_rows"), STEPS),
-}
+    details = errors.errors(include_url=False, include_context=False)
+    first = next((one for one in details if one["type"] == "extra_forbidden"), details[0])
+    path, kind = [str(part) for part in first["loc"]], first["type"]
+    place = line_of(root, *keys, *path)
+    key = path[0]
+    if key == "columns" and len(path) > 1:
+        key, model, where = path[1], COLUMNS[model], f"`columns:` of {where}"
+    if kind in ("extra_forbidden", "missing"):
+        if kind == "missing":
+            absent = sorted(str(one["loc"][-1]) for one in details if one["type"] == "missing")
+            return f"{where} lacks {', '.join(absent)}{place}"
+        allowed = sorted(model.model_fields)
+        hint = did_you_mean(key, allowed)
+        return f"{where} has an unknown key {key!r}{hint}; allowed: {allowed}{place}"
+    expected = model.model_fields[key].description
+    return f"{key} of {where} is {first['input']!r}, expected {expected}{place}"

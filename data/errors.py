@@ -1,6 +1,7 @@
 """What can be wrong with data, each with a message that names what was received and what to do."""
 
 import difflib
+from collections.abc import Iterable
 
 
 class DataError(ValueError):
@@ -15,7 +16,7 @@ class GateRefused(DataError):
         self.report = report
 
 
-def nearest(name: str, known: list[str]) -> str:
-    """` (did you mean 'imdb'?)` when a known name is close to the one received, else nothing."""
-    close = difflib.get_close_matches(name, known, n=1)
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """` (did you mean 'imdb'?)` when one of the names is close to `name`, else nothing."""
+    close = difflib.get_close_matches(name, map(str, names), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

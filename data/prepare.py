@@ -1,8 +1,10 @@
 """Draw the splits of one dataset, once, into data/prepared/NAME: python -m data.prepare NAME
 
+Writes data/notes/NAME.json as well: what was noted about the rows, and what was done about it.
 Texts, pixels and values stay raw: what a request would need as well is done in models/inputs.py.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from data import classes, declared, report, series, stage, stored
 from data.declared import SPLITS
 from data.errors import DataError
-from data.prepared import PREPARED
+from data.prepared import NOTES, PREPARED
 from data.stored import Columns, Dataset
 
 CONTENT = {"image": "image", "sentiment": "text"}
@@ -26,6 +28,8 @@ def prepare(name: str, folder: Path) -> None:
     verdict = report.read(name)
     if not verdict["success"]:
         raise DataError(f"the gate refused {name}: see {report.path(name)}")
+    if verdict.get("raw_hash") != stored.hash_of(stored.RAW / name):
+        raise DataError(f"{report.path(name)} judged other rows: run `dvc repro validate@{name}`")
     raw.facts["notes"] += verdict["notes"]
     if entry["task"] == "forecast":
         prepared = by_time(raw, entry, declared.shares("series"))
@@ -34,9 +38,18 @@ def prepare(name: str, folder: Path) -> None:
     prepared.facts["rows"] = {
         split: len(next(iter(columns.values()))) for split, columns in prepared.splits.items()
     }
+    _write_notes(name, prepared.facts.pop("notes"))
     stored.write(folder, prepared)
     rows = ", ".join(f"{split} {count:,}" for split, count in prepared.facts["rows"].items())
     print(f"{name}: {rows}")
+
+
+def _write_notes(name: str, notes: list[str]) -> None:
+    """Write the notes by one rename."""
+    NOTES.mkdir(exist_ok=True)
+    temporary = NOTES / f".{name}.{os.getpid()}"
+    stored.write_json(temporary, notes)
+    temporary.replace(NOTES / f"{name}.json")
 
 
 def by_class(raw: Dataset, shares: dict[str, float]) -> Dataset:
@@ -106,7 +119,7 @@ def _grid_notes(placed: Columns, dropped: int) -> list[str]:
     carried = int((~placed["observed"]).sum())
     moved = int((placed["observed"] & (placed["read"] != placed["time"])).sum())
     holes = int(placed["stretch"].max() + 1 - len(np.unique(placed["series"].astype(str))))
-    found = {
+    counts = {
         "readings stood beside the regular grid: snapped to the nearest point": moved,
         "readings shared a grid point with a nearer one: left out": dropped,
         "missing grid points were carried forward: they stand in histories, never as targets": (
@@ -114,7 +127,7 @@ def _grid_notes(placed: Columns, dropped: int) -> list[str]:
         ),
         "longer gaps were not filled: no window spans one": holes,
     }
-    return [f"{count:,} {what}" for what, count in found.items() if count]
+    return [f"{count:,} {what}" for what, count in counts.items() if count]
 
 
 if __name__ == "__main__":

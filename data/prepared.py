@@ -8,8 +8,9 @@
                carried forward; `segment` int64, constant inside an unbroken stretch and unique over
                the dataset; `time` datetime64[ns]; `series` str
 
-facts: `name`, `task`, `labels` (classes), `rows` {split: count}, `notes` (what was found and what
-was done about it), and for a forecast `interval_seconds`, `history`, `horizon`, `stride`, `season`.
+facts: `name`, `task`, `labels` (classes), `rows` {split: count}, and for a forecast
+`interval_seconds`, `history`, `horizon`, `stride`, `season`. What the gate and the preparation
+noted lies beside it, in data/notes/NAME.json: a reworded note is no new data.
 """
 
 from pathlib import Path
@@ -20,6 +21,7 @@ from data.errors import DataError
 from data.stored import Dataset
 
 PREPARED = Path("data/prepared")
+NOTES = Path("data/notes")
 
 
 def read(folder: Path) -> Dataset:

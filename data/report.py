@@ -1,6 +1,6 @@
-"""What the gate found, data/reports/NAME/validation.json: written, read and told.
+"""The gate's report, data/reports/NAME/validation.json: written, read, and as text.
 
-dataset, task, success
+dataset, task, success, raw_hash (DVC's name for the rows that were judged)
 failed   the checks that refuse the dataset
 notes    sentences: what was found that does not refuse it, and what is done about it
 checks   every expectation, in order: expectation, table, column, rule, severity ("critical"
@@ -12,6 +12,7 @@ tables   {name: rows, columns {name: [least, median, greatest]}, values of a sho
 import json
 from pathlib import Path
 
+from data import stored
 from data.errors import DataError
 
 REPORTS = Path("data/reports")
@@ -32,8 +33,7 @@ def read(name: str, root: Path = Path()) -> dict:
 
 def write(folder: Path, report: dict) -> None:
     """Write a report into `folder`; equal reports give equal bytes."""
-    text = json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False)
-    (folder / "validation.json").write_text(text + "\n", encoding="utf-8")
+    stored.write_json(folder / "validation.json", report)
 
 
 def sentence(check: dict) -> str:

@@ -2,9 +2,10 @@
 
 DVC killed with SIGKILL leaves the stage's command running, and what that writes later would be
 recorded by the next `dvc repro` as its own. So a stage watches its parent (dvc.yaml starts it with
-`exec`, which makes DVC itself the parent) and looks once more just before it publishes.
+`exec`, which makes DVC itself the parent) and checks once more just before it publishes.
 """
 
+import json
 import os
 import shutil
 import sys
@@ -16,6 +17,9 @@ from pathlib import Path
 from data.errors import DataError, GateRefused
 
 FAILED, REFUSED, ORPHANED = 1, 3, 4
+# Names a file for the status and the message of a stage that fails: DVC's own output holds both
+# somewhere in its text.
+FAILURE = "ESPALIER_STAGE_FAILURE"
 
 
 def run(work: Callable[[str, Path], None], place: Path) -> None:
@@ -23,7 +27,11 @@ def run(work: Callable[[str, Path], None], place: Path) -> None:
 
     `work` fills a temporary folder, which becomes `place / name` when it returns, and also when it
     raises GateRefused: the report of a refusal is to be read. Any other error leaves nothing.
-    Ends the process with 0, with 3 when the gate refused, with 1 on an error, told in one line.
+    Ends the process with 0, with 3 when the gate refused, with 1 on an error, printed in one line.
+
+    Args:
+        work: the stage's function.
+        place: the folder of its outputs.
     """
     parent = end_with_parent()
     if len(sys.argv) != 2:
@@ -31,7 +39,7 @@ def run(work: Callable[[str, Path], None], place: Path) -> None:
     name = sys.argv[1]
     folder = _temporary(place, name)
     try:
-        status = _outcome(work, name, folder)
+        status = _status(work, name, folder)
         if status != FAILED:
             _publish(folder, place / name, parent)
     finally:
@@ -39,17 +47,23 @@ def run(work: Callable[[str, Path], None], place: Path) -> None:
     sys.exit(status)
 
 
-def _outcome(work: Callable[[str, Path], None], name: str, folder: Path) -> int:
-    """Do the work; the exit status, with the error told."""
+def _status(work: Callable[[str, Path], None], name: str, folder: Path) -> int:
+    """Do the work; the exit status, with the error printed."""
     try:
         work(name, folder)
     except GateRefused as refusal:
-        print(refusal, file=sys.stderr)
-        return REFUSED
+        return _failed(REFUSED, str(refusal))
     except (DataError, OSError) as error:
-        print(f"{work.__name__} {name}: {error}", file=sys.stderr)
-        return FAILED
+        return _failed(FAILED, f"{work.__name__} {name}: {' '.join(str(error).split())}")
     return 0
+
+
+def _failed(status: int, message: str) -> int:
+    print(message, file=sys.stderr)
+    if path := os.environ.get(FAILURE):
+        content = json.dumps({"status": status, "message": message})
+        Path(path).write_text(content, encoding="utf-8")
+    return status
 
 
 def end_with_parent() -> int:

@@ -1,14 +1,17 @@
-"""How rows lie on disk, raw and prepared alike: dataset.json and one table for each split.
+"""How rows lie on disk, raw and prepared alike: dataset.json and NAME.npz for each split.
 
-Pictures of one size are arrays and lie in an uncompressed .npz; everything else, pictures as the
-bytes of their files among it, lies in Parquet. Equal rows give equal bytes: no time stamps, keys
-sorted.
+Equal rows give equal bytes, whichever version of whichever library writes them: uncompressed
+arrays in format 1.0 of NumPy, no time stamps, names sorted. A column of texts or of encoded
+pictures is two arrays: their bytes one after the other, and the length of each (-1: no value).
+docs/decisions/0020-prepared-data-in-canonical-form.md says why.
 """
 
+import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 
@@ -28,13 +31,19 @@ class Dataset:
 
 def write(folder: Path, dataset: Dataset) -> None:
     """Write a dataset into an existing empty folder."""
-    text = json.dumps(dataset.facts, indent=2, sort_keys=True, ensure_ascii=False)
-    (folder / "dataset.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "dataset.json", dataset.facts)
     for split, columns in dataset.splits.items():
-        if any(column.ndim > 1 for column in columns.values()):
-            np.savez(folder / f"{split}.npz", **columns)
-        else:
-            _write_parquet(folder / f"{split}.parquet", columns)
+        with ZipFile(folder / f"{split}.npz", "w") as archive:
+            for name, array in sorted(_arrays(columns)):
+                with archive.open(ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
+                    contiguous = np.ascontiguousarray(array)
+                    np.lib.format.write_array(file, contiguous, (1, 0), allow_pickle=False)
+
+
+def write_json(path: Path, content: dict | list) -> None:
+    """Write JSON for people and programs; equal contents give equal bytes."""
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def read(folder: Path) -> Dataset:
@@ -42,32 +51,58 @@ def read(folder: Path) -> Dataset:
     facts_path = folder / "dataset.json"
     if not facts_path.is_file():
         raise DataError(f"{facts_path} is missing: make it with `dvc repro`")
-    tables = sorted([*folder.glob("*.npz"), *folder.glob("*.parquet")])
     try:
         facts = json.loads(facts_path.read_text(encoding="utf-8"))
-        return Dataset(facts, {table.stem: _read_table(table) for table in tables})
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        BadZipFile,
-    ) as error:  # truncated or overwritten by something else
+        return Dataset(facts, {path.stem: _columns(path) for path in sorted(folder.glob("*.npz"))})
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise DataError(f"{folder} cannot be read: {error}") from error
 
 
-def _write_parquet(path: Path, columns: Columns) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def hash_of(folder: Path) -> str:
+    """DVC's name for what lies in a folder, `<md5>.dir`: that of the list of its files."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    listed = [
+        {"md5": _md5(path.read_bytes()), "relpath": path.relative_to(folder).as_posix()}
+        for path in files
+    ]
+    return _md5(json.dumps(listed, sort_keys=True).encode()) + ".dir"
 
-    table = pa.table({name: pa.array(column) for name, column in columns.items()})
-    pq.write_table(table, path, compression="zstd")
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def _read_table(path: Path) -> Columns:
-    if path.suffix == ".npz":
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    import pyarrow.parquet as pq
+def _arrays(columns: Columns) -> Iterator[tuple[str, np.ndarray]]:
+    for name, column in columns.items():
+        if column.dtype != object:
+            yield name, column
+            continue
+        texts = all(value is None or isinstance(value, str) for value in column)
+        encoded = [value.encode() if isinstance(value, str) else value for value in column]
+        content = b"".join(value for value in encoded if value is not None)
+        yield f"{name}.{'utf8' if texts else 'bytes'}", np.frombuffer(content, dtype=np.uint8)
+        lengths = [-1 if value is None else len(value) for value in encoded]
+        yield f"{name}.lengths", np.array(lengths, dtype=np.int64)
 
-    table = pq.read_table(path)
-    return {name: table[name].to_numpy() for name in table.column_names}
+
+def _columns(path: Path) -> Columns:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        arrays = dict(archive)
+    columns = {}
+    for key in list(arrays):
+        name, _, part = key.partition(".")
+        if not part:
+            columns[name] = arrays[key]
+        elif part != "lengths":
+            columns[name] = _values(arrays[key].tobytes(), arrays[f"{name}.lengths"], part)
+    return columns
+
+
+def _values(content: bytes, lengths: np.ndarray, kind: str) -> np.ndarray:
+    """The texts or encoded pictures that lie one after the other in `content`: objects (rows,)."""
+    ends = np.cumsum(np.maximum(lengths, 0))
+    values = np.empty(len(lengths), dtype=object)
+    for row, (end, length) in enumerate(zip(ends.tolist(), lengths.tolist(), strict=True)):
+        value = content[end - length : end] if length >= 0 else None
+        values[row] = value.decode() if value is not None and kind == "utf8" else value
+    return values

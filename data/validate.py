@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,36 +29,38 @@ def validate(name: str, folder: Path) -> None:
     entry = declared.entry(name)
     raw = stored.read(stored.RAW / name)
     suite = importlib.import_module(f"data.suites.{entry['task']}").suite
-    told = judge(name, entry["task"], suite(raw, entry))
-    report.write(folder, told)
-    (folder / "validation.html").write_text(page.render(told), encoding="utf-8")
-    if not told["success"]:
-        raise GateRefused(told, report.text(told))
-    print(f"{name}: {len(told['checks'])} expectations, {len(told['notes'])} findings")
+    verdict = judge(name, entry["task"], suite(raw, entry))
+    verdict["raw_hash"] = stored.hash_of(stored.RAW / name)
+    report.write(folder, verdict)
+    (folder / "validation.html").write_text(page.render(verdict), encoding="utf-8")
+    if not verdict["success"]:
+        raise GateRefused(verdict, report.text(verdict))
+    print(f"{name}: {len(verdict['checks'])} expectations, {len(verdict['notes'])} findings")
 
 
 def judge(name: str, task: str, tables: list[Table]) -> dict:
     """The report on the tables of a suite, in the form that data/report.py describes."""
     checks = [check for table in tables for check in _checks(table)]
     failed = [check for check in checks if not check["met"] and check["severity"] == "critical"]
-    found = [check for check in checks if not check["met"] and check["severity"] == "warning"]
+    warnings = [check for check in checks if not check["met"] and check["severity"] == "warning"]
     return {
         "dataset": name,
         "task": task,
         "success": not failed,
         "failed": failed,
-        "notes": [f"{check['sentence']}; {check['done']}" for check in found],
+        "notes": [f"{check['sentence']}; {check['done']}" for check in warnings],
         "checks": checks,
         "tables": {table.name: _summary(table) for table in tables},
     }
 
 
 def _checks(table: Table) -> list[dict]:
-    """What came of each expectation of one table, in the suite's own order."""
+    """The result of each expectation of one table, in the suite's own order."""
     import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     suite = gx.ExpectationSuite(name=table.name, expectations=table.expectations)
     results = context.data_sources.pandas_default.read_dataframe(table.frame).validate(
         suite,
@@ -69,11 +71,11 @@ def _checks(table: Table) -> list[dict]:
         },
     )
     order = [expectation.description for expectation in table.expectations]
-    told = [_told(result.to_json_dict(), table) for result in results.results]
-    return sorted(told, key=lambda check: order.index(check["rule"]))
+    judged = [_check(result.to_json_dict(), table) for result in results.results]
+    return sorted(judged, key=lambda check: order.index(check["rule"]))
 
 
-def _told(result: dict, table: Table) -> dict:
+def _check(result: dict, table: Table) -> dict:
     """One result of Great Expectations as a check of the report."""
     expectation, outcome = result["expectation_config"], result["result"]
     check = {
@@ -97,7 +99,7 @@ def _short(row: dict) -> dict:
     return {name: _cell(value) for name, value in row.items()}
 
 
-def _cell(value):
+def _cell(value: Any) -> Any:
     if isinstance(value, str) and len(value) > 80:
         return f"{value[:77]}…"
     if isinstance(value, float):  # numpy's too; JSON has no infinity

@@ -1,172 +1,177 @@
-"""Named versions of the data: made, compared, sent and fetched through DVC, one call at a time.
+"""Named versions of the data: made, compared, sent and fetched through DVC's command line."""
 
-Each call is a process of its own (data/repository.py), which waits for the others of this checkout
-and ends with the process that made the call, however that ends.
-"""
-
-import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import tempfile
 from pathlib import Path
 
-from data import declared, report, stage
+from data import declared, dvc_state, report, stage
 from data.errors import DataError, GateRefused
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def reproduce(dataset: str, on_line: Callable[[str], None] | None = None) -> None:
-    """Ingest, validate and prepare what has changed; `on_line` is given each line of output.
+def reproduce(dataset: str) -> None:
+    """Ingest, validate and prepare what has changed.
 
-    Raises GateRefused, carrying the report, when the gate says no; DataError, in the stage's own
-    words, when a source is missing or truncated, the dataset unknown, or DVC cannot go on.
+    Raises:
+        GateRefused: the gate says no; it carries the report.
+        DataError: a source is missing or truncated, the dataset is not declared, or DVC cannot go
+            on; in the words of the stage that failed.
     """
     declared.entry(dataset, ROOT)
-    status, lines = _dvc("reproduce", dataset, on_line=on_line)
-    if status == stage.REFUSED:
+    declared.check_neighbours(dataset, ROOT)
+    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
+        path = Path(folder) / "failure.json"
+        done = _dvc("repro", f"prepare@{dataset}", **{stage.FAILURE: str(path)})
+        if done.returncode == 0:
+            return
+        if not path.exists():
+            raise DataError(_error(done))
+        failure = json.loads(path.read_text(encoding="utf-8"))
+    if failure["status"] == stage.REFUSED:
         refused = report.read(dataset, ROOT)
         raise GateRefused(refused, report.text(refused))
-    _succeeded(status, lines)
+    raise DataError(failure["message"])
 
 
 def dataset_hash(dataset: str) -> str | None:
     """DVC's name for the prepared data, `<md5>.dir` as in dvc.lock; None before it was made."""
-    import yaml
-
-    lock = ROOT / "dvc.lock"
-    if not lock.is_file():
+    prepared = dvc_state.stages(ROOT).get(f"prepare@{dataset}")
+    if prepared is None:
         return None
-    stages = yaml.load(lock.read_text(encoding="utf-8"), _loader()).get("stages", {})
-    prepared = stages.get(f"prepare@{dataset}")
-    return prepared["outs"][0]["md5"] if prepared else None
-
-
-def lock_is_whole() -> bool:
-    """Whether dvc.lock can be read, where there is one."""
-    import yaml
-
-    try:
-        dataset_hash("")
-    except yaml.YAMLError:
-        return False
-    return True
+    path = f"data/prepared/{dataset}"
+    return next((out["md5"] for out in prepared["outs"] if out["path"] == path), None)
 
 
 def commit_of(dataset_hash: str) -> str | None:
     """The first commit, on any branch, whose dvc.lock names this hash; None without one or git."""
     log = ["git", "-C", str(ROOT), "log", "--all", "--format=%H", f"-S{dataset_hash}"]
     try:
-        found = subprocess.run([*log, "--", "dvc.lock"], capture_output=True, text=True)
+        done = subprocess.run([*log, "--", "dvc.lock"], capture_output=True, encoding="utf-8")
     except FileNotFoundError:
         return None
-    commits = found.stdout.split()  # newest first; the last word is none where git has failed
-    return commits[-1] if found.returncode == 0 and commits else None
-
-
-def hash_of(folder: Path) -> str:
-    """DVC's name for what lies in a folder, `<md5>.dir`: that of the list of its files."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    listed = [
-        {"md5": _md5(path.read_bytes()), "relpath": path.relative_to(folder).as_posix()}
-        for path in files
-    ]
-    return _md5(json.dumps(listed, sort_keys=True).encode()) + ".dir"
-
-
-def up_to_date(datasets: list[str]) -> bool:
-    """True when `reproduce` would find nothing to do for any of the datasets."""
-    return not outdated(datasets)
+    commits = done.stdout.split()  # newest first; there is none where git has failed
+    return commits[-1] if done.returncode == 0 and commits else None
 
 
 def outdated(datasets: list[str]) -> list[str]:
     """The datasets of which a source, parameter, module or output has changed; reads only.
 
-    Raises DataError when one of them is not declared.
+    Raises:
+        DataError: one of them is not declared, or DVC cannot tell.
     """
     for dataset in datasets:
         declared.entry(dataset, ROOT)
-    return _succeeded(*_dvc("outdated", *datasets)).split()
+        declared.check_neighbours(dataset, ROOT)
+    targets = [f"prepare@{dataset}" for dataset in datasets]
+    changed = json.loads(_output("status", "--json", "--with-deps", *targets))
+    names = {stage.partition("@")[2] for stage in changed}
+    return [dataset for dataset in datasets if dataset in names]
 
 
 def push(dataset: str) -> None:
     """Send what the DVC remote lacks of raw rows, report and prepared data.
 
-    May be repeated at any time, also after an interruption. Raises DataError.
+    May be repeated at any time, also after an interruption.
+
+    Raises:
+        DataError: the remote cannot be reached, or something to send is missing here.
     """
     declared.entry(dataset, ROOT)
-    _succeeded(*_dvc("push", dataset))
+    _output("push", "--with-deps", f"prepare@{dataset}")
 
 
 def fetch(dataset_hash: str, dataset: str, folder: Path) -> Path:
-    """Take the prepared data with this hash from the DVC remote into `folder`, and return it.
+    """Take the prepared data with this hash from the DVC remote into `folder`.
 
-    Neither raw data nor a matching git revision is needed. `folder` appears whole or not at all;
-    one that is there already is taken as fetched, so name it by the hash. Raises DataError.
+    Neither raw data nor a matching git revision is needed: a repository of its own, that knows
+    nothing but the hash, pulls it.
+
+    Args:
+        dataset_hash: DVC's name for the prepared data.
+        dataset: its dataset.
+        folder: appears whole or not at all; one that exists is taken as fetched, so name it by
+            the hash.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: the remote cannot be reached, or does not hold the hash.
     """
     if not re.fullmatch(r"[0-9a-f]{32}\.dir", dataset_hash):
         raise DataError(
             f"dataset_hash is {dataset_hash!r}, expected 32 hexadecimal digits and .dir"
         )
     folder = folder.absolute()
-    if not folder.exists():
-        _succeeded(*_dvc("fetch", dataset_hash, dataset, str(folder)))
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{dataset}.", dir=folder.parent))
+    try:
+        _write_repository(scratch, dataset, dataset_hash)
+        done = _dvc("--cd", str(scratch), "pull", f"{dataset}.dvc")
+        if done.returncode != 0:
+            where = " ".join(_output("remote", "list").split())
+            raise DataError(
+                f"the DVC remote ({where}) does not give {dataset_hash} of {dataset}: push it "
+                f"where it was made ({_error(done)})"
+            )
+        (scratch / dataset).rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     return folder
 
 
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+def _write_repository(folder: Path, dataset: str, dataset_hash: str) -> None:
+    """A DVC repository without git, with the settings of this checkout and one pointer."""
+    settings = [line.partition("=") for line in _output("config", "--list").splitlines()]
+    sections: dict[str, list[str]] = {}
+    for name, _, value in settings:
+        section, _, key = name.rpartition(".")
+        kind, _, named = section.partition(".")
+        title = f"['{kind} \"{named}\"']" if named else f"[{kind}]"
+        sections.setdefault(title, []).append(f"{key} = {value}")
+    sections.setdefault("[core]", []).append("no_scm = true")
+    sections.setdefault("[cache]", []).append(f"dir = {_output('cache', 'dir').strip()}")
+    (folder / ".dvc").mkdir()
+    text = "\n".join(line for title, lines in sections.items() for line in (title, *lines))
+    (folder / ".dvc" / "config").write_text(f"{text}\n", encoding="utf-8")
+    pointer = f"outs:\n- md5: {dataset_hash}\n  hash: md5\n  path: {dataset}\n"
+    (folder / f"{dataset}.dvc").write_text(pointer, encoding="utf-8")
 
 
-def _dvc(
-    verb: str, *arguments: str, on_line: Callable[[str], None] | None = None
-) -> tuple[int, list[str]]:
-    """One call: its exit status and its lines of output."""
-    with _started(verb, *arguments) as process:
-        lines = []
-        for line in process.stdout:
-            lines.append(line.rstrip())
-            if on_line:
-                on_line(lines[-1])
-    return process.returncode, lines
+def _output(*arguments: str) -> str:
+    """The standard output of a call that must go well; raises DataError."""
+    done = _dvc(*arguments)
+    if done.returncode != 0:
+        raise DataError(_error(done))
+    return done.stdout
 
 
-@contextmanager
-def _started(verb: str, *arguments: str) -> Iterator[subprocess.Popen]:
-    """The process of a call; the `python` of the stages is the one that runs this."""
+def _dvc(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """One call; the `python` of the stages is the one that runs this."""
     tools = str(Path(sys.executable).parent)
     path = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "data.repository", verb, *arguments],
+    return subprocess.run(
+        [sys.executable, "-m", "data.dvc_command", *arguments],
         cwd=ROOT,
-        env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"},
+        env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"} | variables,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
     )
-    with process:
-        try:
-            yield process
-        except BaseException:
-            process.kill()
-            raise
 
 
-def _succeeded(status: int, lines: list[str]) -> str:
-    """The last line of a call that went well; raises DataError with that of one that did not."""
-    last = lines[-1] if lines else ""
-    if status != 0:
-        raise DataError(last or f"the DVC process ended with status {status} and no word")
-    return last
-
-
-def _loader():
-    """libyaml's safe loader where it is built in: ten times as fast."""
-    import yaml
-
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _error(done: subprocess.CompletedProcess[str]) -> str:
+    """DVC's own last word on a call that failed."""
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    errors = [line.partition("ERROR: ")[2] for line in lines if "ERROR: " in line]
+    silent = f"DVC ended with status {done.returncode} and no message"
+    return (errors or lines or [silent])[-1]

@@ -28,9 +28,8 @@ import bentoml
 from starlette.types import ASGIApp
 
 from serving import bentoml_usage, settings
-from serving.api.docs_page import SWAGGER
 from serving.api.openapi import description
-from serving.api.page import PAGE
+from serving.api.page import PAGES
 from serving.api.v1 import MODELS, READY, TASK_ROUTES
 from serving.app import Limits, application
 from serving.champions.registry_client import Registry
@@ -76,7 +75,7 @@ class FrontedService(bentoml.Service):
         closed = partial(needs_token, protected=LIMITS.protected) if LIMITS.token else None
         docs = description(champions, closed)
         routes = [*(TASK_ROUTES[task] for task in TASKS), *protocol_routes(TASKS)]
-        routes += [READY, MODELS, *PAGE, SWAGGER, docs]
+        routes += [READY, MODELS, *PAGES, docs]
         bento = bentoml.server_context  # of the Bento that is served, or of this checkout
         return application(
             super().to_asgi(is_main),

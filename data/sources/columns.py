@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from data.errors import DataError, nearest
+from data.errors import DataError, did_you_mean
 from data.stored import Columns, Dataset
 
 ZONE = r"(Z|[+-]\d\d:?\d\d)\s*$"
@@ -50,8 +50,8 @@ def chosen(table: pa.Table, name: str, entry: dict) -> Dataset:
     if entry["task"] == "forecast":
         return Dataset({"notes": []}, {"rows": readings(table, name, **columns)})
     rows = texts(table, **columns)
-    found = sorted({label for label in rows["label"] if label})
-    labels = [str(label) for label in entry.get("labels", found)]
+    present = sorted({label for label in rows["label"] if label})
+    labels = [str(label) for label in entry.get("labels", present)]
     return Dataset({"labels": labels, "notes": []}, {"rows": rows})
 
 
@@ -83,11 +83,12 @@ def readings(table: pa.Table, name: str, time: str, value: str, series: str = ""
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
-    known = table.column_names
-    if name not in known:
-        raise DataError(f"there is no column {name!r}{nearest(name, known)}; the file has {known}")
-    if known.count(name) > 1:
-        raise DataError(f"column {name!r} is there {known.count(name)} times; the file has {known}")
+    names = table.column_names
+    if name not in names:
+        hint = did_you_mean(name, names)
+        raise DataError(f"there is no column {name!r}{hint}; the file has {names}")
+    if names.count(name) > 1:
+        raise DataError(f"column {name!r} is there {names.count(name)} times; the file has {names}")
     column = table[name]
     # pandas writes its words with wide offsets
     return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column

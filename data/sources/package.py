@@ -22,7 +22,7 @@ def locate(package: str, file: str, sha256: str) -> Path:
     a truncated file from a whole one. Raises DataError naming the file and what to do.
     """
     spec = importlib.util.find_spec(package)
-    if spec is None:
+    if spec is None or not spec.submodule_search_locations:
         raise DataError(f"the package {package} is not installed: run `make setup`")
     path = Path(spec.submodule_search_locations[0]) / file
     if not path.is_file():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.suites.table import Table
+from data.suites.table import Table, between, expect, filled
 
 if TYPE_CHECKING:
     from great_expectations.expectations import Expectation
@@ -20,28 +20,20 @@ def classes(label: np.ndarray, labels: list[str]) -> Table:
 
     label: str (rows,), None where there is none; labels: the classes that are allowed.
     """
-    import great_expectations.expectations as gxe
     import pandas as pd
 
     rows = [int((label == name).sum()) for name in labels]
     frame = pd.DataFrame({"label": labels, "rows": rows})
     frame["share"] = frame["rows"] / max(1, sum(rows))
+    least = SMALLEST_SHARE / max(1, len(labels))
     expectations = [
-        gxe.ExpectTableRowCountToBeBetween(
-            min_value=2, description="there are at least two classes to tell apart"
+        expect(
+            "TableRowCountToBeBetween", "there are at least two classes to tell apart", min_value=2
         ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="rows", min_value=1, description="no class is missing"
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="rows",
-            min_value=FEWEST_ROWS,
-            description=f"each class has at least {FEWEST_ROWS} rows",
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="share",
-            min_value=SMALLEST_SHARE / max(1, len(labels)),
-            description=f"each class has at least {SMALLEST_SHARE:.0%} of an even share",
+        between("rows", "no class is missing", low=1),
+        between("rows", f"each class has at least {FEWEST_ROWS} rows", low=FEWEST_ROWS),
+        between(
+            "share", f"each class has at least {SMALLEST_SHARE:.0%} of an even share", low=least
         ),
     ]
     return Table("classes", frame, ["label"], expectations)
@@ -49,36 +41,25 @@ def classes(label: np.ndarray, labels: list[str]) -> Table:
 
 def labelled(labels: list[str]) -> list[Expectation]:
     """What is expected of the column `label` of pictures or texts."""
-    import great_expectations.expectations as gxe
-
+    rule = f"labels are among {', '.join(labels)}"
     return [
-        gxe.ExpectColumnValuesToNotBeNull(column="label", description="each row has a label"),
-        gxe.ExpectColumnValuesToBeInSet(
-            column="label", value_set=labels, description=f"labels are among {', '.join(labels)}"
-        ),
+        filled("label", "each row has a label"),
+        expect("ColumnValuesToBeInSet", rule, column="label", value_set=labels),
     ]
 
 
-def duplicates(things: str) -> list[Expectation]:
-    """What is expected of the columns `digest` and `labels_of_digest`: few doubles, no quarrels."""
-    import great_expectations.expectations as gxe
+def duplicates(rows: str) -> list[Expectation]:
+    """What is expected of the columns `digest` and `labels_of_digest`: few doubles, no quarrels.
 
-    from data.suites.table import finding
-
+    rows: `pictures` or `texts`, as the rules name them.
+    """
+    unique, agree = "ColumnValuesToBeUnique", f"equal {rows} carry one label (99% of them)"
+    few, done = (
+        f"at most 5% of the {rows} are doubles",
+        "prepare keeps equal ones on one side of the split",
+    )
     return [
-        gxe.ExpectColumnValuesToBeUnique(
-            column="digest", mostly=0.95, description=f"at most 5% of the {things} are doubles"
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="labels_of_digest",
-            max_value=1,
-            mostly=0.99,
-            description=f"equal {things} carry one label (99% of them)",
-        ),
-        finding(
-            gxe.ExpectColumnValuesToBeUnique,
-            rule=f"no two {things} are equal",
-            done="prepare keeps equal ones on one side of the split",
-            column="digest",
-        ),
+        expect(unique, few, column="digest", mostly=0.95),
+        between("labels_of_digest", agree, high=1, mostly=0.99),
+        expect(unique, f"no two {rows} are equal", done, column="digest"),
     ]

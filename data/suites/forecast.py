@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.stored import Dataset
-from data.suites.table import Table, finding
+from data.suites.table import Table, between, expect, filled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,101 +46,52 @@ def steps(raw: Dataset, interval: int) -> pd.DataFrame:
 
 def numbers(low: float, high: float) -> list[Expectation]:
     """Every reading has a time and a finite value in the declared range."""
-    import great_expectations.expectations as gxe
-
     columns = ["id", "time", "value", "series"]
+    present = f"there are the columns {', '.join(columns)}"
+    number = {"column": "value", "type_": "float64"}
     return [
-        gxe.ExpectTableColumnsToMatchSet(
-            column_set=columns,
-            exact_match=False,
-            description=f"there are the columns {', '.join(columns)}",
-        ),
-        gxe.ExpectColumnValuesToBeOfType(
-            column="value", type_="float64", description="values are numbers"
-        ),
-        gxe.ExpectColumnValuesToNotBeNull(column="time", description="each reading has a time"),
-        gxe.ExpectColumnValuesToNotBeNull(
-            column="series", description="each reading belongs to a series"
-        ),
-        gxe.ExpectColumnValuesToNotBeNull(
-            column="value", description="each reading has a value (no NaN)"
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="value",
-            min_value=low,
-            max_value=high,
-            description=f"values lie between {low:g} and {high:g}",
-        ),
+        expect("TableColumnsToMatchSet", present, column_set=columns, exact_match=False),
+        expect("ColumnValuesToBeOfType", "values are numbers", **number),
+        filled("time", "each reading has a time"),
+        filled("series", "each reading belongs to a series"),
+        filled("value", "each reading has a value (no NaN)"),
+        between("value", f"values lie between {low:g} and {high:g}", low, high),
     ]
 
 
 def forward() -> list[Expectation]:
     """Time never runs back, and stands still in a hundredth of the readings at most."""
-    import great_expectations.expectations as gxe
-
+    forward = "rows are sorted by time: no stamp is earlier than the one before"
+    later = "99% of the time stamps are later than the one before"
+    twice, first = "no time stamp occurs twice", "prepare keeps the first reading of a stamp"
     return [
-        gxe.ExpectColumnValuesToBeBetween(
-            column="step",
-            min_value=0,
-            description="rows are sorted by time: no stamp is earlier than the one before",
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="step",
-            min_value=0,
-            strict_min=True,
-            mostly=0.99,
-            description="99% of the time stamps are later than the one before",
-        ),
-        finding(
-            gxe.ExpectColumnValuesToBeBetween,
-            rule="no time stamp occurs twice",
-            done="prepare keeps the first reading of a stamp",
-            column="step",
-            min_value=0,
-            strict_min=True,
-        ),
+        between("step", forward, low=0),
+        between("step", later, low=0, strict_min=True, mostly=0.99),
+        between("step", twice, low=0, strict_min=True, done=first),
     ]
 
 
 def regular(interval: int, fill: int) -> list[Expectation]:
     """The sampling interval is the declared one, give or take jitter and some holes."""
-    import great_expectations.expectations as gxe
-
     jitter = interval / 10
+    low, high = interval - jitter, interval + jitter
+    is_declared = f"the median step is the declared interval of {interval:g} s"
+    multiples = f"steps are whole multiples of {interval:g} s"
+    followed = f"95% of the readings follow without a hole of more than {fill:g} s"
+    hole = f"no reading is missing between two others for more than {fill:g} s"
+    snapped = "prepare snaps each reading to the nearest point of the regular grid"
+    kept = (
+        "such holes are not filled, and no window spans one; shorter ones carry the last value "
+        "forward, for histories only"
+    )
     return [
-        gxe.ExpectColumnMedianToBeBetween(
-            column="step",
-            min_value=interval - jitter,
-            max_value=interval + jitter,
-            description=f"the median step is the declared interval of {interval:g} s",
+        expect(
+            "ColumnMedianToBeBetween", is_declared, column="step", min_value=low, max_value=high
         ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="beside",
-            max_value=jitter,
-            mostly=0.9,
-            description=f"90% of the steps are whole multiples of {interval:g} s",
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="missed",
-            max_value=fill,
-            mostly=0.95,
-            description=f"95% of the readings follow without a hole of more than {fill:g} s",
-        ),
-        finding(
-            gxe.ExpectColumnValuesToBeBetween,
-            rule=f"steps are whole multiples of {interval:g} s",
-            done="prepare snaps each reading to the nearest point of the regular grid",
-            column="beside",
-            max_value=jitter,
-        ),
-        finding(
-            gxe.ExpectColumnValuesToBeBetween,
-            rule=f"no reading is missing between two others for more than {fill:g} s",
-            done="such holes are not filled, and no window spans one; shorter ones carry the last"
-            " value forward, for histories only",
-            column="missed",
-            max_value=fill,
-        ),
+        between("beside", f"90% of the {multiples}", high=jitter, mostly=0.9),
+        between("missed", followed, high=fill, mostly=0.95),
+        between("beside", multiples, high=jitter, done=snapped),
+        between("missed", hole, high=fill, done=kept),
     ]
 
 
@@ -150,32 +101,19 @@ def series(readings: pd.DataFrame, entry: dict) -> Table:
 
     readings: as `steps` gives them.
     """
-    import great_expectations.expectations as gxe
-
     finite = readings.assign(value=readings["value"].where(np.isfinite(readings["value"])))
     frame = finite.groupby("series", as_index=False)["value"].agg(["size", "std"])
     frame = frame.rename(columns={"size": "rows", "std": "spread"}).fillna({"spread": 0.0})
     enough = max(10 * (entry["history"] + entry["horizon"]), entry["min_rows"])
+    long = f"a series has at least {enough:,} readings: ten windows, and `min_rows`"
+    least, tiny = entry["min_rows"], float(np.finfo(np.float32).tiny)
     expectations = [
-        gxe.ExpectColumnMaxToBeBetween(
-            column="rows",
-            min_value=enough,
-            description=f"a series has at least {enough:,} readings: ten windows, and `min_rows`",
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="spread",
-            min_value=float(np.finfo(np.float32).tiny),
-            description="no series is one value all along",
-        ),
+        expect("ColumnMaxToBeBetween", long, column="rows", min_value=enough),
+        between("spread", "no series is one value all along", low=tiny),
     ]
-    if entry["min_rows"] > 1:
+    if least > 1:
+        each = f"each series has at least {least:,} readings"
         expectations.append(
-            finding(
-                gxe.ExpectColumnValuesToBeBetween,
-                rule=f"each series has at least {entry['min_rows']:,} readings",
-                done="prepare leaves shorter ones out",
-                column="rows",
-                min_value=entry["min_rows"],
-            )
+            between("rows", each, low=least, done="prepare leaves shorter ones out")
         )
     return Table("series", frame, ["series"], expectations)

@@ -10,7 +10,7 @@ import numpy as np
 from data.classes import digests
 from data.stored import Dataset
 from data.suites.classes import classes, duplicates, labelled
-from data.suites.table import Table
+from data.suites.table import Table, between, expect, filled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,19 +62,18 @@ def statistics(raw: Dataset) -> pd.DataFrame:
 
 def _measure(picture: np.ndarray | bytes) -> dict:
     """Statistics of one picture: uint8 (height, width, channels), or the bytes of its file."""
-    if isinstance(picture, bytes):
-        picture = _decode(picture)
-        if picture is None:
-            return dict.fromkeys(STATISTICS)
-    height, width, channels = picture.shape
+    pixels = _decode(picture) if isinstance(picture, bytes) else picture
+    if pixels is None:
+        return dict.fromkeys(STATISTICS)
+    height, width, channels = pixels.shape
     return {
-        "pixel_type": str(picture.dtype),
+        "pixel_type": str(pixels.dtype),
         "height": height,
         "width": width,
         "channels": channels,
-        "mean": float(picture.mean()),
-        "spread": float(picture.std()),
-        "brightest": float(picture.max()),
+        "mean": float(pixels.mean()),
+        "spread": float(pixels.std()),
+        "brightest": float(pixels.max()),
     }
 
 
@@ -84,7 +83,7 @@ def _decode(encoded: bytes) -> np.ndarray | None:
 
     try:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as picture:
-            animated = picture.format in ("PNG", "WEBP") and picture.is_animated
+            animated = picture.format in ("PNG", "WEBP") and getattr(picture, "n_frames", 1) > 1
             most = MOST_WEBP_PIXELS if picture.format == "WEBP" else MOST_PIXELS
             large = picture.width * picture.height > most or max(picture.size) > LONGEST_SIDE
             if animated or large:
@@ -97,38 +96,26 @@ def _decode(encoded: bytes) -> np.ndarray | None:
 
 def readable() -> list[Expectation]:
     """Every row is a picture."""
-    import great_expectations.expectations as gxe
-
+    whole = (
+        f"each file is a whole {', '.join(FORMATS)} of one frame and at most {MOST_PIXELS:,} "
+        f"pixels, {MOST_WEBP_PIXELS:,} of WebP"
+    )
+    scale = "pixels are whole, 0 to 255"
     return [
-        gxe.ExpectTableRowCountToBeBetween(
-            min_value=50, description="there are at least 50 pictures"
-        ),
-        gxe.ExpectColumnValuesToNotBeNull(
-            column="pixel_type",
-            description=f"each file is a whole {', '.join(FORMATS)} of one frame and at most"
-            f" {MOST_PIXELS:,} pixels, {MOST_WEBP_PIXELS:,} of WebP",
-        ),
-        gxe.ExpectColumnValuesToBeInSet(
-            column="pixel_type", value_set=["uint8"], description="pixels are whole, 0 to 255"
-        ),
+        expect("TableRowCountToBeBetween", "there are at least 50 pictures", min_value=50),
+        filled("pixel_type", whole),
+        expect("ColumnValuesToBeInSet", scale, column="pixel_type", value_set=["uint8"]),
     ]
 
 
 def shaped(shape: list[int] | None) -> list[Expectation]:
     """The declared height, width and channels, or else limits that any picture keeps."""
-    import great_expectations.expectations as gxe
-
     sides = {"height": (4, 8192), "width": (4, 8192), "channels": (1, 3)}
     units = {"height": "pixels high", "width": "pixels wide", "channels": "channels deep"}
     if shape:
         sides = {side: (size, size) for side, size in zip(sides, shape, strict=True)}
     return [
-        gxe.ExpectColumnValuesToBeBetween(
-            column=side,
-            min_value=low,
-            max_value=high,
-            description=f"each picture is {_size(low, high)} {units[side]}",
-        )
+        between(side, f"each picture is {_size(low, high)} {units[side]}", low, high)
         for side, (low, high) in sides.items()
     ]
 
@@ -139,21 +126,10 @@ def _size(low: int, high: int) -> str:
 
 def exposed() -> list[Expectation]:
     """Pixel statistics: something is to be seen, on the scale of 0 to 255."""
-    import great_expectations.expectations as gxe
-
+    mean = "the mean pixel over all pictures lies between 5 and 250"
+    bright = "the brightest pixel is at least 128: the scale is 0 to 255, not 0 to 1"
     return [
-        gxe.ExpectColumnValuesToBeBetween(
-            column="spread", min_value=0.5, description="no picture is of one shade all over"
-        ),
-        gxe.ExpectColumnMeanToBeBetween(
-            column="mean",
-            min_value=5,
-            max_value=250,
-            description="the mean pixel over all pictures lies between 5 and 250",
-        ),
-        gxe.ExpectColumnMaxToBeBetween(
-            column="brightest",
-            min_value=128,
-            description="the brightest pixel is at least 128: the scale is 0 to 255, not 0 to 1",
-        ),
+        between("spread", "no picture is of one shade all over", low=0.5),
+        expect("ColumnMeanToBeBetween", mean, column="mean", min_value=5, max_value=250),
+        expect("ColumnMaxToBeBetween", bright, column="brightest", min_value=128),
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from data.classes import digests
 from data.stored import Dataset
 from data.suites.classes import classes, duplicates, labelled
-from data.suites.table import Table, finding
+from data.suites.table import Table, between, expect, filled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,78 +60,41 @@ def _letters(text: str) -> float:
 
 def written() -> list[Expectation]:
     """Every row holds a text of a length that can be read."""
-    import great_expectations.expectations as gxe
-
+    columns = ["id", "text", "label"]
     return [
-        gxe.ExpectTableRowCountToBeBetween(min_value=50, description="there are at least 50 texts"),
-        gxe.ExpectTableColumnsToMatchSet(
-            column_set=["id", "text", "label"],
+        expect("TableRowCountToBeBetween", "there are at least 50 texts", min_value=50),
+        expect(
+            "TableColumnsToMatchSet",
+            "there are the columns id, text and label",
+            column_set=columns,
             exact_match=False,
-            description="there are the columns id, text and label",
         ),
-        gxe.ExpectColumnValuesToNotBeNull(column="text", description="each row has a text"),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="length", min_value=1, description="no text is empty"
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="length",
-            max_value=LONGEST,
-            description=f"no text has more than {LONGEST:,} characters",
-        ),
+        filled("text", "each row has a text"),
+        between("length", "no text is empty", low=1),
+        between("length", f"no text has more than {LONGEST:,} characters", high=LONGEST),
     ]
 
 
 def meant() -> list[Expectation]:
     """Language-agnostic signs of junk, which a hundredth of the rows may show."""
-    import great_expectations.expectations as gxe
-
+    most = "99% of the texts are letters and digits to at least 40%"
+    each = "each text is letters and digits to at least 40%"
+    varied = "99% of the texts are more than a few characters repeated"
     junk = "rows of little but signs stay in; above 1% they refuse the dataset"
     return [
-        gxe.ExpectColumnValuesToBeBetween(
-            column="letters",
-            min_value=0.4,
-            mostly=0.99,
-            description="99% of the texts are letters and digits to at least 40%",
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="variety",
-            min_value=0.5,
-            mostly=0.99,
-            description="99% of the texts are more than a few characters repeated",
-        ),
-        finding(
-            gxe.ExpectColumnValuesToBeBetween,
-            rule="each text is letters and digits to at least 40%",
-            done=junk,
-            column="letters",
-            min_value=0.4,
-        ),
+        between("letters", most, low=0.4, mostly=0.99),
+        between("variety", varied, low=0.5, mostly=0.99),
+        between("letters", each, low=0.4, done=junk),
     ]
 
 
 def clean() -> list[Expectation]:
     """Traces of how the texts were stored: counted, and refused when they are everywhere."""
-    import great_expectations.expectations as gxe
-
+    free = "texts are free of control and replacement characters"
+    kept = "they stay in the raw text, like any other character"
+    dropped = "raw text stays raw; the tokenizer drops tags, in training and serving alike"
     return [
-        gxe.ExpectColumnValuesToBeBetween(
-            column="broken",
-            max_value=0,
-            mostly=0.9,
-            description="90% of the texts are free of control and replacement characters",
-        ),
-        finding(
-            gxe.ExpectColumnValuesToBeBetween,
-            rule="texts are free of control and replacement characters",
-            done="they stay in the raw text, like any other character",
-            column="broken",
-            max_value=0,
-        ),
-        finding(
-            gxe.ExpectColumnValuesToBeBetween,
-            rule="texts are free of markup such as <br />",
-            done="raw text stays raw; the tokenizer drops tags, in training and serving alike",
-            column="markup",
-            max_value=0,
-        ),
+        between("broken", f"90% of the {free}", high=0, mostly=0.9),
+        between("broken", free, high=0, done=kept),
+        between("markup", "texts are free of markup such as <br />", high=0, done=dropped),
     ]

@@ -195,7 +195,7 @@ def export_in_child(model: "keras.Model", path: Path) -> None:
             env=os.environ | {"KERAS_BACKEND": "tensorflow"},
             cwd=Path(__file__).parents[2],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=EXPORT_SECONDS,
         )
     if child.returncode:

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from rich.table import Table
 
-from data import versions
+from data import dvc_state
 from pipelines.locks import state
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
@@ -114,7 +114,7 @@ def _repository() -> Finding:
 
 def _dvc_lock() -> Finding:
     """Whether dvc.lock can be read; the next command that needs it restores it."""
-    if versions.lock_is_whole():
+    if dvc_state.is_whole(environment.ROOT):
         return Finding("dvc.lock", "whole")
     return Finding("dvc.lock", "cut off, as by a kill", "espalier run, which restores it")
 

@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from data import versions
 from data.errors import GateRefused
 from pipelines.experiments import dataset as data
+from pipelines.experiments import leaderboard_rows
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import rules
 from pipelines.locks import lock
@@ -64,6 +65,9 @@ def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, dict], int]:
         # Runs of other tasks package the same champions: one after the other.
         with lock.hold("release", RELEASE_SECONDS):
             release()
+    for task, dataset in tasks.items():
+        if codes[task] in (DONE, REFUSED):
+            leaderboard_rows.note_unchanged(task, dataset)
     console.line("total", "", time.monotonic() - start)
     worst = next(code for code in (FAILED, LOCKED, REFUSED, DONE) if code in codes.values())
     return {task: outcomes[task] for task in tasks}, worst
@@ -71,11 +75,14 @@ def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, dict], int]:
 
 def finished(tasks: dict[str, str], profile: str) -> dict[str, dict]:
     """The outcome of each task that has nothing left to do: data, fits, champion, pointer."""
-    # MLflow takes seconds to import; DVC looks at the data in a process of its own meanwhile.
+    # Where MLflow is needed: it takes seconds to import, and DVC is a process of its own meanwhile.
+    changed = not all(leaderboard_rows.unchanged(*one) for one in tasks.items())
     importing = threading.Thread(target=importlib.import_module, args=("mlflow",))
-    importing.start()
+    if changed:
+        importing.start()
     outdated = versions.outdated(list(tasks.values()))
-    importing.join()
+    if changed:
+        importing.join()
     outcomes = {
         task: _finished(task, dataset, profile)
         for task, dataset in tasks.items()
@@ -115,7 +122,7 @@ def show(outcomes: dict[str, dict]) -> None:
 
 
 def _locked(tasks: dict[str, str]) -> dict[str, dict]:
-    """The outcome of each task that another run works on: told before anything waits for that."""
+    """The outcome of each task that another run works on, known before anything is waited for."""
     outcomes = {}
     for task, dataset in tasks.items():
         try:
@@ -129,8 +136,9 @@ def _locked(tasks: dict[str, str]) -> dict[str, dict]:
 
 def _finished(task: str, dataset: str, profile: str) -> dict | None:
     try:
-        with suppress(LockHeldError), lock.hold(task):
-            reconcile.reconcile(task, dataset)
+        if not leaderboard_rows.unchanged(task, dataset):
+            with suppress(LockHeldError), lock.hold(task):
+                reconcile.reconcile(task, dataset)
     except reconcile.BrokenLedgerError:
         return None  # the task's own retraining says so, and the others go on
     return retraining.finished(successive_halving.plan(data.present(task, dataset), profile))

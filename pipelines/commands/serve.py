@@ -3,7 +3,7 @@
 import os
 import socket
 
-from pipelines.experiments import registry
+from pipelines.experiments import registry, tracking
 from pipelines.processes import service
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
@@ -50,7 +50,7 @@ def _published(task: str) -> bool:
 
     try:
         champion = registry.champion(task, dataset)
-    except MlflowException as error:
+    except (MlflowException, tracking.ServerError) as error:
         # Without the registry too: where the pointer is no good the last good model serves.
         console.line(task, f"as it was last published: the registry does not answer ({error})")
         return (publish.folder() / f"{task}.json").exists()

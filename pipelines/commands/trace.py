@@ -7,6 +7,7 @@
 Without a name: what was decided about every model.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -35,7 +36,6 @@ NAMES = (
     "digits at least, an MLflow run id, a data hash as dvc.lock has it, or the id of a request "
     "that a service of this ESPALIER_HOME answered (X-Request-ID)"
 )
-PAGE_RUNS = 1000
 
 Sources = Mapping[DatasetVersion, Sequence[str]]  # → the runs that may have kept its dvc.lock
 
@@ -103,7 +103,7 @@ def _of_data(dataset_hash: str) -> Lineage | None:
     """All that came of the data; None where neither a run nor this checkout knows it."""
     tagged = f"tags.`espalier.dataset_hash` = '{dataset_hash}'"
     others = _search(f"{tagged} and tags.`espalier.kind` != '{tracking.FIT}'")
-    datasets = [DatasetVersion(*names, dataset_hash) for names in _experiments()]
+    datasets = [DatasetVersion(task, name, dataset_hash) for task, name in _experiments()]
     fits = {dataset: found for dataset in datasets if (found := tracking.records(dataset))}
     sources = dict.fromkeys(fits, ()) | _sources(others)
     if not sources:
@@ -156,9 +156,11 @@ def _sources(runs: Iterable["Run"]) -> dict[DatasetVersion, list[str]]:
     sources: dict[DatasetVersion, list[str]] = {}
     for run in runs:
         tags = run.data.tags
-        names = [tags[f"espalier.{name}"] for name in ("task", "dataset", "dataset_hash")]
+        dataset = DatasetVersion(
+            tags["espalier.task"], tags["espalier.dataset"], tags["espalier.dataset_hash"]
+        )
         parent = tags.get("mlflow.parentRunId") or run.info.run_id
-        sources.setdefault(DatasetVersion(*names), []).append(parent)
+        sources.setdefault(dataset, []).append(parent)
     return sources
 
 
@@ -173,24 +175,15 @@ def _full_name(model: str) -> str:
 
 
 def _version(model: str, alias: str | None, number: str | None) -> "ModelVersion":
-    """The version as MLflow holds it; raises UsageError when there is none of ours."""
-    from mlflow.exceptions import MlflowException
-
-    client = tracking.connect()
-    try:
-        if number:
-            version = client.get_model_version(model, number)
-        else:
-            version = client.get_model_version_by_alias(model, alias)
-    except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise
-        what = f"version {number}" if number else alias
-        raise UsageError(f"{model} has no {what}: `espalier trace` lists what it had") from None
-    if not registry.is_ours(version):
-        what = f"{model}/{version.version}"
-        raise UsageError(f"{what} was not registered by espalier: only MLflow knows of it")
-    return version
+    """The version of that alias or number; raises UsageError when there is none of ours."""
+    wanted = number or registry.aliases(model).get(alias or "")
+    for version in _versions(f"name = '{model}'"):
+        if str(version.version) == wanted:
+            return version
+    name = f"version {number}" if number else alias
+    raise UsageError(
+        f"{model} has no {name} that espalier registered: `espalier trace` lists what it had"
+    )
 
 
 def _registered() -> Sequence[Any]:
@@ -220,17 +213,13 @@ def _present(dataset_hash: str) -> list[DatasetVersion]:
 
 def _search(condition: str) -> list["Run"]:
     """The runs of all experiments for which MLflow's filter holds, oldest first."""
-    client, runs, token = tracking.connect(), [], None
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    while True:
-        page = client.search_runs(
-            experiments,
-            condition,
-            max_results=PAGE_RUNS,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
-        )
-        runs += page
-        token = page.token
-        if not token:
-            return runs
+    import mlflow
+
+    tracking.connect()  # makes the store where there is none, one process at a time
+    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    return mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string=condition,
+        order_by=["attributes.start_time ASC"],
+        output_format="list",
+    )

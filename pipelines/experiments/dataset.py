@@ -36,7 +36,7 @@ def folder(dataset: str) -> Path:
 
 def facts(folder: Path) -> dict:
     """The dataset.json of prepared data."""
-    return json.loads((folder / "dataset.json").read_text())
+    return json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
 
 
 def version(task: str, dataset: str) -> DatasetVersion:

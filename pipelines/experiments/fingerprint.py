@@ -92,7 +92,7 @@ def _python() -> dict[str, str]:
 def _configured_backend() -> str | None:
     folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     try:
-        return json.loads((folder / "keras.json").read_text()).get("backend")
+        return json.loads((folder / "keras.json").read_text(encoding="utf-8")).get("backend")
     except (OSError, RuntimeError, ValueError):  # no file, no home, no JSON
         return None
 

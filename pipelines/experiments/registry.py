@@ -4,9 +4,10 @@ The `champion` alias is the commit point: killed before it, the old champion sta
 run finishes what the ledger has decided and removes what it has not (`promotion.reconcile`).
 """
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, replace
 
-from pipelines.experiments import tracking
+from pipelines.experiments import leaderboard_rows, tracking
 from pipelines.experiments.tracking import Record
 from pipelines.locks import lock
 
@@ -58,17 +59,35 @@ def is_ours(found) -> bool:
 
 
 def champion(task: str, dataset: str) -> Version | None:
-    """The version of ours under the `champion` alias, if there is one."""
+    """The version of ours under the `champion` alias, if there is one.
+
+    MLflow is asked where its store was changed since the last run ended.
+    """
+    if leaderboard_rows.unchanged(task, dataset):
+        return recorded_champion(task, dataset)
     from mlflow.exceptions import MlflowException
 
+    version = None
     try:
         name = model_name(task, dataset)
         found = tracking.connect().get_model_version_by_alias(name, CHAMPION)
-        return _version(found) if is_ours(found) else None
+        version = _version(found) if is_ours(found) else None
     except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+    _note_champion(task, dataset, version)
+    return version
+
+
+def recorded_champion(task: str, dataset: str) -> Version | None:
+    """The champion as the last command saw it; MLflow is asked where none did."""
+    text = leaderboard_rows.noted(task, dataset, leaderboard_rows.CHAMPION)
+    if text is None:
+        return None if leaderboard_rows.is_empty_store() else champion(task, dataset)
+    fields = json.loads(text)
+    if fields is None:
+        return None
+    return Version(**fields | {"head": fields["head"] and tuple(fields["head"])})
 
 
 def versions(task: str, dataset: str) -> list[Version]:
@@ -184,12 +203,26 @@ def crown(version: Version) -> None:
         client.set_registered_model_alias(version.name, CHAMPION, version.version)
     if named.get(CHALLENGER) == version.version:
         client.delete_registered_model_alias(version.name, CHALLENGER)
+    _note_champion(*_task_and_dataset(version.name), version)
 
 
-def tag_head(version: Version, length: int, last: str) -> None:
-    """Tag the version with the ledger's length and last hash, so that a cut tail shows."""
-    if version.head != (length, last):
-        _tag(version, HEAD, f"{length} {last}")  # one tag: a kill between two would look like a cut
+def tag_head(champion: Version, length: int, last: str) -> None:
+    """Tag the champion with the ledger's length and last hash, so that a cut tail shows."""
+    if champion.head != (length, last):
+        # One tag: a kill between two would look like a cut.
+        _tag(champion, HEAD, f"{length} {last}")
+        tagged = replace(champion, head=(length, last))
+        _note_champion(*_task_and_dataset(champion.name), tagged)
+
+
+def _note_champion(task: str, dataset: str, version: Version | None) -> None:
+    text = json.dumps(None if version is None else asdict(version))
+    leaderboard_rows.note(task, dataset, leaderboard_rows.CHAMPION, text)
+
+
+def _task_and_dataset(model: str) -> tuple[str, str]:
+    _, task, dataset = model.split("-", 2)
+    return task, dataset
 
 
 def _ours(condition: str) -> list[Version]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data import versions
+from data import stored
 from data.errors import DataError
 from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking, verification
@@ -55,7 +55,7 @@ def _measured(dataset: DatasetVersion, verified: VerifiedArtifact) -> Mapping:
     from models.evaluation import measure
 
     place = data.folder(dataset.name)
-    if (lies_there := versions.hash_of(place)) != dataset.hash:
+    if (lies_there := stored.hash_of(place)) != dataset.hash:
         raise DataError(
             f"{place} holds {lies_there}, and dvc.lock names {dataset.hash}: "
             f"`dvc checkout {place}`, or `espalier run --dataset {dataset.name}`"

@@ -1,25 +1,32 @@
 """The record in MLflow: one parent run a retraining, one child an architecture and seed."""
 
 import json
+import math
 import os
 import subprocess
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 import numpy as np
 
 from models.artifact import artifact
-from pipelines.experiments import fingerprint, tables
+from pipelines.experiments import fingerprint, leaderboard_rows
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.leaderboard_rows import Row
 from pipelines.experiments.plan import Fit
 from pipelines.locks import lock
 from pipelines.runtime import environment
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 # The artifact folder's place below a child run, and that of the row-wise scores beside it.
 MODEL = "model"
@@ -31,25 +38,20 @@ PRUNED = "espalier.pruned"
 BACKEND = "espalier.backend"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
 STORE_SECONDS = 300  # for another process that makes or upgrades the store
+PROBE_SECONDS = 5  # for a server's first answer
 # The score that a task is decided by, and whether more of it is better.
 METRIC = {
     "image": ("accuracy", True),
     "sentiment": ("accuracy", True),
     "forecast": ("relative_mae", False),
 }
-# Of a finished fit what `records` asks for, beside that score and its interval on both splits.
-TAGS = (
-    "espalier.arch",
-    "espalier.seed",
-    "espalier.look",
-    "espalier.profile",
-    "espalier.fingerprint",
-    "espalier.dataset_hash",
-    "espalier.manifest_sha256",
-    "espalier.naive",
-    "espalier.parameters",
-)
-METRICS = ("test_floor", "parameter_count", "fit_seconds", "latency_ms")
+# The runs that a leaderboard shows, and the losses whose curves are kept with the row of a fit.
+NAMED = ("espalier.task", "espalier.dataset", "espalier.dataset_hash")
+SHOWN, LOSSES = (FIT, BASELINE, RIVAL), ("loss", "val_loss")
+
+
+class ServerError(RuntimeError):
+    """The MLflow server does not answer; the message says which one and what to do."""
 
 
 class PrunedError(Exception):
@@ -58,10 +60,10 @@ class PrunedError(Exception):
 
 @dataclass(frozen=True)
 class Record:
-    """A finished fit as MLflow holds it.
+    """A finished fit.
 
-    naive: the name of the forecast or class that is its floor. metrics: each one's last value; of
-    `records` those that decide or are shown. look: whether it was a first look, which only decides
+    naive: the name of the forecast or class that is its floor. metrics: each one's last value,
+    without those that are no number. look: whether it was a first look, which only decides
     who gets a full fit. artifact_uri: where its artifacts lie.
     """
 
@@ -79,19 +81,39 @@ class Record:
     artifact_uri: str = ""
 
 
-def connect():
-    """An MLflow client; the first one makes or upgrades the store, one process at a time."""
+def connect() -> "MlflowClient":
+    """An MLflow client; the first one makes or upgrades the store, one process at a time.
+
+    Raises ServerError.
+    """
     return _client(os.environ["MLFLOW_TRACKING_URI"])
 
 
 @cache
-def _client(uri: str):
+def _client(uri: str) -> "MlflowClient":
+    _probe(uri)
     from mlflow import MlflowClient
 
     with lock.hold("mlflow", STORE_SECONDS):
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
+
+
+def _probe(uri: str) -> None:
+    """Raise ServerError where a server does not answer: MLflow's own client tries for minutes."""
+    import httpx
+
+    if not uri.startswith("http"):
+        return
+    try:
+        with environment.client(uri, PROBE_SECONDS) as client:
+            client.get(f"{uri.rstrip('/')}/health")
+    except httpx.TransportError as error:
+        raise ServerError(
+            f"the MLflow server {uri} does not answer ({error}): start it, correct "
+            "MLFLOW_TRACKING_URI, or unset it to keep the record here"
+        ) from error
 
 
 def experiment(task: str, dataset: str) -> str:
@@ -107,7 +129,9 @@ def experiment(task: str, dataset: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return client.create_experiment(name, artifact_location=place)
+            made = client.create_experiment(name, artifact_location=place)
+            leaderboard_rows.note(task, dataset, leaderboard_rows.TAKEN_IN, "yes")
+            return made
         except MlflowException:
             found = client.get_experiment_by_name(name)
             if found is None:
@@ -136,7 +160,6 @@ def parent(dataset: DatasetVersion, profile: str, verb: str) -> Iterator[str]:
         status = "FINISHED"
     finally:
         client.set_terminated(run.info.run_id, status)
-        tables.analyse(os.environ["MLFLOW_TRACKING_URI"])
 
 
 @contextmanager
@@ -146,27 +169,36 @@ def active(
     """A run below the parent for the time of the block; inside it `mlflow.log_*` is its own.
 
     Failed when the block raises, with the cause; killed when a search pruned it; a process that is
-    killed leaves it RUNNING, which counts for nothing and is ended by `mend`.
+    killed leaves it RUNNING, which counts for nothing and is ended by `mend`. What ended has a row
+    of the leaderboard.
     """
     import mlflow
 
     mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
-    with mlflow.start_run(
+    os.environ.pop("MLFLOW_RUN_ID", None)  # else MLflow goes on with that run instead
+    run = mlflow.start_run(
         experiment_id=experiment(dataset.task, dataset.name),
         run_name=name,
         parent_run_id=parent_run_id,
         tags={**_tags(dataset), **tags, **commit()},
         log_system_metrics=tags["espalier.kind"] == FIT,
-    ) as run:
-        try:
-            yield run.info.run_id
-        except PrunedError as pruned:
-            mlflow.set_tag(PRUNED, str(pruned))
-            mlflow.end_run("KILLED")
-            raise
-        except Exception as error:
-            mlflow.set_tag(FAILURE, str(error)[:TAG_CHARACTERS])
-            raise
+    )
+    try:
+        with run:
+            try:
+                yield run.info.run_id
+            except PrunedError as pruned:
+                mlflow.set_tag(PRUNED, str(pruned))
+                mlflow.end_run("KILLED")
+                raise
+            except Exception as error:
+                mlflow.set_tag(FAILURE, str(error)[:TAG_CHARACTERS])
+                raise
+    except Exception:
+        with suppress(Exception):  # the cause is what its caller needs to see
+            take_in([run.info.run_id])
+        raise
+    take_in([run.info.run_id])
 
 
 @contextmanager
@@ -215,81 +247,91 @@ def log_scores(task: str, metric: str, scores: Mapping) -> None:
 
 def records(dataset: DatasetVersion) -> list[Record]:
     """The finished fits on this version of the dataset, oldest first."""
-    return _records(dataset.task, dataset.name, dataset.hash)
+    return [_record(row) for row in ended(dataset, FIT) if row.status == "FINISHED"]
 
 
 def all_records(task: str, dataset: str) -> list[Record]:
     """The finished fits on any version of the dataset, oldest first."""
-    return _records(task, dataset, None)
+    _take_in_store(task, dataset)
+    rows = leaderboard_rows.read(task, dataset, FIT)
+    return [_record(row) for row in rows if row.status == "FINISHED"]
 
 
-def _records(task: str, dataset: str, dataset_hash: str | None) -> list[Record]:
-    connect()
-    uri, place = os.environ["MLFLOW_TRACKING_URI"], experiment(task, dataset)
-    if tables.readable(uri):
-        metrics = [*METRICS, *_scores(METRIC[task][0])]
-        found = tables.finished(uri, place, dataset_hash, FIT, TAGS, metrics)
-        return [_record(*run) for run in found]
-    found = _runs(task, dataset, dataset_hash, FIT, "FINISHED")
-    return [_record(*_parts(run)) for run in found]
+def ended(dataset: DatasetVersion, kind: str) -> list[Row]:
+    """The runs of one kind on this version that finished, or failed with a cause, oldest first."""
+    _take_in_store(dataset.task, dataset.name)
+    return leaderboard_rows.read(dataset.task, dataset.name, kind, dataset.hash)
 
 
-def runs(dataset: DatasetVersion, kind: str, status: str) -> list:
-    """The MLflow runs of one kind and status on this version of the dataset, oldest first."""
-    return _runs(dataset.task, dataset.name, dataset.hash, kind, status)
+def present(dataset: DatasetVersion, kind: str, fingerprints: Collection[str]) -> list[Row]:
+    """The runs of one kind with these fingerprints that MLflow holds, oldest first.
 
-
-def _runs(task: str, dataset: str, dataset_hash: str | None, kind: str, status: str) -> list:
-    client, wanted = connect(), ""
-    if dataset_hash is not None:
-        wanted = f" and tags.`espalier.dataset_hash` = '{dataset_hash}'"
-    found, token = [], None
-    while True:
-        page = client.search_runs(
-            [experiment(task, dataset)],
-            filter_string=f"attributes.status = '{status}' and tags.`espalier.kind` = '{kind}'"
-            + wanted,
+    A row whose run was deleted is removed; a run that has no row gets one.
+    """
+    rows = [row for row in ended(dataset, kind) if row.fingerprint in fingerprints]
+    if leaderboard_rows.unchanged(dataset.task, dataset.name):
+        return rows
+    client = connect()
+    place, known = [experiment(dataset.task, dataset.name)], {row.run_id for row in rows}
+    runs = [
+        run
+        for one in fingerprints
+        for run in client.search_runs(
+            place,
+            f"tags.`espalier.kind` = '{kind}' and tags.`espalier.fingerprint` = '{one}'",
             order_by=["attributes.start_time ASC"],
-            max_results=1000,
-            page_token=token,
         )
-        found += page
-        token = page.token
-        if not token:
-            return found
+    ]
+    take_in([run.info.run_id for run in runs if run.info.run_id not in known])
+    leaderboard_rows.remove(known - {run.info.run_id for run in runs})
+    return [row for row in ended(dataset, kind) if row.fingerprint in fingerprints]
+
+
+def runs(dataset: DatasetVersion, kind: str, status: str) -> list["Run"]:
+    """The MLflow runs of one kind and status on this version of the dataset, oldest first."""
+    return _search(
+        dataset.task,
+        dataset.name,
+        f"attributes.status = '{status}' and tags.`espalier.kind` = '{kind}'"
+        f" and tags.`espalier.dataset_hash` = '{dataset.hash}'",
+    )
+
+
+def take_in(run_ids: Iterable[str]) -> None:
+    """Write the rows of those runs that finished, or failed with a cause."""
+    client = connect()
+    for run in map(client.get_run, run_ids):
+        curves = {}
+        if run.data.tags.get("espalier.kind") == FIT:
+            for name in LOSSES:
+                history = client.get_metric_history(run.info.run_id, name)
+                curves[name] = [one.value for one in sorted(history, key=lambda one: one.step)]
+        if _counts(run):
+            leaderboard_rows.write([_row(run, curves)])
+
+
+def curves(run_id: str) -> Mapping[str, Sequence[float]]:
+    """The losses of a fit after each epoch: `loss` and `val_loss`."""
+    found = leaderboard_rows.curves(run_id)
+    if found is None:  # of a store made elsewhere
+        take_in([run_id])
+        found = leaderboard_rows.curves(run_id)
+    return found or {}
 
 
 def record(run_id: str) -> Record:
     """The finished fit with this run id."""
-    return _record(*_parts(connect().get_run(run_id)))
+    row = leaderboard_rows.find(run_id)
+    return _record(row or _row(connect().get_run(run_id), None))
 
 
-def reusable(fits: list[Fit]) -> dict[str, Record]:
+def reusable(fits: Sequence[Fit]) -> dict[str, Record]:
     """Fingerprint → record, for those of `fits` that were finished and whose artifact is whole."""
     if not fits:
         return {}
-    wanted = {fit.fingerprint for fit in fits}
-    done = records(fits[0].dataset)
-    return {r.fingerprint: r for r in done if r.fingerprint in wanted and whole(r)}
-
-
-def whole(fitted) -> bool:
-    """Whether the artifact of a record or version is there and undamaged.
-
-    One that is not is a fit to do again, and a champion that cannot be published any more.
-    """
-    return damage(fitted) is None
-
-
-def damage(fitted) -> str | None:
-    """What is wrong with the artifact of a record or version; None where it is whole."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        artifact.check(artifact_folder(fitted.run_id), fitted.manifest_sha256)
-    except (artifact.ArtifactError, MlflowException, OSError) as error:
-        return str(error)
-    return None
+    rows = present(fits[0].dataset, FIT, {fit.fingerprint for fit in fits})
+    done = [_record(row) for row in rows if row.status == "FINISHED"]
+    return {record.fingerprint: record for record in done if _is_whole(record)}
 
 
 def artifact_folder(run_id: str) -> Path:
@@ -315,57 +357,126 @@ def dvc_lock(run_id: str) -> Path:
     return _artifact(run_id, "dvc.lock")
 
 
-def _artifact(run_id: str, path: str, artifact_uri: str = "") -> Path:
-    from mlflow.artifacts import download_artifacts
+def _is_whole(record: Record) -> bool:
+    try:
+        artifact.check(_artifact(record.run_id, MODEL, record.artifact_uri), record.manifest_sha256)
+    except (artifact.ArtifactError, OSError):
+        return False
+    return True
 
-    place = urlparse(artifact_uri or connect().get_run(run_id).info.artifact_uri)
-    if place.scheme in ("", "file"):
+
+def _artifact(run_id: str, path: str, artifact_uri: str = "") -> Path:
+    """The file or folder of a run, fetched where it lies elsewhere. Raises OSError."""
+    row = None if artifact_uri else leaderboard_rows.find(run_id)
+    uri = artifact_uri or (row.artifact_uri if row else "")
+    place = urlparse(uri)
+    if uri and place.scheme in ("", "file"):
         return Path(url2pathname(place.path)) / path
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
     fetched = environment.home() / "fetched" / run_id
-    fetched.mkdir(parents=True, exist_ok=True)
-    return Path(download_artifacts(run_id=run_id, artifact_path=path, dst_path=str(fetched)))
+    try:
+        if not uri:
+            return _artifact(run_id, path, connect().get_run(run_id).info.artifact_uri)
+        fetched.mkdir(parents=True, exist_ok=True)
+        return Path(download_artifacts(run_id=run_id, artifact_path=path, dst_path=str(fetched)))
+    except MlflowException as error:
+        raise FileNotFoundError(f"{path} of run {run_id} cannot be fetched: {error}") from error
 
 
 def mend(task: str, dataset: str) -> None:
-    """End the runs that a killed process left RUNNING. Call it while holding the task's lock."""
+    """End the runs that a killed process left RUNNING, and remove the rows of deleted runs.
+
+    Call it while holding the task's lock.
+    """
+    from mlflow.entities import ViewType
+
     client = connect()
-    for run in client.search_runs(
-        [experiment(task, dataset)], filter_string="attributes.status = 'RUNNING'"
-    ):
+    for run in _search(task, dataset, "attributes.status = 'RUNNING'"):
         client.set_terminated(run.info.run_id, "KILLED")
+    deleted = _search(task, dataset, "", ViewType.DELETED_ONLY)
+    leaderboard_rows.remove(run.info.run_id for run in deleted)
+
+
+def _search(task: str, dataset: str, condition: str, view: int | None = None) -> list["Run"]:
+    """The runs of an experiment for which MLflow's filter holds, oldest first."""
+    from mlflow.entities import ViewType
+
+    client, place = connect(), [experiment(task, dataset)]
+    view = ViewType.ACTIVE_ONLY if view is None else view
+    found: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs(
+            place, condition, view, 1000, ["attributes.start_time ASC"], page_token=token
+        )
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def _take_in_store(task: str, dataset: str) -> None:
+    """Write a row for each run of a store that was made without rows, once."""
+    if leaderboard_rows.noted(task, dataset, leaderboard_rows.TAKEN_IN):
+        return
+    if leaderboard_rows.is_empty_store():
+        return
+    runs = [run for run in _search(task, dataset, "") if _counts(run)]
+    leaderboard_rows.write(_row(run, None) for run in runs)
+    leaderboard_rows.note(task, dataset, leaderboard_rows.TAKEN_IN, "yes")
+
+
+def _counts(run: "Run") -> bool:
+    """Whether a run is one of ours that finished, or failed with a cause."""
+    tags, kind = run.data.tags, run.data.tags.get("espalier.kind")
+    if run.info.status == "FAILED":
+        return kind in SHOWN and FAILURE in tags
+    whole = kind != FIT or "espalier.manifest_sha256" in tags
+    return run.info.status == "FINISHED" and kind in SHOWN and whole
 
 
 def _tags(dataset: DatasetVersion) -> dict[str, str]:
-    return {
-        "espalier.task": dataset.task,
-        "espalier.dataset": dataset.name,
-        "espalier.dataset_hash": dataset.hash,
-    }
+    return dict(zip(NAMED, (dataset.task, dataset.name, dataset.hash), strict=True))
 
 
-def _scores(metric: str) -> list[str]:
-    ends = ("", "_low", "_high")
-    return [f"{split}_{metric}{end}" for split in ("validation", "test") for end in ends]
+def _row(run: "Run", curves: Mapping[str, Sequence[float]] | None) -> Row:
+    tags = {name: value for name, value in run.data.tags.items() if name.startswith("espalier.")}
+    return Row(
+        run_id=run.info.run_id,
+        dataset=DatasetVersion(*(tags[name] for name in NAMED)),
+        kind=tags["espalier.kind"],
+        name=run.info.run_name,
+        status=run.info.status,
+        fingerprint=tags.get("espalier.fingerprint", ""),
+        started=run.info.start_time,
+        artifact_uri=run.info.artifact_uri,
+        tags=tags,
+        metrics={
+            name: value
+            for name, value in run.data.metrics.items()
+            if not (name.startswith("system/") or math.isnan(value))
+        },
+        curves=curves,
+    )
 
 
-def _parts(run) -> tuple[str, str, dict, dict]:
-    return run.info.run_id, run.info.artifact_uri, run.data.tags, run.data.metrics
-
-
-def _record(run_id: str, artifact_uri: str, tags: dict, metrics: dict) -> Record:
+def _record(row: Row) -> Record:
+    tags = row.tags
     return Record(
-        run_id=run_id,
+        run_id=row.run_id,
         arch=tags["espalier.arch"],
         seed=int(tags["espalier.seed"]),
         profile=tags["espalier.profile"],
-        fingerprint=tags["espalier.fingerprint"],
-        dataset_hash=tags["espalier.dataset_hash"],
+        fingerprint=row.fingerprint,
+        dataset_hash=row.dataset.hash,
         manifest_sha256=tags["espalier.manifest_sha256"],
         naive=tags["espalier.naive"],
         parameters=json.loads(tags["espalier.parameters"]),
-        metrics=metrics,
+        metrics=dict(row.metrics),
         look=tags.get("espalier.look") == "true",
-        artifact_uri=artifact_uri,
+        artifact_uri=row.artifact_uri,
     )
 
 
@@ -374,11 +485,11 @@ def commit() -> dict[str, str]:
     """The tags that name the checkout's commit; none where there is no git."""
     git = ["git", "-C", str(environment.ROOT)]
     try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, encoding="utf-8")
     except FileNotFoundError:
         return {}
     if head.returncode:
         return {}
-    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
+    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, encoding="utf-8")
     dirty = str(bool(changed.stdout.strip())).lower()
     return {"mlflow.source.git.commit": head.stdout.strip(), "espalier.git_dirty": dirty}

@@ -25,13 +25,11 @@ class VerifiedArtifact:
 
 def verify(fitted: Record | Version) -> VerifiedArtifact:
     """Hash the artifact of a record or version. Raises ArtifactError: it is damaged, or gone."""
-    from mlflow.exceptions import MlflowException
-
     digest = fitted.manifest_sha256
     try:
         folder = tracking.artifact_folder(fitted.run_id)
         return VerifiedArtifact(folder, artifact.check(folder, digest), digest)
-    except (MlflowException, OSError) as error:
+    except OSError as error:
         raise ArtifactError(str(error)) from error
 
 

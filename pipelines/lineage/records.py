@@ -217,7 +217,7 @@ def version(registered: "ModelVersion", book: Book) -> Version:
         aliases=[alias for alias, version in book.aliases.items() if version == number],
         arch=tags["espalier.arch"],
         fingerprint=tags["espalier.fingerprint"],
-        run_id=registered.run_id,
+        run_id=registered.run_id or "",
         manifest_sha256=tags["espalier.manifest_sha256"],
         registered=_iso(registered.creation_timestamp),
         decisions=[entry for entry in book.entries if _concerns(entry, number)],
@@ -305,7 +305,7 @@ def _scores(task: str, metrics: Mapping[str, float]) -> dict[str, Any]:
 def _kept_lock(dataset_hash: str, parents: Sequence[str]) -> Path | None:
     for run_id in reversed(parents):
         path = tracking.dvc_lock(run_id)
-        if path.is_file() and dataset_hash in path.read_text():
+        if path.is_file() and dataset_hash in path.read_text(encoding="utf-8"):
             return path
     return None
 
@@ -328,11 +328,11 @@ def _pointers(name: str, version: str) -> list[str]:
 
 
 def _remark(entries: Sequence[Entry], champion: str | None, noted: bool) -> str:
-    standing = ledger.champions(entries)[-1:]
+    standing = [None, *ledger.champions(entries)][-1]
     if not entries:
         return "" if champion is None else "its champion is older than its ledger"
-    if [champion] != (standing or [None]):
-        decided = f"version {standing[0]}" if standing else "no version"
+    if champion != standing:
+        decided = f"version {standing}" if standing else "no version"
         return f"the ledger says that {decided} is champion, the alias names {champion or 'none'}"
     if not noted:
         return "no version carries its head: a cut end would not show"

@@ -1,7 +1,7 @@
 """Read the request log that the services of this home write, as a stream.
 
-`<home>/requests/<start>-<pid>.jsonl`, one record a line: `serving/request_log/schema.py` is its
-schema. A line that was torn by a kill or a full disk is skipped. Services before version 0.2 left
+`<home>/requests/<start>-<pid>.jsonl`, one record a line: `serving/request_log/records.py` names the
+fields. A line that was torn by a kill or a full disk is skipped. Services before version 0.2 left
 Parquet files as well; where one has the name of a `.jsonl` file, it replaces that file.
 """
 

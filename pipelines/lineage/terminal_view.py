@@ -59,27 +59,20 @@ def _show_lineage(lineage: Lineage) -> None:
     for data in lineage.data:
         checkout = data.checkout or "no dvc.lock names it: it is not to be had by DVC"
         _section(f"data · {data.dataset}", _fields(vars(data) | {"checkout": checkout}))
-    _show_fits(lineage.fits)
+    if fits := lineage.fits:
+        metric = fits[0].metric.replace("_", " ")
+        _section(f"{len(fits)} runs, by {metric}, validation / test", _fits(fits))
     _section("ledgers", ((book.model, _state(book)) for book in lineage.ledgers))
 
 
-def _show_fits(fits: list[RunSummary]) -> None:
-    if not fits:
-        return
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("  run", no_wrap=True)
-    table.add_column("what", overflow="fold")
-    for split in SPLITS:
-        table.add_column(split, justify="right")
+def _fits(fits: list[RunSummary]) -> Rows:
     for fit in fits[:LINES]:
+        scores = ["–" if s is None else f"{s:.4f}" for s in (fit.validation, fit.test)]
         ended = "" if fit.status == "FINISHED" else f", {fit.status.lower()}"
-        what = Text(f"{'look' if fit.look else fit.kind} · {fit.name}{ended}")
-        scores = ("" if s is None else f"{s:.4f}" for s in (fit.validation, fit.test))
-        table.add_row(f"  {fit.run_id}", what, *scores)
-    _print(Text(f"\n{len(fits)} runs, by {fits[0].metric.replace('_', ' ')}", "bold"))
-    _print(table)
+        kind = "look" if fit.look else fit.kind
+        yield fit.run_id, Text(f"{' / '.join(scores)}  {kind} · {fit.name}{ended}")
     if len(fits) > LINES:
-        _print(Text(f"  … and {len(fits) - LINES} more: --json names them"))
+        yield "…", Text(f"and {len(fits) - LINES} more: --json names them")
 
 
 def _request(request: Mapping[str, Any], registered: set[tuple[str, str, str]]) -> Rows:
@@ -151,7 +144,7 @@ def _state(book: Book) -> Text:
 
 
 def _label(version: str | None, archs: Mapping[str, str]) -> str:
-    return f"{archs[version]} v{version}" if version in archs else f"v{version}"
+    return f"{archs[version]} v{version}" if version and version in archs else f"v{version}"
 
 
 def _period(interval: Interval) -> str:
@@ -165,7 +158,7 @@ def _time(iso: str) -> str:
 
 def _scores(metrics: Mapping[str, float], prefix: str) -> dict[str, Any]:
     """The metrics of one split, each with its interval where it has one."""
-    split = {
+    split: dict[str, Any] = {
         name.removeprefix(prefix): value
         for name, value in metrics.items()
         if name.startswith(prefix)

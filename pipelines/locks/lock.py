@@ -61,13 +61,13 @@ def _file_lock(folder: Path, name: str, wait_seconds: float) -> Iterator[None]:
         lock.acquire(timeout=wait_seconds, poll_interval=POLL_SECONDS)
     except Timeout:
         with suppress(OSError):
-            raise _held(name, holder.read_text() or "another process") from None
+            raise _held(name, holder.read_text(encoding="utf-8") or "another process") from None
         raise _held(name, "another process") from None
     except OSError as error:
         raise state.DatabaseError(state.unusable(state.url(), error)) from error
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        holder.write_text(f"{_this_process()} ({' '.join(sys.argv)}) since {now}")
+        holder.write_text(f"{_this_process()} ({' '.join(sys.argv)}) since {now}", encoding="utf-8")
         yield
     finally:
         lock.release()

@@ -132,7 +132,7 @@ def smoke(url: str, task: str, champions: Path) -> dict:
 
     champions: the folder with the task's pointer and the artifact that it names.
     """
-    pointer = json.loads((champions / f"{task}.json").read_text())
+    pointer = json.loads((champions / f"{task}.json").read_text(encoding="utf-8"))
     golden = artifact.read_golden(champions / pointer["artifact"])
     answer = ask(url, task, golden[0]["request"])
     served = answer["model"]

@@ -7,7 +7,7 @@ Each step may be repeated, so that whoever comes next finishes what a killed pro
 
 from contextlib import AbstractContextManager
 
-from pipelines.experiments import registry, tracking, verification
+from pipelines.experiments import leaderboard_rows, registry, tracking, verification
 from pipelines.experiments.registry import Version
 from pipelines.experiments.verification import VerifiedArtifact
 from pipelines.locks import lock
@@ -71,7 +71,9 @@ def is_reconciled(task: str, dataset: str) -> bool:
     """Whether `follow` would find nothing to do."""
     entries = ledger.entries(registry.model_name(task, dataset))
     champion, champions = registry.champion(task, dataset), ledger.champions(entries)
-    if any(version.state == "pending" for version in registry.versions(task, dataset)):
+    if not leaderboard_rows.unchanged(task, dataset) and any(
+        version.state == "pending" for version in registry.versions(task, dataset)
+    ):
         return False
     if champion is None or not champions:
         return champion is None and not champions

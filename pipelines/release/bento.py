@@ -37,7 +37,7 @@ NEEDS = (
     "pydantic", "python-multipart", "pyyaml", "starlette", "uvicorn", "uvloop",
 )  # fmt: skip
 
-COMPOSE = "pipelines/release/compose.yaml"
+DEPLOY = ("deploy/compose.yaml", "deploy/nginx.conf")  # they lie at the top of a Bento
 # A container's ESPALIER_HOME: a volume belongs to whom the folder belongs to that it covers.
 HOME = "home"
 ABOUT_HOME = "Champions that are published here take the place of those that the Bento carries.\n"
@@ -72,7 +72,7 @@ def build(task: str | None = None) -> dict:
             cwd=context,
             input=json.dumps(_options(context, published, name)),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
         )
     if built.returncode:
         raise BuildError(f"bentoml could not build: {built.stderr.strip().splitlines()[-1]}")
@@ -89,7 +89,7 @@ def current() -> str | None:
     latest = _bentos() / NAME / "latest"
     if not latest.is_file():
         return None
-    tag = f"{NAME}:{latest.read_text().strip()}"
+    tag = f"{NAME}:{latest.read_text(encoding='utf-8').strip()}"
     source = _place(tag) / "src"
     published = _published(settings.TASKS)
     copied = all(
@@ -109,7 +109,7 @@ def carriers(name: str, version: str) -> list[str]:
     """The tags of the Bentos that carry this version of the model."""
     found = []
     for path in sorted(_bentos().glob(f"{NAME}*/*/src/{CHAMPIONS}/*.json")):
-        pointer = json.loads(path.read_text())
+        pointer = json.loads(path.read_text(encoding="utf-8"))
         if (pointer["name"], pointer["version"]) == (name, version):
             bento = path.parents[2]
             found.append(f"{bento.parent.name}:{bento.name}")
@@ -131,9 +131,9 @@ def _fill(context: Path, published: dict[str, dict]) -> None:
         (context / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, context / target)
     for task, pointer in published.items():
-        (context / CHAMPIONS / f"{task}.json").write_text(publish.text(pointer))
+        (context / CHAMPIONS / f"{task}.json").write_text(publish.text(pointer), encoding="utf-8")
     (context / HOME).mkdir()
-    (context / HOME / "README.md").write_text(ABOUT_HOME)
+    (context / HOME / "README.md").write_text(ABOUT_HOME, encoding="utf-8")
 
 
 def _contents(published: dict[str, dict]) -> Iterator[tuple[str, Path]]:
@@ -142,7 +142,8 @@ def _contents(published: dict[str, dict]) -> Iterator[tuple[str, Path]]:
         for path in sorted(environment.ROOT.glob(pattern)):
             if path.is_file():
                 yield path.relative_to(environment.ROOT).as_posix(), path
-    yield Path(COMPOSE).name, environment.ROOT / COMPOSE
+    for path in DEPLOY:
+        yield Path(path).name, environment.ROOT / path
     for pointer in published.values():
         for path in sorted((publish.folder() / pointer["artifact"]).iterdir()):
             yield f"{CHAMPIONS}/{pointer['artifact']}/{path.name}", path
@@ -159,7 +160,14 @@ def _options(context: Path, published: dict[str, dict], name: str) -> dict:
     return {
         "name": name,
         "build_ctx": str(context),
-        "include": ["serving/**", "models/**", "champions/**", "home/**", "compose.yaml"],
+        "include": [
+            "serving/**",
+            "models/**",
+            "champions/**",
+            "home/**",
+            "compose.yaml",
+            "nginx.conf",
+        ],
         "labels": labels,
         "description": "The champions of " + ", ".join(published) + ", and what serves them.",
         "python": {"packages": _pinned(NEEDS), "lock_packages": False},

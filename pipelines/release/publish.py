@@ -35,7 +35,7 @@ def read(task: str, home: Path | None = None) -> dict | None:
 def read_file(path: Path) -> dict | None:
     """The pointer in a file, as `read` gives it."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 
@@ -63,7 +63,9 @@ def publish(
     """
     place = folder(home)
     _place_artifact(version, verified, place / _pointer(version)["artifact"])
-    with tempfile.NamedTemporaryFile("w", dir=place, prefix=f".{task}.", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=place, prefix=f".{task}.", delete=False
+    ) as file:
         file.write(text(_pointer(version) | {"metrics": _scores(version)}))
         file.flush()
         os.fchmod(file.fileno(), READABLE)

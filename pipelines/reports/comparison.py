@@ -20,7 +20,6 @@ from pipelines.gate import paired_comparison, slices
 from pipelines.reports import leaderboard
 from pipelines.runtime import console
 
-LOSSES = ("loss", "val_loss")
 VERBS = {"worse": ("loses to", "lose to"), "cannot tell": ("cannot be told from",) * 2}
 # Of a window that was kept whole, what one model says; that of older code has no interval.
 FORESEEN = ("forecast", "lower", "upper")
@@ -147,8 +146,6 @@ def told_p(p: float) -> str:
 
 def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
     """Those whose rows can be read and pair with the others'; and a sentence for each other one."""
-    from mlflow.exceptions import MlflowException
-
     best = leaderboard.best(board)
     named = [*zip(leaderboard.names(best), best, strict=True)]
     named += [(rival["name"], rival) for rival in board["rivals"]]
@@ -157,7 +154,7 @@ def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
         try:
             entrant = Entrant(name, row, [_rows(run) for run in row["runs"]])
             paired_comparison.check(task, entrant.rows, (found or [entrant])[0].rows)
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile, MlflowException) as error:
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             notes.append(f"{name} is left out: its scores row by row cannot be used ({error})")
         else:
             found.append(entrant)
@@ -230,16 +227,8 @@ def _front(board: dict) -> list[dict]:
 
 
 def _curves(entrant: Entrant) -> list[dict[str, list[float]]]:
-    client = tracking.connect()
-    found = []
-    for run in entrant.row["runs"]:
-        values = {}
-        for name in LOSSES:
-            told = client.get_metric_history(run["run_id"], name)
-            values[name] = [metric.value for metric in sorted(told, key=lambda one: one.step)]
-        if all(values.values()):
-            found.append(values)
-    return found
+    losses = [dict(tracking.curves(run["run_id"])) for run in entrant.row["runs"]]
+    return [one for one in losses if one and all(one.values())]
 
 
 def _windows(entrants: Sequence[Entrant]) -> list[dict]:

@@ -1,8 +1,17 @@
 """What params.yaml says above the data: which dataset each endpoint serves, and the profiles."""
 
-from data import declared
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
 from models.inputs.errors import did_you_mean
 from pipelines.runtime import environment
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+    from pipelines.runtime.sections import FirstLook, Profile
+
+    Section = TypeVar("Section", bound=BaseModel)
 
 TASKS = ("image", "sentiment", "forecast")
 
@@ -13,28 +22,42 @@ class UsageError(ValueError):
 
 def served() -> dict[str, str]:
     """Task → the dataset whose champion its endpoint serves, and which `run` takes by default."""
-    return _read()["serve"]
+    from pipelines.runtime.sections import Serve
+
+    params = _read()
+    serve = _checked(Serve, params.get("serve"), "serve").model_dump()
+    for task, dataset in serve.items():
+        if dataset not in params["datasets"]:
+            near = did_you_mean(dataset, params["datasets"])
+            raise UsageError(f"serve.{task} in params.yaml names no dataset: {dataset!r}{near}")
+    return serve
 
 
 def datasets() -> dict[str, str]:
-    """Dataset → the task that it is for."""
-    return {name: entry["task"] for name, entry in _read()["datasets"].items()}
+    """Dataset → the task that it is for; an entry without a task is left out."""
+    entries = _read()["datasets"].items()
+    return {
+        name: entry["task"]
+        for name, entry in entries
+        if isinstance(entry, dict) and "task" in entry
+    }
 
 
 def dataset_of(task: str, dataset: str | None) -> str:
     """The dataset that is meant: `dataset` when it is one of `task`, else the served one."""
-    known = _read()["datasets"]
     if dataset is None:
         return served()[one_of("task", task, TASKS)]
-    if one_of("dataset", dataset, known) and known[dataset]["task"] != task:
-        raise UsageError(f"dataset {dataset!r} is one for {known[dataset]['task']}, not for {task}")
+    if (own := task_of(dataset)) != task:
+        raise UsageError(f"dataset {dataset!r} is one for {own}, not for {task}")
     return dataset
 
 
 def task_of(dataset: str) -> str:
     """The task that `dataset` is for."""
-    known = _read()["datasets"]
-    return known[one_of("dataset", dataset, known)]["task"]
+    from data import declared
+
+    names = list(_read()["datasets"])
+    return declared.entry(one_of("dataset", dataset, names), environment.ROOT)["task"]
 
 
 def gate(task: str) -> dict:
@@ -42,46 +65,71 @@ def gate(task: str) -> dict:
     return _read().get("gate", {}).get(task, {})
 
 
-def profile(name: str) -> dict:
-    """What the profile says: task → architecture or `all` → `all` or a dataset → parameters."""
+def profile(name: str) -> "Profile":
+    """The profile of that name."""
+    from pipelines.runtime.sections import Profile
+
     profiles = _read()["profiles"]
-    return profiles[one_of("profile", name, profiles)]
+    return _checked(Profile, profiles[one_of("profile", name, profiles)], "profiles", name)
 
 
-def first_look(profile_name: str, task: str) -> dict | None:
-    """`{"share", "epochs", "keep"}` where the profile looks at all and fits the promising in full.
-
-    share: of the training rows, 0 to 1. keep: how many architectures get a full fit.
-    """
-    look = profile(profile_name).get("first_look", {}).get(task)
-    if look is not None and look.keys() != {"share", "epochs", "keep"}:
-        raise UsageError(
-            f"first_look of profile {profile_name!r} holds {', '.join(look)} for {task}: "
-            "it takes share, epochs and keep, all three"
-        )
-    return look
+def first_look(profile_name: str, task: str) -> "FirstLook | None":
+    """How the profile screens the architectures of a task; None where it fits all in full."""
+    return profile(profile_name).first_look.get(task)
 
 
-def overrides(profile_name: str, task: str, arch: str, dataset: str) -> dict:
+def overrides(profile_name: str, task: str, arch: str, dataset: str) -> dict[str, Any]:
     """The parameters that the profile sets for this architecture on this dataset.
 
     Later goes over earlier: all/all, all/dataset, architecture/all, architecture/dataset.
     """
-    said, chosen = profile(profile_name).get(task, {}), {}
+    of_task = getattr(profile(profile_name), task)
+    chosen: dict[str, Any] = {}
     for named in ("all", arch):
         for where in ("all", dataset):
-            chosen |= said.get(named, {}).get(where, {})
+            chosen |= of_task.get(named, {}).get(where, {})
     return chosen
 
 
-def one_of(what: str, value: str, known) -> str:
-    """`value` if it is in `known`; else `UsageError` with the nearest known name."""
-    known = list(known)
-    if value in known:
+def one_of(what: str, value: str, names: Iterable[str]) -> str:
+    """`value` if it is one of `names`; else `UsageError` with the nearest of them.
+
+    Args:
+        what: the kind of name, for the message.
+        value: as somebody typed it.
+        names: all that there are.
+    """
+    names = list(names)
+    if value in names:
         return value
-    near = did_you_mean(value, known)
-    raise UsageError(f"unknown {what} {value!r}{near}; known are {', '.join(known)}")
+    near = did_you_mean(value, names)
+    raise UsageError(f"unknown {what} {value!r}{near}; known are {', '.join(names)}")
+
+
+def _checked(model: "type[Section]", received: Any, *keys: str) -> "Section":
+    """A section of params.yaml as `model` declares it; raises UsageError with the first error."""
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(received)
+    except ValidationError as error:
+        raise UsageError(_sentence(error, keys)) from None
+
+
+def _sentence(error: "ValidationError", keys: tuple[str, ...]) -> str:
+    from data import declared
+
+    first = error.errors(include_url=False)[0]
+    path = [*keys, *map(str, first["loc"])]
+    line = declared.line_of(environment.ROOT, *path)
+    if first["type"] == "missing":
+        return f"{'.'.join(path[:-1])} in params.yaml lacks {path[-1]}{line}"
+    if first["type"] == "extra_forbidden":
+        return f"{'.'.join(path[:-1])} in params.yaml has an unknown key {path[-1]!r}{line}"
+    return f"{'.'.join(path)} in params.yaml is {first['input']!r}: {first['msg'].lower()}{line}"
 
 
 def _read() -> dict:
+    from data import declared  # imports a YAML parser
+
     return declared.params(environment.ROOT)

@@ -5,10 +5,7 @@ them can become champion.
 """
 
 import importlib
-import itertools
 import time
-from collections import Counter
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,15 +37,12 @@ class Source:
 
 def unscored(dataset: DatasetVersion) -> list[Source]:
     """The sources whose outcome, a failure or scores, is not on record yet."""
-    told = _told(dataset)
-    counts = Counter(run.data.tags[FINGERPRINT] for run in told)
-    known = {
-        run.data.tags[FINGERPRINT]
-        for run in told
-        if counts[run.data.tags[FINGERPRINT]] >= int(run.data.tags[TOGETHER])
-    }
-    sources = _sources(dataset)
-    return [source for source in sources if source.fingerprint not in known]
+    missing = []
+    for source in _sources(dataset):
+        rows = tracking.present(dataset, source.kind, [source.fingerprint])
+        if not rows or len(rows) < int(rows[0].tags[TOGETHER]):
+            missing.append(source)
+    return missing
 
 
 def score(source: Source, parent: str) -> list[console.Line]:
@@ -79,28 +73,6 @@ def score(source: Source, parent: str) -> list[console.Line]:
     return lines
 
 
-def rows(dataset: DatasetVersion) -> list[dict]:
-    """A row for each: name, kind, validation, test, fit_seconds, runs; baselines come first."""
-    newest = {
-        run.info.run_name: _row(ranking.METRIC[dataset.task][0], run)
-        for run in _told(dataset, ("FINISHED",))
-    }
-    return sorted(newest.values(), key=lambda row: row["kind"])
-
-
-def failures(dataset: DatasetVersion) -> list[str]:
-    """A sentence for each whose present code could not be scored."""
-    failed = _told(dataset, ("FAILED",))
-    if not failed:
-        return []
-    present = {source.fingerprint for source in _sources(dataset)}
-    return [
-        f"{run.info.run_name} could not be scored: {run.data.tags[tracking.FAILURE]}"
-        for run in failed
-        if run.data.tags[FINGERPRINT] in present
-    ]
-
-
 def _sources(dataset: DatasetVersion) -> list[Source]:
     modules = {BASELINE: "models.evaluation.baselines", RIVAL: f"models.rivals.{dataset.task}"}
     return [
@@ -126,25 +98,3 @@ def _run(source: Source, name: str, together: int, parent: str):
         TOGETHER: str(together),
     }
     return tracking.active(source.dataset, name, tags, parent)
-
-
-def _told(dataset: DatasetVersion, statuses: Sequence[str] = ("FINISHED", "FAILED")) -> list:
-    """The MLflow runs of baselines and rivals that finished, or failed with a cause."""
-    return [
-        run
-        for kind, status in itertools.product((BASELINE, RIVAL), statuses)
-        for run in tracking.runs(dataset, kind, status)
-        if status == "FINISHED" or tracking.FAILURE in run.data.tags
-    ]
-
-
-def _row(metric: str, run) -> dict:
-    metrics = run.data.metrics
-    row = {"name": run.info.run_name, "kind": run.data.tags["espalier.kind"]}
-    for split in ("validation", "test"):
-        name = f"{split}_{metric}"
-        row[split] = {"mean": metrics[name]} | {
-            end: metrics[f"{name}_{end}"] for end in ("low", "high")
-        }
-    known = {"run_id": run.info.run_id, "seed": 0, "artifact_uri": run.info.artifact_uri}
-    return row | {"fit_seconds": metrics["fit_seconds"], "runs": [known]}

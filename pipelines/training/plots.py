@@ -1,4 +1,4 @@
-"""The pictures that a run keeps: how it learned, what it confuses, what it foresees.
+"""The pictures that a run keeps: learning curve, confusion matrix, forecasts.
 
 Figures are made without pyplot, which would hold on to each of them and look for a screen.
 """
@@ -54,7 +54,7 @@ def error_by_step(model: np.ndarray, naive: np.ndarray, naive_name: str, title: 
 
 
 def forecasts(history: np.ndarray, target: np.ndarray, forecast: np.ndarray, title: str):
-    """A figure of a few windows: what was known, what came, what was foreseen.
+    """A figure of a few windows: history, actual values and forecast.
 
     history (window, step), target and forecast (window, horizon), in the data's own unit.
     """
@@ -62,13 +62,13 @@ def forecasts(history: np.ndarray, target: np.ndarray, forecast: np.ndarray, tit
 
     figure = Figure(figsize=(8, 2.2 * len(history)), layout="constrained")
     figure.suptitle(title)
-    for axes, known, came, foreseen in zip(
+    for axes, past, actual, predicted in zip(
         np.atleast_1d(figure.subplots(len(history))), history, target, forecast, strict=True
     ):
-        ahead = range(len(came))
-        axes.plot(range(-len(known), 0), known, color="grey", label="history")
-        axes.plot(ahead, came, color="black", label="actual")
-        axes.plot(ahead, foreseen, color="tab:blue", label="forecast")
+        ahead = range(len(actual))
+        axes.plot(range(-len(past), 0), past, color="grey", label="history")
+        axes.plot(ahead, actual, color="black", label="actual")
+        axes.plot(ahead, predicted, color="tab:blue", label="forecast")
     axes.set_xlabel("steps from the request")
     axes.legend()
     return figure

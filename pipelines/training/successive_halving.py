@@ -43,9 +43,9 @@ def plan(dataset: DatasetVersion, profile: str) -> Plan:
     first = settings.first_look(profile, dataset.task)
     if first is None:
         return Plan(dataset, [], full, len(full))
-    small = {"share": first["share"], "epochs": first["epochs"]}
+    small = {"share": first.share, "epochs": first.epochs}
     looks = planning.fits(dataset, profile=profile, changes=small)
-    return Plan(dataset, [replace(fit, look=True) for fit in looks], full, first["keep"])
+    return Plan(dataset, [replace(fit, look=True) for fit in looks], full, first.keep)
 
 
 def promising(task: str, records: Iterable[Record], keep: int) -> list[str]:

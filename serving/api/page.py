@@ -1,4 +1,8 @@
-"""The page for people at `/`: the files of static/, read once; they load nothing from elsewhere."""
+"""The pages for people: the files of static/, read once; they load nothing from elsewhere.
+
+`/` asks the models. `/docs` shows the description of the service with the Swagger UI that BentoML
+brings; BentoML's own page loads Google's Tag Manager.
+"""
 
 import hashlib
 from pathlib import Path
@@ -8,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 FOLDER = Path(__file__).parents[1] / "static"
+PATHS = {"index.html": "/", "docs.html": "/docs"}
 TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -21,33 +26,29 @@ HEADERS = {
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    # Kept, and asked about each time: its 304 costs little, and a new service shows a new page.
+    # A browser asks whether its copy is current: a 304 costs little, and a new service shows a
+    # new page.
     "Cache-Control": "no-cache",
+}
+SWAGGER = {  # which writes styles into its elements, and images into their addresses
+    "Content-Security-Policy": "default-src 'self'; script-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
 }
 
 
-def _file(path: str, file: Path) -> Route:
+def _page(file: Path) -> Route:
     """Return the route that answers with `file` as it was when the service started."""
     content = file.read_bytes()
-    media_type = TYPES[file.suffix]
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = HEADERS | (SWAGGER if file.name == "docs.html" else {}) | {"ETag": etag}
 
     async def answer(request: Request) -> Response:
-        headers = HEADERS | {"ETag": etag}
-        if _has(request.headers.get("if-none-match", ""), etag):
+        copies = request.headers.get("if-none-match", "").split(",")
+        if etag in (copy.strip().removeprefix("W/") for copy in copies):  # weak behind a proxy
             return Response(status_code=304, headers=headers)
-        return Response(content, headers=headers, media_type=media_type)
+        return Response(content, headers=headers, media_type=TYPES[file.suffix])
 
-    return Route(path, answer, methods=["GET"])
-
-
-def _has(known: str, etag: str) -> bool:
-    """Say whether `etag` is among those that an If-None-Match names; a proxy may make them weak."""
-    return etag in (one.strip().removeprefix("W/") for one in known.split(","))
+    return Route(PATHS.get(file.name, f"/static/{file.name}"), answer, methods=["GET"])
 
 
-PAGE = [
-    _file("/" if file.name == "index.html" else f"/static/{file.name}", file)
-    for file in sorted(FOLDER.iterdir())
-    if file.suffix in TYPES
-]
+PAGES = [_page(file) for file in sorted(FOLDER.iterdir()) if file.suffix in TYPES]

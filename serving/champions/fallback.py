@@ -23,13 +23,13 @@ def remember(pointer: Path, content: Mapping[str, Any]) -> None:
     """Keep the pointer's content as that of the latest model that served; raises OSError."""
     latest, before = paths(pointer)
     text = json.dumps(dict(content), indent=2, sort_keys=True) + "\n"
-    with pointer.with_suffix(".lock").open("w") as lock:
+    with pointer.with_suffix(".lock").open("w", encoding="utf-8") as lock:
         # The second of two workers that load a model must read what the first has written.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if latest.exists():
-            if latest.read_text() == text:
+            if latest.read_text(encoding="utf-8") == text:
                 return
             latest.replace(before)
         partial = latest.with_suffix(f".{os.getpid()}")
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
         partial.replace(latest)

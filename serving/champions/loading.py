@@ -190,12 +190,13 @@ def _warm(model: Model, golden: list[dict], task: str) -> Model:
         raise ValueError(f"The artifact is for {model.manifest['task']}, not for {task}.")
     if not golden:
         raise ValueError("The artifact has no golden requests: nothing proves its answers.")
-    shortest, times = min(_golden_inputs(golden), key=len), []
+    shortest = min(_golden_inputs(golden), key=len)
+    times: list[float] = []
     while len(times) < WARM_UPS and sum(times) <= MAX_WARM_UP_SECONDS:
         # This thread's time alone, which is where a graph on one thread runs: what else the
         # machine does makes no model slow.
         start = time.thread_time()
-        model.answers([shortest])
+        model.predict([shortest])
         times.append(time.thread_time() - start)
     return replace(model, seconds=min(times))
 
@@ -206,7 +207,7 @@ def _prove(model: Model, golden: list[dict]) -> None:
     _check_batch(model.run, model.inputs.to_tensor(inputs))
     if model.guard is not None:
         _check_batch(model.guard.run, model.guard.familiarity.inputs.to_tensor(inputs))
-    if differences := artifact.replay(model.inputs, model.answers, golden):
+    if differences := artifact.replay(model.inputs, model.predict, golden):
         raise ValueError("; ".join(differences))
     artifact.check_inputs(model.manifest, model.inputs)
 

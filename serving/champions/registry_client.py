@@ -90,9 +90,16 @@ class Registry:
         )
 
     def test_metrics(self, version: Version) -> dict[str, float]:
-        """Return the metrics of the version's fit on the test split."""
-        run = self._get_json(f"{API}/runs/get", run_id=version.run_id)["run"]
-        metrics = {metric["key"]: metric["value"] for metric in run["data"].get("metrics", [])}
+        """Return the metrics of the version's fit on the test split; none where its run is gone."""
+        try:
+            run = self._get_json(f"{API}/runs/get", run_id=version.run_id)["run"]
+            metrics = {metric["key"]: metric["value"] for metric in run["data"]["metrics"]}
+        except KeyError:
+            return {}
+        except RegistryError as error:
+            if error.status in NOT_FOUND:
+                return {}
+            raise
         return {name: metrics[name] for name in sorted(metrics) if name.startswith("test_")}
 
     def download(self, name: str, version: Version, target: Path, max_bytes: int) -> None:
@@ -118,10 +125,23 @@ class Registry:
         By asyncio, which can end a request at any point: the timeouts of httpx begin anew at each
         byte.
         """
+        # No compression: what is counted is what arrives.
+        headers = {"Accept-Encoding": "identity"} | self._authorization
 
         async def get() -> None:
-            async with asyncio.timeout(seconds):
-                await self._stream(path, query, file, max_bytes)
+            async with (
+                asyncio.timeout(seconds),
+                # No redirects: what is asked, with a password, is for this server alone.
+                httpx.AsyncClient(
+                    verify=self._tls, trust_env=self._trust_env, timeout=IDLE_SECONDS
+                ) as client,
+                client.stream("GET", self.url + path, params=query, headers=headers) as response,
+            ):
+                response.raise_for_status()
+                async for piece in response.aiter_raw():
+                    if file.tell() + len(piece) > max_bytes:
+                        raise ValueError(f"{path} answers more than {max_bytes} bytes.")
+                    file.write(piece)
 
         try:
             asyncio.run(get())
@@ -132,27 +152,6 @@ class Registry:
             raise RegistryError(f"{path} answers with status {status}.", status) from error
         except (httpx.HTTPError, OSError) as error:
             raise RegistryError(f"{path}: {type(error).__name__}: {error}") from error
-
-    async def _stream(
-        self, path: str, query: Mapping[str, str], file: BinaryIO, max_bytes: int
-    ) -> None:
-        # No redirects: what is asked, with a password, is for this server alone. No compression:
-        # what is counted is what arrives.
-        headers = {"Accept-Encoding": "identity"} | self._authorization
-        async with (
-            httpx.AsyncClient(
-                verify=self._tls,
-                trust_env=self._trust_env,
-                timeout=IDLE_SECONDS,
-                follow_redirects=False,
-            ) as client,
-            client.stream("GET", self.url + path, params=query, headers=headers) as response,
-        ):
-            response.raise_for_status()
-            async for piece in response.aiter_raw():
-                if file.tell() + len(piece) > max_bytes:
-                    raise ValueError(f"{path} answers more than {max_bytes} bytes.")
-                file.write(piece)
 
 
 def _is_loopback(host: str) -> bool:

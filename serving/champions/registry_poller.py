@@ -108,22 +108,13 @@ class RegistryPoller:
             self._refused, self._retry_at = version, time.monotonic() + REFUSED_SECONDS
             raise
         if downloaded or not published:  # the slots read once more what they have refused
-            content = pointer | {"metrics": self._test_metrics(version)}
+            content = pointer | {"metrics": self.registry.test_metrics(version)}
             partial = self.pointer.with_suffix(".new")
-            partial.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+            partial.write_text(
+                json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+            )
             partial.replace(self.pointer)
         self._proven = version
-
-    def _test_metrics(self, version: Version) -> dict[str, float]:
-        """Return the version's metrics; none where its run is gone, which hinders no serving."""
-        try:
-            return self.registry.test_metrics(version)
-        except LookupError:
-            return {}
-        except RegistryError as error:
-            if error.status in NOT_FOUND:
-                return {}
-            raise
 
     def _place(self, version: Version) -> bool:
         """Have the version's artifact in its place, whole; returns whether it was downloaded."""
@@ -173,13 +164,12 @@ class RegistryPoller:
 
 def _check_tags(version: Version) -> None:
     """Raise DamagedVersion for a version that may not serve, or that names no digest."""
+    name = f"version {version.number}"
     if version.state != "ready":
         state = version.state or "unknown"
-        raise DamagedVersion(
-            f"version {version.number} is {state}: its tag espalier.state is not ready"
-        )
+        raise DamagedVersion(f"{name} is {state}: its tag espalier.state is not ready")
     if not re.fullmatch(r"[0-9a-f]{64}", version.manifest_sha256):
-        raise DamagedVersion(f"version {version.number} has no tag with the sha256 of its manifest")
+        raise DamagedVersion(f"{name} has no tag with the sha256 of its manifest")
 
 
 @contextmanager
@@ -189,7 +179,7 @@ def _try_lock(path: Path) -> Iterator[bool]:
     Yields:
         Whether it is this process.
     """
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

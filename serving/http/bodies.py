@@ -14,40 +14,60 @@ MAX_JSON_BYTES = 4 << 20
 MAX_HELD_BYTES = 48 << 20  # of all bodies that are coming in: slow uploads must not fill the memory
 SMALL_BYTES = 1 << 16  # of a body that is never evicted
 DEADLINE_SECONDS = 15  # from a request's head to the last byte of its body
+POLL_SECONDS = 1
 
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp")
 FORM_TYPE = "multipart/form-data"
 JSON_TYPE = "application/json"
 BINARY_TYPE = "application/octet-stream"
 
+TOO_SLOW = Problem(
+    408,
+    "body_too_slow",
+    f"The body was not complete after {DEADLINE_SECONDS} seconds.",
+    {"Connection": "close"},
+)
+BUSY = Problem(
+    429,
+    "busy",
+    "Too many bodies are coming in; try again in a second.",
+    {"Retry-After": "1", "Connection": "close"},
+)
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, slots=True)
 class Upload:
-    """A body that is coming in."""
+    """A body that is coming in, and the task that waits for it."""
 
-    deadline: asyncio.Timeout
+    task: asyncio.Task
+    deadline: float
     body: bytearray = field(default_factory=bytearray)
-    evicted: bool = False
+    problem: Problem | None = None  # why it was given up
 
 
 class Uploads:
-    """The bodies that are coming in, within a bound on the bytes that they hold.
+    """The bodies that are coming in, within bounds on the bytes that they hold and on their time.
 
-    When there are too many bytes, the oldest body is evicted and not the newest: uploads that are
-    slow on purpose must not keep others out.
+    When there are too many bytes, the oldest body is given up and not the newest: uploads that are
+    slow on purpose must not keep others out. One timer serves all of them: a timer each would cost
+    a request more than its body does.
     """
 
     def __init__(self) -> None:
         self.held_bytes = 0
         self.uploads: dict[Upload, None] = {}  # by age
+        self.timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self.uploads)
 
-    def begin(self, deadline: asyncio.Timeout) -> Upload:
-        """Return a new upload; `deadline` ends it when it is evicted."""
-        upload = Upload(deadline)
+    def begin(self) -> Upload:
+        """Return a new upload of the current task."""
+        loop = asyncio.get_running_loop()
+        upload = Upload(asyncio.current_task(), loop.time() + DEADLINE_SECONDS)
         self.uploads[upload] = None
+        if self.timer is None:
+            self.timer = loop.call_later(POLL_SECONDS, self._give_up_late)
         return upload
 
     def add(self, upload: Upload, part: bytes) -> None:
@@ -55,20 +75,26 @@ class Uploads:
         upload.body += part
         self.held_bytes += len(part)
         if self.held_bytes > MAX_HELD_BYTES:
-            self._evict_oldest()
+            large = (other for other in self.uploads if len(other.body) > SMALL_BYTES)
+            if oldest := next(large, None):
+                self._give_up(oldest, BUSY)
 
     def end(self, upload: Upload) -> None:
         if upload in self.uploads:
             del self.uploads[upload]
             self.held_bytes -= len(upload.body)
 
-    def _evict_oldest(self) -> None:
-        for upload in self.uploads:
-            if len(upload.body) > SMALL_BYTES:
-                self.end(upload)
-                upload.evicted = True
-                upload.deadline.reschedule(0)
-                return
+    def _give_up(self, upload: Upload, problem: Problem) -> None:
+        self.end(upload)
+        upload.problem = problem
+        if upload.task is not asyncio.current_task():  # which sees it by itself
+            upload.task.cancel()
+
+    def _give_up_late(self) -> None:
+        loop = asyncio.get_running_loop()
+        for upload in [late for late in self.uploads if late.deadline < loop.time()]:
+            self._give_up(upload, TOO_SLOW)
+        self.timer = loop.call_later(POLL_SECONDS, self._give_up_late) if self.uploads else None
 
 
 async def read_json(request: Request) -> bytearray:
@@ -138,40 +164,30 @@ async def _read(request: Request, headers: Mapping[bytes, bytes], limit: int) ->
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
     uploads: Uploads = request.app.state.uploads
-    deadline = asyncio.timeout(DEADLINE_SECONDS)
-    upload = uploads.begin(deadline)
+    upload = uploads.begin()
     try:
-        async with deadline:
-            while await _read_part(request, upload, limit):
-                pass
-    except TimeoutError:
-        raise (_evicted() if upload.evicted else _too_slow()) from None
+        while await _read_part(request, upload, limit):
+            pass
+    except asyncio.CancelledError:
+        if upload.problem is None:
+            raise
+        upload.task.uncancel()
     finally:
         uploads.end(upload)
+    if upload.problem is not None:
+        raise upload.problem
     return upload.body
 
 
 async def _read_part(request: Request, upload: Upload, limit: int) -> bool:
-    """Append the next part of a body; say whether there is more."""
+    """Append the next part of a body; say whether to read on."""
     message = await request.receive()
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
-    if upload.evicted:  # it is no longer counted
-        raise TimeoutError
     request.app.state.uploads.add(upload, message.get("body", b""))
     if len(upload.body) > limit:
         raise _too_large(limit)
-    return message.get("more_body", False)
-
-
-def _too_slow() -> Problem:
-    message = f"The body was not complete after {DEADLINE_SECONDS} seconds."
-    return Problem(408, "body_too_slow", message, {"Connection": "close"})
-
-
-def _evicted() -> Problem:
-    message = "Too many bodies are coming in; try again in a second."
-    return Problem(429, "busy", message, {"Retry-After": "1", "Connection": "close"})
+    return upload.problem is None and message.get("more_body", False)
 
 
 def _too_large(limit: int) -> Problem:

@@ -48,9 +48,6 @@ def status_of(error: InputError) -> int:
 
 
 async def on_input_error(request: Request, error: InputError) -> Response:
-    # Its frames hold futures that hold it: in that circle the body would stay, up to 16 MB, until
-    # the collector comes by.
-    error.__traceback__ = None
     return _response(request.scope, status_of(error), error.code, error.message)
 
 

@@ -144,7 +144,9 @@ def _refuse_constant(name: str) -> None:
 
 def _check_size(body: bytearray, limits: Limits) -> None:
     """Refuse what is deep or long without parsing: count, outside of strings only if need be."""
-    if _brackets(body) <= min(limits.brackets, MAX_DEPTH) and _few_values(body, limits.values):
+    brackets = body.count(b"[") + body.count(b"{")
+    few = body.count(b",") < limits.values and body.count(b'"') <= MAX_QUOTES
+    if few and brackets <= min(limits.brackets, MAX_DEPTH):
         return
     bare = _without_strings(body)
     if bare.count(b",") >= limits.values:
@@ -155,16 +157,6 @@ def _check_size(body: bytearray, limits: Limits) -> None:
         raise Problem(400, "too_deep", message)
     if steps.count(1) > limits.brackets:
         raise _too_many("lists", f"{limits.brackets:,} lists and objects")
-
-
-def _few_values(body: bytearray, most: int) -> bool:
-    if len(body) <= min(most, MAX_QUOTES):  # there is no room for them
-        return True
-    return body.count(b",") < most and body.count(b'"') <= MAX_QUOTES
-
-
-def _brackets(body: bytearray) -> int:
-    return body.count(b"[") + body.count(b"{")
 
 
 def _without_strings(body: bytearray) -> bytes:

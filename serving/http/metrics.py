@@ -3,7 +3,9 @@
 Of requests they have the names and labels that BentoML gives its own routes, which are not asked.
 """
 
+import asyncio
 import time
+from collections import defaultdict
 from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -18,8 +20,9 @@ SERIES = {
     "espalier_model_swaps": "Models that were put in their place, a task's first one included.",
     "espalier_model_refusals": "Published models that were refused.",
 }
-SERVICE_LABELS = ("service_name", "service_version", "runner_name")
-LABELS = ("endpoint", *SERVICE_LABELS)
+METRICS_PATH = "/metrics"
+FLUSH_SECONDS = 0.25
+LABELS = ("endpoint", "service_name", "service_version", "runner_name")
 ANSWER_LABELS = (*LABELS, "http_response_code")
 
 
@@ -30,7 +33,7 @@ def counter(name: str, *labels: str) -> Counter:
 
 
 @cache
-def _request_series() -> tuple[Counter, Histogram, Gauge, Gauge]:
+def _request_series() -> tuple[Counter, Histogram, Gauge]:
     prefix = "bentoml_service_"
     return (
         Counter(f"{prefix}request_total", "Total number of HTTP requests", ANSWER_LABELS),
@@ -41,31 +44,27 @@ def _request_series() -> tuple[Counter, Histogram, Gauge, Gauge]:
             LABELS,
             multiprocess_mode="livesum",
         ),
-        Gauge(
-            f"{prefix}last_request_timestamp_seconds",
-            "Timestamp of the last received request",
-            SERVICE_LABELS,
-            multiprocess_mode="mostrecent",
-        ),
     )
 
 
 class RequestMetrics:
     """ASGI middleware that counts requests by their canonical path, of which there are few.
 
+    The series are changed a few times a second, and before each scrape: a change writes to a file
+    that the workers share, and five changes cost a request more than some models do.
+
     Args:
         app: The application behind it.
-        service: The values of `SERVICE_LABELS`.
+        service: The values of the last three `LABELS`.
     """
 
     def __init__(self, app: ASGIApp, service: tuple[str, str, str]):
         self.app = app
         self.service = service
-        self.total, self.duration, self.in_progress, last_request = _request_series()
-        self.last_request = last_request.labels(*service)
-        # To look a child up by its labels costs a request more than to change it.
-        self.gauges: dict[str, Gauge] = {}
-        self.answers: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self.total, self.duration, self.in_progress = _request_series()
+        self.running: dict[str, int] = defaultdict(int)  # requests in progress, by path
+        self.seconds: dict[tuple[str, int], list[float]] = defaultdict(list)  # since the last flush
+        self.timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,24 +77,30 @@ class RequestMetrics:
                 status = message["status"]
             await send(message)
 
-        gauge = self._gauge(path)
-        gauge.inc()
+        self.running[path] += 1
+        if path == METRICS_PATH:
+            self.flush()
+        self._flush_soon()
         try:
-            await self.app(scope, receive, send_and_note)
+            return await self.app(scope, receive, send_and_note)
         finally:
-            gauge.dec()
-            total, duration = self._answers(path, status)
-            total.inc()
-            duration.observe(time.perf_counter() - scope[BEGAN])
-            self.last_request.set_to_current_time()
+            self.running[path] -= 1
+            self.seconds[path, status].append(time.perf_counter() - scope[BEGAN])
+            self._flush_soon()
 
-    def _gauge(self, path: str) -> Gauge:
-        if path not in self.gauges:
-            self.gauges[path] = self.in_progress.labels(path, *self.service)
-        return self.gauges[path]
-
-    def _answers(self, path: str, status: int) -> tuple[Counter, Histogram]:
-        if (path, status) not in self.answers:
+    def flush(self) -> None:
+        """Bring the series up to date."""
+        self.timer = None
+        for path, count in self.running.items():
+            self.in_progress.labels(path, *self.service).set(count)
+        finished, self.seconds = self.seconds, defaultdict(list)
+        for (path, status), seconds in finished.items():
             labels = (path, *self.service, status)
-            self.answers[path, status] = self.total.labels(*labels), self.duration.labels(*labels)
-        return self.answers[path, status]
+            self.total.labels(*labels).inc(len(seconds))
+            observe = self.duration.labels(*labels).observe
+            for value in seconds:
+                observe(value)
+
+    def _flush_soon(self) -> None:
+        if self.timer is None:
+            self.timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)

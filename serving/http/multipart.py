@@ -1,6 +1,7 @@
 """The one file of a multipart form, read by Starlette's parser."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 
 from starlette.datastructures import FormData, Headers, UploadFile
@@ -11,6 +12,9 @@ from serving.http.errors import Problem
 MAX_FILES = MAX_FIELDS = 16
 MAX_FIELD_BYTES = 4096
 TURN_BYTES = 1 << 18  # parsed in one turn of the event loop, so that others are answered meanwhile
+
+# It logs a line for each malformed form: a stranger could fill the disk.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 class InMemoryParser(MultiPartParser):

@@ -27,10 +27,10 @@ class Guard:
     run: Run
     shares: bool
 
-    def judge(self, things: list, tensor: np.ndarray) -> list[dict]:
+    def judge(self, inputs: list, tensor: np.ndarray) -> list[dict]:
         """Return `{"familiar", "familiarity"}` for each raw input; tensor: what the model reads."""
         if not self.shares:
-            tensor = self.familiarity.inputs.to_tensor(things)
+            tensor = self.familiarity.inputs.to_tensor(inputs)
         return self.familiarity.to_answers(self.run(tensor))
 
 
@@ -48,15 +48,15 @@ class Model:
     since: str  # when it was loaded: ISO, UTC
     seconds: float = 0.0  # of computing that one request takes, measured at the warm-up
 
-    def answers(self, things: list, **options) -> list[dict]:
+    def predict(self, inputs: list | np.ndarray, **options: Any) -> list[dict[str, Any]]:
         """Answer raw inputs, one answer each; raises InputError."""
-        tensor = self.inputs.to_tensor(things)
+        tensor = self.inputs.to_tensor(inputs)
         outputs = self.run(tensor)
         if not math.isfinite(outputs.sum()):
             raise InputError("no_finite_answer", "The model has no finite answer to this input.")
         answers = self.inputs.to_answers(outputs, **options)
         if self.guard is not None:
-            judged = self.guard.judge(things, tensor)
+            judged = self.guard.judge(inputs, tensor)
             for answer, one in zip(answers, judged, strict=True):
                 answer.update(one)
         return answers

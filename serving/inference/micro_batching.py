@@ -1,7 +1,8 @@
 """One computation for the requests that came in the same turn of the event loop.
 
 Nobody waits for a timer: all requests of a turn begin before the next one, in which their models
-are asked. Sixteen connections ask a model once instead of sixteen times.
+are asked. Sixteen connections ask a model once instead of sixteen times. While requests come one
+at a time, each is answered in its own turn: to wait for the next costs a tenth of a short answer.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import numpy as np
 from serving.inference.loaded_model import Model
 
 MAX_BATCH = 32
+ALONE_TURNS = 16  # with one request each, after which the next is expected to be alone too
 
 Waiting = list[tuple[Any, asyncio.Future]]  # a raw input, and the future of its answer
 
@@ -21,23 +23,31 @@ class Batches:
 
     def __init__(self) -> None:
         self.waiting: dict[tuple[Model, tuple[int, ...] | None], Waiting] = {}
+        self.requests = 0  # of this turn
+        self.turns_alone = 0
 
     def answer(self, model: Model, value: Any) -> asyncio.Future:
-        """Return a future of the answer to one raw input; it raises what `Model.answers` does.
+        """Return a future of the answer to one raw input; it raises what `Model.predict` does.
 
         Args:
             model: The model.
-            value: One row of what `Model.answers` takes.
+            value: One row of what `Model.predict` takes.
         """
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        if not self.waiting:
-            loop.call_soon(self._compute)
+        self.requests += 1
+        if self.requests == 1:
+            loop.call_soon(self._end_turn)
+            if self.turns_alone >= ALONE_TURNS:
+                _compute(model, [(value, future)])
+                return future
         key = model, value.shape if isinstance(value, np.ndarray) else None
         self.waiting.setdefault(key, []).append((value, future))
         return future
 
-    def _compute(self) -> None:
+    def _end_turn(self) -> None:
+        self.turns_alone = self.turns_alone + 1 if self.requests == 1 else 0
+        self.requests = 0
         waiting, self.waiting = self.waiting, {}
         for (model, _), rows in waiting.items():
             rows = [row for row in rows if not row[1].cancelled()]
@@ -48,7 +58,7 @@ class Batches:
 def _compute(model: Model, rows: Waiting) -> None:
     values = [value for value, _ in rows]
     try:
-        answers = model.answers(np.stack(values) if isinstance(values[0], np.ndarray) else values)
+        answers = model.predict(np.stack(values) if isinstance(values[0], np.ndarray) else values)
     except Exception as error:
         if len(rows) == 1:
             rows[0][1].set_exception(error)

@@ -27,44 +27,46 @@ DATATYPES = {
 }  # fmt: skip
 
 
-Inputs = ImageInputs | TextInputs | SeriesInputs
-
-
 class Form(NamedTuple):
     """One datatype in which an input may be sent."""
 
     shape: tuple[int, ...]  # -1 is any size up to that in `most`; the first is the batch
     most: tuple[int, ...]
-    read: Callable[..., np.ndarray | list[Any]]  # from values to what `Model.answers` takes
-
-
-Parts = tuple[str, dict[str, Form], tuple[str, ...]]
+    read: Callable[..., np.ndarray | list[Any]]  # from values to what `Model.predict` takes
 
 
 class Signature(NamedTuple):
     """The input of a model, and the names of its outputs, the most important first."""
 
     name: str
+    description: str
     forms: dict[str, Form]  # by datatype; metadata names the first
     outputs: tuple[str, ...]
 
 
 def signature(model: Model) -> Signature:
     """Return the signature of a loaded model."""
-    name, forms, outputs = _SIGNATURES[model.inputs.kind](model.inputs)
-    familiar = ("familiar", "familiarity") if model.guard else ()
-    return Signature(name, forms, outputs + familiar)
-
-
-def description(inputs: Inputs) -> str:
-    """Describe the input of a model in words."""
-    return {
-        "image": "Raw pixels, whole numbers from 0 to 255, row by row from the top left; as FP32 "
-        f"too. Or, as BYTES [n] in binary data, up to {MAX_PICTURES} PNG, JPEG or WebP files.",
-        "text": "Texts, in UTF-8.",
-        "series": "Histories at the regular interval, as FP32 too. The model reads the last "
-        'values. The parameters "horizon" and "level" are those of /v1/forecast.',
-    }[inputs.kind]
+    inputs, familiar = model.inputs, ("familiar", "familiarity") if model.guard else ()
+    if isinstance(inputs, ImageInputs):
+        size = (inputs.height, inputs.width, inputs.channels)
+        pixels = Form((-1, *size), (MAX_BATCH, *size), _pixels)
+        files = Form((-1,), (MAX_PICTURES,), _files)
+        description = (
+            "Raw pixels, whole numbers from 0 to 255, row by row from the top left; as FP32 too. "
+            f"Or, as BYTES [n] in binary data, up to {MAX_PICTURES} PNG, JPEG or WebP files."
+        )
+        forms = {"UINT8": pixels, "FP32": pixels, "BYTES": files}
+        return Signature("image", description, forms, ("probabilities", "label", *familiar))
+    if isinstance(inputs, TextInputs):
+        forms, outputs = {"BYTES": Form((-1,), (MAX_BATCH,), _texts)}, ("probabilities", "label")
+        return Signature("text", "Texts, in UTF-8.", forms, (*outputs, "score", *familiar))
+    values = Form((-1, -1), (MAX_BATCH, MAX_HISTORY), _histories)
+    description = (
+        "Histories at the regular interval, as FP32 too. The model reads the last values. "
+        'The parameters "horizon" and "level" are those of /v1/forecast.'
+    )
+    outputs = ("forecast", "lower", "upper", *familiar)
+    return Signature("history", description, {"FP64": values, "FP32": values}, outputs)
 
 
 def check_shape(shape: Any, datatype: str, form: Form) -> list[int]:
@@ -97,26 +99,6 @@ def column(answers: list[dict[str, Any]], name: str) -> tuple[list[int], list[An
     if not isinstance(values[0], list):
         return [len(values)], values
     return [len(values), len(values[0])], list(chain.from_iterable(values))
-
-
-def _image(inputs: ImageInputs) -> Parts:
-    size = (inputs.height, inputs.width, inputs.channels)
-    pixels = Form((-1, *size), (MAX_BATCH, *size), _pixels)
-    forms = {"UINT8": pixels, "FP32": pixels, "BYTES": Form((-1,), (MAX_PICTURES,), _files)}
-    return "image", forms, ("probabilities", "label")
-
-
-def _text(inputs: TextInputs) -> Parts:
-    forms = {"BYTES": Form((-1,), (MAX_BATCH,), _texts)}
-    return "text", forms, ("probabilities", "label", "score")
-
-
-def _series(inputs: SeriesInputs) -> Parts:
-    values = Form((-1, -1), (MAX_BATCH, MAX_HISTORY), _histories)
-    return "history", {"FP64": values, "FP32": values}, ("forecast", "lower", "upper")
-
-
-_SIGNATURES = {"image": _image, "text": _text, "series": _series}
 
 
 def _pixels(inputs: ImageInputs, values: np.ndarray) -> np.ndarray:
@@ -158,10 +140,10 @@ def _histories(inputs: SeriesInputs, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _fits(shape: Any, wanted: tuple[int, ...]) -> bool:
-    if type(shape) is not list or len(shape) != len(wanted) or set(map(type, shape)) != {int}:
+def _fits(shape: Any, expected: tuple[int, ...]) -> bool:
+    if type(shape) is not list or len(shape) != len(expected) or set(map(type, shape)) != {int}:
         return False
-    sizes = zip(shape, wanted, strict=True)
+    sizes = zip(shape, expected, strict=True)
     return min(shape) > 0 and all(size == want or want == -1 for size, want in sizes)
 
 

@@ -29,7 +29,6 @@ from serving.inference_protocol.inference_request import Inference
 from serving.inference_protocol.signatures import (
     DATATYPES,
     column,
-    description,
     seconds,
     signature,
 )
@@ -105,7 +104,7 @@ async def metadata(request: Request, task: str) -> Response:
         "name": name,
         "versions": [model.version],
         "platform": "onnxruntime_onnx",
-        "inputs": [tensor | {"description": description(model.inputs)}],
+        "inputs": [tensor | {"description": described.description}],
         "outputs": [_output(model, output) for output in described.outputs],
         "parameters": model.identity,
     }

@@ -1,21 +1,46 @@
-"""From a request and its answer to a record of the request log (`schema.py`), as a line of JSON.
+"""From a request and its answer to a record of the request log, as a line of JSON.
 
 Nothing of what was sent is kept but counts, sizes and statistics, unless the inputs are wanted.
+Monitoring reads the records, so a field's name and type never change; one without a value is left
+out, or null. The fields:
+
+    time            when the answer was ready, in microseconds since 1970 (UTC)
+    request_id      a client may use one more than once
+    route, task     /v1/image, …; image, …
+    latency_ms      from the request's head to its answer, the transfer of the body included
+    inputs          their number: 1, except for several texts or a batch
+    model, version, fingerprint    of the registered model that answered
+    status, error   of HTTP, and the error's code where the status is not 200
+
+    width, height, bytes       of images: the size of the first one, all bytes as they were sent
+    characters, words          of all texts together; words: the spaces, plus one for each text
+    values                     of a series: the number of values sent
+    mean, std, min, max, last  of the values that the model read; several series count together
+
+    label, probability, familiar, familiarity    lists: one item for each input, at most 256
+    horizon, level, forecast_mean, forecast_last, interval_width    of one forecast
+
+    input           with ESPALIER_LOG_INPUTS=1: a JSON list of requests in the form of golden.json;
+                    null where they take more than 64 KiB
+    signals         numbers that were measured of the request, by their names
+    challenger      a second model's answer to the same inputs: model … interval_width, as above
 """
 
 import base64
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import orjson
+from starlette.requests import Request
 
 from models.inputs.errors import InputError
+from models.inputs.series import SeriesInputs
 from serving.http.errors import Problem, status_of
 from serving.http.image_header import size
+from serving.http.request_id import REQUEST_ID
 from serving.inference.loaded_model import Model
-from serving.request_log.schema import Answer
 
 MAX_ANSWERS = 256  # of one request that are kept: a batch may be larger
 MAX_INPUT_BYTES = 1 << 16  # of the field `input`
@@ -26,36 +51,32 @@ Fields = dict[str, Any]
 
 
 def to_line(
-    time_ns: int,
-    latency_ms: float,
-    request_id: str,
-    route: str,
+    request: Request,
+    model: Model,
     task: str,
     inputs: Inputs,
-    model: Model,
     outcome: Outcome,
     signals: Mapping[str, float] | None,
     challenger: tuple[Model, Outcome] | None,
+    time_ns: int,
+    seconds: float,
     keep_inputs: bool,
 ) -> bytes:
     """Return the record of a request, with the end of the line.
 
     Args:
+        request, model, task, inputs, outcome, signals, challenger: Those of `RequestLog.record`.
         time_ns: When it was answered, in nanoseconds since 1970.
-        latency_ms: From its head to its answer.
-        request_id: Its id.
-        route: Its path.
+        seconds: From its head to its answer.
         keep_inputs: Whether the record holds the inputs.
-
-    The others are those of `RequestLog.record`.
     """
     kind = model.inputs.kind
     record: Fields = {
         "time": time_ns // 1000,
-        "request_id": request_id,
-        "route": route,
+        "request_id": request.scope[REQUEST_ID],
+        "route": request.scope["path"],
         "task": task,
-        "latency_ms": round(latency_ms, 4),
+        "latency_ms": round(seconds * 1000, 4),
         "inputs": len(inputs) if isinstance(inputs, list | np.ndarray) else None,
     }
     record |= SUMMARIES[kind](inputs, model) | _answer(model, outcome)
@@ -86,10 +107,12 @@ def _texts(texts: Inputs, model: Model) -> Fields:
 
 def _series(series: Inputs, model: Model) -> Fields:
     """Summarise the values that the model read; what is no series of numbers has no statistics."""
+    read: list[float]
+    history = cast(SeriesInputs, model.inputs).history
     if isinstance(series, np.ndarray):
-        values, read = series.shape[1], series[:, -model.inputs.history :].ravel().tolist()
+        values, read = series.shape[1], series[:, -history:].ravel().tolist()
     elif isinstance(series[0], list):
-        values, read = len(series[0]), series[0][-model.inputs.history :]
+        values, read = len(series[0]), series[0][-history:]
     else:
         return {}
     if not set(map(type, read)) <= {int, float}:  # `float` would take "5" and true as well
@@ -111,41 +134,33 @@ SUMMARIES: dict[str, Callable[[Inputs, Model], Fields]] = {
 }
 
 
-def _answer(model: Model, outcome: Outcome) -> Answer:
-    identity = Answer(
-        model=model.name, version=model.version, fingerprint=model.manifest["fingerprint"]
-    )
+def _answer(model: Model, outcome: Outcome) -> Fields:
+    answer: Fields = model.identity
+    answer["model"] = answer.pop("name")
     if isinstance(outcome, Exception):
-        status, code = _error(outcome)
-        return identity | Answer(status=status, error=code)
-    answers = outcome[:MAX_ANSWERS]
-    summary = _forecast(answers) if model.inputs.kind == "series" else _classes(answers)
+        answer["status"], answer["error"] = _error(outcome)
+        return answer
+    answer["status"], answers = 200, outcome[:MAX_ANSWERS]
+    if model.inputs.kind != "series":
+        answer["label"] = [one["label"] for one in answers]
+        answer["probability"] = [one["probabilities"][one["label"]] for one in answers]
+    elif len(answers) == 1:
+        answer |= _forecast(answers[0])
     if answers and "familiar" in answers[0]:
-        summary["familiar"] = [answer["familiar"] for answer in answers]
-        summary["familiarity"] = [answer["familiarity"] for answer in answers]
-    return identity | Answer(status=200) | summary
+        answer["familiar"] = [one["familiar"] for one in answers]
+        answer["familiarity"] = [one["familiarity"] for one in answers]
+    return answer
 
 
-def _classes(answers: list[dict]) -> Answer:
-    return Answer(
-        label=[answer["label"] for answer in answers],
-        probability=[answer["probabilities"][answer["label"]] for answer in answers],
-    )
-
-
-def _forecast(answers: list[dict]) -> Answer:
-    """Summarise one forecast; several have no summary."""
-    if len(answers) != 1:
-        return Answer()
-    (answer,) = answers
+def _forecast(answer: Mapping[str, Any]) -> Fields:
     forecast, steps = answer["forecast"], len(answer["forecast"])
-    return Answer(
-        horizon=steps,
-        level=answer["level"],
-        forecast_mean=sum(forecast) / steps,
-        forecast_last=forecast[-1],
-        interval_width=(sum(answer["upper"]) - sum(answer["lower"])) / steps,
-    )
+    return {
+        "horizon": steps,
+        "level": answer["level"],
+        "forecast_mean": sum(forecast) / steps,
+        "forecast_last": forecast[-1],
+        "interval_width": (sum(answer["upper"]) - sum(answer["lower"])) / steps,
+    }
 
 
 def _error(error: Exception) -> tuple[int, str]:

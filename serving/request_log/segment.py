@@ -39,7 +39,7 @@ class Segments:
         self._file: int | None = None
         self._size, self._started, self._pruned = 0, 0.0, 0.0
 
-    def append(self, lines: bytes) -> None:
+    def append(self, lines: bytes | bytearray) -> None:
         """Append whole lines: all of them, or none where this raises OSError."""
         for _ in range(2):
             if self._file is None:
@@ -79,7 +79,7 @@ class Segments:
             os.close(self._file)
         self._file, self._size = None, 0
 
-    def _write(self, file: int, lines: bytes) -> None:
+    def _write(self, file: int, lines: bytes | bytearray) -> None:
         rest = memoryview(lines)
         try:
             while rest:

@@ -16,7 +16,7 @@ import numpy as np
 from starlette.requests import Request
 
 from serving.http.metrics import counter
-from serving.http.request_id import BEGAN, REQUEST_ID
+from serving.http.request_id import BEGAN
 from serving.inference.loaded_model import Model
 from serving.request_log.records import Inputs, Outcome, to_line
 from serving.request_log.segment import DAY_SECONDS, Segments
@@ -79,17 +79,16 @@ class RequestLog:
             request: The request, with its id and the time it came in its scope.
             model: The model that answered.
             task: image, sentiment or forecast.
-            inputs: What `Model.answers` was given.
+            inputs: What `Model.predict` was given.
             outcome: The answers, one for each input, or the exception that was raised instead.
             signals: Numbers that were measured of the request, by their names.
             challenger: A second model and its outcome on the same inputs.
         """
         if self._thread is None:
             return
-        latency_ms = (time.perf_counter() - request.scope[BEGAN]) * 1000
-        names = request.scope[REQUEST_ID], request.scope["path"], task
-        answer = inputs, model, outcome, signals, challenger
-        line = partial(to_line, time.time_ns(), latency_ms, *names, *answer, self.inputs)
+        now, seconds = time.time_ns(), time.perf_counter() - request.scope[BEGAN]
+        answer = partial(to_line, request, model, task, inputs, outcome, signals, challenger)
+        line = partial(answer, now, seconds, self.inputs)
         with self._lock:
             self._pending.append(line)
             if len(self._pending) >= LINES_AT_ONCE or _size(inputs) > MAX_PENDING_BYTES:

@@ -17,12 +17,12 @@ export function chart(series) {
   return figure;
 }
 
-/** The same numbers as a table, for those who want to read or copy them. */
+/** Returns the forecast as a table, to read or copy. */
 export function table({ forecast, lower, upper }) {
   const head = ["step", "lower", "forecast", "upper"].map((name) =>
     element("th", { scope: "col" }, name),
   );
-  const span = (Math.max(...upper) - Math.min(...lower)) / 10; // a digit more than is said above
+  const span = (Math.max(...upper) - Math.min(...lower)) / 10; // one digit more than in the verdict
   const rows = forecast.map((value, step) =>
     element(
       "tr",
@@ -46,8 +46,8 @@ export function number(value, span) {
 function described({ history, forecast, lower, upper, level }) {
   const end = forecast.length - 1;
   return (
-    `Chart: ${history.length} known values, the last ${number(history.at(-1))}; ` +
-    `${forecast.length} foreseen, the last ${number(forecast[end])}, ` +
+    `Chart: ${history.length} observed values, the last ${number(history.at(-1))}; ` +
+    `${forecast.length} forecast values, the last ${number(forecast[end])}, ` +
     `its ${100 * level} % interval from ${number(lower[end])} to ${number(upper[end])}.`
   );
 }
@@ -57,7 +57,7 @@ function keys(level) {
   return element(
     "figcaption",
     { class: "keys" },
-    key("known", "known"),
+    key("known", "observed"),
     key("ahead", "forecast"),
     key("area", `its ${100 * level} % interval`),
   );
@@ -67,13 +67,13 @@ function draw(svg, { history, forecast, lower, upper }, width) {
   const ticks = ticksBetween(Math.min(...history, ...lower), Math.max(...history, ...upper), 5);
   const left = LETTER * Math.max(...ticks.map((tick) => number(tick).length)) + 8;
   const bottom = HEIGHT - MARGIN.bottom;
-  // The last known value stands at 0, the first foreseen one at 1.
+  // The last observed value is at 0, the first forecast at 1.
   const first = 1 - history.length;
   const x = scale(first, forecast.length, left, width - MARGIN.right);
   const y = scale(ticks[0], ticks.at(-1), bottom, MARGIN.top);
   const line = (values, from) => values.map((value, i) => `${x(from + i)},${y(value)}`).join(" ");
 
-  // What is foreseen goes out from the last known value.
+  // The forecast starts at the last observed value.
   const last = history.at(-1);
   const edge = line([last, ...upper], 0);
   const back = line([last, ...lower], 0).split(" ").reverse().join(" ");

@@ -12,50 +12,50 @@ const MOST_BYTES = 4 << 20; // of a file: all of it stands in the field, of whic
 
 const form = document.querySelector("#forecast form");
 const field = document.getElementById("series");
-const told = document.getElementById("series-read"); // what was read of the field
+const readNote = document.getElementById("series-read"); // how many values were read
 const show = answers("forecast", verdict, figures);
 let examples = 0;
-let asked = false; // whether an answer stands that another level would change
+let answered = false; // whether an answer is shown that another level would change
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  foresee();
+  forecast();
 });
 form.querySelector("[data-do=example]").addEventListener("click", () => {
   field.value = example(champion("forecast").input, examples++).join(", ");
-  foresee();
+  forecast();
 });
-field.addEventListener("input", () => (told.textContent = ""));
+field.addEventListener("input", () => (readNote.textContent = ""));
 field.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
 });
 for (const choice of form.querySelectorAll("[name=level]")) {
-  choice.addEventListener("change", () => asked && foresee());
+  choice.addEventListener("change", () => answered && forecast());
 }
 takesFiles(form, async (file) => {
   const fits = file.size <= MOST_BYTES;
   field.value = fits ? await file.text() : "";
-  if (fits) foresee();
+  if (fits) forecast();
   else show(tooLarge);
 });
 
-/** Asks for what comes after the series in the field, and shows it behind the values sent. */
-function foresee() {
-  asked = true;
+/** Requests the forecast of the series in the field, and shows it after the observed values. */
+function forecast() {
+  answered = true;
   const text = field.value;
   const level = Number(new FormData(form).get("level"));
-  told.textContent = "";
+  readNote.textContent = "";
   show(async () => {
     const values = numbersOf(text);
     const history = values.slice(-champion("forecast").input.history); // the rest would not count
     const left = values.length - history.length;
-    told.textContent = `${values.length} values read${left ? `; the last ${history.length} count` : ""}.`;
+    readNote.textContent = `${values.length} values read${left ? `; the model uses the last ${history.length}` : ""}.`;
     return { ...(await askJson("v1/forecast", { history, level })), history };
   });
 }
 
 async function tooLarge() {
-  throw new Unreadable("The file is too large: at most 4 MiB of text are read here.");
+  throw new Unreadable("The file is too large; at most 4 MiB are allowed.");
 }
 
 function verdict({ forecast, lower, upper, level }) {
@@ -69,6 +69,6 @@ function verdict({ forecast, lower, upper, level }) {
 
 function figures(answer) {
   const scroll = element("div", { class: "scroll" }, table(answer));
-  const details = element("details", {}, element("summary", {}, "The numbers"), scroll);
+  const details = element("details", {}, element("summary", {}, "Table of values"), scroll);
   return [chart(answer), details];
 }

@@ -25,7 +25,7 @@ let examples = 0;
 export function prepare() {
   const reads = readsDigits();
   for (const part of section.querySelectorAll(".drawn")) part.hidden = !reads;
-  section.querySelector("h2").textContent = reads ? "Which digit is this?" : "What is in this picture?";
+  section.querySelector("h2").textContent = reads ? "Classify a digit" : "Classify an image";
 }
 
 const actions = {
@@ -76,6 +76,6 @@ function figures({ label, probabilities, sent }) {
   seen.addEventListener("load", () => URL.revokeObjectURL(seen.src));
   return [
     ...bars(probabilities, label),
-    element("p", { class: "sent" }, seen, "This picture was sent."),
+    element("p", { class: "sent" }, seen, "The image that was sent."),
   ];
 }

@@ -1,39 +1,39 @@
-// The page: which tasks are served here, and the three parts that ask.
+// The page: the tasks that this service has, and the section of each.
 
 import { failure } from "./answer.js";
 import { element } from "./elements.js";
 import "./forecast.js";
 import { prepare } from "./image.js";
-import { look } from "./models.js";
+import { loadModels } from "./models.js";
 import "./sentiment.js";
 
-const TASKS = { image: "pictures", sentiment: "reviews", forecast: "series" };
+const TASKS = { image: "images", sentiment: "texts", forecast: "series" };
 
 async function start() {
   const notice = document.getElementById("notice");
   notice.hidden = true;
   try {
-    const { models, missing } = await look();
+    const { models, missing } = await loadModels();
     for (const task of Object.keys(TASKS)) showTask(task, models, missing);
     if (models.some(({ task }) => task === "image")) prepare();
   } catch (problem) {
-    for (const task of Object.keys(TASKS)) place(task, [element("p", {}, "Not known yet.")]);
+    for (const task of Object.keys(TASKS)) place(task, [element("p", {}, "The models could not be loaded.")]);
     notice.replaceChildren(...failure(problem), again());
     notice.hidden = false;
   }
 }
 
-/** Shows a task as what it is: served, waiting for its first champion, or not served here. */
+/** Shows the controls of a task, or why it has none: no champion yet, or not served here. */
 function showTask(task, models, missing) {
   const waiting = missing.find((one) => one.task === task);
   if (models.some((model) => model.task === task)) {
     place(task, []);
   } else if (waiting) {
     const command = element("code", {}, `espalier run --task ${task}`);
-    const words = `No champion serves ${TASKS[task]} yet: ${waiting.reason}. Once there is one, by `;
-    place(task, [element("p", {}, words, command, ", it answers here without a restart."), again()]);
+    const words = `No champion serves ${TASKS[task]} yet: ${waiting.reason}. Train one with `;
+    place(task, [element("p", {}, words, command, "; it then serves without a restart."), again()]);
   } else {
-    const words = `This service does not answer for ${TASKS[task]}: it was started for other tasks.`;
+    const words = `This service does not serve ${TASKS[task]}: it was started for other tasks.`;
     place(task, [element("p", {}, words)]);
   }
 }
@@ -48,7 +48,7 @@ function place(task, words) {
 }
 
 function again() {
-  const button = element("button", { type: "button" }, "Look again");
+  const button = element("button", { type: "button" }, "Retry");
   button.addEventListener("click", start);
   return button;
 }

@@ -17,7 +17,7 @@ export function numbersOf(text) {
     .split(/\r\n|\r|\n/)
     .map((line, i) => ({ line: i + 1, fields: fieldsOf(line, mark, point) }))
     .filter(({ fields }) => fields.length > 0);
-  if (rows.length === 0) throw new Unreadable("There is no number in it yet.");
+  if (rows.length === 0) throw new Unreadable("Enter at least one number.");
   return isTable(rows) ? column(rows) : list(rows);
 }
 

@@ -1,8 +1,8 @@
-// Asking the service. What it says goes through as it is: its answers, and its errors in its words.
+// Requests to the service. Answers and error messages are passed on unchanged.
 
 import { askForToken, token } from "./token.js";
 
-/** What came instead of an answer. */
+/** An error of the service or of the connection. */
 export class Problem extends Error {
   constructor(message, requestId = "") {
     super(message);
@@ -16,11 +16,11 @@ export class Problem extends Error {
  */
 export async function ask(path, body, type) {
   const response = await send(path, body, type);
-  const told = await response.json().catch(() => null);
-  if (response.ok && told) return told;
-  const message = told?.error?.message ?? `The service answered with status ${response.status}.`;
+  const content = await response.json().catch(() => null);
+  if (response.ok && content) return content;
+  const message = content?.error?.message ?? `The service answered with status ${response.status}.`;
   if (response.status === 401 && (await askForToken(message))) return ask(path, body, type);
-  throw new Problem(message, told?.request_id);
+  throw new Problem(message, content?.request_id);
 }
 
 /** The same for an object as JSON. */

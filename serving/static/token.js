@@ -1,7 +1,7 @@
-// The token that a service may want: asked for once, kept by this tab alone.
+// The bearer token: requested once, kept in this tab alone.
 
 const KEY = "espalier.token";
-let asking = null; // one dialog, however many requests are turned away at once
+let asking = null; // one dialog, however many requests are rejected at once
 
 export function token() {
   return sessionStorage.getItem(KEY);

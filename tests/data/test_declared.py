@@ -49,16 +49,52 @@ def test_an_unknown_name_is_told_with_the_nearest():
         (TIMES | {"history": True}, "history .* is True, expected a whole number of steps"),
         (TIMES | {"fill": -1}, "fill .* is -1, expected a number of seconds, 0 or more"),
         (TIMES | {"range": [400, 40]}, r"range .* is \[400, 40\], expected \[lowest, highest\]"),
-        (TEXTS | {"columns": {"text": "a", "label": None}}, "columns .* expected names of columns"),
+        (
+            TEXTS | {"columns": {"text": "a", "label": None}},
+            "label of `columns:`.* the name of a column",
+        ),
+        (
+            TEXTS | {"columns": ["text", "label"]},
+            r"columns .* is \['text', 'label'\], expected names",
+        ),
         (TEXTS | {"path": None, "columns": {"text": "a", "label": "b"}}, "path .* is None"),
         (PICTURES | {"shape": [28, 28]}, r"shape .* expected \[height, width, channels\]"),
         (PICTURES | {"labels": [True, False]}, "labels .* quote yes, no, on and off"),
+        (PICTURES | {"labels": ["a", "b", "a"]}, "labels .* a list of different names"),
+        (None, "needs task, kind and path"),
         (TEXTS | {"task": "forecast", "columns": {}}, "lacks history, horizon, interval, season"),
     ],
 )
 def test_a_wrong_declaration_is_refused(params, entry, message):
     with pytest.raises(DataError, match=message):
         declared.entry("mine", params(mine=entry))
+
+
+@pytest.mark.parametrize("name", ["my tickets", "v1.2", "x; y", "a:b"])
+def test_a_name_that_no_tool_can_take_is_refused(params, name):
+    with pytest.raises(DataError, match="letters, digits, - and _"):
+        declared.entry(name, params(**{name: PICTURES}))
+
+
+def test_an_error_names_the_line(tmp_path):
+    text = "datasets:\n  mine:\n    task: image\n    kind: folder\n    path: pets\n    shape: 3\n"
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(DataError, match=r"\(line 6\)"):
+        declared.entry("mine", tmp_path)
+
+
+def test_a_name_there_twice_is_told_with_both_lines(tmp_path):
+    text = "datasets:\n  mine: {task: image}\n  other: {}\n  mine: {task: image}\n"
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(DataError, match=r"'mine' is in params\.yaml twice, in line 2 and in"):
+        declared.entry("other", tmp_path)
+
+
+def test_a_half_typed_neighbour_is_told_by_name_and_concerns_dvc_alone(params):
+    root = params(mine=PICTURES, newone=None)
+    assert declared.entry("mine", root)["path"] == "pets"
+    with pytest.raises(DataError, match=r"dataset 'newone' in params\.yaml needs task, kind and"):
+        declared.check_neighbours("mine", root)
 
 
 def test_what_a_series_does_not_say_is_filled_in(params):

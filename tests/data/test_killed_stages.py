@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def test_a_stage_ends_with_its_parent_and_the_next_run_mends(mine, stage, comman
     until(lambda: ended(pid))
     assert not (place / "mine").exists()
     assert mine.versions("reproduce('mine')") == "None"
-    assert mine.versions("up_to_date(['mine'])") == "True"
+    assert mine.versions("outdated(['mine'])") == "[]"
     assert working(place) is None
 
 
@@ -80,21 +81,42 @@ def test_a_killed_stage_is_a_failure_and_leaves_nothing(mine):
     assert mine.versions("reproduce('mine')") == "None"
 
 
-def test_half_written_tables_of_dvc_are_written_anew(mine):
+@pytest.mark.parametrize("cut", [0.2, 0.5, 0.9, 1.0])
+def test_a_lock_cut_off_by_a_kill_is_restored_with_all_versions(mine, cut):
+    """At a few places, within and between its lines; 1.0: at the border of its last stage."""
     mine.versions("reproduce('mine')")
+    lock, state = mine.folder / "dvc.lock", mine.folder / ".dvc" / "tmp"
+    whole = lock.read_text()
+    lock.write_text(whole + whole.partition("stages:\n")[2].replace("@mine", "@other"))
+    mine.versions("outdated(['mine'])")  # a call that keeps a copy
+    both = lock.read_text()
+    (state / "dvc.lock.writing").touch()
+    (state / "rwlock").write_text('{"write": {"/da')
+    lock.write_text(both[: int(len(whole) * cut)])
     named = mine.versions("dataset_hash('mine')")
+    assert re.fullmatch(r"[0-9a-f]{32}\.dir", named)
+    assert mine.versions("reproduce('mine')") == "None"
+    assert mine.versions("dataset_hash('other')") == "None"  # of another folder
+    assert "prepare@other" in lock.read_text()
+
+
+def test_a_lock_cut_off_without_a_copy_is_git_s(mine):
+    mine.versions("reproduce('mine')")
+    mine.run("git", "add", "dvc.lock")
+    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    mine.run("git", *identity, "commit", "-qm", "as it stands")
     lock = mine.folder / "dvc.lock"
-    for cut in (3, 7, 11):  # at a few places, within and between its lines
-        lock.write_text(lock.read_text()[: lock.stat().st_size * cut // 13])
-        (mine.folder / ".dvc" / "tmp" / "rwlock").write_text('{"write": {"/da')
-        assert mine.versions("reproduce('mine')") == "None"
-        assert mine.versions("dataset_hash('mine')") == named
+    whole = lock.read_text()
+    (mine.folder / ".dvc" / "tmp" / "dvc.lock.kept").unlink()
+    lock.write_text(whole[: len(whole) // 2])
+    assert mine.versions("outdated(['mine'])") == "[]"
+    assert lock.read_text() == whole
 
 
 def test_two_runs_at_once_wait_for_each_other(mine):
     both = [begin(mine, *OURS), begin(mine, *OURS)]
     assert [process.wait() for process in both] == [0, 0]
-    assert mine.versions("up_to_date(['mine'])") == "True"
+    assert mine.versions("outdated(['mine'])") == "[]"
 
 
 def test_the_gate_lets_no_packet_leave(mine):

@@ -7,13 +7,12 @@ import pytest
 from checkouts import reviews
 from PIL import Image
 
-from data.declared import DEFAULTS
 from data.stored import Dataset
 from data.suites import forecast, image, sentiment
 from data.validate import judge
 
 SERIES = {"task": "forecast", "interval": 300, "history": 12, "horizon": 3, "season": 12}
-SERIES |= DEFAULTS["forecast"]
+SERIES |= {"stride": 1, "fill": 900, "grid": "clock", "min_rows": 1}
 
 
 def refused_by(report: dict) -> set[str]:

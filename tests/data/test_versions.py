@@ -3,11 +3,12 @@
 import json
 import re
 import shutil
+import sys
 
 import pytest
 from checkouts import MINE, Checkout, reviews, write_reviews
 
-from data import prepared, versions
+from data import prepared, stored
 
 CAUGHT = """
 from data import versions
@@ -19,7 +20,6 @@ except DataError as error: print(type(error).__name__, str(error).replace(chr(10
 
 def caught(checkout: Checkout, call: str) -> str:
     """The kind and the message of the error that a call of data.versions raises."""
-    import sys
 
     done = checkout.run(sys.executable, "-c", CAUGHT.format(call=call))
     return done.stdout.strip() or done.stderr
@@ -49,10 +49,10 @@ def test_own_data_is_prepared_and_named(made):
     data = prepared.read(made.folder / "data" / "prepared" / "mine")
     assert data.facts["rows"] == {"train": 76, "validation": 20, "test": 24}
     assert data.facts["labels"] == ["bad", "good"]
-    assert made.versions("up_to_date(['mine'])") == "True"
+    assert made.versions("outdated(['mine'])") == "[]"
     assert made.versions("outdated(['mine', 'digits'])") == "['digits']"
     assert made.versions("dataset_hash('digits')") == "None"
-    lies_there = versions.hash_of(made.folder / "data" / "prepared" / "mine")
+    lies_there = stored.hash_of(made.folder / "data" / "prepared" / "mine")
     assert lies_there == made.versions("dataset_hash('mine')")
 
 
@@ -60,7 +60,7 @@ def test_a_changed_file_makes_another_version_and_back_the_same(made):
     before = made.versions("dataset_hash('mine')")
     first = committed(made)
     write_reviews(made.folder / MINE["path"], reviews(130))
-    assert made.versions("up_to_date(['mine'])") == "False"
+    assert made.versions("outdated(['mine'])") == "['mine']"
     made.versions("reproduce('mine')")
     after = made.versions("dataset_hash('mine')")
     assert after != before
@@ -79,16 +79,16 @@ def test_changed_code_parameters_and_lost_outputs_are_noticed(made, path):
     touched = made.folder / path
     if touched.is_dir():
         aside = touched.rename(made.folder / "aside")
-        assert made.versions("up_to_date(['mine'])") == "False"
+        assert made.versions("outdated(['mine'])") == "['mine']"
         aside.rename(touched)
     else:
         before = touched.read_text()
         touched.write_text(
             before.replace("[bad, good]", "[good, bad]").replace("- bad", "- awful") + "\n#\n"
         )
-        assert made.versions("up_to_date(['mine'])") == "False"
+        assert made.versions("outdated(['mine'])") == "['mine']"
         touched.write_text(before)
-    assert made.versions("up_to_date(['mine'])") == "True"
+    assert made.versions("outdated(['mine'])") == "[]"
 
 
 def test_a_refusal_keeps_its_report_and_is_never_taken_for_done(made):
@@ -102,7 +102,7 @@ def test_a_refusal_keeps_its_report_and_is_never_taken_for_done(made):
     assert report["success"] is False
     assert report["failed"][0]["examples"] == [{"label": "good", "rows": 0}]
     assert "is refused" in (reports / "validation.html").read_text()
-    assert made.versions("up_to_date(['mine'])") == "False"
+    assert made.versions("outdated(['mine'])") == "['mine']"
     plain = made.run("dvc", "repro", "prepare@mine")
     assert plain.returncode != 0
     assert "failed to reproduce 'validate@mine'" in plain.stderr
@@ -124,7 +124,7 @@ def test_what_is_wrong_is_told_in_one_sentence(made):
     assert [path for path in raw.iterdir() if path.name.startswith(".")] == []
     kept.replace(source)
     made.versions("reproduce('mine')")
-    assert made.versions("up_to_date(['mine'])") == "True"
+    assert made.versions("outdated(['mine'])") == "[]"
 
 
 def test_a_hash_is_enough_to_fetch_the_data_elsewhere(made, tmp_path):
@@ -146,7 +146,7 @@ def test_a_hash_is_enough_to_fetch_the_data_elsewhere(made, tmp_path):
         assert (folder / path.name).read_bytes() == path.read_bytes()
     assert list(folder.parent.iterdir()) == [folder]
     unknown = f"fetch('{'0' * 32}.dir', 'mine', versions.Path('{tmp_path}/none'))"
-    assert "has no 0000" in caught(other, unknown)
+    assert "does not give 0000" in caught(other, unknown)
     assert "expected 32 hexadecimal digits" in caught(other, "fetch('latest', 'mine', None)")
 
 
@@ -162,3 +162,27 @@ def test_an_interrupted_push_is_finished_by_the_next(made):
     shutil.rmtree(remote)
     made.versions("push('mine')")
     assert {path: path.read_bytes() for path in remote.rglob("*") if path.is_file()} == whole
+
+
+def test_a_reworded_note_is_no_new_data(made):
+    before = made.versions("dataset_hash('mine')")
+    notes = made.folder / "data" / "notes" / "mine.json"
+    assert json.loads(notes.read_text()) == []
+    path = made.folder / "data" / "sources" / "columns.py"
+    kept = path.read_text()
+    path.write_text(kept.replace('"notes": []', '"notes": ["said in other words"]'))
+    made.versions("reproduce('mine')")
+    assert json.loads(notes.read_text()) == ["said in other words"]
+    assert made.versions("dataset_hash('mine')") == before
+    path.write_text(kept)
+    made.versions("reproduce('mine')")
+
+
+def test_rows_that_the_gate_did_not_judge_are_not_prepared(made):
+    report = made.folder / "data" / "reports" / "mine" / "validation.json"
+    kept = report.read_text()
+    report.unlink()  # DVC links it to its cache
+    report.write_text(re.sub(r'"raw_hash": "\w+', '"raw_hash": "0', kept))
+    done = made.run(sys.executable, "-m", "data.prepare", "mine")
+    assert "judged other rows" in done.stderr
+    report.write_text(kept)

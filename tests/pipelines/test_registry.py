@@ -4,7 +4,7 @@ from recorded import finished, fit
 
 from models.artifact.artifact import ArtifactError
 from pipelines.commands import serve
-from pipelines.experiments import registry, tracking
+from pipelines.experiments import registry, tracking, verification
 from pipelines.processes import service
 from pipelines.release import publish
 from pipelines.runtime import settings
@@ -145,7 +145,7 @@ def test_an_artifact_with_one_changed_byte_is_never_published(candidate, tmp_pat
     other = finished(fit("ann"), tmp_path / "other")
     version = registry.register("image", "digits", other)
     for path in changed_bytes(tracking.artifact_folder(other.run_id), 100):
-        assert not tracking.whole(other)
+        assert not verification.whole(other)
         with pytest.raises(ArtifactError, match=f"{path.name} has sha256"):
             publish.publish("image", version)
     assert publish.read("image") == before

@@ -8,7 +8,7 @@ from candidates import candidate, hits
 from recorded import DIGITS
 from small_data import IMAGE, digits
 
-from data import stored, versions
+from data import stored
 from data.errors import DataError
 from models.errors import ModelError
 from pipelines.experiments import dataset, scores, tracking
@@ -30,7 +30,7 @@ def prepare(tmp_path, monkeypatch):
         splits = digits()
         splits["test"] = {name: column[:rows] for name, column in splits["test"].items()}
         stored.write(folder, stored.Dataset(IMAGE | {"labels": labels}, splits))
-        return versions.hash_of(folder)
+        return stored.hash_of(folder)
 
     return prepare
 

@@ -27,7 +27,7 @@ class Checkout:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        hidden = shutil.ignore_patterns("raw", "prepared", "reports", "__pycache__")
+        hidden = shutil.ignore_patterns("raw", "prepared", "reports", "notes", "__pycache__")
         shutil.copytree(ROOT / "data", folder / "data", ignore=hidden)
         (folder / ".dvc").mkdir()
         for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config"):

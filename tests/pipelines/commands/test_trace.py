@@ -301,7 +301,9 @@ def test_what_was_registered_by_hand_is_left_out(world, by_hand, capsys):
     assert lineage.ledgers[0].archs == {"1": "cnn", "2": "ann", "3": "cnn"}
     assert not trace.broken(lineage)
     shown(lineage, capsys)
-    with pytest.raises(UsageError, match=f"{MODEL}/{by_hand} was not registered by espalier"):
+    with pytest.raises(
+        UsageError, match=f"{MODEL} has no version {by_hand} that espalier registered"
+    ):
         trace.trace(f"{MODEL}/{by_hand}")
 
 

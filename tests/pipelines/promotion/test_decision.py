@@ -3,7 +3,6 @@
 import entries
 import pytest
 from candidates import candidate, evaluation, hits
-from mlflow.exceptions import MlflowException
 from recorded import HASH
 
 from models.artifact import artifact
@@ -250,7 +249,7 @@ def test_rollback_refuses_an_artifact_that_cannot_be_had(home, fitted, monkeypat
     promoted(fitted(1))
 
     def gone(run_id):
-        raise MlflowException(f"the artifacts of {run_id} were deleted")
+        raise FileNotFoundError(f"the artifacts of {run_id} were deleted")
 
     monkeypatch.setattr(tracking, "artifact_folder", gone)
     with pytest.raises(RollbackRefused, match="must not serve"):
@@ -303,7 +302,7 @@ def test_rules_that_are_none_are_told_before_anything_is_trained(home, monkeypat
     monkeypatch.setattr("pipelines.runtime.settings.gate", lambda task: {"all": {"alpha": 0.05}})
     monkeypatch.setattr(run, "finished", lambda tasks, profile: pytest.fail("it went on"))
     with pytest.raises(UsageError, match=f"gate of {TASK} for '{DATASET}' .* must hold"):
-        run.run({TASK: DATASET}, "quick", "local")
+        run.run({TASK: DATASET}, "quick")
 
 
 @pytest.mark.parametrize("asked", ["7", "0", "f" * 64, "no such run"])

@@ -49,12 +49,33 @@ def test_the_more_particular_goes_over_the_more_general(monkeypatch, said, units
     assert settings.overrides("own", "image", "cnn", "digits").get("units") == units
 
 
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        (
+            {"serve": {"image": "digits", "sentiment": "imdb"}},
+            r"serve in params\.yaml lacks forecast",
+        ),
+        ({"serve": {"image": "digit", "sentiment": "imdb", "forecast": "glucose"}}, "'digits'"),
+        ({"profiles": {"quick": {"imge": {}}}}, "unknown key 'imge'"),
+        ({"profiles": {"quick": {"image": {"cnn": {"epochs": 3}}}}}, r"image\.cnn\.epochs .* is 3"),
+        ({"profiles": {"quick": {"first_look": {"image": {"share": 2}}}}}, r"share .* is 2"),
+    ],
+)
+def test_a_wrong_section_is_told_by_key(monkeypatch, sections, message):
+    datasets = {"digits": {}, "imdb": {}, "glucose": {}}
+    monkeypatch.setattr(settings, "_read", lambda: {"datasets": datasets, **sections})
+    read = settings.served if "serve" in sections else lambda: settings.profile("quick")
+    with pytest.raises(settings.UsageError, match=message):
+        read()
+
+
 @pytest.mark.parametrize("profile", ["quick", "full", "best"])
 @pytest.mark.parametrize("task", settings.TASKS)
 def test_profiles_name_architectures_datasets_and_parameters_that_there_are(profile, task):
     declared = yaml.safe_load((environment.ROOT / "params.yaml").read_text())["datasets"]
     known = {name for name, entry in declared.items() if entry["task"] == task}
-    for arch, said in settings.profile(profile).get(task, {}).items():
+    for arch, said in getattr(settings.profile(profile), task).items():
         assert arch in ("all", *architectures.names(task))
         assert said.keys() <= {"all", *known}
     for arch in architectures.names(task):

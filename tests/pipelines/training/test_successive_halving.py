@@ -66,7 +66,7 @@ def test_the_full_fit_that_looks_longest_goes_first(home, tmp_path):
 
 
 def test_an_incomplete_first_look_is_refused(first_look):
-    with pytest.raises(settings.UsageError, match="it takes share, epochs and keep"):
+    with pytest.raises(settings.UsageError, match=r"first_look\.image in params\.yaml lacks share"):
         settings.first_look("half", "image")
 
 

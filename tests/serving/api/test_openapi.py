@@ -177,6 +177,6 @@ def test_the_page_loads_only_what_the_service_has(client):
     assert "//" not in page.text  # no address: BentoML's own page tells Google who looks at it
     assert page.headers["content-security-policy"].startswith("default-src 'self';")
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert len(loaded) == 3
+    assert len(loaded) == 4
     for path in (*loaded, "docs.json"):
         assert client.get(path).status_code == 200

@@ -19,8 +19,11 @@ TYPES = {
 NAMESPACE = "http://www.w3.org/2000/svg"  # a name, which nothing loads
 
 
+PAGES = {"index.html": "/", "docs.html": "/docs"}
+
+
 def address(name: str) -> str:
-    return "/" if name == "index.html" else f"/static/{name}"
+    return PAGES.get(name, f"/static/{name}")
 
 
 @pytest.fixture(params=sorted(FILES))
@@ -36,15 +39,15 @@ def test_each_file_is_served_as_it_is(client, name):
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["cache-control"] == "no-cache"
     policy = response.headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
-    assert "unsafe" not in policy
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy or name == "docs.html"  # Swagger UI styles its elements
     assert "*" not in policy
 
 
 def test_a_file_that_the_browser_has_is_not_sent_again(client, name):
     etag = client.get(address(name)).headers["etag"]
-    for known in (etag, f"W/{etag}", f'"another", {etag}'):
-        response = client.get(address(name), headers={"If-None-Match": known})
+    for copies in (etag, f"W/{etag}", f'"another", {etag}'):
+        response = client.get(address(name), headers={"If-None-Match": copies})
         assert (response.status_code, response.content) == (304, b"")
         assert response.headers["etag"] == etag
     other = client.get(address(name), headers={"If-None-Match": '"another"'})
@@ -65,7 +68,7 @@ def test_what_a_file_names_is_there(name):
 
 def test_every_file_is_used():
     text = "".join(file.read_text() for file in FILES.values())
-    assert all(f"/{name}" in text for name in FILES if name != "index.html")
+    assert all(f"/{name}" in text for name in FILES if name not in PAGES)
 
 
 def test_no_file_names_another_place(name):
@@ -75,8 +78,9 @@ def test_no_file_names_another_place(name):
     )
 
 
-def test_nothing_is_inline_which_the_policy_would_refuse():
-    text = FILES["index.html"].read_text()
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_inline_which_the_policy_would_refuse(page):
+    text = FILES[page].read_text()
     assert not re.search(r"<style|<script>|\sstyle=|\son[a-z]+=", text)
 
 
@@ -118,9 +122,9 @@ def test_a_run_is_shown_where_a_server_is(monkeypatch, server, page):
 
 
 def test_models_tell_how_they_are_asked(client: httpx.Client):
-    told = {model["task"]: model["input"] for model in client.get("/v1/models").json()["models"]}
+    inputs = {model["task"]: model["input"] for model in client.get("/v1/models").json()["models"]}
     digits = list("0123456789")
-    assert told == {
+    assert inputs == {
         "image": {"width": 8, "height": 8, "channels": 1, "labels": digits},
         "sentiment": {"length": 16, "labels": ["negative", "positive"]},
         "forecast": {"history": 24, "horizon": 6, "mean": 6.0, "scale": 2.0},

@@ -24,8 +24,8 @@ PATIENCE = 15_000  # milliseconds: a browser is slow where other tests run besid
 DROP = """bytes => {
     const dropped = new DataTransfer();
     dropped.items.add(new File([Uint8Array.from(bytes)], "p.png", {type: "image/png"}));
-    const told = {dataTransfer: dropped, bubbles: true, cancelable: true};
-    document.querySelector("#image .question").dispatchEvent(new DragEvent("drop", told));
+    const transfer = {dataTransfer: dropped, bubbles: true, cancelable: true};
+    document.querySelector("#image .question").dispatchEvent(new DragEvent("drop", transfer));
 }"""
 PIXELS = """async picture => {
     await picture.decode();
@@ -43,7 +43,7 @@ TABLES = {
     "rows of a list": "5.5 5.5\n5.5 5.5\n" * 6,
 }
 WRONG = {
-    "": "There is no number in it yet.",
+    "": "Enter at least one number.",
     "1, 2, three, 4": "Line 1 holds “three” where a number is needed.",
     "time,value\na,1\nb,\n": "Line 3 holds nothing where a number is needed.",
     "a,b\nc,d\n": "The table has no column of numbers.",
@@ -73,25 +73,25 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def visit(browser, server) -> Iterator[Callable[..., Page]]:
     """`visit(url=…, **context)` opens the page; it must ask nobody else and complain of nothing."""
-    opened, asked, complaints = [], [], []
+    opened, urls, complaints = [], [], []
 
     def open_page(url: str = f"http://127.0.0.1:{server.port}", **context) -> Page:
         opened.append(browser.new_context(**context))
         page = opened[-1].new_page()
         page.set_default_timeout(PATIENCE)
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: urls.append(request.url))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text))
+        page.on("console", lambda message: complaints.append(message.text))
         page.goto(url)
         return page
 
     yield open_page
     for context in opened:
         context.close()
-    assert asked
-    assert {urlsplit(url).hostname for url in asked if not url.startswith("blob:")} == {"127.0.0.1"}
+    assert urls
+    assert {urlsplit(url).hostname for url in urls if not url.startswith("blob:")} == {"127.0.0.1"}
     # A browser tells of each answer that is an error; anything else would be ours.
-    assert [said for said in complaints if not said.startswith("Failed to load resource")] == []
+    assert [line for line in complaints if not line.startswith("Failed to load resource")] == []
 
 
 @pytest.fixture
@@ -107,8 +107,8 @@ def failure(page: Page, task: str):
     return page.locator(f"#{task} .failure")
 
 
-def facts(page: Page, task: str) -> dict[str, str]:
-    """What stands below an answer: of which model it is, and its id."""
+def metadata(page: Page, task: str) -> dict[str, str]:
+    """The metadata below an answer."""
     shown = page.locator(f"#{task} .facts > div")
     return {
         part.locator("dt").inner_text(): part.locator("dd").inner_text() for part in shown.all()
@@ -130,7 +130,7 @@ def ask_everything(page: Page) -> None:
     for task in tiny.REQUESTS:
         page.locator(f"#{task} [data-do=example]").click()
         expect(verdict(page, task)).to_be_visible()
-    page.get_by_text("The numbers").click()
+    page.get_by_text("Table of values").click()
 
 
 def test_a_drawing_becomes_a_picture_like_the_data(page, client):
@@ -179,17 +179,19 @@ def test_a_picture_is_chosen_or_dropped(page, client):
 
 
 def test_a_review_is_judged(page, client):
-    page.get_by_label("A review of a film").fill("A good, great film.")
-    page.get_by_role("button", name="Judge it").click()
+    page.get_by_label("Film review").fill("A good, great film.")
+    page.get_by_role("button", name="Classify").click()
     answer = client.post("/v1/sentiment", json={"text": "A good, great film."}).json()
     expect(page.locator("#sentiment .verdict strong")).to_have_text(answer["label"])
     expect(page.locator("#sentiment .bars li")).to_have_count(2)
-    expect(page.locator("#sentiment .familiar")).to_contain_text("Familiar: it looks like the data")
+    expect(page.locator("#sentiment .familiar")).to_contain_text(
+        "Familiar: the input is like the training data"
+    )
 
 
 def test_what_is_unfamiliar_is_said_to_be(page):
-    page.get_by_label("A review of a film").fill("Ein langer und langweiliger Film. " * 9)
-    page.get_by_role("button", name="Judge it").click()
+    page.get_by_label("Film review").fill("Ein langer und langweiliger Film. " * 9)
+    page.get_by_role("button", name="Classify").click()
     expect(page.locator("#sentiment .familiar.not")).to_contain_text("Unfamiliar")
     expect(page.locator("#sentiment .familiar.not")).to_contain_text(f"{1 / 201:.2g}")
 
@@ -199,13 +201,13 @@ def test_an_answer_says_which_model_it_is_of(page, server):
     with page.expect_response("**/v1/sentiment") as answered:
         page.locator("#sentiment [data-do=example]").click()
     expect(verdict(page, "sentiment")).to_be_visible()
-    answer, told = answered.value.json(), facts(page, "sentiment")
+    answer, shown = answered.value.json(), metadata(page, "sentiment")
     command = "espalier trace espalier-sentiment-tiny/1"
-    assert told.pop("Lineage").startswith(command)
-    assert told == {
-        "Answered by": "espalier-sentiment-tiny, version 1",
+    assert shown.pop("Lineage").startswith(command)
+    assert shown == {
+        "Model": "espalier-sentiment-tiny, version 1",
         "Architecture": "perceptron",
-        "Learned from": "tiny",
+        "Dataset": "tiny",
         "Fingerprint": answer["model"]["fingerprint"],
         "Request": answer["request_id"],
     }
@@ -215,10 +217,12 @@ def test_an_answer_says_which_model_it_is_of(page, server):
 
 
 def test_a_series_goes_on_with_the_interval_that_was_chosen(page, client):
-    page.get_by_label("Its values so far").fill("\n".join(map(str, tiny.history(30))))
-    page.get_by_role("button", name="Foresee it").click()
-    expect(page.get_by_text("30 values read; the last 24 count.")).to_be_visible()
-    for level, label in ((0.95, None), (0.8, "80 % of what comes")):
+    page.get_by_label("Observed values, the newest last").fill(
+        "\n".join(map(str, tiny.history(30)))
+    )
+    page.get_by_role("button", name="Forecast").click()
+    expect(page.get_by_text("30 values read; the model uses the last 24.")).to_be_visible()
+    for level, label in ((0.95, None), (0.8, "80 %")):
         if label:
             page.get_by_label(label).check()
         answer = client.post(
@@ -239,9 +243,9 @@ def test_a_series_goes_on_with_the_interval_that_was_chosen(page, client):
 def test_a_file_is_read_as_a_person_means_it(page):
     for name, text in TABLES.items():
         chosen = {"name": "s.csv", "mimeType": "text/csv", "buffer": text.encode()}
-        with page.expect_request("**/v1/forecast") as asked:
+        with page.expect_request("**/v1/forecast") as request:
             page.locator("#forecast input[type=file]").set_input_files(chosen)
-        assert json.loads(asked.value.post_data) == {"history": [5.5] * 24, "level": 0.95}, name
+        assert json.loads(request.value.post_data) == {"history": [5.5] * 24, "level": 0.95}, name
         expect(verdict(page, "forecast")).to_be_visible()
 
 
@@ -250,8 +254,8 @@ def test_what_is_wrong_with_a_series_is_said(page):
         page.locator("#forecast [data-do=example]").click()
         expect(verdict(page, "forecast")).to_be_visible()
         expect(failure(page, "forecast")).to_be_empty()
-        page.get_by_label("Its values so far").fill(text)
-        page.get_by_role("button", name="Foresee it").click()
+        page.get_by_label("Observed values, the newest last").fill(text)
+        page.get_by_role("button", name="Forecast").click()
         expect(failure(page, "forecast")).to_contain_text(words)
         expect(verdict(page, "forecast")).to_have_count(0)
         expect(page.locator("#forecast .chart")).to_have_count(0)
@@ -260,11 +264,11 @@ def test_what_is_wrong_with_a_series_is_said(page):
 def test_errors_come_in_the_words_of_the_service(page):
     text = failure(page, "sentiment")
     with page.expect_response("**/v1/sentiment") as answered:
-        page.get_by_role("button", name="Judge it").click()
-    told = answered.value.json()
-    assert told["error"]["code"] == "empty_text"
-    expect(text).to_contain_text(told["error"]["message"])
-    expect(text).to_contain_text(told["request_id"])
+        page.get_by_role("button", name="Classify").click()
+    content = answered.value.json()
+    assert content["error"]["code"] == "empty_text"
+    expect(text).to_contain_text(content["error"]["message"])
+    expect(text).to_contain_text(content["request_id"])
 
     broken = {"name": "p.png", "mimeType": "image/png", "buffer": b"no picture"}
     page.locator("#image input[type=file]").set_input_files(broken)
@@ -311,25 +315,25 @@ def test_the_keys_alone_reach_everything(page):
     go_to("Try an example")
     press("Enter")
     expect(verdict(page, "image")).to_be_visible()
-    go_to("Choose a picture")
+    go_to("Choose an image")
     go_to("Undo")
     go_to("Clear")
 
-    go_to("A review of a film")
+    go_to("Film review")
     page.keyboard.type("A dull, awful film.")
-    go_to("Judge it")
+    go_to("Classify")
     press("Enter")
     expect(verdict(page, "sentiment")).to_be_visible()
     go_to("Copy")
 
-    go_to("Its values so far")
+    go_to("Observed values")
     page.keyboard.insert_text(" ".join(["5.5"] * 24))
     press("Control+Enter")
     expect(verdict(page, "forecast")).to_contain_text("with 95 %")
     go_to("95 %")
     press("ArrowUp")
     expect(verdict(page, "forecast")).to_contain_text("with 80 %")
-    go_to("The numbers")
+    go_to("Table of values")
     press("Enter")
     expect(page.locator("#forecast table")).to_be_visible()
 
@@ -368,8 +372,8 @@ def test_axe_finds_nothing(visit, scheme, width):
     assert (sum(map(int, re.findall(r"\d+", paper))) > 380) is (scheme == "light")
     ask_everything(page)
     check(page)
-    page.get_by_label("Its values so far").fill("1 2 3")
-    page.get_by_role("button", name="Foresee it").click()
+    page.get_by_label("Observed values, the newest last").fill("1 2 3")
+    page.get_by_role("button", name="Forecast").click()
     page.locator("#forecast .failure p").first.wait_for()
     check(page)
 
@@ -396,15 +400,15 @@ def test_tasks_that_are_not_served_are_shown_as_such(visit, fresh_server, tmp_pa
     page = visit(f"http://127.0.0.1:{server.port}")
     expect(page.locator("#image .unserved")).to_contain_text("was started for other tasks")
     for task in ("sentiment", "forecast"):
-        told = page.locator(f"#{task} .unserved")
-        expect(told).to_contain_text("yet: none has been published")
-        expect(told).to_contain_text(f"espalier run --task {task}")
+        reason = page.locator(f"#{task} .unserved")
+        expect(reason).to_contain_text("yet: none has been published")
+        expect(reason).to_contain_text(f"espalier run --task {task}")
     expect(page.locator(".task").filter(visible=True)).to_have_count(0)
     check(page)
 
     tiny.publish(home, "sentiment")
     server.wait(lambda: server.serves("sentiment", "1"))
-    page.locator("#sentiment").get_by_role("button", name="Look again").click()
+    page.locator("#sentiment").get_by_role("button", name="Retry").click()
     page.locator("#sentiment [data-do=example]").click()
     expect(verdict(page, "sentiment")).to_be_visible()
     expect(page.locator("#forecast .unserved")).to_be_visible()
@@ -414,9 +418,9 @@ def test_tasks_that_are_not_served_are_shown_as_such(visit, fresh_server, tmp_pa
     server.wait(lambda: server.serves("sentiment", "2"))
     page.locator("#sentiment [data-do=example]").click()
     expect(page.locator("#sentiment .facts")).to_contain_text("espalier-sentiment-tiny, version 2")
-    link = page.get_by_role("link", name="its run in MLflow")
+    link = page.get_by_role("link", name="run in MLflow")
     expect(link).to_have_attribute("href", re.compile(f"^{mlflow}/#/runs/[0-9a-f]{{32}}$"))
-    assert facts(page, "sentiment")["Architecture"] == "perceptron"
+    assert metadata(page, "sentiment")["Architecture"] == "perceptron"
 
 
 def test_a_token_is_asked_for_and_kept_by_this_tab_alone(visit, fresh_server, tmp_path):
@@ -434,10 +438,10 @@ def test_a_token_is_asked_for_and_kept_by_this_tab_alone(visit, fresh_server, tm
     page.get_by_role("button", name="Not now").click()
     expect(page.locator("#notice")).to_contain_text("This path needs the header Authorization")
     expect(page.locator(".task").filter(visible=True)).to_have_count(0)
-    page.locator("#notice").get_by_role("button", name="Look again").click()
+    page.locator("#notice").get_by_role("button", name="Retry").click()
     field.fill("a guess")
     field.press("Enter")
-    expect(field).to_have_value("")  # asked for again
+    expect(field).to_have_value("")  # the dialog shows again
     expect(dialog).to_be_visible()
     field.fill("open-sesame")
     field.press("Enter")
@@ -461,18 +465,7 @@ def test_a_token_is_asked_for_and_kept_by_this_tab_alone(visit, fresh_server, tm
 
 def test_a_model_of_other_things_is_shown_pictures(visit, fresh_server, tmp_path, monkeypatch):
     """No board where nothing reads digits; and a class is named as it is, whatever its name."""
-    labels = (
-        "<b>boot</b>",
-        "bag",
-        "coat",
-        "dress",
-        "pullover",
-        "sandal",
-        "shirt",
-        "shoe",
-        "top",
-        "x",
-    )
+    labels = ("<b>boot</b>", *"bcdefghij")
     monkeypatch.setitem(tiny.INPUTS, "image", lambda: ImageInputs(8, 8, 1, labels))
     folder = tmp_path / "published" / "artifacts" / "unguarded"
     folder.mkdir(parents=True)
@@ -484,25 +477,25 @@ def test_a_model_of_other_things_is_shown_pictures(visit, fresh_server, tmp_path
     page = visit(f"http://127.0.0.1:{server.port}")
     page.locator("#image [data-do=example]").click()
     expect(verdict(page, "image")).to_be_visible()
-    expect(page.get_by_role("heading", name="What is in this picture?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Classify an image")).to_be_visible()
     expect(page.locator("#board")).to_be_hidden()
     expect(page.locator("#image .bars li").first).to_contain_text("<b>boot</b>")
-    expect(page.locator("#image .familiar")).to_contain_text("came without a guard")
+    expect(page.locator("#image .familiar")).to_contain_text("has no guard")
     check(page)
 
 
 def test_of_very_many_classes_the_likeliest_are_shown(page):
-    told = page.evaluate(
+    lines = page.evaluate(
         """async () => {
             const { bars } = await import("./static/bars.js");
             const shares = Array.from({length: 30}, (_, i) => [`c${i}`, i / 435]);
             return bars(Object.fromEntries(shares), "c29").map((node) => node.textContent);
         }"""
     )
-    assert told[0].startswith("c296.7")
-    assert told[1] == "and 18 more classes"
-    assert "c18" in told[0]
-    assert "c17" not in told[0]
+    assert lines[0].startswith("c296.7")
+    assert lines[1] == "and 18 more classes"
+    assert "c18" in lines[0]
+    assert "c17" not in lines[0]
 
 
 def test_what_is_too_large_is_said_to_be(page, tmp_path):
@@ -511,7 +504,7 @@ def test_what_is_too_large_is_said_to_be(page, tmp_path):
     page.locator("#image input[type=file]").set_input_files(tmp_path / "p.png")
     expect(failure(page, "image")).to_contain_text("at most 16 MiB are allowed")
     page.locator("#forecast input[type=file]").set_input_files(tmp_path / "s.csv")
-    expect(failure(page, "forecast")).to_contain_text("at most 4 MiB of text are read here")
+    expect(failure(page, "forecast")).to_contain_text("at most 4 MiB are allowed")
 
 
 def test_a_service_that_is_gone_is_said_to_be(visit, fresh_server, tmp_path):

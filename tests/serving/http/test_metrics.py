@@ -1,4 +1,4 @@
-"""The short way to a model is counted as BentoML counts, and leads past nothing that was set."""
+"""Requests are counted under the names that BentoML gives its own; see serving/http/metrics.py."""
 
 import re
 
@@ -31,4 +31,25 @@ def test_every_request_is_counted_with_its_status_and_time(own_server):
         assert 0 < told(page, "request_duration_seconds_sum", path, status) < 5
     assert 'request_in_progress{endpoint="/v1/forecast"' in page
     assert not re.search(r'request_in_progress\{endpoint="/v[^}]*\} [1-9]', page)
-    assert "bentoml_service_last_request_timestamp_seconds{" in page
+
+
+def test_paths_and_versions_that_do_not_exist_are_counted_as_one(client):
+    before = len(client.get("/metrics").text.splitlines())
+    for number in range(100):
+        client.get(f"/stranger/{number}")
+        client.post(f"/v2/models/image/versions/{number}/infer", json={})
+        client.post(f"/v2/models/m{number}/infer", json={})
+        client.get("/v1/models", headers={"Host": f"stranger-{number}"})
+    page = client.get("/metrics").text
+    assert "stranger" not in page
+    assert len(page.splitlines()) < before + 200  # a histogram is 17 lines
+
+
+def test_a_service_that_starts_leaves_the_metrics_of_another_alone(server, fresh_server):
+    """Both have one BENTOML_HOME."""
+    before = told(server.client.get("/metrics").text, "request_total", "/readyz", 200)
+    other = fresh_server(server.home, BENTOML_HOME=str(server.log.parent / "bentoml"))
+    other.wait(other.ready)
+    assert server.ready()
+    assert told(server.client.get("/metrics").text, "request_total", "/readyz", 200) == before + 1
+    assert told(other.client.get("/metrics").text, "request_total", "/readyz", 200) == 1

@@ -10,7 +10,7 @@ import tiny
 from models.artifact import artifact
 from models.inputs.errors import InputError
 from serving.champions.loading import load
-from serving.inference.micro_batching import MAX_BATCH, Batches
+from serving.inference.micro_batching import ALONE_TURNS, MAX_BATCH, Batches
 
 
 @pytest.fixture(params=tiny.REQUESTS)
@@ -37,7 +37,7 @@ def thing_of(model):
 
 def test_a_batch_is_answered_as_each_alone(model):
     thing = thing_of(model)
-    (alone,) = model.answers([thing])
+    (alone,) = model.predict([thing])
     for answer in asked(*[(model, thing)] * (2 * MAX_BATCH + 1)):
         assert artifact.agree(model.inputs, alone, answer)
 
@@ -48,9 +48,9 @@ def test_what_is_wrong_with_one_is_told_to_that_one_alone(model):
     before, error, after = asked((model, thing), (model, wrong[0]), (model, thing))
     assert isinstance(error, InputError)
     with pytest.raises(InputError) as expected:
-        model.answers(wrong)
+        model.predict(wrong)
     assert str(error) == str(expected.value)
-    assert before.keys() == after.keys() == model.answers([thing])[0].keys()
+    assert before.keys() == after.keys() == model.predict([thing])[0].keys()
 
 
 def test_models_and_forms_do_not_mix(tmp_path):
@@ -63,7 +63,7 @@ def test_models_and_forms_do_not_mix(tmp_path):
     pixels = np.zeros((8, 8, 1), np.uint8)
     told = asked(*((model, thing) for thing in (picture, pixels) for model in models))
     expected = [
-        model.answers(things)[0]["probabilities"]
+        model.predict(things)[0]["probabilities"]
         for things in ([picture], pixels[None])
         for model in models
     ]
@@ -83,25 +83,47 @@ def test_who_gave_up_is_left_out(model):
 
     answer, cancelled = asyncio.run(ask())
     assert cancelled
-    assert answer == model.answers([thing])[0]
+    assert answer == model.predict([thing])[0]
 
 
-def test_requests_of_one_turn_are_one_computation(model, monkeypatch):
-    """Those that come in the next turn are another one."""
-    sizes = []
-    answers = type(model).answers
-    counted = lambda model, values: sizes.append(len(values)) or answers(model, values)  # noqa: E731
-    monkeypatch.setattr(type(model), "answers", counted)
-    value = thing_of(model)
+@pytest.fixture
+def sizes(model, monkeypatch) -> list[int]:
+    """The sizes of the batches that the model has answered."""
+    sizes, answers = [], type(model).predict
 
-    async def ask(batches: Batches, count: int) -> None:
-        await asyncio.gather(*(batches.answer(model, value) for _ in range(count)))
+    def counted(model, values) -> list[dict]:
+        sizes.append(len(values))
+        return answers(model, values)
 
+    monkeypatch.setattr(type(model), "predict", counted)
+    return sizes
+
+
+def test_requests_of_one_turn_are_one_computation(model, sizes):
     async def turns() -> None:
         batches = Batches()
-        await ask(batches, 16)
-        await ask(batches, 1)
-        await ask(batches, MAX_BATCH + 3)
+        for count in (16, 1, MAX_BATCH + 3):
+            rows = [batches.answer(model, thing_of(model)) for _ in range(count)]
+            assert not any(row.done() for row in rows)
+            await asyncio.gather(*rows)
 
     asyncio.run(turns())
     assert sizes == [16, 1, MAX_BATCH, 3]
+
+
+def test_a_request_that_is_alone_does_not_wait_for_the_next_turn(model, sizes):
+    async def turns() -> None:
+        batches = Batches()
+        for _ in range(ALONE_TURNS + 1):
+            row = batches.answer(model, thing_of(model))
+            at_once = row.done()
+            await row
+            await asyncio.sleep(0)
+        assert at_once
+        for first_at_once in (True, False):  # until others come with it
+            rows = [batches.answer(model, thing_of(model)) for _ in range(3)]
+            assert [row.done() for row in rows] == [first_at_once, False, False]
+            await asyncio.gather(*rows)
+
+    asyncio.run(turns())
+    assert sizes == [1] * (ALONE_TURNS + 2) + [2, 3]

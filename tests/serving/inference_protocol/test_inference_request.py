@@ -1,4 +1,4 @@
-"""The Open Inference Protocol as nobody should speak it: what is wrong is said in words."""
+"""Wrong inference requests: each is refused with a message that names the cause."""
 
 import json
 
@@ -10,7 +10,7 @@ from asking import ARRAYS, JSON, ask, check, elements, in_binary, tensor
 
 
 def refused(client, task: str, status: int = 422, request: dict | None = None, **changes) -> str:
-    """Send a request with changes in its input or in itself, and return what is said of it."""
+    """Send a request with changes in its input or in itself, and return the error message."""
     sent = {"inputs": [tensor(task, **changes)]} | (request or {})
     content = json.dumps(sent)  # which may hold what is no JSON: NaN, Infinity
     return check(client.post(f"/v2/models/{task}/infer", content=content, headers=JSON), status)

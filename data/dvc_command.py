@@ -1,0 +1,21 @@
+"""One call of DVC's command line: python -m data.dvc_command ARGUMENT …
+
+It waits for the other calls of this checkout, mends what a killed one left, and ends with the
+process that made it, however that ends.
+"""
+
+import runpy
+import sys
+from pathlib import Path
+
+from data import dvc_state, stage
+
+if __name__ == "__main__":
+    stage.end_with_parent()
+    with dvc_state.held(Path.cwd()):
+        sys.argv[0] = "dvc"
+        try:
+            runpy.run_module("dvc", run_name="__main__")
+        except SystemExit as end:
+            status = end.code
+    sys.exit(status)

@@ -1,0 +1,267 @@
+"""Runs that ended, as rows of the state database: what the leaderboard and the plan of a run read.
+
+MLflow holds the record. Its import takes seconds and its search of 10,000 runs a minute, so that
+each run also writes a row here when it ends. One experiment's rows agree with MLflow as long as
+the file of its store is the one that `note_unchanged` saw.
+"""
+
+import json
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from pipelines.experiments.dataset import DatasetVersion
+from pipelines.locks import state
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+TABLES = (
+    """CREATE TABLE IF NOT EXISTS leaderboard_runs (
+        store TEXT NOT NULL,
+        run_id TEXT NOT NULL,
+        task TEXT NOT NULL,
+        dataset TEXT NOT NULL,
+        dataset_hash TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        status TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        started BIGINT NOT NULL,
+        artifact_uri TEXT NOT NULL,
+        tags TEXT NOT NULL,
+        metrics TEXT NOT NULL,
+        curves TEXT,
+        PRIMARY KEY (store, run_id)
+    )""",
+    """CREATE INDEX IF NOT EXISTS leaderboard_runs_of_dataset
+        ON leaderboard_runs (store, task, dataset, kind)""",
+    """CREATE TABLE IF NOT EXISTS leaderboard_notes (
+        store TEXT NOT NULL,
+        task TEXT NOT NULL,
+        dataset TEXT NOT NULL,
+        note TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (store, task, dataset, note)
+    )""",
+)
+COLUMNS = (
+    "run_id, dataset_hash, kind, name, status, fingerprint, started, artifact_uri, tags, metrics"
+)
+TAKEN_IN, UNCHANGED, CHAMPION = "taken in", "unchanged", "champion"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run that ended.
+
+    kind: what it is a run of. status: FINISHED or FAILED. started: milliseconds since 1970.
+    tags: those of Espalier. metrics: the last value of each that is a number. curves: loss →
+    its value after each epoch; None where that was not asked for.
+    """
+
+    run_id: str
+    dataset: DatasetVersion
+    kind: str
+    name: str
+    status: str
+    fingerprint: str
+    started: int
+    artifact_uri: str
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    curves: Mapping[str, Sequence[float]] | None = None
+
+
+def write(rows: Iterable[Row]) -> None:
+    """Write rows, in place of those of the same runs."""
+    from sqlalchemy import text
+
+    values = [
+        {
+            "store": _store(),
+            "run_id": row.run_id,
+            "task": row.dataset.task,
+            "dataset": row.dataset.name,
+            "dataset_hash": row.dataset.hash,
+            "kind": row.kind,
+            "name": row.name,
+            "status": row.status,
+            "fingerprint": row.fingerprint,
+            "started": row.started,
+            "artifact_uri": row.artifact_uri,
+            "tags": json.dumps(row.tags),
+            "metrics": json.dumps(row.metrics),
+            "curves": None if row.curves is None else json.dumps(row.curves),
+        }
+        for row in rows
+    ]
+    if values:
+        names, named = ", ".join(values[0]), ", ".join(f":{name}" for name in values[0])
+        changed = ", ".join(f"{name} = excluded.{name}" for name in values[0])
+        statement = (
+            f"INSERT INTO leaderboard_runs ({names}) VALUES ({named})"
+            f" ON CONFLICT (store, run_id) DO UPDATE SET {changed}"
+        )
+        with _transaction() as connection:
+            connection.execute(text(statement), values)
+
+
+def remove(run_ids: Iterable[str]) -> None:
+    """Remove the rows of runs that MLflow does not hold any more."""
+    from sqlalchemy import text
+
+    values = [{"store": _store(), "run_id": run_id} for run_id in run_ids]
+    if values:
+        statement = "DELETE FROM leaderboard_runs WHERE store = :store AND run_id = :run_id"
+        with _transaction() as connection:
+            connection.execute(text(statement), values)
+
+
+def read(
+    task: str,
+    dataset: str,
+    kind: str,
+    dataset_hash: str | None = None,
+    fingerprints: Collection[str] | None = None,
+) -> list[Row]:
+    """The rows of one kind of run on a dataset, oldest first.
+
+    Args:
+        task: image, sentiment or forecast.
+        dataset: a dataset of the task.
+        kind: fit, baseline or rival.
+        dataset_hash: of the version; None: of all versions.
+        fingerprints: these alone; None: all.
+    """
+    where = "task = :task AND dataset = :dataset AND kind = :kind"
+    chosen = {"task": task, "dataset": dataset, "kind": kind}
+    if dataset_hash is not None:
+        where += " AND dataset_hash = :dataset_hash"
+        chosen["dataset_hash"] = dataset_hash
+    return [
+        _row(task, dataset, columns)
+        for columns in _select(COLUMNS, where, **chosen)
+        if fingerprints is None or columns[5] in fingerprints
+    ]
+
+
+def find(run_id: str) -> Row | None:
+    """The row of a run, if there is one."""
+    for task, dataset, *columns in _select(f"task, dataset, {COLUMNS}", "run_id = :id", id=run_id):
+        return _row(task, dataset, columns)
+    return None
+
+
+def curves(run_id: str) -> dict[str, list[float]] | None:
+    """Loss → its value after each epoch of a run; None where that was not recorded."""
+    for (text,) in _select("curves", "run_id = :id", id=run_id):
+        return text and json.loads(text)
+    return None
+
+
+def note(task: str, dataset: str, name: str, value: str) -> None:
+    """Write down a value for an experiment, in place of the one before."""
+    from sqlalchemy import text
+
+    values = {"store": _store(), "task": task, "dataset": dataset, "note": name, "value": value}
+    with _transaction() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO leaderboard_notes (store, task, dataset, note, value)"
+                " VALUES (:store, :task, :dataset, :note, :value)"
+                " ON CONFLICT (store, task, dataset, note) DO UPDATE SET value = excluded.value"
+            ),
+            values,
+        )
+
+
+def noted(task: str, dataset: str, name: str) -> str | None:
+    """The value that was written down for an experiment; None where none was."""
+    from sqlalchemy import text
+
+    values = {"store": _store(), "task": task, "dataset": dataset, "note": name}
+    with _transaction() as connection:
+        return connection.execute(
+            text(
+                "SELECT value FROM leaderboard_notes WHERE store = :store AND task = :task"
+                " AND dataset = :dataset AND note = :note"
+            ),
+            values,
+        ).scalar_one_or_none()
+
+
+def note_unchanged(task: str, dataset: str) -> None:
+    """Write down that everything here agrees with MLflow now."""
+    if stamp := _stamp():
+        note(task, dataset, UNCHANGED, stamp)
+
+
+def unchanged(task: str, dataset: str) -> bool:
+    """Whether MLflow's store is as `note_unchanged` saw it; never of a server, which cannot say."""
+    stamp = _stamp()
+    return bool(stamp) and noted(task, dataset, UNCHANGED) == stamp
+
+
+def is_empty_store() -> bool:
+    """Whether MLflow's store is a file that is not there yet."""
+    return _stamp() == ""
+
+
+def _row(task: str, dataset: str, columns: Sequence) -> Row:
+    run_id, dataset_hash, *identity, tags, metrics = columns
+    version = DatasetVersion(task, dataset, dataset_hash)
+    return Row(run_id, version, *identity, json.loads(tags), json.loads(metrics))
+
+
+def _select(columns: str, where: str, **values: str) -> list[Sequence]:
+    from sqlalchemy import text
+
+    statement = (
+        f"SELECT {columns} FROM leaderboard_runs WHERE store = :store AND {where}"
+        " ORDER BY started, run_id"
+    )
+    with _transaction() as connection:
+        return list(connection.execute(text(statement), {"store": _store(), **values}))
+
+
+@contextmanager
+def _transaction() -> Iterator["Connection"]:
+    _make_tables(state.connect())
+    with state.transaction() as connection:
+        yield connection
+
+
+@cache
+def _make_tables(engine: "Engine") -> None:
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('espalier'))")
+        for statement in TABLES:
+            connection.exec_driver_sql(statement)
+
+
+def _address() -> SplitResult:
+    return urlsplit(os.environ["MLFLOW_TRACKING_URI"])
+
+
+def _store() -> str:
+    """MLflow's store, without password and options."""
+    address = _address()
+    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+
+
+def _stamp() -> str | None:
+    """Time and size of the store's files: "" where they are not there, None for a server."""
+    address = _address()
+    if not address.scheme.startswith("sqlite"):
+        return None
+    # The first slash ends the empty host; a second one begins an absolute path.
+    files = [Path(address.path[1:] + end) for end in ("", "-wal")]
+    found = [file.stat() for file in files if file.exists()]
+    return " ".join(f"{one.st_mtime_ns}:{one.st_size}" for one in found)
