@@ -136,8 +136,8 @@ def compare(
     if audit:
         from pipelines.audit import audit as step
 
-        audited = step.present(task, name)
-        _say(as_json, audited, lambda: step.show(audited))
+        audited = step.audit(task, name)
+        _say(as_json, audited.to_dict(), lambda: step.show(audited))
         return
     board = comparison.present(task, name)
     _say(as_json, board, lambda: comparison.show(board))

@@ -122,7 +122,7 @@ def show(outcomes: dict[str, dict]) -> None:
 
 
 def _locked(tasks: dict[str, str]) -> dict[str, dict]:
-    """The outcome of each task that another run works on: told before anything waits for that."""
+    """The outcome of each task that another run works on, known before anything is waited for."""
     outcomes = {}
     for task, dataset in tasks.items():
         try:

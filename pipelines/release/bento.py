@@ -37,7 +37,7 @@ NEEDS = (
     "pydantic", "python-multipart", "pyyaml", "starlette", "uvicorn", "uvloop",
 )  # fmt: skip
 
-COMPOSE = "pipelines/release/compose.yaml"
+DEPLOY = ("deploy/compose.yaml", "deploy/nginx.conf")  # they lie at the top of a Bento
 # A container's ESPALIER_HOME: a volume belongs to whom the folder belongs to that it covers.
 HOME = "home"
 ABOUT_HOME = "Champions that are published here take the place of those that the Bento carries.\n"
@@ -142,7 +142,8 @@ def _contents(published: dict[str, dict]) -> Iterator[tuple[str, Path]]:
         for path in sorted(environment.ROOT.glob(pattern)):
             if path.is_file():
                 yield path.relative_to(environment.ROOT).as_posix(), path
-    yield Path(COMPOSE).name, environment.ROOT / COMPOSE
+    for path in DEPLOY:
+        yield Path(path).name, environment.ROOT / path
     for pointer in published.values():
         for path in sorted((publish.folder() / pointer["artifact"]).iterdir()):
             yield f"{CHAMPIONS}/{pointer['artifact']}/{path.name}", path
@@ -159,7 +160,14 @@ def _options(context: Path, published: dict[str, dict], name: str) -> dict:
     return {
         "name": name,
         "build_ctx": str(context),
-        "include": ["serving/**", "models/**", "champions/**", "home/**", "compose.yaml"],
+        "include": [
+            "serving/**",
+            "models/**",
+            "champions/**",
+            "home/**",
+            "compose.yaml",
+            "nginx.conf",
+        ],
         "labels": labels,
         "description": "The champions of " + ", ".join(published) + ", and what serves them.",
         "python": {"packages": _pinned(NEEDS), "lock_packages": False},

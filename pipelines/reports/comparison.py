@@ -197,7 +197,7 @@ def _labels(dataset: DatasetVersion, entrants: Sequence[Entrant]) -> list[str]:
 def _slices(task: str, entrants: Sequence[Entrant], labels: Sequence[str]) -> list[dict]:
     found: dict[str, dict] = {}
     for entrant in entrants:
-        for part in slices.of(task, entrant.rows, labels):
+        for part in slices.score(task, entrant.rows, labels):
             one = found.setdefault(part.name, {"name": part.name, "rows": part.rows, "scores": {}})
             one["scores"][entrant.name] = part.score
     return list(found.values())

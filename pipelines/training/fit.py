@@ -16,6 +16,7 @@ from pipelines.experiments import dataset as data
 from pipelines.experiments import plan, ranking, tracking
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import PrunedError, Record
+from pipelines.processes import threads
 from pipelines.reports import charts
 from pipelines.runtime import console, environment
 from pipelines.training import guard, plots
@@ -46,12 +47,25 @@ def fit(
     Killed, it goes on from its last epoch the next time. Raises RuntimeError where this process
     would do another fit than the planned one, ModelError.
     """
+    environment.apply()
+    plan.require_same(planned)
+    if threads.use(planned.parameters["threads"]):
+        return _fit(planned, guarded, parent, on_epoch)
+    if on_epoch is not None:
+        raise RuntimeError(
+            f"threads={planned.parameters['threads']} needs a process of its own, which a search "
+            "cannot prune: fit the guard first (espalier train), or search without threads"
+        )
+    return threads.in_own_process(fit, planned, guarded, parent)
+
+
+def _fit(
+    planned: Fit, guarded: guard.Guard, parent: str | None, on_epoch: OnEpoch | None
+) -> Result:
     import mlflow
 
     from models.training import fit as training
 
-    environment.apply()
-    plan.require_same(planned)
     start, total = time.monotonic(), planned.parameters["epochs"]
     dataset = prepared.read(data.local(planned.dataset))
     checkpoint = environment.home() / "checkpoints" / f"{planned.fingerprint}.npz"
