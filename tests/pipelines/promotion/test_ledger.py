@@ -234,7 +234,8 @@ for turn in itertools.count():
     while True:
         head = ledger.head(ledger.entries({MODEL!r}))
         try:
-            added = ledger.append({MODEL!r}, "promotion", head, to_version="1", **{PLAIN!r})
+            decision = ledger.Decision({MODEL!r}, "promotion", to_version="1", **{PLAIN!r})
+            added = ledger.append(decision, head)
             break
         except ledger.LedgerMovedError:
             refused += 1
