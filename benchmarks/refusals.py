@@ -14,15 +14,14 @@ import statistics
 import tempfile
 import threading
 import time
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import psutil
-from rich.table import Table
 
 from benchmarks.hostile import Hostile, requests
-from benchmarks.served import Served, served
+from benchmarks.served import served
 from pipelines.release import publish
 from pipelines.runtime import console, environment
 
@@ -32,30 +31,29 @@ SLOW_UPLOADS, SLOW_SECONDS = 200, 20  # the service gives an upload 15 s
 
 def main() -> None:
     environment.apply()
-    with (
-        tempfile.TemporaryDirectory(prefix="espalier-") as scratch,
-        socket.create_server(("127.0.0.1", 0)) as trap,
-        _published(Path(scratch)) as running,
-    ):
-        port, (worker,) = running.port, running.workers()
-        asked = list(requests(f"127.0.0.1:{trap.getsockname()[1]}"))
-        _measure(asked[0], port, worker)  # the first of all finds a cold server
-        before = _megabytes(worker)
-        table = _table([_measure(one, port, worker) for one in asked])
-        console.out().print(table)
-        given_up, answered, share = slow_uploads(port)
-        grown = _megabytes(worker) - before
+    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
+        home = Path(scratch)
+        shutil.copytree(publish.folder(), publish.folder(home))
+        with socket.create_server(("127.0.0.1", 0)) as trap, served(home) as running:
+            (worker,) = running.workers()
+            hostile = list(requests(f"127.0.0.1:{trap.getsockname()[1]}"))
+            refused(hostile[0], running.port)  # the first of all finds a cold server
+            for one in hostile:
+                before = worker.memory_info().rss / 2**20
+                forget_highest(worker)
+                seconds, statuses, _ = zip(
+                    *(refused(one, running.port) for _ in range(TRIES)), strict=True
+                )
+                times = (
+                    f"{statistics.median(seconds) * 1000:.1f} ms, worst {max(seconds) * 1000:.1f}"
+                )
+                memory = f"{highest_megabytes(worker) - before:.0f} MB more at most"
+                console.out().print(f"{one.path}  {one.what}: {set(statuses)}, {times}, {memory}")
+            given_up, answered, share = slow_uploads(running.port)
         console.out().print(
-            f"{len(asked)} requests, {caught(trap)} connections to the URLs in them. "
-            f"{given_up} of {SLOW_UPLOADS} slow uploads got 408 or 429; of {answered:,} requests "
-            f"meanwhile {share:.2%} were answered. The worker grew by {grown:.0f} MB in all."
+            f"{caught(trap)} connections to the URLs in them. {given_up} of {SLOW_UPLOADS} slow "
+            f"uploads got 408 or 429; of {answered:,} requests meanwhile {share:.2%} were answered."
         )
-
-
-def _published(home: Path) -> AbstractContextManager[Served]:
-    """Serve a copy of what is published."""
-    shutil.copytree(publish.folder(), publish.folder(home))
-    return served(home)
 
 
 def refused(one: Hostile, port: int) -> tuple[float, int, bytes]:
@@ -69,16 +67,6 @@ def refused(one: Hostile, port: int) -> tuple[float, int, bytes]:
         return time.perf_counter() - began, int(answer[9:12]), answer
 
 
-def _measure(one: Hostile, port: int, worker: psutil.Process) -> list:
-    """Return a row of the table."""
-    before = _megabytes(worker)
-    forget_highest(worker)
-    seconds, statuses, _ = zip(*(refused(one, port) for _ in range(TRIES)), strict=True)
-    kept, peak = _megabytes(worker) - before, highest_megabytes(worker) - before
-    times = statistics.median(seconds) * 1000, max(seconds) * 1000
-    return [one.path, one.what, len(one.body), *set(statuses), *times, kept, peak]
-
-
 def forget_highest(process: psutil.Process) -> None:
     """Let the highest memory of the process be that from now on."""
     Path(f"/proc/{process.pid}/clear_refs").write_text("5")
@@ -88,20 +76,6 @@ def highest_megabytes(process: psutil.Process) -> float:
     """The highest resident memory of the process, in MiB."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
-def _megabytes(worker: psutil.Process) -> float:
-    return worker.memory_info().rss / 2**20
-
-
-def _table(rows: list[list]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in ("path", "what was sent", "bytes", "status", "ms", "worst", "MB kept", "at most"):
-        table.add_column(name, justify="left" if name in ("path", "what was sent") else "right")
-    for path, what, size, status, *numbers in sorted(rows, key=lambda row: -row[4]):
-        figures = [f"{number:.1f}" for number in numbers]
-        table.add_row(path, what, f"{size:,}", str(status), *figures)
-    return table
 
 
 def slow_uploads(port: int) -> tuple[int, int, float]:

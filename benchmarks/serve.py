@@ -35,7 +35,7 @@ from pipelines.runtime import console, environment, settings
 RIVALS = Path(__file__).parent / "rivals"
 RESULT = Path(__file__).parent / "serve.json"
 ROUNDS, SECONDS, START_SECONDS = 3, 4, 90
-OURS, BARE, PLAIN, MLFLOW = "espalier", "bare Starlette", "plain BentoML", "mlflow"
+OURS, BARE = "espalier", "bare Starlette"
 WORDS = 250
 # Triton brings an interpreter of its own, older than the newest standard library of its version.
 PYTHON = {"pytriton": "/usr/bin/python3"}
@@ -109,7 +109,7 @@ def _publish(home: Path) -> dict[str, Path]:
 def artifacts(home: Path) -> dict[str, Path]:
     """The folder of each task's artifact that is published in `home`."""
     folder = publish.folder(home)
-    return {task: folder / publish.read(task, home)["artifact"] for task in settings.TASKS}
+    return {task: folder / publish.read(task, home).artifact for task in settings.TASKS}
 
 
 def _commands() -> dict[str, tuple[list[str], Path, str]]:
@@ -118,8 +118,6 @@ def _commands() -> dict[str, tuple[list[str], Path, str]]:
     found = {
         OURS: ([*bentoml, service.CHECKOUT], environment.ROOT, "/readyz"),
         BARE: bare_app(),
-        PLAIN: ([*bentoml, "benchmarks.rivals.plain:Plain"], environment.ROOT, "/readyz"),
-        MLFLOW: ([sys.executable, "app.py", "PORT"], RIVALS / MLFLOW, "/ping"),
     }
     for place in sorted(file.parent for file in RIVALS.glob("*/requirements.txt")):
         if programs := _environment(place):
@@ -203,21 +201,14 @@ def _cases(folders: dict[str, Path], servers: Iterable[str]) -> list[Case]:
     # No text twice: the words of those that were just read are remembered.
     review = {"text": " ".join(["NUMBER", *words])}
     history = {"history": values}
-    form = (
-        b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.png"\r\n'
-        b"Content-Type: image/png\r\n\r\n" + picture + b"\r\n--x--\r\n"
-    )
-    in_form = {PLAIN: Asked("/image", form, "multipart/form-data; boundary=x")}
     png = dict.fromkeys((OURS, BARE), Asked("/v1/image", picture, "image/png"))
     text = dict.fromkeys((OURS, BARE), Asked("/v1/sentiment", _json(review)))
     series = dict.fromkeys((OURS, BARE), Asked("/v1/forecast", _json(history)))
     tensors = Asked("/v2/models/image/infer", _json(infer))
-    protocol = {name: tensors for name in servers if name != PLAIN}
-    own = _json({"inputs": pixels.round().reshape(1, *pixels.shape).tolist()})
-    protocol[MLFLOW] = Asked("/invocations", own)  # it does not speak the protocol
+    protocol = dict.fromkeys(servers, tensors)
     return [
         Case("JSON tensor", protocol),
-        Case("PNG", png | in_form),
+        Case("PNG", png),
         Case(f"{WORDS} words", text),
         Case(f"{len(values)} values", series),
         Case("PNG, one connection", png, 1),

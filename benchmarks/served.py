@@ -23,10 +23,6 @@ class Served:
         self.home, self.process, self.port = home, process, port
         self.url = f"http://127.0.0.1:{port}"
 
-    def supervisor(self) -> psutil.Process:
-        family = psutil.Process(self.process.pid).children(recursive=True)
-        return next(one for one in family if "serve" in one.cmdline())
-
     def workers(self) -> list[psutil.Process]:
         return workers_of(self.process.pid)
 

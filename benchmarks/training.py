@@ -1,10 +1,10 @@
-"""Training beside the plain Keras script of a textbook; what tracking costs; what a request costs.
+"""Training beside the plain Keras script of a textbook, and what tracking costs.
 
     make bench-train      (python -m benchmarks.training; needs mnist, imdb and digits prepared)
 
 For each script of `benchmarks/textbook` and each seed in turn: the script, then `espalier train
 --profile best` of the same architecture on the same data, each in a process of its own. Then the
-seconds that a fit takes beside the fitting itself, and the table of `benchmarks.latency`.
+seconds that a fit takes beside the fitting itself.
 """
 
 import json
@@ -17,7 +17,6 @@ from statistics import mean
 
 from rich.table import Table
 
-from benchmarks import latency
 from pipelines.experiments import dataset as data
 from pipelines.experiments import plan, tracking
 from pipelines.runtime import console, environment
@@ -43,7 +42,6 @@ def main() -> None:
         environment.apply()
         console.out().print(textbook_table(plain))
         console.out().print(overhead_table())
-    console.out().print(latency.table(latency.pairs()))
 
 
 def textbook_table(plain: dict[str, str]) -> Table:

@@ -136,8 +136,8 @@ def compare(
     if audit:
         from pipelines.audit import audit as step
 
-        audited = step.present(task, name)
-        _say(as_json, audited, lambda: step.show(audited))
+        audited = step.audit(task, name)
+        _say(as_json, audited.to_dict(), lambda: step.show(audited))
         return
     board = comparison.present(task, name)
     _say(as_json, board, lambda: comparison.show(board))
@@ -226,7 +226,7 @@ def build(task: Task = None, as_json: Json = False) -> None:
 
     _divert("build", as_json)
     made = bento.build(task)
-    _say(as_json, made, lambda: console.out().print(f"{made['tag']} in {made['path']}"))
+    _say(as_json, made.to_dict(), lambda: console.out().print(f"{made.tag} in {made.path}"))
 
 
 @app.command()

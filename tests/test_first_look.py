@@ -14,6 +14,8 @@ def project(tmp_path_factory):
     with parameters(project) as params:
         look = {"image": {"share": 0.5, "epochs": 2, "keep": 1}}
         params["profiles"]["quick"]["first_look"] = look
+        # In a process of its own: the worker's TensorFlow has begun with one thread by then.
+        params["profiles"]["quick"]["image"]["cnn"]["all"]["threads"] = 2
     return project
 
 

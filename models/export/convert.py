@@ -1,13 +1,15 @@
 """From a Keras model to one ONNX file that computes the same, and what one answer costs.
 
-    KERAS_BACKEND=tensorflow python -m models.export.convert model.keras model.onnx
+    KERAS_BACKEND=tensorflow python -m models.export.convert model.keras model.onnx [MODULE …]
 
-The graph is written from the model itself (`models/graph/`), whatever the backend. A model that
-holds something unknown there goes through tf2onnx, which needs TensorFlow: under another backend in
-a child process that runs the line above. Only this module knows TensorFlow, tf2onnx and ONNX
-Runtime.
+The graph of an architecture is written from the model itself (`models/export/graph/`), whatever the
+backend. A model that holds anything else goes through Keras' own export, which needs TensorFlow:
+under another backend in a child process that runs the line above. Only this module knows TensorFlow
+and ONNX Runtime.
 """
 
+import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -21,6 +23,7 @@ import numpy as np
 
 from models.errors import ExportMismatch, ModelError, NotTranslated
 from models.export.graph import translate
+from models.export.graph.translate import OPSET
 from models.inputs.answers import TIE, TOLERANCE
 
 if TYPE_CHECKING:
@@ -31,18 +34,24 @@ DOMAINS = {"", "ai.onnx.ml"}  # the first is ONNX's own
 MAX_BYTES = 1 << 30
 BATCH = 512
 EXPORT_SECONDS = 300
+COMMAND = "KERAS_BACKEND=tensorflow python -m models.export.convert model.keras model.onnx"
 
 
 def to_onnx(model: "keras.Model", path: Path) -> None:
     """Write the model as one ONNX file: "input" → "output", the first axis free.
 
-    Raises ExportMismatch when the graph needs other files or operators that are not standard,
-    ModelError when the child process fails.
+    Args:
+        model: with one input and one output.
+        path: the file to write.
+
+    Raises:
+        ExportMismatch: the graph needs other files, or operators that are not standard.
+        ModelError: Keras cannot export the model, or not on this machine.
     """
     try:
         path.write_bytes(translate.build(model).SerializeToString())
-    except NotTranslated:
-        _convert_by_tracing(model, path)
+    except NotTranslated as error:
+        _export_by_keras(model, path, str(error))
     check_graph(path)
 
 
@@ -64,7 +73,9 @@ def check_graph(path: Path) -> None:
 def check_parity(expected: np.ndarray, outputs: np.ndarray) -> None:
     """Raise ExportMismatch unless the outputs are equal as design.md defines it.
 
-    expected, outputs: float32 (row, class) probabilities or (window, horizon) standard scores.
+    Args:
+        expected: float32 (row, class) probabilities or (window, horizon) standard scores.
+        outputs: likewise, of the graph.
     """
     difference = np.abs(expected - outputs).max()
     if not difference <= TOLERANCE:
@@ -74,7 +85,12 @@ def check_parity(expected: np.ndarray, outputs: np.ndarray) -> None:
 
 
 def check_classes(expected: np.ndarray, outputs: np.ndarray) -> None:
-    """Raise ExportMismatch when a top class differs that was not a near tie."""
+    """Raise ExportMismatch when a top class differs that was not a near tie.
+
+    Args:
+        expected: float32 (row, class) probabilities.
+        outputs: likewise, of the graph.
+    """
     best = np.sort(expected, axis=1)
     clear = best[:, -1] - best[:, -2] >= TIE
     if (expected.argmax(axis=1) != outputs.argmax(axis=1))[clear].any():
@@ -95,7 +111,10 @@ def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
 def latency_ms(path: Path, tensor: np.ndarray, requests: int = 200) -> float:
     """Return the median time of one request on one thread, in milliseconds.
 
-    tensor: real inputs (row, …), taken in turn.
+    Args:
+        path: the ONNX file.
+        tensor: real inputs (row, …), taken in turn.
+        requests: how many to time.
     """
     opened = session(path.read_bytes())
     seconds = []
@@ -117,32 +136,62 @@ def session(graph: bytes) -> "onnxruntime.InferenceSession":
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def _convert_by_tracing(model: "keras.Model", path: Path) -> None:
+def _export_by_keras(model: "keras.Model", path: Path, reason: str) -> None:
+    """Write the graph by Keras' own export, which needs TensorFlow.
+
+    reason: why the graph is not written directly.
+    """
     import keras
 
     if keras.backend.backend() == "tensorflow":
-        _convert(model, path)
+        _export(model, path)
+    elif importlib.util.find_spec("tensorflow") is not None:
+        export_in_child(model, path)
     else:
-        _convert_in_child(model, path)
+        raise ModelError(
+            f"{model.name} cannot be exported here: {reason} Keras exports such a model with "
+            "TensorFlow, which is not installed. Fit it on a machine that has TensorFlow, or give "
+            f"that machine the saved model: {COMMAND}"
+        )
 
 
-def _convert(model: "keras.Model", path: Path) -> None:
-    import tensorflow as tf
-    import tf2onnx
+def _export(model: "keras.Model", path: Path) -> None:
+    """Export on TensorFlow, and name the graph's ends as those of a graph that is written here."""
+    import keras
+    import onnx
 
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ModelError(f"{model.name} has more than one input or output.")
     [tensor] = model.inputs
-    signature = tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name="input")
-    function = tf.function(lambda x: {"output": model(x, training=False)})
-    graph, _ = tf2onnx.convert.from_function(function, [signature], opset=translate.OPSET)
-    path.write_bytes(graph.SerializeToString())
+    signature = keras.InputSpec(dtype=tensor.dtype, shape=(None, *tensor.shape[1:]), name="input")
+    model.export(
+        path, format="onnx", verbose=False, input_signature=[signature], opset_version=OPSET
+    )
+    exported = onnx.load(path)
+    [output] = exported.graph.output
+    translate.call_output(exported.graph.node, output.name)
+    output.name = "output"
+    path.write_bytes(exported.SerializeToString())
 
 
-def _convert_in_child(model: "keras.Model", path: Path) -> None:
+def export_in_child(model: "keras.Model", path: Path) -> None:
+    """Write the graph by Keras' own export, in a child process on TensorFlow.
+
+    Args:
+        model: any Keras model that can be saved; its own layers are registered with Keras by the
+            modules that define them.
+        path: the ONNX file to write.
+
+    Raises:
+        ModelError: the child failed; the message ends as its output does.
+    """
+    modules = {type(layer).__module__ for layer in model.layers}
+    own = sorted(name for name in modules if name.split(".")[0] != "keras")
     with tempfile.TemporaryDirectory() as scratch:
         saved = Path(scratch) / "model.keras"
         model.save(saved)
         child = subprocess.run(
-            [sys.executable, "-m", "models.export.convert", saved, path],
+            [sys.executable, "-m", "models.export.convert", saved, path, *own],
             env=os.environ | {"KERAS_BACKEND": "tensorflow"},
             cwd=Path(__file__).parents[2],
             capture_output=True,
@@ -153,10 +202,19 @@ def _convert_in_child(model: "keras.Model", path: Path) -> None:
         raise ModelError(f"Export on TensorFlow failed: {child.stderr[-2000:]}")
 
 
-def main(saved: str, path: str) -> None:
+def main(saved: str, path: str, *modules: str) -> None:
+    """Export a saved model on TensorFlow.
+
+    Args:
+        saved: the `.keras` file.
+        path: the ONNX file to write.
+        modules: those that register the model's own layers with Keras.
+    """
     import keras
 
-    _convert(keras.saving.load_model(saved, compile=False, safe_mode=True), Path(path))
+    for name in modules:
+        importlib.import_module(name)
+    _export(keras.saving.load_model(saved, compile=False, safe_mode=True), Path(path))
 
 
 if __name__ == "__main__":

@@ -98,12 +98,12 @@ def release() -> None:
     console.heading("Release")
     with console.stage("bento") as say:
         made = bento.build()
-        say(made["tag"])
+        say(made.tag)
     with console.stage("smoke") as say:
-        tasks, champions = list(made["champions"]), bento.champions(made["tag"])
-        with service.running(made["path"], tasks) as running:
+        tasks, champions = list(made.champions), bento.champions(made.tag)
+        with service.running(made.path, tasks) as running:
             answers = {task: service.smoke(running.url, task, champions) for task in tasks}
-        say(f"{len(answers)} endpoints of {made['tag']} answered")
+        say(f"{len(answers)} endpoints of {made.tag} answered")
     for task, answer in answers.items():
         console.out().print(f"    POST /v1/{task} → {_short(answer)}", markup=False)
 
@@ -122,7 +122,7 @@ def show(outcomes: dict[str, dict]) -> None:
 
 
 def _locked(tasks: dict[str, str]) -> dict[str, dict]:
-    """The outcome of each task that another run works on: told before anything waits for that."""
+    """The outcome of each task that another run works on, known before anything is waited for."""
     outcomes = {}
     for task, dataset in tasks.items():
         try:

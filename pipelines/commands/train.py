@@ -9,7 +9,7 @@ from pipelines.experiments.plan import Fit
 from pipelines.locks import lock
 from pipelines.reports import leaderboard
 from pipelines.runtime import console, settings
-from pipelines.training import baselines, guard, parameter_grid
+from pipelines.training import baselines, guard
 from pipelines.training import fit as fitting
 
 
@@ -64,7 +64,7 @@ def _fit_each(fits: list[Fit], parent: str, varied: Iterable[str]) -> list[str]:
     for number, planned in enumerate(fits):
         if len(fits) > 1:
             point = {name: planned.parameters[name] for name in varied} | {"seed": planned.seed}
-            console.line("fit", f"{number + 1} of {len(fits)}: {parameter_grid.told(point)}")
+            console.line("fit", f"{number + 1} of {len(fits)}: {console.named(point)}")
         try:
             console.show(fitting.fit(planned, guarded, parent).line)
         except ModelError as error:

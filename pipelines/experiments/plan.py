@@ -1,4 +1,4 @@
-"""What has to be trained: every fit that is asked for, named before anything heavy is imported."""
+"""The fits of a retraining, each with its fingerprint, planned without a heavy import."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -67,9 +67,10 @@ def local() -> "LocalCluster":
 
     # A fit's memory is TensorFlow's, which gives nothing back: a worker that Dask pauses would
     # never go on, and there is nothing to spill. Beyond 95 % of the limit the nanny ends it.
-    unused = {f"distributed.worker.memory.{step}": False for step in ("target", "spill", "pause")}
+    settings = {f"distributed.worker.memory.{step}": False for step in ("target", "spill", "pause")}
+    settings["distributed.worker.daemon"] = False  # a fit may need a process of its own
     limit = WORKER_GIB * 2**30
-    with dask.config.set(unused):
+    with dask.config.set(settings):
         return distributed.LocalCluster(
             n_workers=max(1, min(CPU_COUNT, MEMORY_LIMIT // limit, MOST_WORKERS)),
             threads_per_worker=1,
@@ -77,7 +78,6 @@ def local() -> "LocalCluster":
             dashboard_address=None,
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             local_directory=str(environment.home() / "dask"),
-            env={"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"},
         )
 
 

@@ -81,5 +81,5 @@ def _wait(process: subprocess.Popen | None) -> None:
     )
 
 
-def _log():
+def _log() -> Path:
     return environment.home() / "logs" / "prefect-server.log"

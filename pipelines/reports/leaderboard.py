@@ -9,11 +9,12 @@ from rich.table import Table
 
 from pipelines.experiments import ranking, registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.leaderboard_rows import Row
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.runtime import console
-from pipelines.training import baselines, parameter_grid
 
+RIVALS = (tracking.BASELINE, tracking.RIVAL)
 SHOWN = 40  # rows of a table; a search leaves hundreds
 # The columns of the rows that an interval is made of, whatever the task.
 SCORED = ("correct", "error", "naive_error", "time", "block")
@@ -26,8 +27,7 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
     Returns `{"task", "dataset", "dataset_hash", "metric", "higher_is_better", "floor", "champion",
     "rows", "rivals", "failures"}`. Each row's `validation` and `test` hold mean, low and high
     (95 %, over the rows of that split, and over seeds where there are two or more), `share` the
-    part of the training rows that was used, and `runs` its seeds. The rivals are as
-    `pipelines.training.baselines.rows` gives them.
+    part of the training rows that was used, and `runs` its seeds.
     only: these fits instead of all.
     """
     metric, more_is_better = ranking.METRIC[dataset.task]
@@ -46,8 +46,8 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
         "floor": _floor(records),
         "champion": _standing(champion),
         "rows": rows,
-        "rivals": baselines.rows(dataset),
-        "failures": baselines.failures(dataset),
+        "rivals": _rivals(dataset),
+        "failures": _failures(dataset),
     }
 
 
@@ -163,7 +163,7 @@ def _differing(same: Sequence[dict]) -> list[str]:
 
 
 def _chosen(row: dict, parameters: Sequence[str]) -> list[str]:
-    return parameter_grid.told({name: row["parameters"][name] for name in parameters}).split()
+    return console.named({name: row["parameters"][name] for name in parameters}).split()
 
 
 def _mark(row: dict) -> str:
@@ -243,6 +243,37 @@ def _interval(task: str, group: list[Record], split: str) -> dict[str, float]:
         ],
     )
     return {"mean": mean, "low": low, "high": high}
+
+
+def _rivals(dataset: DatasetVersion) -> list[dict]:
+    """The newest row of each baseline and rival; baselines come first."""
+    rows = [row for kind in RIVALS for row in tracking.ended(dataset, kind)]
+    newest = {row.name: row for row in rows if row.status == "FINISHED"}
+    return [_rival(ranking.METRIC[dataset.task][0], row) for row in newest.values()]
+
+
+def _rival(metric: str, row: Row) -> dict:
+    scores = {
+        split: {
+            end: row.metrics[f"{split}_{metric}{suffix}"]
+            for end, suffix in (("mean", ""), ("low", "_low"), ("high", "_high"))
+        }
+        for split in ("validation", "test")
+    }
+    run = {"run_id": row.run_id, "seed": 0, "artifact_uri": row.artifact_uri}
+    identity = {"name": row.name, "kind": row.kind}
+    return identity | scores | {"fit_seconds": row.metrics["fit_seconds"], "runs": [run]}
+
+
+def _failures(dataset: DatasetVersion) -> list[str]:
+    """A sentence for each kind of baseline and rival whose newest code could not be scored."""
+    rows = [row for kind in RIVALS for row in tracking.ended(dataset, kind)]
+    newest = {row.kind: row.fingerprint for row in rows}
+    return [
+        f"{row.name} could not be scored: {row.tags[tracking.FAILURE]}"
+        for row in rows
+        if row.status == "FAILED" and row.fingerprint == newest[row.kind]
+    ]
 
 
 def _floor(records: list[Record]) -> dict | None:

@@ -7,7 +7,7 @@ and keeps the terminal for the lines printed here.
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -144,6 +144,14 @@ def reused(fits: int, missing: int) -> None:
     """Say how many of the fits need not be done again."""
     if missing < fits:
         line("reused", f"{fits - missing} of {fits} fits are on record")
+
+
+def named(values: Mapping) -> str:
+    """`{"units": 64, "learning_rate": 0.00312}` → `units=64 learning_rate=0.00312`."""
+    return " ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in values.items()
+    )
 
 
 def heading(text: str) -> None:

@@ -45,8 +45,11 @@ DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 
-# Set whatever the user has: figures go to files, a notebook's back end is not installed here.
-FIXED = {"MPLBACKEND": "Agg"}
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+# Set whatever the user has: figures go to files, a notebook's back end is not installed here; the
+# number of threads changes weights, so it is a parameter of a fit (pipelines/processes/threads.py).
+FIXED = {"MPLBACKEND": "Agg"} | dict.fromkeys(THREADS, "1")
 
 # Unset: they belong to a run, an experiment or a repository of the user's other work. The names
 # of git are those of `git rev-parse --local-env-vars`, which it sets for its hooks.
@@ -68,7 +71,6 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")  # what httpx speaks
 BACKENDS = ("tensorflow", "jax")
-THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 class VariableError(RuntimeError):
@@ -122,9 +124,6 @@ def unusable() -> dict[str, str]:
         wrong["KERAS_BACKEND"] = (
             f"KERAS_BACKEND is {backend!r}, expected one of {', '.join(BACKENDS)}: unset it"
         )
-    for name in THREADS:
-        if (value := os.environ.get(name)) and not value.isdecimal():
-            wrong[name] = f"{name} is {value!r}, expected a whole number, 0 or more: unset it"
     if "?" in str(home()):  # a database's address has its options after it
         wrong["ESPALIER_HOME"] = (
             f"the folder of state, {home()}, has a `?` in its path, which SQLite's addresses "

@@ -14,7 +14,6 @@ from data import prepared
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, ranking, tracking
 from pipelines.experiments.dataset import DatasetVersion
-from pipelines.experiments.leaderboard_rows import Row
 from pipelines.experiments.tracking import BASELINE, RIVAL
 from pipelines.runtime import console, environment
 
@@ -74,26 +73,6 @@ def score(source: Source, parent: str) -> list[console.Line]:
     return lines
 
 
-def rows(dataset: DatasetVersion) -> list[dict]:
-    """A row for each: name, kind, validation, test, fit_seconds, runs; baselines come first."""
-    metric = ranking.METRIC[dataset.task][0]
-    newest = {row.name: _row(metric, row) for row in _ended(dataset, "FINISHED")}
-    return sorted(newest.values(), key=lambda row: row["kind"])
-
-
-def failures(dataset: DatasetVersion) -> list[str]:
-    """A sentence for each whose present code could not be scored."""
-    failed = _ended(dataset, "FAILED")
-    if not failed:
-        return []
-    present = {source.fingerprint for source in _sources(dataset)}
-    return [
-        f"{row.name} could not be scored: {row.tags[tracking.FAILURE]}"
-        for row in failed
-        if row.fingerprint in present
-    ]
-
-
 def _sources(dataset: DatasetVersion) -> list[Source]:
     modules = {BASELINE: "models.evaluation.baselines", RIVAL: f"models.rivals.{dataset.task}"}
     return [
@@ -119,21 +98,3 @@ def _run(source: Source, name: str, together: int, parent: str):
         TOGETHER: str(together),
     }
     return tracking.active(source.dataset, name, tags, parent)
-
-
-def _ended(dataset: DatasetVersion, status: str) -> list[Row]:
-    """The runs of baselines and rivals that finished, or that failed with a cause."""
-    rows = [row for kind in (BASELINE, RIVAL) for row in tracking.ended(dataset, kind)]
-    return [row for row in rows if row.status == status]
-
-
-def _row(metric: str, scored: Row) -> dict:
-    metrics = scored.metrics
-    row: dict = {"name": scored.name, "kind": scored.kind}
-    for split in ("validation", "test"):
-        name = f"{split}_{metric}"
-        row[split] = {"mean": metrics[name]} | {
-            end: metrics[f"{name}_{end}"] for end in ("low", "high")
-        }
-    run = {"run_id": scored.run_id, "seed": 0, "artifact_uri": scored.artifact_uri}
-    return row | {"fit_seconds": metrics["fit_seconds"], "runs": [run]}

@@ -1,4 +1,4 @@
-"""What `--set` says: one value of a parameter, several to try each, or a range to search in."""
+"""The values of `--set`: one value of a parameter, several to try each, or a range to search in."""
 
 import itertools
 from collections.abc import Iterable, Mapping
@@ -29,15 +29,15 @@ Choice = list | Range
 
 def parsed(changes: Iterable[str]) -> dict[str, Choice]:
     """`["units=32,64", "dropout=0.1..0.5"]` → `{"units": [32, 64], "dropout": Range(0.1, 0.5)}`."""
-    found = {}
+    choices = {}
     for change in changes:
-        name, equals, said = change.partition("=")
-        if not (name and equals and said):
+        name, equals, text = change.partition("=")
+        if not (name and equals and text):
             raise UsageError(f"--set takes key=value, received {change!r}")
-        if name in found:
+        if name in choices:
             raise UsageError(f"--set names {name} twice: list the values, {name}=a,b")
-        found[name] = _range(change, said) if ".." in said else _values(change, said)
-    return found
+        choices[name] = _range(change, text) if ".." in text else _values(change, text)
+    return choices
 
 
 def grid(choices: Mapping[str, Choice]) -> list[dict]:
@@ -53,14 +53,6 @@ def grid(choices: Mapping[str, Choice]) -> list[dict]:
     ]
 
 
-def told(chosen: Mapping) -> str:
-    """`{"units": 64, "learning_rate": 0.00312}` → `units=64 learning_rate=0.00312`."""
-    return " ".join(
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in chosen.items()
-    )
-
-
 def ends(choices: Mapping[str, Choice]) -> list[dict]:
     """The combinations at the ends of the ranges: what to check before a search is begun."""
     return grid(
@@ -71,15 +63,15 @@ def ends(choices: Mapping[str, Choice]) -> list[dict]:
     )
 
 
-def _values(change: str, said: str) -> list:
-    values = said.split(",")
+def _values(change: str, text: str) -> list:
+    values = text.split(",")
     if not all(values):
         raise UsageError(f"--set {change} holds an empty value")
     return list(dict.fromkeys(_value(value) for value in values))
 
 
-def _range(change: str, said: str) -> Range:
-    low, high = (_value(end) for end in said.split("..", 1))
+def _range(change: str, text: str) -> Range:
+    low, high = (_value(end) for end in text.split("..", 1))
     if not {type(low), type(high)} <= {int, float} or not low < high:
         raise UsageError(f"--set {change} is no range: it takes a lower and a higher number")
     if type(low) is not type(high):
@@ -87,9 +79,9 @@ def _range(change: str, said: str) -> Range:
     return Range(low, high)
 
 
-def _value(said: str) -> object:
+def _value(text: str) -> object:
     # YAML would take 1e-4 for a word: it wants a point in it.
     for number in (int, float):
         with suppress(ValueError):
-            return number(said)
-    return yaml.safe_load(said)
+            return number(text)
+    return yaml.safe_load(text)

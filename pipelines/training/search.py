@@ -60,8 +60,8 @@ class Space:
 
     def name(self) -> str:
         """The study's name: equal for equal data, code, profile and choices."""
-        told = {name: repr(choice) for name, choice in sorted(self.choices.items())}
-        identity = hashlib.sha256(json.dumps([self.fit({}).fingerprint, told]).encode())
+        choices = {name: repr(choice) for name, choice in sorted(self.choices.items())}
+        identity = hashlib.sha256(json.dumps([self.fit({}).fingerprint, choices]).encode())
         return f"{self.dataset.task}/{self.dataset.hash}/{self.arch}/{identity.hexdigest()[:16]}"
 
 
@@ -166,7 +166,7 @@ def _try_one(study: "optuna.Study", space: Space, number: str, guarded: Guard, p
 
     trial = study.ask()
     chosen = {name: _proposed(trial, name, choice) for name, choice in space.choices.items()}
-    console.line("trial", f"{number}: {parameter_grid.told(chosen)}")
+    console.line("trial", f"{number}: {console.named(chosen)}")
     planned = space.fit(chosen)
     try:
         value = _loss(planned, guarded, parent, _pruner(trial))
@@ -224,5 +224,5 @@ def _board(study: "optuna.Study", space: Space) -> dict:
     board = leaderboard.compare(space.dataset, only=fits)
     best = study.best_trial.params if fitted else None
     failed = [trial.user_attrs[FAILED] for trial in ended if FAILED in trial.user_attrs]
-    told = {"study": study.study_name, "fitted": len(fitted), "pruned": pruned, "best": best}
-    return board | {"search": told, "failed": failed}
+    summary = {"study": study.study_name, "fitted": len(fitted), "pruned": pruned, "best": best}
+    return board | {"search": summary, "failed": failed}

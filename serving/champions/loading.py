@@ -196,7 +196,7 @@ def _warm(model: Model, golden: list[dict], task: str) -> Model:
         # This thread's time alone, which is where a graph on one thread runs: what else the
         # machine does makes no model slow.
         start = time.thread_time()
-        model.answers([shortest])
+        model.predict([shortest])
         times.append(time.thread_time() - start)
     return replace(model, seconds=min(times))
 
@@ -207,7 +207,7 @@ def _prove(model: Model, golden: list[dict]) -> None:
     _check_batch(model.run, model.inputs.to_tensor(inputs))
     if model.guard is not None:
         _check_batch(model.guard.run, model.guard.familiarity.inputs.to_tensor(inputs))
-    if differences := artifact.replay(model.inputs, model.answers, golden):
+    if differences := artifact.replay(model.inputs, model.predict, golden):
         raise ValueError("; ".join(differences))
     artifact.check_inputs(model.manifest, model.inputs)
 

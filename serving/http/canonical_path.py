@@ -1,4 +1,4 @@
-"""One path for each thing that is served, so that routes, metrics and limits can be kept by path.
+"""One path for each endpoint, so that routes, metrics and limits can be kept by path.
 
 A client chooses some parts of a path, such as the name and version of a model. A stranger who asks
 for a thousand paths that do not exist must not make a thousand series of metrics.

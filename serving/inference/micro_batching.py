@@ -27,11 +27,11 @@ class Batches:
         self.turns_alone = 0
 
     def answer(self, model: Model, value: Any) -> asyncio.Future:
-        """Return a future of the answer to one raw input; it raises what `Model.answers` does.
+        """Return a future of the answer to one raw input; it raises what `Model.predict` does.
 
         Args:
             model: The model.
-            value: One row of what `Model.answers` takes.
+            value: One row of what `Model.predict` takes.
         """
         loop = asyncio.get_running_loop()
         future = loop.create_future()
@@ -58,7 +58,7 @@ class Batches:
 def _compute(model: Model, rows: Waiting) -> None:
     values = [value for value, _ in rows]
     try:
-        answers = model.answers(np.stack(values) if isinstance(values[0], np.ndarray) else values)
+        answers = model.predict(np.stack(values) if isinstance(values[0], np.ndarray) else values)
     except Exception as error:
         if len(rows) == 1:
             rows[0][1].set_exception(error)

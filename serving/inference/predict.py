@@ -24,7 +24,7 @@ async def predict(
         request: The request.
         model: The model that answers.
         task: Its task.
-        inputs: Raw inputs, as `Model.answers` takes them.
+        inputs: Raw inputs, as `Model.predict` takes them.
         seconds: About how long it will take.
         options: Those of a forecast: horizon, level.
 
@@ -37,7 +37,7 @@ async def predict(
         if len(inputs) == 1 and seconds <= SHORT_SECONDS and not options:
             answers = [await state.batches.answer(model, inputs[0])]
         else:
-            answers = await state.executor.run(seconds, partial(model.answers, inputs, **options))
+            answers = await state.executor.run(seconds, partial(model.predict, inputs, **options))
     except Exception as error:
         state.log.record(request, model, task, inputs, error)
         raise

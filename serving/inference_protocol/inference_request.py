@@ -71,7 +71,7 @@ class Inference(NamedTuple):
     """A request to a model."""
 
     id: str | None
-    inputs: np.ndarray | list[Any]  # raw, as `Model.answers` takes them
+    inputs: np.ndarray | list[Any]  # raw, as `Model.predict` takes them
     options: dict[str, Any]  # of a forecast
     outputs: dict[str, bool]  # requested output → whether as raw bytes
 

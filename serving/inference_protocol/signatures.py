@@ -32,7 +32,7 @@ class Form(NamedTuple):
 
     shape: tuple[int, ...]  # -1 is any size up to that in `most`; the first is the batch
     most: tuple[int, ...]
-    read: Callable[..., np.ndarray | list[Any]]  # from values to what `Model.answers` takes
+    read: Callable[..., np.ndarray | list[Any]]  # from values to what `Model.predict` takes
 
 
 class Signature(NamedTuple):
@@ -140,10 +140,10 @@ def _histories(inputs: SeriesInputs, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _fits(shape: Any, wanted: tuple[int, ...]) -> bool:
-    if type(shape) is not list or len(shape) != len(wanted) or set(map(type, shape)) != {int}:
+def _fits(shape: Any, expected: tuple[int, ...]) -> bool:
+    if type(shape) is not list or len(shape) != len(expected) or set(map(type, shape)) != {int}:
         return False
-    sizes = zip(shape, wanted, strict=True)
+    sizes = zip(shape, expected, strict=True)
     return min(shape) > 0 and all(size == want or want == -1 for size, want in sizes)
 
 

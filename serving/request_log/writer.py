@@ -79,7 +79,7 @@ class RequestLog:
             request: The request, with its id and the time it came in its scope.
             model: The model that answered.
             task: image, sentiment or forecast.
-            inputs: What `Model.answers` was given.
+            inputs: What `Model.predict` was given.
             outcome: The answers, one for each input, or the exception that was raised instead.
             signals: Numbers that were measured of the request, by their names.
             challenger: A second model and its outcome on the same inputs.

@@ -11,7 +11,6 @@ import socket
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -66,9 +65,7 @@ def _form(picture: bytes) -> bytes:
 
 
 def _originals() -> list[Sent]:
-    image, text, series = (
-        f"/v2/models/{task}/infer" for task in ("image", "sentiment", "forecast")
-    )
+    image, text, series = (f"/v2/models/{task}/infer" for task in tiny.REQUESTS)
     version = "/v2/models/forecast/versions/1/infer"
     pixels = [pixel * 3 for pixel in range(64)]
     rows = [[[pixel] for pixel in pixels[row : row + 8]] for row in range(0, 64, 8)]
@@ -114,38 +111,17 @@ ORIGINALS = _originals()
 # --- what becomes of it -------------------------------------------------------------------------
 
 
-def _overwrite(rng: random.Random, body: bytearray) -> None:
-    for _ in range(rng.randint(1, 6)):
-        body[rng.randrange(len(body))] = rng.randrange(256)
-
-
-def _flip(rng: random.Random, body: bytearray) -> None:
-    body[rng.randrange(len(body))] ^= 1 << rng.randrange(8)
-
-
-def _cut(rng: random.Random, body: bytearray) -> None:
-    start = rng.randrange(len(body))
-    del body[start : start + rng.choice([1, 2, 8, 100, 100_000])]
-
-
-def _insert(rng: random.Random, body: bytearray) -> None:
-    start = rng.randrange(len(body) + 1)
-    body[start:start] = rng.choice(
-        [rng.randbytes(8), b"\0" * 300, b"[" * 300, b'"', b"\\", b"\xff"]
-    )
-
-
-def _repeat(rng: random.Random, body: bytearray) -> None:
-    start = rng.randrange(len(body))
-    body[start:start] = body[start : start + rng.randint(1, 60)] * rng.randint(1, 20)
-
-
-def _splice(rng: random.Random, body: bytearray) -> None:
-    other = rng.choice(ORIGINALS).body
-    body[rng.randrange(len(body)) :] = other[rng.randrange(len(other)) :]
-
-
-BYTEWISE = [_overwrite, _flip, _cut, _insert, _repeat, _splice]
+def _change_bytes(rng: random.Random, content: bytes) -> bytes:
+    """Overwrite, cut out, insert or repeat bytes, or go on with those of another body."""
+    body = bytearray(content)
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        start = rng.randrange(len(body) + 1)
+        stop = start + rng.choice([0, 1, 1, 2, 8, 100, 100_000])
+        other = rng.choice(ORIGINALS).body
+        parts = [b"", rng.randbytes(1), rng.randbytes(8), b"\0" * 300, b"[" * 300, b'"', b"\\"]
+        parts += [body[start : start + 60] * rng.randint(1, 20), other[rng.randrange(len(other)) :]]
+        body[start:stop] = rng.choice(parts)
+    return bytes(body)
 
 
 def _within_chunk(rng: random.Random, body: bytearray) -> None:
@@ -184,14 +160,6 @@ def _within_json(rng: random.Random, body: bytes) -> bytes:
     return json.dumps(whole).encode()
 
 
-def _mutated(rng: random.Random, content: bytes, how: list[Callable]) -> bytes:
-    body = bytearray(content)
-    for _ in range(rng.choice([1, 1, 2, 4])):
-        if body:
-            rng.choice(how)(rng, body)
-    return bytes(body)
-
-
 def body_of(number: int) -> tuple[Sent, dict[str, str]]:
     """The request of this number, and its headers."""
     rng = random.Random(number)
@@ -199,14 +167,14 @@ def body_of(number: int) -> tuple[Sent, dict[str, str]]:
     headers = {"Content-Type": media_type}
     part = rng.randrange(4) if raw else 0
     if raw and part == 1:
-        raw = _mutated(rng, raw, BYTEWISE)
+        raw = _change_bytes(rng, raw)
     elif body.startswith(b"{") and rng.random() < 0.5:
         body = _within_json(rng, body)
     elif body.startswith(SIGNATURE) and rng.random() < 0.5:
         _within_chunk(rng, changed := bytearray(body))
         body = bytes(changed)
     else:
-        body = _mutated(rng, body, BYTEWISE)
+        body = _change_bytes(rng, body)
     if raw is not None:
         length = rng.choice([0, len(body) + 1, 10**30, "x"]) if part == 2 else len(body)
         headers["Inference-Header-Content-Length"] = str(length)

@@ -22,7 +22,7 @@ champions.refresh([Path(sys.argv[1]) / "published"])
 model = champions.slots["sentiment"].model
 Espalier.to_asgi()
 print(json.dumps({
-    "answer": model.answers(["good"])[0]["label"],
+    "answer": model.predict(["good"])[0]["label"],
     "modules": sorted(sys.modules),
 }))
 """

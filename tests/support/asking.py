@@ -1,4 +1,4 @@
-"""What a client of the Open Inference Protocol sends, and what it is told where that is wrong."""
+"""Requests of a client of the Open Inference Protocol, and the form of its errors."""
 
 import io
 import json

@@ -1,122 +1,154 @@
-"""How Keras' simple layers are written in ONNX: one function a layer, and the table of them.
+"""How Keras' layers are written in ONNX, those over space and time excepted.
 
-Here and in the files beside, each is called with the graph, the layer, and the layer's own
-arguments, and returns the name of what it gives. Raises NotTranslated for a setting that it does
-not know.
+Here and in the files beside, each function is called with the graph, the layer and the layer's own
+arguments, and returns what it gives. It raises NotTranslated for a setting that it does not know.
 """
 
+from collections.abc import Callable
 from functools import partial, reduce
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.errors import NotTranslated
-from models.export.graph import channels
+from models.export.graph.layouts import pointwise
+
+if TYPE_CHECKING:
+    from models.export.graph.translate import Graph, Tensor, Value
+
+# The ONNX operator of an activation, with Keras' settings of it.
+ACTIVATIONS: dict[str, tuple[str, dict]] = {
+    "leaky_relu": ("LeakyRelu", {"alpha": 0.2}),
+    "relu": ("Relu", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "softmax": ("Softmax", {"axis": -1}),
+    "tanh": ("Tanh", {}),
+}
 
 
-def unchanged(graph, layer, x):
-    """What acts in training alone."""
-    return x
+def activation(graph: "Graph", layer: Any, x: "Value") -> "Value":
+    """Any layer's activation, named in its configuration."""
+    name = layer.get_config()["activation"]
+    if name == "linear":
+        return x
+    if name == "silu":
+        return pointwise(graph, partial(_silu, graph), x)
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        raise NotTranslated(f"{layer.name} has the activation {name}, which is in no table.")
+    kind, settings = ACTIVATIONS[name]
+    write = partial(graph.add, kind, **settings)
+    return write(x) if name == "softmax" else pointwise(graph, write, x)
 
 
-def embedding(graph, layer, x):
-    if layer.mask_zero:
-        raise NotTranslated(f"{layer.name} makes a mask.")
-    if not x.dtype.startswith("int"):
-        raise NotTranslated(f"{layer.name} reads {x.dtype}, not integers.")
-    table = graph.name(layer.embeddings.numpy())
-    name = graph.add("Gather", table, x)
-    if len(x.shape) == 2:
-        graph.lookups[name] = table, graph.name(x)
+def _silu(graph: "Graph", x: "Value") -> str:
+    """Elfwing, Uchibe and Doya, Neural Networks, 2018."""
+    return graph.add("Mul", x, graph.add("Sigmoid", x))
+
+
+def affine(
+    graph: "Graph",
+    write: Callable[[np.ndarray, np.ndarray | None], str],
+    kernel: np.ndarray,
+    bias: np.ndarray | None,
+) -> str:
+    """Write an affine map, and note how to write it once more with other weights.
+
+    Args:
+        graph: to write to.
+        write: called with the kernel and the bias, returns a name.
+        kernel: (…, channel given).
+        bias: (channel given,).
+    """
+    name = write(kernel, bias)
+    graph.affine[name] = write, kernel, bias
     return name
 
 
-def category_encoding(graph, layer, ids, count_weights=None):
-    """How often each id is there, or whether it is; (row, place) → (row, id)."""
-    reductions = {"count": "add", "multi_hot": "max"}
-    if layer.output_mode not in reductions or len(ids.shape) != 2 or count_weights is not None:
-        raise NotTranslated(f"{layer.name} encodes as {layer.output_mode}, or with weights.")
+def bias_of(layer: Any) -> np.ndarray | None:
+    """Return a layer's bias, (channel given,)."""
+    return layer.bias.numpy() if layer.use_bias else None
+
+
+def dense(graph: "Graph", layer: Any, x: "Tensor") -> "Value":
+    def write(kernel: np.ndarray, bias: np.ndarray | None) -> str:
+        y = graph.add("MatMul", x, kernel)
+        return y if bias is None else graph.add("Add", y, bias)
+
+    return activation(graph, layer, affine(graph, write, layer.kernel.numpy(), bias_of(layer)))
+
+
+def batch_normalization(graph: "Graph", layer: Any, x: "Tensor") -> "Value":
+    """Ioffe and Szegedy, ICML 2015: with the moving moments it is one factor and one summand, which
+    go into the affine map before it."""
+    if layer.axis not in (-1, len(x.shape) - 1) or not (layer.scale and layer.center):
+        raise NotTranslated(f"{layer.name} normalises another axis than the last, or in part.")
+    deviation = np.sqrt(layer.moving_variance.numpy() + np.float32(layer.epsilon))
+    factor = layer.gamma.numpy() / deviation
+    summand = layer.beta.numpy() - layer.moving_mean.numpy() * factor
+    if x.name in graph.affine:  # with other weights; the map as it was is left unread
+        write, kernel, bias = graph.affine[x.name]
+        bias = summand if bias is None else bias * factor + summand
+        return affine(graph, write, kernel * factor, bias)
+    scaled = pointwise(graph, partial(graph.add, "Mul"), x, factor)
+    return pointwise(graph, partial(graph.add, "Add"), scaled, summand)
+
+
+def layer_normalization(graph: "Graph", layer: Any, x: "Tensor") -> str:
+    """Ba, Kiros and Hinton, 2016, over the last axis."""
+    known = layer.scale and layer.center and not layer.rms_scaling
+    if layer.axis not in ([-1], [len(x.shape) - 1]) or not known:
+        raise NotTranslated(f"{layer.name} normalises another axis than the last, or in part.")
+    weights = layer.gamma.numpy(), layer.beta.numpy()
+    return graph.add("LayerNormalization", x, *weights, epsilon=float(layer.epsilon))
+
+
+def embedding(graph: "Graph", layer: Any, x: "Tensor") -> str:
+    if layer.mask_zero or not x.dtype.startswith("int"):
+        raise NotTranslated(f"{layer.name} makes a mask, or reads {x.dtype} and not integers.")
+    table = graph.name(layer.embeddings.numpy())
+    name = graph.add("Gather", table, x)
+    if len(x.shape) == 2:
+        graph.lookups[name] = table, x.name
+    return name
+
+
+def category_encoding(graph: "Graph", layer: Any, ids: "Tensor") -> str:
+    """How often each id is there; (row, place) → (row, id)."""
+    if layer.output_mode != "count" or len(ids.shape) != 2:
+        raise NotTranslated(f"{layer.name} encodes as {layer.output_mode}.")
     shape = graph.add("Shape", ids)
     rows = graph.add("Slice", shape, [0], [1])
     none = graph.add("Expand", np.float32(0), graph.add("Concat", rows, [layer.num_tokens], axis=0))
-    one = graph.add("Expand", np.float32(1), shape)
-    settings = {"axis": 1, "reduction": reductions[layer.output_mode]}
-    return graph.add("ScatterElements", none, ids, one, **settings)
+    ones = graph.add("Expand", np.float32(1), shape)
+    return graph.add("ScatterElements", none, ids, ones, axis=1, reduction="add")
 
 
-def flatten(graph, layer, x):
-    channels.check_last(layer)
-    return graph.add("Reshape", x, [0, -1])
+def softmax(graph: "Graph", layer: Any, x: "Tensor") -> str:
+    if not isinstance(layer.axis, int):
+        raise NotTranslated(f"{layer.name} normalises over several axes.")
+    return graph.add("Softmax", x, axis=layer.axis)
 
 
-def reshape(graph, layer, x):
-    return graph.add("Reshape", x, [0, *layer.target_shape])
+def added(graph: "Graph", layer: Any, tensors: list["Tensor"]) -> str:
+    if len({len(one.shape) for one in tensors}) > 1:
+        raise NotTranslated(f"{layer.name} adds tensors of unequal rank.")
+    return reduce(partial(graph.add, "Add"), [one.name for one in tensors])
 
 
-def permute(graph, layer, x):
-    return graph.add("Transpose", x, perm=[0, *layer.dims])
-
-
-def repeat_vector(graph, layer, x):
-    return graph.add("Expand", graph.add("Unsqueeze", x, [1]), [1, layer.n, 1])
-
-
-def layer_normalization(graph, layer, x):
-    """Ba, Kiros and Hinton, 2016, over the last axis."""
-    if layer.axis not in ([-1], [len(x.shape) - 1]) or layer.rms_scaling:
-        raise NotTranslated(f"{layer.name} normalises another axis than the last, or otherwise.")
-    factor = layer.gamma.numpy() if layer.scale else np.ones(x.shape[-1], np.float32)
-    summand = layer.beta.numpy() if layer.center else None
-    return graph.add("LayerNormalization", x, factor, summand, epsilon=float(layer.epsilon))
-
-
-def concatenate(graph, layer, tensors):
-    rank = len(tensors[0].shape)
-    if layer.axis in (-1, rank - 1) and _all_channels_first(graph, tensors):
-        firsts = [channels.first(graph, one, rank) for one in tensors]
-        return channels.last(graph, graph.add("Concat", *firsts, axis=1), rank)
-    return graph.add("Concat", *tensors, axis=layer.axis)
-
-
-def merged(kind: str, graph, layer, tensors):
-    """Add, multiply, … any number of tensors, one after the other."""
-    ranks = {len(one.shape) for one in tensors}
-    if len(ranks) > 1:
-        raise NotTranslated(f"{layer.name} merges tensors of unequal rank.")
-    if not _all_channels_first(graph, tensors):
-        return reduce(partial(graph.add, kind), tensors)
-    [rank] = ranks
-    firsts = [channels.first(graph, one, rank) for one in tensors]
-    return channels.last(graph, reduce(partial(graph.add, kind), firsts), rank)
-
-
-def average(graph, layer, tensors):
-    count = np.float32(len(tensors))
-    total = merged("Add", graph, layer, tensors)
-    return channels.pointwise(graph, lambda x: graph.add("Div", x, count), total)
-
-
-def _all_channels_first(graph, tensors) -> bool:
-    return all(graph.name(one) in graph.channels_first for one in tensors)
-
-
-ONLY_IN_TRAINING = (
-    "ActivityRegularization", "AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise",
-    "RandomBrightness", "RandomContrast", "RandomFlip", "RandomRotation", "RandomTranslation",
-    "RandomZoom", "SpatialDropout1D", "SpatialDropout2D",
-)  # fmt: skip
-LAYERS = {
-    "Add": partial(merged, "Add"),
-    "Average": average,
+LAYERS: dict[str, Callable[..., Any]] = {
+    "Activation": activation,
+    "Add": added,
+    "BatchNormalization": batch_normalization,
     "CategoryEncoding": category_encoding,
-    "Concatenate": concatenate,
+    "Concatenate": lambda graph, layer, x: graph.add("Concat", *x, axis=layer.axis),
+    "Dense": dense,
+    "Dropout": lambda graph, layer, x: x,
     "Embedding": embedding,
-    "Flatten": flatten,
+    "Flatten": lambda graph, layer, x: graph.add("Reshape", x, [0, -1]),
     "LayerNormalization": layer_normalization,
-    "Maximum": partial(merged, "Max"),
-    "Minimum": partial(merged, "Min"),
-    "Multiply": partial(merged, "Mul"),
-    "Permute": permute,
-    "RepeatVector": repeat_vector,
-    "Reshape": reshape,
-    "Subtract": partial(merged, "Sub"),
-} | dict.fromkeys(ONLY_IN_TRAINING, unchanged)
+    "RepeatVector": lambda graph, layer, x: graph.add(
+        "Expand", graph.add("Unsqueeze", x, [1]), [1, layer.n, 1]
+    ),
+    "Reshape": lambda graph, layer, x: graph.add("Reshape", x, [0, *layer.target_shape]),
+    "Softmax": softmax,
+}

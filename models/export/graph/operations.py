@@ -1,208 +1,113 @@
-"""How the operations of `keras.ops` on values are written in ONNX: one function a kind, and the
-table of them.
+"""How the operations of `keras.ops` are written in ONNX, by the name of their kind.
 
-Each is called with the graph, the operation (which holds its settings) and the operation's own
-tensors and numbers, and returns the name of what it gives. Raises NotTranslated for a setting that
-it does not know.
+Each function is called with the graph, the operation's configuration and its own arguments, and
+returns what it gives. It raises NotTranslated for a setting that it does not know.
 """
 
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.errors import NotTranslated
-from models.export.graph.activations import gelu as exact_gelu
-from models.export.graph.activations import silu as composed_silu
+
+if TYPE_CHECKING:
+    from models.export.graph.translate import Graph, Tensor, Value
+
+LAST = np.iinfo(np.int64).max
+NEWEST = slice(-1, None)
 
 
-def unary(kind: str, graph, operation, x):
-    return graph.add(kind, x)
-
-
-def binary(kind: str, graph, operation, a, b):
+def binary(kind: str, graph: "Graph", settings: Mapping, a: Any, b: Any) -> str:
     """Arithmetic and comparisons, both sides in the type that Keras would take them to."""
-    return graph.add(kind, *_promoted(graph, a, b))
-
-
-def divided(graph, operation, a, b):
-    a, b = _promoted(graph, a, b, floating=True)
-    return graph.add("Div", a, b)
-
-
-def not_equal(graph, operation, a, b):
-    return graph.add("Not", binary("Equal", graph, operation, a, b))
-
-
-def logical(kind: str, graph, operation, a, b):
-    return graph.add(kind, *(_as(graph, one, "bool") for one in (a, b)))
-
-
-def logical_not(graph, operation, x):
-    return graph.add("Not", _as(graph, x, "bool"))
-
-
-def where(graph, operation, condition, a=None, b=None):
-    if a is None:
-        raise NotTranslated(f"{operation.name} asks for places, not for values.")
-    return graph.add("Where", _as(graph, condition, "bool"), *_promoted(graph, a, b))
-
-
-def clip(graph, operation, x):
-    bounds = [np.asarray(one, x.dtype) for one in (operation.x_min, operation.x_max)]
-    return graph.add("Clip", x, *bounds)
-
-
-def rsqrt(graph, operation, x):
-    return graph.add("Reciprocal", graph.add("Sqrt", x))
-
-
-def leaky_relu(graph, operation, x):
-    return graph.add("LeakyRelu", x, alpha=float(operation.negative_slope))
-
-
-def gelu(graph, operation, x):
-    if operation.approximate:
-        raise NotTranslated(f"{operation.name} is approximate: say approximate=False.")
-    return exact_gelu(graph, x)
-
-
-def _promoted(graph, a, b, floating: bool = False) -> list:
     import keras
 
     kinds = [getattr(one, "dtype", type(one)) for one in (a, b)]
-    kind = keras.backend.result_type(*kinds, *([float] if floating else []))
-    return [_as(graph, one, kind) for one in (a, b)]
+    common = keras.backend.result_type(*kinds, *([float] if kind == "Div" else []))
+    return graph.add(kind, *(_as(graph, one, common) for one in (a, b)))
 
 
-def _as(graph, value, kind: str):
+def not_equal(graph: "Graph", settings: Mapping, a: Any, b: Any) -> str:
+    return graph.add("Not", binary("Equal", graph, settings, a, b))
+
+
+def _as(graph: "Graph", value: Any, kind: str) -> "Value":
     """Return a tensor or number in the given type."""
-    import keras
-
     if isinstance(value, int | float | np.ndarray | np.generic):
         return np.asarray(value, kind)
-    if keras.ops.is_tensor(value):  # made when the model was built
-        return keras.ops.convert_to_numpy(value).astype(kind)
-    if not isinstance(value, keras.KerasTensor):
-        raise NotTranslated(f"An operation reads a {type(value).__name__} from outside the model.")
-    return value if value.dtype == kind else _cast(graph, value, kind)
+    return value if value.dtype == kind else cast(graph, {"dtype": kind}, value)
 
 
-def cast(graph, operation, x):
-    return _cast(graph, x, operation.dtype)
-
-
-def _cast(graph, x, kind: str):
+def cast(graph: "Graph", settings: Mapping, x: "Tensor") -> str:
     import onnx
 
-    return graph.add("Cast", x, to=onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind)))
+    return graph.add(
+        "Cast", x, to=onnx.helper.np_dtype_to_tensor_dtype(np.dtype(settings["dtype"]))
+    )
 
 
-def reduced(kind: str, graph, operation, x):
-    same = x.dtype.startswith("float") or (x.dtype == "int32" and kind != "ReduceMean")
-    if operation.axis is None or not same:
-        raise NotTranslated(f"{operation.name} reduces every axis, or {x.dtype}.")
-    axes = np.atleast_1d(operation.axis).tolist()
-    return graph.add(kind, x, axes, keepdims=int(operation.keepdims))
+def reduced(kind: str, graph: "Graph", settings: Mapping, x: "Tensor") -> str:
+    axis = settings["axis"]
+    if axis is None or not x.dtype.startswith("float"):
+        raise NotTranslated(f"{settings['name']} reduces every axis, or {x.dtype}.")
+    return graph.add(kind, x, np.atleast_1d(axis).tolist(), keepdims=int(settings["keepdims"]))
 
 
-def variance(graph, operation, x):
-    if operation.axis is None:
-        raise NotTranslated(f"{operation.name} reduces every axis.")
-    axes = list(operation.axis)
-    mean = graph.add("ReduceMean", x, axes, keepdims=1)
-    apart = graph.add("Sub", x, mean)
-    square = graph.add("Mul", apart, apart)
-    return graph.add("ReduceMean", square, axes, keepdims=int(operation.keepdims))
+def reshaped(kind: str, graph: "Graph", settings: Mapping, x: "Tensor") -> str:
+    """Add or drop axes of one place."""
+    if settings["axis"] is None:
+        raise NotTranslated(f"{settings['name']} names no axis.")
+    return graph.add(kind, x, np.atleast_1d(settings["axis"]).tolist())
 
 
-def deviation(graph, operation, x):
-    return graph.add("Sqrt", variance(graph, operation, x))
+def stack(graph: "Graph", settings: Mapping, tensors: list["Tensor"]) -> str:
+    parts = [graph.add("Unsqueeze", one, [settings["axis"]]) for one in tensors]
+    return graph.add("Concat", *parts, axis=settings["axis"])
 
 
-def any_true(graph, operation, x):
-    import onnx
-
-    if operation.axis is None:
-        raise NotTranslated(f"{operation.name} reduces every axis.")
-    numbers = _cast(graph, _as(graph, x, "bool"), "int32")
-    found = graph.add("ReduceMax", numbers, list(operation.axis), keepdims=int(operation.keepdims))
-    return graph.add("Cast", found, to=onnx.TensorProto.BOOL)
+def zeros_like(graph: "Graph", settings: Mapping, x: "Tensor") -> str:
+    zero = np.asarray(0, settings.get("dtype") or x.dtype)
+    return graph.add("Expand", zero, graph.add("Shape", x))
 
 
-def cumulated(graph, operation, x):
-    if not isinstance(operation.axis, int) or operation.dtype not in (None, x.dtype):
-        raise NotTranslated(f"{operation.name} adds up every axis, or in another type.")
-    return graph.add("CumSum", x, np.int64(operation.axis))
+def get_item(graph: "Graph", settings: Mapping, x: "Tensor", key: Any) -> "Value":
+    """Slices and single places of the first axes; a place is looked up, which is cheaper."""
+    keys = key if isinstance(key, list) else [key]
+    y: Value = x
+    bounds = []
+    for axis, one in reversed(list(enumerate(keys))):
+        if isinstance(one, int):
+            y = graph.add("Gather", y, np.int64(one), axis=axis)
+        elif one == NEWEST:
+            y = graph.add("Gather", y, [-1], axis=axis)
+        elif not isinstance(one, slice) or one.step not in (None, 1):
+            raise NotTranslated(f"{settings['name']} picks by {one}.")
+        elif one != slice(None):
+            gone = sum(isinstance(before, int) for before in keys[:axis])
+            bounds.append((axis - gone, one.start or 0, LAST if one.stop is None else one.stop))
+    if not bounds:
+        return y
+    axes, starts, ends = map(list, zip(*bounds, strict=True))
+    return graph.add("Slice", y, starts, ends, axes)
 
 
-def filled(value: int, graph, operation, x):
-    kind = operation.dtype or x.dtype
-    return graph.add("Expand", np.asarray(value, kind), graph.add("Shape", x))
-
-
-def one_hot(graph, operation, x):
-    """All zero for a class that there is not."""
-    if operation.axis != -1 or operation.sparse:
-        raise NotTranslated(f"{operation.name} puts its classes elsewhere than last.")
-    classes = np.arange(operation.num_classes, dtype=x.dtype)
-    found = graph.add("Equal", graph.add("Unsqueeze", x, [-1]), classes)
-    return _cast(graph, found, operation.dtype or "float32")
-
-
-def along_axis(kind: str, graph, operation, x):
-    if not isinstance(operation.axis, int):
-        raise NotTranslated(f"{operation.name} acts on several axes.")
-    return graph.add(kind, x, axis=operation.axis)
-
-
-OPERATIONS = {
-    "Absolute": partial(unary, "Abs"),
+OPERATIONS: dict[str, Callable[..., Any]] = {
     "Add": partial(binary, "Add"),
-    "Any": any_true,
     "Cast": cast,
-    "Clip": clip,
-    "Cumsum": cumulated,
-    "Divide": divided,
-    "Equal": partial(binary, "Equal"),
-    "Erf": partial(unary, "Erf"),
-    "Exp": partial(unary, "Exp"),
-    "Gelu": gelu,
+    "ExpandDims": partial(reshaped, "Unsqueeze"),
+    "GetItem": get_item,
     "Greater": partial(binary, "Greater"),
-    "GreaterEqual": partial(binary, "GreaterOrEqual"),
-    "LeakyRelu": leaky_relu,
-    "Less": partial(binary, "Less"),
-    "LessEqual": partial(binary, "LessOrEqual"),
-    "Log": partial(unary, "Log"),
-    "LogicalAnd": partial(logical, "And"),
-    "LogicalNot": logical_not,
-    "LogicalOr": partial(logical, "Or"),
-    "Matmul": partial(binary, "MatMul"),
-    "Max": partial(reduced, "ReduceMax"),
     "Maximum": partial(binary, "Max"),
     "Mean": partial(reduced, "ReduceMean"),
-    "Min": partial(reduced, "ReduceMin"),
-    "Minimum": partial(binary, "Min"),
     "Multiply": partial(binary, "Mul"),
-    "Negative": partial(unary, "Neg"),
     "NotEqual": not_equal,
-    "OneHot": one_hot,
-    "OnesLike": partial(filled, 1),
-    "Power": partial(binary, "Pow"),
-    "Reciprocal": partial(unary, "Reciprocal"),
-    "Relu": partial(unary, "Relu"),
-    "Rsqrt": rsqrt,
-    "Sigmoid": partial(unary, "Sigmoid"),
-    "Silu": lambda graph, operation, x: composed_silu(graph, x),
-    "Softmax": partial(along_axis, "Softmax"),
-    "Softplus": partial(unary, "Softplus"),
-    "Sqrt": partial(unary, "Sqrt"),
-    "Square": lambda graph, operation, x: graph.add("Mul", x, x),
-    "Std": deviation,
+    "Sqrt": lambda graph, settings, x: graph.add("Sqrt", x),
+    "Square": lambda graph, settings, x: graph.add("Mul", x, x),
+    "Squeeze": partial(reshaped, "Squeeze"),
+    "Stack": stack,
     "Subtract": partial(binary, "Sub"),
     "Sum": partial(reduced, "ReduceSum"),
-    "Tanh": partial(unary, "Tanh"),
-    "TrueDivide": divided,
-    "Var": variance,
-    "Where": where,
-    "ZerosLike": partial(filled, 0),
+    "TrueDivide": partial(binary, "Div"),
+    "ZerosLike": zeros_like,
 }

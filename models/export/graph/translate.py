@@ -1,27 +1,19 @@
-"""From a Keras model's own graph to ONNX, node by node, on any backend and without TensorFlow.
+"""From a Keras model to ONNX, node by node, on any backend and without TensorFlow.
 
-A layer is written by the function of its name in the file of its kind (`layers.py` and those beside
-it), an operation of `keras.ops` by that in `operations.py` or `shapes.py`: a new one needs one
-function and one line in the table below it. Names are counted, not taken from the model: a seed
-gives the same bytes every time.
+What is read is the model's own configuration (`get_config`), the public form in which Keras saves
+a functional model: each call of a layer or operation with its arguments. The tables name the layers
+and operations that the architectures of `models/` use; a model with any other is not translated.
+Names are counted, not taken from the model: a seed gives the same bytes every time.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from models.errors import NotTranslated
-from models.export.graph import (
-    activations,
-    affine,
-    attention,
-    convolutions,
-    layers,
-    operations,
-    recurrent,
-    shapes,
-)
+from models.export.graph import attention, convolutions, layers, operations, recurrent
 
 if TYPE_CHECKING:
     import keras
@@ -29,24 +21,35 @@ if TYPE_CHECKING:
 
 OPSET = 18
 IR_VERSION = 8  # of the file format: the one that came with this opset
-LAYERS = (
-    activations.LAYERS
-    | affine.LAYERS
-    | attention.LAYERS
+# By the name of the class in the configuration.
+LAYERS: dict[str, Callable[..., Any]] = (
+    layers.LAYERS
     | convolutions.LAYERS
-    | layers.LAYERS
-    | recurrent.LAYERS
+    | attention.LAYERS
+    | {kind: partial(recurrent.recurrent, kind) for kind in recurrent.KINDS}
+    | {"Bidirectional": recurrent.bidirectional}
 )
-OPERATIONS = operations.OPERATIONS | shapes.OPERATIONS
+OPERATIONS = operations.OPERATIONS
+
+
+class Tensor(NamedTuple):
+    """A tensor of the Keras model: its name in the graph, and what Keras knows of it."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+Value = Tensor | str | np.ndarray | np.generic | list | None
 
 
 class Graph:
     """ONNX nodes and weights in the making."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
-        self.names: dict[int, str] = {}  # by the id of the Keras tensor
+        self.tensors: dict[str, Tensor] = {}  # by the name of the layer or operation that gives it
         # What there is with its channels first too: by its name that other name, and the rank.
         self.channels_first: dict[str, tuple[str, int]] = {}
         self.steps_first: dict[str, str] = {}  # the same for the steps of a sequence
@@ -55,11 +58,15 @@ class Graph:
         # The affine maps, by the name of what they give: how to write one, its kernel and bias.
         self.affine: dict[str, tuple[Callable[..., str], np.ndarray, np.ndarray | None]] = {}
 
-    def add(self, kind: str, *inputs, outputs: int = 1, **attributes) -> str | list[str]:
+    def add(self, kind: str, *inputs: Value, outputs: int = 1, **attributes: Any) -> Any:
         """Add a node and return the name of its output, or names when there are several.
 
-        inputs: Keras tensors of the model, names that `add` returned, arrays and tensors of the
-        backend (kept as weights), lists of integers (axes, shapes), None for what is left out.
+        Args:
+            kind: the ONNX operator.
+            inputs: tensors, names that `add` returned, arrays (kept as weights), lists of integers
+                (axes, shapes), None for what is left out.
+            outputs: how many there are.
+            attributes: of the operator.
         """
         import onnx
 
@@ -70,110 +77,105 @@ class Graph:
         self.nodes.append(onnx.helper.make_node(kind, read, names, names[0], **attributes))
         return names[0] if outputs == 1 else names
 
-    def name(self, value) -> str:
+    def name(self, value: Value) -> str:
         """Return the name of what `add` may read."""
-        if value is None:
-            return ""
-        if isinstance(value, str):
-            return value
-        if isinstance(value, np.ndarray | np.generic | list | tuple):
-            return self._weight(np.asarray(value))
-        if id(value) in self.names:
-            return self.names[id(value)]
-        return self._weight(_constant(value))
-
-    def _weight(self, array: np.ndarray) -> str:
         import onnx
 
+        if value is None or isinstance(value, str):
+            return value or ""
+        if isinstance(value, Tensor):
+            return value.name
         name = f"weight_{len(self.weights)}"
-        self.weights.append(onnx.numpy_helper.from_array(np.asarray(array, order="C"), name))
+        array = np.asarray(value, order="C")
+        self.weights.append(onnx.numpy_helper.from_array(array, name))
         return name
 
 
 def build(model: "keras.Model") -> "onnx.ModelProto":
     """Return the model as ONNX: "input" → "output", the first axis free.
 
-    Raises NotTranslated for a model that is no graph of Keras' own layers and operations, or
-    holds one that is in no table, or is used in a way that its function does not know.
+    Raises:
+        NotTranslated: the model is no functional one, or uses a layer, an operation or a setting
+            that no architecture of `models/` uses.
     """
     import onnx
 
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise NotTranslated("The model has more than one input or output.")
+    config = model.get_config()
+    ends = config.get("input_layers"), config.get("output_layers")
+    if not all(isinstance(end, list) and len(end) == 3 for end in ends):
+        raise NotTranslated(f"{model.name} is no functional model with one input and one output.")
     graph = Graph()
-    _walk(graph, model, ["input"])
-    _end_with(graph, graph.names[id(model.outputs[0])])
+    graph.tensors[ends[0][0]] = Tensor("input", model.input.shape, model.input.dtype)
+    called = {one.name: one for one in model.operations}
+    for entry in config["layers"]:
+        if entry["name"] != ends[0][0]:
+            _write(graph, entry, called[entry["name"]])
+    last = graph.tensors[ends[1][0]].name
+    if not any(last in node.output for node in graph.nodes):  # a weight, or the input itself
+        last = graph.add("Identity", last)
+    call_output(graph.nodes, last)
     nodes, weights = _needed(graph)
-    ends = [_end("input", model.inputs[0])], [_end("output", model.outputs[0])]
+    infos = [_end("input", model.input)], [_end("output", model.output)]
     return onnx.helper.make_model(
-        onnx.helper.make_graph(nodes, model.name, *ends, weights),
+        onnx.helper.make_graph(nodes, model.name, *infos, weights),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="espalier",
     )
 
 
-def _walk(graph: Graph, model: "keras.Model", inputs: list[str]) -> None:
-    """Write every call in the model, those that others wait for first."""
+def _write(graph: Graph, entry: Mapping, called: "keras.Operation") -> None:
+    """Write the one call of a layer or operation, and note the name of what it gives.
+
+    entry: the call in the model's configuration. called: the layer or operation itself.
+    """
     import keras
 
-    model = getattr(model, "_functional", model)  # what a Sequential wraps
-    if not (isinstance(model, keras.Function) and _keras_own(model)):
-        raise NotTranslated(f"{model.name} is no functional model.")
-    graph.names |= {id(one): name for one, name in zip(model.inputs, inputs, strict=True)}
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            if not node.is_input:
-                _write(graph, node)
-
-
-def _write(graph: Graph, node) -> None:
-    """Write one call of a layer or operation, and note the names of what it gives."""
-    import keras
-
-    called = node.operation
-    arguments = dict(node.arguments.kwargs)
-    arguments.pop("training", None)
-    if any(one is not None for one in keras.tree.flatten(arguments.pop("mask", None))):
-        raise NotTranslated(f"{called.name} reads a mask.")
-    if isinstance(called, keras.Model):
-        names = _inner(graph, called, keras.tree.flatten(node.arguments.args))
-    else:
-        names = _function(called)(graph, called, *node.arguments.args, **arguments)
-    for tensor, name in zip(node.outputs, keras.tree.flatten(names), strict=True):
-        graph.names[id(tensor)] = graph.name(name)
-
-
-def _inner(graph: Graph, model: "keras.Model", tensors: list) -> list[str]:
-    """Write a model that is called like a layer."""
-    if [one.dtype for one in tensors] != [one.dtype for one in model.inputs]:
-        raise NotTranslated(f"{model.name}, a model inside the model, casts what it reads.")
-    _walk(graph, model, [graph.names[id(one)] for one in tensors])
-    return [graph.names[id(one)] for one in model.outputs]
-
-
-def _function(called):
-    """Return what writes a layer or operation."""
-    import keras
-
+    kind, name = entry["class_name"], entry["name"]
     is_layer = isinstance(called, keras.Layer)
-    if is_layer and called.dtype_policy.name != "float32":
-        raise NotTranslated(f"{called.name} computes in {called.dtype_policy.name}.")
-    kind = type(called).__name__
     table = LAYERS if is_layer else OPERATIONS
-    if kind not in table or not _keras_own(called):
-        raise NotTranslated(f"{called.name} is a {kind}, which is in no table of translations.")
-    return table[kind]
+    if kind not in table or entry["module"].split(".")[0] != "keras":
+        raise NotTranslated(f"{name} is a {kind}, which is in no table of translations.")
+    if is_layer and called.dtype_policy.name != "float32":
+        raise NotTranslated(f"{name} computes in {called.dtype_policy.name}.")
+    if len(entry["inbound_nodes"]) != 1:
+        raise NotTranslated(f"{name} is called more than once.")
+    [node] = entry["inbound_nodes"]
+    given = {key: _read(graph, value) for key, value in node["kwargs"].items() if key != "training"}
+    if given.pop("mask", None) is not None:
+        raise NotTranslated(f"{name} reads a mask.")
+    settings = called if is_layer else entry["config"]
+    value = table[kind](graph, settings, *(_read(graph, one) for one in node["args"]), **given)
+    graph.tensors[name] = Tensor(graph.name(value), called.output.shape, called.output.dtype)
 
 
-def _end_with(graph: Graph, name: str) -> None:
-    """Call what has the name the output: a node of its own only for what no node gives."""
-    import onnx
+def _read(graph: Graph, value: Any) -> Any:
+    """Return an argument of a call, as Keras saves it."""
+    if isinstance(value, list | tuple):
+        return [_read(graph, one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    kind, config = value["class_name"], value["config"]
+    if kind == "__keras_tensor__":
+        source, _, number = config["keras_history"]
+        if number or source not in graph.tensors:
+            raise NotTranslated(f"{source} gives more than one tensor.")
+        return graph.tensors[source]
+    if kind == "__slice__":
+        return slice(config["start"], config["stop"], config["step"])
+    if kind in ("__numpy__", "__tensor__"):
+        return np.asarray(config["value"], config["dtype"])
+    raise NotTranslated(f"A {kind} from outside the model is read.")
 
-    if not any(name in node.output for node in graph.nodes):
-        graph.nodes.append(onnx.helper.make_node("Identity", [name], ["output"]))
-        return
-    for node in graph.nodes:
+
+def call_output(nodes: "Iterable[onnx.NodeProto]", name: str) -> None:
+    """Give what a node gives under this name the name "output", wherever it is read.
+
+    Args:
+        nodes: of the graph.
+        name: as it was.
+    """
+    for node in nodes:
         for names in (node.input, node.output):
             names[:] = ["output" if one == name else one for one in names]
 
@@ -189,20 +191,7 @@ def _needed(graph: Graph) -> tuple[list, list]:
     return nodes[::-1], [one for one in graph.weights if one.name in read]
 
 
-def _constant(value) -> np.ndarray:
-    """Return a tensor that stands beside the model, such as a mask made when it was built."""
-    import keras
-
-    if not keras.ops.is_tensor(value):
-        raise NotTranslated(f"A {type(value).__name__} from outside the model is read.")
-    return keras.ops.convert_to_numpy(value)
-
-
-def _keras_own(thing) -> bool:
-    return type(thing).__module__.startswith("keras.")
-
-
-def _end(name: str, tensor) -> "onnx.ValueInfoProto":
+def _end(name: str, tensor: "keras.KerasTensor") -> "onnx.ValueInfoProto":
     import onnx
 
     kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))

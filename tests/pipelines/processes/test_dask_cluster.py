@@ -20,12 +20,14 @@ PARENT = """
 import json, os, time
 import distributed
 from pipelines.processes import dask_cluster
+from pipelines.runtime import environment
 
 def limits(dask_worker):
     limit = dask_worker.memory_manager.memory_limit
     return os.getpid(), limit, os.environ["TF_NUM_INTRAOP_THREADS"]
 
 if __name__ == "__main__":
+    environment.apply()
     with dask_cluster.running() as address, distributed.Client(address) as client:
         print(json.dumps(list(client.run(limits).values())), flush=True)
         time.sleep(600)

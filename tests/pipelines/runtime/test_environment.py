@@ -36,7 +36,7 @@ def variables(monkeypatch, tmp_path):
         ({"SSL_CERT_FILE": __file__}, "SSL_CERT_FILE", __file__),
         ({"MLFLOW_TRACKING_URI": "http://there"}, "MLFLOW_TRACKING_URI", "http://there"),
         ({"MLFLOW_DISABLE_TELEMETRY": ""}, "MLFLOW_DISABLE_TELEMETRY", "true"),
-        ({"TF_NUM_INTRAOP_THREADS": ""}, "TF_NUM_INTRAOP_THREADS", None),
+        ({"TF_NUM_INTRAOP_THREADS": "2"}, "TF_NUM_INTRAOP_THREADS", "1"),
         ({"ESPALIER_API_TOKEN": ""}, "ESPALIER_API_TOKEN", ""),  # the service refuses it
         ({"ALL_PROXY": "socks://127.0.0.1:9"}, "ALL_PROXY", "socks5://127.0.0.1:9"),
         ({"http_proxy": "http://proxy:3128"}, "http_proxy", "http://proxy:3128"),
@@ -77,8 +77,6 @@ def test_without_a_home_the_folder_of_state_is_one(variables, monkeypatch, tmp_p
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("TF_NUM_INTRAOP_THREADS", "-1"),
-        ("TF_NUM_INTEROP_THREADS", "two"),
         ("KERAS_BACKEND", "torch"),
         ("ESPALIER_HOME", "/tmp/a?b"),
     ],

@@ -75,7 +75,7 @@ def test_each_is_scored_once_and_recorded_with_its_rows(judges):
     score()
     assert judges.scored == ["baseline", "rival"]
     assert rivals.unscored(DIGITS) == []
-    rows = {row["name"]: row for row in rivals.rows(DIGITS)}
+    rows = {row["name"]: row for row in leaderboard.compare(DIGITS)["rivals"]}
     assert [row["kind"] for row in rows.values()] == ["baseline", "baseline", "rival"]
     assert rows["forest"]["test"]["mean"] == 0.8
     assert rows["forest"]["test"]["low"] < 0.8 < rows["forest"]["test"]["high"]
@@ -89,7 +89,7 @@ def test_other_code_is_scored_anew_and_the_newest_counts(judges):
     assert rivals.unscored(DIGITS) == [judges.sources[1]]
     score()
     assert judges.scored == ["baseline", "rival", "rival"]
-    assert len(rivals.rows(DIGITS)) == 3
+    assert len(leaderboard.compare(DIGITS)["rivals"]) == 3
 
 
 def test_one_that_fails_is_on_record_and_stops_nothing(judges):
@@ -97,10 +97,10 @@ def test_one_that_fails_is_on_record_and_stops_nothing(judges):
     assert score()[-1] == "fake_rival failed: no two rows are alike"
     assert score() == []
     assert judges.scored == ["baseline", "rival"]
-    [sentence] = rivals.failures(DIGITS)
+    [sentence] = leaderboard.compare(DIGITS)["failures"]
     assert "no two rows are alike" in sentence
     assert sentence in leaderboard.verdicts(leaderboard.compare(DIGITS))
-    assert [row["name"] for row in rivals.rows(DIGITS)] == ["majority", "chance"]
+    assert [row["name"] for row in leaderboard.compare(DIGITS)["rivals"]] == ["majority", "chance"]
     [run] = tracking.runs(DIGITS, "rival", "FAILED")
     assert run.data.tags["espalier.failure"] == "no two rows are alike"
 

@@ -1,4 +1,4 @@
-"""Each route answers what design.md says, for every form in which it can be asked."""
+"""Each endpoint under /v1 answers as designed, for every form of its input."""
 
 import numpy as np
 import pytest
@@ -61,11 +61,11 @@ def test_a_series_goes_on(client):
 
 def test_horizon_and_level_are_taken(client):
     whole = client.post("/v1/forecast", json={"history": tiny.history()}).json()
-    asked = {"history": tiny.history(), "horizon": 2, "level": 0.5}
-    answer = client.post("/v1/forecast", json=asked).json()
+    sent = {"history": tiny.history(), "horizon": 2, "level": 0.5}
+    answer = client.post("/v1/forecast", json=sent).json()
     assert answer["forecast"] == whole["forecast"][:2]
     assert (
-        client.post("/v1/forecast", json=asked | {"horizon": 2.0}).json()["forecast"]
+        client.post("/v1/forecast", json=sent | {"horizon": 2.0}).json()["forecast"]
         == whole["forecast"][:2]
     )
     assert answer["level"] == 0.5

@@ -46,8 +46,8 @@ def test_each_file_is_served_as_it_is(client, name):
 
 def test_a_file_that_the_browser_has_is_not_sent_again(client, name):
     etag = client.get(address(name)).headers["etag"]
-    for known in (etag, f"W/{etag}", f'"another", {etag}'):
-        response = client.get(address(name), headers={"If-None-Match": known})
+    for copies in (etag, f"W/{etag}", f'"another", {etag}'):
+        response = client.get(address(name), headers={"If-None-Match": copies})
         assert (response.status_code, response.content) == (304, b"")
         assert response.headers["etag"] == etag
     other = client.get(address(name), headers={"If-None-Match": '"another"'})
@@ -122,9 +122,9 @@ def test_a_run_is_shown_where_a_server_is(monkeypatch, server, page):
 
 
 def test_models_tell_how_they_are_asked(client: httpx.Client):
-    told = {model["task"]: model["input"] for model in client.get("/v1/models").json()["models"]}
+    inputs = {model["task"]: model["input"] for model in client.get("/v1/models").json()["models"]}
     digits = list("0123456789")
-    assert told == {
+    assert inputs == {
         "image": {"width": 8, "height": 8, "channels": 1, "labels": digits},
         "sentiment": {"length": 16, "labels": ["negative", "positive"]},
         "forecast": {"history": 24, "horizon": 6, "mean": 6.0, "scale": 2.0},

@@ -1,8 +1,10 @@
-"""What fails by the system, and not by the model, is tried again till it loads."""
+"""Which model is in a slot: retries, fallbacks, and folders in their order."""
 
 import errno
+import json
 import resource
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -142,3 +144,82 @@ def test_a_refusal_is_transient_where_the_system_failed(error, transient):
         refusal = Refused("it is bad", raised)
         assert refusal.transient is transient
         assert refusal.reason == (TRANSIENT if transient else "it is bad")
+
+
+class TestFallback:
+    """What a home remembers of the models that served from it."""
+
+    def serving(self, home) -> str | None:
+        """The version that a service that starts now would serve."""
+        champions = Champions(["image"])
+        champions.refresh([home / "published", home / "none"])
+        model = champions.slots["image"].model
+        return model and model.version
+
+    @pytest.fixture
+    def home(self, tmp_path):
+        for number in ("1", "2"):
+            tiny.publish(tmp_path, "image", number, seed=int(number))
+            assert self.serving(tmp_path) == number
+        return tmp_path
+
+    def test_the_latest_serves_where_the_pointer_is_no_good(self, home):
+        (home / "published" / "image.json").write_text("{")
+        assert self.serving(home) == "2"
+
+    def test_the_one_before_serves_where_the_latest_is_damaged(self, home):
+        folder = json.loads((home / "published" / "image.json").read_text())["artifact"]
+        (home / "published" / folder / "model.onnx").write_bytes(b"damaged")
+        assert self.serving(home) == "1"
+
+    def test_a_good_pointer_wins(self, home):
+        tiny.publish(home, "image", "3", seed=3)
+        assert self.serving(home) == "3"
+
+    def test_none_serves_where_none_is_published(self, home):
+        (home / "published" / "image.json").unlink()
+        assert self.serving(home) is None
+
+    def test_a_home_that_cannot_be_written_serves_all_the_same(self, home, caplog):
+        (home / "published" / "image.last-good.json").unlink()
+        (home / "published" / "image.last-good.json").mkdir()
+        tiny.publish(home, "image", "3", seed=3)
+        assert self.serving(home) == "3"
+        assert "cannot be written" in caplog.text
+
+
+class TestFolders:
+    """What is published wins over what the service came with, and never gives way to it."""
+
+    @pytest.fixture
+    def folders(self, tmp_path):
+        tiny.publish(tmp_path / "beside", "image", "packaged")
+        return [tmp_path / "home" / "published", tmp_path / "beside" / "published"]
+
+    def version(self, champions, folders) -> str:
+        champions.refresh(folders)
+        return champions.slots["image"].model.version
+
+    def test_what_is_published_later_wins_and_stays(self, folders, tmp_path):
+        champions = Champions(["image"])
+        assert self.version(champions, folders) == "packaged"
+        tiny.publish(tmp_path / "home", "image", "newer", seed=1)
+        assert self.version(champions, folders) == "newer"
+        (folders[0] / "image.json").unlink()
+        assert self.version(champions, folders) == "newer"
+
+    def test_the_old_one_is_freed(self, folders, tmp_path):
+        champions = Champions(["image"])
+        champions.refresh(folders)
+        old = weakref.ref(champions.slots["image"].model)
+        tiny.publish(tmp_path / "home", "image", "newer", seed=1)
+        assert self.version(champions, folders) == "newer"
+        assert old() is None
+
+    def test_a_bad_one_at_the_start_leaves_the_packaged_one_and_is_seen(self, folders, tmp_path):
+        tiny.publish(
+            tmp_path / "home", "image", "bad", 1, lambda folder: (folder / "model.onnx").unlink()
+        )
+        champions = Champions(["image"])
+        assert self.version(champions, folders) == "packaged"
+        assert champions.slots["image"].refused == "its files are not those that were published"

@@ -37,7 +37,7 @@ def thing_of(model):
 
 def test_a_batch_is_answered_as_each_alone(model):
     thing = thing_of(model)
-    (alone,) = model.answers([thing])
+    (alone,) = model.predict([thing])
     for answer in asked(*[(model, thing)] * (2 * MAX_BATCH + 1)):
         assert artifact.agree(model.inputs, alone, answer)
 
@@ -48,9 +48,9 @@ def test_what_is_wrong_with_one_is_told_to_that_one_alone(model):
     before, error, after = asked((model, thing), (model, wrong[0]), (model, thing))
     assert isinstance(error, InputError)
     with pytest.raises(InputError) as expected:
-        model.answers(wrong)
+        model.predict(wrong)
     assert str(error) == str(expected.value)
-    assert before.keys() == after.keys() == model.answers([thing])[0].keys()
+    assert before.keys() == after.keys() == model.predict([thing])[0].keys()
 
 
 def test_models_and_forms_do_not_mix(tmp_path):
@@ -63,7 +63,7 @@ def test_models_and_forms_do_not_mix(tmp_path):
     pixels = np.zeros((8, 8, 1), np.uint8)
     told = asked(*((model, thing) for thing in (picture, pixels) for model in models))
     expected = [
-        model.answers(things)[0]["probabilities"]
+        model.predict(things)[0]["probabilities"]
         for things in ([picture], pixels[None])
         for model in models
     ]
@@ -83,19 +83,19 @@ def test_who_gave_up_is_left_out(model):
 
     answer, cancelled = asyncio.run(ask())
     assert cancelled
-    assert answer == model.answers([thing])[0]
+    assert answer == model.predict([thing])[0]
 
 
 @pytest.fixture
 def sizes(model, monkeypatch) -> list[int]:
     """The sizes of the batches that the model has answered."""
-    sizes, answers = [], type(model).answers
+    sizes, answers = [], type(model).predict
 
     def counted(model, values) -> list[dict]:
         sizes.append(len(values))
         return answers(model, values)
 
-    monkeypatch.setattr(type(model), "answers", counted)
+    monkeypatch.setattr(type(model), "predict", counted)
     return sizes
 
 

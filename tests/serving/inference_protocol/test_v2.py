@@ -85,8 +85,8 @@ class TestAPublicClient:
 
     def test_an_answer_names_its_model(self, public, client):
         (model, *_) = client.get("/v1/models").json()["models"]
-        said = ask(public, "image", pixels()).get_response()["parameters"]
-        assert said == {name: model[name] for name in ("name", "version", "fingerprint")}
+        identity = ask(public, "image", pixels()).get_response()["parameters"]
+        assert identity == {name: model[name] for name in ("name", "version", "fingerprint")}
 
     def test_outputs_that_are_wanted_come_in_their_order_and_form(self, public):
         wanted = [
@@ -112,7 +112,7 @@ class TestAPublicClient:
 
 
 class TestTheSameAnswers:
-    """What is asked here is answered as under /v1."""
+    """An input gets the same answer here as under /v1."""
 
     def test_of_pictures(self, public, client):
         answer = ask(public, "image", pixels(3))
@@ -185,12 +185,14 @@ def test_names_that_a_stranger_invents_make_no_series(client):
         client.get(f"/v2/models/stranger{number}")
         client.get(f"/v2/models/image/versions/{number + 1000}/ready")
         client.get(f"/v2/stranger{number}")
+        for folder in ("", "/v1", "/static_content"):
+            client.get(f"{folder}/stranger{number}")
     client.get("/v2/models/espalier-image-tiny/versions/1")
     metrics = client.get("/metrics").text
     assert "stranger" not in metrics
     assert "versions" not in metrics
     assert "espalier-image-tiny" not in metrics
-    for endpoint in ("/v2/models/-", "/v2/models/image/ready", "/v2/models/image"):
+    for endpoint in ("/-", "/v2/models/-", "/v2/models/image/ready", "/v2/models/image"):
         assert f'endpoint="{endpoint}"' in metrics
 
 

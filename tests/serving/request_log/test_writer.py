@@ -54,7 +54,7 @@ def start(tmp_path) -> Iterator[Callable[..., RequestLog]]:
 
 
 def record(log: RequestLog, model: Model, count: int, text: str = "good") -> None:
-    (answer,) = model.answers([text])
+    (answer,) = model.predict([text])
     for number in range(count):
         log.record(request(f"r{number}"), model, "sentiment", [text], [answer])
 
@@ -82,7 +82,7 @@ def test_two_workers_write_into_one_folder_and_leave_nothing_out(start, model):
 def test_too_many_are_dropped_and_counted(start, model, monkeypatch):
     monkeypatch.setattr("serving.request_log.writer.WRITE_SECONDS", 600)  # nothing is written
     log, before = start(), metric("dropped")
-    long = model.answers(["good"] * 256)
+    long = model.predict(["good"] * 256)
     for _ in range(2000):
         log.record(request("a"), model, "sentiment", ["good"] * 256, long)
     log.stop()
@@ -136,7 +136,7 @@ def test_whatever_is_recorded_nothing_is_raised(start, model):
 
 def test_signals_and_a_challengers_answer_have_room(start, model):
     log, challenger = start(), replace(model, version="2")
-    (answer,) = model.answers(["good"])
+    (answer,) = model.predict(["good"])
     asked = model, "sentiment", ["good"], [answer]
     log.record(request("both"), *asked, signals={"entropy": 0.5}, challenger=(challenger, [answer]))
     error = InputError("no_finite_answer", "It has none.")
@@ -154,9 +154,9 @@ def test_a_batch_is_one_record(start, tmp_path):
     log, series = start(), np.array([tiny.history(), tiny.history()])
     series[1] += 1
     forecaster, classifier = loaded(tmp_path, "forecast"), loaded(tmp_path, "image")
-    log.record(request("both"), forecaster, "forecast", series, forecaster.answers(series))
+    log.record(request("both"), forecaster, "forecast", series, forecaster.predict(series))
     pixels = np.zeros((300, 8, 8, 1), np.uint8)
-    log.record(request("many"), classifier, "image", pixels, classifier.answers(pixels))
+    log.record(request("many"), classifier, "image", pixels, classifier.predict(pixels))
     log.stop()
     two, many = logged_records(log.folder)
     assert (two["inputs"], two["values"], len(two["familiar"])) == (2, tiny.HISTORY, 2)

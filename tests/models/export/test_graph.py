@@ -1,0 +1,256 @@
+"""What the export writes itself computes what Keras computes, on 256 inputs; the rest is Keras'."""
+
+import importlib
+import importlib.util
+from collections import Counter
+
+import keras
+import numpy as np
+import onnx
+import pytest
+from every_architecture import ALL, SIZES
+from keras import layers, ops
+from translation import FUSED, PICTURE, ROW, SERIES, check, model_of, tensor_of
+
+from models import architectures
+from models.errors import ModelError, NotTranslated
+from models.export import convert
+from models.export.graph import recurrent, translate
+from models.export.graph.layers import ACTIVATIONS
+
+IDS = (11,)
+
+
+def _attend(x, **more):
+    return layers.MultiHeadAttention(2, 3, dropout=0.1)(x, x, **more)
+
+
+def _read(ids):
+    return layers.Embedding(30, 4)(ids)
+
+
+def _masked(ids):
+    x = _read(ids)
+    return _attend(x, attention_mask=ops.expand_dims(ops.not_equal(ids, 0), 1))
+
+
+def _decoded(x):
+    state = layers.GRU(3)(x)
+    return layers.GRU(3, return_sequences=True)(layers.RepeatVector(5)(state), initial_state=state)
+
+
+def _both_ways(x):
+    return layers.Bidirectional(layers.LSTM(5, return_sequences=True))(x)
+
+
+def _float(x):
+    return ops.cast(x, "float32")
+
+
+# At least one use of every layer and operation in the tables: shape, dtype, what is made of it.
+CASES = [
+    *((ROW, "float32", layers.Activation(name)) for name in (*ACTIVATIONS, "linear", "silu")),
+    (ROW, "float32", layers.Dense(3, activation="softmax")),
+    (SERIES, "float32", layers.Dense(3, use_bias=False)),
+    (SERIES, "float32", layers.Softmax(axis=1)),
+    (SERIES, "float32", layers.Reshape((2, -1))),
+    (SERIES, "float32", layers.LayerNormalization()),
+    (ROW, "float32", layers.BatchNormalization()),
+    (PICTURE, "float32", layers.Flatten()),
+    (ROW, "float32", layers.RepeatVector(3)),
+    (ROW, "float32", layers.Dropout(0.2)),
+    (ROW, "float32", lambda x: layers.Add()([x, layers.Dense(10)(x)])),
+    (SERIES, "float32", lambda x: layers.Concatenate(axis=1)([x, x])),
+    (IDS, "int32", layers.CategoryEncoding(30, output_mode="count")),
+    (PICTURE, "float32", layers.Conv2D(5, (3, 2), strides=2, padding="same", activation="silu")),
+    (PICTURE, "float32", layers.Conv2D(6, 3, groups=3, use_bias=False)),
+    (SERIES, "float32", layers.Conv1D(5, 3, dilation_rate=2, padding="causal")),
+    (PICTURE, "float32", layers.Conv2DTranspose(5, 3, strides=2, padding="same")),
+    (PICTURE, "float32", layers.Conv2DTranspose(5, (2, 4), strides=(3, 2), use_bias=False)),
+    (PICTURE, "float32", layers.Conv2DTranspose(5, 3, dilation_rate=2, padding="same")),
+    (PICTURE, "float32", layers.MaxPooling2D(padding="same")),
+    (PICTURE, "float32", layers.AveragePooling2D(3, padding="same")),
+    (SERIES, "float32", layers.MaxPooling1D(3, padding="same")),
+    (SERIES, "float32", layers.AveragePooling1D(11)),
+    (SERIES, "float32", layers.GlobalMaxPooling1D()),
+    (IDS, "int32", lambda ids: layers.AveragePooling1D(11)(_read(ids))),
+    (SERIES, "float32", layers.GlobalAveragePooling1D()),
+    (PICTURE, "float32", layers.GlobalAveragePooling2D()),
+    *((SERIES, "float32", cell(5)) for cell in (layers.SimpleRNN, layers.GRU, layers.LSTM)),
+    (SERIES, "float32", _both_ways),
+    (SERIES, "float32", _decoded),
+    (IDS, "int32", lambda ids: layers.LSTM(3, return_sequences=True)(_read(ids))),
+    (SERIES, "float32", _attend),
+    (IDS, "int32", _masked),
+    (SERIES, "float32", lambda x: (1 + x) * 0.5 - ops.sqrt(ops.square(x)) / 3),
+    (SERIES, "float32", lambda x: _float(ops.cast(x, "int32") / 4) + _float(x > 0)),
+    (SERIES, "float32", lambda x: ops.maximum(x, 0) + np.ones(4, np.float32)),
+    (SERIES, "float32", lambda x: _float(ops.not_equal(ops.cast(x, "int32"), 1))),
+    (SERIES, "float32", lambda x: ops.squeeze(ops.expand_dims(x, (1, -1)), axis=1)),
+    (SERIES, "float32", lambda x: ops.stack([x, x + 1], axis=1)),
+    (SERIES, "float32", lambda x: ops.mean(x, axis=(1, 2)) + ops.sum(x, axis=-1)[:, 0]),
+    (SERIES, "float32", lambda x: ops.zeros_like(x) + x[:, :1]),
+    (SERIES, "float32", lambda x: x[:, -1:, 2] + x[:, 3, :2] + x[:, 2:9][:, -1, 1:2]),
+]  # fmt: skip
+
+
+def test_every_layer_and_operation_in_the_tables_computes_the_same(tmp_path):
+    tried = set()
+    for shape, dtype, function in CASES:
+        model = model_of(shape, function, dtype)
+        tried |= {entry["class_name"] for entry in model.get_config()["layers"]}
+        translate.build(model)  # on its own, without TensorFlow
+        check(model, tensor_of(shape, dtype), tmp_path / "model.onnx")
+    assert set(translate.LAYERS) | set(translate.OPERATIONS) == tried - {"InputLayer"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "layer"),
+    [
+        (ROW, layers.Dense(4)),
+        (PICTURE, layers.Conv2D(4, 3, use_bias=False)),
+        (PICTURE, layers.Conv2DTranspose(4, 3, strides=2)),
+    ],
+)
+def test_a_normalisation_goes_into_the_weights_before_it(shape, layer, tmp_path):
+    model = model_of(
+        shape, lambda x: layers.Activation("relu")(layers.BatchNormalization()(layer(x)))
+    )
+    kinds = check(model, tensor_of(shape), tmp_path / "model.onnx")
+    assert not kinds["Mul"]
+    assert kinds["Add"] == (shape == ROW)  # the bias of a dense layer
+
+
+def test_a_map_that_is_also_read_as_it_is_is_written_twice(tmp_path):
+    def through(x):
+        y = layers.Dense(4)(x)
+        return layers.Add()([y, layers.BatchNormalization()(y)])
+
+    assert check(model_of(ROW, through), tensor_of(ROW), tmp_path / "model.onnx")["MatMul"] == 2
+
+
+def test_channels_change_places_at_the_edges_alone(tmp_path):
+    """And what follows a convolution is left for ONNX Runtime to make one with it."""
+
+    def block(x):
+        x = layers.Conv2D(4, 3, padding="same", use_bias=False)(x)
+        x = layers.Activation("relu")(layers.BatchNormalization()(x))
+        return layers.Dropout(0.2)(layers.MaxPooling2D()(x))
+
+    model = model_of(PICTURE, lambda x: layers.Flatten()(block(block(x))))
+    assert check(model, tensor_of(PICTURE), tmp_path / "model.onnx")["Transpose"] == 2
+    model = model_of(PICTURE, lambda x: layers.GlobalAveragePooling2D()(block(x)))
+    kinds = check(model, tensor_of(PICTURE), tmp_path / "model.onnx")
+    assert kinds == Counter(["Transpose", "Conv", "Relu", "MaxPool", "ReduceMean"])
+
+
+def test_steps_change_places_at_the_edges_alone(tmp_path):
+    def through(ids):
+        x = layers.LSTM(4, return_sequences=True)(layers.AveragePooling1D(11)(_read(ids)))
+        return layers.GlobalMaxPooling1D()(layers.GRU(4, return_sequences=True)(x))
+
+    kinds = check(model_of(IDS, through, "int32"), tensor_of(IDS, "int32"), tmp_path / "model.onnx")
+    assert kinds["Transpose"] == 1  # of the ids, which are fewer
+
+
+@pytest.mark.parametrize(("task", "arch"), ALL)
+def test_every_architecture_is_written_directly_also_when_saved(task, arch, tmp_path):
+    model = architectures.module(task, arch).build(**SIZES[task])
+    graph = translate.build(model).graph
+    model.save(tmp_path / "model.keras")
+    again = translate.build(keras.saving.load_model(tmp_path / "model.keras")).graph
+    kinds = [node.op_type for node in graph.node]
+    assert sorted(kinds) == sorted(node.op_type for node in again.node)
+    fused = {*recurrent.KINDS, "Bidirectional"}
+    steps = [one for one in model.get_config()["layers"] if one["class_name"] in fused]
+    assert len([kind for kind in kinds if kind in FUSED]) == len(steps)
+    assert not {"Loop", "Scan", "If"} & set(kinds)
+    read = {name for node in graph.node for name in node.input if name.startswith("weight")}
+    assert {one.name for one in graph.initializer} == read
+
+
+def test_a_model_built_again_gives_the_same_bytes():
+    built = [translate.build(model_of(SERIES, layers.LSTM(5))) for _ in range(2)]
+    for one in built:
+        one.graph.name = "same"
+    assert built[0].SerializeToString() == built[1].SerializeToString()
+
+
+def _shared(x):
+    layer = layers.Dense(10)
+    return layer(layer(x))
+
+
+UNKNOWN = [
+    (ROW, "float32", layers.UnitNormalization(), "UnitNormalization, which is in no table"),
+    (ROW, "float32", lambda x: ops.exp(x), "Exp, which is in no table"),
+    (ROW, "float32", lambda x: keras.Sequential([layers.Dense(3)])(x), "Sequential, which is in"),
+    (ROW, "float32", _shared, "called more than once"),
+    (IDS, "int32", lambda x: layers.LSTM(5)(layers.Embedding(30, 4, mask_zero=True)(x)), "a mask"),
+    (SERIES, "float32", lambda x: layers.LSTM(5)(layers.Masking()(x)), "Masking, which is in no"),
+    (SERIES, "float32", lambda x: _attend(x, use_causal_mask=True), "use_causal_mask"),
+    (SERIES, "float32", layers.GRU(3, go_backwards=True), "another direction"),
+]
+
+
+def test_what_is_in_no_table_goes_through_keras_export_and_agrees(tmp_path):
+    for shape, dtype, function, reason in UNKNOWN:
+        model, tensor = model_of(shape, function, dtype), tensor_of(shape, dtype)
+        if dtype == "float32" and shape == SERIES:
+            tensor[::3, :-2] = 0  # what Masking leaves out
+        with pytest.raises(NotTranslated, match=reason):
+            translate.build(model)
+        check(model, tensor, tmp_path / "model.onnx")
+        assert onnx.load(tmp_path / "model.onnx").producer_name == "tf2onnx"
+
+
+@pytest.mark.parametrize(
+    ("shape", "function", "reason"),
+    [
+        (ROW, layers.Dense(3, activation="mish"), "the activation mish, which is in no table"),
+        (ROW, layers.Dense(3, dtype="mixed_float16"), "computes in mixed_float16"),
+        (SERIES, layers.LSTM(3, activation="selu"), r"another \['activation'\]"),
+        (SERIES, layers.BatchNormalization(axis=1), "another axis than the last"),
+        (SERIES, layers.Conv1D(3, 2, data_format="channels_first"), "channels first"),
+        (SERIES, lambda x: layers.LSTM(3)(x, mask=x[:, :, 0] > 0), "reads a mask"),
+        (SERIES, layers.Bidirectional(layers.LSTM(3)), "gives its last state"),
+        (SERIES, layers.GlobalMaxPooling1D(keepdims=True), "keeps the axes"),
+        (SERIES, lambda x: ops.sum(x), "every axis"),
+        (SERIES, lambda x: ops.mean(ops.cast(x, "int32"), axis=1), "reduces"),
+        (SERIES, lambda x: x[:, ::2], "picks by slice"),
+        (IDS, layers.CategoryEncoding(30, output_mode="multi_hot"), "encodes as multi_hot"),
+    ],
+)
+def test_a_setting_that_is_not_known_is_not_guessed(shape, function, reason):
+    with pytest.raises(NotTranslated, match=reason):
+        translate.build(model_of(shape, function, "int32" if shape == IDS else "float32"))
+
+
+def test_without_tensorflow_the_error_says_where_to_export(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    model = model_of(ROW, layers.UnitNormalization())
+    with pytest.raises(ModelError, match=r"UnitNormalization.*TensorFlow, which is not installed"):
+        convert.to_onnx(model, tmp_path / "model.onnx")
+
+
+STRANGER = """
+import keras
+
+@keras.saving.register_keras_serializable("stranger")
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+"""
+
+
+def test_a_stranger_s_layer_is_exported_in_a_child_process(tmp_path, monkeypatch):
+    (tmp_path / "stranger.py").write_text(STRANGER)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    doubled = importlib.import_module("stranger").Doubled()
+    model = model_of(ROW, lambda x: doubled(layers.Dense(3)(x)))
+    convert.export_in_child(model, tmp_path / "model.onnx")
+    expected = ops.convert_to_numpy(model(tensor_of(ROW)))
+    convert.check_graph(tmp_path / "model.onnx")
+    convert.check_parity(expected, convert.runner(tmp_path / "model.onnx")(tensor_of(ROW)))
