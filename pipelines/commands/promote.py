@@ -78,7 +78,7 @@ def promote(
             reason = f"{champion.name} is the champion already"
             return _outcome(version, champion, champion, dry_run, promoted=False, reason=reason)
         if dry_run:
-            candidate = Contender(registry.prospect(task, dataset, record), artifact)
+            candidate = Contender(registry.preview(task, dataset, record), artifact)
         else:
             candidate = Contender(decision.enter(version, record), artifact)
         evaluated = evaluation.evaluate(

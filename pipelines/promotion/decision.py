@@ -17,7 +17,7 @@ from pipelines.promotion.evaluation import Evaluation
 def enter(dataset: DatasetVersion, candidate: Record) -> Version:
     """Register the candidate, whose artifact was verified, as the challenger."""
     version = registry.register(dataset.task, dataset.name, candidate)
-    registry.challenge(version)
+    registry.set_challenger(version)
     return version
 
 

@@ -100,7 +100,7 @@ def _apply(
     if version is None:
         console.line("champion", f"{model}/{champions[-1]} is not in the registry any more")
         return None
-    registry.crown(version)
+    registry.set_champion(version)
     registry.tag_head(version, *ledger.head(entries))
     artifact = verified.get(version.manifest_sha256)
     published = _named(task, dataset, version) and (artifact or _intact(task, dataset))
