@@ -297,7 +297,7 @@ def data(dataset: DatasetVersion, parents: Sequence[str]) -> Data:
 
 
 def _scores(task: str, metrics: Mapping[str, float]) -> dict[str, Any]:
-    metric, higher_is_better = tracking.METRIC[task]
+    metric, higher_is_better = ranking.METRIC[task]
     scores = {split: metrics.get(f"{split}_{metric}") for split in ("validation", "test")}
     return {"metric": metric, "higher_is_better": higher_is_better} | scores
 

@@ -14,7 +14,7 @@ import numpy as np
 from rich.table import Table
 
 from pipelines.experiments import dataset as data
-from pipelines.experiments import tracking
+from pipelines.experiments import scores, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import paired_comparison, slices
 from pipelines.reports import charts, leaderboard
@@ -160,7 +160,7 @@ def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
 
 
 def _rows(run: dict) -> dict[str, np.ndarray]:
-    return tracking.rows(run["run_id"], "test", artifact_uri=run["artifact_uri"])
+    return scores.rows_of(run["run_id"], "test", artifact_uri=run["artifact_uri"])
 
 
 def _reference(entrants: Sequence[Entrant]) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rich.table import Table
 
-from pipelines.experiments import ranking, registry, tracking
+from pipelines.experiments import ranking, registry, scores, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.leaderboard_rows import Row
 from pipelines.experiments.plan import Fit
@@ -238,7 +238,7 @@ def _interval(task: str, group: list[Record], split: str) -> dict[str, float]:
     mean, low, high = measure.interval(
         task,
         [
-            tracking.rows(record.run_id, split, artifact_uri=record.artifact_uri, only=SCORED)
+            scores.rows_of(record.run_id, split, artifact_uri=record.artifact_uri, only=SCORED)
             for record in group
         ],
     )
