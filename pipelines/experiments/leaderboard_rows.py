@@ -65,7 +65,7 @@ class Row:
 
     kind: what it is a run of. status: FINISHED or FAILED. started: milliseconds since 1970.
     tags: those of Espalier. metrics: the last value of each that is a number. curves: loss →
-    its value after each epoch; None where that was not asked for.
+    its value after each epoch; None where they were not read.
     """
 
     run_id: str
@@ -330,5 +330,5 @@ def _stamp() -> str | None:
         return None
     # The first slash ends the empty host; a second one begins an absolute path.
     files = [Path(address.path[1:] + end) for end in ("", "-wal")]
-    found = [file.stat() for file in files if file.exists()]
-    return " ".join(f"{one.st_mtime_ns}:{one.st_size}" for one in found)
+    stats = [file.stat() for file in files if file.exists()]
+    return " ".join(f"{one.st_mtime_ns}:{one.st_size}" for one in stats)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ from urllib.request import url2pathname
 import numpy as np
 
 from models.artifact import artifact
-from pipelines.experiments import fingerprint, leaderboard_rows
+from pipelines.experiments import commit, fingerprint, leaderboard_rows
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.leaderboard_rows import NAMED, Record, Row
 from pipelines.experiments.plan import Fit
@@ -54,11 +53,11 @@ def connect() -> "MlflowClient":
 
     Raises ServerError.
     """
-    return _client(os.environ["MLFLOW_TRACKING_URI"])
+    return open_client(os.environ["MLFLOW_TRACKING_URI"])
 
 
 @cache
-def _client(uri: str) -> "MlflowClient":
+def open_client(uri: str) -> "MlflowClient":
     _probe(uri)
     from mlflow import MlflowClient
 
@@ -94,19 +93,20 @@ def experiment(task: str, dataset: str) -> str:
     place = None if served else (environment.home() / "mlartifacts" / task / dataset).as_uri()
     # Two processes that make one name race, and MLflow's own helper lets the loser's runs go
     # to experiment 0: look, make, and look again.
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    present = client.get_experiment_by_name(name)
+    if present is None:
         try:
-            made = client.create_experiment(name, artifact_location=place)
-            leaderboard_rows.note(task, dataset, leaderboard_rows.TAKEN_IN, "yes")
-            return made
+            created = client.create_experiment(name, artifact_location=place)
         except MlflowException:
-            found = client.get_experiment_by_name(name)
-            if found is None:
+            present = client.get_experiment_by_name(name)
+            if present is None:
                 raise
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return found.experiment_id
+        else:
+            leaderboard_rows.note(task, dataset, leaderboard_rows.TAKEN_IN, "yes")
+            return created
+    if present.lifecycle_stage == "deleted":
+        client.restore_experiment(present.experiment_id)
+    return present.experiment_id
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def parent(dataset: DatasetVersion, profile: str, verb: str) -> Iterator[str]:
         "espalier.kind": verb,
         **_tags(dataset),
         "espalier.profile": profile,
-        **commit(),
+        **commit.tags(),
     }
     run = client.create_run(experiment(dataset.task, dataset.name), tags=tags)
     status = "FAILED"
@@ -148,7 +148,7 @@ def active(
         experiment_id=experiment(dataset.task, dataset.name),
         run_name=name,
         parent_run_id=parent_run_id,
-        tags={**_tags(dataset), **tags, **commit()},
+        tags={**_tags(dataset), **tags, **commit.tags()},
         log_system_metrics=tags["espalier.kind"] == FIT,
     )
     try:
@@ -241,7 +241,7 @@ def present(dataset: DatasetVersion, kind: str, fingerprints: Collection[str]) -
     if leaderboard_rows.unchanged(dataset.task, dataset.name):
         return rows
     client = connect()
-    place, known = [experiment(dataset.task, dataset.name)], {row.run_id for row in rows}
+    place, recorded = [experiment(dataset.task, dataset.name)], {row.run_id for row in rows}
     runs = [
         run
         for one in fingerprints
@@ -251,8 +251,8 @@ def present(dataset: DatasetVersion, kind: str, fingerprints: Collection[str]) -
             order_by=["attributes.start_time ASC"],
         )
     ]
-    take_in([run.info.run_id for run in runs if run.info.run_id not in known])
-    leaderboard_rows.remove(known - {run.info.run_id for run in runs})
+    take_in([run.info.run_id for run in runs if run.info.run_id not in recorded])
+    leaderboard_rows.remove(recorded - {run.info.run_id for run in runs})
     return [row for row in ended(dataset, kind) if row.fingerprint in fingerprints]
 
 
@@ -281,11 +281,11 @@ def take_in(run_ids: Iterable[str]) -> None:
 
 def curves(run_id: str) -> Mapping[str, Sequence[float]]:
     """The losses of a fit after each epoch: `loss` and `val_loss`."""
-    found = leaderboard_rows.curves(run_id)
-    if found is None:  # of a store made elsewhere
+    losses = leaderboard_rows.curves(run_id)
+    if losses is None:  # of a store made elsewhere
         take_in([run_id])
-        found = leaderboard_rows.curves(run_id)
-    return found or {}
+        losses = leaderboard_rows.curves(run_id)
+    return losses or {}
 
 
 def record(run_id: str) -> Record:
@@ -368,16 +368,16 @@ def _search(task: str, dataset: str, condition: str, view: int | None = None) ->
 
     client, place = connect(), [experiment(task, dataset)]
     view = ViewType.ACTIVE_ONLY if view is None else view
-    found: list[Run] = []
+    runs: list[Run] = []
     token = None
     while True:
         page = client.search_runs(
             place, condition, view, 1000, ["attributes.start_time ASC"], page_token=token
         )
-        found += page
+        runs += page
         token = page.token
         if not token:
-            return found
+            return runs
 
 
 def _take_in_store(task: str, dataset: str) -> None:
@@ -402,18 +402,3 @@ def _counts(run: "Run") -> bool:
 
 def _tags(dataset: DatasetVersion) -> dict[str, str]:
     return dict(zip(NAMED, (dataset.task, dataset.name, dataset.hash), strict=True))
-
-
-@cache
-def commit() -> dict[str, str]:
-    """The tags that name the checkout's commit; none where there is no git."""
-    git = ["git", "-C", str(environment.ROOT)]
-    try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    if head.returncode:
-        return {}
-    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, encoding="utf-8")
-    dirty = str(bool(changed.stdout.strip())).lower()
-    return {"mlflow.source.git.commit": head.stdout.strip(), "espalier.git_dirty": dirty}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data import prepared, versions
-from pipelines.experiments import registry, tracking
+from pipelines.experiments import ranking, registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.promotion import ledger
 from pipelines.promotion.ledger import Entry
