@@ -226,7 +226,7 @@ def build(task: Task = None, as_json: Json = False) -> None:
 
     _divert("build", as_json)
     made = bento.build(task)
-    _say(as_json, made, lambda: console.out().print(f"{made['tag']} in {made['path']}"))
+    _say(as_json, made.to_dict(), lambda: console.out().print(f"{made.tag} in {made.path}"))
 
 
 @app.command()

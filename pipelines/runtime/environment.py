@@ -5,6 +5,7 @@ tool's own variables win where they mean what their user set them for; what belo
 other work is removed. Child processes inherit the result.
 """
 
+import getpass
 import ipaddress
 import os
 import subprocess
@@ -99,6 +100,10 @@ def apply() -> None:
     }
     if os.path.expanduser("~") == "~":  # noqa: PTH111  (Path raises)
         defaults["HOME"] = str(folder)
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # a container's number without a name; DVC asks for one
+        defaults["USER"] = f"user-{os.getuid()}"
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     os.environ["ESPALIER_HOME"] = str(folder)  # children start in other folders
