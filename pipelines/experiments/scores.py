@@ -23,6 +23,26 @@ from pipelines.experiments.verification import VerifiedArtifact
 RESCORED = "espalier.rescored."  # tag of a run, with the version of the data at its end: when
 
 
+def log_scores(task: str, metric: str, scores: Mapping) -> None:
+    """Keep the metrics of each split with the active run, the interval of `metric`, and the rows.
+
+    scores: split → `models.evaluation.measure.Scores`.
+    """
+    import mlflow
+
+    from models.evaluation import measure
+
+    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
+        for split, scored in scores.items():
+            _, low, high = measure.interval(task, [scored.rows])
+            metrics = scored.metrics | {f"{metric}_low": low, f"{metric}_high": high}
+            mlflow.log_metrics({f"{split}_{name}": value for name, value in metrics.items()})
+            # Not compressed: errors and probabilities hardly shrink, and take long to read then.
+            np.savez(Path(scratch) / f"{split}.npz", **scored.rows)
+        mlflow.log_artifacts(scratch, tracking.SCORES)
+    mlflow.set_tag("espalier.naive", scores["test"].naive)
+
+
 def rows_of(
     run_id: str, split: str, *, artifact_uri: str = "", only: Collection[str] = ()
 ) -> dict[str, np.ndarray]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -10,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 from urllib.request import url2pathname
-
-import numpy as np
 
 from models.artifact import artifact
 from pipelines.experiments import commit, fingerprint, leaderboard_rows
@@ -191,26 +188,6 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         source = mlflow.data.code_dataset_source.CodeDatasetSource({"dvc": dataset.name})
         mlflow.log_input(MetaDataset(source, name=dataset.name, digest=dataset.hash))
         yield run_id
-
-
-def log_scores(task: str, metric: str, scores: Mapping) -> None:
-    """Keep the metrics of each split with the active run, the interval of `metric`, and the rows.
-
-    scores: split → `models.evaluation.measure.Scores`.
-    """
-    import mlflow
-
-    from models.evaluation import measure
-
-    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
-        for split, scored in scores.items():
-            _, low, high = measure.interval(task, [scored.rows])
-            metrics = scored.metrics | {f"{metric}_low": low, f"{metric}_high": high}
-            mlflow.log_metrics({f"{split}_{name}": value for name, value in metrics.items()})
-            # Not compressed: errors and probabilities hardly shrink, and take long to read then.
-            np.savez(Path(scratch) / f"{split}.npz", **scored.rows)
-        mlflow.log_artifacts(scratch, SCORES)
-    mlflow.set_tag("espalier.naive", scores["test"].naive)
 
 
 def records(dataset: DatasetVersion) -> list[Record]:

@@ -16,7 +16,7 @@ from pipelines.runtime import console
 
 RIVALS = (tracking.BASELINE, tracking.RIVAL)
 SHOWN = 40  # rows of a table; a search leaves hundreds
-# The columns of the rows that an interval is table of, whatever the task.
+# The columns of the rows that an interval is made of, whatever the task.
 SCORED = ("correct", "error", "naive_error", "time", "block")
 MARKS = {"better": "▲", "worse": "▼", "cannot tell": "="}
 
@@ -183,7 +183,7 @@ def _scores(row: dict) -> tuple[str, str, str]:
 
 
 def _of(fits: Collection[Fit], records: list[Record]) -> list[Record]:
-    """The records of these fits; none is a look here, whatever it was table for."""
+    """The records of these fits; none is a look here, whatever it was made for."""
     fingerprints = {fit.fingerprint for fit in fits}
     return [replace(record, look=False) for record in records if record.fingerprint in fingerprints]
 
