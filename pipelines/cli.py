@@ -106,11 +106,11 @@ def train(
 
         board = step.train(*what, seeds, parameter_grid.grid(choices), force)
     else:
-        from pipelines.training import search as step
+        from pipelines.training import search as searching
 
         if seeds > 1 or force:
             raise UsageError("--search takes one seed and goes on: leave --seeds and --force out")
-        board = step.search(*what, search, choices)
+        board = searching.search(*what, search, choices)
     _say(as_json, board, lambda: leaderboard.show(board))
     raise typer.Exit(FAILED if board["failed"] else DONE)
 

@@ -35,6 +35,8 @@ TELEMETRY_OFF = {
 # Set where the user set nothing.
 DEFAULTS = {
     **TELEMETRY_OFF,
+    # Else Dask draws from Python's `random` with every message, and Keras draws its seeds there.
+    "DASK_DISTRIBUTED__COMM__OFFLOAD": "False",
     "KERAS_BACKEND": "tensorflow",  # else keras.json names it
     "MLFLOW_CONFIGURE_LOGGING": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -94,6 +96,7 @@ def apply() -> None:
     defaults = DEFAULTS | {
         "ESPALIER_HOME": str(folder),
         "BENTOML_HOME": str(folder / "bentoml"),
+        "DASK_CONFIG": str(folder / "dask"),  # it writes there when it is imported
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}?timeout=60",
         "PREFECT_HOME": str(folder / "prefect"),
         "MPLCONFIGDIR": str(folder / "matplotlib"),
