@@ -16,6 +16,7 @@ from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from models import options
 from models.errors import UnknownName, WrongParameter
@@ -173,7 +174,7 @@ def _imports(source: bytes, package: str) -> frozenset[str]:
     return frozenset(dotted)
 
 
-def _checked(name: str, value, default, words: Mapping[str, Sequence[str]]):
+def _checked(name: str, value: Any, default: Any, words: Mapping[str, Sequence[str]]) -> Any:
     """Return `value` in the default's type, or say what is allowed."""
     if default is None and value is None:
         return None

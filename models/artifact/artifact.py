@@ -98,7 +98,7 @@ def write_inputs(folder: Path, inputs: Inputs) -> None:
     fields, arrays = inputs.spec()
     (folder / "inputs.json").write_bytes(to_json(fields))
     if arrays:
-        np.savez(folder / "inputs.npz", **arrays)
+        np.savez(folder / "inputs.npz", **dict[str, Any](arrays))
 
 
 def read_inputs(folder: Path) -> Any:
@@ -161,7 +161,7 @@ def payload(request: Mapping) -> tuple[bytes | str | list, dict]:
     return request["history"], options
 
 
-def replay(inputs, answers: Callable[..., list[dict]], golden: list[dict]) -> list[str]:
+def replay(inputs: Inputs, answers: Callable[..., list[dict]], golden: list[dict]) -> list[str]:
     """Answer every golden request and return one sentence for each that came out differently.
 
     answers: the model with its inputs, from raw inputs and options to an answer each.
@@ -179,12 +179,12 @@ def replay(inputs, answers: Callable[..., list[dict]], golden: list[dict]) -> li
     return complaints
 
 
-def agree(inputs, expected: Mapping, answer: Mapping) -> bool:
+def agree(inputs: Inputs, expected: Mapping, answer: Mapping) -> bool:
     """Say whether two answers are equal: what the model says, and how familiar the input is."""
     return inputs.agrees(expected, answer) and familiarity.agree(expected, answer)
 
 
-def to_json(content) -> bytes:
+def to_json(content: Any) -> bytes:
     """Serialise alike on every machine: sorted keys, ASCII, one line at the end."""
     return (json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
 

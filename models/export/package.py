@@ -11,6 +11,7 @@ import numpy as np
 from models.artifact import artifact, golden
 from models.examples import Split, examples
 from models.export import convert
+from models.familiarity.familiarity import Run
 from models.inputs.kinds import CLASSES
 from models.training.fit import Fitted, predict
 
@@ -54,10 +55,12 @@ def _guarded(folder: Path, guard: Path) -> Callable[..., list[dict]]:
     for name in artifact.GUARD:
         shutil.copyfile(guard / name, folder / name)
     run = convert.runner(folder / "familiarity.onnx")
-    return partial(artifact.read_familiarity(folder).judge, run)
+    familiarity = artifact.read_familiarity(folder)
+    assert familiarity is not None, "the guard's files were just copied"
+    return partial(familiarity.judge, run)
 
 
-def check_parity(fitted: Fitted, run, split: Split, facts: Mapping) -> None:
+def check_parity(fitted: Fitted, run: Run, split: Split, facts: Mapping) -> None:
     """Raise ExportMismatch unless `run` answers up to 512 rows of the split as the model does."""
     if fitted.inputs.kind != "series":  # whose windows are cut from unbroken rows
         split = {name: _spread(column) for name, column in split.items()}

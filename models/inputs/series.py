@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from models.inputs.errors import InputError, is_number, shown
 
 MAX_HISTORY = 10_000  # values in one request
 MAX_SCALES = 1e6  # a value further from the training mean, in its deviations, is refused
+NO_RADII = np.zeros((0, 0), np.float32)  # before calibration
 LEVELS = 1000  # interval levels are kept in steps of one thousandth
 
 
@@ -40,16 +41,18 @@ class SeriesInputs:
     mean: float
     scale: float
     # float32 (level, horizon): row i is the half-width at level (i + 1) / 1000, in scales.
-    radii: np.ndarray | None = field(default=None, repr=False, compare=False)
+    radii: np.ndarray = field(default=NO_RADII, repr=False, compare=False)
 
     @classmethod
-    def fit(cls, values: np.ndarray, history: int, horizon: int):
+    def fit(cls, values: np.ndarray, history: int, horizon: int) -> "SeriesInputs":
         """Take mean and scale from the training split's values, float64 (row,)."""
         scale = float(np.std(values))
         return cls(history, horizon, float(np.mean(values)), scale if scale > 0 else 1.0)
 
     @classmethod
-    def fit_split(cls, split: Mapping[str, np.ndarray], facts: Mapping, parameters: Mapping):
+    def fit_split(
+        cls, split: Mapping[str, np.ndarray], facts: Mapping, parameters: Mapping
+    ) -> "SeriesInputs":
         """Return inputs for a training split; no parameter of an architecture changes them."""
         return cls.fit(split["value"], facts["history"], facts["horizon"])
 
@@ -100,7 +103,7 @@ class SeriesInputs:
         """Return float64 values in the data's own unit."""
         return np.asarray(outputs, np.float64) * self.scale + self.mean
 
-    def calibrated(self, outputs: np.ndarray, targets: np.ndarray):
+    def calibrated(self, outputs: np.ndarray, targets: np.ndarray) -> "SeriesInputs":
         """Return a copy with intervals from validation windows.
 
         outputs: the model's forecasts, standard scores (window, horizon).
@@ -113,7 +116,7 @@ class SeriesInputs:
         ranks = ranks[ranks <= len(residuals)]
         return replace(self, radii=residuals[ranks - 1].astype(np.float32))
 
-    def check_options(self, horizon=None, level=None) -> tuple[int, float]:
+    def check_options(self, horizon: Any = None, level: Any = None) -> tuple[int, float]:
         """Return the steps and the level to answer with; None takes the model's own, and 0.95.
 
         Raises InputError: invalid_horizon, invalid_level.
@@ -129,7 +132,7 @@ class SeriesInputs:
             raise InputError("invalid_level", f"{message}, not {shown(level)}.")
         return horizon, float(level)
 
-    def to_answers(self, outputs: np.ndarray, horizon=None, level=None) -> list[dict]:
+    def to_answers(self, outputs: np.ndarray, horizon: Any = None, level: Any = None) -> list[dict]:
         """Turn forecasts (series, horizon) into `{"forecast", "lower", "upper", "level"}` each.
 
         horizon: steps wanted, 1 up to the model's. level: share of targets the interval holds.
@@ -167,14 +170,14 @@ class SeriesInputs:
     def spec(self) -> tuple[dict, dict[str, np.ndarray]]:
         """The JSON fields and the arrays from which `from_spec` makes an equal object."""
         fields = {"kind": self.kind, "mean": self.mean, "scale": self.scale} | self.sizes()
-        return fields, {} if self.radii is None else {"radii": self.radii}
+        return fields, {"radii": self.radii} if len(self.radii) else {}
 
     @classmethod
-    def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]):
-        numbers = (fields[name] for name in ("history", "horizon", "mean", "scale"))
-        return cls(*numbers, arrays.get("radii"))
+    def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]) -> "SeriesInputs":
+        numbers = {name: fields[name] for name in ("history", "horizon", "mean", "scale")}
+        return cls(**numbers, radii=arrays.get("radii", NO_RADII))
 
-    def _values(self, history) -> np.ndarray:
+    def _values(self, history: Any) -> np.ndarray:
         """Check one request's history and return its last values, float64 (history,)."""
         if not isinstance(history, list | tuple):
             message = f"history must be a list of numbers, not {shown(history)}."

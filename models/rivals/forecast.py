@@ -7,6 +7,7 @@ import numpy as np
 from models.evaluation import measure
 from models.evaluation.measure import Scores
 from models.examples import Split, examples, fit_inputs
+from models.inputs.series import Windows
 
 NAME = "boosted trees on lags"
 LAGS = 24  # the newest values; more only add noise
@@ -22,7 +23,7 @@ def rival(splits: Mapping[str, Split], facts: Mapping) -> dict[str, Scores]:
     inputs = fit_inputs(splits["train"], facts, {})
     regressors = _fitted(examples(inputs, splits["train"], facts["stride"]).windows)
 
-    def forecast(windows, split):
+    def forecast(windows: Windows, split: Split) -> np.ndarray:
         features = _features(windows.history)
         changes = np.stack([one.predict(features) for one in regressors], axis=1)
         return windows.history[:, -1:] + changes
@@ -30,7 +31,7 @@ def rival(splits: Mapping[str, Split], facts: Mapping) -> dict[str, Scores]:
     return measure.score_forecasts(forecast, splits, facts)
 
 
-def _fitted(windows) -> list:
+def _fitted(windows: Windows) -> list:
     """Return a regressor of the change since the last value for each step of the horizon."""
     from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits

@@ -4,7 +4,7 @@ A single one, and any number of processors, need nothing of this.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iter
         yield count
 
 
-def _replicated(devices: list[str]):
+def _replicated(devices: list[str]) -> AbstractContextManager:
     import keras
 
     if keras.backend.backend() == "tensorflow":

@@ -81,7 +81,7 @@ def _done(progress: checkpoint.Progress, plan: Plan) -> bool:
     return len(progress.history) >= plan.epochs or progress.epochs_without_gain >= plan.patience
 
 
-def _epoch(model, training: Rows, validation: Rows, plan: Plan, number: int) -> dict:
+def _epoch(model: "keras.Model", training: Rows, validation: Rows, plan: Plan, number: int) -> dict:
     # One fit an epoch: the order of rows then depends on seed and number alone, on any backend.
     order = np.random.default_rng((plan.seed, number)).permutation(len(training.target))
     # An incomplete last batch would be compiled anew; other rows are left out next time.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from models import architectures
 from models.augmentation import layers
 from models.errors import WrongParameter
@@ -70,7 +72,7 @@ def train(
     return Fitted(model, inputs, history, seconds, model.count_params())
 
 
-def predict(model: "keras.Model", tensor):
+def predict(model: "keras.Model", tensor: np.ndarray) -> np.ndarray:
     """Return the model's outputs for a batched tensor, without its training-time noise."""
     return model.predict(tensor, batch_size=512, verbose=0)
 
@@ -129,16 +131,14 @@ def _rows(
     training: Examples, validation: Examples, inputs: Inputs, parameters: Mapping
 ) -> tuple[Rows, Rows]:
     """The examples with their targets as the loss takes them, weighed alike in both splits."""
-    if inputs.kind == "series":
-        return tuple(Rows(part.tensor, part.target, None) for part in (training, validation))
-    classes, weights = len(inputs.labels), None
-    if parameters["class_weights"]:
-        weights = optimisation.class_weights(training.target, classes)
-    return tuple(
-        Rows(
-            part.tensor,
-            optimisation.targets(part.target, classes, parameters["loss"]),
-            None if weights is None else weights[part.target],
-        )
-        for part in (training, validation)
-    )
+    weights = None
+    if parameters.get("class_weights"):
+        weights = optimisation.class_weights(training.target, len(inputs.labels))
+
+    def rows(part: Examples) -> Rows:
+        if inputs.kind == "series":
+            return Rows(part.tensor, part.target, None)
+        target = optimisation.targets(part.target, len(inputs.labels), parameters["loss"])
+        return Rows(part.tensor, target, None if weights is None else weights[part.target])
+
+    return rows(training), rows(validation)

@@ -1,7 +1,7 @@
 """How weights go down a loss: the loss, the optimizer, its learning rate and steps, by name."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -71,7 +71,7 @@ def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
     return (len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
 
-def _optimizer(parameters: Mapping, steps: int):
+def _optimizer(parameters: Mapping, steps: int) -> Any:
     """Adam (Kingma and Ba, ICLR 2015; with decoupled weight decay: Loshchilov and Hutter, ICLR
     2019), RMSprop (Tieleman and Hinton, 2012), or gradient descent with or without momentum
     (Polyak, 1964)."""

@@ -36,7 +36,7 @@ class Tensor(NamedTuple):
     """A tensor of the Keras model: its name in the graph, and what Keras knows of it."""
 
     name: str
-    shape: tuple[int | None, ...]
+    shape: tuple[Any, ...]  # None for what is not known before the call
     dtype: str
 
 
