@@ -5,9 +5,7 @@ Written for this project; groups stand between bars, a word in one group at most
 fingerprint of what it trains.
 """
 
-GROUPS = tuple(
-    tuple(group.split())
-    for group in """
+WORDS = """
 good fine decent nice | great excellent superb terrific | wonderful marvelous marvellous fabulous |
 amazing astonishing astounding incredible | fantastic phenomenal stupendous |
 brilliant ingenious masterly | beautiful gorgeous lovely | stunning breathtaking spectacular |
@@ -66,5 +64,5 @@ need require | needs requires | needed required | waste squander | wasted squand
 ruin spoil wreck | ruined spoiled wrecked | bore tire weary | bored tired wearied |
 surprise astonish amaze | surprised astonished amazed | fail flounder | fails flounders |
 failed floundered | succeed prevail | succeeds prevails | succeeded prevailed
-""".split("|")
-)
+"""
+GROUPS = tuple(tuple(group.split()) for group in WORDS.split("|"))

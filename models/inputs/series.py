@@ -12,7 +12,6 @@ from models.inputs.errors import InputError, is_number, shown
 
 MAX_HISTORY = 10_000  # values in one request
 MAX_SCALES = 1e6  # a value further from the training mean, in its deviations, is refused
-NO_RADII = np.zeros((0, 0), np.float32)  # before calibration
 LEVELS = 1000  # interval levels are kept in steps of one thousandth
 
 
@@ -40,8 +39,11 @@ class SeriesInputs:
     horizon: int
     mean: float
     scale: float
-    # float32 (level, horizon): row i is the half-width at level (i + 1) / 1000, in scales.
-    radii: np.ndarray = field(default=NO_RADII, repr=False, compare=False)
+    # float32 (level, horizon): row i is the half-width at level (i + 1) / 1000, in scales. Without
+    # rows before calibration.
+    radii: np.ndarray = field(
+        default_factory=lambda: np.zeros((0, 0), np.float32), repr=False, compare=False
+    )
 
     @classmethod
     def fit(cls, values: np.ndarray, history: int, horizon: int) -> "SeriesInputs":
@@ -174,8 +176,8 @@ class SeriesInputs:
 
     @classmethod
     def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]) -> "SeriesInputs":
-        numbers = {name: fields[name] for name in ("history", "horizon", "mean", "scale")}
-        return cls(**numbers, radii=arrays.get("radii", NO_RADII))
+        numbers = (fields[name] for name in ("history", "horizon", "mean", "scale"))
+        return cls(*numbers, **dict[str, Any](arrays))
 
     def _values(self, history: Any) -> np.ndarray:
         """Check one request's history and return its last values, float64 (history,)."""

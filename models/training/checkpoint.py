@@ -40,7 +40,7 @@ class Progress:
 def write(path: Path, model: "keras.Model", progress: Progress) -> None:
     """Replace the file by the present state of a compiled model; whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    facts = {
+    record = {
         "history": progress.history,
         "seconds": progress.seconds,
         "best_loss": progress.best_loss,
@@ -52,7 +52,7 @@ def write(path: Path, model: "keras.Model", progress: Progress) -> None:
     arrays |= {f"best_{i:04d}": one for i, one in enumerate(progress.best_weights)}
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
+        np.savez(file, record=np.array(json.dumps(record)), **arrays)
     partial.replace(path)
 
 
@@ -63,11 +63,11 @@ def restore(path: Path, model: "keras.Model") -> Progress:
             arrays = dict(file)
     except (OSError, ValueError, zipfile.BadZipFile):
         return Progress()
-    facts = json.loads(str(arrays["facts"]))
+    record = json.loads(str(arrays["record"]))
     for number, variable in enumerate(_state(model)):
         variable.assign(arrays[f"state_{number:04d}"])
     best = [arrays[name] for name in sorted(arrays) if name.startswith("best_")]
-    return Progress(best_weights=best, **facts)
+    return Progress(best_weights=best, **record)
 
 
 def _state(model: "keras.Model") -> list:
