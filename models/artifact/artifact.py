@@ -168,9 +168,9 @@ def replay(inputs: Inputs, answers: Callable[..., list[dict]], golden: list[dict
     """
     complaints = []
     for number, entry in enumerate(golden, start=1):
-        sent, options = payload(entry["request"])
+        row, options = payload(entry["request"])
         try:
-            [answer] = answers([sent], **options)
+            [answer] = answers([row], **options)
         except InputError as error:
             complaints.append(f"Golden request {number} was refused: {error}")
             continue

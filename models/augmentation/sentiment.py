@@ -51,10 +51,10 @@ def synonyms(inputs: TextInputs) -> np.ndarray:
     for one without synonyms itself."""
     from models.augmentation.synonyms import GROUPS
 
-    known = [[inputs.ids[word] for word in group if word in inputs.ids] for group in GROUPS]
+    groups = [[inputs.ids[word] for word in group if word in inputs.ids] for group in GROUPS]
     others = {
         word: [other for other in group if other != word]
-        for group in known
+        for group in groups
         if len(group) > 1
         for word in group
     }

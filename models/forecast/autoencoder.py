@@ -15,7 +15,7 @@ def build(history: int, horizon: int, *, units: int = 64, code: int = 8) -> Any:
 
     Args:
         history: values that are given.
-        horizon: not looked at.
+        horizon: not used.
         units: of the hidden layers.
         code: values of the code.
 

@@ -20,7 +20,7 @@ def build(
         height: pixels from top to bottom.
         width: pixels from left to right.
         channels: 1 for grey, 3 for colour.
-        classes: not looked at.
+        classes: not used.
         filters: of the first convolution; the second has twice as many.
         code: values of the code.
 

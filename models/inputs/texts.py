@@ -156,12 +156,12 @@ class TextInputs:
     def _ids(self, words: Sequence[str]) -> list[int]:
         return [self.ids.get(word, UNKNOWN) for word in words]
 
-    def _set(self, ids: np.ndarray, known_codes: np.ndarray) -> np.ndarray:
+    def _set(self, ids: np.ndarray, pair_codes: np.ndarray) -> np.ndarray:
         """Return the ids of the words and of the pairs that they form, each once, rising."""
         codes = _codes(ids[:-1], ids[1:])
-        ranks = np.searchsorted(known_codes, codes)
-        known = ranks[known_codes[ranks] == codes]
-        return np.unique(np.concatenate([ids, known + len(self.vocabulary) + UNKNOWN + 1]))
+        ranks = np.searchsorted(pair_codes, codes)
+        ranks = ranks[pair_codes[ranks] == codes]
+        return np.unique(np.concatenate([ids, ranks + len(self.vocabulary) + UNKNOWN + 1]))
 
     def _with_pairs(
         self, split: Sequence[Sequence[str]], counts: np.ndarray, size: int
@@ -173,8 +173,8 @@ class TextInputs:
         # An unknown word between two texts, so that no pair reaches from one into the other.
         each = (one for words in split for one in (*self._ids(words), UNKNOWN))
         ids = np.fromiter(each, np.int64)
-        known = (ids[:-1] > UNKNOWN) & (ids[1:] > UNKNOWN)
-        codes, pair_counts = np.unique(_codes(ids[:-1], ids[1:])[known], return_counts=True)
+        in_vocabulary = (ids[:-1] > UNKNOWN) & (ids[1:] > UNKNOWN)
+        codes, pair_counts = np.unique(_codes(ids[:-1], ids[1:])[in_vocabulary], return_counts=True)
         # Stable: of equal counts the word comes first, so that both words of a pair stay in.
         ranked = np.argsort(-np.concatenate([counts, pair_counts]), kind="stable")[: max(size, 0)]
         vocabulary = self.vocabulary[: np.count_nonzero(ranked < len(counts))]

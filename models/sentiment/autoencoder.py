@@ -18,7 +18,7 @@ def build(words: int, length: int, classes: int, *, code: int = 8, doubt: int = 
     Args:
         words: size of the id space; id 0 is padding, 1 an unknown word.
         length: words of a text that are read.
-        classes: not looked at.
+        classes: not used.
         code: values of the code.
         doubt: the error of a text of n words counts n / (n + doubt), for a few words have odd
             shares by chance alone.

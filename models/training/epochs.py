@@ -60,9 +60,9 @@ def run(
     Raises TrainingDiverged when the loss is not finite any more.
     """
     progress = checkpoint.Progress() if kept is None else checkpoint.restore(kept, model)
-    told = on_epoch or (lambda epoch, metrics: None)
+    report = on_epoch or (lambda epoch, metrics: None)
     for epoch, metrics in enumerate(progress.history, start=1):
-        told(epoch, metrics)
+        report(epoch, metrics)
     earlier = progress.seconds
     while not _done(progress, plan):
         started = time.monotonic()
@@ -71,7 +71,7 @@ def run(
         progress.add(metrics, time.monotonic() - started, model)
         if kept is not None and not _done(progress, plan):
             checkpoint.write(kept, model, progress)
-        told(len(progress.history), metrics)
+        report(len(progress.history), metrics)
     model.set_weights(progress.best_weights)
     return progress.history, earlier
 

@@ -46,7 +46,7 @@ def train(
 
     parameters: from `architectures.resolve`. splits: train and validation, as prepared.
     on_epoch: called after each epoch with its number, from 1, and its metrics.
-    checkpoint: a file that holds where the fit stands after each epoch; found there, it goes on.
+    checkpoint: a file that holds where the fit stands after each epoch; a fit goes on from it.
     Equal arguments on one processor and backend give equal weights; a GPU adds up in any order.
     Raises WrongParameter, WrongData, TrainingDiverged, and InputError for a row that no model can
     read.

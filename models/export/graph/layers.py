@@ -85,8 +85,8 @@ def batch_normalization(graph: Graph, layer: Any, x: Tensor) -> Value:
 
 def layer_normalization(graph: Graph, layer: Any, x: Tensor) -> str:
     """Ba, Kiros and Hinton, 2016, over the last axis."""
-    known = layer.scale and layer.center and not layer.rms_scaling
-    if layer.axis not in ([-1], [len(x.shape) - 1]) or not known:
+    usual = layer.scale and layer.center and not layer.rms_scaling
+    if layer.axis not in ([-1], [len(x.shape) - 1]) or not usual:
         raise NotTranslated(f"{layer.name} normalises another axis than the last, or in part.")
     weights = layer.gamma.numpy(), layer.beta.numpy()
     return graph.add("LayerNormalization", x, *weights, epsilon=float(layer.epsilon))
