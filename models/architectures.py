@@ -59,9 +59,13 @@ def module(task: str, arch: str) -> ModuleType:
 def resolve(task: str, arch: str, overrides: Mapping, facts: Mapping) -> dict:
     """Return the complete, flat parameters of a run, as JSON would hold them.
 
-    overrides: values by parameter name, over the architecture's own defaults.
-    facts: the dataset's; its task, if given, must be this one.
-    Raises UnknownName (with the nearest known name) and WrongParameter.
+    Args:
+        overrides: values by parameter name, over the architecture's own defaults.
+        facts: the dataset's; its task, if given, must be this one.
+
+    Raises:
+        UnknownName: there is no such name; the message has the nearest one.
+        WrongParameter: a value has the wrong type, or lies outside its range.
     """
     if facts.get("task", task) != task:
         raise WrongParameter(

@@ -45,9 +45,10 @@ class ArtifactError(ValueError):
 def write_manifest(folder: Path, identity: Mapping) -> str:
     """Write `manifest.json` over the files that lie in `folder` and return its sha256 (hex).
 
-    identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed, the guard's
-        fingerprint where there is one, and `inputs`, what `digest_of` says of those that the model
-        was fitted with.
+    Args:
+        identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed, the guard's
+            fingerprint where there is one, and `inputs`, what `digest_of` says of those that the
+            model was fitted with.
     """
     files = {
         name: {"sha256": _sha256(folder / name), "bytes": _size(folder / name, MAX_FILE_BYTES)}
@@ -62,9 +63,12 @@ def write_manifest(folder: Path, identity: Mapping) -> str:
 def check(folder: Path, manifest_sha256: str) -> dict:
     """Return the manifest of `folder` once every byte of the folder is proven to be as written.
 
-    manifest_sha256: the digest (hex) kept outside the folder.
-    Raises ArtifactError on a digest or size that differs, a missing or additional file, a link, or
-    a size over the cap (before the file is read).
+    Args:
+        manifest_sha256: the digest (hex) kept outside the folder.
+
+    Raises:
+        ArtifactError: a digest or size that differs, a missing or additional file, a link, or a
+            size over the cap (before the file is read).
     """
     return read(folder, manifest_sha256, ())[0]
 
@@ -164,7 +168,8 @@ def payload(request: Mapping) -> tuple[bytes | str | list, dict]:
 def replay(inputs: Inputs, answers: Callable[..., list[dict]], golden: list[dict]) -> list[str]:
     """Answer every golden request and return one sentence for each that came out differently.
 
-    answers: the model with its inputs, from raw inputs and options to an answer each.
+    Args:
+        answers: the model with its inputs, from raw inputs and options to an answer each.
     """
     complaints = []
     for number, entry in enumerate(golden, start=1):

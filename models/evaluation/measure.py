@@ -148,7 +148,8 @@ def score_forecasts(
 def metric(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> float:
     """Return the task's metric: accuracy, or MAE relative to the naive one; the mean over seeds.
 
-    rows: `Scores.rows` of one split, one for each seed.
+    Args:
+        rows: `Scores.rows` of one split, one for each seed.
     """
     values, weights, _ = losses(task, rows)
     return _ratio(values.mean(), weights.mean())

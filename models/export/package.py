@@ -28,10 +28,14 @@ def write(
 ) -> str:
     """Fill an empty folder with the artifact and return the sha256 of its manifest.
 
-    splits: validation and test; up to 512 rows of each prove the ONNX graph equal to Keras.
-    identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed.
-    guard: the folder that `models.training.guard.write` filled for the dataset.
-    Raises ExportMismatch; then there is no manifest, and the folder is no artifact.
+    Args:
+        splits: validation and test; up to 512 rows of each prove the ONNX graph equal to Keras.
+        identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed.
+        guard: the folder that `models.export.guard.write` filled for the dataset.
+
+    Raises:
+        ExportMismatch: the graph answers otherwise; then there is no manifest, and the folder is no
+            artifact.
     """
     folder = Path(folder)
     fitted.model.save(folder / "model.keras")

@@ -56,9 +56,10 @@ class Familiarity:
     def judge(self, run: Run, rows: list, inputs: Inputs, tensor: np.ndarray) -> list[dict]:
         """Return `{"familiar", "familiarity"}` for each raw input.
 
-        run: the guard's graph, from a tensor to errors (row, 1).
-        inputs, tensor: what the model beside made of `rows`, which is used again where the
-            guard would make the same of them.
+        Args:
+            run: the guard's graph, from a tensor to errors (row, 1).
+            inputs, tensor: what the model beside made of `rows`, which is used again where the
+                guard would make the same of them.
         """
         if not self.reads_as(inputs):
             tensor = self.inputs.to_tensor(rows)

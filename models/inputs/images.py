@@ -45,8 +45,10 @@ class ImageInputs:
     ) -> "ImageInputs":
         """Take the model's picture size from the training pictures.
 
-        images: uint8 (picture, height, width, channels), or an object array of encoded pictures.
-        size: pixels a side; None keeps the arrays' own size, and 64 for encoded pictures.
+        Args:
+            images: uint8 (picture, height, width, channels), or an object array of encoded
+                pictures.
+            size: pixels a side; None keeps the arrays' own size, and 64 for encoded pictures.
         """
         if images.dtype == np.uint8:
             height, width, channels = images.shape[1:]
@@ -79,8 +81,11 @@ class ImageInputs:
     def to_tensor(self, images: np.ndarray | Sequence[bytes]) -> np.ndarray:
         """Return float32 (picture, height, width, channels) in 0..1.
 
-        images: uint8 (picture, height, width, channels), or JPEG, PNG or WebP files as bytes.
-        Raises InputError: not_an_image, image_too_large, animated_image.
+        Args:
+            images: uint8 (picture, height, width, channels), or JPEG, PNG or WebP files as bytes.
+
+        Raises:
+            InputError: not_an_image, image_too_large, animated_image.
         """
         pixels = images
         if not _is_pixels(images, (self.height, self.width)):

@@ -70,8 +70,9 @@ class SeriesInputs:
     def windows(self, split: Mapping[str, np.ndarray], stride: int = 1) -> Windows:
         """Cut every window that lies inside one segment and whose targets were all observed.
 
-        split: value, observed, segment (row,), consecutive inside a segment.
-        stride: rows between the starts of neighbouring windows, counted in each segment.
+        Args:
+            split: value, observed, segment (row,), consecutive inside a segment.
+            stride: rows between the starts of neighbouring windows, counted in each segment.
         """
         value, segment = split["value"], split["segment"]
         span = self.history + self.horizon
@@ -90,8 +91,11 @@ class SeriesInputs:
     def to_tensor(self, histories: np.ndarray | Sequence[Sequence[float]]) -> np.ndarray:
         """Return float32 (series, history) standard scores of the last values of each history.
 
-        histories: lists of numbers, or float64 (series, value).
-        Raises InputError: not_a_series, history_too_short, history_too_long, invalid_value.
+        Args:
+            histories: lists of numbers, or float64 (series, value).
+
+        Raises:
+            InputError: not_a_series, history_too_short, history_too_long, invalid_value.
         """
         if not isinstance(histories, np.ndarray):
             histories = np.stack([self._values(history) for history in histories])
@@ -108,8 +112,9 @@ class SeriesInputs:
     def calibrated(self, outputs: np.ndarray, targets: np.ndarray) -> "SeriesInputs":
         """Return a copy with intervals from validation windows.
 
-        outputs: the model's forecasts, standard scores (window, horizon).
-        targets: what came, in the data's own unit (window, horizon).
+        Args:
+            outputs: the model's forecasts, standard scores (window, horizon).
+            targets: what came, in the data's own unit (window, horizon).
         """
         residuals = np.sort(np.abs(self.scaled(targets) - outputs), axis=0)
         # The k-th smallest of n residuals covers at least level p when k >= p (n + 1).
@@ -137,8 +142,12 @@ class SeriesInputs:
     def to_answers(self, outputs: np.ndarray, horizon: Any = None, level: Any = None) -> list[dict]:
         """Turn forecasts (series, horizon) into `{"forecast", "lower", "upper", "level"}` each.
 
-        horizon: steps wanted, 1 up to the model's. level: share of targets the interval holds.
-        Raises InputError: invalid_horizon, invalid_level.
+        Args:
+            horizon: steps wanted, 1 up to the model's.
+            level: share of targets the interval holds.
+
+        Raises:
+            InputError: invalid_horizon, invalid_level.
         """
         horizon, level = self.check_options(horizon, level)
         if outputs.shape[1] != self.horizon:

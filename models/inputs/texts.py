@@ -71,9 +71,10 @@ class TextInputs:
     ) -> "TextInputs":
         """Take the vocabulary from the training texts: the `words` most frequent ones.
 
-        words: size of the id space, padding and unknown included.
-        length: words of a text that are read, counted from its end.
-        ngrams: 1 for words, 2 for words and pairs, the most frequent of both.
+        Args:
+            words: size of the id space, padding and unknown included.
+            length: words of a text that are read, counted from its end.
+            ngrams: 1 for words, 2 for words and pairs, the most frequent of both.
         """
         split = [words_of(text) for text in texts]
         counts = Counter(word for one in split for word in one)

@@ -16,9 +16,12 @@ LAGS = 24  # the newest values; more only add noise
 def rival(splits: Mapping[str, Split], facts: Mapping) -> dict[str, Scores]:
     """Return the scores on validation and test of one regressor for each step of the horizon.
 
-    splits: train, validation and test, as prepared. Settings chosen once on glucose's validation.
     Source: Friedman, Greedy Function Approximation: A Gradient Boosting Machine, Annals of
     Statistics, 2001; on histograms: Ke et al., LightGBM, NeurIPS 2017.
+
+    Args:
+        splits: train, validation and test, as prepared. Settings chosen once on glucose's
+            validation.
     """
     inputs = fit_inputs(splits["train"], facts, {})
     regressors = _fitted(examples(inputs, splits["train"], facts["stride"]).windows)

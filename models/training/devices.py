@@ -11,8 +11,10 @@ from contextlib import AbstractContextManager, contextmanager
 def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iterator[int]:
     """Build and fit a model inside the block to have it replicated; yields on how many devices.
 
-    devices: as Keras names them ("gpu:0", …); all accelerators by default. Of these, as many work
-    as divide the batch evenly, so that the loss is the one that a single device would compute.
+    Args:
+        devices: as Keras names them ("gpu:0", …); all accelerators by default. Of these, as many
+            work as divide the batch evenly, so that the loss is the one that a single device would
+            compute.
     """
     import keras
 

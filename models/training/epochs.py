@@ -54,10 +54,13 @@ def run(
     """Fit a compiled model, leave it with the weights of its best validation loss, and return the
     metrics of each epoch (loss, val_loss, …) and the seconds that those of a checkpoint had taken.
 
-    on_epoch: called after each epoch with its number, from 1, and its metrics.
-    kept: the file of a checkpoint; where there is one, the epochs in it are not done again, and
-        what follows is to the last bit what would have followed without the interruption.
-    Raises TrainingDiverged when the loss is not finite any more.
+    Args:
+        on_epoch: called after each epoch with its number, from 1, and its metrics.
+        kept: the file of a checkpoint; where there is one, the epochs in it are not done again, and
+            what follows is to the last bit what would have followed without the interruption.
+
+    Raises:
+        TrainingDiverged: the loss is not finite any more.
     """
     progress = checkpoint.Progress() if kept is None else checkpoint.restore(kept, model)
     report = on_epoch or (lambda epoch, metrics: None)

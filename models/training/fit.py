@@ -44,12 +44,19 @@ def train(
 ) -> Fitted:
     """Return the model with the weights of its best validation loss, fitted from a clean seed.
 
-    parameters: from `architectures.resolve`. splits: train and validation, as prepared.
-    on_epoch: called after each epoch with its number, from 1, and its metrics.
-    checkpoint: a file that holds where the fit stands after each epoch; a fit goes on from it.
     Equal arguments on one processor and backend give equal weights; a GPU adds up in any order.
-    Raises WrongParameter, WrongData, TrainingDiverged, and InputError for a row that no model can
-    read.
+
+    Args:
+        parameters: from `architectures.resolve`.
+        splits: train and validation, as prepared.
+        on_epoch: called after each epoch with its number, from 1, and its metrics.
+        checkpoint: a file that holds where the fit stands after each epoch; a fit goes on from it.
+
+    Raises:
+        WrongParameter: Keras refuses a parameter.
+        WrongData: a split holds too little.
+        TrainingDiverged: the loss is not finite any more.
+        InputError: a row that no model can read.
     """
     started = time.monotonic()
     inputs, training, validation = examples_of_a_fit(splits, facts, parameters)

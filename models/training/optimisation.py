@@ -20,9 +20,11 @@ def compile_model(
 ) -> None:
     """Give the model its loss, its optimizer and the metrics that each epoch reports.
 
-    steps: of the whole training, after which a cosine schedule has come down to nothing
-    (Loshchilov and Hutter, ICLR 2017). accuracy: report it, beside the loss. replicas: devices
-    that work on each batch.
+    Args:
+        steps: of the whole training, after which a cosine schedule has come down to nothing
+            (Loshchilov and Hutter, ICLR 2017).
+        accuracy: report it, beside the loss.
+        replicas: devices that work on each batch.
     """
     import keras
 
@@ -64,8 +66,10 @@ def targets(labels: np.ndarray, classes: int, loss: str) -> np.ndarray:
 def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
     """Return the weight of each class that gives all of them the same say, float32 (class,).
 
-    labels: int64 (row,), of the training split.
     Source: King and Zeng, Logistic Regression in Rare Events Data, Political Analysis, 2001.
+
+    Args:
+        labels: int64 (row,), of the training split.
     """
     counts = np.bincount(labels, minlength=classes)
     return (len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32)
