@@ -162,7 +162,8 @@ def _scores(task: str) -> Iterator[dict]:
             for split in ("validation", "test")
         }
         labels = [str(number) for number in range(classes)]
-        yield measure.score_probabilities(probabilities, splits, {"labels": labels})
+        facts = {"task": "image", "labels": labels}
+        yield measure.score_probabilities(probabilities, splits, facts)
 
 
 def _series(chance: np.random.Generator) -> dict[str, np.ndarray]:

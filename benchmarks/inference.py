@@ -34,8 +34,8 @@ def main() -> None:
         pointer = publish.read(task)
         if pointer is None:
             raise SystemExit(f"{task} has no champion yet: make run")
-        folder = publish.folder() / pointer["artifact"]
-        manifest = artifact.check(folder, pointer["manifest_sha256"])
+        folder = publish.folder() / pointer.artifact
+        manifest = artifact.check(folder, pointer.manifest_sha256)
         onnx, called, predicted = _medians(folder)
         table.add_row(
             f"{task} {manifest['arch']}",

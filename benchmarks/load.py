@@ -21,8 +21,8 @@ from typing import NamedTuple
 from rich.table import Table
 
 from benchmarks import open_loop, wrk
+from benchmarks.champion_intervals import ChampionIntervals
 from benchmarks.open_loop import Outcome, milliseconds, statuses
-from benchmarks.reigns import Reigns
 from benchmarks.serve import BARE, Asked, artifacts, bare_app, raw, started
 from benchmarks.served import Served, is_ready, served, until
 from pipelines.release import publish
@@ -162,16 +162,16 @@ def swaps(home: Path) -> list[Measured]:
         with served(home, **{WORKERS: f"services.Espalier.workers={workers}"}) as running:
             if len(running.workers()) != workers:
                 raise SystemExit(f"{len(running.workers())} workers run, not {workers}.")
-            reigns = Reigns()
+            intervals = ChampionIntervals()
             for task in settings.TASKS:
-                _publish(home, reigns, task, f"{task}-0")
+                _publish(home, intervals, task, f"{task}-0")
             time.sleep(5)
             before = open_loop.drive(running.port, _requests(home), 200, 30, CONNECTIONS)
-            during = _under_swaps(running, home, reigns, 200)
+            during = _under_swaps(running, home, intervals, 200)
         failed = sum(one.status != 200 for one in during)
         usual, p99 = milliseconds(before, 99), milliseconds(during, 99)
-        behind = max(reigns.behind(one) for one in during if one.status == 200)
-        of = f"of {len(during):,} requests, {len(reigns.began)} versions"
+        behind = max(intervals.behind(one) for one in during if one.status == 200)
+        of = f"of {len(during):,} requests, {len(intervals.began)} versions"
         times = f"{p99 / usual:.1f} ×: {p99:.1f} and {usual:.1f} ms"
         rows += [
             Measured(f"failed in 200 swaps, {name}", "0", f"{failed} {of}", failed == 0),
@@ -181,7 +181,9 @@ def swaps(home: Path) -> list[Measured]:
     return rows
 
 
-def _under_swaps(running: Served, home: Path, reigns: Reigns, count: int) -> list[Outcome]:
+def _under_swaps(
+    running: Served, home: Path, intervals: ChampionIntervals, count: int
+) -> list[Outcome]:
     going_on, outcomes = threading.Event(), []
 
     def ask() -> None:
@@ -202,7 +204,7 @@ def _under_swaps(running: Served, home: Path, reigns: Reigns, count: int) -> lis
         task = settings.TASKS[number % len(settings.TASKS)]
         before = number - len(settings.TASKS)
         version = f"{task}-{before - 3 if number % 5 == 0 and before > 3 else number}"
-        _publish(home, reigns, task, version)
+        _publish(home, intervals, task, version)
         time.sleep(0.5)
     time.sleep(6)  # whoever converges late is seen
     going_on.set()
@@ -210,12 +212,12 @@ def _under_swaps(running: Served, home: Path, reigns: Reigns, count: int) -> lis
     return outcomes
 
 
-def _publish(home: Path, reigns: Reigns, task: str, version: str) -> None:
+def _publish(home: Path, intervals: ChampionIntervals, task: str, version: str) -> None:
     """Make `version` the champion, by the artifact that is there."""
     pointer = publish.folder(home) / f"{task}.json"
     beside = pointer.with_suffix(".next")
     beside.write_text(json.dumps(json.loads(pointer.read_text()) | {"version": version}))
-    reigns.follow(task, version)
+    intervals.follow(task, version)
     beside.replace(pointer)
 
 

@@ -13,6 +13,10 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
+import yaml
+
+from data.declared import LOADER
+
 ENTRY = {"path", "hash", "md5", "size"}  # what DVC writes of each dependency and output
 
 
@@ -95,12 +99,8 @@ def _replace(source: Path, target: Path) -> None:
 
 def _entries(path: Path) -> dict[str, dict] | None:
     """The stages of a lock file, none where there is no file; None when it is cut off."""
-    import yaml
-
     try:
-        text = path.read_text(encoding="utf-8")
-        # libyaml's loader, where it is built in, is ten times as fast
-        content = yaml.load(text, yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)
+        content = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeDecodeError):

@@ -83,7 +83,11 @@ def push(dataset: str) -> None:
         DataError: the remote cannot be reached, or something to send is missing here.
     """
     declared.entry(dataset, ROOT)
-    _output("push", "--with-deps", f"prepare@{dataset}")
+    done = _dvc("push", "--with-deps", f"prepare@{dataset}")
+    if done.returncode != 0:
+        raise DataError(
+            f"{dataset} cannot be sent to the DVC remote ({_remotes()}): {_error(done)}"
+        )
 
 
 def fetch(dataset_hash: str, dataset: str, folder: Path) -> Path:
@@ -117,15 +121,18 @@ def fetch(dataset_hash: str, dataset: str, folder: Path) -> Path:
         _write_repository(scratch, dataset, dataset_hash)
         done = _dvc("--cd", str(scratch), "pull", f"{dataset}.dvc")
         if done.returncode != 0:
-            where = " ".join(_output("remote", "list").split())
             raise DataError(
-                f"the DVC remote ({where}) does not give {dataset_hash} of {dataset}: push it "
+                f"the DVC remote ({_remotes()}) does not give {dataset_hash} of {dataset}: push it "
                 f"where it was made ({_error(done)})"
             )
         (scratch / dataset).rename(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return folder
+
+
+def _remotes() -> str:
+    return " ".join(_output("remote", "list").split()) or "none is set"
 
 
 def _write_repository(folder: Path, dataset: str, dataset_hash: str) -> None:

@@ -106,11 +106,11 @@ def train(
 
         board = step.train(*what, seeds, parameter_grid.grid(choices), force)
     else:
-        from pipelines.training import search as step
+        from pipelines.training import search as searching
 
         if seeds > 1 or force:
             raise UsageError("--search takes one seed and goes on: leave --seeds and --force out")
-        board = step.search(*what, search, choices)
+        board = searching.search(*what, search, choices)
     _say(as_json, board, lambda: leaderboard.show(board))
     raise typer.Exit(FAILED if board["failed"] else DONE)
 
@@ -136,8 +136,8 @@ def compare(
     if audit:
         from pipelines.audit import audit as step
 
-        audited = step.present(task, name)
-        _say(as_json, audited, lambda: step.show(audited))
+        audited = step.audit(task, name)
+        _say(as_json, audited.to_dict(), lambda: step.show(audited))
         return
     board = comparison.present(task, name)
     _say(as_json, board, lambda: comparison.show(board))
@@ -226,7 +226,7 @@ def build(task: Task = None, as_json: Json = False) -> None:
 
     _divert("build", as_json)
     made = bento.build(task)
-    _say(as_json, made, lambda: console.out().print(f"{made['tag']} in {made['path']}"))
+    _say(as_json, made.to_dict(), lambda: console.out().print(f"{made.tag} in {made.path}"))
 
 
 @app.command()

@@ -39,7 +39,7 @@ def pointer_folders() -> list[Path]:
 
 def followed() -> dict[str, str]:
     """Task → the registered model whose champion it serves: ESPALIER_FOLLOW, comma separated."""
-    models = {}
+    models: dict[str, str] = {}
     for name in _listed("ESPALIER_FOLLOW"):
         match = REGISTERED.fullmatch(name)
         if match is None:

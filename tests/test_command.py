@@ -19,6 +19,7 @@ def test_help_imports_nothing_heavy():
     imported = set(eval(asked.stderr))
     assert "typer" in imported
     heavy = {"numpy", "pandas", "tensorflow", "keras", "mlflow", "prefect", "dvc", "bentoml"}
+    heavy |= {"dask", "distributed", "httpx", "pydantic", "sqlalchemy", "yaml"}
     assert not imported & heavy
 
 

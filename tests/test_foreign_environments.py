@@ -97,7 +97,7 @@ def test_what_cannot_be_used_is_told_within_seconds(project, command, variables,
     done = espalier(project, *command, "--profile", "full", **variables)
     assert done.returncode == 1
     assert named in done.stderr
-    assert time.monotonic() - start < 90  # 249 s and 131 s once; this is an unhurried machine
+    assert time.monotonic() - start < 120  # 249 s and 131 s once
 
 
 def test_a_full_disk_is_told(project, small_disk):

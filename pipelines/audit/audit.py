@@ -1,7 +1,10 @@
-"""The audit of a dataset's present version: is what the test split says worth believing?
+"""The audit of a dataset's present version: are the scores on its test split to be believed?
 
 espalier compare --task sentiment --audit
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from rich.table import Table
 
@@ -9,62 +12,70 @@ from data import prepared
 from pipelines.audit import duplicates, label_leakage, test_split_reuse, time_leakage
 from pipelines.audit.finding import Finding
 from pipelines.experiments import dataset as data
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.runtime import console
 
 
-def present(task: str, dataset: str) -> dict:
+@dataclass(frozen=True)
+class Audit:
+    """What was found in a dataset's version. rows: of each split."""
+
+    dataset: DatasetVersion
+    rows: Mapping[str, int]
+    findings: list[Finding]
+
+    def to_dict(self) -> dict:
+        """The audit as JSON."""
+        return {
+            "task": self.dataset.task,
+            "dataset": self.dataset.name,
+            "dataset_hash": self.dataset.hash,
+            "rows": self.rows,
+            "ok": all(finding.ok for finding in self.findings),
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+
+def audit(task: str, dataset: str) -> Audit:
     """Audit the dataset at the hash that the checkout's dvc.lock names.
 
-    Returns `{"task", "dataset", "dataset_hash", "rows", "ok", "findings"}`; a finding holds what
-    `pipelines.audit.finding` says, and its `verdict`, "ok" or "look at it".
     Raises UsageError when there is no version, DataError when it does not lie here.
     """
     version = data.present(task, dataset)
     read = prepared.read(data.folder(dataset))
-    found = [
-        *of_splits(read),
+    findings = [
+        *audit_splits(read),
         *test_split_reuse.findings(version, read.splits, read.facts),
     ]
-    return {
-        "task": task,
-        "dataset": dataset,
-        "dataset_hash": version.hash,
-        "rows": read.facts["rows"],
-        "ok": all(finding.ok for finding in found),
-        "findings": [finding.to_json() for finding in found],
-    }
+    return Audit(version, read.facts["rows"], findings)
 
 
-def of_splits(read: prepared.Dataset) -> list[Finding]:
+def audit_splits(read: prepared.Dataset) -> list[Finding]:
     """What the splits themselves show: shared rows, and labels or targets that are given away."""
-    leaks = time_leakage if read.facts["task"] == "forecast" else label_leakage
-    return [*duplicates.findings(read.splits, read.facts), *leaks.findings(read.splits, read.facts)]
+    leakage = time_leakage if read.facts["task"] == "forecast" else label_leakage
+    checks = (duplicates, leakage)
+    return [one for check in checks for one in check.findings(read.splits, read.facts)]
 
 
-def show(audited: dict) -> None:
-    """Print a line for each finding, and below what to look at and what to do."""
-    console.out().print(table(audited))
-    for finding in audited["findings"]:
-        if finding["verdict"] != "ok":
-            console.out().print(f"\n{finding['name']}: {finding['advice']}", markup=False)
-            for example in finding["examples"]:
-                told = ", ".join(f"{name} {value}" for name, value in example.items())
-                console.out().print(f"  {told}", markup=False)
-
-
-def table(audited: dict) -> Table:
-    """The findings for a terminal."""
-    rows = " / ".join(f"{audited['rows'][split]:,}" for split in prepared.SPLITS)
-    shown = Table(
-        title=f"{audited['task']} · {audited['dataset']} · audit of {rows} rows",
+def show(audited: Audit) -> None:
+    """Print a line for each finding, and below it what to look at and what to do."""
+    rows = " / ".join(f"{audited.rows[split]:,}" for split in prepared.SPLITS)
+    table = Table(
+        title=f"{audited.dataset.task} · {audited.dataset.name} · audit of {rows} rows",
         title_justify="left",
         box=None,
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
     for name in ("verdict", "check", "found"):
-        shown.add_column(name, overflow="fold")
-    for finding in audited["findings"]:
-        style = "" if finding["verdict"] == "ok" else "bold"
-        shown.add_row(finding["verdict"], finding["name"], finding["found"], style=style)
-    return shown
+        table.add_column(name, overflow="fold")
+    for finding in audited.findings:
+        style = "" if finding.ok else "bold"
+        table.add_row(finding.verdict, finding.name, finding.result, style=style)
+    console.out().print(table)
+    for finding in audited.findings:
+        if not finding.ok:
+            console.out().print(f"\n{finding.name}: {finding.advice}", markup=False)
+            for example in finding.examples:
+                line = ", ".join(f"{name} {value}" for name, value in example.items())
+                console.out().print(f"  {line}", markup=False)

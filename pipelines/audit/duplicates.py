@@ -1,4 +1,4 @@
-"""Rows of one split that stand in another too: equal ones, and ones that are nearly equal.
+"""Rows of one split that are duplicates, or near duplicates, of rows of another.
 
 A model is measured on what it was trained on where they do.
 """
@@ -30,6 +30,10 @@ SIDE = 16  # pixels a side
 CORRELATION = 0.995  # of the small pictures' pixels
 NEIGHBOURS = 10
 NEARER = 0.4  # than the tenth nearest picture: pictures of a smooth kind are all near each other
+SCOPE = {
+    "sentiment": f"half or more of their runs of {SHINGLE} words in common",
+    "image": f"correlation {CORRELATION} at {SIDE} x {SIDE} pixels, and no other as near",
+}
 
 
 class Pair(NamedTuple):
@@ -45,34 +49,50 @@ class Pair(NamedTuple):
 def findings(splits: Mapping[str, Split], facts: Mapping) -> list[Finding]:
     """Return what the splits of a dataset, as prepared, have in common.
 
-    Of a series windows are compared, history and targets together, and equal ones alone are told.
+    Of a series windows are compared, history and targets together, and only equal ones count.
     """
     if facts["task"] == "forecast":
         return [_equal_windows(splits, facts)]
     content = {name: splits[name][CONTENT[facts["task"]]] for name in ORDER}
     same = equal({name: classes.digests(rows) for name, rows in content.items()})
-    alike = near_texts(content) if facts["task"] == "sentiment" else near_pictures(content)
-    told = {(pair.later, pair.row) for pair in same}
+    alike = near_texts(content) if facts["task"] == "sentiment" else near_images(content)
+    equal_rows = {(pair.later, pair.row) for pair in same}
     return [
-        _equal_rows(same, content),
-        _near_rows([pair for pair in alike if (pair.later, pair.row) not in told], content, facts),
+        _finding(
+            "equal rows",
+            "by the digest of their content, across the splits",
+            same,
+            content,
+            "equal",
+            "Prepare the data anew: data/classes.py keeps equal rows on one side of the split.",
+        ),
+        _finding(
+            "near copies",
+            f"across the splits: {SCOPE[facts['task']]}",
+            [pair for pair in alike if (pair.later, pair.row) not in equal_rows],
+            content,
+            "nearly equal",
+            "Look at the examples; leave one row of each pair out of the source, or give the "
+            "rows that belong together to one split.",
+            allowed=SHARE,
+        ),
     ]
 
 
 def equal(digests: Mapping[str, np.ndarray]) -> list[Pair]:
-    """Return a pair for each row whose like stands in an earlier split.
+    """Return a pair for each row that is equal to one of an earlier split.
 
     digests: split → (row,), as `data.classes` has them.
     """
-    found = []
+    pairs = []
     for earlier, later in itertools.combinations(ORDER, 2):
         first = {digest: row for row, digest in reversed([*enumerate(digests[earlier])])}
-        found += [
+        pairs += [
             Pair(later, row, earlier, first[digest], 1.0)
             for row, digest in enumerate(digests[later])
             if digest in first
         ]
-    return _one_each(found)
+    return _most_alike(pairs)
 
 
 def near_texts(content: Mapping[str, np.ndarray]) -> list[Pair]:
@@ -85,20 +105,21 @@ def near_texts(content: Mapping[str, np.ndarray]) -> list[Pair]:
     sizes = [len(content[name]) for name in ORDER]
     shingles, counts = _shingles(np.concatenate([content[name] for name in ORDER]))
     starts = dict(zip(ORDER, np.cumsum([0, *sizes]), strict=False))
-    found = []
+    pairs = []
     for earlier, later in itertools.combinations(ORDER, 2):
         mine = slice(starts[later], starts[later] + len(content[later]))
         others = slice(starts[earlier], starts[earlier] + len(content[earlier]))
         common = (shingles[mine] @ shingles[others].T).tocoo()
         all_of_both = counts[mine][common.row] + counts[others][common.col] - common.data
         resemblance = common.data / all_of_both
-        for at in np.flatnonzero(resemblance >= RESEMBLANCE):
-            pair = int(common.row[at]), earlier, int(common.col[at]), float(resemblance[at])
-            found.append(Pair(later, *pair))
-    return _one_each(found)
+        pairs += [
+            Pair(later, int(common.row[at]), earlier, int(common.col[at]), float(resemblance[at]))
+            for at in np.flatnonzero(resemblance >= RESEMBLANCE)
+        ]
+    return _most_alike(pairs)
 
 
-def near_pictures(content: Mapping[str, np.ndarray]) -> list[Pair]:
+def near_images(content: Mapping[str, np.ndarray]) -> list[Pair]:
     """Return a pair for each picture that is another of an earlier split but for its quality.
 
     Both are made small, and equally bright and rich in contrast; then a copy correlates by 0.995
@@ -108,18 +129,18 @@ def near_pictures(content: Mapping[str, np.ndarray]) -> list[Pair]:
     from sklearn.neighbors import NearestNeighbors
 
     small = {name: _standardised(content[name]) for name in ORDER}
-    found = []
+    pairs = []
     for earlier, later in itertools.combinations(ORDER, 2):
         count = min(NEIGHBOURS, len(small[earlier]))
-        searched = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(small[earlier])
-        distances, rows = searched.kneighbors(small[later])
+        nearest = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(small[earlier])
+        distances, rows = nearest.kneighbors(small[later])
         correlation = 1 - distances[:, 0] ** 2 / 2  # of vectors of length 1
         near = (correlation >= CORRELATION) & (distances[:, 0] <= NEARER * distances[:, -1])
-        found += [
+        pairs += [
             Pair(later, int(row), earlier, int(rows[row, 0]), float(correlation[row]))
             for row in np.flatnonzero(near)
         ]
-    return _one_each(found)
+    return _most_alike(pairs)
 
 
 def _shingles(texts: np.ndarray):
@@ -137,7 +158,10 @@ def _shingles(texts: np.ndarray):
     text = np.repeat(np.arange(len(texts)), lengths)
     begins = len(ids) - SHINGLE + 1
     inside = text[:begins] == text[SHINGLE - 1 :]
-    codes = _codes(np.array(ids, np.uint64), begins)[inside]
+    # One number for each run of five ids: a random sum of them, modulo 2 to the 64.
+    weights = np.random.default_rng(0).integers(1, 1 << 63, SHINGLE, np.uint64) * 2 + 1
+    codes = np.lib.stride_tricks.sliding_window_view(np.array(ids, np.uint64), SHINGLE) @ weights
+    codes = codes[inside]
     _, column = np.unique(codes, return_inverse=True)
     held = sparse.csr_matrix(
         (np.ones(len(column), np.int32), (text[:begins][inside], column)),
@@ -146,12 +170,6 @@ def _shingles(texts: np.ndarray):
     held.data[:] = 1  # one that comes twice counts once
     texts_with = held.getnnz(axis=0)
     return held[:, (texts_with > 1) & (texts_with <= COMMON)], held.getnnz(axis=1)
-
-
-def _codes(ids: np.ndarray, begins: int) -> np.ndarray:
-    """Return one uint64 for each run of five ids: a random sum of them, modulo 2 to the 64."""
-    weights = np.random.default_rng(0).integers(1, 1 << 63, SHINGLE, np.uint64) * 2 + 1
-    return sum(ids[place : begins + place] * weight for place, weight in enumerate(weights))
 
 
 def _standardised(images: np.ndarray) -> np.ndarray:
@@ -163,40 +181,12 @@ def _standardised(images: np.ndarray) -> np.ndarray:
     return small / np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1e-6)
 
 
-def _one_each(pairs: list[Pair]) -> list[Pair]:
+def _most_alike(pairs: list[Pair]) -> list[Pair]:
     """Return of each later row's pairs the one that is most alike, the most alike ones first."""
     best = {}
     for pair in sorted(pairs, key=lambda pair: -pair.likeness):
         best.setdefault((pair.later, pair.row), pair)
     return list(best.values())
-
-
-def _equal_rows(pairs: list[Pair], content: Mapping[str, np.ndarray]) -> Finding:
-    return _equality(
-        "equal rows",
-        "by the digest of their content, across the splits",
-        pairs,
-        content,
-        "Prepare the data anew: data/classes.py keeps equal rows on one side of the split.",
-    )
-
-
-def _near_rows(pairs: list[Pair], content: Mapping[str, np.ndarray], facts: Mapping) -> Finding:
-    how = {
-        "sentiment": f"half or more of their runs of {SHINGLE} words in common",
-        "image": f"correlation {CORRELATION} at {SIDE} x {SIDE} pixels, and no other as near",
-    }
-    counts = _counts(pairs)
-    return Finding(
-        name="near copies",
-        looked=f"{_rows(content)}, across the splits: {how[facts['task']]}",
-        found=_told(pairs, content, "nearly equal to one of an earlier split"),
-        ok=all(count <= SHARE * len(content[name]) for name, count in counts.items()),
-        advice="Look at the examples; leave one row of each pair out of the source, or give the "
-        "rows that belong together to one split.",
-        examples=[_example(pair) for pair in pairs[:EXAMPLES]],
-        facts=counts,
-    )
 
 
 def _equal_windows(splits: Mapping[str, Split], facts: Mapping) -> Finding:
@@ -205,28 +195,42 @@ def _equal_windows(splits: Mapping[str, Split], facts: Mapping) -> Finding:
     # What comes again inside one split is the series' own habit: flat, or perfectly regular.
     counts = {name: Counter(digests[name]) for name in ORDER}
     habits = {digest for one in counts.values() for digest, count in one.items() if count > 1}
-    pairs = [pair for pair in equal(digests) if digests[pair.later][pair.row] not in habits]
-    return _equality(
+    return _finding(
         "equal windows",
         "by history and targets, value by value",
-        pairs,
+        [pair for pair in equal(digests) if digests[pair.later][pair.row] not in habits],
         windows,
+        "equal",
         "A stretch of the series stands in it twice: leave one out of the source.",
     )
 
 
-def _equality(
-    name: str, how: str, pairs: list[Pair], content: Mapping[str, np.ndarray], advice: str
+def _finding(
+    name: str,
+    how: str,
+    pairs: list[Pair],
+    content: Mapping[str, np.ndarray],
+    likeness: str,
+    advice: str,
+    allowed: float = 0.0,
 ) -> Finding:
-    """What was found by looking for rows that are equal; there should be none."""
+    """The finding about pairs; allowed: the share of a split's rows that may be in one."""
+    counts = {later: sum(pair.later == later for pair in pairs) for later in ORDER[1:]}
+    shares = {later: count / len(content[later]) for later, count in counts.items() if count}
+    parts = [f"{counts[later]:,} of {later} ({share:.2%})" for later, share in shares.items()]
+    verb = "is" if len(pairs) < 2 else "are"
+    rows = " / ".join(f"{len(content[split]):,}" for split in ORDER)
     return Finding(
         name=name,
-        looked=f"{_rows(content)} {how}",
-        found=_told(pairs, content, "equal to one of an earlier split"),
-        ok=not pairs,
+        scope=f"{rows} rows{',' if allowed else ''} {how}",
+        result=f"{' and '.join(parts) or 'none'} {verb} {likeness} to one of an earlier split",
+        ok=all(share <= allowed for share in shares.values()),
         advice=advice,
-        examples=[_example(pair) for pair in pairs[:EXAMPLES]],
-        facts=_counts(pairs),
+        examples=[
+            {pair.later: pair.row, pair.earlier: pair.other, "likeness": round(pair.likeness, 3)}
+            for pair in pairs[:EXAMPLES]
+        ],
+        facts=counts,
     )
 
 
@@ -234,28 +238,3 @@ def _windows(split: Split, facts: Mapping) -> np.ndarray:
     """Return float64 (window, history + horizon)."""
     cut = SeriesInputs(facts["history"], facts["horizon"], 0.0, 1.0).windows(split)
     return np.concatenate([cut.history, cut.target], axis=1)
-
-
-def _rows(content: Mapping[str, np.ndarray]) -> str:
-    return " / ".join(f"{len(content[name]):,}" for name in ORDER) + " rows"
-
-
-def _told(pairs: list[Pair], content: Mapping[str, np.ndarray], what: str) -> str:
-    if not pairs:
-        return f"none is {what}"
-    counts = _counts(pairs)
-    parts = [
-        f"{count:,} of {name} ({count / len(content[name]):.2%})"
-        for name, count in counts.items()
-        if count
-    ]
-    return f"{' and '.join(parts)} {'is' if len(pairs) == 1 else 'are'} {what}"
-
-
-def _counts(pairs: list[Pair]) -> dict[str, int]:
-    """Return how many rows of each later split have their like in an earlier one."""
-    return {name: sum(pair.later == name for pair in pairs) for name in ORDER[1:]}
-
-
-def _example(pair: Pair) -> dict:
-    return {pair.later: pair.row, pair.earlier: pair.other, "likeness": round(pair.likeness, 3)}

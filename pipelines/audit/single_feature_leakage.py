@@ -1,4 +1,4 @@
-"""What should not tell a label and might: numbers and marks of texts, of pictures and their files.
+"""Single features that might leak a label: numbers and marks of texts, of pictures and their files.
 
 The order of the rows in the source is none of them: a source may well be sorted by label, and the
 splits are not.
@@ -18,7 +18,7 @@ from models.inputs.texts import words_of
 BINS = 32
 SIDE = 32  # larger pictures are made this small, in pixels a side
 FRAME = 8  # the side of a picture is as many times as long as its frame is wide
-FEW_ROWS = 5_000  # of the training split choose the most telling pixel
+FEW_ROWS = 5_000  # of the training split choose the most predictive pixel
 
 
 class Number(NamedTuple):
@@ -36,14 +36,14 @@ class Marks(NamedTuple):
     borne: object  # int32 sparse (row, mark), 1 where it does
 
 
-def of(training: Split, validation: Split, task: str) -> tuple[list[Number], Marks | None]:
+def extract(training: Split, validation: Split, task: str) -> tuple[list[Number], Marks | None]:
     """Return the numbers and the marks of texts or pictures; of pixels there are no marks."""
     splits = training, validation
     place = Number("the place in the split", *(np.linspace(0, 1, len(s["label"])) for s in splits))
     if task == "sentiment":
         numbers, marks = _of_texts(training, validation)
     else:
-        numbers, marks = _of_pictures(training, validation)
+        numbers, marks = _of_images(training, validation)
     return [place, *numbers], marks
 
 
@@ -72,33 +72,35 @@ def _of_texts(training: Split, validation: Split) -> tuple[list[Number], Marks]:
     vectorizer = CountVectorizer(analyzer=words_of, binary=True, dtype=np.int32)
     borne = vectorizer.fit_transform(texts[0])
     words = vectorizer.get_feature_names_out()
-    best = str(words[_most_telling_word(borne, training["label"])])
-    told = {
+    best = str(words[_most_predictive_word(borne, training["label"])])
+    features = {
         "the number of characters": len,
         "the number of words": lambda text: len(text.split()),
         "the share of capitals": lambda text: sum(map(str.isupper, text)) / max(len(text), 1),
         f"the word {best!r}": lambda text: best in words_of(text),
     }
     numbers = [
-        Number(name, *(np.array([*map(number, part)], float) for part in texts))
-        for name, number in told.items()
+        Number(name, *(np.array([*map(feature, part)], float) for part in texts))
+        for name, feature in features.items()
     ]
     return numbers, Marks(words, borne)
 
 
-def _most_telling_word(borne, labels: np.ndarray) -> int:
-    """Return the word whose standing or missing tells most labels of the training split."""
+def _most_predictive_word(borne, labels: np.ndarray) -> int:
+    """Return the word whose presence or absence predicts most labels of the training split."""
     onehot = np.eye(labels.max() + 1)[labels]
-    standing = borne.T @ onehot  # (word, label)
-    missing = onehot.sum(axis=0) - standing
-    return int((standing.max(axis=1) + missing.max(axis=1)).argmax())
+    present = borne.T @ onehot  # (word, label)
+    absent = onehot.sum(axis=0) - present
+    return int((present.max(axis=1) + absent.max(axis=1)).argmax())
 
 
-def _of_pictures(training: Split, validation: Split) -> tuple[list[Number], Marks | None]:
+def _of_images(training: Split, validation: Split) -> tuple[list[Number], Marks | None]:
+    from sklearn.feature_extraction.text import CountVectorizer
+
     images = training["image"], validation["image"]
     small = [_small(part) for part in images]
     frames = [_frames(part) for part in small]
-    best = _most_telling_pixel(frames[0], training["label"])
+    best = _most_predictive_pixel(frames[0], training["label"])
     numbers = [
         Number("the mean brightness", *(part.mean(axis=(1, 2, 3)) for part in small)),
         Number("one pixel of the frame", *(part[:, best] for part in frames)),
@@ -111,8 +113,11 @@ def _of_pictures(training: Split, validation: Split) -> tuple[list[Number], Mark
         Number("the width", *(part[:, 1].astype(int) for part in headers)),
         Number("the height", *(part[:, 2].astype(int) for part in headers)),
     ]
-    said = [{kind, f"{width} x {height} pixels"} for kind, width, height in headers[0]]
-    return numbers, _borne(said)
+    vectorizer = CountVectorizer(analyzer=sorted, binary=True, dtype=np.int32)
+    borne = vectorizer.fit_transform(
+        {kind, f"{width} x {height} pixels"} for kind, width, height in headers[0]
+    )
+    return numbers, Marks(vectorizer.get_feature_names_out(), borne)
 
 
 def _small(images: np.ndarray) -> np.ndarray:
@@ -123,8 +128,8 @@ def _small(images: np.ndarray) -> np.ndarray:
     return ImageInputs(height, width, channels, ()).to_tensor(images)
 
 
-def _most_telling_pixel(pixels: np.ndarray, labels: np.ndarray) -> int:
-    """Return the value that tells most labels of the training split, (picture, value)."""
+def _most_predictive_pixel(pixels: np.ndarray, labels: np.ndarray) -> int:
+    """Return the value that predicts most labels of the training split, (picture, value)."""
     chosen = np.random.default_rng(0).permutation(len(labels))[:FEW_ROWS]
     pixels, labels = pixels[chosen], labels[chosen]
     right = [counts(one, labels, edges(one)).max(axis=1).sum() for one in pixels.T]
@@ -144,11 +149,3 @@ def _header(data: bytes) -> tuple[str, int, int]:
     """Return a picture file's format and mode, its width and its height."""
     with Image.open(io.BytesIO(data)) as picture:
         return f"{picture.format} {picture.mode}", *picture.size
-
-
-def _borne(rows: Sequence[set[str]]) -> Marks:
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    vectorizer = CountVectorizer(analyzer=sorted, binary=True, dtype=np.int32)
-    borne = vectorizer.fit_transform(rows)
-    return Marks(vectorizer.get_feature_names_out(), borne)

@@ -1,4 +1,4 @@
-"""How often the test split was looked at, and whether what a fit saw of the data was train alone.
+"""How often the test split was used, and whether the inputs of each fit were fitted on train alone.
 
 A test split that many decisions were made by is used up: the luckiest of equal candidates wins.
 """
@@ -25,20 +25,20 @@ OF_INPUTS = ("share", "size", "words", "length", "ngrams")
 
 
 def findings(dataset: DatasetVersion, splits: Mapping[str, Split], facts: Mapping) -> list[Finding]:
-    """Return who looked at the test split of a dataset's version, how often, and with which inputs.
+    """Return what used the test split of a dataset's version, how often, and with which inputs.
 
     splits, facts: as prepared.
     """
     records = tracking.records(dataset)
     return [
-        _looks(dataset.task, looks(dataset), records),
+        _reuse(dataset.task, uses(dataset), records),
         _once(_scored(dataset, tracking.FIT)),
         _inputs(records, splits, facts),
     ]
 
 
-def looks(dataset: DatasetVersion) -> dict[str, int]:
-    """Return how often the test split was scored, or a decision made by its scores, by whom."""
+def uses(dataset: DatasetVersion) -> dict[str, int]:
+    """Return how often the test split was scored, or a decision made by its scores, and by what."""
     fits = _scored(dataset, tracking.FIT)
     first = sum(run.data.tags.get("espalier.look") == "true" for run in fits)
     decisions = [
@@ -89,35 +89,35 @@ def _rescored(dataset: DatasetVersion) -> list:
     )
 
 
-def _looks(task: str, counted: Mapping[str, int], records: list[Record]) -> Finding:
-    told = ", ".join(f"{who} {count:,}" for who, count in counted.items() if count)
-    decisions = counted["decisions of the gate"]
+def _reuse(task: str, counts: Mapping[str, int], records: list[Record]) -> Finding:
+    listed = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+    decisions = counts["decisions of the gate"]
     errors = luck(decisions) if decisions else 0.0
-    found = f"{sum(counted.values()):,} in all; {told}" if told else "nobody looked yet"
+    result = f"{sum(counts.values()):,} in all; {listed}" if listed else "it was not used yet"
     if decisions > 1 and records:
         metric = f"test_{ranking.METRIC[task][0]}"
         scored = ranking.best(task, records).metrics
         error = (scored[f"{metric}_high"] - scored[f"{metric}_low"]) / (2 * CERTAIN)
-        found += f"; the best of {decisions} equal candidates looks better by {errors * error:.4f}"
+        result += f"; the best of {decisions} equal candidates looks better by {errors * error:.4f}"
     return Finding(
         name="looks at the test split",
-        looked="the runs of this version of the data that scored it, and the ledger",
-        found=found,
+        scope="the runs of this version of the data that scored it, and the ledger",
+        result=result,
         ok=errors < CERTAIN,
         advice="So many decisions by the same rows let luck win by more than a 95 % interval is "
         "wide: take new rows into the test split before the next one.",
-        facts=dict(counted),
+        facts=dict(counts),
     )
 
 
 def _once(fits: list) -> Finding:
     times = Counter(run.data.tags["espalier.fingerprint"] for run in fits)
     again = {fingerprint: count for fingerprint, count in times.items() if count > 1}
-    said = f"{len(again):,} were scored more than once" if again else "each was scored once"
+    result = f"{len(again):,} were scored more than once" if again else "each was scored once"
     return Finding(
         name="scored once",
-        looked=f"{len(times):,} candidates, by their fingerprints",
-        found=said if times else "there is no candidate yet",
+        scope=f"{len(times):,} candidates, by their fingerprints",
+        result=result if times else "there is no candidate yet",
         ok=not again,
         advice="Fits were done again, by --force or since an artifact was damaged; the newest "
         "counts. Do not repeat one until its score pleases.",
@@ -143,13 +143,15 @@ def _inputs(records: list[Record], splits: Mapping[str, Split], facts: Mapping) 
             except (ArtifactError, OSError):
                 unread.append(record)
     what = "scaler" if facts["task"] == "forecast" else "vocabulary, or the size of the pictures"
-    said = f"{len(other):,} were not fitted on it alone" if other else "each was fitted on it alone"
+    result = (
+        f"{len(other):,} were not fitted on it alone" if other else "each was fitted on it alone"
+    )
     if unread:
-        said += f"; {len(unread):,} cannot be read"
+        result += f"; {len(unread):,} cannot be read"
     return Finding(
         name="inputs from train",
-        looked=f"the {what} of {len(records):,} fits, fitted once more on the training split",
-        found=said if records else "there is no fit yet",
+        scope=f"the {what} of {len(records):,} fits, fitted once more on the training split",
+        result=result if records else "there is no fit yet",
         ok=not other,
         advice="What was fitted with other rows has seen what it was measured on: do not serve it, "
         "and fit it again.",

@@ -1,4 +1,4 @@
-"""Does a split of a series reach into a later one? Then a model was told what it has to foresee."""
+"""Does a split of a series reach into a later one? Then a model saw what it has to forecast."""
 
 import itertools
 from collections.abc import Mapping
@@ -16,45 +16,38 @@ def findings(splits: Mapping[str, Split], facts: Mapping) -> list[Finding]:
 
     A series learns from the past of others too: all of them are cut at the same instants.
     """
-    return [_time(splits), _segments(splits)]
+    return [_order(splits), _segments(splits)]
 
 
-def _time(splits: Mapping[str, Split]) -> Finding:
-    late = {}
+def _order(splits: Mapping[str, Split]) -> Finding:
+    results, examples, counts = {}, {}, dict.fromkeys(ORDER[1:], 0)
     for earlier, later in itertools.combinations(ORDER, 2):
         end = splits[earlier]["time"].max(initial=np.datetime64(0, "ns"))
         rows = np.flatnonzero(splits[later]["time"] <= end)
         if len(rows):
-            late[later] = {"earlier": earlier, "rows": rows, "end": end}
-    told = [
-        f"{len(one['rows']):,} of {name} are not after the end of {one['earlier']}, {one['end']}"
-        for name, one in late.items()
-    ]
+            counts[later] = len(rows)
+            results[later] = f"{len(rows):,} of {later} are not after the end of {earlier}, {end}"
+            examples[later] = [{later: int(row)} for row in rows[:EXAMPLES]]
     return Finding(
         name="order in time",
-        looked="the time of each row of a split, and the last of the splits before it",
-        found=" and ".join(told) or "each split begins after the end of the one before it",
-        ok=not late,
+        scope="the time of each row of a split, and the last of the splits before it",
+        result=" and ".join(results.values())
+        or "each split begins after the end of the one before it",
+        ok=not results,
         advice="Cut all series at the same instants (data/series.py) and prepare the data anew.",
-        examples=[{name: int(row)} for name, one in late.items() for row in one["rows"]][:EXAMPLES],
-        facts={name: len(late[name]["rows"]) if name in late else 0 for name in ORDER[1:]},
+        examples=[*itertools.chain(*examples.values())][:EXAMPLES],
+        facts=counts,
     )
 
 
 def _segments(splits: Mapping[str, Split]) -> Finding:
-    segments = {name: np.unique(splits[name]["segment"]) for name in ORDER}
-    shared = sorted(
-        {
-            int(segment)
-            for one, other in itertools.combinations(ORDER, 2)
-            for segment in np.intersect1d(segments[one], segments[other])
-        }
-    )
-    said = f"{len(shared):,} reach over a cut" if shared else "each lies in one split"
+    segments = [np.unique(splits[name]["segment"]) for name in ORDER]
+    every, splits_of_each = np.unique(np.concatenate(segments), return_counts=True)
+    shared = every[splits_of_each > 1].tolist()
     return Finding(
         name="windows over a cut",
-        looked=f"{sum(map(len, segments.values())):,} unbroken stretches; windows lie in one each",
-        found=said,
+        scope=f"{sum(map(len, segments)):,} unbroken stretches; windows lie in one each",
+        result=f"{len(shared):,} reach over a cut" if shared else "each lies in one split",
         ok=not shared,
         advice="A window of such a stretch has its targets in another split than its history: "
         "begin a new segment at each cut (data/series.py) and prepare the data anew.",

@@ -200,7 +200,7 @@ def _champions() -> Finding:
     states, broken = [], []
     for task in settings.TASKS:
         pointer = publish.read(task)
-        states.append(f"{pointer['name']}/{pointer['version']}" if pointer else f"no {task}")
+        states.append(f"{pointer.name}/{pointer.version}" if pointer else f"no {task}")
         if pointer and not publish.intact(task):
             broken.append(task)
     mend = f"the artifact of {', '.join(broken)} is damaged: espalier run" if broken else ""

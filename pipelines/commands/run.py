@@ -98,12 +98,12 @@ def release() -> None:
     console.heading("Release")
     with console.stage("bento") as say:
         made = bento.build()
-        say(made["tag"])
+        say(made.tag)
     with console.stage("smoke") as say:
-        tasks, champions = list(made["champions"]), bento.champions(made["tag"])
-        with service.running(made["path"], tasks) as running:
+        tasks, champions = list(made.champions), bento.champions(made.tag)
+        with service.running(made.path, tasks) as running:
             answers = {task: service.smoke(running.url, task, champions) for task in tasks}
-        say(f"{len(answers)} endpoints of {made['tag']} answered")
+        say(f"{len(answers)} endpoints of {made.tag} answered")
     for task, answer in answers.items():
         console.out().print(f"    POST /v1/{task} → {_short(answer)}", markup=False)
 

@@ -44,7 +44,7 @@ def _published(task: str) -> bool:
     """Whether the task's pointer stands, after bringing it in line with params.yaml's `serve:`."""
     dataset = settings.served()[task]
     pointer = publish.read(task)
-    if pointer is not None and pointer["name"] == registry.model_name(task, dataset):
+    if pointer is not None and pointer.name == registry.model_name(task, dataset):
         return True
     from mlflow.exceptions import MlflowException  # seconds, which a start seldom has to pay
 

@@ -1,7 +1,7 @@
-"""The checks that a candidate must pass before it may serve, each with its evidence in words.
+"""The checks that a candidate must pass before it may serve, each with its evidence in a sentence.
 
-What is decided here is decided from numbers alone: rows of test scores, costs, what a service
-showed. Where they come from stands in `pipelines.promotion.evaluation`.
+They decide from numbers alone: rows of test scores, costs, measurements of a service. Where those
+come from stands in `pipelines.promotion.evaluation`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from pipelines.gate import paired_comparison, slices
 from pipelines.gate.paired_comparison import Verdict
 from pipelines.gate.rules import Rules
 
-OF_THE_MOMENT = {"latency", "memory"}  # checks that a busy machine may fail
+LOAD_DEPENDENT = {"latency", "memory"}  # checks that a busy machine may fail
 NAIVE, CHAMPION, GOLDEN = "naive", "champion", "golden"  # checks that others ask for by name
 WORDS = {"better": "better than", "worse": "worse than", "cannot tell": "cannot be told from"}
 
@@ -66,14 +66,14 @@ def quality(
     return checks
 
 
-def service(rules: Rules, shown: Served, size_mb: float) -> list[Check]:
+def service(rules: Rules, served: Served, size_mb: float) -> list[Check]:
     """The checks on what serves: golden answers over HTTP, and the budgets."""
-    golden = f"{shown.golden} golden requests answered over HTTP as expected"
-    checks = [Check(GOLDEN, shown.complaint is None, shown.complaint or golden)]
-    if shown.complaint is None:
+    golden = f"{served.golden} golden requests answered over HTTP as expected"
+    checks = [Check(GOLDEN, served.complaint is None, served.complaint or golden)]
+    if served.complaint is None:
         checks += [
-            _budget("latency", "ms a request over HTTP", shown.latency_ms, rules.latency_ms),
-            _budget("memory", "MB of memory while serving", shown.memory_mb, rules.memory_mb),
+            _budget("latency", "ms a request over HTTP", served.latency_ms, rules.latency_ms),
+            _budget("memory", "MB of memory while serving", served.memory_mb, rules.memory_mb),
         ]
     return [*checks, _budget("size", "MB on disk", size_mb, rules.size_mb)]
 
@@ -89,56 +89,55 @@ def _floor(task: str, rules: Rules, ours: Scored) -> Check:
 
     score = measure.metric(task, [ours.rows])
     if task == "forecast":
-        asked, passed = "at most", score <= rules.floor
+        bound, passed = "at most", score <= rules.floor
     else:
-        asked, passed = "at least", score >= rules.floor
-    said = f"{score:.4f} on the test split; {asked} {rules.floor:g} is asked"
-    return Check("floor", passed, said, {"score": score})
+        bound, passed = "at least", score >= rules.floor
+    evidence = f"{score:.4f} on the test split; {bound} {rules.floor:g} is required"
+    return Check("floor", passed, evidence, {"score": score})
 
 
 def _naive(task: str, rules: Rules, ours: Scored) -> Check:
     verdict = paired_comparison.against_naive(task, [ours.rows], rules.alpha)
-    return Check(
-        NAIVE, verdict.outcome == "better", _against("the naive baseline", verdict), _told(verdict)
-    )
+    evidence = _comparison("the naive baseline", verdict)
+    return Check(NAIVE, verdict.outcome == "better", evidence, _facts(verdict))
 
 
 def _champion(task: str, rules: Rules, ours: Scored, theirs: Scored) -> Check:
     verdict = paired_comparison.compare(task, [ours.rows], [theirs.rows], rules.alpha)
-    facts = _told(verdict) | {
+    facts = _facts(verdict) | {
         "latency_ms": [ours.latency_ms, theirs.latency_ms],
         "size_mb": [ours.size_mb, theirs.size_mb],
     }
-    said = _against(theirs.name, verdict)
+    evidence = _comparison(theirs.name, verdict)
     if verdict.outcome == "better":
-        return Check(CHAMPION, True, said, facts)
+        return Check(CHAMPION, True, evidence, facts)
     # Worse by little is worse: else two models would take turns, one cheaper and one better.
     close = verdict.outcome != "worse" and paired_comparison.not_worse(verdict, rules.margin)
     cheap = cheaper(ours, theirs, rules.cheaper)
-    said += f"; {'' if close else 'not proven '}within the margin of {rules.margin:g}"
-    said += f"; {'' if cheap else 'not '}cheaper: {_cost(ours)} against {_cost(theirs)}"
-    return Check(CHAMPION, close and cheap, said, facts)
+    evidence += f"; {'' if close else 'not proven '}within the margin of {rules.margin:g}"
+    evidence += f"; {'' if cheap else 'not '}cheaper: {_cost(ours)} against {_cost(theirs)}"
+    return Check(CHAMPION, close and cheap, evidence, facts)
 
 
 def _slices(task: str, rules: Rules, ours: Scored, theirs: Scored, labels: Sequence[str]) -> Check:
     # A fall beyond the limit counts where chance alone would not make it: small slices vary a lot.
-    falls = slices.falls(task, [ours.rows], [theirs.rows], labels)
-    worst = min(falls, key=lambda fall: fall.difference)
-    fallen = [f for f in falls if -f.difference > rules.slice and f.p < rules.alpha]
-    facts = {"fallen": [f.name for f in fallen], "slices": len(falls)}
+    parts = slices.compare(task, [ours.rows], [theirs.rows], labels)
+    worst = min(parts, key=lambda part: part.difference)
+    fallen = [one for one in parts if -one.difference > rules.slice and one.p < rules.alpha]
+    facts = {"fallen": [one.name for one in fallen], "slices": len(parts)}
     if fallen:
-        said = "; ".join(f"{f.name} {f.difference:+.3f} on {f.rows} rows" for f in fallen)
-        return Check("slices", False, f"fell by more than {rules.slice:g}: {said}", facts)
-    said = f"none of {len(falls)} fell by more than {rules.slice:g} beyond chance"
-    return Check("slices", True, f"{said}; lowest {worst.name} {worst.difference:+.3f}", facts)
+        named = "; ".join(f"{one.name} {one.difference:+.3f} on {one.rows} rows" for one in fallen)
+        return Check("slices", False, f"fell by more than {rules.slice:g}: {named}", facts)
+    evidence = f"none of {len(parts)} fell by more than {rules.slice:g} beyond chance"
+    return Check("slices", True, f"{evidence}; lowest {worst.name} {worst.difference:+.3f}", facts)
 
 
 def _budget(name: str, unit: str, value: float, budget: float) -> Check:
-    said = f"{value:.1f} {unit}; the budget is {budget:g}"
-    return Check(name, value <= budget, said, {"value": value, "budget": budget})
+    evidence = f"{value:.1f} {unit}; the budget is {budget:g}"
+    return Check(name, value <= budget, evidence, {"value": value, "budget": budget})
 
 
-def _against(name: str, verdict: Verdict) -> str:
+def _comparison(name: str, verdict: Verdict) -> str:
     interval = f"{verdict.difference:+.4f} ({verdict.low:+.4f} to {verdict.high:+.4f})"
     p = "p < 0.0001" if verdict.p < 0.0001 else f"p = {verdict.p:.4f}"
     return f"{WORDS[verdict.outcome]} {name}: {interval}, {p}"
@@ -148,7 +147,7 @@ def _cost(one: Scored) -> str:
     return f"{one.latency_ms:.3f} ms, {one.size_mb:.1f} MB"
 
 
-def _told(verdict: Verdict) -> dict:
+def _facts(verdict: Verdict) -> dict:
     return {
         "difference": verdict.difference,
         "interval": [verdict.low, verdict.high],

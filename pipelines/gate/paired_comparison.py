@@ -36,6 +36,16 @@ class Verdict:
     effect: float
     method: str
 
+    def reversed(self) -> "Verdict":
+        """The same from the other side, without its outcome."""
+        return replace(
+            self,
+            difference=-self.difference,
+            low=-self.high,
+            high=-self.low,
+            effect=-self.effect,
+        )
+
 
 def compare(
     task: str, ours: Sequence[Rows], theirs: Sequence[Rows], alpha: float = 0.05
@@ -57,7 +67,7 @@ def compare(
         # (Agresti and Min, Simple Improved Confidence Intervals for Comparing Matched Proportions,
         # Statistics in Medicine, 2005).
         estimate = replace(estimate, error=math.hypot(estimate.error, 1 / len(weights)))
-    p, method = _tested(task, gains, losses, ours[0], estimate)
+    p, method = _p_value(task, gains, losses, ours[0], estimate)
     effect = _effect(gains.mean(axis=0) - losses.mean(axis=0))
     verdict = Verdict(CANNOT_TELL, estimate.value, *estimate.interval(), p, effect, method)
     return _judged(verdict, p, alpha)
@@ -73,11 +83,11 @@ def matrix(
     pairs = list(itertools.combinations(models, 2))
     verdicts = [compare(task, models[ours], models[theirs], alpha) for ours, theirs in pairs]
     corrected = significance.holm([verdict.p for verdict in verdicts])
-    found = {}
+    matrix = {}
     for (ours, theirs), verdict, p in zip(pairs, verdicts, corrected, strict=True):
-        found[ours, theirs] = _judged(verdict, p, alpha)
-        found[theirs, ours] = _judged(_turned(verdict), p, alpha)
-    return found
+        matrix[ours, theirs] = _judged(verdict, p, alpha)
+        matrix[theirs, ours] = _judged(verdict.reversed(), p, alpha)
+    return matrix
 
 
 def against_naive(task: str, rows: Sequence[Rows], alpha: float = 0.05) -> Verdict:
@@ -93,8 +103,8 @@ def not_worse(verdict: Verdict, margin: float) -> bool:
 
 def check(task: str, ours: Sequence[Rows], theirs: Sequence[Rows]) -> None:
     """Raise ValueError unless the seeds of both sides were scored on the same rows."""
-    known = "naive_error" if task == "forecast" else "label"
-    columns = [rows[known] for rows in (*ours, *theirs)]
+    shared = "naive_error" if task == "forecast" else "label"
+    columns = [rows[shared] for rows in (*ours, *theirs)]
     if not (len(ours) and len(theirs) and len(columns[0])):
         raise ValueError(
             f"nothing to compare: {len(ours)} and {len(theirs)} seeds, "
@@ -103,24 +113,24 @@ def check(task: str, ours: Sequence[Rows], theirs: Sequence[Rows]) -> None:
     for column in columns[1:]:
         if column.shape != columns[0].shape:
             raise ValueError(
-                f"rows do not pair: {known} is {columns[0].shape} on one side and {column.shape} "
+                f"rows do not pair: {shared} is {columns[0].shape} on one side and {column.shape} "
                 "on the other; score both on one version of the data"
             )
         if not (np.array_equal(column, columns[0]) or np.allclose(column, columns[0])):
             raise ValueError(
-                f"rows do not pair: {known} of the {len(column)} rows differ; score both on one "
+                f"rows do not pair: {shared} of the {len(column)} rows differ; score both on one "
                 "version of the data"
             )
 
 
-def _tested(
+def _p_value(
     task: str, gains: np.ndarray, losses: np.ndarray, rows: Rows, estimate: bootstrap.Estimate
 ) -> tuple[float, str]:
     """Return p and what it is from.
 
-    Of two series the larger of two: Diebold and Mariano's looks no further than the horizon, and
-    tells apart too often where errors last longer; the bootstrap's has few blocks to go by. How
-    often the larger is wrong is simulated in tests/pipelines/test_verdict_rates.py.
+    Of two series the larger of two: Diebold and Mariano's test takes no lag beyond the horizon, and
+    rejects too often where errors last longer; the bootstrap has few blocks. The rate of errors of
+    the larger is simulated in tests/pipelines/gate/test_error_rates.py.
     """
     if len(gains) + len(losses) > 2:
         return estimate.p(), "paired bootstrap over rows and seeds"
@@ -144,14 +154,3 @@ def _judged(verdict: Verdict, p: float, alpha: float) -> Verdict:
     if p < alpha:
         outcome = BETTER if verdict.difference > 0 else WORSE
     return replace(verdict, outcome=outcome, p=p)
-
-
-def _turned(verdict: Verdict) -> Verdict:
-    """The same from the other side."""
-    return replace(
-        verdict,
-        difference=-verdict.difference,
-        low=-verdict.high,
-        high=-verdict.low,
-        effect=-verdict.effect,
-    )

@@ -31,13 +31,13 @@ class Rules:
 
 def of(task: str, dataset: str) -> Rules:
     """The rules of the dataset. Raises UsageError for one that is missing, unknown or no number."""
-    said = settings.gate(task)
-    chosen = said.get("all", {}) | said.get(dataset, {})
+    declared = settings.gate(task)
+    chosen = declared.get("all", {}) | declared.get(dataset, {})
     where = f"gate of {task} for {dataset!r} in params.yaml"
-    wanted = {field.name for field in fields(Rules)}
-    if chosen.keys() != wanted:
-        odd = ", ".join(sorted(chosen.keys() ^ wanted))
-        raise UsageError(f"the {where} must hold {', '.join(sorted(wanted))}: look at {odd}")
+    names = {field.name for field in fields(Rules)}
+    if chosen.keys() != names:
+        odd = ", ".join(sorted(chosen.keys() ^ names))
+        raise UsageError(f"the {where} must hold {', '.join(sorted(names))}: check {odd}")
     for name, value in chosen.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
             raise UsageError(f"{name} in the {where} is {value!r}: expected a number, 0 or above")

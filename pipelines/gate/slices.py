@@ -25,7 +25,7 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Fall:
+class SliceComparison:
     """Two models on a part of the rows, ours and theirs in the task's metric.
 
     difference: above 0 where ours is better. p: two-sided, of this part alone: of twenty parts that
@@ -40,11 +40,13 @@ class Fall:
     p: float
 
 
-def of(task: str, rows: Sequence[Rows], labels: Sequence[str]) -> list[Slice]:
+def score(task: str, rows: Sequence[Rows], labels: Sequence[str]) -> list[Slice]:
     """Return the score on each part, the mean over seeds.
 
-    rows: one mapping for each seed. labels: the names of the classes, by their index; of a series
-    whatever.
+    Args:
+        task: image, sentiment or forecast.
+        rows: one mapping for each seed.
+        labels: the names of the classes, by their index; of a series they are not read.
     """
     return [
         Slice(name, count, measure.metric(task, [pick(one) for one in rows]))
@@ -52,35 +54,35 @@ def of(task: str, rows: Sequence[Rows], labels: Sequence[str]) -> list[Slice]:
     ]
 
 
-def falls(
+def compare(
     task: str, ours: Sequence[Rows], theirs: Sequence[Rows], labels: Sequence[str]
-) -> list[Fall]:
-    """Return how two models differ on each part; arguments as in `pair.compare` and `of`.
+) -> list[SliceComparison]:
+    """Return how two models differ on each part; labels as in `score`.
 
     Raises ValueError when the rows do not pair.
     """
     paired_comparison.check(task, ours, theirs)
-    found = []
+    comparisons = []
     for name, count, pick in _parts(task, ours[0], labels):
         sides = [[pick(one) for one in side] for side in (ours, theirs)]
         verdict = paired_comparison.compare(task, *sides)
         scores = [measure.metric(task, side) for side in sides]
-        found.append(Fall(name, count, *scores, verdict.difference, verdict.p))
-    return found
+        comparisons.append(SliceComparison(name, count, *scores, verdict.difference, verdict.p))
+    return comparisons
 
 
 def _parts(task: str, rows: Rows, labels: Sequence[str]) -> Iterator[tuple[str, int, Pick]]:
     """The name of each part that is not empty, its number of rows, and what takes it out."""
-    for name, chosen in _marked(task, rows, labels):
-        if chosen.any():
-            yield name, int(chosen.sum()), lambda one, chosen=chosen: _only(one, chosen)
+    for name, mask in _row_parts(task, rows, labels):
+        if mask.any():
+            yield name, int(mask.sum()), lambda one, mask=mask: _only(one, mask)
     if task == "forecast":
         windows, steps = rows["error"].shape
         for step in range(steps):
             yield f"step {step + 1}", windows, lambda one, step=step: _step(one, step)
 
 
-def _marked(task: str, rows: Rows, labels: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+def _row_parts(task: str, rows: Rows, labels: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
     """The parts that are rows: a name and bool (row,) each."""
     if task != "forecast":
         for index, label in enumerate(labels):
@@ -100,9 +102,9 @@ def _lengths(words: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield f"more than {long} words", words > long
 
 
-def _only(rows: Rows, chosen: np.ndarray) -> Rows:
+def _only(rows: Rows, mask: np.ndarray) -> Rows:
     each = ("label", "correct", "error", "naive_error", "time")
-    return {**rows, **{name: rows[name][chosen] for name in each if name in rows}}
+    return {**rows, **{name: rows[name][mask] for name in each if name in rows}}
 
 
 def _step(rows: Rows, step: int) -> Rows:

@@ -319,11 +319,11 @@ def _concerns(entry: Entry, version: str) -> bool:
 
 def _pointers(name: str, version: str) -> list[str]:
     """The pointers of this home, which services watch, that name the version."""
-    pointers = {task: publish.read(task) or {} for task in settings.TASKS}
+    pointers = {task: publish.read(task) for task in settings.TASKS}
     return [
         str(publish.folder() / f"{task}.json")
         for task, pointer in pointers.items()
-        if (pointer.get("name"), pointer.get("version")) == (name, version)
+        if pointer is not None and (pointer.name, pointer.version) == (name, version)
     ]
 
 

@@ -14,16 +14,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 GRACE_SECONDS = 10
 
 
 @contextmanager
-def started(command: list[str], log: Path, **popen) -> Iterator[subprocess.Popen]:
+def started(command: list[str], log: Path, **popen: Any) -> Iterator[subprocess.Popen]:
     """Run `command` for the time of the block; its output is appended to the file `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
-        leash = subprocess.Popen(
+        guardian = subprocess.Popen(
             [sys.executable, "-P", __file__, *command],  # -P: the command's folder is not ours
             stdin=subprocess.PIPE,
             stdout=out,
@@ -31,10 +32,11 @@ def started(command: list[str], log: Path, **popen) -> Iterator[subprocess.Popen
             **popen,
         )
     try:
-        yield leash
+        yield guardian
     finally:
-        leash.stdin.close()
-        leash.wait()
+        if guardian.stdin is not None:
+            guardian.stdin.close()
+        guardian.wait()
 
 
 def main(command: list[str]) -> int:

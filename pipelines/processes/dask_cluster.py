@@ -58,8 +58,6 @@ def runner_options() -> dict:
 
 def local() -> "LocalCluster":
     """A cluster on loopback: a process for each core that has its share of memory."""
-    # Importing Dask writes its configuration files, by default into the user's home.
-    os.environ.setdefault("DASK_CONFIG", str(environment.home() / "dask"))
     import dask
     import distributed
     from dask.system import CPU_COUNT

@@ -22,13 +22,14 @@ START_SECONDS = 120
 def starting() -> Iterator[None]:
     """Have PREFECT_API_URL name a server, which answers at the end of the block.
 
-    One that is started here comes up during the block and ends with this process. Enter it before
-    Prefect is imported, since Prefect reads its settings then.
+    A configured one must answer at once. One that is started here comes up during the block and
+    ends with this process. Enter it before Prefect is imported, since Prefect reads its settings
+    then.
     Raises RuntimeError, or TimeoutError, with what to look at.
     """
     if os.environ.get("PREFECT_API_URL"):
-        yield
         _wait(None)
+        yield
         return
     home = Path(os.environ["PREFECT_HOME"])
     home.mkdir(parents=True, exist_ok=True)
@@ -80,5 +81,5 @@ def _wait(process: subprocess.Popen | None) -> None:
     )
 
 
-def _log():
+def _log() -> Path:
     return environment.home() / "logs" / "prefect-server.log"

@@ -29,7 +29,7 @@ def refused_before(
     return any(
         entry.action == "refusal"
         and not {check["name"] for check in entry.evidence["checks"] if not check["passed"]}
-        <= checks.OF_THE_MOMENT
+        <= checks.LOAD_DEPENDENT
         and (entry.run_id, entry.from_version) == (candidate.run_id, beside)
         and (entry.dataset_hash, entry.evidence["rules"]) == (dataset.hash, rules.to_dict())
         for entry in ledger.entries(registry.model_name(dataset.task, dataset.name))

@@ -11,15 +11,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from models.artifact import artifact
 from pipelines.release import publish
+from pipelines.release.publish import Pointer
 from pipelines.runtime import environment, settings
 
 NAME = "espalier"  # of the Bento with every endpoint; one of a single task is named after it
@@ -53,32 +56,42 @@ class BuildError(RuntimeError):
     """The Bento could not be built; the message says why."""
 
 
-def build(task: str | None = None) -> dict:
-    """Build a Bento of the champions that are published, or of one task's alone.
+@dataclass(frozen=True)
+class Bento:
+    """A Bento that was built. champions: task → name and version of what answers for it."""
 
-    Returns its tag, path and champions.
-    """
+    tag: str
+    path: str
+    champions: dict[str, str]
+
+    def to_dict(self) -> dict:
+        """The Bento as JSON."""
+        return asdict(self)
+
+
+def build(task: str | None = None) -> Bento:
+    """Build a Bento of the champions that are published, or of one task's alone."""
     tasks = settings.TASKS if task is None else [settings.one_of("task", task, settings.TASKS)]
-    published = _published(tasks)
-    if not published:
-        wanted = "no champion" if task is None else f"no champion of {task}"
-        raise BuildError(f"there is {wanted} to package yet: `espalier run` makes them")
+    pointers = published(tasks)
+    if not pointers:
+        which = "no champion" if task is None else f"no champion of {task}"
+        raise BuildError(f"there is {which} to package yet: `espalier run` makes them")
     name = NAME if task is None else f"{NAME}-{task}"
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         context = Path(scratch)
-        _fill(context, published)
+        fill(context, pointers)
         built = subprocess.run(
             [sys.executable, "-c", BUILD],
             cwd=context,
-            input=json.dumps(_options(context, published, name)),
+            input=json.dumps(_options(context, pointers, name)),
             capture_output=True,
             encoding="utf-8",
         )
     if built.returncode:
         raise BuildError(f"bentoml could not build: {built.stderr.strip().splitlines()[-1]}")
     tag = built.stdout.split()[-1]
-    champions = {task: f"{p['name']}/{p['version']}" for task, p in published.items()}
-    return {"tag": tag, "path": str(_place(tag)), "champions": champions}
+    champions = {task: f"{one.name}/{one.version}" for task, one in pointers.items()}
+    return Bento(tag, str(_place(tag)), champions)
 
 
 def current() -> str | None:
@@ -91,13 +104,13 @@ def current() -> str | None:
         return None
     tag = f"{NAME}:{latest.read_text(encoding='utf-8').strip()}"
     source = _place(tag) / "src"
-    published = _published(settings.TASKS)
+    pointers = published(settings.TASKS)
     copied = all(
         (source / target).is_file() and filecmp.cmp(source / target, here, shallow=False)
-        for target, here in _contents(published)
+        for target, here in _contents(pointers)
     )
-    carried = {task: publish.read_file(source / CHAMPIONS / f"{task}.json") for task in published}
-    return tag if copied and carried == published else None
+    carried = {task: publish.read_file(source / CHAMPIONS / f"{task}.json") for task in pointers}
+    return tag if copied and carried == pointers else None
 
 
 def champions(tag: str) -> Path:
@@ -107,67 +120,61 @@ def champions(tag: str) -> Path:
 
 def carriers(name: str, version: str) -> list[str]:
     """The tags of the Bentos that carry this version of the model."""
-    found = []
-    for path in sorted(_bentos().glob(f"{NAME}*/*/src/{CHAMPIONS}/*.json")):
-        pointer = json.loads(path.read_text(encoding="utf-8"))
-        if (pointer["name"], pointer["version"]) == (name, version):
-            bento = path.parents[2]
-            found.append(f"{bento.parent.name}:{bento.name}")
-    return found
+    paths = sorted(_bentos().glob(f"{NAME}*/*/src/{CHAMPIONS}/*.json"))
+    pointers = [(path.parents[2], publish.read_file(path)) for path in paths]
+    return [
+        f"{bento.parent.name}:{bento.name}"
+        for bento, pointer in pointers
+        if pointer is not None and (pointer.name, pointer.version) == (name, version)
+    ]
 
 
-def _published(tasks: Iterable[str]) -> dict[str, dict]:
+def published(tasks: Iterable[str]) -> dict[str, Pointer]:
+    """The pointers of those of the tasks that have one."""
     pointers = {task: publish.read(task) for task in tasks}
     return {task: pointer for task, pointer in pointers.items() if pointer is not None}
 
 
-def _fill(context: Path, published: dict[str, dict]) -> None:
+def fill(context: Path, published: Mapping[str, Pointer]) -> None:
     """Put what the Bento holds into the folder `context`.
 
     The pointers are those that were read: the files may name other champions by now, since a
-    promotion holds its task's lease and not that of the release.
+    promotion holds its task's lock and not that of the release.
     """
     for target, source in _contents(published):
         (context / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, context / target)
     for task, pointer in published.items():
-        (context / CHAMPIONS / f"{task}.json").write_text(publish.text(pointer), encoding="utf-8")
+        (context / CHAMPIONS / f"{task}.json").write_text(pointer.to_json(), encoding="utf-8")
     (context / HOME).mkdir()
     (context / HOME / "README.md").write_text(ABOUT_HOME, encoding="utf-8")
 
 
-def _contents(published: dict[str, dict]) -> Iterator[tuple[str, Path]]:
+def _contents(published: Mapping[str, Pointer]) -> Iterator[tuple[str, Path]]:
     """Each file of the Bento that is a copy, and the file here that it is a copy of."""
     for pattern in ("serving/**/*.py", "serving/**/*.yaml", "serving/static/*", *SHARED):
         for path in sorted(environment.ROOT.glob(pattern)):
             if path.is_file():
                 yield path.relative_to(environment.ROOT).as_posix(), path
     for path in DEPLOY:
-        yield Path(path).name, environment.ROOT / path
+        yield _name(path), environment.ROOT / path
     for pointer in published.values():
-        for path in sorted((publish.folder() / pointer["artifact"]).iterdir()):
-            yield f"{CHAMPIONS}/{pointer['artifact']}/{path.name}", path
+        for path in sorted((publish.folder() / pointer.artifact).iterdir()):
+            yield f"{CHAMPIONS}/{pointer.artifact}/{path.name}", path
 
 
-def _options(context: Path, published: dict[str, dict], name: str) -> dict:
+def _options(context: Path, published: Mapping[str, Pointer], name: str) -> dict[str, Any]:
     """The arguments of bentoml.bentos.build. Labels carry each champion's name and fingerprint."""
     labels = {}
     for task, pointer in published.items():
-        folder = publish.folder() / pointer["artifact"]
-        manifest = artifact.check(folder, pointer["manifest_sha256"])
-        labels[task] = f"{pointer['name']}/{pointer['version']}"
+        folder = publish.folder() / pointer.artifact
+        manifest = artifact.check(folder, pointer.manifest_sha256)
+        labels[task] = f"{pointer.name}/{pointer.version}"
         labels[f"{task}.fingerprint"] = manifest["fingerprint"]
     return {
         "name": name,
         "build_ctx": str(context),
-        "include": [
-            "serving/**",
-            "models/**",
-            "champions/**",
-            "home/**",
-            "compose.yaml",
-            "nginx.conf",
-        ],
+        "include": ["serving/**", "models/**", "champions/**", "home/**", *map(_name, DEPLOY)],
         "labels": labels,
         "description": "The champions of " + ", ".join(published) + ", and what serves them.",
         "python": {"packages": _pinned(NEEDS), "lock_packages": False},
@@ -187,14 +194,14 @@ def _pinned(names: tuple[str, ...]) -> list[str]:
     """Every package that these and BentoML need, at the version installed here."""
     waiting, seen, pins = [Requirement(name) for name in ("bentoml", *names)], set(), {}
     while waiting:
-        wanted = waiting.pop()
-        if (wanted.name, frozenset(wanted.extras)) in seen:
+        package = waiting.pop()
+        if (package.name, frozenset(package.extras)) in seen:
             continue
-        seen.add((wanted.name, frozenset(wanted.extras)))
-        found = metadata.distribution(wanted.name)
-        pins[canonicalize_name(wanted.name)] = found.version
-        needed = [Requirement(line) for line in found.requires or []]
-        waiting += [one for one in needed if _applies(one, wanted.extras)]
+        seen.add((package.name, frozenset(package.extras)))
+        installed = metadata.distribution(package.name)
+        pins[canonicalize_name(package.name)] = installed.version
+        required = [Requirement(line) for line in installed.requires or []]
+        waiting += [one for one in required if _applies(one, package.extras)]
     del pins["bentoml"]  # BentoML adds itself
     return [f"{name}=={version}" for name, version in sorted(pins.items())]
 
@@ -202,6 +209,10 @@ def _pinned(names: tuple[str, ...]) -> list[str]:
 def _applies(requirement: Requirement, extras: set[str]) -> bool:
     marker = requirement.marker
     return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras | {""})
+
+
+def _name(path: str) -> str:
+    return Path(path).name
 
 
 def _bentos() -> Path:

@@ -9,6 +9,8 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from models.artifact import artifact
@@ -26,29 +28,43 @@ def folder(home: Path | None = None) -> Path:
     return (home or environment.home()) / "published"
 
 
-def read(task: str, home: Path | None = None) -> dict | None:
-    """The task's pointer: name, version, artifact, manifest_sha256; None when there is none, or
-    one that is no JSON: it names nothing, and the next `publish` writes it anew."""
+@dataclass(frozen=True)
+class Pointer:
+    """Which version of a model a task is answered by.
+
+    artifact: its folder, as seen from the pointer's. metrics: of the test split; older ones: None.
+    """
+
+    name: str
+    version: str
+    artifact: str
+    manifest_sha256: str
+    metrics: Mapping[str, float] | None = None
+
+    def to_json(self) -> str:
+        """The pointer's file."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+
+
+def read(task: str, home: Path | None = None) -> Pointer | None:
+    """The task's pointer; None when there is none, or none that can be read: `publish` writes it
+    anew."""
     return read_file(folder(home) / f"{task}.json")
 
 
-def read_file(path: Path) -> dict | None:
+def read_file(path: Path) -> Pointer | None:
     """The pointer in a file, as `read` gives it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return Pointer(**json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
         return None
 
 
-def text(pointer: dict) -> str:
-    """A pointer's file."""
-    return json.dumps(pointer, indent=2, sort_keys=True) + "\n"
-
-
-def names(pointer: dict | None, version: Version) -> bool:
-    """Whether the pointer is that of this version, and tells its scores: older ones do not."""
-    told = pointer is not None and "metrics" in pointer
-    return told and _pointer(version).items() <= pointer.items()
+def names(pointer: Pointer | None, version: Version) -> bool:
+    """Whether the pointer is that of this version, and holds its scores: older ones do not."""
+    if pointer is None or pointer.metrics is None:
+        return False
+    return replace(pointer, metrics=None) == _pointer(version)
 
 
 def publish(
@@ -61,12 +77,12 @@ def publish(
 
     verified: the artifact, where this run has hashed it already.
     """
-    place = folder(home)
-    _place_artifact(version, verified, place / _pointer(version)["artifact"])
+    place, pointer = folder(home), _pointer(version)
+    _place_artifact(version, verified, place / pointer.artifact)
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=place, prefix=f".{task}.", delete=False
     ) as file:
-        file.write(text(_pointer(version) | {"metrics": _scores(version)}))
+        file.write(replace(pointer, metrics=_scores(version)).to_json())
         file.flush()
         os.fchmod(file.fileno(), READABLE)
         os.fsync(file.fileno())
@@ -79,7 +95,7 @@ def intact(task: str, home: Path | None = None) -> bool:
     if pointer is None:
         return False
     try:
-        artifact.check(folder(home) / pointer["artifact"], pointer["manifest_sha256"])
+        artifact.check(folder(home) / pointer.artifact, pointer.manifest_sha256)
     except (artifact.ArtifactError, OSError):
         return False
     return True
@@ -106,10 +122,6 @@ def _scores(version: Version) -> dict[str, float]:
     return {name: metrics[name] for name in sorted(metrics) if name.startswith("test_")}
 
 
-def _pointer(version: Version) -> dict:
-    return {
-        "name": version.name,
-        "version": version.version,
-        "artifact": f"artifacts/{version.manifest_sha256}",
-        "manifest_sha256": version.manifest_sha256,
-    }
+def _pointer(version: Version) -> Pointer:
+    digest = version.manifest_sha256
+    return Pointer(version.name, version.version, f"artifacts/{digest}", digest)

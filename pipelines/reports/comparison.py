@@ -17,12 +17,10 @@ from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import paired_comparison, slices
-from pipelines.reports import leaderboard
+from pipelines.reports import charts, leaderboard
 from pipelines.runtime import console
 
 VERBS = {"worse": ("loses to", "lose to"), "cannot tell": ("cannot be told from",) * 2}
-# Of a window that was kept whole, what one model says; that of older code has no interval.
-FORESEEN = ("forecast", "lower", "upper")
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def compare(dataset: DatasetVersion) -> dict:
     reference, verdicts = _reference(entrants), _verdicts(task, entrants)
     for row in board["rows"]:
         row["pareto"] = False
-    for row in _front(board):
+    for row in pareto_front(board):
         row["pareto"] = True
     for entrant in entrants:
         told = {"name": entrant.name, "verdict": verdicts.get((entrant.name, reference))}
@@ -199,13 +197,13 @@ def _labels(dataset: DatasetVersion, entrants: Sequence[Entrant]) -> list[str]:
 def _slices(task: str, entrants: Sequence[Entrant], labels: Sequence[str]) -> list[dict]:
     found: dict[str, dict] = {}
     for entrant in entrants:
-        for part in slices.of(task, entrant.rows, labels):
+        for part in slices.score(task, entrant.rows, labels):
             one = found.setdefault(part.name, {"name": part.name, "rows": part.rows, "scores": {}})
             one["scores"][entrant.name] = part.score
     return list(found.values())
 
 
-def _front(board: dict) -> list[dict]:
+def pareto_front(board: dict) -> list[dict]:
     """The full fits that no other one is as good as, as fast and as small; the first of equals."""
     sign = -1 if board["higher_is_better"] else 1
 
@@ -243,7 +241,7 @@ def _windows(entrants: Sequence[Entrant]) -> list[dict]:
             "history": history.tolist(),
             "target": target.tolist(),
             "forecasts": {
-                name: {part: rows[part][number].tolist() for part in FORESEEN if part in rows}
+                name: {part: rows[part][number].tolist() for part in charts.ANSWER if part in rows}
                 for name, rows in alike
             },
         }

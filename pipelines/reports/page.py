@@ -12,15 +12,14 @@ from pathlib import Path
 
 from pipelines.experiments import tracking
 from pipelines.experiments.dataset import DatasetVersion
-from pipelines.reports import comparison, leaderboard, svg
-from pipelines.reports.svg import Band, Line, Point
+from pipelines.reports import charts, comparison, leaderboard, svg
+from pipelines.reports.svg import Point
 from pipelines.runtime.settings import UsageError
 
 METRICS = {"accuracy": "accuracy", "relative_mae": "relative MAE"}
 FILE = "compare.html"  # beside a retraining's run
 CLASSES = 20  # that a table of counts has room for; of more the commonest mistakes are told
 CIRCLES, FRONT = 300, 20  # of the picture of costs, and of the table below it
-HISTORY = 3  # horizons before a forecast that are drawn
 
 
 def write(board: dict, file: Path) -> None:
@@ -68,8 +67,11 @@ def render(board: dict, commit: Mapping[str, str], now: datetime) -> str:
         verdicts={(one["ours"], one["theirs"]): one for one in board["verdicts"]},
         whiskers=whiskers([*rows, *board["rivals"]]),
         costs=costs(board),
-        curves={name: curve(name, seeds) for name, seeds in board["curves"].items()},
-        mistakes={name: mistakes(counts) for name, counts in board["confusion"].items()},
+        curves={
+            name: svg.lines(charts.learning_curve(name, seeds))
+            for name, seeds in board["curves"].items()
+        },
+        mistakes={name: charts.mistakes(counts) for name, counts in board["confusion"].items()},
         as_tables=len(board["labels"]) <= CLASSES,
         forecasts=forecasts(board["windows"]),
     )
@@ -118,50 +120,11 @@ def costs(board: dict) -> str:
     return svg.scatter(points, "milliseconds a request", f"validation {metric}", about)
 
 
-def curve(name: str, seeds: Sequence[Mapping[str, Sequence[float]]]) -> str:
-    """A picture of the losses of each seed over its epochs."""
-    marks = [
-        Line(css, range(1, len(seed[loss]) + 1), seed[loss])
-        for seed in seeds
-        for css, loss in (("training", "loss"), ("validation", "val_loss"))
-    ]
-    first, last = seeds[0]["val_loss"][0], seeds[0]["val_loss"][-1]
-    about = f"Loss of {name}: on validation {first:.4g} after an epoch, {last:.4g} at the end"
-    return svg.lines(marks, "epoch", "loss", about)
-
-
-def mistakes(counts: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
-    """The commonest mistakes, (true class, predicted class, how often), the most frequent first."""
-    found = [
-        (truth, said, count)
-        for truth, row in enumerate(counts)
-        for said, count in enumerate(row)
-        if truth != said and count
-    ]
-    return sorted(found, key=lambda mistake: -mistake[2])[:CLASSES]
-
-
 def forecasts(windows: Sequence[dict]) -> dict[str, list[str]]:
     """Name of the model → a picture of each window."""
-    found: dict[str, list[str]] = {}
+    pictures: dict[str, list[str]] = {}
     for window in windows:
-        for name, said in window["forecasts"].items():
-            found.setdefault(name, []).append(_window(name, window, said))
-    return found
-
-
-def _window(name: str, window: Mapping, said: Mapping[str, Sequence[float]]) -> str:
-    target, last = window["target"], window["history"][-1]
-    known = window["history"][-HISTORY * len(target) :]
-    ahead = range(len(target) + 1)
-    marks: list[Line | Band] = []
-    if "lower" in said:
-        marks.append(Band("band", ahead, [last, *said["lower"]], [last, *said["upper"]]))
-    marks += [
-        Line("history", range(1 - len(known), 1), known),
-        Line("actual", ahead, [last, *target]),
-        Line("forecast", ahead, [last, *said["forecast"]]),
-    ]
-    error = sum(abs(a - b) for a, b in zip(said["forecast"], target, strict=True)) / len(target)
-    about = f"{name}: mean absolute error {error:.4g} over {len(target)} steps"
-    return svg.lines(marks, "steps from the request", "", about)
+        for name, answer in window["forecasts"].items():
+            chart = charts.forecast(name, window["history"], window["target"], answer)
+            pictures.setdefault(name, []).append(svg.lines(chart))
+    return pictures

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
+from pipelines.reports.charts import Band, Chart, Line
+
 LABEL_WIDTH, LABEL_HEIGHT = 6.7, 13  # of a letter, and a line, at the pictures' 11 pixels
 
 
@@ -24,23 +26,6 @@ class Frame(NamedTuple):
 
 
 SMALL, LARGE = Frame(340, 210), Frame(440, 320)
-
-
-class Line(NamedTuple):
-    """A curve: its class, and the points' coordinates."""
-
-    css: str
-    x: Sequence[float]
-    y: Sequence[float]
-
-
-class Band(NamedTuple):
-    """What lies between two curves over the same places."""
-
-    css: str
-    x: Sequence[float]
-    low: Sequence[float]
-    high: Sequence[float]
 
 
 class Point(NamedTuple):
@@ -61,31 +46,27 @@ class Axis(NamedTuple):
     ticks: dict[float, str]
 
 
-def lines(
-    marks: Sequence[Line | Band], x_label: str, y_label: str, about: str, frame: Frame = SMALL
-) -> str:
-    """Curves and bands over one another, in the order given.
-
-    about: what the picture shows, for those who do not see it.
-    """
-    x = _linear(
+def lines(chart: Chart, frame: Frame = SMALL) -> str:
+    """A chart of curves and bands."""
+    marks = chart.marks
+    x = linear_axis(
         [value for mark in marks for value in mark.x], frame.left, frame.width - frame.right, 0
     )
-    y = _linear(
+    y = linear_axis(
         [value for mark in marks for curve in mark[2:] for value in curve],
         frame.height - frame.bottom,
         frame.top,
     )
     drawn = [_band(mark, x, y) if isinstance(mark, Band) else _line(mark, x, y) for mark in marks]
-    return _svg(frame, x, y, x_label, y_label, about, drawn)
+    return _svg(frame, x, y, chart.x_label, chart.y_label, chart.summary, drawn)
 
 
 def scatter(
     points: Sequence[Point], x_label: str, y_label: str, about: str, frame: Frame = LARGE
 ) -> str:
     """Circles over a logarithmic x; those with labels come last, on top of the others."""
-    x = _logarithmic([point.x for point in points], frame.left, frame.width - frame.right)
-    y = _linear([point.y for point in points], frame.height - frame.bottom, frame.top)
+    x = logarithmic_axis([point.x for point in points], frame.left, frame.width - frame.right)
+    y = linear_axis([point.y for point in points], frame.height - frame.bottom, frame.top)
     ordered = sorted(points, key=lambda point: (bool(point.label), -point.radius))
     drawn = [
         f'<circle class="{point.css}" cx="{x.place(point.x):.1f}" cy="{y.place(point.y):.1f}"'
@@ -145,7 +126,7 @@ def _svg(
 def _line(line: Line, x: Axis, y: Axis) -> str:
     places = zip(map(x.place, line.x), map(y.place, line.y), strict=True)
     path = "L".join(f"{left:.1f} {top:.1f}" for left, top in places)
-    return f'<path class="line {line.css}" d="M{path}"/>'
+    return f'<path class="line {line.role}" d="M{path}"/>'
 
 
 def _band(band: Band, x: Axis, y: Axis) -> str:
@@ -154,7 +135,7 @@ def _band(band: Band, x: Axis, y: Axis) -> str:
         *reversed([*zip(band.x, band.high, strict=True)]),
     ]
     path = "L".join(f"{x.place(left):.1f} {y.place(top):.1f}" for left, top in around)
-    return f'<path class="{band.css}" d="M{path}Z"/>'
+    return f'<path class="{band.role}" d="M{path}Z"/>'
 
 
 def _labels(points: Iterable[Point], x: Axis, y: Axis, frame: Frame) -> Iterator[str]:
@@ -189,7 +170,7 @@ def _free(box: Sequence[float], taken: Iterable[Sequence[float]], frame: Frame) 
     )
 
 
-def _linear(values: Sequence[float], start: float, end: float, room: float = 0.06) -> Axis:
+def linear_axis(values: Sequence[float], start: float, end: float, room: float = 0.06) -> Axis:
     """room: how much is left free at both ends, as a share of what the values span."""
     least, most = min(values), max(values)
     if least == most:
@@ -204,7 +185,7 @@ def _linear(values: Sequence[float], start: float, end: float, room: float = 0.0
     return Axis(lambda value: start + (value - low) / (high - low) * (end - start), ticks)
 
 
-def _logarithmic(values: Sequence[float], start: float, end: float) -> Axis:
+def logarithmic_axis(values: Sequence[float], start: float, end: float) -> Axis:
     low, high = math.log10(min(values)), math.log10(max(values))
     free = 0.08 * (high - low) or 0.3
     low, high = low - free, high + 2.5 * free  # labels stand to the right

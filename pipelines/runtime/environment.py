@@ -5,6 +5,7 @@ tool's own variables win where they mean what their user set them for; what belo
 other work is removed. Child processes inherit the result.
 """
 
+import getpass
 import ipaddress
 import os
 import subprocess
@@ -34,6 +35,8 @@ TELEMETRY_OFF = {
 # Set where the user set nothing.
 DEFAULTS = {
     **TELEMETRY_OFF,
+    # Else Dask draws from Python's `random` with every message, and Keras draws its seeds there.
+    "DASK_DISTRIBUTED__COMM__OFFLOAD": "False",
     "KERAS_BACKEND": "tensorflow",  # else keras.json names it
     "MLFLOW_CONFIGURE_LOGGING": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -93,12 +96,17 @@ def apply() -> None:
     defaults = DEFAULTS | {
         "ESPALIER_HOME": str(folder),
         "BENTOML_HOME": str(folder / "bentoml"),
+        "DASK_CONFIG": str(folder / "dask"),  # it writes there when it is imported
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}?timeout=60",
         "PREFECT_HOME": str(folder / "prefect"),
         "MPLCONFIGDIR": str(folder / "matplotlib"),
     }
     if os.path.expanduser("~") == "~":  # noqa: PTH111  (Path raises)
         defaults["HOME"] = str(folder)
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # a container's number without a name; DVC asks for one
+        defaults["USER"] = f"user-{os.getuid()}"
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     os.environ["ESPALIER_HOME"] = str(folder)  # children start in other folders

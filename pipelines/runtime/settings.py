@@ -75,7 +75,8 @@ def profile(name: str) -> "Profile":
 
 def first_look(profile_name: str, task: str) -> "FirstLook | None":
     """How the profile screens the architectures of a task; None where it fits all in full."""
-    return profile(profile_name).first_look.get(task)
+    looks = profile(profile_name).first_look.items()
+    return next((look for name, look in looks if name == task), None)
 
 
 def overrides(profile_name: str, task: str, arch: str, dataset: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from pipelines.experiments import plan, ranking, tracking
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import PrunedError, Record
 from pipelines.processes import threads
+from pipelines.reports import charts
 from pipelines.runtime import console, environment
 from pipelines.training import guard, plots
 
@@ -162,20 +163,27 @@ def _coverage(inputs: Inputs, error: np.ndarray, level: float) -> float:
     return float((error <= inputs.radius(min(level, highest))).mean())
 
 
-def _record_plots(planned: Fit, fitted: "Fitted", test: "Scores", facts: dict) -> None:
+def _record_plots(planned: Fit, fitted: "Fitted", test: "Scores", facts: Mapping) -> None:
     import mlflow
 
     title, rows = f"{planned.arch} on {planned.dataset.name}", test.rows
-    figures = {"learning_curve": plots.learning_curve(fitted.history, title)}
+    losses = {name: [epoch[name] for epoch in fitted.history] for name in tracking.LOSSES}
+    learning_curve = charts.learning_curve(planned.arch, [losses])
+    figures = {"learning_curve": plots.figure([learning_curve], title)}
     if planned.dataset.task == "forecast":
         errors = (rows["error"].mean(axis=0), rows["naive_error"].mean(axis=0))
-        figures["error_by_step"] = plots.error_by_step(*errors, test.naive, title)
-        figures["forecasts"] = plots.forecasts(
-            rows["history"], rows["target"], rows["forecast"], title
-        )
+        by_step = charts.error_by_step(*errors, test.naive)
+        windows = [
+            charts.forecast(planned.arch, rows["history"][number], target, answer)
+            for number, target in enumerate(rows["target"])
+            for answer in [{part: rows[part][number] for part in charts.ANSWER if part in rows}]
+        ]
+        figures |= {
+            "error_by_step": plots.figure([by_step], title),
+            "forecasts": plots.figure(windows, title),
+        }
     else:
-        figures["confusion_matrix"] = plots.confusion_matrix(
-            rows["confusion"], facts["labels"], title
-        )
+        counts = plots.confusion_matrix(rows["confusion"], facts["labels"], title)
+        figures["confusion_matrix"] = counts
     for name, figure in figures.items():
         mlflow.log_figure(figure, f"plots/{name}.png")

@@ -84,7 +84,7 @@ def _describe(document: Document, task: str, model: Model) -> None:
     """Put in what `model` decides: ranges, labels, names, the shape and an example of its input."""
     components, described = document["components"], signature(model)
     schemas = components["schemas"]
-    shape, items, data = _INPUTS[model.inputs.kind](document, task, model.inputs)
+    shape, items, data = _batch_of_one(document, model.inputs)
     # A picture's file is taken as binary data only.
     datatypes = [name for name, form in described.forms.items() if len(form.shape) == len(shape)]
     size = {"minItems": prod(shape), "maxItems": prod(shape)}
@@ -107,40 +107,33 @@ def _set_example(document: Document, path: str, example: Any) -> None:
     content["application/json"]["example"] = example
 
 
-# Each of these returns the shape of a batch of one, the schema of an element, and an example.
-Input = tuple[list[int], Document, list[Any]]
+def _batch_of_one(
+    document: Document, inputs: ImageInputs | TextInputs | SeriesInputs
+) -> tuple[list[int], Document, list[Any]]:
+    """Put in the ranges and labels of `inputs`.
 
-
-def _image(document: Document, task: str, inputs: ImageInputs) -> Input:
-    document["components"]["schemas"]["image-label"]["enum"] = list(inputs.labels)
+    Returns:
+        The shape of a batch of one, the schema of one of its elements, and all elements of an
+        example.
+    """
+    schemas = document["components"]["schemas"]
+    if isinstance(inputs, SeriesInputs):
+        away, level = MAX_SCALES * inputs.scale, len(inputs.radii) / LEVELS
+        schemas["history"]["minItems"] = inputs.history
+        schemas["value"] |= {"minimum": inputs.mean - away, "maximum": inputs.mean + away}
+        schemas["horizon"]["maximum"] = inputs.horizon
+        schemas["level"]["maximum"] = level
+        history = [round(inputs.mean, 3)] * inputs.history
+        options = {"horizon": inputs.horizon, "level": min(0.8, level)}
+        _set_example(document, "/v1/forecast", {"history": history} | options)
+        return [1, inputs.history], {"$ref": "#/components/schemas/value"}, history
+    task = "image" if isinstance(inputs, ImageInputs) else "sentiment"
+    schemas[f"{task}-label"]["enum"] = list(inputs.labels)
+    if isinstance(inputs, TextInputs):
+        return [1], {"$ref": "#/components/schemas/text"}, [TEXT]
     shape = [1, inputs.height, inputs.width, inputs.channels]
     gradient = [pixel * 255 // prod(shape) for pixel in range(prod(shape))]
     return shape, {"type": "integer", "minimum": 0, "maximum": 255}, gradient
-
-
-def _text(document: Document, task: str, inputs: TextInputs) -> Input:
-    document["components"]["schemas"]["sentiment-label"]["enum"] = list(inputs.labels)
-    return [1], {"$ref": "#/components/schemas/text"}, [TEXT]
-
-
-def _series(document: Document, task: str, inputs: SeriesInputs) -> Input:
-    schemas, away = document["components"]["schemas"], MAX_SCALES * inputs.scale
-    level = len(inputs.radii) / LEVELS
-    schemas["history"]["minItems"] = inputs.history
-    schemas["value"] |= {"minimum": inputs.mean - away, "maximum": inputs.mean + away}
-    schemas["horizon"]["maximum"] = inputs.horizon
-    schemas["level"]["maximum"] = level
-    history = [round(inputs.mean, 3)] * inputs.history
-    options = {"horizon": inputs.horizon, "level": min(0.8, level)}
-    _set_example(document, "/v1/forecast", {"history": history} | options)
-    return [1, inputs.history], {"$ref": "#/components/schemas/value"}, history
-
-
-_INPUTS: dict[str, Callable[[Document, str, Any], Input]] = {
-    "image": _image,
-    "text": _text,
-    "series": _series,
-}
 
 
 def _lock(path: str, item: Document) -> None:

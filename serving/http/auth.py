@@ -46,11 +46,11 @@ class BearerToken:
 
     def __init__(self, app: ASGIApp, token: str | None, protected: Container[str]):
         self.app = app
-        self.token = None if token is None else token.encode("ascii")
+        self.token = (token or "").encode("ascii")
         self.protected = protected
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.token is None or scope["type"] != "http" or self._is_authorized(scope):
+        if not self.token or scope["type"] != "http" or self._is_authorized(scope):
             await self.app(scope, receive, send)
         else:
             await send_problem(UNAUTHORIZED, scope, receive, send)

@@ -63,8 +63,9 @@ class Uploads:
 
     def begin(self) -> Upload:
         """Return a new upload of the current task."""
-        loop = asyncio.get_running_loop()
-        upload = Upload(asyncio.current_task(), loop.time() + DEADLINE_SECONDS)
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # a request is answered in one
+        upload = Upload(task, loop.time() + DEADLINE_SECONDS)
         self.uploads[upload] = None
         if self.timer is None:
             self.timer = loop.call_later(POLL_SECONDS, self._give_up_late)

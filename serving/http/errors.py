@@ -5,8 +5,9 @@ or in `models/inputs/`, never taken from another library: no internal name, path
 a client.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from typing import Any
 
 import orjson
 from starlette.exceptions import HTTPException
@@ -80,7 +81,7 @@ async def on_exception(request: Request, error: Exception) -> Response:
     return _response(request.scope, 500, "internal_error", message, headers)
 
 
-HANDLERS = {
+HANDLERS: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
     Problem: on_problem,
     InputError: on_input_error,
     HTTPException: on_http_exception,
@@ -94,12 +95,12 @@ def _response(
 ) -> Response:
     """Return an error in the form of the path that the client sent."""
     if is_under("/v2", scope[PATH]):
-        content = {"error": message}
+        content = orjson.dumps({"error": message})
     else:
         error = {"code": code, "message": message}
-        content = {"error": error, "request_id": scope[REQUEST_ID]}
+        content = orjson.dumps({"error": error, "request_id": scope[REQUEST_ID]})
     # Whoever waits to be asked for the body may now send it or leave it out: what comes next on
     # this connection could be either. Whether it was asked for is not known here.
     if any(name == b"expect" for name, _ in scope["headers"]):
         headers = dict(headers or {}) | {"Connection": "close"}
-    return Response(orjson.dumps(content), status, headers, "application/json")
+    return Response(content, status, headers, "application/json")

@@ -1,5 +1,4 @@
-"""What the first bytes of a picture say, read without decoding anything: how large it is, and
-whether to decode it would take long beyond its size.
+"""The header of a picture, read without decoding: its size, and whether decoding is expensive.
 
 Pillow spends microseconds on each chunk of a PNG and each segment of a JPEG, of which a file may
 hold millions, and libjpeg goes over the whole picture for each scan: 94 KB can take it 20 seconds.
@@ -38,7 +37,7 @@ def size(picture: bytes) -> tuple[int, int] | tuple[None, None]:
 
 
 def check(picture: bytes) -> None:
-    """Raise InputError for a picture that would hold up others for long."""
+    """Raise InputError for a picture whose decoding would take long beyond its size."""
     if picture[:8] == PNG:
         if len(picture) > SMALL_BYTES:
             _check_png(picture)
@@ -86,7 +85,7 @@ def _of_jpeg(picture: bytes) -> tuple[int, int] | tuple[None, None]:
 
 
 def _segments(picture: bytes) -> Iterator[tuple[int, int]]:
-    """Yield what each segment of a JPEG is and where it begins, up to the first scan.
+    """Yield the kind and the position of each segment of a JPEG, up to the first scan.
 
     It skips what libjpeg skips, so that both see the same. Raises InputError if that takes long.
     """
@@ -109,17 +108,13 @@ def _segments(picture: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _of_webp(picture: bytes) -> tuple[int, int] | tuple[None, None]:
-    kind = picture[12:16]
-    if kind == b"VP8 ":
-        width, height = picture[26:28], picture[28:30]
-        return (
-            int.from_bytes(width, "little") & 0x3FFF,
-            int.from_bytes(height, "little") & 0x3FFF,
-        )
-    if kind == b"VP8L":
-        bits = int.from_bytes(picture[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if kind == b"VP8X":
-        width, height = picture[24:27], picture[27:30]
-        return int.from_bytes(width, "little") + 1, int.from_bytes(height, "little") + 1
-    return NOTHING
+    bits, lossless, canvas = (
+        int.from_bytes(picture[start:stop], "little")
+        for start, stop in ((26, 30), (21, 25), (24, 30))
+    )
+    sizes = {
+        b"VP8 ": (bits & 0x3FFF, bits >> 16 & 0x3FFF),
+        b"VP8L": ((lossless & 0x3FFF) + 1, (lossless >> 14 & 0x3FFF) + 1),
+        b"VP8X": ((canvas & 0xFFFFFF) + 1, (canvas >> 24) + 1),
+    }
+    return sizes.get(picture[12:16], NOTHING)

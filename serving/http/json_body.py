@@ -36,6 +36,7 @@ _RULES = {
     "bool_type": "be true or false",
     "int_type": "be a whole number",
     "float_type": "be a number",
+    "greater_than": "be greater than 0",
 }
 
 

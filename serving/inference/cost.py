@@ -1,4 +1,4 @@
-"""About how many seconds reading an input takes on one core: `work.py` decides by it."""
+"""About how many seconds reading an input takes on one core: executor.py decides by it."""
 
 import re
 
@@ -18,7 +18,7 @@ FRAME = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]")  # begins a J
 def of_picture(picture: bytes) -> float:
     """By what its header promises."""
     width, height = size(picture)
-    pixels = UNKNOWN_PIXELS if width is None else min(width * height, MAX_PIXELS)
+    pixels = min(width * height, MAX_PIXELS) if width and height else UNKNOWN_PIXELS
     if _misleads(picture):
         pixels = max(pixels, UNKNOWN_PIXELS)
     seconds = SECONDS_A_JPEG_PIXEL if picture[:2] == JPEG else SECONDS_A_PIXEL

@@ -20,7 +20,7 @@ MAX_SECONDS = 4  # that two or more of them may take: nobody waits for longer
 class Executor:
     """Runs requests' work within bounds."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.waiting = 0
         self.seconds = 0.0  # that those who wait will take
         # Two: one long request must not hold up every other one that is only a little long. Large

@@ -57,6 +57,7 @@ def _check(kind: str, message: memoryview, depth: int) -> None:
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Yield the number and the value of each field: an integer, or the bytes of what it holds."""
     position = 0
+    value: int | memoryview
     while position < len(message):
         key, position = _varint(message, position)
         number, wire_type = key >> 3, key & 7

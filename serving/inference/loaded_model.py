@@ -27,7 +27,7 @@ class Guard:
     run: Run
     shares: bool
 
-    def judge(self, inputs: list, tensor: np.ndarray) -> list[dict]:
+    def judge(self, inputs: Any, tensor: np.ndarray) -> list[dict]:
         """Return `{"familiar", "familiarity"}` for each raw input; tensor: what the model reads."""
         if not self.shares:
             tensor = self.familiarity.inputs.to_tensor(inputs)
@@ -48,8 +48,13 @@ class Model:
     since: str  # when it was loaded: ISO, UTC
     seconds: float = 0.0  # of computing that one request takes, measured at the warm-up
 
-    def predict(self, inputs: list | np.ndarray, **options: Any) -> list[dict[str, Any]]:
-        """Answer raw inputs, one answer each; raises InputError."""
+    def predict(self, inputs: Any, **options: Any) -> list[dict[str, Any]]:
+        """Answer raw inputs, one answer each; raises InputError.
+
+        Args:
+            inputs: A list or an array, as `to_tensor` of the model's kind of inputs takes it.
+            options: As `to_answers` of the kind takes them.
+        """
         tensor = self.inputs.to_tensor(inputs)
         outputs = self.run(tensor)
         if not math.isfinite(outputs.sum()):
@@ -64,9 +69,9 @@ class Model:
     @property
     def metrics(self) -> dict[str, float]:
         """What it scored on the test split, as far as the pointer says."""
-        said = self.pointer.get("metrics")
-        named = said.items() if isinstance(said, dict) else ()
-        return {name: value for name, value in named if isinstance(value, int | float)}
+        metrics = self.pointer.get("metrics")
+        items = metrics.items() if isinstance(metrics, dict) else ()
+        return {name: value for name, value in items if isinstance(value, int | float)}
 
     @property
     def identity(self) -> dict[str, str]:

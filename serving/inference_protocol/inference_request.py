@@ -44,17 +44,17 @@ class OutputParameters(Member):
 
 
 class InputTensor(Member):
-    """The one input; the model's signature says what each member must be."""
+    """The one input."""
 
-    name: Any = None
-    datatype: Any = None
-    shape: Any = None
+    name: str
+    datatype: str
+    shape: Annotated[list[Annotated[json_body.Whole, Field(gt=0)]], Field(max_length=8)]
     data: Any = None
     parameters: InputParameters | None = None
 
 
 class RequestedOutput(Member):
-    name: Any = None
+    name: str
     parameters: OutputParameters | None = None
 
 
@@ -126,7 +126,7 @@ def _inputs(
     if tensor.name != described.name:
         message = f'The input is called "{described.name}", not {shown(tensor.name)}.'
         raise Problem(422, "unknown_input", message)
-    if type(tensor.datatype) is not str or tensor.datatype not in described.forms:
+    if tensor.datatype not in described.forms:
         forms = " or ".join(described.forms)
         message = f"The datatype must be {forms}, not {shown(tensor.datatype)}."
         raise Problem(422, "invalid_datatype", message)
@@ -163,10 +163,9 @@ def _outputs(
     """
     chosen: dict[str, bool] = {}
     for output in requested or ():
-        name = output.name
-        if type(name) is not str or name not in names:
-            message = f"There is no output {json_body.no_such(name, names)}"
+        if output.name not in names:
+            message = f"There is no output {json_body.no_such(output.name, names)}"
             raise Problem(422, "unknown_output", message)
         own = output.parameters and output.parameters.binary_data
-        chosen[name] = binary if own is None else own
+        chosen[output.name] = binary if own is None else own
     return chosen or dict.fromkeys(names, binary)

@@ -186,3 +186,12 @@ def test_rows_that_the_gate_did_not_judge_are_not_prepared(made):
     done = made.run(sys.executable, "-m", "data.prepare", "mine")
     assert "judged other rows" in done.stderr
     report.write_text(kept)
+
+
+def test_a_remote_that_is_away_is_named(made):
+    config = made.folder / ".dvc" / "config"
+    kept = config.read_text()
+    config.write_text(kept.replace("../.espalier/dvc-remote", "/proc/nope"))
+    message = caught(made, "push('mine')")
+    config.write_text(kept)
+    assert "cannot be sent to the DVC remote (local /proc/nope" in message

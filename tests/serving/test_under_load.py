@@ -12,8 +12,8 @@ import pytest
 import tiny
 from metrics_page import told
 
+from benchmarks.champion_intervals import ChampionIntervals
 from benchmarks.open_loop import Outcome, drive, request, statuses
-from benchmarks.reigns import Reigns
 from benchmarks.served import workers_of
 
 pytestmark = pytest.mark.slow
@@ -45,50 +45,50 @@ def asked(server, rate: float, connections: int = 16) -> Iterator[list[Outcome]]
         asker.join()
 
 
-def follow(server, reigns: Reigns, count: int) -> bool:
+def follow(server, intervals: ChampionIntervals, count: int) -> bool:
     """Say whether each of so many workers has taken in the champions, by what it says itself."""
     said = server.log.read_text().splitlines()
     for worker, task in product(range(1, count + 1), TASKS):
         took = [line for line in said if f"Espalier:{worker}] Serving {task}:" in line]
-        if not took or not took[-1].endswith(f" version {reigns.champions[task]}"):
+        if not took or not took[-1].endswith(f" version {intervals.champions[task]}"):
             return False
     return True
 
 
 @pytest.fixture(params=[1, 2], ids=["one worker", "two workers"])
-def swapped(request, fresh_server, tmp_path) -> tuple[Reigns, list[Outcome]]:
+def swapped(request, fresh_server, tmp_path) -> tuple[ChampionIntervals, list[Outcome]]:
     """What became of requests while champions changed, each task's in turn, and went back."""
-    reigns = Reigns()
+    intervals = ChampionIntervals()
     home = tmp_path / "home"
     for task in TASKS:
-        reigns.follow(task, f"{task}-0")
+        intervals.follow(task, f"{task}-0")
         tiny.publish(home, task, f"{task}-0")
     options = f"services.Espalier.workers={request.param}"
     server = fresh_server(home, BENTOML_CONFIG_OPTIONS=options)
     server.wait(lambda: server.ready() and len(workers_of(server.process.pid)) == request.param)
-    server.wait(lambda: follow(server, reigns, request.param))
+    server.wait(lambda: follow(server, intervals, request.param))
     with asked(server, 100) as outcomes:
         for number in range(1, 21):
             for task in TASKS:
-                swap(home, reigns, task, number)
+                swap(home, intervals, task, number)
                 time.sleep(0.15)
-        server.wait(lambda: follow(server, reigns, request.param), BEHIND_SECONDS)
+        server.wait(lambda: follow(server, intervals, request.param), BEHIND_SECONDS)
         time.sleep(1)
-    return reigns, outcomes
+    return intervals, outcomes
 
 
-def swap(home: Path, reigns: Reigns, task: str, number: int) -> None:
+def swap(home: Path, intervals: ChampionIntervals, task: str, number: int) -> None:
     """Publish another model, or every fourth time the one before the champion again."""
     if number % 4 == 0:
         number -= 2
-    reigns.follow(task, f"{task}-{number}")
+    intervals.follow(task, f"{task}-{number}")
     tiny.publish(home, task, f"{task}-{number}", seed=number)
 
 
 def test_swaps_and_rollbacks_fail_nobody_and_every_worker_follows(swapped):
-    reigns, outcomes = swapped
+    intervals, outcomes = swapped
     assert set(statuses(outcomes)) == {200}
-    assert max(reigns.behind(one) for one in outcomes) < BEHIND_SECONDS
+    assert max(intervals.behind(one) for one in outcomes) < BEHIND_SECONDS
     # Not merely the first and the last ones answered: swaps were taken as they came.
     assert len({one.version for one in outcomes}) > len(TASKS) * 10
 

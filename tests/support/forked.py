@@ -4,6 +4,7 @@ import os
 from multiprocessing import get_context
 from pathlib import Path
 
+from pipelines.locks import state
 from pipelines.runtime import environment
 
 
@@ -17,19 +18,22 @@ def context():
 
 
 def started(home: Path, function, *arguments):
-    """A process that calls the function with the state in `home`."""
-    process = context().Process(target=_at, args=(home, function, *arguments))
+    """A process that calls the function with the state in `home`, and in our state database."""
+    database = os.environ.get(state.VARIABLE)
+    process = context().Process(target=_at, args=(home, database, function, *arguments))
     process.start()
     return process
 
 
-def move(home: Path) -> None:
-    """Let this process work with the state in `home`."""
+def move(home: Path, database: str | None = None) -> None:
+    """Let this process work with the state in `home`; database: where it is not a file there."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     os.environ["ESPALIER_HOME"] = str(home)
+    if database is not None:
+        os.environ[state.VARIABLE] = database
     environment.apply()
 
 
-def _at(home: Path, function, *arguments) -> None:
-    move(home)
+def _at(home: Path, database: str | None, function, *arguments) -> None:
+    move(home, database)
     function(*arguments)

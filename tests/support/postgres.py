@@ -58,11 +58,16 @@ def running() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def empty_database(server: str) -> str:
-    """The URL of a new, empty database of the server."""
+def empty_database(server: str, template: str = "template1") -> str:
+    """The URL of a new database of the server, empty or a copy of another, which nobody uses."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     connection = psycopg2.connect(f"{server.replace('+psycopg2', '')}/postgres")
     connection.autocommit = True  # a database is not made within a transaction
-    connection.cursor().execute(f"CREATE DATABASE {name}")
+    connection.cursor().execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     connection.close()
     return f"{server}/{name}"
+
+
+def copy_of(database: str) -> str:
+    """The URL of a copy of the database."""
+    return empty_database(*database.rsplit("/", 1))

@@ -23,13 +23,6 @@ print([row["arch"] for row in board["rows"]], board["champion"], len(board["curv
 """
 
 
-def forget() -> None:
-    """Make the state database one that no run has written to."""
-    (state.environment.home() / "espalier.db").unlink()
-    state._engine.cache_clear()
-    leaderboard_rows._make_tables.cache_clear()
-
-
 @pytest.fixture
 def fits(database, home, tmp_path) -> list[tracking.Record]:
     """Three fits, one of them a look, and beside them what must not be found."""
@@ -51,8 +44,8 @@ def test_a_record_is_what_mlflow_holds(fits):
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_a_store_made_elsewhere_is_taken_in_once(fits, monkeypatch):
-    forget()
+def test_a_store_made_elsewhere_is_taken_in_once(fits, monkeypatch, tmp_path):
+    monkeypatch.setenv(state.VARIABLE, f"sqlite:///{tmp_path / 'another.db'}")
     assert tracking.records(DIGITS) == fits
     monkeypatch.setattr(tracking, "connect", None)
     assert tracking.records(DIGITS) == fits
@@ -113,13 +106,16 @@ def test_models_are_compared_without_mlflow(home, tmp_path):
 
 def small() -> tuple[dict, dict]:
     label = np.arange(2)
-    return {split: {"label": label} for split in ("train", "test")}, {"labels": ["a", "b"]}
+    return {split: {"label": label} for split in ("train", "test")}, {
+        "task": "image",
+        "labels": ["a", "b"],
+    }
 
 
 def test_rows_are_read_in_part_and_from_where_they_are_known_to_lie(home, tmp_path, monkeypatch):
     label = np.arange(40) % 4
     splits = {split: {"label": label} for split in ("train", "test")}
-    facts = {"labels": ["a", "b", "c", "d"]}
+    facts = {"task": "image", "labels": ["a", "b", "c", "d"]}
     scores = measure.score_probabilities({"test": np.eye(4)[label]}, splits, facts)
     record = finished(fit(), tmp_path / "fit", rows=scores)
     whole = tracking.rows(record.run_id, "test")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -32,12 +33,6 @@ if __name__ == "__main__":
         print(json.dumps(list(client.run(limits).values())), flush=True)
         time.sleep(600)
 """
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("ESPALIER_HOME", str(tmp_path))
-    monkeypatch.delenv(dask_cluster.VARIABLE, raising=False)
 
 
 def test_workers_are_bounded_and_end_with_a_parent_that_is_killed(home, tmp_path):
@@ -75,6 +70,21 @@ def test_the_task_of_a_killed_worker_starts_again_by_itself(home, tmp_path):
         last = future.result(timeout=60)
     first, second = map(int, (tmp_path / "pids").read_text().split())
     assert first != second == last
+
+
+def first_draw_after(seconds: float) -> float:
+    """Seed Python's generator, as Keras does for a fit, and draw from it a while later."""
+    random.seed(0)
+    time.sleep(seconds)
+    return random.random()
+
+
+def test_nothing_in_a_worker_draws_from_the_generator_that_keras_seeds(home):
+    import distributed
+
+    with dask_cluster.running() as address, distributed.Client(address) as client:
+        drawn = client.submit(first_draw_after, 5).result(timeout=60)
+    assert drawn == random.Random(0).random()
 
 
 def test_a_scheduler_that_is_named_is_used(monkeypatch):

@@ -114,15 +114,15 @@ def test_what_a_kill_left_undone_is_done_by_the_next_run(home, fitted, undone):
 
 
 def test_a_bento_carries_what_was_published_when_it_was_begun(home, fitted, tmp_path, monkeypatch):
-    monkeypatch.setattr(bento, "_bentos", lambda: tmp_path)
-    first, published = promoted(fitted(0)), bento._published([TASK])
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
+    first, published = promoted(fitted(0)), bento.published([TASK])
     promoted(fitted(1))
-    bento._fill(tmp_path / "espalier" / "abc" / "src", published)
-    (tmp_path / "espalier" / "latest").write_text("abc")
+    bento.fill(tmp_path / "bentos" / "espalier" / "abc" / "src", published)
+    (tmp_path / "bentos" / "espalier" / "latest").write_text("abc")
     champions = bento.champions("espalier:abc")
     pointer = publish.read_file(champions / f"{TASK}.json")
     assert publish.names(pointer, first)
-    artifact.check(champions / pointer["artifact"], pointer["manifest_sha256"])
+    artifact.check(champions / pointer.artifact, pointer.manifest_sha256)
     assert bento.current() is None
     publish.publish(TASK, first)
     assert bento.current() == "espalier:abc"

@@ -7,6 +7,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import postgres
 import pytest
 from candidates import candidate, hits
 from forked import move, started
@@ -16,7 +17,7 @@ from recorded import HASH
 from models.artifact import artifact
 from pipelines.experiments import registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
-from pipelines.locks import lock
+from pipelines.locks import lock, state
 from pipelines.promotion import ledger, reconcile, retraining
 from pipelines.release import publish
 
@@ -38,19 +39,21 @@ WRITES = (
     (ledger, "append"),
     (Path, "replace"),
 )
+# On PostgreSQL after those alone that the ledger orders: the others are the same.
+ORDERED = WRITES[4:5] + WRITES[-2:]
 
 
 def retrain(killed_after: int | None) -> None:
     """What a retraining does once its fits are done."""
     if killed_after is not None:
-        kill_after(killed_after)
+        kill_after(killed_after, ORDERED if state.folder() is None else WRITES)
     with lock.hold(TASK):
         reconcile.reconcile(TASK, DATASET)
         with tracking.parent(VERSION, "quick", "retrain"):
             retraining.consider(VERSION, tracking.records(VERSION))
 
 
-def kill_after(writes: int) -> None:
+def kill_after(writes: int, kinds) -> None:
     """From now on end this process by SIGKILL as soon as it has made so many writes."""
     made = itertools.count(1)
 
@@ -63,7 +66,7 @@ def kill_after(writes: int) -> None:
 
         return call
 
-    for owner, name in WRITES:
+    for owner, name in kinds:
         setattr(owner, name, counted(getattr(owner, name)))
 
 
@@ -81,22 +84,32 @@ def require_a_whole_champion() -> registry.Version | None:
         artifact.check(tracking.artifact_folder(champion.run_id), champion.manifest_sha256)
     pointer = publish.read(TASK)
     if pointer is not None:
-        artifact.check(publish.folder() / pointer["artifact"], pointer["manifest_sha256"])
+        artifact.check(publish.folder() / pointer.artifact, pointer.manifest_sha256)
     return champion
 
 
 # Without a champion only the first writes are others: the registered model is made.
-@pytest.mark.parametrize(("before", "most"), [("no champion", 4), ("a champion", None)])
-def test_killed_after_each_write(home, tmp_path, before, most):
+@pytest.mark.parametrize(
+    ("database", "before", "most"),
+    [
+        ("sqlite", "no champion", 4),
+        ("sqlite", "a champion", None),
+        ("postgresql", "a champion", None),
+    ],
+    indirect=["database"],
+)
+def test_killed_after_each_write(home, database, tmp_path, monkeypatch, before, most):
     if before == "a champion":
         candidate(tmp_path, hits(0.7), seed=0, dataset=DATASET)
         assert ended(home) == 0
-    versions = len(registry.versions(TASK, DATASET))
+    versions, url = len(registry.versions(TASK, DATASET)), os.environ.get(state.VARIABLE)
     better = candidate(tmp_path, hits(0.9), seed=1, dataset=DATASET)
     for writes in itertools.count(1) if most is None else range(1, most + 1):
         # The databases are copied; the runs' artifacts stay where they are.
         copy = tmp_path / f"killed-{writes}"
         shutil.copytree(home, copy, ignore=shutil.ignore_patterns("mlartifacts"))
+        if database == "postgresql":
+            monkeypatch.setenv(state.VARIABLE, postgres.copy_of(url))
         code = ended(copy, writes)
         if code == 0:
             break
@@ -117,4 +130,5 @@ def test_killed_after_each_write(home, tmp_path, before, most):
             "FINISHED",
             "KILLED",
         }
-    assert writes > (8 if most is None else 3), "there are more writes to be killed after"
+    least = {"postgresql": 4, "sqlite": 8 if most is None else 3}[database]
+    assert writes > least, "there are more writes to be killed after"

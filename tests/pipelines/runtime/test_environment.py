@@ -106,3 +106,21 @@ def test_the_repository_s_own_commit_can_be_read(monkeypatch, tmp_path):
     assert environment.git_problem() is None
     monkeypatch.setattr(environment, "ROOT", Path(tmp_path))
     assert "no git checkout" in environment.git_problem()[0]
+
+
+def test_a_checkout_of_somebody_else_is_told_with_git_s_remedy(monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own tests set it
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(name, os.devnull)
+    problem, remedy = environment.git_problem()
+    assert "ownership" in problem
+    assert remedy.startswith("git config --global --add safe.directory")
+
+
+def test_a_user_without_a_name_gets_one(variables, monkeypatch):
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    monkeypatch.delenv("USER", raising=False)
+    assert variables()["USER"].startswith("user-")

@@ -188,8 +188,6 @@ def test_a_review_is_judged(page, client):
         "Familiar: the input is like the training data"
     )
 
-
-def test_what_is_unfamiliar_is_said_to_be(page):
     page.get_by_label("Film review").fill("Ein langer und langweiliger Film. " * 9)
     page.get_by_role("button", name="Classify").click()
     expect(page.locator("#sentiment .familiar.not")).to_contain_text("Unfamiliar")
@@ -261,7 +259,7 @@ def test_what_is_wrong_with_a_series_is_said(page):
         expect(page.locator("#forecast .chart")).to_have_count(0)
 
 
-def test_errors_come_in_the_words_of_the_service(page):
+def test_errors_come_in_the_words_of_the_service(page, tmp_path):
     text = failure(page, "sentiment")
     with page.expect_response("**/v1/sentiment") as answered:
         page.get_by_role("button", name="Classify").click()
@@ -277,6 +275,13 @@ def test_errors_come_in_the_words_of_the_service(page):
     other = {"name": "p.gif", "mimeType": "image/gif", "buffer": b"GIF89a"}
     page.locator("#image input[type=file]").set_input_files(other)
     expect(failure(page, "image")).to_contain_text("The Content-Type must be image/png")
+
+    (tmp_path / "p.png").write_bytes(bytes(17 << 20))
+    (tmp_path / "s.csv").write_bytes(b"1\n" * (3 << 20))
+    page.locator("#image input[type=file]").set_input_files(tmp_path / "p.png")
+    expect(failure(page, "image")).to_contain_text("at most 16 MiB are allowed")
+    page.locator("#forecast input[type=file]").set_input_files(tmp_path / "s.csv")
+    expect(failure(page, "forecast")).to_contain_text("at most 4 MiB are allowed")
 
 
 def test_the_keys_alone_reach_everything(page):
@@ -348,9 +353,8 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(visit):
     small = page.locator("#forecast .chart text").first
     assert float(small.evaluate("e => e.getBoundingClientRect().height")) > 10
 
-
-def test_a_finger_draws_and_does_not_scroll(visit):
-    page = visit(viewport={"width": 340, "height": 640}, has_touch=True, is_mobile=True)
+    # A finger draws, and does not scroll.
+    page.locator("#image").get_by_role("button", name="Clear").click()
     page.locator("#board").scroll_into_view_if_needed()
     before, box = page.evaluate("scrollY"), page.locator("#board").bounding_box()
     finger = page.context.new_cdp_session(page)
@@ -496,15 +500,6 @@ def test_of_very_many_classes_the_likeliest_are_shown(page):
     assert lines[1] == "and 18 more classes"
     assert "c18" in lines[0]
     assert "c17" not in lines[0]
-
-
-def test_what_is_too_large_is_said_to_be(page, tmp_path):
-    (tmp_path / "p.png").write_bytes(bytes(17 << 20))
-    (tmp_path / "s.csv").write_bytes(b"1\n" * (3 << 20))
-    page.locator("#image input[type=file]").set_input_files(tmp_path / "p.png")
-    expect(failure(page, "image")).to_contain_text("at most 16 MiB are allowed")
-    page.locator("#forecast input[type=file]").set_input_files(tmp_path / "s.csv")
-    expect(failure(page, "forecast")).to_contain_text("at most 4 MiB are allowed")
 
 
 def test_a_service_that_is_gone_is_said_to_be(visit, fresh_server, tmp_path):

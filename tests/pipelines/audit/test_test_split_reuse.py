@@ -1,4 +1,4 @@
-"""Who looked at a test split and with what inputs, told from a real store, ledger and artifacts."""
+"""How often a test split was used and with what inputs, from a real store, ledger and artifacts."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def found(name: str):
     return finding
 
 
-def test_every_look_at_the_split_is_counted_and_no_other(home, tmp_path):
+def test_every_use_of_the_split_is_counted_and_no_other(home, tmp_path):
     finished(fit("cnn"), tmp_path / "full")
     finished(fit("ann", dataset_hash=OLDER), tmp_path / "other data")
     finished(replace(fit("ann"), look=True), tmp_path / "look")
@@ -48,7 +48,7 @@ def test_every_look_at_the_split_is_counted_and_no_other(home, tmp_path):
     for action in ("promotion", "refusal", "force", "rollback"):
         decide(action)
     decide("refusal", OLDER)
-    assert test_split_reuse.looks(DIGITS) == {
+    assert test_split_reuse.uses(DIGITS) == {
         "full fits": 1,
         "first looks": 1,
         "baselines": 1,
@@ -58,32 +58,32 @@ def test_every_look_at_the_split_is_counted_and_no_other(home, tmp_path):
     }
 
 
-def test_a_champion_that_is_scored_on_newer_data_has_looked_once(home, tmp_path):
+def test_a_champion_that_is_scored_on_newer_data_has_used_it_once(home, tmp_path):
     old = finished(fit("cnn", dataset_hash=OLDER), tmp_path / "old")
-    assert test_split_reuse.looks(DIGITS)["scored again"] == 0
+    assert test_split_reuse.uses(DIGITS)["scored again"] == 0
     tracking.connect().set_tag(old.run_id, scores.RESCORED + HASH, "2026-11-21T12:00:00+00:00")
-    assert test_split_reuse.looks(DIGITS)["scored again"] == 1
+    assert test_split_reuse.uses(DIGITS)["scored again"] == 1
 
 
-def test_a_fit_that_failed_before_it_was_scored_has_not_looked(home, tmp_path):
+def test_a_fit_that_failed_before_it_was_scored_has_not_used_it(home, tmp_path):
     def fails() -> None:
         raise RuntimeError("the loss became nan")
 
     with pytest.raises(RuntimeError):
         finished(fit("cnn"), tmp_path / "failed", epochs=fails)
-    assert test_split_reuse.looks(DIGITS)["full fits"] == 0
+    assert test_split_reuse.uses(DIGITS)["full fits"] == 0
 
 
 def test_a_split_is_used_up_by_many_decisions(home, tmp_path, monkeypatch):
     finished(fit("cnn", size=8), tmp_path / "full", inputs=PICTURES)
     for count, ok in ((1, True), (24, True), (25, False), (60, False)):
         monkeypatch.setattr(
-            test_split_reuse, "looks", lambda *_, n=count: {"decisions of the gate": n}
+            test_split_reuse, "uses", lambda *_, n=count: {"decisions of the gate": n}
         )
         finding = found("looks at the test split")
         assert finding.ok is ok, count
     # The best of 60 looks 2.32 standard errors better, of 0.01 / 1.96 each.
-    assert "the best of 60 equal candidates looks better by 0.0118" in finding.found
+    assert "the best of 60 equal candidates looks better by 0.0118" in finding.result
 
 
 def test_a_candidate_that_was_scored_again_is_shown(home, tmp_path):
@@ -130,7 +130,7 @@ def test_a_scaler_that_saw_a_later_split_is_found(home, tmp_path, splits, peeked
     fitted_with(fit_inputs(both, FACTS["forecast"], {}), tmp_path / "peeked")
     finding = judged(splits)
     assert not finding.ok
-    assert finding.found == "1 were not fitted on it alone"
+    assert finding.result == "1 were not fitted on it alone"
     assert finding.examples[0]["arch"] == "gru"
 
 
@@ -138,7 +138,7 @@ def test_an_artifact_that_is_damaged_is_told_and_not_read(home, tmp_path, splits
     fitted_with(fit_inputs(splits["train"], FACTS["forecast"], {}), tmp_path / "whole")
     [record] = tracking.records(DatasetVersion("forecast", FACTS["forecast"]["name"], HASH))
     (tracking.artifact_folder(record.run_id) / "inputs.json").write_text("{}")
-    assert judged(splits).found == "each was fitted on it alone; 1 cannot be read"
+    assert judged(splits).result == "each was fitted on it alone; 1 cannot be read"
 
 
 def test_the_present_version_is_audited_in_whole(home, tmp_path, monkeypatch, splits, capsys):
@@ -149,7 +149,7 @@ def test_the_present_version_is_audited_in_whole(home, tmp_path, monkeypatch, sp
     stored.write(place, stored.Dataset(FACTS["forecast"] | {"rows": rows}, splits))
     monkeypatch.setattr(versions, "dataset_hash", lambda _: HASH)
     monkeypatch.setattr(data, "folder", lambda _: place)
-    audited = audit.present("forecast", "waves")
+    audited = audit.audit("forecast", "waves").to_dict()
     assert audited["ok"]
     assert [one["name"] for one in audited["findings"]] == [
         "equal windows",
@@ -161,7 +161,7 @@ def test_the_present_version_is_audited_in_whole(home, tmp_path, monkeypatch, sp
     ]
     splits["test"]["time"] = splits["train"]["time"][: len(splits["test"]["time"])]
     stored.write(place, stored.Dataset(FACTS["forecast"] | {"rows": rows}, splits))
-    audit.show(audit.present("forecast", "waves"))
+    audit.show(audit.audit("forecast", "waves"))
     shown = capsys.readouterr().out
     assert "look at it order in time" in shown
     assert "order in time: Cut all series at the same instants" in shown
@@ -170,4 +170,4 @@ def test_the_present_version_is_audited_in_whole(home, tmp_path, monkeypatch, sp
 def test_a_dataset_without_a_version_cannot_be_audited(monkeypatch):
     monkeypatch.setattr(versions, "dataset_hash", lambda _: None)
     with pytest.raises(UsageError, match="espalier run --dataset digits"):
-        audit.present("image", "digits")
+        audit.audit("image", "digits")

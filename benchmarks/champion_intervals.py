@@ -6,10 +6,10 @@ from collections import defaultdict
 from benchmarks.open_loop import Outcome
 
 
-class Reigns:
+class ChampionIntervals:
     """The champions of each task since the beginning; versions of two tasks have different names.
 
-    A version that is rolled back to reigns twice.
+    A version that is rolled back to has two intervals.
     """
 
     def __init__(self):
@@ -28,6 +28,6 @@ class Reigns:
     def behind(self, outcome: Outcome) -> float:
         """For how many seconds the version that answered had been champion no more."""
         ends = [*self.ended[outcome.version], float("inf")]
-        reigns = zip(self.began[outcome.version], ends, strict=False)
-        late = [outcome.answered - end for began, end in reigns if began <= outcome.answered]
+        intervals = zip(self.began[outcome.version], ends, strict=False)
+        late = [outcome.answered - end for began, end in intervals if began <= outcome.answered]
         return max(0.0, min(late, default=float("inf")))

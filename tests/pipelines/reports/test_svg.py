@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 import pytest
 
 from pipelines.reports import svg
-from pipelines.reports.svg import SMALL, Band, Line, Point
+from pipelines.reports.charts import Band, Chart, Line
+from pipelines.reports.svg import SMALL, Point
 
 
 def numbers(path: str) -> list[float]:
@@ -19,7 +20,7 @@ def texts(picture: ElementTree.Element) -> list[str]:
 
 def test_curves_keep_to_the_plot_and_grow_upwards():
     marks = [Band("band", [0, 1, 2], [1, 2, 3], [3, 4, 9]), Line("actual", [0, 1, 2], [2, 3, 5])]
-    picture = ElementTree.fromstring(svg.lines(marks, "step", "value", "what it shows"))
+    picture = ElementTree.fromstring(svg.lines(Chart(marks, "step", "value", "what it shows")))
     assert picture.get("aria-label") == "what it shows"
     paths = {path.get("class"): numbers(path.get("d")) for path in picture.iter("path")}
     for name in ("band", "line actual"):
@@ -43,19 +44,19 @@ def test_curves_keep_to_the_plot_and_grow_upwards():
     ],
 )
 def test_an_axis_is_named_at_round_numbers(values, named):
-    assert list(svg._linear(values, 0, 100).ticks.values()) == named
+    assert list(svg.linear_axis(values, 0, 100).ticks.values()) == named
 
 
 def test_a_logarithmic_axis_names_what_lies_on_it():
-    assert list(svg._logarithmic([0.012, 0.2], 0, 100).ticks.values()) == [
+    assert list(svg.logarithmic_axis([0.012, 0.2], 0, 100).ticks.values()) == [
         "0.01",
         "0.02",
         "0.05",
         "0.1",
         "0.2",
     ]
-    assert "1000" in svg._logarithmic([0.001, 1000], 0, 100).ticks.values()
-    assert svg._logarithmic([0.3, 0.3], 0, 100).place(0.3) == pytest.approx(28.6, abs=0.1)
+    assert "1000" in svg.logarithmic_axis([0.001, 1000], 0, 100).ticks.values()
+    assert svg.logarithmic_axis([0.3, 0.3], 0, 100).place(0.3) == pytest.approx(28.6, abs=0.1)
 
 
 def test_labels_that_would_lie_on_each_other_are_moved():

@@ -104,19 +104,19 @@ def test_the_matrix_corrects_for_every_pair():
     random = np.random.default_rng(0)
     shares = {"one": 0.95, "two": 0.9, "three": 0.89, "four": 0.7}
     models = {name: [hits(random.random(400) < share)] for name, share in shares.items()}
-    found = paired_comparison.matrix("image", models)
-    assert len(found) == 12
-    upper = [(a, b) for a, b in found if list(shares).index(a) < list(shares).index(b)]
+    matrix = paired_comparison.matrix("image", models)
+    assert len(matrix) == 12
+    upper = [(a, b) for a, b in matrix if list(shares).index(a) < list(shares).index(b)]
     raw = [paired_comparison.compare("image", models[a], models[b]).p for a, b in upper]
     corrected = multitest.multipletests(raw, method="holm")[1]
-    assert [found[names].p for names in upper] == pytest.approx(corrected)
+    assert [matrix[names].p for names in upper] == pytest.approx(corrected)
     for ours, theirs in upper:
-        one, other = found[ours, theirs], found[theirs, ours]
+        one, other = matrix[ours, theirs], matrix[theirs, ours]
         assert one.difference == -other.difference
         assert (one.outcome == "cannot tell") == (one.p >= 0.05)
         assert {one.outcome, other.outcome} in ({"better", "worse"}, {"cannot tell"})
-    assert found["one", "four"].outcome == "better"
-    assert found["two", "three"].outcome == "cannot tell"
+    assert matrix["one", "four"].outcome == "better"
+    assert matrix["two", "three"].outcome == "cannot tell"
 
 
 def test_a_matrix_of_one_is_empty():
@@ -203,7 +203,7 @@ def test_the_same_rows_give_the_same_verdict():
 
 
 @pytest.mark.parametrize(
-    ("task", "ours", "theirs", "said"),
+    ("task", "ours", "theirs", "message"),
     [
         ("image", [hits([1, 1, 0])], [hits([1, 0])], r"label is \(3,\) on one side and \(2,\)"),
         ("image", [hits([1, 1])], [hits([1, 0], [1, 0])], "label of the 2 rows differ"),
@@ -214,6 +214,6 @@ def test_the_same_rows_give_the_same_verdict():
         ("image", [], [hits([1])], "0 and 1 seeds"),
     ],
 )
-def test_rows_that_do_not_pair_are_refused(task, ours, theirs, said):
-    with pytest.raises(ValueError, match=said):
+def test_rows_that_do_not_pair_are_refused(task, ours, theirs, message):
+    with pytest.raises(ValueError, match=message):
         paired_comparison.compare(task, ours, theirs)

@@ -4,12 +4,12 @@ import sys
 import pytest
 
 from models import architectures
-from pipelines.experiments import architectures as catalogue
+from pipelines.experiments import architectures as listing
 from pipelines.runtime import environment, settings
 
 
 def test_every_architecture_is_named_with_its_parameters_and_a_line():
-    entries = catalogue.entries(None)
+    entries = listing.entries(None)
     assert {task: [one["arch"] for one in listed] for task, listed in entries.items()} == {
         task: architectures.names(task) for task in settings.TASKS
     }
@@ -21,13 +21,13 @@ def test_every_architecture_is_named_with_its_parameters_and_a_line():
 
 
 def test_a_task_narrows_it():
-    assert set(catalogue.entries("forecast")) == {"forecast"}
+    assert set(listing.entries("forecast")) == {"forecast"}
     with pytest.raises(settings.UsageError, match="did you mean 'image'"):
-        catalogue.entries("imagery")
+        listing.entries("imagery")
 
 
 def test_what_all_take_alike_is_printed_once_a_task(capsys):
-    catalogue.show(catalogue.entries("image"))
+    listing.show(listing.entries("image"))
     printed = capsys.readouterr().out
     assert printed.count("optimizer=adam") == 1
     assert printed.count("filters=") >= 1
@@ -36,8 +36,8 @@ def test_what_all_take_alike_is_printed_once_a_task(capsys):
 def test_nothing_heavy_is_imported():
     program = """
 import sys
-from pipelines import catalogue
-catalogue.entries(None)
+from pipelines.experiments import architectures
+architectures.entries(None)
 heavy = {"keras", "tensorflow", "jax", "mlflow", "prefect", "dvc", "pandas", "optuna"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """

@@ -12,7 +12,6 @@ from models.evaluation import measure
 from models.evaluation.measure import Scores
 from pipelines.experiments import registry, tracking
 from pipelines.reports import comparison
-from pipelines.training import baselines
 
 LABELS = ["0", "1", "2", "3"]
 ROWS = 400
@@ -25,7 +24,7 @@ def scored(right: float, seed: int = 0) -> dict[str, Scores]:
     said = np.where(chance.random(ROWS) < right, label, (label + 1) % len(LABELS))
     splits = {split: {"label": label} for split in ("train", "validation", "test")}
     answers = {split: np.eye(len(LABELS))[said] for split in ("validation", "test")}
-    return measure.score_probabilities(answers, splits, {"labels": LABELS})
+    return measure.score_probabilities(answers, splits, {"task": "image", "labels": LABELS})
 
 
 def record(planned, folder, right: float, **metrics: float) -> tracking.Record:
@@ -150,7 +149,7 @@ def test_the_front_is_the_one_that_comparing_each_with_each_gives():
         }
         for score, milliseconds, size in values
     ]
-    found = comparison._front({"rows": rows, "higher_is_better": True})
+    found = comparison.pareto_front({"rows": rows, "higher_is_better": True})
     costs = {(-score, milliseconds, size) for score, milliseconds, size in values.tolist()}
     expected = {
         one
@@ -203,11 +202,7 @@ def test_programs_and_people_are_told_the_same(three, capsys):
 def test_a_rival_takes_part(three):
     import mlflow
 
-    source = baselines.Source(DIGITS, tracking.RIVAL, "models.rivals.image", "fingerprint")
-    with (
-        tracking.parent(DIGITS, "quick", "train") as parent,
-        baselines._run(source, "forest", 1, parent),
-    ):
+    with tracking.active(DIGITS, "forest", {"espalier.kind": tracking.RIVAL}, None):
         tracking.log_scores("image", "accuracy", scored(0.91, seed=9))
         mlflow.log_metric("fit_seconds", 1.0)
     board = comparison.compare(DIGITS)

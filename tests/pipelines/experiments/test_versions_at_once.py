@@ -22,7 +22,7 @@ STORES = ("MLFLOW_TRACKING_URI", state.VARIABLE)
 BEGIN = """
 import sys
 import mlflow
-from pipelines import tracking
+from pipelines.experiments import tracking
 print("ready", flush=True)
 sys.stdin.readline()
 """

@@ -29,7 +29,7 @@ def packaged(home):
 def environment(packaged, tmp_path) -> Path:
     """The programs of a new virtual environment that holds what the Bento's lock names."""
     uv = str(Path(sys.executable).parent / "uv")
-    lock = Path(packaged[0]["path"]) / "env" / "python" / "requirements.txt"
+    lock = Path(packaged[0].path) / "env" / "python" / "requirements.txt"
     place = tmp_path / "environment"
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(place)], check=True)
     programs = place / "bin"
@@ -45,8 +45,8 @@ def test_it_starts_by_its_own_lock_and_answers(packaged, environment, tmp_path):
     every, pictures = packaged
     alone = {"PATH": f"{environment}:/usr/bin:/bin", "PYTHONPATH": ""}
     for made, tasks in ((every, set(tiny.REQUESTS)), (pictures, {"image"})):
-        begin = (str(environment / "bentoml"), "serve", made["path"])
-        home = tmp_path / made["tag"].replace(":", "-")
+        begin = (str(environment / "bentoml"), "serve", made.path)
+        home = tmp_path / made.tag.replace(":", "-")
         home.mkdir()
         with serving(
             home, *begin, log=home / "log", ESPALIER_HOME=str(home), BENTOML_HOME=str(home), **alone
@@ -62,8 +62,8 @@ def test_it_starts_by_its_own_lock_and_answers(packaged, environment, tmp_path):
 
 
 def test_its_compose_file_names_what_lies_in_it(packaged):
-    made = Path(packaged[1]["path"])
-    assert packaged[1]["tag"].startswith("espalier-image:")
+    made = Path(packaged[1].path)
+    assert packaged[1].tag.startswith("espalier-image:")
     source = made / "src"
     services = yaml.safe_load((source / "compose.yaml").read_text())["services"]
     for name in ("espalier-1", "espalier-2"):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from damage import changed_bytes
 from recorded import finished, fit
@@ -93,7 +95,7 @@ def test_a_published_champion_is_intact_and_named(candidate, home):
     assert publish.names(publish.read("image"), version)
     scores = {"accuracy": 0.9, "accuracy_high": 0.91, "accuracy_low": 0.89, "floor": 0.1}
     told = {f"test_{name}": score for name, score in scores.items()}
-    assert publish.read("image")["metrics"] == told
+    assert publish.read("image").metrics == told
     left = {path.name for path in publish.folder().iterdir()}
     assert left == {"image.json", "artifacts"}
 
@@ -103,10 +105,9 @@ def test_a_pointer_that_does_not_tell_scores_is_to_be_written_anew(candidate):
     publish.publish("image", version)
     pointer = publish.read("image")
     assert publish.names(pointer, version)
-    assert not publish.names(pointer | {"version": "9"}, version)
+    assert not publish.names(replace(pointer, version="9"), version)
     assert not publish.names(None, version)
-    del pointer["metrics"]
-    assert not publish.names(pointer, version)
+    assert not publish.names(replace(pointer, metrics=None), version)
 
 
 def test_a_start_without_the_registry_takes_what_was_published(candidate, monkeypatch, capsys):
@@ -131,7 +132,7 @@ def test_a_service_of_another_user_may_read_what_is_published(candidate):
 def test_a_damaged_published_artifact_is_placed_anew(candidate):
     version = registry.register("image", "digits", candidate)
     publish.publish("image", version)
-    model = publish.folder() / publish.read("image")["artifact"] / "model.onnx"
+    model = publish.folder() / publish.read("image").artifact / "model.onnx"
     model.write_bytes(b"damaged")
     assert not publish.intact("image")
     publish.publish("image", version)

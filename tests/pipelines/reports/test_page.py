@@ -74,7 +74,7 @@ def pictures(right: float, seed: int = 0) -> dict:
     said = np.where(chance.random(300) < right, label, (label + 1) % 3)
     splits = {split: {"label": label} for split in ("train", "validation", "test")}
     answers = {split: np.eye(3)[said] for split in ("validation", "test")}
-    return measure.score_probabilities(answers, splits, {"labels": LABELS})
+    return measure.score_probabilities(answers, splits, {"task": "image", "labels": LABELS})
 
 
 def forecasts(noise: float) -> dict:
@@ -99,7 +99,6 @@ def boards(tmp_path_factory, empty_store) -> dict[str, dict]:
     """A board of two models and a look, in classes with difficult names; and one of forecasts."""
     folder = tmp_path_factory.mktemp("boards")
     with pytest.MonkeyPatch.context() as patch, living_in(folder / "home", patch, empty_store):
-        patch.setattr(comparison, "_labels", lambda dataset, entrants: LABELS)
         for arch, right in {"cnn": 0.9, "ann": 0.6}.items():
             finished(fit(arch), folder / arch, rows=pictures(right), epochs=epochs)
         look = replace(fit("lstm", share=0.2), look=True)
@@ -108,7 +107,7 @@ def boards(tmp_path_factory, empty_store) -> dict[str, dict]:
             planned = replace(fit(arch), dataset=WAVES)
             finished(planned, folder / "series" / arch, rows=forecasts(noise))
         return {
-            "image": comparison.compare(DIGITS),
+            "image": comparison.compare(replace(DIGITS, facts={"labels": LABELS})),
             "series": comparison.compare(WAVES),
         }
 
@@ -225,7 +224,7 @@ def test_of_many_classes_the_commonest_mistakes_are_told(image):
     counts = np.diag(np.full(30, 9))
     counts[7, 3] = 5
     page = Page(rendered(image | {"labels": labels, "confusion": {"cnn": counts.tolist()}}))
-    assert "kind 7 taken for kind 3: 5" in page.text
+    assert "kind 7 predicted as kind 3: 5" in page.text
     assert "30 classes are too many for a table" in page.text
 
 

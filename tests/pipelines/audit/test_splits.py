@@ -62,7 +62,7 @@ def encoded(picture: Image.Image, kind: str, **options) -> bytes:
 
 
 def flagged(dataset: Dataset) -> set[str]:
-    return {finding.name for finding in audit.of_splits(dataset) if not finding.ok}
+    return {finding.name for finding in audit.audit_splits(dataset) if not finding.ok}
 
 
 @pytest.mark.parametrize("make", [texts, pictures, files, series])
@@ -199,25 +199,25 @@ def test_a_copy_is_shown_with_its_rows():
     dataset = texts()
     dataset.splits["test"]["text"][7] = dataset.splits["train"]["text"][40]
     dataset.splits["validation"]["text"][5] = dataset.splits["train"]["text"][41]
-    [equal, *_] = audit.of_splits(dataset)
+    [equal, *_] = audit.audit_splits(dataset)
     assert {"test": 7, "train": 40, "likeness": 1.0} in equal.examples
     assert {"validation": 5, "train": 41, "likeness": 1.0} in equal.examples
     assert equal.facts == {"validation": 1, "test": 1}
-    assert "1 of validation (0.67%) and 1 of test (0.67%) are equal" in equal.found
+    assert "1 of validation (0.67%) and 1 of test (0.67%) are equal" in equal.result
 
 
 def test_texts_without_a_word_are_not_copies_of_each_other_but_equal_ones_are():
     dataset = texts()
     for name, rows in {"train": ["!!", "?"], "test": ["…", "?"]}.items():
         dataset.splits[name]["text"][:2] = rows
-    [equal, *_] = audit.of_splits(dataset)
+    [equal, *_] = audit.audit_splits(dataset)
     assert equal.facts == {"validation": 0, "test": 1}
 
 
 def test_splits_that_overlap_in_time_are_found():
     dataset = series()
     dataset.splits["test"]["time"] = dataset.splits["test"]["time"] - np.timedelta64(5, "h")
-    [found] = [one for one in audit.of_splits(dataset) if not one.ok]
+    [found] = [one for one in audit.audit_splits(dataset) if not one.ok]
     assert found.name == "order in time"
     assert found.facts == {"validation": 0, "test": 5}
 
@@ -262,8 +262,10 @@ def test_chance_cries_no_wolf():
         known, truth = random.integers(0, 2, 20), random.integers(0, 2, 8)
         known[:2], truth[:2] = (0, 1), (0, 1)
         number = Number("noise", random.random(20), random.random(8))
-        answer = label_leakage.told_by(number, known, truth)
-        flags += answer.p < label_leakage.ALPHA and answer.taken >= label_leakage.HALF
+        prediction = label_leakage.predict(number, known, truth)
+        flags += (
+            prediction.p < label_leakage.ALPHA and prediction.doubt_removed >= label_leakage.HALF
+        )
     assert flags <= 0.05 * 300
 
 
