@@ -152,7 +152,7 @@ def _create(task: str, dataset: str, candidate: Record) -> Version:
     return _version(made)
 
 
-def prospect(task: str, dataset: str, candidate: Record) -> Version:
+def preview(task: str, dataset: str, candidate: Record) -> Version:
     """What `register` would return, without registering anything."""
     name = model_name(task, dataset)
     numbers = [int(v.version) for v in tracking.connect().search_model_versions(f"name = '{name}'")]
@@ -185,7 +185,7 @@ def remove(version: Version) -> None:
     tracking.connect().delete_model_version(version.name, version.version)
 
 
-def challenge(version: Version) -> None:
+def set_challenger(version: Version) -> None:
     """Let the alias `challenger` name the version that last tried to be champion."""
     tracking.connect().set_registered_model_alias(version.name, CHALLENGER, version.version)
 
@@ -196,7 +196,7 @@ def aliases(name: str) -> dict[str, str]:
     return {alias: str(number) for one in found for alias, number in one.aliases.items()}
 
 
-def crown(version: Version) -> None:
+def set_champion(version: Version) -> None:
     """Make the version the champion, unless it is; it is then no challenger any more."""
     client, named = tracking.connect(), aliases(version.name)
     if named.get(CHAMPION) != version.version:

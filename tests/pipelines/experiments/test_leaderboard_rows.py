@@ -96,7 +96,7 @@ def test_models_are_compared_without_mlflow(home, tmp_path):
     rows = measure.score_probabilities({"test": np.eye(2)}, *small())
     record = finished(fit("ann"), tmp_path / "ann", rows={"validation": rows["test"], **rows})
     version = registry.register("image", "digits", record)
-    registry.crown(version)
+    registry.set_champion(version)
     python = [sys.executable, "-c", WITHOUT_MLFLOW, HASH]
     done = subprocess.run(python, env=os.environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

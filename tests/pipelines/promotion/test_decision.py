@@ -147,7 +147,7 @@ def test_a_pending_version_that_nothing_was_decided_about_is_removed(home, fitte
 def test_a_champion_from_before_the_ledger_is_its_first_entry(home, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
     registry.ready(version)
-    registry.crown(version)
+    registry.set_champion(version)
     assert reconcile.reconcile(TASK, DATASET).version.version == "1"
     assert actions() == [("promotion", None, "1")]
 
@@ -191,16 +191,16 @@ def test_who_was_asleep_while_another_decided_writes_what_the_ledger_says_now(
     """Without any lock: a decision comes between what it read and what it writes."""
     first, second = fitted(0), fitted(1)
     promoted(first)
-    crown, asleep = registry.crown, [True]
+    set_champion, asleep = registry.set_champion, [True]
 
     def late(version):
         if asleep:
             asleep.clear()
             registry.register(TASK, DATASET, second)
             entries.append(MODEL, "promotion", "2", from_version="1")
-        crown(version)
+        set_champion(version)
 
-    monkeypatch.setattr(registry, "crown", late)
+    monkeypatch.setattr(registry, "set_champion", late)
     assert followed().version == "2"
     assert registry.champion(TASK, DATASET).version == "2"
     assert publish.names(publish.read(TASK), registry.champion(TASK, DATASET))
@@ -227,7 +227,7 @@ def test_rollback_walks_back_one_champion_at_a_time(home, fitted):
 
 def withdrawn(record) -> bool:
     """Whether the gate says that the fit was rolled back from."""
-    return not evaluate.not_withdrawn(registry.prospect(TASK, DATASET, record)).passed
+    return not evaluate.not_withdrawn(registry.preview(TASK, DATASET, record)).passed
 
 
 def test_the_same_fit_done_again_does_not_bring_back_what_was_rolled_back(home, fitted, tmp_path):

@@ -41,7 +41,7 @@ def three(home, tmp_path) -> dict[str, tracking.Record]:
         arch: record(fit(arch, seed), tmp_path, share)
         for seed, (arch, share) in enumerate(shares.items())
     }
-    registry.crown(registry.register("image", "digits", made["deep_cnn"]))
+    registry.set_champion(registry.register("image", "digits", made["deep_cnn"]))
     return made
 
 
@@ -76,7 +76,7 @@ def test_of_an_architecture_the_best_takes_part_and_the_champion(home, tmp_path)
     shares = {16: 0.7, 32: 0.9, 64: 0.8}
     made = [record(fit("cnn", units=units), tmp_path, share) for units, share in shares.items()]
     record(replace(fit("ann", units=8), look=True), tmp_path, 0.99)
-    registry.crown(registry.register("image", "digits", made[2]))
+    registry.set_champion(registry.register("image", "digits", made[2]))
     board = comparison.compare(DIGITS)
     assert [row.get("name") for row in board["rows"]] == [
         "cnn units=32",
