@@ -75,7 +75,7 @@ def test_what_is_validated_and_served_is_the_model_without_augmentation(task):
 
 
 @pytest.mark.parametrize(
-    ("task", "precision"), zip(options.AUGMENTATION, options.PRECISIONS, strict=True)
+    ("task", "precision"), [*zip(options.AUGMENTATION, options.PRECISIONS, strict=True)]
 )
 def test_a_fit_learns_in_every_precision_and_changes_no_row_of_any_split(splits, task, precision):
     used = {
