@@ -11,6 +11,7 @@ from recorded import DIGITS, finished, fit
 from models.evaluation import measure
 from models.evaluation.measure import Scores
 from pipelines.experiments import registry, tracking
+from pipelines.experiments.scores import log_scores
 from pipelines.reports import comparison
 
 LABELS = ["0", "1", "2", "3"]
@@ -203,7 +204,7 @@ def test_a_rival_takes_part(three):
     import mlflow
 
     with tracking.active(DIGITS, "forest", {"espalier.kind": tracking.RIVAL}, None):
-        tracking.log_scores("image", "accuracy", scored(0.91, seed=9))
+        log_scores("image", "accuracy", scored(0.91, seed=9))
         mlflow.log_metric("fit_seconds", 1.0)
     board = comparison.compare(DIGITS)
     [forest] = board["rivals"]
