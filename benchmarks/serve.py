@@ -100,7 +100,7 @@ def _publish(home: Path) -> dict[str, Path]:
         if task == "image":
             fits = tracking.records(DatasetVersion(task, dataset, version.dataset_hash))
             cnn = [fit for fit in fits if fit.arch == "cnn" and not fit.look]
-            version = registry.prospect(task, dataset, ranking.best(task, cnn))
+            version = registry.preview(task, dataset, ranking.best(task, cnn))
         (home / "published").mkdir(exist_ok=True)
         publish.publish(task, version, home)
     return artifacts(home)

@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from pipelines.experiments import dataset as data
 from pipelines.experiments import ranking, registry, tracking, verification
@@ -12,7 +13,7 @@ from pipelines.gate import rules
 from pipelines.locks import lock
 from pipelines.promotion import contender, decision, evaluation, ledger, reconcile
 from pipelines.promotion.contender import Contender, Summary
-from pipelines.promotion.evaluation import Evaluation
+from pipelines.promotion.ledger import Entry
 from pipelines.runtime import console, settings
 from pipelines.runtime.settings import UsageError
 
@@ -75,31 +76,35 @@ def promote(
         record, artifact = _candidate(version, name, champion)
         if champion is not None and champion.version.run_id == record.run_id:
             reason = f"{champion.name} is the champion already"
-            return _outcome(version, champion, champion, reason, dry_run)
+            return _outcome(version, champion, champion, dry_run, promoted=False, reason=reason)
         if dry_run:
-            candidate = Contender(registry.prospect(task, dataset, record), artifact)
+            candidate = Contender(registry.preview(task, dataset, record), artifact)
         else:
             candidate = Contender(decision.enter(version, record), artifact)
         evaluated = evaluation.evaluate(
             version, candidate, champion, head, gate_rules, keep=not dry_run
         )
         evaluation.show(evaluated.checks)
-        outcome = replace(
-            _outcome(version, candidate, champion, evaluated.reason, dry_run),
+        outcome = _outcome(
+            version,
+            candidate,
+            champion,
+            dry_run,
             promoted=evaluated.passed,
+            reason=evaluated.reason,
             checks=[check.to_dict() for check in evaluated.checks],
         )
-        return outcome if dry_run else _decided(outcome, evaluated, force)
+        return outcome if dry_run else _recorded(outcome, decision.decide(evaluated, force))
 
 
 def _outcome(
     dataset: DatasetVersion,
     candidate: Contender,
     champion: Contender | None,
-    reason: str,
     dry_run: bool,
+    **judgement: Any,
 ) -> Promotion:
-    """The outcome before anything was decided."""
+    """The outcome before anything was recorded."""
     return Promotion(
         task=dataset.task,
         dataset=dataset.name,
@@ -107,14 +112,12 @@ def _outcome(
         dry_run=dry_run,
         candidate=contender.summary(candidate.version),
         champion=champion and contender.summary(champion.version),
-        promoted=False,
-        reason=reason,
+        **judgement,
     )
 
 
-def _decided(outcome: Promotion, evaluated: Evaluation, force: str | None) -> Promotion:
-    """Record and follow the decision."""
-    entry = decision.decide(evaluated, force)
+def _recorded(outcome: Promotion, entry: Entry) -> Promotion:
+    """The outcome as it stands in the ledger."""
     promoted = entry.action != "refusal"
     return replace(
         outcome,

@@ -55,10 +55,9 @@ def rollback(task: str, dataset: str | None, reason: str) -> Rollback:
         version = registry.version(model, back)
         verified, complaint = _verified(model, back, version)
         record = _became_champion(entries, back)
-        entry = ledger.append(
-            model,
-            "refusal" if complaint else "rollback",
-            ledger.head(entries),
+        decision = ledger.Decision(
+            model=model,
+            action="refusal" if complaint else "rollback",
             from_version=left,
             to_version=back,
             run_id=record.run_id,
@@ -67,6 +66,7 @@ def rollback(task: str, dataset: str | None, reason: str) -> Rollback:
             evidence={"rules": {}, "checks": []},
             reason=complaint or reason,
         )
+        entry = ledger.append(decision, ledger.head(entries))
         reconcile.follow(task, dataset, *verified)
     if complaint:
         raise RollbackRefused(complaint)

@@ -206,7 +206,8 @@ def _next(outcomes: dict[str, Outcome]) -> str:
         for outcome in outcomes.values()
     ]
     lines = [f"Report  {os.path.relpath(page)}" for page in pages if page.exists()]
-    lines += [f"Log     {os.path.relpath(console.log())}"]
+    if log := console.log():
+        lines += [f"Log     {os.path.relpath(log)}"]
     lines += ["Next, after `source .venv/bin/activate`:"]
     if any(map(publish.read, settings.TASKS)):
         lines += ["  espalier serve"]

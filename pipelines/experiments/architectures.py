@@ -25,16 +25,16 @@ def show(entries: dict[str, list[dict]]) -> None:
     """
     for task, described in entries.items():
         console.heading(task)
-        shared = dict(set.intersection(*(set(_told(entry).items()) for entry in described)))
+        shared = dict(set.intersection(*(set(_assignments(entry).items()) for entry in described)))
         for entry in described:
-            own = [told for name, told in _told(entry).items() if name not in shared]
+            own = [text for name, text in _assignments(entry).items() if name not in shared]
             console.out().print(f"  {entry['arch']:<15}{entry['about']}", markup=False)
             console.out().print(f"  {'':<15}{' '.join(own)}", markup=False, style="dim")
-        alike = [told for name, told in _told(described[0]).items() if name in shared]
+        alike = [text for name, text in _assignments(described[0]).items() if name in shared]
         console.out().print(f"  {'all of them':<15}{' '.join(alike)}", markup=False, style="dim")
 
 
-def _told(entry: dict) -> dict[str, str]:
+def _assignments(entry: dict) -> dict[str, str]:
     """Name → `name=default`, as `--set` takes it."""
     return {
         name: f"{name}={value if isinstance(value, str) else json.dumps(value)}"
@@ -43,7 +43,7 @@ def _told(entry: dict) -> dict[str, str]:
 
 
 def _entry(task: str, arch: str) -> dict:
-    about = architectures.module(task, arch).__doc__.strip().splitlines()[0]
+    about = (architectures.module(task, arch).__doc__ or "").strip().splitlines()[0]
     return {
         "arch": arch,
         "about": about,

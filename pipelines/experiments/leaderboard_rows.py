@@ -6,6 +6,7 @@ the file of its store is the one that `note_unchanged` saw.
 """
 
 import json
+import math
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from pipelines.experiments.dataset import DatasetVersion
 from pipelines.locks import state
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run
     from sqlalchemy import Connection, Engine
 
 TABLES = (
@@ -53,6 +55,7 @@ TABLES = (
 COLUMNS = (
     "run_id, dataset_hash, kind, name, status, fingerprint, started, artifact_uri, tags, metrics"
 )
+NAMED = ("espalier.task", "espalier.dataset", "espalier.dataset_hash")
 TAKEN_IN, UNCHANGED, CHAMPION = "taken in", "unchanged", "champion"
 
 
@@ -62,7 +65,7 @@ class Row:
 
     kind: what it is a run of. status: FINISHED or FAILED. started: milliseconds since 1970.
     tags: those of Espalier. metrics: the last value of each that is a number. curves: loss →
-    its value after each epoch; None where that was not asked for.
+    its value after each epoch; None where they were not read.
     """
 
     run_id: str
@@ -76,6 +79,70 @@ class Row:
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
     curves: Mapping[str, Sequence[float]] | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished fit.
+
+    naive: the name of the forecast or class that is its floor. metrics: each one's last value,
+    without those that are no number. look: whether it was a first look, which only decides
+    who gets a full fit. artifact_uri: where its artifacts lie.
+    """
+
+    run_id: str
+    arch: str
+    seed: int
+    profile: str
+    fingerprint: str
+    dataset_hash: str
+    manifest_sha256: str
+    naive: str
+    parameters: dict
+    metrics: dict[str, float]
+    look: bool = False
+    artifact_uri: str = ""
+
+
+def row_of(run: "Run", curves: Mapping[str, Sequence[float]] | None) -> Row:
+    """The row of an MLflow run; curves: the losses of a fit, None where they were not read."""
+    tags = {name: value for name, value in run.data.tags.items() if name.startswith("espalier.")}
+    return Row(
+        run_id=run.info.run_id,
+        dataset=DatasetVersion(*(tags[name] for name in NAMED)),
+        kind=tags["espalier.kind"],
+        name=run.info.run_name,
+        status=run.info.status,
+        fingerprint=tags.get("espalier.fingerprint", ""),
+        started=run.info.start_time,
+        artifact_uri=run.info.artifact_uri,
+        tags=tags,
+        metrics={
+            name: value
+            for name, value in run.data.metrics.items()
+            if not (name.startswith("system/") or math.isnan(value))
+        },
+        curves=curves,
+    )
+
+
+def record_of(row: Row) -> Record:
+    """The record of a finished fit."""
+    tags = row.tags
+    return Record(
+        run_id=row.run_id,
+        arch=tags["espalier.arch"],
+        seed=int(tags["espalier.seed"]),
+        profile=tags["espalier.profile"],
+        fingerprint=row.fingerprint,
+        dataset_hash=row.dataset.hash,
+        manifest_sha256=tags["espalier.manifest_sha256"],
+        naive=tags["espalier.naive"],
+        parameters=json.loads(tags["espalier.parameters"]),
+        metrics=dict(row.metrics),
+        look=tags.get("espalier.look") == "true",
+        artifact_uri=row.artifact_uri,
+    )
 
 
 def write(rows: Iterable[Row]) -> None:
@@ -263,5 +330,5 @@ def _stamp() -> str | None:
         return None
     # The first slash ends the empty host; a second one begins an absolute path.
     files = [Path(address.path[1:] + end) for end in ("", "-wal")]
-    found = [file.stat() for file in files if file.exists()]
-    return " ".join(f"{one.st_mtime_ns}:{one.st_size}" for one in found)
+    stats = [file.stat() for file in files if file.exists()]
+    return " ".join(f"{one.st_mtime_ns}:{one.st_size}" for one in stats)

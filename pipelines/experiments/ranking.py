@@ -2,7 +2,14 @@
 
 from collections.abc import Iterable
 
-from pipelines.experiments.tracking import METRIC, Record
+from pipelines.experiments.leaderboard_rows import Record
+
+# The score that a task is decided by, and whether more of it is better.
+METRIC = {
+    "image": ("accuracy", True),
+    "sentiment": ("accuracy", True),
+    "forecast": ("relative_mae", False),
+}
 
 
 def best(task: str, records: Iterable[Record]) -> Record:

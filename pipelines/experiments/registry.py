@@ -6,10 +6,14 @@ run finishes what the ledger has decided and removes what it has not (`promotion
 
 import json
 from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from pipelines.experiments import leaderboard_rows, tracking
 from pipelines.experiments.tracking import Record
 from pipelines.locks import lock
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 STATE = "espalier.state"
@@ -52,10 +56,10 @@ def model_name(task: str, dataset: str) -> str:
     return f"espalier-{task}-{dataset}"
 
 
-def is_ours(found) -> bool:
-    """Whether a version that MLflow holds was made by `register`: others may be registered beside
-    it by hand, and say nothing of what is asked here."""
-    return all(tag in found.tags for tag in OURS)
+def is_ours(version: "ModelVersion") -> bool:
+    """Whether a version that MLflow holds was made by `register`: a person may register others by
+    hand, which have none of these tags."""
+    return all(tag in version.tags for tag in OURS)
 
 
 def champion(task: str, dataset: str) -> Version | None:
@@ -70,8 +74,8 @@ def champion(task: str, dataset: str) -> Version | None:
     version = None
     try:
         name = model_name(task, dataset)
-        found = tracking.connect().get_model_version_by_alias(name, CHAMPION)
-        version = _version(found) if is_ours(found) else None
+        held = tracking.connect().get_model_version_by_alias(name, CHAMPION)
+        version = _version(held) if is_ours(held) else None
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
@@ -105,8 +109,8 @@ def version(name: str, number: str) -> Version | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        found = tracking.connect().get_model_version(name, number)
-        return _version(found) if is_ours(found) else None
+        held = tracking.connect().get_model_version(name, number)
+        return _version(held) if is_ours(held) else None
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
@@ -118,8 +122,8 @@ def find(task: str, dataset: str, candidate: Record) -> Version | None:
 
     A fit done again, because its artifact was damaged, is another run: another version.
     """
-    found = _ours(f"name = '{model_name(task, dataset)}' and run_id = '{candidate.run_id}'")
-    return found[0] if found else None
+    versions = _ours(f"name = '{model_name(task, dataset)}' and run_id = '{candidate.run_id}'")
+    return versions[0] if versions else None
 
 
 def register(task: str, dataset: str, candidate: Record) -> Version:
@@ -135,7 +139,7 @@ def register(task: str, dataset: str, candidate: Record) -> Version:
 def _create(task: str, dataset: str, candidate: Record) -> Version:
     client, name = tracking.connect(), model_name(task, dataset)
     _ensure_model(name)
-    made = client.create_model_version(
+    version = client.create_model_version(
         name,
         source=f"{client.get_run(candidate.run_id).info.artifact_uri}/{tracking.MODEL}",
         run_id=candidate.run_id,
@@ -149,10 +153,10 @@ def _create(task: str, dataset: str, candidate: Record) -> Version:
             "espalier.manifest_sha256": candidate.manifest_sha256,
         },
     )
-    return _version(made)
+    return _version(version)
 
 
-def prospect(task: str, dataset: str, candidate: Record) -> Version:
+def preview(task: str, dataset: str, candidate: Record) -> Version:
     """What `register` would return, without registering anything."""
     name = model_name(task, dataset)
     numbers = [int(v.version) for v in tracking.connect().search_model_versions(f"name = '{name}'")]
@@ -185,18 +189,18 @@ def remove(version: Version) -> None:
     tracking.connect().delete_model_version(version.name, version.version)
 
 
-def challenge(version: Version) -> None:
+def set_challenger(version: Version) -> None:
     """Let the alias `challenger` name the version that last tried to be champion."""
     tracking.connect().set_registered_model_alias(version.name, CHALLENGER, version.version)
 
 
 def aliases(name: str) -> dict[str, str]:
     """Alias → version of a registered model; empty where there is no such model."""
-    found = tracking.connect().search_registered_models(f"name = '{name}'")
-    return {alias: str(number) for one in found for alias, number in one.aliases.items()}
+    models = tracking.connect().search_registered_models(f"name = '{name}'")
+    return {alias: str(number) for model in models for alias, number in model.aliases.items()}
 
 
-def crown(version: Version) -> None:
+def set_champion(version: Version) -> None:
     """Make the version the champion, unless it is; it is then no challenger any more."""
     client, named = tracking.connect(), aliases(version.name)
     if named.get(CHAMPION) != version.version:
@@ -227,8 +231,8 @@ def _task_and_dataset(model: str) -> tuple[str, str]:
 
 def _ours(condition: str) -> list[Version]:
     """The versions of ours for which MLflow's filter holds, oldest first."""
-    found = tracking.connect().search_model_versions(condition)
-    return sorted((_version(v) for v in found if is_ours(v)), key=lambda v: int(v.version))
+    versions = tracking.connect().search_model_versions(condition)
+    return sorted((_version(v) for v in versions if is_ours(v)), key=lambda v: int(v.version))
 
 
 def _tag(version: Version, name: str, value: str) -> None:
@@ -245,12 +249,12 @@ def _ensure_model(name: str) -> None:
             raise
 
 
-def _version(found) -> Version:
-    tags = found.tags
+def _version(held: "ModelVersion") -> Version:
+    tags = held.tags
     return Version(
-        name=found.name,
-        version=str(found.version),
-        run_id=found.run_id,
+        name=held.name,
+        version=str(held.version),
+        run_id=held.run_id,
         arch=tags["espalier.arch"],
         fingerprint=tags["espalier.fingerprint"],
         manifest_sha256=tags["espalier.manifest_sha256"],

@@ -5,7 +5,7 @@ its own version by the fit itself, those of a later one below `scores/<dataset_h
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +21,39 @@ from pipelines.experiments.tracking import Record
 from pipelines.experiments.verification import VerifiedArtifact
 
 RESCORED = "espalier.rescored."  # tag of a run, with the version of the data at its end: when
+
+
+def log_scores(task: str, metric: str, scores: Mapping) -> None:
+    """Keep the metrics of each split with the active run, the interval of `metric`, and the rows.
+
+    scores: split → `models.evaluation.measure.Scores`.
+    """
+    import mlflow
+
+    from models.evaluation import measure
+
+    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
+        for split, scored in scores.items():
+            _, low, high = measure.interval(task, [scored.rows])
+            metrics = scored.metrics | {f"{metric}_low": low, f"{metric}_high": high}
+            mlflow.log_metrics({f"{split}_{name}": value for name, value in metrics.items()})
+            # Not compressed: errors and probabilities hardly shrink, and take long to read then.
+            np.savez(Path(scratch) / f"{split}.npz", **scored.rows)
+        mlflow.log_artifacts(scratch, tracking.SCORES)
+    mlflow.set_tag("espalier.naive", scores["test"].naive)
+
+
+def rows_of(
+    run_id: str, split: str, *, artifact_uri: str = "", only: Collection[str] = ()
+) -> dict[str, np.ndarray]:
+    """The run's scores row by row on one split, as `models.evaluation.measure` made them.
+
+    artifact_uri: the run's, where it is known: asking for it takes longer than reading the scores.
+    only: the columns to read, those of them that there are, instead of all.
+    """
+    file = tracking.artifact_of(run_id, f"{tracking.SCORES}/{split}.npz", artifact_uri)
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays if not only or name in only}
 
 
 def on_test(
@@ -39,9 +72,9 @@ def on_test(
     from models.evaluation import measure
 
     if RESCORED + dataset.hash in tracking.connect().get_run(fitted.run_id).data.tags:
-        return tracking.rows(fitted.run_id, f"{dataset.hash}/test")
+        return rows_of(fitted.run_id, f"{dataset.hash}/test")
     if fitted.dataset_hash == dataset.hash:
-        rows = tracking.rows(fitted.run_id, "test")
+        rows = rows_of(fitted.run_id, "test")
         if measure.ROWS[dataset.task] <= rows.keys():  # a champion of older code has fewer
             return rows
     rows = _measured(dataset, verified or verification.verify(fitted))

@@ -1,25 +1,19 @@
 """The record in MLflow: one parent run a retraining, one child an architecture and seed."""
 
 import json
-import math
 import os
-import subprocess
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-import numpy as np
-
 from models.artifact import artifact
-from pipelines.experiments import fingerprint, leaderboard_rows
+from pipelines.experiments import commit, fingerprint, leaderboard_rows
 from pipelines.experiments.dataset import DatasetVersion
-from pipelines.experiments.leaderboard_rows import Row
+from pipelines.experiments.leaderboard_rows import NAMED, Record, Row
 from pipelines.experiments.plan import Fit
 from pipelines.locks import lock
 from pipelines.runtime import environment
@@ -39,14 +33,7 @@ BACKEND = "espalier.backend"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
 STORE_SECONDS = 300  # for another process that makes or upgrades the store
 PROBE_SECONDS = 5  # for a server's first answer
-# The score that a task is decided by, and whether more of it is better.
-METRIC = {
-    "image": ("accuracy", True),
-    "sentiment": ("accuracy", True),
-    "forecast": ("relative_mae", False),
-}
 # The runs that a leaderboard shows, and the losses whose curves are kept with the row of a fit.
-NAMED = ("espalier.task", "espalier.dataset", "espalier.dataset_hash")
 SHOWN, LOSSES = (FIT, BASELINE, RIVAL), ("loss", "val_loss")
 
 
@@ -58,39 +45,16 @@ class PrunedError(Exception):
     """A search ended the fit before its last epoch; the message says after which, and why."""
 
 
-@dataclass(frozen=True)
-class Record:
-    """A finished fit.
-
-    naive: the name of the forecast or class that is its floor. metrics: each one's last value,
-    without those that are no number. look: whether it was a first look, which only decides
-    who gets a full fit. artifact_uri: where its artifacts lie.
-    """
-
-    run_id: str
-    arch: str
-    seed: int
-    profile: str
-    fingerprint: str
-    dataset_hash: str
-    manifest_sha256: str
-    naive: str
-    parameters: dict
-    metrics: dict[str, float]
-    look: bool = False
-    artifact_uri: str = ""
-
-
 def connect() -> "MlflowClient":
     """An MLflow client; the first one makes or upgrades the store, one process at a time.
 
     Raises ServerError.
     """
-    return _client(os.environ["MLFLOW_TRACKING_URI"])
+    return open_client(os.environ["MLFLOW_TRACKING_URI"])
 
 
 @cache
-def _client(uri: str) -> "MlflowClient":
+def open_client(uri: str) -> "MlflowClient":
     _probe(uri)
     from mlflow import MlflowClient
 
@@ -126,19 +90,20 @@ def experiment(task: str, dataset: str) -> str:
     place = None if served else (environment.home() / "mlartifacts" / task / dataset).as_uri()
     # Two processes that make one name race, and MLflow's own helper lets the loser's runs go
     # to experiment 0: look, make, and look again.
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    present = client.get_experiment_by_name(name)
+    if present is None:
         try:
-            made = client.create_experiment(name, artifact_location=place)
-            leaderboard_rows.note(task, dataset, leaderboard_rows.TAKEN_IN, "yes")
-            return made
+            created = client.create_experiment(name, artifact_location=place)
         except MlflowException:
-            found = client.get_experiment_by_name(name)
-            if found is None:
+            present = client.get_experiment_by_name(name)
+            if present is None:
                 raise
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return found.experiment_id
+        else:
+            leaderboard_rows.note(task, dataset, leaderboard_rows.TAKEN_IN, "yes")
+            return created
+    if present.lifecycle_stage == "deleted":
+        client.restore_experiment(present.experiment_id)
+    return present.experiment_id
 
 
 @contextmanager
@@ -150,7 +115,7 @@ def parent(dataset: DatasetVersion, profile: str, verb: str) -> Iterator[str]:
         "espalier.kind": verb,
         **_tags(dataset),
         "espalier.profile": profile,
-        **commit(),
+        **commit.tags(),
     }
     run = client.create_run(experiment(dataset.task, dataset.name), tags=tags)
     status = "FAILED"
@@ -180,7 +145,7 @@ def active(
         experiment_id=experiment(dataset.task, dataset.name),
         run_name=name,
         parent_run_id=parent_run_id,
-        tags={**_tags(dataset), **tags, **commit()},
+        tags={**_tags(dataset), **tags, **commit.tags()},
         log_system_metrics=tags["espalier.kind"] == FIT,
     )
     try:
@@ -225,36 +190,17 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         yield run_id
 
 
-def log_scores(task: str, metric: str, scores: Mapping) -> None:
-    """Keep the metrics of each split with the active run, the interval of `metric`, and the rows.
-
-    scores: split → `models.evaluation.measure.Scores`.
-    """
-    import mlflow
-
-    from models.evaluation import measure
-
-    with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
-        for split, scored in scores.items():
-            _, low, high = measure.interval(task, [scored.rows])
-            metrics = scored.metrics | {f"{metric}_low": low, f"{metric}_high": high}
-            mlflow.log_metrics({f"{split}_{name}": value for name, value in metrics.items()})
-            # Not compressed: errors and probabilities hardly shrink, and take long to read then.
-            np.savez(Path(scratch) / f"{split}.npz", **scored.rows)
-        mlflow.log_artifacts(scratch, SCORES)
-    mlflow.set_tag("espalier.naive", scores["test"].naive)
-
-
 def records(dataset: DatasetVersion) -> list[Record]:
     """The finished fits on this version of the dataset, oldest first."""
-    return [_record(row) for row in ended(dataset, FIT) if row.status == "FINISHED"]
+    return [
+        leaderboard_rows.record_of(row) for row in ended(dataset, FIT) if row.status == "FINISHED"
+    ]
 
 
 def all_records(task: str, dataset: str) -> list[Record]:
     """The finished fits on any version of the dataset, oldest first."""
     _take_in_store(task, dataset)
-    rows = leaderboard_rows.read(task, dataset, FIT)
-    return [_record(row) for row in rows if row.status == "FINISHED"]
+    return _finished(leaderboard_rows.read(task, dataset, FIT))
 
 
 def ended(dataset: DatasetVersion, kind: str) -> list[Row]:
@@ -272,7 +218,7 @@ def present(dataset: DatasetVersion, kind: str, fingerprints: Collection[str]) -
     if leaderboard_rows.unchanged(dataset.task, dataset.name):
         return rows
     client = connect()
-    place, known = [experiment(dataset.task, dataset.name)], {row.run_id for row in rows}
+    place, recorded = [experiment(dataset.task, dataset.name)], {row.run_id for row in rows}
     runs = [
         run
         for one in fingerprints
@@ -282,8 +228,8 @@ def present(dataset: DatasetVersion, kind: str, fingerprints: Collection[str]) -
             order_by=["attributes.start_time ASC"],
         )
     ]
-    take_in([run.info.run_id for run in runs if run.info.run_id not in known])
-    leaderboard_rows.remove(known - {run.info.run_id for run in runs})
+    take_in([run.info.run_id for run in runs if run.info.run_id not in recorded])
+    leaderboard_rows.remove(recorded - {run.info.run_id for run in runs})
     return [row for row in ended(dataset, kind) if row.fingerprint in fingerprints]
 
 
@@ -307,22 +253,24 @@ def take_in(run_ids: Iterable[str]) -> None:
                 history = client.get_metric_history(run.info.run_id, name)
                 curves[name] = [one.value for one in sorted(history, key=lambda one: one.step)]
         if _counts(run):
-            leaderboard_rows.write([_row(run, curves)])
+            leaderboard_rows.write([leaderboard_rows.row_of(run, curves)])
 
 
 def curves(run_id: str) -> Mapping[str, Sequence[float]]:
     """The losses of a fit after each epoch: `loss` and `val_loss`."""
-    found = leaderboard_rows.curves(run_id)
-    if found is None:  # of a store made elsewhere
+    losses = leaderboard_rows.curves(run_id)
+    if losses is None:  # of a store made elsewhere
         take_in([run_id])
-        found = leaderboard_rows.curves(run_id)
-    return found or {}
+        losses = leaderboard_rows.curves(run_id)
+    return losses or {}
 
 
 def record(run_id: str) -> Record:
     """The finished fit with this run id."""
     row = leaderboard_rows.find(run_id)
-    return _record(row or _row(connect().get_run(run_id), None))
+    return leaderboard_rows.record_of(
+        row or leaderboard_rows.row_of(connect().get_run(run_id), None)
+    )
 
 
 def reusable(fits: Sequence[Fit]) -> dict[str, Record]:
@@ -330,42 +278,34 @@ def reusable(fits: Sequence[Fit]) -> dict[str, Record]:
     if not fits:
         return {}
     rows = present(fits[0].dataset, FIT, {fit.fingerprint for fit in fits})
-    done = [_record(row) for row in rows if row.status == "FINISHED"]
-    return {record.fingerprint: record for record in done if _is_whole(record)}
+    return {record.fingerprint: record for record in _finished(rows) if _is_whole(record)}
 
 
 def artifact_folder(run_id: str) -> Path:
     """The run's artifact folder: in the store itself when that is a folder here, else fetched."""
-    return _artifact(run_id, MODEL)
-
-
-def rows(
-    run_id: str, split: str, *, artifact_uri: str = "", only: Collection[str] = ()
-) -> dict[str, np.ndarray]:
-    """The run's scores row by row on one split, as `models.evaluation.measure` made them.
-
-    artifact_uri: the run's, where it is known: asking for it takes longer than reading the scores.
-    only: the columns to read, those of them that there are, instead of all.
-    """
-    file = _artifact(run_id, f"{SCORES}/{split}.npz", artifact_uri)
-    with np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays if not only or name in only}
+    return artifact_of(run_id, MODEL)
 
 
 def dvc_lock(run_id: str) -> Path:
     """The dvc.lock that a parent run kept; not there where the run ended before it was logged."""
-    return _artifact(run_id, "dvc.lock")
+    return artifact_of(run_id, "dvc.lock")
+
+
+def _finished(rows: Iterable[Row]) -> list[Record]:
+    return [leaderboard_rows.record_of(row) for row in rows if row.status == "FINISHED"]
 
 
 def _is_whole(record: Record) -> bool:
     try:
-        artifact.check(_artifact(record.run_id, MODEL, record.artifact_uri), record.manifest_sha256)
+        artifact.check(
+            artifact_of(record.run_id, MODEL, record.artifact_uri), record.manifest_sha256
+        )
     except (artifact.ArtifactError, OSError):
         return False
     return True
 
 
-def _artifact(run_id: str, path: str, artifact_uri: str = "") -> Path:
+def artifact_of(run_id: str, path: str, artifact_uri: str = "") -> Path:
     """The file or folder of a run, fetched where it lies elsewhere. Raises OSError."""
     row = None if artifact_uri else leaderboard_rows.find(run_id)
     uri = artifact_uri or (row.artifact_uri if row else "")
@@ -378,7 +318,7 @@ def _artifact(run_id: str, path: str, artifact_uri: str = "") -> Path:
     fetched = environment.home() / "fetched" / run_id
     try:
         if not uri:
-            return _artifact(run_id, path, connect().get_run(run_id).info.artifact_uri)
+            return artifact_of(run_id, path, connect().get_run(run_id).info.artifact_uri)
         fetched.mkdir(parents=True, exist_ok=True)
         return Path(download_artifacts(run_id=run_id, artifact_path=path, dst_path=str(fetched)))
     except MlflowException as error:
@@ -405,16 +345,16 @@ def _search(task: str, dataset: str, condition: str, view: int | None = None) ->
 
     client, place = connect(), [experiment(task, dataset)]
     view = ViewType.ACTIVE_ONLY if view is None else view
-    found: list[Run] = []
+    runs: list[Run] = []
     token = None
     while True:
         page = client.search_runs(
             place, condition, view, 1000, ["attributes.start_time ASC"], page_token=token
         )
-        found += page
+        runs += page
         token = page.token
         if not token:
-            return found
+            return runs
 
 
 def _take_in_store(task: str, dataset: str) -> None:
@@ -424,7 +364,7 @@ def _take_in_store(task: str, dataset: str) -> None:
     if leaderboard_rows.is_empty_store():
         return
     runs = [run for run in _search(task, dataset, "") if _counts(run)]
-    leaderboard_rows.write(_row(run, None) for run in runs)
+    leaderboard_rows.write(leaderboard_rows.row_of(run, None) for run in runs)
     leaderboard_rows.note(task, dataset, leaderboard_rows.TAKEN_IN, "yes")
 
 
@@ -439,57 +379,3 @@ def _counts(run: "Run") -> bool:
 
 def _tags(dataset: DatasetVersion) -> dict[str, str]:
     return dict(zip(NAMED, (dataset.task, dataset.name, dataset.hash), strict=True))
-
-
-def _row(run: "Run", curves: Mapping[str, Sequence[float]] | None) -> Row:
-    tags = {name: value for name, value in run.data.tags.items() if name.startswith("espalier.")}
-    return Row(
-        run_id=run.info.run_id,
-        dataset=DatasetVersion(*(tags[name] for name in NAMED)),
-        kind=tags["espalier.kind"],
-        name=run.info.run_name,
-        status=run.info.status,
-        fingerprint=tags.get("espalier.fingerprint", ""),
-        started=run.info.start_time,
-        artifact_uri=run.info.artifact_uri,
-        tags=tags,
-        metrics={
-            name: value
-            for name, value in run.data.metrics.items()
-            if not (name.startswith("system/") or math.isnan(value))
-        },
-        curves=curves,
-    )
-
-
-def _record(row: Row) -> Record:
-    tags = row.tags
-    return Record(
-        run_id=row.run_id,
-        arch=tags["espalier.arch"],
-        seed=int(tags["espalier.seed"]),
-        profile=tags["espalier.profile"],
-        fingerprint=row.fingerprint,
-        dataset_hash=row.dataset.hash,
-        manifest_sha256=tags["espalier.manifest_sha256"],
-        naive=tags["espalier.naive"],
-        parameters=json.loads(tags["espalier.parameters"]),
-        metrics=dict(row.metrics),
-        look=tags.get("espalier.look") == "true",
-        artifact_uri=row.artifact_uri,
-    )
-
-
-@cache
-def commit() -> dict[str, str]:
-    """The tags that name the checkout's commit; none where there is no git."""
-    git = ["git", "-C", str(environment.ROOT)]
-    try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    if head.returncode:
-        return {}
-    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, encoding="utf-8")
-    dirty = str(bool(changed.stdout.strip())).lower()
-    return {"mlflow.source.git.commit": head.stdout.strip(), "espalier.git_dirty": dirty}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data import prepared, versions
-from pipelines.experiments import registry, tracking
+from pipelines.experiments import ranking, registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.promotion import ledger
 from pipelines.promotion.ledger import Entry
@@ -297,7 +297,7 @@ def data(dataset: DatasetVersion, parents: Sequence[str]) -> Data:
 
 
 def _scores(task: str, metrics: Mapping[str, float]) -> dict[str, Any]:
-    metric, higher_is_better = tracking.METRIC[task]
+    metric, higher_is_better = ranking.METRIC[task]
     scores = {split: metrics.get(f"{split}_{metric}") for split in ("validation", "test")}
     return {"metric": metric, "higher_is_better": higher_is_better} | scores
 

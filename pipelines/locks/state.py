@@ -32,22 +32,10 @@ POSTGRESQL = {
 TABLES = {
     # token: 0 since the ledger's head replaced fencing; the hashes of older entries hold theirs.
     "ledger": """CREATE TABLE ledger (
-        model TEXT NOT NULL,
-        position BIGINT NOT NULL,
-        at TEXT NOT NULL,
-        who TEXT NOT NULL,
-        action TEXT NOT NULL,
-        from_version TEXT,
-        to_version TEXT,
-        run_id TEXT,
-        fingerprint TEXT,
-        dataset_hash TEXT,
-        evidence TEXT NOT NULL,
-        reason TEXT,
-        token BIGINT NOT NULL,
-        previous TEXT NOT NULL,
-        hash TEXT NOT NULL,
-        PRIMARY KEY (model, position)
+        model TEXT NOT NULL, position BIGINT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL,
+        action TEXT NOT NULL, from_version TEXT, to_version TEXT, run_id TEXT, fingerprint TEXT,
+        dataset_hash TEXT, evidence TEXT NOT NULL, reason TEXT, token BIGINT NOT NULL,
+        previous TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (model, position)
     )""",
 }
 # The database itself refuses to rewrite the ledger. SQLite's INSERT OR REPLACE deletes without

@@ -17,7 +17,7 @@ from pipelines.promotion.evaluation import Evaluation
 def enter(dataset: DatasetVersion, candidate: Record) -> Version:
     """Register the candidate, whose artifact was verified, as the challenger."""
     version = registry.register(dataset.task, dataset.name, candidate)
-    registry.challenge(version)
+    registry.set_challenger(version)
     return version
 
 
@@ -55,10 +55,9 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
             raise ledger.LedgerMovedError(
                 f"another run removed version {version.version} of {version.name}: run it again"
             )
-        entry = ledger.append(
-            version.name,
-            "promotion" if evaluation.passed else "force" if forced else "refusal",
-            evaluation.head,
+        decision = ledger.Decision(
+            model=version.name,
+            action="promotion" if evaluation.passed else "force" if forced else "refusal",
             from_version=champion.version.version if champion else None,
             to_version=version.version,
             run_id=version.run_id,
@@ -70,6 +69,7 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
             },
             reason=force if forced else evaluation.reason,
         )
+        entry = ledger.append(decision, evaluation.head)
         verified = [one.artifact for one in (candidate, champion) if one]
         reconcile.follow(task, dataset, *verified)
     return entry

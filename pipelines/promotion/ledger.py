@@ -32,19 +32,14 @@ class LedgerMovedError(LockHeldError):
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One decision.
+class Decision:
+    """What was decided about a model.
 
-    position: from 1. at: ISO, UTC. who: user@host. from_version: the champion then, if there was
-    one. to_version: the version that was asked for. evidence: what the checks found, JSON. token:
-    0; in older entries that of a lease. previous: the hash of the entry before. hash: of all the
-    rest.
+    from_version: the champion then, if there was one. to_version: the version that was asked for.
+    evidence: what the checks found: JSON, without NaN and infinity.
     """
 
     model: str
-    position: int
-    at: str
-    who: str
     action: Action
     from_version: str | None
     to_version: str | None
@@ -53,32 +48,30 @@ class Entry:
     dataset_hash: str | None
     evidence: object
     reason: str | None
+
+
+@dataclass(frozen=True)
+class Entry(Decision):
+    """A decision on record.
+
+    position: from 1. at: ISO, UTC. who: user@host. token: 0; in older entries that of a lease.
+    previous: the hash of the entry before. hash: of all the rest.
+    """
+
+    position: int
+    at: str
+    who: str
     token: int
     previous: str
     hash: str
 
 
-def append(
-    model: str,
-    action: Action,
-    head: Head,
-    *,
-    from_version: str | None,
-    to_version: str | None,
-    run_id: str | None,
-    fingerprint: str | None,
-    dataset_hash: str | None,
-    evidence: object,
-    reason: str | None,
-) -> Entry:
+def append(decision: Decision, head: Head) -> Entry:
     """Add an entry to the model's ledger if its head is still `head`: one transaction.
 
     Args:
-        model: the registered model's name.
-        action: what was decided.
+        decision: its evidence is kept as it comes back from JSON (a tuple as a list).
         head: of the ledger that the decision was made beside.
-        evidence: a JSON value without NaN and infinity, kept as it comes back from JSON (a tuple
-            as a list).
 
     Raises:
         LedgerMovedError: another entry came first.
@@ -87,29 +80,21 @@ def append(
     """
     from sqlalchemy.exc import IntegrityError
 
-    facts = {
-        "model": model,
+    facts = asdict(decision) | {
+        "evidence": json.loads(_evidence(decision.evidence)),
         "position": head[0] + 1,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "who": _who(),
-        "action": action,
-        "from_version": from_version,
-        "to_version": to_version,
-        "run_id": run_id,
-        "fingerprint": fingerprint,
-        "dataset_hash": dataset_hash,
-        "evidence": json.loads(_evidence(evidence)),
-        "reason": reason,
         "token": 0,
         "previous": head[1],
     }
     entry = Entry(**facts, hash=_hash(facts))
     try:
         with state.transaction() as connection:
-            _require_head(connection, model, head)
+            _require_head(connection, decision.model, head)
             _insert(connection, entry)
     except IntegrityError as error:  # on PostgreSQL two may read the same head
-        raise _moved(model, head[0]) from error
+        raise _moved(decision.model, head[0]) from error
     return entry
 
 

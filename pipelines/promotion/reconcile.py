@@ -100,7 +100,7 @@ def _apply(
     if version is None:
         console.line("champion", f"{model}/{champions[-1]} is not in the registry any more")
         return None
-    registry.crown(version)
+    registry.set_champion(version)
     registry.tag_head(version, *ledger.head(entries))
     artifact = verified.get(version.manifest_sha256)
     published = _named(task, dataset, version) and (artifact or _intact(task, dataset))
@@ -143,10 +143,9 @@ def _adopted(task: str, dataset: str) -> list[ledger.Entry]:
     champion = registry.champion(task, dataset)
     if champion is None:
         return []
-    entry = ledger.append(
-        champion.name,
-        "promotion",
-        ledger.head([]),
+    decision = ledger.Decision(
+        model=champion.name,
+        action="promotion",
         from_version=None,
         to_version=champion.version,
         run_id=champion.run_id,
@@ -155,7 +154,7 @@ def _adopted(task: str, dataset: str) -> list[ledger.Entry]:
         evidence={"rules": {}, "checks": []},
         reason="it was champion when this ledger began",
     )
-    return [entry]
+    return [ledger.append(decision, ledger.head([]))]
 
 
 def _update_states(task: str, dataset: str, entries: list[ledger.Entry]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from rich.table import Table
 
 from pipelines.experiments import dataset as data
-from pipelines.experiments import tracking
+from pipelines.experiments import scores, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import paired_comparison, slices
 from pipelines.reports import charts, leaderboard
@@ -59,15 +59,15 @@ def compare(dataset: DatasetVersion) -> dict:
     for row in pareto_front(board):
         row["pareto"] = True
     for entrant in entrants:
-        told = {"name": entrant.name, "verdict": verdicts.get((entrant.name, reference))}
-        entrant.row.update(told)
+        verdict = verdicts.get((entrant.name, reference))
+        entrant.row.update({"name": entrant.name, "verdict": verdict})
     return board | {
         "reference": reference,
         "test_rows": _count(entrants),
         "verdicts": list(verdicts.values()),
         "slices": _slices(task, entrants, labels),
         "labels": labels,
-        "curves": {e.name: told for e in entrants if "arch" in e.row and (told := _curves(e))},
+        "curves": {e.name: losses for e in entrants if "arch" in e.row and (losses := _curves(e))},
         "confusion": {
             e.name: sum(one["confusion"] for one in e.rows).tolist()
             for e in entrants
@@ -95,24 +95,24 @@ def show(board: dict) -> None:
 def sentences(board: dict) -> list[str]:
     """Who loses to each baseline and rival, beyond chance; who may, or may not; what went wrong."""
     models = {row["name"] for row in board["rows"] if "name" in row}
-    said = []
+    lines = []
     for rival in board["rivals"]:
         for outcome, verbs in VERBS.items():
-            found = [
+            models_named = [
                 one["ours"]
                 for one in board["verdicts"]
                 if (one["theirs"], one["outcome"]) == (rival["name"], outcome)
                 and one["ours"] in models
             ]
-            if found:
-                verb = verbs[len(found) > 1]
+            if models_named:
+                verb = verbs[len(models_named) > 1]
                 score = rival["test"]["mean"]
-                said.append(f"{', '.join(found)} {verb} {rival['name']} ({score:.4f})")
-    return said + board["failures"] + board["notes"]
+                lines.append(f"{', '.join(models_named)} {verb} {rival['name']} ({score:.4f})")
+    return lines + board["failures"] + board["notes"]
 
 
 def _table(board: dict, rows: Sequence[dict]) -> Table:
-    made = Table(
+    table = Table(
         title=f"beside {board['reference']}, on {board['test_rows']:,} test rows; "
         f"p corrected for {len(board['verdicts']) // 2} pairs",
         title_justify="left",
@@ -120,13 +120,13 @@ def _table(board: dict, rows: Sequence[dict]) -> Table:
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    made.add_column("model", overflow="fold", min_width=15)
-    made.add_column("verdict", no_wrap=True)
+    table.add_column("model", overflow="fold", min_width=15)
+    table.add_column("verdict", no_wrap=True)
     for name in ("difference", "95 %", "p", "effect"):
-        made.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         verdict = row["verdict"]
-        made.add_row(
+        table.add_row(
             f"{leaderboard.MARKS[verdict['outcome']]} {row['name']}",
             verdict["outcome"],
             f"{verdict['difference']:+.4f}",
@@ -134,7 +134,7 @@ def _table(board: dict, rows: Sequence[dict]) -> Table:
             told_p(verdict["p"]),
             f"{verdict['effect']:+.2f}",
         )
-    return made
+    return table
 
 
 def told_p(p: float) -> str:
@@ -147,20 +147,20 @@ def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
     best = leaderboard.best(board)
     named = [*zip(leaderboard.names(best), best, strict=True)]
     named += [(rival["name"], rival) for rival in board["rivals"]]
-    found, notes = [], []
+    entrants, notes = [], []
     for name, row in named:
         try:
             entrant = Entrant(name, row, [_rows(run) for run in row["runs"]])
-            paired_comparison.check(task, entrant.rows, (found or [entrant])[0].rows)
+            paired_comparison.check(task, entrant.rows, (entrants or [entrant])[0].rows)
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             notes.append(f"{name} is left out: its scores row by row cannot be used ({error})")
         else:
-            found.append(entrant)
-    return found, notes
+            entrants.append(entrant)
+    return entrants, notes
 
 
 def _rows(run: dict) -> dict[str, np.ndarray]:
-    return tracking.rows(run["run_id"], "test", artifact_uri=run["artifact_uri"])
+    return scores.rows_of(run["run_id"], "test", artifact_uri=run["artifact_uri"])
 
 
 def _reference(entrants: Sequence[Entrant]) -> str | None:
@@ -195,12 +195,12 @@ def _labels(dataset: DatasetVersion, entrants: Sequence[Entrant]) -> list[str]:
 
 
 def _slices(task: str, entrants: Sequence[Entrant], labels: Sequence[str]) -> list[dict]:
-    found: dict[str, dict] = {}
+    parts: dict[str, dict] = {}
     for entrant in entrants:
         for part in slices.score(task, entrant.rows, labels):
-            one = found.setdefault(part.name, {"name": part.name, "rows": part.rows, "scores": {}})
+            one = parts.setdefault(part.name, {"name": part.name, "rows": part.rows, "scores": {}})
             one["scores"][entrant.name] = part.score
-    return list(found.values())
+    return list(parts.values())
 
 
 def pareto_front(board: dict) -> list[dict]:
@@ -231,18 +231,18 @@ def _curves(entrant: Entrant) -> list[dict[str, list[float]]]:
 
 def _windows(entrants: Sequence[Entrant]) -> list[dict]:
     """The windows that were kept whole, with what each model's first seed said of them."""
-    known = [(e.name, e.rows[0]) for e in entrants if "forecast" in e.rows[0]]
-    if not known:
+    forecasters = [(e.name, e.rows[0]) for e in entrants if "forecast" in e.rows[0]]
+    if not forecasters:
         return []
-    first = known[0][1]
-    alike = [one for one in known if np.array_equal(one[1]["target"], first["target"])]
+    first = forecasters[0][1]
+    comparable = [one for one in forecasters if np.array_equal(one[1]["target"], first["target"])]
     return [
         {
             "history": history.tolist(),
             "target": target.tolist(),
             "forecasts": {
                 name: {part: rows[part][number].tolist() for part in charts.ANSWER if part in rows}
-                for name, rows in alike
+                for name, rows in comparable
             },
         }
         for number, (history, target) in enumerate(

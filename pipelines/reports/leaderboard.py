@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rich.table import Table
 
-from pipelines.experiments import ranking, registry, tracking
+from pipelines.experiments import ranking, registry, scores, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.leaderboard_rows import Row
 from pipelines.experiments.plan import Fit
@@ -74,11 +74,11 @@ def names(rows: Sequence[dict]) -> list[str]:
     for row in rows:
         parameters[row["arch"]].append(row["parameters"])
     differ = {arch: _differing(same) for arch, same in parameters.items()}
-    told = [(row["arch"], *_chosen(row, differ[row["arch"]])) for row in rows]
-    seen = Counter(told)
+    names = [(row["arch"], *_chosen(row, differ[row["arch"]])) for row in rows]
+    seen = Counter(names)
     return [
         " ".join([*name, f"({row['profile']})"] if seen[name] > 1 else name)
-        for name, row in zip(told, rows, strict=True)
+        for name, row in zip(names, rows, strict=True)
     ]
 
 
@@ -87,7 +87,7 @@ def table(board: dict) -> Table:
     direction = "higher" if board["higher_is_better"] else "lower"
     metric = board["metric"].replace("_", " ")
     title = f"{board['task']} · {board['dataset']} · {metric}, {direction} is better · ★ champion"
-    made = Table(
+    table = Table(
         title=title,
         title_justify="left",
         box=None,
@@ -96,13 +96,13 @@ def table(board: dict) -> Table:
     )
     rows = shown(board)
     if not rows:
-        made.add_row(f"nothing was trained yet: espalier run --dataset {board['dataset']}")
-        return made
-    made.add_column("architecture", overflow="fold", min_width=15)
+        table.add_row(f"nothing was trained yet: espalier run --dataset {board['dataset']}")
+        return table
+    table.add_column("architecture", overflow="fold", min_width=15)
     for name in ("rows", "seeds", "weights", "valid.", "test", "95 %", "fit s", "ms/req"):
-        made.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True)
     for name, row in zip(names(rows), rows, strict=True):
-        made.add_row(
+        table.add_row(
             f"{_mark(row)} {name}",
             "all" if row["share"] == 1 else f"{row['share']:.0%}",
             f"{row['profile']}×{row['seeds']}",
@@ -113,7 +113,7 @@ def table(board: dict) -> Table:
             style="bold" if row["champion"] else "",
         )
     for row in board["rivals"]:
-        made.add_row(
+        table.add_row(
             f"{_mark(row)} {row['name']}",
             "all",
             row["kind"],
@@ -123,7 +123,7 @@ def table(board: dict) -> Table:
             "",
             style="dim",
         )
-    return made
+    return table
 
 
 def verdicts(board: dict) -> list[str]:
@@ -132,23 +132,23 @@ def verdicts(board: dict) -> list[str]:
     sign = 1 if board["higher_is_better"] else -1
     full = [row for row in shown(board) if not row["look"]]
     named = list(zip(names(full), full, strict=True))
-    said = []
+    lines = []
     for rival in board["rivals"]:
         score = rival["test"]["mean"]
         losers = [name for name, row in named if sign * (row["test"]["mean"] - score) < 0]
         if losers:
             verb = "loses" if len(losers) == 1 else "lose"
-            said.append(f"{', '.join(losers)} {verb} to {rival['name']} ({score:.4f})")
-    return said + board["failures"]
+            lines.append(f"{', '.join(losers)} {verb} to {rival['name']} ({score:.4f})")
+    return lines + board["failures"]
 
 
-def show(board: dict, said: Sequence[str] | None = None) -> None:
-    """Print the leaderboard, and below it who loses to whom; said: these sentences instead."""
+def show(board: dict, lines: Sequence[str] | None = None) -> None:
+    """Print the leaderboard, and below it who loses to whom; lines: these instead."""
     console.out().print(table(board))
     left_out = len(board["rows"]) - len(shown(board))
     if left_out:
         console.out().print(f"  and {left_out:,} more, in --json")
-    for sentence in verdicts(board) if said is None else said:
+    for sentence in verdicts(board) if lines is None else lines:
         console.out().print(sentence, markup=False)
 
 
@@ -184,8 +184,8 @@ def _scores(row: dict) -> tuple[str, str, str]:
 
 def _of(fits: Collection[Fit], records: list[Record]) -> list[Record]:
     """The records of these fits; none is a look here, whatever it was made for."""
-    asked = {fit.fingerprint for fit in fits}
-    return [replace(record, look=False) for record in records if record.fingerprint in asked]
+    fingerprints = {fit.fingerprint for fit in fits}
+    return [replace(record, look=False) for record in records if record.fingerprint in fingerprints]
 
 
 def _groups(records: list[Record]) -> list[list[Record]]:
@@ -238,7 +238,7 @@ def _interval(task: str, group: list[Record], split: str) -> dict[str, float]:
     mean, low, high = measure.interval(
         task,
         [
-            tracking.rows(record.run_id, split, artifact_uri=record.artifact_uri, only=SCORED)
+            scores.rows_of(record.run_id, split, artifact_uri=record.artifact_uri, only=SCORED)
             for record in group
         ],
     )
@@ -285,8 +285,8 @@ def _floor(records: list[Record]) -> dict | None:
 def _standing(champion) -> dict | None:
     if champion is None:
         return None
-    told = ("version", "arch", "fingerprint", "dataset_hash")
-    return {name: getattr(champion, name) for name in told}
+    names = ("version", "arch", "fingerprint", "dataset_hash")
+    return {name: getattr(champion, name) for name in names}
 
 
 def _mean(group: list[Record], metric: str) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.experiments import tracking
+from pipelines.experiments import commit, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import charts, comparison, leaderboard, svg
 from pipelines.reports.svg import Point
@@ -18,13 +18,13 @@ from pipelines.runtime.settings import UsageError
 
 METRICS = {"accuracy": "accuracy", "relative_mae": "relative MAE"}
 FILE = "compare.html"  # beside a retraining's run
-CLASSES = 20  # that a table of counts has room for; of more the commonest mistakes are told
+CLASSES = 20  # that a table of counts has room for; of more the commonest mistakes are listed
 CIRCLES, FRONT = 300, 20  # of the picture of costs, and of the table below it
 
 
 def write(board: dict, file: Path) -> None:
     """Write the page of a board from `pipelines.reports.comparison.compare`."""
-    page = render(board, tracking.commit(), datetime.now(UTC))
+    page = render(board, commit.tags(), datetime.now(UTC))
     try:
         file.write_text(page, encoding="utf-8")
     except OSError as error:
@@ -36,12 +36,12 @@ def write(board: dict, file: Path) -> None:
 def attach(dataset: DatasetVersion, parent_run_id: str) -> None:
     """Keep the page of what is known now with a retraining's run."""
     board = comparison.compare(dataset)
-    page = render(board, tracking.commit(), datetime.now(UTC))
+    page = render(board, commit.tags(), datetime.now(UTC))
     tracking.connect().log_text(parent_run_id, page, FILE)
 
 
 def render(board: dict, commit: Mapping[str, str], now: datetime) -> str:
-    """The page as HTML. commit: the tags that `pipelines.experiments.tracking.commit` gives."""
+    """The page as HTML. commit: the tags that `pipelines.experiments.commit.tags` gives."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     jinja = Environment(
@@ -115,9 +115,9 @@ def costs(board: dict) -> str:
         )
         for row, size in zip(rows, sizes, strict=True)
     ]
-    told = ", ".join(point.label for point in points if point.label and point.css == "front")
-    about = f"Validation {metric} over latency of {len(rows)} fits; on the front: {told}"
-    return svg.scatter(points, "milliseconds a request", f"validation {metric}", about)
+    front = ", ".join(point.label for point in points if point.label and point.css == "front")
+    summary = f"Validation {metric} over latency of {len(rows)} fits; on the front: {front}"
+    return svg.scatter(points, "milliseconds a request", f"validation {metric}", summary)
 
 
 def forecasts(windows: Sequence[dict]) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, ranking, tracking
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.scores import log_scores
 from pipelines.experiments.tracking import BASELINE, RIVAL
 from pipelines.runtime import console, environment
 
@@ -64,7 +65,7 @@ def score(source: Source, parent: str) -> list[console.Line]:
     seconds, lines = time.monotonic() - start, []
     for name, scores in scored.items():
         with _run(source, name, len(scored), parent):
-            tracking.log_scores(task, metric, scores)
+            log_scores(task, metric, scores)
             mlflow.log_metric("fit_seconds", seconds)
         validation, test = (scores[split].metrics[metric] for split in ("validation", "test"))
         text = f"{name}; {metric} {validation:.4f}, on test {test:.4f}"

@@ -15,6 +15,7 @@ from models.examples import Inputs
 from pipelines.experiments import dataset as data
 from pipelines.experiments import plan, ranking, tracking
 from pipelines.experiments.plan import Fit
+from pipelines.experiments.scores import log_scores
 from pipelines.experiments.tracking import PrunedError, Record
 from pipelines.processes import threads
 from pipelines.reports import charts
@@ -142,7 +143,7 @@ def _record_artifact(
     if planned.dataset.task == "forecast":
         for scored in scores.values():
             scored.metrics["coverage_80"] = _coverage(fitted.inputs, scored.rows["error"], 0.80)
-    tracking.log_scores(planned.dataset.task, ranking.METRIC[planned.dataset.task][0], scores)
+    log_scores(planned.dataset.task, ranking.METRIC[planned.dataset.task][0], scores)
     mlflow.log_metrics(
         {
             "latency_ms": latency,

@@ -23,4 +23,5 @@ def append(
 ) -> ledger.Entry:
     """Add an entry beside the ledger's head as it is now, unless another head is given."""
     head = ledger.head(ledger.entries(model)) if head is None else head
-    return ledger.append(model, action, head, **PLAIN | {"to_version": to_version} | changes)
+    facts = PLAIN | {"model": model, "action": action, "to_version": to_version} | changes
+    return ledger.append(ledger.Decision(**facts), head)

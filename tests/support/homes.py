@@ -29,6 +29,6 @@ def living_in(folder: Path, patch: pytest.MonkeyPatch, empty_store: Path) -> Ite
     patch.setenv("ESPALIER_HOME", str(folder))
     environment.apply()
     yield folder
-    tracking._client.cache_clear()
+    tracking.open_client.cache_clear()
     os.environ.clear()
     os.environ.update(before)

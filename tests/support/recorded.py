@@ -9,6 +9,7 @@ from models.evaluation.measure import Scores
 from pipelines.experiments import ranking, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.plan import Fit
+from pipelines.experiments.scores import log_scores
 
 HASH = "0123456789abcdef0123456789abcdef.dir"
 DIGITS = DatasetVersion("image", "digits", HASH)
@@ -73,5 +74,5 @@ def finished(
         mlflow.log_metrics(metrics)
         mlflow.set_tags({"espalier.manifest_sha256": digest, "espalier.naive": "majority class"})
         if rows is not None:
-            tracking.log_scores(planned.dataset.task, metric, rows)
+            log_scores(planned.dataset.task, metric, rows)
     return tracking.record(run_id)

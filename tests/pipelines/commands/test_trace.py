@@ -62,7 +62,7 @@ def lived(place) -> dict:
     made = [registry.register("image", "digits", record) for record in fits[:1]]
     decide("promotion", None, made[0], ("naive", True, "better, p < 0.0001"))
     registry.ready(made[0])
-    registry.crown(made[0])
+    registry.set_champion(made[0])
     for record in fits[1:]:
         made.append(registry.register("image", "digits", record))
         registry.refuse(made[-1], "not yet decided")  # else the next would remove it

@@ -1,6 +1,7 @@
 """The rows of the state database say what MLflow says, and MLflow is asked where they may not."""
 
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +11,8 @@ import pytest
 from recorded import DIGITS, HASH, finished, fit
 
 from models.evaluation import measure
-from pipelines.experiments import leaderboard_rows, registry, tracking
+from pipelines.experiments import leaderboard_rows, registry, tracking, verification
+from pipelines.experiments.scores import rows_of
 from pipelines.locks import state
 
 WITHOUT_MLFLOW = """
@@ -96,7 +98,7 @@ def test_models_are_compared_without_mlflow(home, tmp_path):
     rows = measure.score_probabilities({"test": np.eye(2)}, *small())
     record = finished(fit("ann"), tmp_path / "ann", rows={"validation": rows["test"], **rows})
     version = registry.register("image", "digits", record)
-    registry.crown(version)
+    registry.set_champion(version)
     python = [sys.executable, "-c", WITHOUT_MLFLOW, HASH]
     done = subprocess.run(python, env=os.environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -118,9 +120,36 @@ def test_rows_are_read_in_part_and_from_where_they_are_known_to_lie(home, tmp_pa
     facts = {"task": "image", "labels": ["a", "b", "c", "d"]}
     scores = measure.score_probabilities({"test": np.eye(4)[label]}, splits, facts)
     record = finished(fit(), tmp_path / "fit", rows=scores)
-    whole = tracking.rows(record.run_id, "test")
+    whole = rows_of(record.run_id, "test")
     assert whole.keys() == scores["test"].rows.keys()
     monkeypatch.setattr(tracking, "connect", None)
-    part = tracking.rows(record.run_id, "test", only=("correct", "error"))
+    part = rows_of(record.run_id, "test", only=("correct", "error"))
     assert list(part) == ["correct"]
     assert part["correct"].all()
+
+
+@pytest.mark.parametrize("listening", [True, False])
+def test_a_server_that_does_not_answer_is_named_at_once(home, monkeypatch, listening):
+    monkeypatch.setattr(tracking, "PROBE_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        if not listening:
+            silent.close()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
+        with pytest.raises(tracking.ServerError, match=f"{url} does not answer .* start it"):
+            tracking.records(DIGITS)
+
+
+def test_an_unchanged_store_leaves_nothing_to_ask_of_mlflow(home, tmp_path, monkeypatch):
+    """What `espalier run` reads where there is nothing to do."""
+    record = finished(fit(), tmp_path / "fit")
+    version = registry.register("image", "digits", record)
+    registry.ready(version)
+    registry.crown(version)
+    champion = registry.champion("image", "digits")
+    leaderboard_rows.note_unchanged("image", "digits")
+    monkeypatch.setattr(tracking, "connect", None)
+    assert tracking.reusable([fit()]) == {record.fingerprint: record}
+    assert registry.champion("image", "digits") == champion
+    assert tracking.record(record.run_id) == record
+    assert verification.whole(version)

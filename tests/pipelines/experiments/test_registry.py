@@ -26,7 +26,7 @@ def test_a_version_is_pending_until_it_is_ready_and_no_champion_until_it_is_crow
     assert version.state == "pending"
     registry.ready(version)
     assert registry.champion("image", "digits") is None
-    registry.crown(version)
+    registry.set_champion(version)
     champion = registry.champion("image", "digits")
     assert (champion.version, champion.state) == ("1", "ready")
     assert champion.fingerprint == candidate.fingerprint
@@ -46,20 +46,20 @@ def test_what_was_registered_by_hand_is_none_of_ours(candidate):
     assert registry.champion("image", "digits") is None
     assert registry.version(name, str(foreign.version)) is None
     assert registry.versions("image", "digits") == []
-    assert registry.prospect("image", "digits", candidate).version == "2"
+    assert registry.preview("image", "digits", candidate).version == "2"
     ours = registry.register("image", "digits", candidate)
-    registry.crown(ours)
+    registry.set_champion(ours)
     assert ours.version == "2"
     assert registry.versions("image", "digits") == [registry.champion("image", "digits")]
 
 
 def test_the_challenger_is_who_last_tried_and_no_champion(candidate):
     version = registry.register("image", "digits", candidate)
-    registry.challenge(version)
+    registry.set_challenger(version)
     client = tracking.connect()
     named = client.get_model_version_by_alias(version.name, registry.CHALLENGER)
     assert str(named.version) == version.version
-    registry.crown(version)
+    registry.set_champion(version)
     assert registry.CHALLENGER not in client.get_registered_model(version.name).aliases
 
 

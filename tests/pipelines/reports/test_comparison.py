@@ -11,6 +11,7 @@ from recorded import DIGITS, finished, fit
 from models.evaluation import measure
 from models.evaluation.measure import Scores
 from pipelines.experiments import registry, tracking
+from pipelines.experiments.scores import log_scores
 from pipelines.reports import comparison
 
 LABELS = ["0", "1", "2", "3"]
@@ -41,7 +42,7 @@ def three(home, tmp_path) -> dict[str, tracking.Record]:
         arch: record(fit(arch, seed), tmp_path, share)
         for seed, (arch, share) in enumerate(shares.items())
     }
-    registry.crown(registry.register("image", "digits", made["deep_cnn"]))
+    registry.set_champion(registry.register("image", "digits", made["deep_cnn"]))
     return made
 
 
@@ -76,7 +77,7 @@ def test_of_an_architecture_the_best_takes_part_and_the_champion(home, tmp_path)
     shares = {16: 0.7, 32: 0.9, 64: 0.8}
     made = [record(fit("cnn", units=units), tmp_path, share) for units, share in shares.items()]
     record(replace(fit("ann", units=8), look=True), tmp_path, 0.99)
-    registry.crown(registry.register("image", "digits", made[2]))
+    registry.set_champion(registry.register("image", "digits", made[2]))
     board = comparison.compare(DIGITS)
     assert [row.get("name") for row in board["rows"]] == [
         "cnn units=32",
@@ -203,7 +204,7 @@ def test_a_rival_takes_part(three):
     import mlflow
 
     with tracking.active(DIGITS, "forest", {"espalier.kind": tracking.RIVAL}, None):
-        tracking.log_scores("image", "accuracy", scored(0.91, seed=9))
+        log_scores("image", "accuracy", scored(0.91, seed=9))
         mlflow.log_metric("fit_seconds", 1.0)
     board = comparison.compare(DIGITS)
     [forest] = board["rivals"]

@@ -12,6 +12,7 @@ from models.evaluation.measure import Scores
 from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.scores import rows_of
 from pipelines.reports import leaderboard
 from pipelines.training import baselines as rivals
 from pipelines.training.baselines import Source
@@ -79,7 +80,7 @@ def test_each_is_scored_once_and_recorded_with_its_rows(judges):
     assert rows["forest"]["test"]["mean"] == 0.8
     assert rows["forest"]["test"]["low"] < 0.8 < rows["forest"]["test"]["high"]
     [run] = tracking.runs(DIGITS, "rival", "FINISHED")
-    assert tracking.rows(run.info.run_id, "test")["correct"].sum() == 80
+    assert rows_of(run.info.run_id, "test")["correct"].sum() == 80
 
 
 def test_other_code_is_scored_anew_and_the_newest_counts(judges):

@@ -69,7 +69,7 @@ def asked(server, home) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def url(versions, asked, home) -> Iterator[str]:
     """The service, which has nothing to begin with but what the registry says."""
-    registry.crown(versions[0])
+    registry.set_champion(versions[0])
     with serving(ROOT, *SERVICE, log=home / "first.log", **asked) as running:
         yield running
 
@@ -104,9 +104,9 @@ def test_it_starts_with_the_champion(url, versions):
 
 
 def test_a_new_champion_is_served_and_the_old_one_after_a_rollback(url, versions):
-    registry.crown(versions[1])
+    registry.set_champion(versions[1])
     until(lambda: served(url)["version"] == "2", "the new champion")
-    registry.crown(versions[0])
+    registry.set_champion(versions[0])
     until(lambda: served(url)["version"] == "1", "the old champion")
 
 
@@ -117,20 +117,20 @@ def test_a_version_whose_bytes_were_changed_is_refused_and_the_old_one_goes_on(
     [model] = server[2].glob(f"artifacts/*/{versions[2].run_id}/artifacts/model/model.onnx")
     content = model.read_bytes()
     model.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    registry.crown(versions[2])
+    registry.set_champion(versions[2])
     until(lambda: refusals(url) == before + 1, "a refusal")
     assert served(url)["version"] == "1"
-    registry.crown(versions[1])
+    registry.set_champion(versions[1])
     until(lambda: served(url)["version"] == "2", "the champion after it")
 
 
 def test_a_version_that_was_never_let_serve_is_refused(url, versions, trainers):
     before = refusals(url)
     pending = registry.register("image", "digits", candidate(trainers, hits(0.95), seed=9))
-    registry.crown(pending)
+    registry.set_champion(pending)
     until(lambda: refusals(url) == before + 1, "a refusal")
     assert served(url)["version"] == "2"
-    registry.crown(versions[1])
+    registry.set_champion(versions[1])
 
 
 def test_it_goes_on_without_the_registry_and_starts_without_it(url, server, asked, home):
