@@ -5,7 +5,7 @@ workers of a Dask cluster; what reads and decides stays in the flow's own proces
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dask
 import distributed
@@ -28,17 +28,17 @@ from pipelines.training import fit as fitting
 
 # Only what a network or another process can make fail is tried again. A fit or a check that
 # fails once fails for a reason.
-RETRIES = {"retries": 3, "retry_delay_seconds": [2, 10, 30]}
+RETRIES: dict[str, Any] = {"retries": 3, "retry_delay_seconds": [2, 10, 30]}
 # The full fits wait for the first looks, and these for the guard: what others wait for goes first.
 GUARD, RIVAL, FIRST_LOOK = 3_000_000, 2_000_000, 1_000_000
 
-make_version = prefect.task(data.version, cache_policy=NO_CACHE)
-push = prefect.task(data.push, cache_policy=NO_CACHE, **RETRIES)
-ensure_guard = prefect.task(guard.ensure, cache_policy=NO_CACHE)
-fit_on_worker = prefect.task(fitting.fit, cache_policy=NO_CACHE, task_run_name="fit {planned.arch}")
-score_source = prefect.task(baselines.score, cache_policy=NO_CACHE)
-consider = prefect.task(retraining.consider, cache_policy=NO_CACHE)
-attach_report = prefect.task(page.attach, cache_policy=NO_CACHE, **RETRIES)
+make_version = prefect.task(cache_policy=NO_CACHE)(data.version)
+push = prefect.task(cache_policy=NO_CACHE, **RETRIES)(data.push)
+ensure_guard = prefect.task(cache_policy=NO_CACHE)(guard.ensure)
+fit_on_worker = prefect.task(cache_policy=NO_CACHE, task_run_name="fit {planned.arch}")(fitting.fit)
+score_source = prefect.task(cache_policy=NO_CACHE)(baselines.score)
+consider = prefect.task(cache_policy=NO_CACHE)(retraining.consider)
+attach_report = prefect.task(cache_policy=NO_CACHE, **RETRIES)(page.attach)
 
 
 class Rung(NamedTuple):
@@ -52,7 +52,7 @@ class Rung(NamedTuple):
 @prefect.flow(task_runner=DaskTaskRunner(**dask_cluster.runner_options()))
 def retrain(
     task: str, dataset: str | None = None, profile: str = "quick", wait_seconds: float = 3600
-) -> dict:
+) -> retraining.Outcome:
     """Version the data, do the fits that are missing, and let the best try to be champion."""
     environment.apply()
     name = settings.dataset_of(task, dataset)
@@ -70,10 +70,10 @@ def retrain(
             guarded = guarding.result()
             console.show(*guarded.lines)
             first = rung(plan.looks, guarded, parent, lambda _: FIRST_LOOK)
-            longest = successive_halving.longest(first.records)
-            full = rung(plan.fits(first.records), guarded, parent, longest)
             for scored in scoring:
                 console.show(*scored.result())
+            longest = successive_halving.longest(first.records)
+            full = rung(plan.fits(first.records), guarded, parent, longest)
             consider(version, full.records)
             attach_report(version, parent)
         return retraining.outcome(version, first.trained + full.trained, first.reused + full.reused)
@@ -98,7 +98,7 @@ def rung(
     return Rung([*reused.values(), *records], len(records), len(reused))
 
 
-def submit(task: prefect.Task, priority: float, *arguments) -> PrefectFuture:
+def submit(task: prefect.Task, priority: float, *arguments: Any) -> PrefectFuture:
     """Send a task to the cluster; of those that wait the one with the highest priority is next."""
     with dask.annotate(priority=priority):
         return task.submit(*arguments)

@@ -6,7 +6,7 @@ A model is measured on what it was trained on where they do.
 import itertools
 from collections import Counter
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -143,7 +143,7 @@ def near_images(content: Mapping[str, np.ndarray]) -> list[Pair]:
     return _most_alike(pairs)
 
 
-def _shingles(texts: np.ndarray):
+def _shingles(texts: np.ndarray) -> tuple[Any, np.ndarray]:
     """Return which shingle each text holds, int32 sparse (text, shingle) without the common ones,
     and how many different ones it has, int64 (text,)."""
     from scipy import sparse
@@ -183,7 +183,7 @@ def _standardised(images: np.ndarray) -> np.ndarray:
 
 def _most_alike(pairs: list[Pair]) -> list[Pair]:
     """Return of each later row's pairs the one that is most alike, the most alike ones first."""
-    best = {}
+    best: dict[tuple[str, int], Pair] = {}
     for pair in sorted(pairs, key=lambda pair: -pair.likeness):
         best.setdefault((pair.later, pair.row), pair)
     return list(best.values())

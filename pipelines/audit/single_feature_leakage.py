@@ -6,7 +6,7 @@ splits are not.
 
 import io
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -41,9 +41,9 @@ def extract(training: Split, validation: Split, task: str) -> tuple[list[Number]
     splits = training, validation
     place = Number("the place in the split", *(np.linspace(0, 1, len(s["label"])) for s in splits))
     if task == "sentiment":
-        numbers, marks = _of_texts(training, validation)
-    else:
-        numbers, marks = _of_images(training, validation)
+        numbers, words = _of_texts(training, validation)
+        return [place, *numbers], words
+    numbers, marks = _of_images(training, validation)
     return [place, *numbers], marks
 
 
@@ -86,7 +86,7 @@ def _of_texts(training: Split, validation: Split) -> tuple[list[Number], Marks]:
     return numbers, Marks(words, borne)
 
 
-def _most_predictive_word(borne, labels: np.ndarray) -> int:
+def _most_predictive_word(borne: Any, labels: np.ndarray) -> int:
     """Return the word whose presence or absence predicts most labels of the training split."""
     onehot = np.eye(labels.max() + 1)[labels]
     present = borne.T @ onehot  # (word, label)

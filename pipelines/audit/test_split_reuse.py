@@ -5,6 +5,7 @@ A test split that many decisions were made by is used up: the luckiest of equal 
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -160,13 +161,13 @@ def _inputs(records: list[Record], splits: Mapping[str, Split], facts: Mapping) 
     )
 
 
-def _read(record: Record):
+def _read(record: Record) -> Any:
     folder = tracking.artifact_folder(record.run_id)
     artifact.check(folder, record.manifest_sha256)
     return artifact.read_inputs(folder)
 
 
-def _same(expected, inputs) -> bool:
+def _same(expected: Any, inputs: Any) -> bool:
     """Whether two inputs are equal in all that is fitted on train; intervals are on validation."""
     if isinstance(expected, SeriesInputs):
         return expected == inputs

@@ -59,7 +59,7 @@ def _fit_each(fits: list[Fit], parent: str, varied: Iterable[str]) -> list[str]:
 
     varied: the parameters that tell the fits apart.
     """
-    failed = []
+    failed: list[str] = []
     guarded = guard.ensure(fits[0].dataset, parent) if fits else None
     for number, planned in enumerate(fits):
         if len(fits) > 1:

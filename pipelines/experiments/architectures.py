@@ -43,7 +43,7 @@ def _assignments(entry: dict) -> dict[str, str]:
 
 
 def _entry(task: str, arch: str) -> dict:
-    about = architectures.module(task, arch).__doc__.strip().splitlines()[0]
+    about = (architectures.module(task, arch).__doc__ or "").strip().splitlines()[0]
     return {
         "arch": arch,
         "about": about,

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -79,7 +80,7 @@ def _range(change: str, text: str) -> Range:
     return Range(low, high)
 
 
-def _value(text: str) -> object:
+def _value(text: str) -> Any:
     # YAML would take 1e-4 for a word: it wants a point in it.
     for number in (int, float):
         with suppress(ValueError):

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models import architectures
 from models.errors import ModelError
@@ -54,8 +54,8 @@ class Space:
 
     def fit(self, chosen: Mapping) -> Fit:
         """The fit of one point."""
-        named = {"profile": self.profile, "archs": [self.arch]}
-        [fit] = plan.fits(self.dataset, **named, changes={**chosen})
+        archs, changes = [self.arch], {**chosen}
+        [fit] = plan.fits(self.dataset, profile=self.profile, archs=archs, changes=changes)
         return fit
 
     def name(self) -> str:
@@ -181,11 +181,11 @@ def _try_one(study: "optuna.Study", space: Space, number: str, guarded: Guard, p
         study.tell(trial, value)
 
 
-def _proposed(trial: "optuna.Trial", name: str, choice: Choice):
+def _proposed(trial: "optuna.Trial", name: str, choice: Choice) -> Any:
     if not isinstance(choice, Range):
         return trial.suggest_categorical(name, choice)
     if isinstance(choice.low, int):
-        return trial.suggest_int(name, choice.low, choice.high)
+        return trial.suggest_int(name, int(choice.low), int(choice.high))
     return trial.suggest_float(name, choice.low, choice.high, log=choice.logarithmic)
 
 

@@ -20,7 +20,7 @@ def describe(task: str, model: Model) -> dict[str, Any]:
     Its `input` holds the sizes, labels and usual values of an input; `run`, where there is one, is
     the address of its run in MLflow.
     """
-    entry = {"task": task} | model.identity
+    entry: dict[str, Any] = {"task": task, **model.identity}
     entry |= {name: model.manifest[name] for name in ("arch", "dataset", "dataset_hash")}
     entry |= {"metrics": model.metrics, "served_since": model.since}
     entry["input"] = {name: getattr(model.inputs, name) for name in INPUT[model.inputs.kind]}

@@ -166,6 +166,6 @@ def _outputs(
         if output.name not in names:
             message = f"There is no output {json_body.no_such(output.name, names)}"
             raise Problem(422, "unknown_output", message)
-        own = output.parameters and output.parameters.binary_data
+        own = output.parameters.binary_data if output.parameters else None
         chosen[output.name] = binary if own is None else own
     return chosen or dict.fromkeys(names, binary)

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from models.inputs.errors import shown
+from models.inputs.series import SeriesInputs
 from serving.champions.slots import Champions
 from serving.http import bodies
 from serving.http.canonical_path import PATH
@@ -85,7 +86,7 @@ async def ready(request: Request) -> Response:
 
 async def unknown(request: Request) -> Response:
     """Answer 404 for a model that does not exist."""
-    raise _no_model(request, _MODEL.fullmatch(request.scope[PATH])[1])
+    raise _no_model(request, _named(request)[0])
 
 
 async def model_ready(request: Request, task: str) -> Response:
@@ -131,13 +132,20 @@ def _serving(request: Request, task: str) -> tuple[str, Model]:
     model = request.app.state.champions.serving(task)
     if request.scope[PATH] == request.scope["path"]:
         return task, model
-    name, version, _ = _MODEL.fullmatch(request.scope[PATH]).groups()
+    name, version = _named(request)
     if name not in (task, model.name):  # a new champion since the path was looked up
         raise _no_model(request, name)
     if version not in (None, model.version):
         message = f"{name} has no version {shown(version)} here; version {model.version} serves."
         raise Problem(404, "unknown_version", message)
     return name, model
+
+
+def _named(request: Request) -> tuple[str, str | None]:
+    """Return the model and the version that a path under /v2/models names."""
+    match = _MODEL.fullmatch(request.scope[PATH])
+    assert match, "the routes are of this form"
+    return match[1], match[2]
 
 
 def _no_model(request: Request, name: str) -> Problem:
@@ -149,6 +157,7 @@ def _output(model: Model, name: str) -> dict[str, Any]:
     """Describe one output; the columns of probabilities are the labels, in their order."""
     datatype = DATATYPES[name]
     if name == "probabilities":
+        assert not isinstance(model.inputs, SeriesInputs)
         labels = model.inputs.labels
         return {"name": name, "datatype": datatype, "shape": [-1, len(labels)], "labels": labels}
     shape = [-1, -1] if name in ("forecast", "lower", "upper") else [-1]

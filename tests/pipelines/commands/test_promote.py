@@ -9,7 +9,7 @@ from recorded import HASH
 from data import versions
 from models.artifact import artifact
 from pipelines.commands import promote
-from pipelines.experiments import registry, tracking
+from pipelines.experiments import registry, verification
 
 pytestmark = pytest.mark.slow
 
@@ -61,4 +61,4 @@ def test_each_artifact_is_hashed_at_most_twice_in_all(home, tmp_path, hashed, be
     assert max(total.values()) <= 2
     # What is published was hashed by nobody: it is a copy of what was.
     champion = registry.champion(TASK, DATASET)
-    assert tracking.whole(champion)
+    assert verification.whole(champion)
