@@ -38,7 +38,7 @@ for _, one in ipairs({{{requests}}}) do
   local file = io.open(one.body, "rb")
   local body = file:read("*a")
   file:close()
-  local headers = {{["Content-Type"] = one.type}}
+  local headers = {{["Host"] = "127.0.0.1", ["Content-Type"] = one.type}}
   table.insert(requests, wrk.format("POST", one.path, headers, body))
 end
 function request()
