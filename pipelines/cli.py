@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -59,7 +60,8 @@ def run(
     _divert("run", as_json)
     settings.profile(profile)
     outcomes, code = step.run(step.chosen(task, dataset), profile)
-    _say(as_json, {"tasks": outcomes}, lambda: step.show(outcomes))
+    tasks = {name: asdict(outcome) for name, outcome in outcomes.items()}
+    _say(as_json, {"tasks": tasks}, lambda: step.show(outcomes))
     raise typer.Exit(code)
 
 

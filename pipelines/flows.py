@@ -52,7 +52,7 @@ class Rung(NamedTuple):
 @prefect.flow(task_runner=DaskTaskRunner(**dask_cluster.runner_options()))
 def retrain(
     task: str, dataset: str | None = None, profile: str = "quick", wait_seconds: float = 3600
-) -> dict:
+) -> retraining.Outcome:
     """Version the data, do the fits that are missing, and let the best try to be champion."""
     environment.apply()
     name = settings.dataset_of(task, dataset)
@@ -70,10 +70,10 @@ def retrain(
             guarded = guarding.result()
             console.show(*guarded.lines)
             first = rung(plan.looks, guarded, parent, lambda _: FIRST_LOOK)
-            longest = successive_halving.longest(first.records)
-            full = rung(plan.fits(first.records), guarded, parent, longest)
             for scored in scoring:
                 console.show(*scored.result())
+            longest = successive_halving.longest(first.records)
+            full = rung(plan.fits(first.records), guarded, parent, longest)
             consider(version, full.records)
             attach_report(version, parent)
         return retraining.outcome(version, first.trained + full.trained, first.reused + full.reused)

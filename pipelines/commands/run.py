@@ -22,6 +22,7 @@ from pipelines.locks import lock
 from pipelines.locks.lock import LockHeldError
 from pipelines.processes import dask_cluster, prefect_server, service
 from pipelines.promotion import reconcile, retraining
+from pipelines.promotion.retraining import Outcome
 from pipelines.release import bento, publish
 from pipelines.reports import leaderboard
 from pipelines.runtime import console, environment, settings
@@ -42,7 +43,7 @@ def chosen(task: str | None, dataset: str | None) -> dict[str, str]:
     return {name: settings.dataset_of(name, dataset) for name in tasks}
 
 
-def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, dict], int]:
+def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, Outcome], int]:
     """Bring every task to a champion; returns each task's outcome and the exit code.
 
     tasks: task → dataset. Raises UsageError for wrong rules of the gate: before hours of training.
@@ -51,29 +52,27 @@ def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, dict], int]:
     for task, dataset in tasks.items():
         rules.of(task, dataset)
     console.heading("Plan")
-    outcomes = _locked(tasks)
-    codes = dict.fromkeys(outcomes, LOCKED)
+    ended = _locked(tasks)
     with console.stage("plan") as say:
-        done = finished({task: tasks[task] for task in tasks if task not in outcomes}, profile)
+        done = finished({task: tasks[task] for task in tasks if task not in ended}, profile)
         say(f"{len(done)} of {len(tasks)} tasks are up to date")
-    outcomes |= done
-    codes |= {task: _code(outcome) for task, outcome in done.items()}
-    if missing := {task: tasks[task] for task in tasks if task not in outcomes}:
-        for task, (outcome, code) in _retrain(missing, profile).items():
-            outcomes[task], codes[task] = outcome, code
-    if not set(codes.values()) & {FAILED, LOCKED}:
+    ended |= {task: (outcome, _code(outcome)) for task, outcome in done.items()}
+    if missing := {task: tasks[task] for task in tasks if task not in ended}:
+        ended |= _retrain(missing, profile)
+    codes = {code for _, code in ended.values()}
+    if not codes & {FAILED, LOCKED}:
         # Runs of other tasks package the same champions: one after the other.
         with lock.hold("release", RELEASE_SECONDS):
             release()
     for task, dataset in tasks.items():
-        if codes[task] in (DONE, REFUSED):
+        if ended[task][1] in (DONE, REFUSED):
             leaderboard_rows.note_unchanged(task, dataset)
     console.line("total", "", time.monotonic() - start)
-    worst = next(code for code in (FAILED, LOCKED, REFUSED, DONE) if code in codes.values())
-    return {task: outcomes[task] for task in tasks}, worst
+    worst = next(code for code in (FAILED, LOCKED, REFUSED, DONE) if code in codes)
+    return {task: ended[task][0] for task in tasks}, worst
 
 
-def finished(tasks: dict[str, str], profile: str) -> dict[str, dict]:
+def finished(tasks: dict[str, str], profile: str) -> dict[str, Outcome]:
     """The outcome of each task that has nothing left to do: data, fits, champion, pointer."""
     # Where MLflow is needed: it takes seconds to import, and DVC is a process of its own meanwhile.
     changed = not all(leaderboard_rows.unchanged(*one) for one in tasks.items())
@@ -108,33 +107,33 @@ def release() -> None:
         console.out().print(f"    POST /v1/{task} → {_short(answer)}", markup=False)
 
 
-def show(outcomes: dict[str, dict]) -> None:
+def show(outcomes: dict[str, Outcome]) -> None:
     """The last screen: a leaderboard a task, where things lie, what to type next."""
     for task, outcome in outcomes.items():
-        if outcome["dataset_hash"] is None:
+        if outcome.dataset_hash is None:
             continue
         console.out().print()
-        version = DatasetVersion(task, outcome["dataset"], outcome["dataset_hash"])
+        version = DatasetVersion(task, outcome.dataset, outcome.dataset_hash)
         leaderboard.show(leaderboard.compare(version))
-        if outcome["champion"] is None:
-            console.out().print(f"No champion stands for {outcome['dataset']}: {outcome['reason']}")
+        if outcome.champion is None:
+            console.out().print(f"No champion stands for {outcome.dataset}: {outcome.reason}")
     console.out().print(_next(outcomes), markup=False)
 
 
-def _locked(tasks: dict[str, str]) -> dict[str, dict]:
+def _locked(tasks: dict[str, str]) -> dict[str, tuple[Outcome, int]]:
     """The outcome of each task that another run works on, known before anything is waited for."""
-    outcomes = {}
+    ended = {}
     for task, dataset in tasks.items():
         try:
             with lock.hold(task):
                 pass
         except LockHeldError as held:
             console.line("stopped", str(held))
-            outcomes[task] = retraining.nothing(dataset, str(held))
-    return outcomes
+            ended[task] = Outcome(dataset, reason=str(held)), LOCKED
+    return ended
 
 
-def _finished(task: str, dataset: str, profile: str) -> dict | None:
+def _finished(task: str, dataset: str, profile: str) -> Outcome | None:
     try:
         if not leaderboard_rows.unchanged(task, dataset):
             with suppress(LockHeldError), lock.hold(task):
@@ -144,9 +143,9 @@ def _finished(task: str, dataset: str, profile: str) -> dict | None:
     return retraining.finished(successive_halving.plan(data.present(task, dataset), profile))
 
 
-def _retrain(tasks: dict[str, str], profile: str) -> dict[str, tuple[dict, int]]:
+def _retrain(tasks: dict[str, str], profile: str) -> dict[str, tuple[Outcome, int]]:
     """Retrain the tasks at the same time, on one cluster; task → its outcome and exit code."""
-    results = {}
+    results: dict[str, tuple[Outcome, int]] = {}
 
     def retrain(task: str, dataset: str) -> None:
         with console.part(task if len(tasks) > 1 else ""):
@@ -161,7 +160,7 @@ def _retrain(tasks: dict[str, str], profile: str) -> dict[str, tuple[dict, int]]
         console.heading(", ".join(f"{task} · {dataset}" for task, dataset in tasks.items()))
         # Daemons: interrupted, this process waits for none of them longer than a moment.
         threads = [
-            threading.Thread(target=retrain, args=(*one,), daemon=True) for one in tasks.items()
+            threading.Thread(target=retrain, args=item, daemon=True) for item in tasks.items()
         ]
         for thread in threads:
             thread.start()
@@ -170,7 +169,7 @@ def _retrain(tasks: dict[str, str], profile: str) -> dict[str, tuple[dict, int]]
     return results
 
 
-def _retrain_one(task: str, dataset: str, profile: str) -> tuple[dict, int]:
+def _retrain_one(task: str, dataset: str, profile: str) -> tuple[Outcome, int]:
     from pipelines import flows
 
     try:
@@ -185,11 +184,11 @@ def _retrain_one(task: str, dataset: str, profile: str) -> tuple[dict, int]:
         traceback.print_exc()
         reason, code = str(error), FAILED
     console.line("stopped", reason)
-    return retraining.nothing(dataset, reason), code
+    return Outcome(dataset, reason=reason), code
 
 
-def _code(outcome: dict) -> int:
-    return DONE if outcome["champion"] else REFUSED
+def _code(outcome: Outcome) -> int:
+    return DONE if outcome.champion else REFUSED
 
 
 def _short(answer: dict) -> str:
@@ -200,10 +199,10 @@ def _short(answer: dict) -> str:
     return f"{json.dumps(shown)} from {model['name']}/{model['version']}"
 
 
-def _next(outcomes: dict[str, dict]) -> str:
+def _next(outcomes: dict[str, Outcome]) -> str:
     """Where to read more and what to type next, with paths as seen from where one stands."""
     pages = [
-        environment.ROOT / "data" / "reports" / outcome["dataset"] / "validation.html"
+        environment.ROOT / "data" / "reports" / outcome.dataset / "validation.html"
         for outcome in outcomes.values()
     ]
     lines = [f"Report  {os.path.relpath(page)}" for page in pages if page.exists()]
@@ -213,9 +212,9 @@ def _next(outcomes: dict[str, dict]) -> str:
     if any(map(publish.read, settings.TASKS)):
         lines += ["  espalier serve"]
     lines += [
-        f"  espalier compare --task {task} --dataset {outcome['dataset']}"
+        f"  espalier compare --task {task} --dataset {outcome.dataset}"
         for task, outcome in outcomes.items()
-        if outcome["dataset_hash"]
+        if outcome.dataset_hash
     ]
     store = shlex.quote(f"sqlite:///{os.path.relpath(environment.home() / 'mlflow.db')}")
     lines += [f"  mlflow ui --backend-store-uri {store}"]

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from data import prepared, versions
@@ -79,3 +80,13 @@ def local(dataset: DatasetVersion) -> Path:
         return folder(dataset.name)
     fetched = environment.home() / "fetched" / dataset.hash
     return versions.fetch(dataset.hash, dataset.name, fetched)
+
+
+def rows(dataset: DatasetVersion) -> prepared.Dataset:
+    """The rows of exactly this version; a process that fits several times reads them once."""
+    return _rows(local(dataset), dataset.hash)
+
+
+@lru_cache(maxsize=3)  # a task each
+def _rows(folder: Path, dataset_hash: str) -> prepared.Dataset:
+    return prepared.read(folder)

@@ -1,5 +1,7 @@
 """What a retraining comes to: nothing left to do, the best fit before the gate, the champion."""
 
+from dataclasses import dataclass
+
 from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
@@ -11,7 +13,22 @@ from pipelines.training import baselines
 from pipelines.training.successive_halving import Plan
 
 
-def finished(plan: Plan) -> dict | None:
+@dataclass(frozen=True)
+class Outcome:
+    """What `espalier run --json` holds of a task.
+
+    trained, reused: numbers of fits. champion: the current one. reason: why there is none.
+    """
+
+    dataset: str
+    dataset_hash: str | None = None
+    trained: int = 0
+    reused: int = 0
+    champion: contender.Summary | None = None
+    reason: str = ""
+
+
+def finished(plan: Plan) -> Outcome | None:
     """The outcome where nothing is left to do; None where there is something to fit or decide."""
     if baselines.unscored(plan.dataset):
         return None
@@ -63,28 +80,11 @@ def consider(dataset: DatasetVersion, records: list[Record]) -> Version | None:
     return registry.champion(task, name)
 
 
-def outcome(dataset: DatasetVersion, trained: int, reused: int) -> dict:
-    """What `espalier run --json` says of a task: the champion that stands, or why none does."""
+def outcome(dataset: DatasetVersion, trained: int, reused: int) -> Outcome:
+    """The outcome of a task whose best fit was decided about."""
     champion = registry.champion(dataset.task, dataset.name)
+    summary = None if champion is None else contender.summary(champion)
     entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
     refused = [entry.reason for entry in entries if entry.action == "refusal"]
-    return {
-        "dataset": dataset.name,
-        "dataset_hash": dataset.hash,
-        "trained": trained,
-        "reused": reused,
-        "champion": None if champion is None else contender.summary(champion).to_dict(),
-        "reason": refused[-1] if champion is None and refused else "",
-    }
-
-
-def nothing(dataset: str, reason: str) -> dict:
-    """The outcome of a task that was stopped before it could choose."""
-    return {
-        "dataset": dataset,
-        "dataset_hash": None,
-        "trained": 0,
-        "reused": 0,
-        "champion": None,
-        "reason": reason,
-    }
+    reason = refused[-1] if champion is None and refused else ""
+    return Outcome(dataset.name, dataset.hash, trained, reused, summary, reason)

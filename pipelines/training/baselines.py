@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data import prepared
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, ranking, tracking
 from pipelines.experiments.dataset import DatasetVersion
@@ -86,7 +85,7 @@ def _sources(dataset: DatasetVersion) -> list[Source]:
 def _scored(source: Source) -> dict[str, dict[str, "Scores"]]:
     """Name → split → scores."""
     module = importlib.import_module(source.module)
-    read = prepared.read(data.local(source.dataset))
+    read = data.rows(source.dataset)
     if source.kind == BASELINE:
         return module.baselines(read.splits, read.facts)
     return {module.NAME: module.rival(read.splits, read.facts)}

@@ -68,7 +68,7 @@ def _fit(
     from models.training import fit as training
 
     start, total = time.monotonic(), planned.parameters["epochs"]
-    dataset = prepared.read(data.local(planned.dataset))
+    dataset = data.rows(planned.dataset)
     checkpoint = environment.home() / "checkpoints" / f"{planned.fingerprint}.npz"
     with tracking.child(planned, parent) as run_id, console.epochs(planned.arch, total) as show:
 

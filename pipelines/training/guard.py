@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from data import prepared
 from models import architectures
 from models.artifact import artifact
 from models.export import guard as guard_files
@@ -77,7 +76,7 @@ def _fit(dataset: DatasetVersion, parameters: dict) -> console.Line:
     """Fit the guard and keep it with the active run."""
     import mlflow
 
-    rows = prepared.read(data.local(dataset))
+    rows = data.rows(dataset)
     start, total = time.monotonic(), parameters["epochs"]
     with (
         console.epochs(tracking.GUARD, total) as show,

@@ -7,6 +7,7 @@ and Hyperparameter Optimization, AISTATS 2016.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from pipelines.experiments import plan as planning
 from pipelines.experiments import ranking
@@ -37,8 +38,9 @@ class Plan:
         return [by_arch[arch] for arch in promising(self.dataset.task, records, self.keep)]
 
 
+@lru_cache(maxsize=8)
 def plan(dataset: DatasetVersion, profile: str) -> Plan:
-    """The plan of a retraining on this version of a dataset."""
+    """The plan of a retraining on this version of a dataset, made once a process."""
     full = planning.fits(dataset, profile=profile)
     first = settings.first_look(profile, dataset.task)
     if first is None:

@@ -59,8 +59,7 @@ def judges(home, monkeypatch) -> Judges:
         module.__dict__.update(held)
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(rivals, "_sources", lambda *_: judges.sources)
-    monkeypatch.setattr(data, "local", lambda _: None)
-    monkeypatch.setattr(prepared, "read", lambda _: prepared.Dataset({}, {}))
+    monkeypatch.setattr(data, "rows", lambda _: prepared.Dataset({}, {}))
     return judges
 
 

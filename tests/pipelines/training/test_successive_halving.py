@@ -1,5 +1,6 @@
 """Who gets a full fit, and what the leaderboard shows of those who did not."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -17,12 +18,14 @@ VERSION = DatasetVersion("image", "digits", HASH, FACTS)
 
 
 @pytest.fixture
-def first_look(monkeypatch) -> dict:
+def first_look(monkeypatch) -> Iterator[dict]:
     look = {"share": 0.5, "epochs": 1, "keep": 2}
     half = {"first_look": {"image": {"keep": 2}}}
     profiles = {"quick": {"first_look": {"image": look}}, "full": {}, "half": half}
     monkeypatch.setattr(settings, "_read", lambda: {"profiles": profiles})
-    return look
+    successive_halving.plan.cache_clear()
+    yield look
+    successive_halving.plan.cache_clear()
 
 
 def look_at(arch: str, folder, score: float) -> tracking.Record:
