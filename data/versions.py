@@ -9,7 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from data import declared, dvc_state, report, stage
+from data import declared, report, stage
+from data.dvc import state
 from data.errors import DataError, GateRefused
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,7 +42,7 @@ def reproduce(dataset: str) -> None:
 
 def dataset_hash(dataset: str) -> str | None:
     """DVC's name for the prepared data, `<md5>.dir` as in dvc.lock; None before it was made."""
-    prepared = dvc_state.stages(ROOT).get(f"prepare@{dataset}")
+    prepared = state.stages(ROOT).get(f"prepare@{dataset}")
     if prepared is None:
         return None
     path = f"data/prepared/{dataset}"
@@ -166,7 +167,7 @@ def _dvc(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     tools = str(Path(sys.executable).parent)
     path = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
     return subprocess.run(
-        [sys.executable, "-m", "data.dvc_command", *arguments],
+        [sys.executable, "-m", "data.dvc.command", *arguments],
         cwd=ROOT,
         env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"} | variables,
         stdin=subprocess.DEVNULL,
