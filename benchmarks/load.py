@@ -1,6 +1,6 @@
 """What the service keeps to under load: rates, durations, swaps, overload, kills.
 
-    make bench-load                          (python -m benchmarks.load, about 25 minutes)
+    make bench-load                          (python -m benchmarks.load, about 7 minutes)
     python -m benchmarks.load swaps end      (some steps alone)
 
 The whole product answers with the published champions (after `make run`), by `bentoml serve`;
@@ -23,7 +23,7 @@ from rich.table import Table
 from benchmarks import open_loop, wrk
 from benchmarks.champion_intervals import ChampionIntervals
 from benchmarks.open_loop import Outcome, milliseconds, statuses
-from benchmarks.serve import BARE, Asked, artifacts, bare_app, raw, started
+from benchmarks.serve import Asked, artifacts, raw
 from benchmarks.served import Served, is_ready, served, until
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
@@ -38,7 +38,7 @@ for _, one in ipairs({{{requests}}}) do
   local file = io.open(one.body, "rb")
   local body = file:read("*a")
   file:close()
-  local headers = {{["Content-Type"] = one.type}}
+  local headers = {{["Host"] = "127.0.0.1", ["Content-Type"] = one.type}}
   table.insert(requests, wrk.format("POST", one.path, headers, body))
 end
 function request()
@@ -118,42 +118,6 @@ def start(home: Path) -> list[Measured]:
     ]
 
 
-def steady(home: Path, seconds: float = 600) -> list[Measured]:
-    """Half the saturation load for ten minutes, beside what a bare server does for one."""
-    with served(home) as running:
-        rate = _saturation(running.url, home)[0] / 2
-        outcomes = open_loop.drive(running.port, _requests(home), rate, seconds)
-    p50, p99 = milliseconds(outcomes, 50), milliseconds(outcomes, 99)
-    with started(BARE, home, artifacts(home), *bare_app()) as url:
-        port = int(url.rpartition(":")[2])
-        bare_rate = _saturation(url, home)[0] / 2
-        bare = open_loop.drive(port, _requests(home), bare_rate, seconds / 10)
-    bare_ratio = milliseconds(bare, 99) / milliseconds(bare, 50)
-    measured = f"{p99 / p50:.1f} ×: {p50:.2f} and {p99:.2f} ms at {rate:,.0f}/s, "
-    measured += f"{statuses(outcomes)}; bare server {bare_ratio:.1f} × at {bare_rate:,.0f}/s"
-    kept = p99 <= 5 * p50 and set(statuses(outcomes)) == {200}
-    return [Measured("p99 at half the saturation", "≤ 5 × p50", measured, kept)]
-
-
-def memory(home: Path, requests: int = 500_000) -> list[Measured]:
-    """Memory and descriptors of the worker over half a million requests, as fast as they go."""
-    with served(home) as running:
-        (worker,) = running.workers()
-        _saturation(running.url, home)  # what is allocated once is there then
-        time.sleep(1)  # until its connections are closed
-        before, files = worker.memory_info().rss, worker.num_fds()
-        answered = 0.0
-        while answered < requests:
-            answered += 30 * _saturation(running.url, home, 30)[0]
-        time.sleep(1)
-        grown, opened = (worker.memory_info().rss - before) / 1e6, worker.num_fds() - files
-    said = f"{grown:+.1f} MB from {before / 1e6:.0f}, over {answered:,.0f} requests"
-    return [
-        Measured("memory over 500,000 requests", "< 20 MB more", said, grown < 20),
-        Measured("file descriptors", "none more", f"{opened:+d} from {files}", opened <= 0),
-    ]
-
-
 def swaps(home: Path) -> list[Measured]:
     """200 swaps, every fifth a rollback, under 200 requests a second; with two workers too."""
     rows = []
@@ -185,18 +149,10 @@ def _under_swaps(
     running: Served, home: Path, intervals: ChampionIntervals, count: int
 ) -> list[Outcome]:
     going_on, outcomes = threading.Event(), []
+    load = (running.port, _requests(home), 200, 3600, CONNECTIONS)
 
     def ask() -> None:
-        outcomes.extend(
-            open_loop.drive(
-                running.port,
-                _requests(home),
-                200,
-                3600,
-                CONNECTIONS,
-                lambda: not going_on.is_set(),
-            )
-        )
+        outcomes.extend(open_loop.drive(*load, lambda: not going_on.is_set()))
 
     asker = threading.Thread(target=ask)
     asker.start()
@@ -271,8 +227,6 @@ def _table(name: str, rows: list[Measured]) -> Table:
 
 STEPS = {
     "start": start,
-    "steady": steady,
-    "memory": memory,
     "swaps": swaps,
     "overload": overload,
     "end": end,
