@@ -24,16 +24,18 @@ def reproduce(dataset: str) -> None:
         DataError: a source is missing or truncated, the dataset is not declared, or DVC cannot go
             on; in the words of the stage that failed.
     """
-    declared.entry(dataset, ROOT)
+    path = declared.entry(dataset, ROOT)["path"]
     declared.check_neighbours(dataset, ROOT)
+    if not (ROOT / path).exists():
+        raise DataError(f"{path} is missing: `path:` of {dataset} in params.yaml names it")
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-        path = Path(folder) / "failure.json"
-        done = _dvc("repro", f"prepare@{dataset}", **{stage.FAILURE: str(path)})
+        written = Path(folder) / "failure.json"
+        done = _dvc("repro", f"prepare@{dataset}", **{stage.FAILURE: str(written)})
         if done.returncode == 0:
             return
-        if not path.exists():
+        if not written.exists():
             raise DataError(_error(done))
-        failure = json.loads(path.read_text(encoding="utf-8"))
+        failure = json.loads(written.read_text(encoding="utf-8"))
     if failure["status"] == stage.REFUSED:
         refused = report.read(dataset, ROOT)
         raise GateRefused(refused, report.text(refused))
