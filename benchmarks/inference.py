@@ -7,13 +7,15 @@ For each published champion, one golden request at a time through ONNX Runtime (
 ratios are of medians; absolute times are those of the machine and its load.
 """
 
+import statistics
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import keras
 import numpy as np
 from rich.table import Table
 
-from benchmarks import turns
 from models.artifact import artifact
 from models.export import convert
 from pipelines.release import publish
@@ -55,11 +57,30 @@ def _medians(folder) -> list[float]:
         for case in artifact.read_golden(folder)
     ]
     calls = ([partial(_answered, way, request) for request in requests] for way in ways)
-    return turns.medians(*calls, blocks=BLOCKS)
+    return medians(*calls, blocks=BLOCKS)
 
 
 def _answered(way, request: np.ndarray) -> np.ndarray:
     return np.asarray(way(request))  # what a backend put off is done by now
+
+
+def medians(*ways: Sequence[Callable[[], object]], blocks: int) -> list[float]:
+    """Return the median seconds of one call of each way; in a block each of its calls is made once.
+
+    A block more than `blocks` is timed: the first warms up.
+    """
+    seconds = [[] for _ in ways]
+    for block in range(blocks + 1):
+        for calls, times in zip(ways, seconds, strict=True):
+            took = [_timed(call) for call in calls]
+            times += took if block else []
+    return [statistics.median(times) for times in seconds]
+
+
+def _timed(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

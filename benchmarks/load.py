@@ -1,6 +1,6 @@
 """What the service keeps to under load: rates, durations, swaps, overload, kills.
 
-    make bench-load                          (python -m benchmarks.load, about 25 minutes)
+    make bench-load                          (python -m benchmarks.load, about 7 minutes)
     python -m benchmarks.load swaps end      (some steps alone)
 
 The whole product answers with the published champions (after `make run`), by `bentoml serve`;
@@ -18,19 +18,16 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.table import Table
-
 from benchmarks import open_loop, wrk
 from benchmarks.champion_intervals import ChampionIntervals
 from benchmarks.open_loop import Outcome, milliseconds, statuses
-from benchmarks.serve import BARE, Asked, artifacts, bare_app, raw, started
+from benchmarks.serve import Asked, artifacts, raw
 from benchmarks.served import Served, is_ready, served, until
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
 
 RESULT = Path(__file__).parent / "load.json"
-CONNECTIONS, SECONDS = 16, 5  # of wrk, for one look at the saturation
-TEXTS = 64
+CONNECTIONS, SECONDS = 16, 5  # of wrk, to find the saturation
 WORKERS = "BENTOML_CONFIG_OPTIONS"
 WRK = """
 local requests, number = {{}}, 0
@@ -38,7 +35,7 @@ for _, one in ipairs({{{requests}}}) do
   local file = io.open(one.body, "rb")
   local body = file:read("*a")
   file:close()
-  local headers = {{["Content-Type"] = one.type}}
+  local headers = {{["Host"] = "127.0.0.1", ["Content-Type"] = one.type}}
   table.insert(requests, wrk.format("POST", one.path, headers, body))
 end
 function request()
@@ -68,7 +65,9 @@ def main(names: list[str]) -> None:
         with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
             shutil.copytree(publish.folder(), publish.folder(Path(scratch)))
             rows = STEPS[name](Path(scratch))
-        console.out().print(_table(name, rows))
+        for row in rows:
+            verdict = "kept" if row.kept else "NOT KEPT"
+            console.out().print(f"{name}: {row.bar} ({row.asked}): {row.measured}: {verdict}")
         told[name] = [row._asdict() for row in rows]
         RESULT.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
@@ -77,7 +76,7 @@ def _asked(home: Path) -> list[Asked]:
     """A picture, a text and a series in turn; of the texts the service remembers the last few."""
     picture, words, history = raw(artifacts(home))
     asked = []
-    for number in range(TEXTS):
+    for number in range(64):
         text = " ".join([str(number), *words])
         asked += [
             Asked("/v1/image", picture, "image/png"),
@@ -91,8 +90,8 @@ def _requests(home: Path) -> list[bytes]:
     return [open_loop.request(one.path, one.body, one.media_type) for one in _asked(home)]
 
 
-def _saturation(url: str, home: Path, seconds: int = SECONDS) -> tuple[float, float]:
-    """Requests a second that 16 connections are answered, and the milliseconds of 99 % of them."""
+def _saturation(url: str, home: Path) -> float:
+    """Requests a second that 16 connections are answered."""
     told = []
     for number, asked in enumerate(_asked(home)):
         body = home / f"body-{number}"
@@ -100,8 +99,7 @@ def _saturation(url: str, home: Path, seconds: int = SECONDS) -> tuple[float, fl
         told.append(f'{{path="{asked.path}", type="{asked.media_type}", body="{body}"}}')
     script = home / "post.lua"
     script.write_text(WRK.format(requests=", ".join(told)))
-    measured = wrk.asked(url, CONNECTIONS, seconds, script)
-    return measured["requests_per_second"], measured["p99_ms"]
+    return wrk.asked(url, CONNECTIONS, SECONDS, script)["requests_per_second"]
 
 
 def start(home: Path) -> list[Measured]:
@@ -115,42 +113,6 @@ def start(home: Path) -> list[Measured]:
     return [
         Measured("start to /readyz", "≤ 3 s", f"{_list(took)} s", statistics.median(took) <= 3),
         Measured("memory of a worker", "≤ 180 MB", f"{_list(megabytes)} MB", max(megabytes) <= 180),
-    ]
-
-
-def steady(home: Path, seconds: float = 600) -> list[Measured]:
-    """Half the saturation load for ten minutes, beside what a bare server does for one."""
-    with served(home) as running:
-        rate = _saturation(running.url, home)[0] / 2
-        outcomes = open_loop.drive(running.port, _requests(home), rate, seconds)
-    p50, p99 = milliseconds(outcomes, 50), milliseconds(outcomes, 99)
-    with started(BARE, home, artifacts(home), *bare_app()) as url:
-        port = int(url.rpartition(":")[2])
-        bare_rate = _saturation(url, home)[0] / 2
-        bare = open_loop.drive(port, _requests(home), bare_rate, seconds / 10)
-    bare_ratio = milliseconds(bare, 99) / milliseconds(bare, 50)
-    measured = f"{p99 / p50:.1f} ×: {p50:.2f} and {p99:.2f} ms at {rate:,.0f}/s, "
-    measured += f"{statuses(outcomes)}; bare server {bare_ratio:.1f} × at {bare_rate:,.0f}/s"
-    kept = p99 <= 5 * p50 and set(statuses(outcomes)) == {200}
-    return [Measured("p99 at half the saturation", "≤ 5 × p50", measured, kept)]
-
-
-def memory(home: Path, requests: int = 500_000) -> list[Measured]:
-    """Memory and descriptors of the worker over half a million requests, as fast as they go."""
-    with served(home) as running:
-        (worker,) = running.workers()
-        _saturation(running.url, home)  # what is allocated once is there then
-        time.sleep(1)  # until its connections are closed
-        before, files = worker.memory_info().rss, worker.num_fds()
-        answered = 0.0
-        while answered < requests:
-            answered += 30 * _saturation(running.url, home, 30)[0]
-        time.sleep(1)
-        grown, opened = (worker.memory_info().rss - before) / 1e6, worker.num_fds() - files
-    said = f"{grown:+.1f} MB from {before / 1e6:.0f}, over {answered:,.0f} requests"
-    return [
-        Measured("memory over 500,000 requests", "< 20 MB more", said, grown < 20),
-        Measured("file descriptors", "none more", f"{opened:+d} from {files}", opened <= 0),
     ]
 
 
@@ -185,18 +147,10 @@ def _under_swaps(
     running: Served, home: Path, intervals: ChampionIntervals, count: int
 ) -> list[Outcome]:
     going_on, outcomes = threading.Event(), []
+    load = (running.port, _requests(home), 200, 3600, CONNECTIONS)
 
     def ask() -> None:
-        outcomes.extend(
-            open_loop.drive(
-                running.port,
-                _requests(home),
-                200,
-                3600,
-                CONNECTIONS,
-                lambda: not going_on.is_set(),
-            )
-        )
+        outcomes.extend(open_loop.drive(*load, lambda: not going_on.is_set()))
 
     asker = threading.Thread(target=ask)
     asker.start()
@@ -224,7 +178,7 @@ def _publish(home: Path, intervals: ChampionIntervals, task: str, version: str) 
 def overload(home: Path, seconds: float = 60) -> list[Measured]:
     """Twice the saturation for a minute, or as much of that as the driver can offer."""
     with served(home) as running:
-        rate = _saturation(running.url, home)[0]
+        rate = _saturation(running.url, home)
         outcomes = open_loop.drive(running.port, _requests(home), 2 * rate, seconds, 256)
         time.sleep(5)
         after = open_loop.drive(running.port, _requests(home), 100, 1, CONNECTIONS)
@@ -260,23 +214,7 @@ def _list(values: list[float]) -> str:
     return ", ".join(f"{value:.1f}" for value in values)
 
 
-def _table(name: str, rows: list[Measured]) -> Table:
-    table = Table(title=name, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for column in ("bar", "asked", "kept", "measured"):
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(row.bar, row.asked, "yes" if row.kept else "NO", row.measured)
-    return table
-
-
-STEPS = {
-    "start": start,
-    "steady": steady,
-    "memory": memory,
-    "swaps": swaps,
-    "overload": overload,
-    "end": end,
-}
+STEPS = {"start": start, "swaps": swaps, "overload": overload, "end": end}
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -114,10 +114,12 @@ def artifacts(home: Path) -> dict[str, Path]:
 
 def _commands() -> dict[str, tuple[list[str], Path, str]]:
     """Server → its command line with PORT in it, where it is started, and a path that answers."""
+    uvicorn = [sys.executable, "-m", "uvicorn", "--no-access-log", "--loop", "uvloop"]
+    uvicorn += ["--http", "httptools", "--log-level", "warning", "--port", "PORT"]
     bentoml = ["bentoml", "serve", "--host", "127.0.0.1", "--port", "PORT"]
     found = {
         OURS: ([*bentoml, service.CHECKOUT], environment.ROOT, "/readyz"),
-        BARE: bare_app(),
+        BARE: ([*uvicorn, "benchmarks.rivals.bare:app"], environment.ROOT, "/"),
     }
     for place in sorted(file.parent for file in RIVALS.glob("*/requirements.txt")):
         if programs := _environment(place):
@@ -126,13 +128,6 @@ def _commands() -> dict[str, tuple[list[str], Path, str]]:
                 command = [str(programs / place.name), "start", "."]
             found[place.name] = (command, place, "/v2/models/image/ready")
     return found
-
-
-def bare_app() -> tuple[list[str], Path, str]:
-    """The same of the bare Starlette app."""
-    uvicorn = [sys.executable, "-m", "uvicorn", "--no-access-log", "--loop", "uvloop"]
-    uvicorn += ["--http", "httptools", "--log-level", "warning", "--port", "PORT"]
-    return [*uvicorn, "benchmarks.rivals.bare:app"], environment.ROOT, "/"
 
 
 def _environment(place: Path) -> Path | None:

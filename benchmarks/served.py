@@ -28,14 +28,13 @@ class Served:
 
 
 @contextmanager
-def served(home: Path, target: str = service.CHECKOUT, **variables: str) -> Iterator[Served]:
+def served(home: Path, **variables: str) -> Iterator[Served]:
     """Serve what is published in `home`, for the time of the block; ready when it begins."""
     port = service.free_port()
-    known = {"ESPALIER_HOME": str(home), "BENTOML_HOME": str(home / "bentoml")}
-    known["PYTHONPATH"] = str(environment.ROOT)
+    own = {"ESPALIER_HOME": str(home), "BENTOML_HOME": str(home / "bentoml")}
     log = environment.home() / "logs" / "bench-served.log"
-    command, everything = service.command(target, port), os.environ | known | variables
-    with child_process.started(command, log, cwd=environment.ROOT, env=everything) as process:
+    command, env = service.command(service.CHECKOUT, port), os.environ | own | variables
+    with child_process.started(command, log, cwd=environment.ROOT, env=env) as process:
         running = Served(home, process, port)
         until(lambda: is_ready(running.url), START_SECONDS)
         yield running
@@ -59,6 +58,6 @@ def until(condition: Callable[[], bool], seconds: float) -> float:
     start = time.monotonic()
     while not condition():
         if time.monotonic() - start > seconds:
-            raise SystemExit(f"It was not so within {seconds} s.")
+            raise SystemExit(f"The service was not ready within {seconds} s.")
         time.sleep(0.01)
     return time.monotonic() - start

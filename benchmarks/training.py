@@ -2,7 +2,7 @@
 
     make bench-train      (python -m benchmarks.training; needs mnist, imdb and digits prepared)
 
-For each script of `benchmarks/textbook` and each seed in turn: the script, then `espalier train
+For each model of `benchmarks/textbook.py` and each seed in turn: the script, then `espalier train
 --profile best` of the same architecture on the same data, each in a process of its own. Then the
 seconds that a fit takes beside the fitting itself.
 """
@@ -50,10 +50,9 @@ def textbook_table(plain: dict[str, str]) -> Table:
     rows = {}
     for seed in range(SEEDS):
         for name, what in TEXTBOOK.items():
-            scripts[name].append(_answer(["benchmarks.textbook." + name, "--seed", seed], plain))
+            scripts[name].append(_answer(["benchmarks.textbook", name, "--seed", seed], plain))
             rows[name] = _trained(*what, seeds=seed + 1)
-    columns = ("script", "its s", "its test", "best s", "best test", "ratio of s")
-    table = _table(columns)
+    table = _table(("script", "its s", "its test", "best s", "best test", "ratio of s"))
     for name, row in rows.items():
         seconds, accuracy = (
             mean(one[key] for one in scripts[name]) for key in ("fit_seconds", "test_accuracy")

@@ -9,7 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from data import declared, dvc_state, report, stage
+from data import declared, report, stage
+from data.dvc import state
 from data.errors import DataError, GateRefused
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,16 +24,18 @@ def reproduce(dataset: str) -> None:
         DataError: a source is missing or truncated, the dataset is not declared, or DVC cannot go
             on; in the words of the stage that failed.
     """
-    declared.entry(dataset, ROOT)
+    path = declared.entry(dataset, ROOT)["path"]
     declared.check_neighbours(dataset, ROOT)
+    if not (ROOT / path).exists():
+        raise DataError(f"{path} is missing: `path:` of {dataset} in params.yaml names it")
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-        path = Path(folder) / "failure.json"
-        done = _dvc("repro", f"prepare@{dataset}", **{stage.FAILURE: str(path)})
+        written = Path(folder) / "failure.json"
+        done = _dvc("repro", f"prepare@{dataset}", **{stage.FAILURE: str(written)})
         if done.returncode == 0:
             return
-        if not path.exists():
+        if not written.exists():
             raise DataError(_error(done))
-        failure = json.loads(path.read_text(encoding="utf-8"))
+        failure = json.loads(written.read_text(encoding="utf-8"))
     if failure["status"] == stage.REFUSED:
         refused = report.read(dataset, ROOT)
         raise GateRefused(refused, report.text(refused))
@@ -41,7 +44,7 @@ def reproduce(dataset: str) -> None:
 
 def dataset_hash(dataset: str) -> str | None:
     """DVC's name for the prepared data, `<md5>.dir` as in dvc.lock; None before it was made."""
-    prepared = dvc_state.stages(ROOT).get(f"prepare@{dataset}")
+    prepared = state.stages(ROOT).get(f"prepare@{dataset}")
     if prepared is None:
         return None
     path = f"data/prepared/{dataset}"
@@ -166,7 +169,7 @@ def _dvc(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     tools = str(Path(sys.executable).parent)
     path = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
     return subprocess.run(
-        [sys.executable, "-m", "data.dvc_command", *arguments],
+        [sys.executable, "-m", "data.dvc.command", *arguments],
         cwd=ROOT,
         env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"} | variables,
         stdin=subprocess.DEVNULL,

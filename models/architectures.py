@@ -3,7 +3,7 @@
 One file is one architecture: `models/<task>/<arch>.py` holds `build(...)`, whose keyword-only
 arguments are parameters, and the defaults `INPUTS` (of the inputs' `fit`) and `FIT` (of the
 training); where some weights are statistics of the training rows, also `adapt(model, tensor,
-target)`, which sets them before the fit. A file laid there is found; nothing else has to be told.
+target)`, which sets them before the fit. A file there is enough; it is registered nowhere else.
 One name is set apart: the `GUARD` of each task is no rival of the others (training/guard.py).
 """
 
@@ -16,6 +16,7 @@ from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from models import options
 from models.errors import UnknownName, WrongParameter
@@ -42,25 +43,29 @@ def names(task: str) -> list[str]:
     """Return the architectures that compete for a task, in textbook order. Raises UnknownName."""
     if task not in TASKS:
         raise UnknownName("task", task, TASKS)
-    found = {path.stem for path in (_ROOM / task).glob("[!_]*.py")} - {GUARD}
+    stems = {path.stem for path in (_ROOM / task).glob("[!_]*.py")} - {GUARD}
     ranks = {name: rank for rank, name in enumerate(TEXTBOOK_ORDER)}
-    return sorted(found, key=lambda name: (ranks.get(name, len(ranks)), name))
+    return sorted(stems, key=lambda name: (ranks.get(name, len(ranks)), name))
 
 
 def module(task: str, arch: str) -> ModuleType:
     """Import the file of one architecture; keras is imported only once it builds."""
-    known = names(task)
-    if arch not in [*known, GUARD]:
-        raise UnknownName(f"{task} architecture", arch, known)
+    competing = names(task)
+    if arch not in [*competing, GUARD]:
+        raise UnknownName(f"{task} architecture", arch, competing)
     return importlib.import_module(f"models.{task}.{arch}")
 
 
 def resolve(task: str, arch: str, overrides: Mapping, facts: Mapping) -> dict:
     """Return the complete, flat parameters of a run, as JSON would hold them.
 
-    overrides: values by parameter name, over the architecture's own defaults.
-    facts: the dataset's; its task, where known, must be this one.
-    Raises UnknownName (with the nearest known name) and WrongParameter.
+    Args:
+        overrides: values by parameter name, over the architecture's own defaults.
+        facts: the dataset's; its task, if given, must be this one.
+
+    Raises:
+        UnknownName: there is no such name; the message has the nearest one.
+        WrongParameter: a value has the wrong type, or lies outside its range.
     """
     if facts.get("task", task) != task:
         raise WrongParameter(
@@ -173,7 +178,7 @@ def _imports(source: bytes, package: str) -> frozenset[str]:
     return frozenset(dotted)
 
 
-def _checked(name: str, value, default, words: Mapping[str, Sequence[str]]):
+def _checked(name: str, value: Any, default: Any, words: Mapping[str, Sequence[str]]) -> Any:
     """Return `value` in the default's type, or say what is allowed."""
     if default is None and value is None:
         return None

@@ -16,10 +16,10 @@ class ParameterError(ModelError):
 class UnknownName(ParameterError):
     """There is no such task, architecture or parameter."""
 
-    def __init__(self, what: str, name: str, known: Iterable[str]):
-        known = sorted(known)
-        near = did_you_mean(name, known)
-        super().__init__(f"There is no {what} {name!r}{near}. Known are: {', '.join(known)}.")
+    def __init__(self, what: str, name: str, choices: Iterable[str]):
+        names = sorted(choices)
+        near = did_you_mean(name, names)
+        super().__init__(f"There is no {what} {name!r}{near}. Known are: {', '.join(names)}.")
 
 
 class WrongParameter(ParameterError):

@@ -1,16 +1,13 @@
 """From a prepared split to what Keras fits on: input tensors and targets."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from models.errors import WrongData
 from models.inputs import kinds
 from models.inputs.kinds import Split
-
-if TYPE_CHECKING:
-    from models.inputs.series import Windows
 
 Inputs = Any  # one of the classes in `models/inputs/`, whose common part is `kinds.Inputs`
 
@@ -20,7 +17,7 @@ class Examples(NamedTuple):
 
     tensor: np.ndarray  # what `inputs.to_tensor` gives, (row, …)
     target: np.ndarray  # int64 label (row,), or float32 standard scores (window, horizon)
-    windows: Optional["Windows"]  # of a series
+    windows: Any  # `inputs.series.Windows` of a series, else None
 
 
 def examples_of_a_fit(

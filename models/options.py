@@ -1,6 +1,6 @@
 """The parameters that every architecture is trained with, and the words that some may take.
 
-An architecture's own `FIT` goes over them. What `AUGMENTATION` does, which is off at 0, is said in
+An architecture's own `FIT` goes over them. What `AUGMENTATION` does, off at 0, is described in
 `models/augmentation/<task>.py`.
 """
 

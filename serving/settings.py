@@ -139,16 +139,25 @@ def _number(variable: str, default: int, least: int, rule: str) -> int:
     return int(value)
 
 
-def _names(variable: str, what: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The names in a variable, comma separated, each once; all must be known. what: in plural."""
-    named = _listed(variable)
-    for name in named:
-        if name not in known:
-            near = did_you_mean(name, known)
-            raise ValueError(f"{variable} names {name!r}{near}; the {what} are {', '.join(known)}.")
-    return tuple(dict.fromkeys(named))
+def _names(variable: str, what: str, choices: tuple[str, ...]) -> tuple[str, ...]:
+    """The names in a variable, comma separated, each once.
+
+    Args:
+        variable: The name of the variable.
+        what: What it names, in plural.
+        choices: The names that are allowed.
+
+    Raises:
+        ValueError: A name is not among `choices`.
+    """
+    names = dict.fromkeys(_listed(variable))
+    for name in names:
+        if name not in choices:
+            near, allowed = did_you_mean(name, choices), ", ".join(choices)
+            raise ValueError(f"{variable} names {name!r}{near}; the {what} are {allowed}.")
+    return tuple(names)
 
 
 def _listed(variable: str) -> list[str]:
-    named = [name.strip() for name in os.environ.get(variable, "").split(",")]
-    return [name for name in named if name]
+    names = [name.strip() for name in os.environ.get(variable, "").split(",")]
+    return [name for name in names if name]

@@ -45,9 +45,10 @@ class ArtifactError(ValueError):
 def write_manifest(folder: Path, identity: Mapping) -> str:
     """Write `manifest.json` over the files that lie in `folder` and return its sha256 (hex).
 
-    identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed, the guard's
-        fingerprint where there is one, and `inputs`, what `digest_of` says of those that the model
-        was fitted with.
+    Args:
+        identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed, the guard's
+            fingerprint where there is one, and `inputs`, what `digest_of` says of those that the
+            model was fitted with.
     """
     files = {
         name: {"sha256": _sha256(folder / name), "bytes": _size(folder / name, MAX_FILE_BYTES)}
@@ -62,9 +63,12 @@ def write_manifest(folder: Path, identity: Mapping) -> str:
 def check(folder: Path, manifest_sha256: str) -> dict:
     """Return the manifest of `folder` once every byte of the folder is proven to be as written.
 
-    manifest_sha256: the digest (hex) kept outside the folder.
-    Raises ArtifactError on a digest or size that differs, a missing or additional file, a link, or
-    a size over the cap (before the file is read).
+    Args:
+        manifest_sha256: the digest (hex) kept outside the folder.
+
+    Raises:
+        ArtifactError: a digest or size that differs, a missing or additional file, a link, or a
+            size over the cap (before the file is read).
     """
     return read(folder, manifest_sha256, ())[0]
 
@@ -98,7 +102,7 @@ def write_inputs(folder: Path, inputs: Inputs) -> None:
     fields, arrays = inputs.spec()
     (folder / "inputs.json").write_bytes(to_json(fields))
     if arrays:
-        np.savez(folder / "inputs.npz", **arrays)
+        np.savez(folder / "inputs.npz", **dict[str, Any](arrays))
 
 
 def read_inputs(folder: Path) -> Any:
@@ -161,16 +165,17 @@ def payload(request: Mapping) -> tuple[bytes | str | list, dict]:
     return request["history"], options
 
 
-def replay(inputs, answers: Callable[..., list[dict]], golden: list[dict]) -> list[str]:
+def replay(inputs: Inputs, answers: Callable[..., list[dict]], golden: list[dict]) -> list[str]:
     """Answer every golden request and return one sentence for each that came out differently.
 
-    answers: the model with its inputs, from raw inputs and options to an answer each.
+    Args:
+        answers: the model with its inputs, from raw inputs and options to an answer each.
     """
     complaints = []
     for number, entry in enumerate(golden, start=1):
-        sent, options = payload(entry["request"])
+        row, options = payload(entry["request"])
         try:
-            [answer] = answers([sent], **options)
+            [answer] = answers([row], **options)
         except InputError as error:
             complaints.append(f"Golden request {number} was refused: {error}")
             continue
@@ -179,12 +184,12 @@ def replay(inputs, answers: Callable[..., list[dict]], golden: list[dict]) -> li
     return complaints
 
 
-def agree(inputs, expected: Mapping, answer: Mapping) -> bool:
+def agree(inputs: Inputs, expected: Mapping, answer: Mapping) -> bool:
     """Say whether two answers are equal: what the model says, and how familiar the input is."""
     return inputs.agrees(expected, answer) and familiarity.agree(expected, answer)
 
 
-def to_json(content) -> bytes:
+def to_json(content: Any) -> bytes:
     """Serialise alike on every machine: sorted keys, ASCII, one line at the end."""
     return (json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
 

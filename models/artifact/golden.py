@@ -54,6 +54,6 @@ def by_certainty(inputs: Any, run: Run, rows: np.ndarray) -> list:
     return [rows[at] for at in np.argsort(certainty, kind="stable")]
 
 
-def spread(rows: Sequence, count: int) -> np.ndarray:
+def spread(rows: Sequence | np.ndarray, count: int) -> np.ndarray:
     """Return up to `count` of the rows, from the first to the last."""
     return np.asarray(rows)[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -33,7 +33,7 @@ def requests(inputs: ImageInputs, run: Run, split: Split) -> list[dict]:
     return [{"image": base64.b64encode(file).decode("ascii")} for file in files]
 
 
-def _changed(inputs: ImageInputs, chosen: Sequence) -> list[Image.Image]:
+def _changed(inputs: ImageInputs, chosen: list) -> list[Image.Image]:
     """Return the chosen pictures side by side and small, in false colours, transparent, and with
     16 bits a pixel."""
     pictures = [_opened(inputs, image) for image in (chosen * 4)[:4]]
@@ -64,7 +64,7 @@ def _turned() -> Image.Exif:
     return exif
 
 
-def png(image: np.ndarray | bytes | Image.Image, **options) -> bytes:
+def png(image: np.ndarray | bytes | Image.Image, **options: Any) -> bytes:
     """Return the picture as a file: one that is a file already as it is."""
     if isinstance(image, bytes):
         return image

@@ -16,8 +16,7 @@ def requests(inputs: SeriesInputs, run: Run, split: Split) -> list[dict]:
         run: the model, not used: no row of a series is more certain than another.
         split: the columns of a series.
     """
-    known = inputs.windows(split).history
-    histories = spread(known, 6).tolist()
+    histories = spread(inputs.windows(split).history, 6).tolist()
     longer, flat = histories[-1][-9:] + histories[0], [histories[0][0]] * inputs.history
     wild = (inputs.mean + 6 * inputs.scale * (-1.0) ** np.arange(inputs.history)).tolist()
     made = [{"history": history} for history in (*histories, longer, flat, wild)]

@@ -12,6 +12,7 @@ using Convolutional Neural Networks, ICMI 2017.
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 from keras import ops, random
@@ -37,12 +38,12 @@ def layers(parameters: Mapping, inputs: SeriesInputs) -> list[keras.layers.Layer
 class Thinned(keras.layers.Layer):
     """Leave values out, and fill them in along the line between their neighbours."""
 
-    def __init__(self, share: float, **layer_options):
+    def __init__(self, share: float, **layer_options: Any) -> None:
         super().__init__(dtype="float32", **layer_options)  # 16 bits cannot tell places apart
         self.share = share
         self.seed_generator = random.SeedGenerator()
 
-    def call(self, values, training=False):
+    def call(self, values: Any, training: bool = False) -> Any:
         if not training:
             return values
         count, length = ops.shape(values)
@@ -62,12 +63,12 @@ class Thinned(keras.layers.Layer):
 class Warped(keras.layers.Layer):
     """Let what happened in the middle of a history happen earlier or later."""
 
-    def __init__(self, share: float, **layer_options):
+    def __init__(self, share: float, **layer_options: Any) -> None:
         super().__init__(dtype="float32", **layer_options)  # 16 bits cannot tell places apart
         self.share = share
         self.seed_generator = random.SeedGenerator()
 
-    def call(self, values, training=False):
+    def call(self, values: Any, training: bool = False) -> Any:
         if not training:
             return values
         count, length = ops.shape(values)
@@ -81,7 +82,7 @@ class Warped(keras.layers.Layer):
         return _between(values, before, ops.minimum(before + 1, newest), place - ops.floor(place))
 
 
-def _between(values, before, after, way):
+def _between(values: Any, before: Any, after: Any, way: Any) -> Any:
     """Return the values on the lines between two places each.
 
     values: float32 (series, history). before, after: int32 (series, place). way: float32, likewise,

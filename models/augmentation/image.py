@@ -18,6 +18,7 @@ Source: Simard, Steinkraus and Platt, Best Practices for Convolutional Neural Ne
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 from keras import ops, random
@@ -52,12 +53,12 @@ def layers(parameters: Mapping, inputs: ImageInputs) -> list[keras.layers.Layer]
 class Mirrored(keras.layers.Layer):
     """Mirror a share of the pictures, left to right."""
 
-    def __init__(self, share: float, **layer_options):
+    def __init__(self, share: float, **layer_options: Any) -> None:
         super().__init__(**layer_options)
         self.share = share
         self.seed_generator = random.SeedGenerator()
 
-    def call(self, images, training=False):
+    def call(self, images: Any, training: bool = False) -> Any:
         if not training:
             return images
         drawn = random.uniform((ops.shape(images)[0], 1, 1, 1), seed=self.seed_generator)
@@ -67,12 +68,14 @@ class Mirrored(keras.layers.Layer):
 class Moved(keras.layers.Layer):
     """Turn, zoom, shift and crop pictures, all in one affine map and one resampling."""
 
-    def __init__(self, rotation: float, zoom: float, shift: float, crop: float, **layer_options):
+    def __init__(
+        self, rotation: float, zoom: float, shift: float, crop: float, **layer_options: Any
+    ) -> None:
         super().__init__(dtype="float32", **layer_options)  # of bfloat16, TensorFlow resamples none
         self.rotation, self.zoom, self.shift, self.crop = rotation, zoom, shift, crop
         self.seed_generator = random.SeedGenerator()
 
-    def call(self, images, training=False):
+    def call(self, images: Any, training: bool = False) -> Any:
         if not training:
             return images
         count, height, width, _ = ops.shape(images)
@@ -80,7 +83,7 @@ class Moved(keras.layers.Layer):
             images, self._maps(count, height, width), fill_mode="nearest"
         )
 
-    def _maps(self, count, height: int, width: int):
+    def _maps(self, count: Any, height: int, width: int) -> Any:
         """Return float32 (picture, 8): for each point of the new picture, (x, y) from its centre,
         the point of the old one, as `ops.image.affine_transform` takes it."""
         angle = 2 * math.pi * self._drawn(count, self.rotation)
@@ -94,12 +97,12 @@ class Moved(keras.layers.Layer):
         plane = [ops.zeros_like(scale)] * 2
         return ops.stack([*old_x, *old_y, *plane], axis=1)
 
-    def _drawn(self, count, most: float):
+    def _drawn(self, count: Any, most: float) -> Any:
         return random.uniform((count,), -most, most, seed=self.seed_generator)
 
 
 class Noisy(keras.layers.GaussianNoise):
     """Add Gaussian noise, and keep every value one that a pixel can have."""
 
-    def call(self, images, training=False):
+    def call(self, images: Any, training: bool = False) -> Any:
         return ops.clip(super().call(images, training=training), 0, 1)

@@ -11,6 +11,7 @@ Classification Tasks, EMNLP 2019.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -50,10 +51,10 @@ def synonyms(inputs: TextInputs) -> np.ndarray:
     for one without synonyms itself."""
     from models.augmentation.synonyms import GROUPS
 
-    known = [[inputs.ids[word] for word in group if word in inputs.ids] for group in GROUPS]
+    groups = [[inputs.ids[word] for word in group if word in inputs.ids] for group in GROUPS]
     others = {
         word: [other for other in group if other != word]
-        for group in known
+        for group in groups
         if len(group) > 1
         for word in group
     }
@@ -67,12 +68,12 @@ def synonyms(inputs: TextInputs) -> np.ndarray:
 class Chance(keras.layers.Layer):
     """A layer that does something to each word with the same chance."""
 
-    def __init__(self, chance: float, **layer_options):
+    def __init__(self, chance: float, **layer_options: Any) -> None:
         super().__init__(**layer_options)
         self.chance = chance
         self.seed_generator = random.SeedGenerator()
 
-    def drawn(self, ids):
+    def drawn(self, ids: Any) -> Any:
         """Return bool (text, length): the words that were drawn, never padding."""
         numbers = random.uniform(ops.shape(ids), seed=self.seed_generator)
         return ops.logical_and(numbers < self.chance, ids != PADDING)
@@ -81,11 +82,11 @@ class Chance(keras.layers.Layer):
 class Replaced(Chance):
     """Put a synonym in a word's place."""
 
-    def __init__(self, chance: float, choices: np.ndarray, **layer_options):
+    def __init__(self, chance: float, choices: np.ndarray, **layer_options: Any) -> None:
         super().__init__(chance, **layer_options)
         self.choices = choices
 
-    def call(self, ids, training=False):
+    def call(self, ids: Any, training: bool = False) -> Any:
         if not training:
             return ids
         count = self.choices.shape[1]
@@ -96,7 +97,7 @@ class Replaced(Chance):
 class Shortened(Chance):
     """Leave words out and move the others to the right, over their places."""
 
-    def call(self, ids, training=False):
+    def call(self, ids: Any, training: bool = False) -> Any:
         if not training:
             return ids
         places = ops.arange(ids.shape[1])
@@ -108,13 +109,13 @@ class Shortened(Chance):
 class Swapped(Chance):
     """Put words behind their right neighbours."""
 
-    def call(self, ids, training=False):
+    def call(self, ids: Any, training: bool = False) -> Any:
         if not training:
             return ids
         places = 2 * ops.arange(ids.shape[1])
         return _sorted_by(ids, ops.where(self.drawn(ids), places + 3, places))
 
 
-def _sorted_by(ids, keys):
+def _sorted_by(ids: Any, keys: Any) -> Any:
     """Return each text's ids in the order of their keys, int32 (text, length), no two alike."""
     return ops.take_along_axis(ids, ops.argsort(keys, axis=1), axis=1)

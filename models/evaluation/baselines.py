@@ -13,7 +13,8 @@ from models.examples import Split
 def baselines(splits: Mapping[str, Split], facts: Mapping) -> dict[str, dict[str, Scores]]:
     """Return the scores of each baseline of the dataset's task, by its name and the split's.
 
-    splits: train, validation and test, as prepared; validation and test are scored.
+    Args:
+        splits: train, validation and test, as prepared; validation and test are scored.
     """
     if facts["task"] == "forecast":
         return {name: _series(name, splits, facts) for name in naive.SERIES}

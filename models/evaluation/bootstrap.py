@@ -42,14 +42,16 @@ class Estimate:
 def difference(ours: np.ndarray, theirs: np.ndarray, weights: np.ndarray, block: int) -> Estimate:
     """Estimate how far our mean value over the mean weight is above theirs.
 
-    ours, theirs: values (seed, row) on the same rows, which makes the rows' part of the error a
-    paired one. weights: (row,); where all are 0 the difference is that of the mean values.
-    block: neighbouring rows that belong together, 1 for rows that know nothing of each other.
-
     A side of two or more seeds stands for its architecture, and how far its seeds lie apart joins
     the error; a side of one stands for itself. The luck of each seed on the very rows is in both
     parts, as in Owen's pigeonhole bootstrap (Annals of Applied Statistics, 2007): the sum is rather
     too large than too small. Degrees of freedom: Satterthwaite, Biometrics Bulletin, 1946.
+
+    Args:
+        ours, theirs: values (seed, row) on the same rows, which makes the rows' part of the error a
+            paired one.
+        weights: (row,); where all are 0 the difference is that of the mean values.
+        block: neighbouring rows that belong together, 1 for rows that know nothing of each other.
     """
     scale = weights.mean() or 1.0
     scores = [side.mean(axis=1) / scale for side in (ours, theirs)]

@@ -92,8 +92,8 @@ def score(
     outputs = {name: run(one.tensor) for name, one in rows.items()}
     if inputs.kind != "series":
         return score_probabilities(outputs, splits, facts)
-    known = rows.get("validation") or examples(inputs, splits["validation"], stride)
-    best = naive.best(known.windows, splits["validation"], facts["season"])
+    validation = rows.get("validation") or examples(inputs, splits["validation"], stride)
+    best = naive.best(validation.windows, splits["validation"], facts["season"])
     return {
         name: _series_scores(
             inputs, inputs.unscaled(outputs[name]), one.windows, best, splits[name], facts
@@ -148,7 +148,8 @@ def score_forecasts(
 def metric(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> float:
     """Return the task's metric: accuracy, or MAE relative to the naive one; the mean over seeds.
 
-    rows: `Scores.rows` of one split, one for each seed.
+    Args:
+        rows: `Scores.rows` of one split, one for each seed.
     """
     values, weights, _ = losses(task, rows)
     return _ratio(values.mean(), weights.mean())
@@ -180,13 +181,13 @@ def losses(
     if task != "forecast":
         values = np.stack([one["correct"] for one in rows]).astype(float)
         return values, np.ones(values.shape[1]), 1
-    known = rows[0]
+    first = rows[0]
     # Fits recorded before the time was have their windows in the order of the rows.
-    moments = known.get("time", np.arange(len(known["error"])))
+    moments = first.get("time", np.arange(len(first["error"])))
     moment = np.unique(moments, return_inverse=True)[1]
-    errors = (*(one["error"] for one in rows), known["naive_error"])
+    errors = (*(one["error"] for one in rows), first["naive_error"])
     sums = [np.bincount(moment, np.fmin(error, LARGEST).mean(axis=1)) for error in errors]
-    return np.stack(sums[:-1]), sums[-1], int(known["block"])
+    return np.stack(sums[:-1]), sums[-1], int(first["block"])
 
 
 def _ratio(top: float, bottom: float) -> float:

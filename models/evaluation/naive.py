@@ -47,8 +47,8 @@ def forecast(
     now = (windows.start + windows.history.shape[1])[:, None]
     # Of a horizon longer than a season the last season known is repeated.
     rows = now + np.arange(steps) % season - season
-    known = (rows >= 0) & (split["segment"][np.maximum(rows, 0)] == split["segment"][now])
-    return np.where(known, split["value"][np.maximum(rows, 0)], last)
+    inside = (rows >= 0) & (split["segment"][np.maximum(rows, 0)] == split["segment"][now])
+    return np.where(inside, split["value"][np.maximum(rows, 0)], last)
 
 
 def best(windows: "Windows", split: Mapping[str, np.ndarray], season: int) -> str:

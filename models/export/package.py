@@ -11,6 +11,7 @@ import numpy as np
 from models.artifact import artifact, golden
 from models.examples import Split, examples
 from models.export import convert
+from models.familiarity.familiarity import Run
 from models.inputs.kinds import CLASSES
 from models.training.fit import Fitted, predict
 
@@ -27,10 +28,14 @@ def write(
 ) -> str:
     """Fill an empty folder with the artifact and return the sha256 of its manifest.
 
-    splits: validation and test; up to 512 rows of each prove the ONNX graph equal to Keras.
-    identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed.
-    guard: the folder that `models.training.guard.write` filled for the dataset.
-    Raises ExportMismatch; then there is no manifest, and the folder is no artifact.
+    Args:
+        splits: validation and test; up to 512 rows of each prove the ONNX graph equal to Keras.
+        identity: task, dataset, dataset_hash, arch, fingerprint, parameters, seed.
+        guard: the folder that `models.export.guard.write` filled for the dataset.
+
+    Raises:
+        ExportMismatch: the graph answers otherwise; then there is no manifest, and the folder is no
+            artifact.
     """
     folder = Path(folder)
     fitted.model.save(folder / "model.keras")
@@ -54,10 +59,12 @@ def _guarded(folder: Path, guard: Path) -> Callable[..., list[dict]]:
     for name in artifact.GUARD:
         shutil.copyfile(guard / name, folder / name)
     run = convert.runner(folder / "familiarity.onnx")
-    return partial(artifact.read_familiarity(folder).judge, run)
+    familiarity = artifact.read_familiarity(folder)
+    assert familiarity is not None, "the guard's files were just copied"
+    return partial(familiarity.judge, run)
 
 
-def check_parity(fitted: Fitted, run, split: Split, facts: Mapping) -> None:
+def check_parity(fitted: Fitted, run: Run, split: Split, facts: Mapping) -> None:
     """Raise ExportMismatch unless `run` answers up to 512 rows of the split as the model does."""
     if fitted.inputs.kind != "series":  # whose windows are cut from unbroken rows
         split = {name: _spread(column) for name, column in split.items()}

@@ -41,11 +41,11 @@ class Familiarity:
     # The errors again: to look one up in an array takes ten times as long.
     ranked: list[float] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "ranked", self.errors.tolist())
 
     @classmethod
-    def calibrate(cls, inputs: Inputs, errors: np.ndarray):
+    def calibrate(cls, inputs: Inputs, errors: np.ndarray) -> "Familiarity":
         """Keep the errors of the validation rows, (row, 1): all, or `KEPT` at equal distances."""
         errors = np.sort(errors[:, 0].astype(np.float64))
         if len(errors) > KEPT:
@@ -56,9 +56,10 @@ class Familiarity:
     def judge(self, run: Run, rows: list, inputs: Inputs, tensor: np.ndarray) -> list[dict]:
         """Return `{"familiar", "familiarity"}` for each raw input.
 
-        run: the guard's graph, from a tensor to errors (row, 1).
-        inputs, tensor: what the model beside made of `rows`, which is used again where the
-            guard would make the same of them.
+        Args:
+            run: the guard's graph, from a tensor to errors (row, 1).
+            inputs, tensor: what the model beside made of `rows`, which is used again where the
+                guard would make the same of them.
         """
         if not self.reads_as(inputs):
             tensor = self.inputs.to_tensor(rows)
@@ -87,7 +88,7 @@ class Familiarity:
         return {"inputs": fields, "errors": self.errors.tolist(), "threshold": self.threshold}
 
     @classmethod
-    def from_spec(cls, fields: Mapping):
+    def from_spec(cls, fields: Mapping) -> "Familiarity":
         inputs, errors = from_spec(fields["inputs"], {}), np.array(fields["errors"], np.float64)
         return cls(inputs, errors, fields["threshold"])
 

@@ -1,5 +1,7 @@
 """Gated recurrent units, stacked: each layer reads the states of the one below."""
 
+from typing import Any
+
 INPUTS = {"stride": 1}
 FIT = {"epochs": 16, "batch_size": 512, "learning_rate": 8e-3, "patience": 8}
 
@@ -13,23 +15,33 @@ def build(
     units: int = 48,
     depth: int = 2,
     dropout: float = 0.05,
-):
-    """Return an uncompiled keras.Model: the last value plus what `depth` GRU layers make of
-    the history, seen both by its level and against its last value.
+) -> Any:
+    """Return an uncompiled keras.Model: the last value plus what `depth` GRU layers make of the
+    history, seen both by its level and against its last value.
 
-    lags: newest values that are read; None reads all of the history.
-    group: neighbouring values read as one step; what does not fill one is left out at the old end.
-    In: float32 (series, history), standard scores. Out: float32 (series, horizon), likewise.
+    Args:
+        history: values that are given.
+        horizon: values to forecast.
+        lags: newest values that are read; None reads all of the history.
+        group: neighbouring values read as one step; what does not fill one is left out at the old
+            end.
+        units: of each recurrent layer.
+        depth: how many layers are stacked.
+        dropout: share of values that a training step leaves out.
+
+    Returns:
+        An uncompiled model, float32 (series, history), standard scores → float32 (series, horizon),
+        standard scores.
+
     Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder for Statistical
-    Machine Translation, EMNLP 2014; stacked: Pascanu et al., How to Construct Deep Recurrent
-    Neural Networks, ICLR 2014.
+    Machine Translation, EMNLP 2014; stacked: Pascanu et al., How to Construct Deep Recurrent Neural
+    Networks, ICLR 2014.
     """
-    import keras
-    from keras import layers, ops
+    from keras import Input, Model, layers, ops
 
     lags = min(lags or history, history)
     group = min(group, lags)
-    values = keras.Input((history,), name="input")
+    values = Input((history,), name="input")
     last = values[:, -1:]
     x = ops.stack([values, values - last], axis=-1)[:, history - lags // group * group :]
     x = layers.Reshape((lags // group, 2 * group))(x)
@@ -37,4 +49,4 @@ def build(
         x = layers.GRU(units, return_sequences=level < depth)(x)
         x = layers.Dropout(dropout)(x)
     forecast = layers.Add(name="output")([layers.Dense(horizon)(x), last])
-    return keras.Model(values, forecast, name="deep_gru")
+    return Model(values, forecast, name="deep_gru")

@@ -1,5 +1,7 @@
 """Long short-term memory over groups of values."""
 
+from typing import Any
+
 INPUTS = {"stride": 1}
 FIT = {"epochs": 16, "batch_size": 512, "learning_rate": 8e-3, "patience": 8}
 
@@ -12,26 +14,35 @@ def build(
     group: int = 4,
     units: int = 64,
     dropout: float = 0.05,
-):
-    """Return an uncompiled keras.Model: the last value plus what an LSTM makes of the history,
-    seen both by its level and against its last value.
+) -> Any:
+    """Return an uncompiled keras.Model: the last value plus what an LSTM makes of the history, seen
+    both by its level and against its last value.
 
-    lags: newest values that are read; None reads all of the history.
-    group: neighbouring values read as one step; what does not fill one is left out at the old end.
-    In: float32 (series, history), standard scores. Out: float32 (series, horizon), likewise.
+    Args:
+        history: values that are given.
+        horizon: values to forecast.
+        lags: newest values that are read; None reads all of the history.
+        group: neighbouring values read as one step; what does not fill one is left out at the old
+            end.
+        units: of each recurrent layer.
+        dropout: share of values that a training step leaves out.
+
+    Returns:
+        An uncompiled model, float32 (series, history), standard scores → float32 (series, horizon),
+        standard scores.
+
     Source: Hochreiter and Schmidhuber, Long Short-Term Memory, Neural Computation, 1997; several
     values a step: Nie et al., A Time Series is Worth 64 Words, ICLR 2023.
     """
-    import keras
-    from keras import layers, ops
+    from keras import Input, Model, layers, ops
 
     lags = min(lags or history, history)
     group = min(group, lags)
-    values = keras.Input((history,), name="input")
+    values = Input((history,), name="input")
     last = values[:, -1:]
     x = ops.stack([values, values - last], axis=-1)[:, history - lags // group * group :]
     x = layers.Reshape((lags // group, 2 * group))(x)
     x = layers.LSTM(units)(x)
     x = layers.Dropout(dropout)(x)
     forecast = layers.Add(name="output")([layers.Dense(horizon)(x), last])
-    return keras.Model(values, forecast, name="lstm")
+    return Model(values, forecast, name="lstm")

@@ -1,5 +1,7 @@
 """Encoder and decoder: one GRU reads the history, another one goes on from there, step by step."""
 
+from typing import Any
+
 INPUTS = {"stride": 1}
 FIT = {"epochs": 16, "batch_size": 512, "learning_rate": 8e-3, "patience": 8}
 
@@ -12,24 +14,33 @@ def build(
     group: int = 4,
     units: int = 48,
     dropout: float = 0.05,
-):
+) -> Any:
     """Return an uncompiled keras.Model: the last value plus what a decoder says step by step. It
     starts from the state in which the history, seen both by its level and against its last value,
     left the encoder, and reads that state again at every step.
 
-    lags: newest values that are read; None reads all of the history.
-    group: neighbouring values read as one step; what does not fill one is left out at the old end.
-    In: float32 (series, history), standard scores. Out: float32 (series, horizon), likewise.
+    Args:
+        history: values that are given.
+        horizon: values to forecast.
+        lags: newest values that are read; None reads all of the history.
+        group: neighbouring values read as one step; what does not fill one is left out at the old
+            end.
+        units: of each recurrent layer.
+        dropout: share of values that a training step leaves out.
+
+    Returns:
+        An uncompiled model, float32 (series, history), standard scores → float32 (series, horizon),
+        standard scores.
+
     Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder for Statistical
     Machine Translation, EMNLP 2014; several values a step: Nie et al., A Time Series is Worth 64
     Words, ICLR 2023.
     """
-    import keras
-    from keras import layers, ops
+    from keras import Input, Model, layers, ops
 
     lags = min(lags or history, history)
     group = min(group, lags)
-    values = keras.Input((history,), name="input")
+    values = Input((history,), name="input")
     last = values[:, -1:]
     x = ops.stack([values, values - last], axis=-1)[:, history - lags // group * group :]
     x = layers.Reshape((lags // group, 2 * group))(x)
@@ -38,4 +49,4 @@ def build(
     x = layers.GRU(units, return_sequences=True)(x, initial_state=state)
     changes = layers.Reshape((horizon,))(layers.Dense(1)(x))
     forecast = layers.Add(name="output")([changes, last])
-    return keras.Model(values, forecast, name="seq2seq")
+    return Model(values, forecast, name="seq2seq")

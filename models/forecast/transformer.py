@@ -1,5 +1,7 @@
 """One transformer block over groups of values."""
 
+from typing import Any
+
 INPUTS = {"stride": 1}
 FIT = {"epochs": 16, "batch_size": 512, "learning_rate": 4e-3, "patience": 8}
 
@@ -14,27 +16,36 @@ def build(
     heads: int = 2,
     units: int = 64,
     dropout: float = 0.05,
-):
+) -> Any:
     """Return an uncompiled keras.Model: the last value plus what one encoder block makes of the
     history, seen both by its level and against its last value.
 
-    lags: newest values that are read; None reads all of the history.
-    group: neighbouring values read as one step; what does not fill one is left out at the old end.
-    dimensions: of a step's vector. heads: of the attention, each as wide as a step's vector.
-    units: of the feed-forward layer.
-    In: float32 (series, history), standard scores. Out: float32 (series, horizon), likewise.
+    Args:
+        history: values that are given.
+        horizon: values to forecast.
+        lags: newest values that are read; None reads all of the history.
+        group: neighbouring values read as one step; what does not fill one is left out at the old
+            end.
+        dimensions: of a step's vector.
+        heads: of the attention, each as wide as a step's vector.
+        units: of the feed-forward layer.
+        dropout: share of values that a training step leaves out.
+
+    Returns:
+        An uncompiled model, float32 (series, history), standard scores → float32 (series, horizon),
+        standard scores.
+
     Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017; normalised before each part:
     Xiong et al., On Layer Normalization in the Transformer Architecture, ICML 2020; several values
     a step: Nie et al., A Time Series is Worth 64 Words, ICLR 2023.
     """
-    import keras
     import numpy as np
-    from keras import layers, ops
+    from keras import Input, Model, layers, ops
 
     lags = min(lags or history, history)
     group = min(group, lags)
     steps = lags // group
-    values = keras.Input((history,), name="input")
+    values = Input((history,), name="input")
     last = values[:, -1:]
     x = ops.stack([values, values - last], axis=-1)[:, history - steps * group :]
     x = layers.Dense(dimensions)(layers.Reshape((steps, 2 * group))(x))
@@ -51,4 +62,4 @@ def build(
 
     x = layers.Flatten()(layers.LayerNormalization()(x))
     forecast = layers.Add(name="output")([layers.Dense(horizon)(x), last])
-    return keras.Model(values, forecast, name="transformer")
+    return Model(values, forecast, name="transformer")

@@ -1,5 +1,7 @@
 """Artificial neural network with batch normalisation between each affine map and its activation."""
 
+from typing import Any
+
 INPUTS = {"size": None}
 FIT = {"epochs": 15, "batch_size": 64, "learning_rate": 2e-3, "patience": 5}
 
@@ -13,23 +15,32 @@ def build(
     units: int = 256,
     depth: int = 2,
     activation: str = "relu",
-):
-    """Return an uncompiled keras.Model: hidden layers, each normalised over the batch before it
-    is activated; the affine map's summand is the normalisation's own.
+) -> Any:
+    """Return an uncompiled keras.Model: hidden layers, each normalised over the batch before it is
+    activated; the affine map's summand is the normalisation's own.
 
-    units: of the first hidden layer; each one after it has half as many. depth: hidden layers.
-    In: float32 (picture, height, width, channels), 0..1. Out: float32 (picture, class),
-    probabilities.
+    Args:
+        height: pixels from top to bottom.
+        width: pixels from left to right.
+        channels: 1 for grey, 3 for colour.
+        classes: labels to choose from.
+        units: of the first hidden layer; each one after it has half as many.
+        depth: hidden layers.
+        activation: of the hidden layers.
+
+    Returns:
+        An uncompiled model, float32 (picture, height, width, channels), 0..1 → float32 (picture,
+        class), probabilities.
+
     Source: Ioffe and Szegedy, Batch Normalization, ICML 2015.
     """
-    import keras
-    from keras import layers
+    from keras import Input, Model, layers
 
-    pixels = keras.Input((height, width, channels), name="input")
+    pixels = Input((height, width, channels), name="input")
     x = layers.Flatten()(pixels)
     for level in range(depth):
         x = layers.Dense(max(units // 2**level, 1), use_bias=False)(x)
         x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.Activation(activation)(x)
     probabilities = layers.Dense(classes, activation="softmax", name="output")(x)
-    return keras.Model(pixels, probabilities, name="ann_batchnorm")
+    return Model(pixels, probabilities, name="ann_batchnorm")

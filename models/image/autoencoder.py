@@ -1,6 +1,7 @@
 """Convolutional autoencoder: how badly a picture is redrawn from a short code."""
 
 import math
+from typing import Any
 
 INPUTS = {"size": None}
 FIT = {
@@ -11,21 +12,29 @@ FIT = {
 
 def build(
     height: int, width: int, channels: int, classes: int, *, filters: int = 8, code: int = 32
-):
+) -> Any:
     """Return an uncompiled keras.Model: two strided convolutions, a code, and the way back; what it
     gives is the error of each picture. The code itself comes out of its layer named "code".
 
-    filters: of the first convolution; the second has twice as many. classes: not looked at.
-    In: float32 (picture, height, width, channels), 0..1. Out: float32 (picture, 1), the mean
-    squared error over pixels and channels; the target is 0.
+    Args:
+        height: pixels from top to bottom.
+        width: pixels from left to right.
+        channels: 1 for grey, 3 for colour.
+        classes: not used.
+        filters: of the first convolution; the second has twice as many.
+        code: values of the code.
+
+    Returns:
+        An uncompiled model, float32 (picture, height, width, channels), 0..1 → float32 (picture,
+        1), the mean squared error over pixels and channels; the target is 0.
+
     Source: Hinton and Salakhutdinov, Reducing the Dimensionality of Data with Neural Networks,
     Science, 2006; convolutional: Masci et al., Stacked Convolutional Auto-Encoders for Hierarchical
     Feature Extraction, ICANN 2011.
     """
-    import keras
-    from keras import layers, ops
+    from keras import Input, Model, layers, ops
 
-    pixels = keras.Input((height, width, channels), name="input")
+    pixels = Input((height, width, channels), name="input")
     halved = doubled = {"strides": 2, "padding": "same"}
     x = layers.Conv2D(filters, 3, activation="relu", **halved)(pixels)
     x = layers.Conv2D(2 * filters, 3, activation="relu", **halved)(x)
@@ -40,4 +49,4 @@ def build(
     # Sides that are no multiple of four came back a little longer.
     squares = ops.square(pixels - x[:, :height, :width])
     error = layers.Reshape((1,), name="output")(ops.mean(squares, axis=(1, 2, 3), keepdims=True))
-    return keras.Model(pixels, error, name="autoencoder")
+    return Model(pixels, error, name="autoencoder")

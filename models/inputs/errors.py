@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -16,7 +17,7 @@ class InputError(ValueError):
         self.message = message
 
 
-def shown(value) -> str:
+def shown(value: Any) -> str:
     """Describe what was received: short, ASCII, and safe to print whatever it is."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
@@ -26,7 +27,8 @@ def shown(value) -> str:
         return repr(value)
     if isinstance(value, str):
         return ascii(value if len(value) <= 40 else value[:40] + "...")
-    return {dict: "an object", list: "a list"}.get(type(value), f"a {type(value).__name__}")
+    kinds: dict[type, str] = {dict: "an object", list: "a list"}
+    return kinds.get(type(value), f"a {type(value).__name__}")
 
 
 def did_you_mean(name: object, names: Iterable[str]) -> str:
@@ -40,5 +42,5 @@ def did_you_mean(name: object, names: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def is_number(value) -> bool:
+def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -39,11 +40,15 @@ class ImageInputs:
     labels: tuple[str, ...]
 
     @classmethod
-    def fit(cls, images: np.ndarray, labels: Sequence[str], size: int | None = None):
+    def fit(
+        cls, images: np.ndarray, labels: Sequence[str], size: int | None = None
+    ) -> "ImageInputs":
         """Take the model's picture size from the training pictures.
 
-        images: uint8 (picture, height, width, channels), or an object array of encoded pictures.
-        size: pixels a side; None keeps the arrays' own size, and 64 for encoded pictures.
+        Args:
+            images: uint8 (picture, height, width, channels), or an object array of encoded
+                pictures.
+            size: pixels a side; None keeps the arrays' own size, and 64 for encoded pictures.
         """
         if images.dtype == np.uint8:
             height, width, channels = images.shape[1:]
@@ -53,7 +58,9 @@ class ImageInputs:
         return cls(size or height, size or width, channels, tuple(labels))
 
     @classmethod
-    def fit_split(cls, split: Mapping[str, np.ndarray], facts: Mapping, parameters: Mapping):
+    def fit_split(
+        cls, split: Mapping[str, np.ndarray], facts: Mapping, parameters: Mapping
+    ) -> "ImageInputs":
         """Return inputs for a training split and the parameters of an architecture."""
         return cls.fit(split["image"], facts["labels"], parameters["size"])
 
@@ -74,11 +81,14 @@ class ImageInputs:
     def to_tensor(self, images: np.ndarray | Sequence[bytes]) -> np.ndarray:
         """Return float32 (picture, height, width, channels) in 0..1.
 
-        images: uint8 (picture, height, width, channels), or JPEG, PNG or WebP files as bytes.
-        Raises InputError: not_an_image, image_too_large, animated_image.
+        Args:
+            images: uint8 (picture, height, width, channels), or JPEG, PNG or WebP files as bytes.
+
+        Raises:
+            InputError: not_an_image, image_too_large, animated_image.
         """
         pixels = images
-        if not _is_pixels(images) or images.shape[1:3] != (self.height, self.width):
+        if not _is_pixels(images, (self.height, self.width)):
             pixels = np.stack([self._pixels(image) for image in images])
         return np.multiply(pixels, np.float32(1 / 255), dtype=np.float32)
 
@@ -95,7 +105,7 @@ class ImageInputs:
         return self.sizes() | {"kind": self.kind, "labels": list(self.labels)}, {}
 
     @classmethod
-    def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]):
+    def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]) -> "ImageInputs":
         return cls(fields["height"], fields["width"], fields["channels"], tuple(fields["labels"]))
 
     def _pixels(self, image: np.ndarray | bytes) -> np.ndarray:
@@ -154,10 +164,9 @@ def _check_header(picture: Image.Image) -> None:
     if max(picture.size) > MAX_SIDE:
         raise _too_large(received, f"{MAX_SIDE:,} on a side")
     # A telephone's JPEG may carry a second picture (MPO): its first is the photograph.
-    if picture.format in ("PNG", "WEBP") and picture.is_animated:
-        raise InputError(
-            "animated_image", f"The picture has {picture.n_frames} frames; one is allowed."
-        )
+    frames = getattr(picture, "n_frames", 1) if picture.format in ("PNG", "WEBP") else 1
+    if frames > 1:
+        raise InputError("animated_image", f"The picture has {frames} frames; one is allowed.")
 
 
 _LARGE = threading.Lock()
@@ -226,8 +235,9 @@ def _too_large(received: str, allowed: str) -> InputError:
     return InputError("image_too_large", message)
 
 
-def _is_pixels(images) -> bool:
-    return isinstance(images, np.ndarray) and images.dtype == np.uint8
+def _is_pixels(images: Any, size: tuple[int, int]) -> bool:
+    is_array = isinstance(images, np.ndarray) and images.dtype == np.uint8
+    return is_array and images.shape[1:3] == size
 
 
 def _is_grey(data: bytes) -> bool:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,17 +39,22 @@ class SeriesInputs:
     horizon: int
     mean: float
     scale: float
-    # float32 (level, horizon): row i is the half-width at level (i + 1) / 1000, in scales.
-    radii: np.ndarray | None = field(default=None, repr=False, compare=False)
+    # float32 (level, horizon): row i is the half-width at level (i + 1) / 1000, in scales. Without
+    # rows before calibration.
+    radii: np.ndarray = field(
+        default_factory=lambda: np.zeros((0, 0), np.float32), repr=False, compare=False
+    )
 
     @classmethod
-    def fit(cls, values: np.ndarray, history: int, horizon: int):
+    def fit(cls, values: np.ndarray, history: int, horizon: int) -> "SeriesInputs":
         """Take mean and scale from the training split's values, float64 (row,)."""
         scale = float(np.std(values))
         return cls(history, horizon, float(np.mean(values)), scale if scale > 0 else 1.0)
 
     @classmethod
-    def fit_split(cls, split: Mapping[str, np.ndarray], facts: Mapping, parameters: Mapping):
+    def fit_split(
+        cls, split: Mapping[str, np.ndarray], facts: Mapping, parameters: Mapping
+    ) -> "SeriesInputs":
         """Return inputs for a training split; no parameter of an architecture changes them."""
         return cls.fit(split["value"], facts["history"], facts["horizon"])
 
@@ -65,8 +70,9 @@ class SeriesInputs:
     def windows(self, split: Mapping[str, np.ndarray], stride: int = 1) -> Windows:
         """Cut every window that lies inside one segment and whose targets were all observed.
 
-        split: value, observed, segment (row,), consecutive inside a segment.
-        stride: rows between the starts of neighbouring windows, counted in each segment.
+        Args:
+            split: value, observed, segment (row,), consecutive inside a segment.
+            stride: rows between the starts of neighbouring windows, counted in each segment.
         """
         value, segment = split["value"], split["segment"]
         span = self.history + self.horizon
@@ -85,8 +91,11 @@ class SeriesInputs:
     def to_tensor(self, histories: np.ndarray | Sequence[Sequence[float]]) -> np.ndarray:
         """Return float32 (series, history) standard scores of the last values of each history.
 
-        histories: lists of numbers, or float64 (series, value).
-        Raises InputError: not_a_series, history_too_short, history_too_long, invalid_value.
+        Args:
+            histories: lists of numbers, or float64 (series, value).
+
+        Raises:
+            InputError: not_a_series, history_too_short, history_too_long, invalid_value.
         """
         if not isinstance(histories, np.ndarray):
             histories = np.stack([self._values(history) for history in histories])
@@ -100,11 +109,12 @@ class SeriesInputs:
         """Return float64 values in the data's own unit."""
         return np.asarray(outputs, np.float64) * self.scale + self.mean
 
-    def calibrated(self, outputs: np.ndarray, targets: np.ndarray):
+    def calibrated(self, outputs: np.ndarray, targets: np.ndarray) -> "SeriesInputs":
         """Return a copy with intervals from validation windows.
 
-        outputs: the model's forecasts, standard scores (window, horizon).
-        targets: what came, in the data's own unit (window, horizon).
+        Args:
+            outputs: the model's forecasts, standard scores (window, horizon).
+            targets: what came, in the data's own unit (window, horizon).
         """
         residuals = np.sort(np.abs(self.scaled(targets) - outputs), axis=0)
         # The k-th smallest of n residuals covers at least level p when k >= p (n + 1).
@@ -113,7 +123,7 @@ class SeriesInputs:
         ranks = ranks[ranks <= len(residuals)]
         return replace(self, radii=residuals[ranks - 1].astype(np.float32))
 
-    def check_options(self, horizon=None, level=None) -> tuple[int, float]:
+    def check_options(self, horizon: Any = None, level: Any = None) -> tuple[int, float]:
         """Return the steps and the level to answer with; None takes the model's own, and 0.95.
 
         Raises InputError: invalid_horizon, invalid_level.
@@ -129,11 +139,15 @@ class SeriesInputs:
             raise InputError("invalid_level", f"{message}, not {shown(level)}.")
         return horizon, float(level)
 
-    def to_answers(self, outputs: np.ndarray, horizon=None, level=None) -> list[dict]:
+    def to_answers(self, outputs: np.ndarray, horizon: Any = None, level: Any = None) -> list[dict]:
         """Turn forecasts (series, horizon) into `{"forecast", "lower", "upper", "level"}` each.
 
-        horizon: steps wanted, 1 up to the model's. level: share of targets the interval holds.
-        Raises InputError: invalid_horizon, invalid_level.
+        Args:
+            horizon: steps wanted, 1 up to the model's.
+            level: share of targets the interval holds.
+
+        Raises:
+            InputError: invalid_horizon, invalid_level.
         """
         horizon, level = self.check_options(horizon, level)
         if outputs.shape[1] != self.horizon:
@@ -167,14 +181,14 @@ class SeriesInputs:
     def spec(self) -> tuple[dict, dict[str, np.ndarray]]:
         """The JSON fields and the arrays from which `from_spec` makes an equal object."""
         fields = {"kind": self.kind, "mean": self.mean, "scale": self.scale} | self.sizes()
-        return fields, {} if self.radii is None else {"radii": self.radii}
+        return fields, {"radii": self.radii} if len(self.radii) else {}
 
     @classmethod
-    def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]):
+    def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]) -> "SeriesInputs":
         numbers = (fields[name] for name in ("history", "horizon", "mean", "scale"))
-        return cls(*numbers, arrays.get("radii"))
+        return cls(*numbers, **dict[str, Any](arrays))
 
-    def _values(self, history) -> np.ndarray:
+    def _values(self, history: Any) -> np.ndarray:
         """Check one request's history and return its last values, float64 (history,)."""
         if not isinstance(history, list | tuple):
             message = f"history must be a list of numbers, not {shown(history)}."

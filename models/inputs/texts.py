@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class TextInputs:
     ids: dict[str, int] = field(init=False, repr=False, compare=False)
     codes: np.ndarray | None = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         ids = {word: number for number, word in enumerate(self.vocabulary, start=UNKNOWN + 1)}
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "codes", None if self.pairs is None else _searchable(self.pairs))
@@ -67,12 +68,13 @@ class TextInputs:
     @classmethod
     def fit(
         cls, texts: Iterable[str], labels: Sequence[str], words: int, length: int, ngrams: int = 1
-    ):
+    ) -> "TextInputs":
         """Take the vocabulary from the training texts: the `words` most frequent ones.
 
-        words: size of the id space, padding and unknown included.
-        length: words of a text that are read, counted from its end.
-        ngrams: 1 for words, 2 for words and pairs, the most frequent of both.
+        Args:
+            words: size of the id space, padding and unknown included.
+            length: words of a text that are read, counted from its end.
+            ngrams: 1 for words, 2 for words and pairs, the most frequent of both.
         """
         split = [words_of(text) for text in texts]
         counts = Counter(word for one in split for word in one)
@@ -84,7 +86,9 @@ class TextInputs:
         return fitted._with_pairs(split, np.array([count for _, count in ranked], int), words - 2)
 
     @classmethod
-    def fit_split(cls, split: Mapping[str, np.ndarray], facts: Mapping, parameters: Mapping):
+    def fit_split(
+        cls, split: Mapping[str, np.ndarray], facts: Mapping, parameters: Mapping
+    ) -> "TextInputs":
         """Return inputs for a training split and the parameters of an architecture."""
         ngrams = parameters.get("ngrams", 1)  # absent where an architecture reads words in order
         words, length = parameters["words"], parameters["length"]
@@ -109,9 +113,9 @@ class TextInputs:
         for number, text in enumerate(texts):
             _check_text(text, "The text" if len(texts) == 1 else f"Text {number + 1}")
             words = _remembered(text) if len(text) <= SHORT_TEXT else words_of(text)
-            ids = self._ids(words[-self.length :]) or [UNKNOWN]
-            if self.pairs is not None:
-                ids = self._set(np.array(ids))
+            ids: Sequence[int] | np.ndarray = self._ids(words[-self.length :]) or [UNKNOWN]
+            if self.codes is not None:
+                ids = self._set(np.array(ids), self.codes)
             tensor[number, -len(ids) :] = ids
         return tensor
 
@@ -141,7 +145,7 @@ class TextInputs:
         return fields, {} if self.pairs is None else {"pairs": self.pairs}
 
     @classmethod
-    def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]):
+    def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]) -> "TextInputs":
         vocabulary, labels = tuple(fields["vocabulary"]), tuple(fields["labels"])
         return cls(fields["length"], vocabulary, labels, arrays.get("pairs"))
 
@@ -153,14 +157,16 @@ class TextInputs:
     def _ids(self, words: Sequence[str]) -> list[int]:
         return [self.ids.get(word, UNKNOWN) for word in words]
 
-    def _set(self, ids: np.ndarray) -> np.ndarray:
+    def _set(self, ids: np.ndarray, pair_codes: np.ndarray) -> np.ndarray:
         """Return the ids of the words and of the pairs that they form, each once, rising."""
         codes = _codes(ids[:-1], ids[1:])
-        ranks = np.searchsorted(self.codes, codes)
-        known = ranks[self.codes[ranks] == codes]
-        return np.unique(np.concatenate([ids, known + len(self.vocabulary) + UNKNOWN + 1]))
+        ranks = np.searchsorted(pair_codes, codes)
+        ranks = ranks[pair_codes[ranks] == codes]
+        return np.unique(np.concatenate([ids, ranks + len(self.vocabulary) + UNKNOWN + 1]))
 
-    def _with_pairs(self, split: Sequence[Sequence[str]], counts: np.ndarray, size: int):
+    def _with_pairs(
+        self, split: Sequence[Sequence[str]], counts: np.ndarray, size: int
+    ) -> "TextInputs":
         """Return inputs that know the `size` most frequent of their words and of the pairs.
 
         split: the words of each text. counts: of each word of the vocabulary, falling.
@@ -168,8 +174,8 @@ class TextInputs:
         # An unknown word between two texts, so that no pair reaches from one into the other.
         each = (one for words in split for one in (*self._ids(words), UNKNOWN))
         ids = np.fromiter(each, np.int64)
-        known = (ids[:-1] > UNKNOWN) & (ids[1:] > UNKNOWN)
-        codes, pair_counts = np.unique(_codes(ids[:-1], ids[1:])[known], return_counts=True)
+        in_vocabulary = (ids[:-1] > UNKNOWN) & (ids[1:] > UNKNOWN)
+        codes, pair_counts = np.unique(_codes(ids[:-1], ids[1:])[in_vocabulary], return_counts=True)
         # Stable: of equal counts the word comes first, so that both words of a pair stay in.
         ranked = np.argsort(-np.concatenate([counts, pair_counts]), kind="stable")[: max(size, 0)]
         vocabulary = self.vocabulary[: np.count_nonzero(ranked < len(counts))]
@@ -188,7 +194,7 @@ def _searchable(pairs: np.ndarray) -> np.ndarray:
     return np.append(_codes(pairs[:, 0], pairs[:, 1]), np.iinfo(np.int64).max)
 
 
-def _check_text(text, name: str) -> None:
+def _check_text(text: Any, name: str) -> None:
     if not isinstance(text, str):
         raise InputError("not_a_text", f"{name} must be a string, not {shown(text)}.")
     if len(text) > MAX_CHARACTERS:

@@ -7,6 +7,7 @@ import numpy as np
 from models.evaluation import measure
 from models.evaluation.measure import Scores
 from models.examples import Split, examples, fit_inputs
+from models.inputs.series import Windows
 
 NAME = "boosted trees on lags"
 LAGS = 24  # the newest values; more only add noise
@@ -15,14 +16,17 @@ LAGS = 24  # the newest values; more only add noise
 def rival(splits: Mapping[str, Split], facts: Mapping) -> dict[str, Scores]:
     """Return the scores on validation and test of one regressor for each step of the horizon.
 
-    splits: train, validation and test, as prepared. Settings chosen once on glucose's validation.
     Source: Friedman, Greedy Function Approximation: A Gradient Boosting Machine, Annals of
     Statistics, 2001; on histograms: Ke et al., LightGBM, NeurIPS 2017.
+
+    Args:
+        splits: train, validation and test, as prepared. Settings chosen once on glucose's
+            validation.
     """
     inputs = fit_inputs(splits["train"], facts, {})
     regressors = _fitted(examples(inputs, splits["train"], facts["stride"]).windows)
 
-    def forecast(windows, split):
+    def forecast(windows: Windows, split: Split) -> np.ndarray:
         features = _features(windows.history)
         changes = np.stack([one.predict(features) for one in regressors], axis=1)
         return windows.history[:, -1:] + changes
@@ -30,7 +34,7 @@ def rival(splits: Mapping[str, Split], facts: Mapping) -> dict[str, Scores]:
     return measure.score_forecasts(forecast, splits, facts)
 
 
-def _fitted(windows) -> list:
+def _fitted(windows: Windows) -> list:
     """Return a regressor of the change since the last value for each step of the horizon."""
     from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits

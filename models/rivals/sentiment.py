@@ -17,10 +17,15 @@ INVERSE_PENALTY = 100.0  # the best of 3, 10, 30 and 100 on the validation split
 def rival(splits: Mapping[str, Split], facts: Mapping) -> dict[str, measure.Scores]:
     """Fit on the training split and return the scores of "validation" and "test".
 
-    splits: train, validation and test, as prepared.
-    Sublinear term frequency, inverse document frequency and unit length as in Manning, Raghavan
-    and Schütze, Introduction to Information Retrieval, 2008, sections 6.2 to 6.4; a pair or a word
-    counts that two texts hold. Raises WrongData when no two do.
+    Sublinear term frequency, inverse document frequency and unit length as in Manning, Raghavan and
+    Schütze, Introduction to Information Retrieval, 2008, sections 6.2 to 6.4; a pair or a word
+    counts that two texts hold.
+
+    Args:
+        splits: train, validation and test, as prepared.
+
+    Raises:
+        WrongData: no two texts of the training split have a word in common.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression

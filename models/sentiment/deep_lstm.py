@@ -1,5 +1,7 @@
 """Several layers of long short-term memory over groups of words, pooled over time."""
 
+from typing import Any
+
 INPUTS = {"words": 20_000, "length": 400}
 FIT = {"epochs": 2, "batch_size": 128, "learning_rate": 1e-2, "patience": 2, "clip": 1.0}
 
@@ -14,20 +16,30 @@ def build(
     units: int = 64,
     depth: int = 2,
     dropout: float = 0.3,
-):
+) -> Any:
     """Return an uncompiled keras.Model: embedding, means of `group` words, `depth` LSTMs, maximum
     over time.
 
-    dimensions: of a word's vector. group: neighbouring words read as one step.
-    depth: recurrent layers, each reading what the one before it gives.
-    In: int32 (text, length), word ids, 0 is padding. Out: float32 (text, class), probabilities.
+    Args:
+        words: size of the id space; id 0 is padding, 1 an unknown word.
+        length: words of a text that are read.
+        classes: labels to choose from.
+        dimensions: of a word's vector.
+        group: neighbouring words read as one step.
+        units: of each recurrent layer.
+        depth: recurrent layers, each reading what the one before it gives.
+        dropout: share of values that a training step leaves out.
+
+    Returns:
+        An uncompiled model, int32 (text, length), word ids, 0 is padding → float32 (text, class),
+        probabilities.
+
     Source: Hochreiter and Schmidhuber, Long Short-Term Memory, Neural Computation, 1997; stacked:
     Graves, Mohamed and Hinton, Speech Recognition with Deep Recurrent Neural Networks, ICASSP 2013.
     """
-    import keras
-    from keras import layers
+    from keras import Input, Model, layers
 
-    ids = keras.Input((length,), dtype="int32", name="input")
+    ids = Input((length,), dtype="int32", name="input")
     x = layers.Embedding(words, dimensions)(ids)
     x = layers.Dropout(dropout)(x)
     x = layers.AveragePooling1D(group, padding="same")(x)
@@ -36,4 +48,4 @@ def build(
     x = layers.GlobalMaxPooling1D()(x)
     x = layers.Dropout(dropout)(x)
     probabilities = layers.Dense(classes, activation="softmax", name="output")(x)
-    return keras.Model(ids, probabilities, name="deep_lstm")
+    return Model(ids, probabilities, name="deep_lstm")

@@ -1,5 +1,7 @@
 """Gated recurrent units over groups of words, pooled over time."""
 
+from typing import Any
+
 INPUTS = {"words": 20_000, "length": 400}
 FIT = {"epochs": 2, "batch_size": 128, "learning_rate": 1e-2, "patience": 2, "clip": 1.0}
 
@@ -13,18 +15,28 @@ def build(
     group: int = 8,
     units: int = 64,
     dropout: float = 0.3,
-):
+) -> Any:
     """Return an uncompiled keras.Model: embedding, means of `group` words, GRU, maximum over time.
 
-    dimensions: of a word's vector. group: neighbouring words read as one step.
-    In: int32 (text, length), word ids, 0 is padding. Out: float32 (text, class), probabilities.
+    Args:
+        words: size of the id space; id 0 is padding, 1 an unknown word.
+        length: words of a text that are read.
+        classes: labels to choose from.
+        dimensions: of a word's vector.
+        group: neighbouring words read as one step.
+        units: of each recurrent layer.
+        dropout: share of values that a training step leaves out.
+
+    Returns:
+        An uncompiled model, int32 (text, length), word ids, 0 is padding → float32 (text, class),
+        probabilities.
+
     Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder for Statistical
     Machine Translation, EMNLP 2014; pooling over time: Collobert et al., JMLR 2011.
     """
-    import keras
-    from keras import layers
+    from keras import Input, Model, layers
 
-    ids = keras.Input((length,), dtype="int32", name="input")
+    ids = Input((length,), dtype="int32", name="input")
     x = layers.Embedding(words, dimensions)(ids)
     x = layers.Dropout(dropout)(x)
     x = layers.AveragePooling1D(group, padding="same")(x)
@@ -32,4 +44,4 @@ def build(
     x = layers.GlobalMaxPooling1D()(x)
     x = layers.Dropout(dropout)(x)
     probabilities = layers.Dense(classes, activation="softmax", name="output")(x)
-    return keras.Model(ids, probabilities, name="gru")
+    return Model(ids, probabilities, name="gru")

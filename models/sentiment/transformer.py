@@ -1,5 +1,7 @@
 """One transformer block over groups of words, averaged over the text."""
 
+from typing import Any
+
 INPUTS = {"words": 20_000, "length": 400}
 FIT = {"epochs": 2, "batch_size": 128, "learning_rate": 3e-3, "patience": 2}
 
@@ -14,21 +16,31 @@ def build(
     heads: int = 2,
     units: int = 64,
     dropout: float = 0.5,
-):
+) -> Any:
     """Return an uncompiled keras.Model: embedding, means of `group` words and their positions, one
     encoder block, mean over the text. Neither attention nor mean looks at steps of padding alone.
 
-    dimensions: of a word's vector. group: neighbouring words read as one step.
-    heads: of the attention, each as wide as a word's vector. units: of the feed-forward layer.
-    In: int32 (text, length), word ids, 0 is padding. Out: float32 (text, class), probabilities.
+    Args:
+        words: size of the id space; id 0 is padding, 1 an unknown word.
+        length: words of a text that are read.
+        classes: labels to choose from.
+        dimensions: of a word's vector.
+        group: neighbouring words read as one step.
+        heads: of the attention, each as wide as a word's vector.
+        units: of the feed-forward layer.
+        dropout: share of values that a training step leaves out.
+
+    Returns:
+        An uncompiled model, int32 (text, length), word ids, 0 is padding → float32 (text, class),
+        probabilities.
+
     Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017; normalised before each part:
     Xiong et al., On Layer Normalization in the Transformer Architecture, ICML 2020.
     """
-    import keras
     import numpy as np
-    from keras import layers, ops
+    from keras import Input, Model, layers, ops
 
-    ids = keras.Input((length,), dtype="int32", name="input")
+    ids = Input((length,), dtype="int32", name="input")
     x = layers.Embedding(words, dimensions)(ids)
     x = layers.Dropout(dropout)(x)
     x = layers.AveragePooling1D(group, padding="same")(x)
@@ -52,4 +64,4 @@ def build(
     x = ops.sum(x, axis=1) / ops.maximum(ops.sum(present, axis=1), 1)
     x = layers.Dropout(dropout)(x)
     probabilities = layers.Dense(classes, activation="softmax", name="output")(x)
-    return keras.Model(ids, probabilities, name="transformer")
+    return Model(ids, probabilities, name="transformer")

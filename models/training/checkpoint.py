@@ -8,7 +8,7 @@ import json
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,17 +40,19 @@ class Progress:
 def write(path: Path, model: "keras.Model", progress: Progress) -> None:
     """Replace the file by the present state of a compiled model; whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    told = {
+    record = {
         "history": progress.history,
         "seconds": progress.seconds,
         "best_loss": progress.best_loss,
         "epochs_without_gain": progress.epochs_without_gain,
     }
-    arrays = {f"state_{i:04d}": np.asarray(one) for i, one in enumerate(_state(model))}
+    arrays: dict[str, Any] = {
+        f"state_{i:04d}": np.asarray(one) for i, one in enumerate(_state(model))
+    }
     arrays |= {f"best_{i:04d}": one for i, one in enumerate(progress.best_weights)}
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        np.savez(file, told=np.array(json.dumps(told)), **arrays)
+        np.savez(file, record=np.array(json.dumps(record)), **arrays)
     partial.replace(path)
 
 
@@ -61,11 +63,11 @@ def restore(path: Path, model: "keras.Model") -> Progress:
             arrays = dict(file)
     except (OSError, ValueError, zipfile.BadZipFile):
         return Progress()
-    told = json.loads(str(arrays["told"]))
+    record = json.loads(str(arrays["record"]))
     for number, variable in enumerate(_state(model)):
         variable.assign(arrays[f"state_{number:04d}"])
     best = [arrays[name] for name in sorted(arrays) if name.startswith("best_")]
-    return Progress(best_weights=best, **told)
+    return Progress(best_weights=best, **record)
 
 
 def _state(model: "keras.Model") -> list:

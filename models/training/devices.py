@@ -4,15 +4,17 @@ A single one, and any number of processors, need nothing of this.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 
 @contextmanager
 def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iterator[int]:
     """Build and fit a model inside the block to have it replicated; yields on how many devices.
 
-    devices: as Keras names them ("gpu:0", …); all accelerators by default. Of these, as many work
-    as divide the batch evenly, so that the loss is the one that a single device would compute.
+    Args:
+        devices: as Keras names them ("gpu:0", …); all accelerators by default. Of these, as many
+            work as divide the batch evenly, so that the loss is the one that a single device would
+            compute.
     """
     import keras
 
@@ -26,7 +28,7 @@ def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iter
         yield count
 
 
-def _replicated(devices: list[str]):
+def _replicated(devices: list[str]) -> AbstractContextManager:
     import keras
 
     if keras.backend.backend() == "tensorflow":

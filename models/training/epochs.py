@@ -54,15 +54,18 @@ def run(
     """Fit a compiled model, leave it with the weights of its best validation loss, and return the
     metrics of each epoch (loss, val_loss, …) and the seconds that those of a checkpoint had taken.
 
-    on_epoch: called after each epoch with its number, from 1, and its metrics.
-    kept: the file of a checkpoint; where there is one, the epochs in it are not done again, and
-        what follows is to the last bit what would have followed without the interruption.
-    Raises TrainingDiverged when the loss is not finite any more.
+    Args:
+        on_epoch: called after each epoch with its number, from 1, and its metrics.
+        kept: the file of a checkpoint; where there is one, the epochs in it are not done again, and
+            what follows is to the last bit what would have followed without the interruption.
+
+    Raises:
+        TrainingDiverged: the loss is not finite any more.
     """
     progress = checkpoint.Progress() if kept is None else checkpoint.restore(kept, model)
-    told = on_epoch or (lambda epoch, metrics: None)
+    report = on_epoch or (lambda epoch, metrics: None)
     for epoch, metrics in enumerate(progress.history, start=1):
-        told(epoch, metrics)
+        report(epoch, metrics)
     earlier = progress.seconds
     while not _done(progress, plan):
         started = time.monotonic()
@@ -71,7 +74,7 @@ def run(
         progress.add(metrics, time.monotonic() - started, model)
         if kept is not None and not _done(progress, plan):
             checkpoint.write(kept, model, progress)
-        told(len(progress.history), metrics)
+        report(len(progress.history), metrics)
     model.set_weights(progress.best_weights)
     return progress.history, earlier
 
@@ -81,7 +84,7 @@ def _done(progress: checkpoint.Progress, plan: Plan) -> bool:
     return len(progress.history) >= plan.epochs or progress.epochs_without_gain >= plan.patience
 
 
-def _epoch(model, training: Rows, validation: Rows, plan: Plan, number: int) -> dict:
+def _epoch(model: "keras.Model", training: Rows, validation: Rows, plan: Plan, number: int) -> dict:
     # One fit an epoch: the order of rows then depends on seed and number alone, on any backend.
     order = np.random.default_rng((plan.seed, number)).permutation(len(training.target))
     # An incomplete last batch would be compiled anew; other rows are left out next time.

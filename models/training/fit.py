@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from models import architectures
 from models.augmentation import layers
 from models.errors import WrongParameter
@@ -42,12 +44,19 @@ def train(
 ) -> Fitted:
     """Return the model with the weights of its best validation loss, fitted from a clean seed.
 
-    parameters: from `architectures.resolve`. splits: train and validation, as prepared.
-    on_epoch: called after each epoch with its number, from 1, and its metrics.
-    checkpoint: a file that holds where the fit stands after each epoch; found there, it goes on.
     Equal arguments on one processor and backend give equal weights; a GPU adds up in any order.
-    Raises WrongParameter, WrongData, TrainingDiverged, and InputError for a row that no model can
-    read.
+
+    Args:
+        parameters: from `architectures.resolve`.
+        splits: train and validation, as prepared.
+        on_epoch: called after each epoch with its number, from 1, and its metrics.
+        checkpoint: a file that holds where the fit stands after each epoch; a fit goes on from it.
+
+    Raises:
+        WrongParameter: Keras refuses a parameter.
+        WrongData: a split holds too little.
+        TrainingDiverged: the loss is not finite any more.
+        InputError: a row that no model can read.
     """
     started = time.monotonic()
     inputs, training, validation = examples_of_a_fit(splits, facts, parameters)
@@ -70,7 +79,7 @@ def train(
     return Fitted(model, inputs, history, seconds, model.count_params())
 
 
-def predict(model: "keras.Model", tensor):
+def predict(model: "keras.Model", tensor: np.ndarray) -> np.ndarray:
     """Return the model's outputs for a batched tensor, without its training-time noise."""
     return model.predict(tensor, batch_size=512, verbose=0)
 
@@ -129,16 +138,14 @@ def _rows(
     training: Examples, validation: Examples, inputs: Inputs, parameters: Mapping
 ) -> tuple[Rows, Rows]:
     """The examples with their targets as the loss takes them, weighed alike in both splits."""
-    if inputs.kind == "series":
-        return tuple(Rows(part.tensor, part.target, None) for part in (training, validation))
-    classes, weights = len(inputs.labels), None
-    if parameters["class_weights"]:
-        weights = optimisation.class_weights(training.target, classes)
-    return tuple(
-        Rows(
-            part.tensor,
-            optimisation.targets(part.target, classes, parameters["loss"]),
-            None if weights is None else weights[part.target],
-        )
-        for part in (training, validation)
-    )
+    weights = None
+    if parameters.get("class_weights"):
+        weights = optimisation.class_weights(training.target, len(inputs.labels))
+
+    def rows(part: Examples) -> Rows:
+        if inputs.kind == "series":
+            return Rows(part.tensor, part.target, None)
+        target = optimisation.targets(part.target, len(inputs.labels), parameters["loss"])
+        return Rows(part.tensor, target, None if weights is None else weights[part.target])
+
+    return rows(training), rows(validation)

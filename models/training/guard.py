@@ -62,14 +62,18 @@ def fit(
 
 
 def _trained(
-    model, parameters: Mapping, training: Examples, validation: Examples, on_epoch
+    model: "keras.Model",
+    parameters: Mapping,
+    training: Examples,
+    validation: Examples,
+    on_epoch: OnEpoch | None,
 ) -> list[dict[str, float]]:
     """Bring the error down to 0: what the model gives is its loss already."""
     plan = optimisation.plan(architectures.GUARD, SEED, parameters, len(training.tensor))
     optimisation.compile_model(model, parameters, plan.steps, accuracy=False)
-    rows = (
+    fitted, validated = (
         Rows(part.tensor, np.zeros((len(part.tensor), 1), np.float32), None)
         for part in (training, validation)
     )
-    history, _ = epochs.run(model, *rows, plan, on_epoch)
+    history, _ = epochs.run(model, fitted, validated, plan, on_epoch)
     return history

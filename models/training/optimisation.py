@@ -1,7 +1,7 @@
 """How weights go down a loss: the loss, the optimizer, its learning rate and steps, by name."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,9 +20,11 @@ def compile_model(
 ) -> None:
     """Give the model its loss, its optimizer and the metrics that each epoch reports.
 
-    steps: of the whole training, after which a cosine schedule has come down to nothing
-    (Loshchilov and Hutter, ICLR 2017). accuracy: report it, beside the loss. replicas: devices
-    that work on each batch.
+    Args:
+        steps: of the whole training, after which a cosine schedule has come down to nothing
+            (Loshchilov and Hutter, ICLR 2017).
+        accuracy: report it, beside the loss.
+        replicas: devices that work on each batch.
     """
     import keras
 
@@ -64,14 +66,16 @@ def targets(labels: np.ndarray, classes: int, loss: str) -> np.ndarray:
 def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
     """Return the weight of each class that gives all of them the same say, float32 (class,).
 
-    labels: int64 (row,), of the training split.
     Source: King and Zeng, Logistic Regression in Rare Events Data, Political Analysis, 2001.
+
+    Args:
+        labels: int64 (row,), of the training split.
     """
     counts = np.bincount(labels, minlength=classes)
     return (len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
 
-def _optimizer(parameters: Mapping, steps: int):
+def _optimizer(parameters: Mapping, steps: int) -> Any:
     """Adam (Kingma and Ba, ICLR 2015; with decoupled weight decay: Loshchilov and Hutter, ICLR
     2019), RMSprop (Tieleman and Hinton, 2012), or gradient descent with or without momentum
     (Polyak, 1964)."""

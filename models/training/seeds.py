@@ -1,5 +1,6 @@
 """One seed for all that Keras draws in a fit, whatever else the process draws meanwhile."""
 
+import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
-ATTEMPTS = 20
+ATTEMPTS = 100
 
 
 def seeded(
@@ -19,8 +20,9 @@ def seeded(
     Keras draws the seed of each layer from the generator of Python's module `random`, and so do
     other threads: the connection to Prefect's server draws a number every 20 s. A layer that is
     built at that moment gets another seed, and the fit other weights. So the models are built
-    until two in a row are equal: then nobody else drew. What is drawn later comes from the layers'
-    own generators, whose state is among the compared variables.
+    until two builds are equal: nobody else drew during these, since what another thread draws
+    makes each build a different one. What is drawn later comes from the layers' own generators,
+    whose state is among the compared variables.
 
     Args:
         seed: of Python, numpy and the backend.
@@ -31,14 +33,16 @@ def seeded(
     """
     import keras
 
-    previous = None
+    earlier = set()
     for _ in range(ATTEMPTS):
         keras.utils.set_random_seed(seed)
         model, learner = build()
-        values = [keras.ops.convert_to_numpy(one) for one in learner.variables]
-        if previous is not None and all(map(np.array_equal, previous, values)):
+        digest = hashlib.sha256()
+        for variable in learner.variables:
+            digest.update(np.asarray(keras.ops.convert_to_numpy(variable)).tobytes())
+        if digest.digest() in earlier:
             return model, learner
-        previous = values
+        earlier.add(digest.digest())
     raise RuntimeError(
         f"Another thread of this process draws random numbers all the time: {ATTEMPTS} models "
         f"built from seed {seed} all differ. Run the fit in a process of its own."

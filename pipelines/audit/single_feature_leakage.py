@@ -33,7 +33,7 @@ class Marks(NamedTuple):
     """What a row may bear: the names, and which row of training bears which."""
 
     names: Sequence[str]
-    borne: object  # int32 sparse (row, mark), 1 where it does
+    borne: Any  # int32 sparse (row, mark), 1 where it does
 
 
 def extract(training: Split, validation: Split, task: str) -> tuple[list[Number], Marks | None]:

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from rich.table import Table
 
-from data import dvc_state
+from data.dvc import state as dvc_state
 from pipelines.locks import state
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings

@@ -38,7 +38,7 @@ TABLES = (
         artifact_uri TEXT NOT NULL,
         tags TEXT NOT NULL,
         metrics TEXT NOT NULL,
-        curves TEXT,
+        curves TEXT NOT NULL,
         PRIMARY KEY (store, run_id)
     )""",
     """CREATE INDEX IF NOT EXISTS leaderboard_runs_of_dataset
@@ -52,9 +52,9 @@ TABLES = (
         PRIMARY KEY (store, task, dataset, note)
     )""",
 )
-COLUMNS = (
-    "run_id, dataset_hash, kind, name, status, fingerprint, started, artifact_uri, tags, metrics"
-)
+FIELDS = ("run_id", "kind", "name", "status", "fingerprint", "started", "artifact_uri")
+DOCUMENTS = ("tags", "metrics", "curves")  # as JSON
+COLUMNS = ", ".join(("dataset_hash", *FIELDS, *DOCUMENTS[:2]))
 NAMED = ("espalier.task", "espalier.dataset", "espalier.dataset_hash")
 TAKEN_IN, UNCHANGED, CHAMPION = "taken in", "unchanged", "champion"
 
@@ -150,22 +150,10 @@ def write(rows: Iterable[Row]) -> None:
     from sqlalchemy import text
 
     values = [
-        {
-            "store": _store(),
-            "run_id": row.run_id,
-            "task": row.dataset.task,
-            "dataset": row.dataset.name,
-            "dataset_hash": row.dataset.hash,
-            "kind": row.kind,
-            "name": row.name,
-            "status": row.status,
-            "fingerprint": row.fingerprint,
-            "started": row.started,
-            "artifact_uri": row.artifact_uri,
-            "tags": json.dumps(row.tags),
-            "metrics": json.dumps(row.metrics),
-            "curves": None if row.curves is None else json.dumps(row.curves),
-        }
+        {"store": _store(), "task": row.dataset.task, "dataset": row.dataset.name}
+        | {"dataset_hash": row.dataset.hash}
+        | {name: getattr(row, name) for name in FIELDS}
+        | {name: json.dumps(getattr(row, name)) for name in DOCUMENTS}
         for row in rows
     ]
     if values:
@@ -228,7 +216,7 @@ def find(run_id: str) -> Row | None:
 def curves(run_id: str) -> dict[str, list[float]] | None:
     """Loss → its value after each epoch of a run; None where that was not recorded."""
     for (text,) in _select("curves", "run_id = :id", id=run_id):
-        return text and json.loads(text)
+        return json.loads(text or "null")
     return None
 
 
@@ -281,7 +269,7 @@ def is_empty_store() -> bool:
 
 
 def _row(task: str, dataset: str, columns: Sequence) -> Row:
-    run_id, dataset_hash, *identity, tags, metrics = columns
+    dataset_hash, run_id, *identity, tags, metrics = columns
     version = DatasetVersion(task, dataset, dataset_hash)
     return Row(run_id, version, *identity, json.loads(tags), json.loads(metrics))
 

@@ -6,9 +6,9 @@ them can become champion.
 
 import importlib
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, ranking, tracking
@@ -91,7 +91,7 @@ def _scored(source: Source) -> dict[str, dict[str, "Scores"]]:
     return {module.NAME: module.rival(read.splits, read.facts)}
 
 
-def _run(source: Source, name: str, together: int, parent: str):
+def _run(source: Source, name: str, together: int, parent: str) -> AbstractContextManager[Any]:
     tags = {
         "espalier.kind": source.kind,
         FINGERPRINT: source.fingerprint,

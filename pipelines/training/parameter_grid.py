@@ -49,9 +49,8 @@ def grid(choices: Mapping[str, Choice]) -> list[dict]:
                 f"{name}={choice.low}..{choice.high} is a range: say how many trials to search it "
                 f"with, --search N, or list the values, {name}={choice.low},{choice.high}"
             )
-    return [
-        dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())
-    ]
+    lists = [choice for choice in choices.values() if not isinstance(choice, Range)]
+    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*lists)]
 
 
 def ends(choices: Mapping[str, Choice]) -> list[dict]:

@@ -8,6 +8,6 @@ from serving.http.request_id import REQUEST_ID
 
 
 def json_response(request: Request, content: dict) -> Response:
-    """Return `content` with `request_id` as JSON; the door puts the id in the headers too."""
-    told = content | {"request_id": request.scope[REQUEST_ID]}  # the log keeps `content` as it is
-    return Response(orjson.dumps(told), media_type="application/json")
+    """Return `content` with `request_id` as JSON; the middleware puts it into the head too."""
+    answer = content | {"request_id": request.scope[REQUEST_ID]}  # the log keeps `content`
+    return Response(orjson.dumps(answer), media_type="application/json")

@@ -1,8 +1,8 @@
-"""Where a request's work is done: in the event loop when it is short, else in one other thread.
+"""Where a request is computed: in the event loop when that is short, else in another thread.
 
 A hop to a thread and back costs more (0.1 ms) than most answers (0.05 to 0.3 ms), so short work
-stays in the loop. Long work would hold up everybody else: it goes to the thread, and when a few
-are waiting for that already, or some that will take long, the next is told to come again.
+stays in the loop. Long work would hold up everybody else: it goes to a thread. When too much of it
+is waiting already, the next request gets 429.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from serving.http.errors import Problem
 
 SHORT_SECONDS = 0.002
 MAX_WAITING = 32  # twice as many as come at once when things go well
-MAX_SECONDS = 4  # that two or more of them may take: nobody waits for longer
+MAX_SECONDS = 4  # of work that waits, unless it is the only one
 
 
 class Executor:

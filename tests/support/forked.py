@@ -27,7 +27,8 @@ def started(home: Path, function, *arguments):
 
 def move(home: Path, database: str | None = None) -> None:
     """Let this process work with the state in `home`; database: where it is not a file there."""
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    for name in ("MLFLOW_TRACKING_URI", state.VARIABLE):  # the fork server's own, of another test
+        os.environ.pop(name, None)
     os.environ["ESPALIER_HOME"] = str(home)
     if database is not None:
         os.environ[state.VARIABLE] = database

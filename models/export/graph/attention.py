@@ -4,14 +4,12 @@ Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017.
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from models.errors import NotTranslated
-
-if TYPE_CHECKING:
-    from models.export.graph.translate import Graph, Tensor
+from models.export.graph.nodes import Graph, Tensor
 
 FORBIDDEN = np.float32(-1e9)  # instead of the score of what must not be seen; its weight is 0
 # What the zoo leaves as it is; with another value another graph would be needed.
@@ -19,12 +17,7 @@ USUAL = {"use_bias": True, "use_gate": False, "output_shape": None, "sliding_win
 
 
 def attention(
-    graph: "Graph",
-    layer: Any,
-    query: "Tensor",
-    value: "Tensor",
-    attention_mask: "Tensor | None" = None,
-    **more: Any,
+    graph: Graph, layer: Any, query: Tensor, value: Tensor, attention_mask: Any = None, **more: Any
 ) -> str:
     """Write attention of each step to the steps that the mask shows.
 
@@ -44,7 +37,7 @@ def attention(
     # By path: "<layer>/<query, key, value or attention_output>/<kernel or bias>".
     weights = {tuple(one.path.split("/")[-2:]): one.numpy() for one in layer.weights}
 
-    def heads(x: "Tensor", part: str, order: list[int], scale: float = 1.0) -> str:
+    def heads(x: Tensor, part: str, order: list[int], scale: float = 1.0) -> str:
         """Return a projection, (row, step, head, feature), with its axes in another order."""
         kernel, bias = weights[part, "kernel"], weights[part, "bias"]
         flat = kernel.reshape(len(kernel), -1) * np.float32(scale)
@@ -62,7 +55,7 @@ def attention(
     return graph.add("Add", y, weights["attention_output", "bias"])
 
 
-def _shares(graph: "Graph", scores: str, mask: "Tensor | None", dropout: float) -> str:
+def _shares(graph: Graph, scores: str, mask: Tensor | None, dropout: float) -> str:
     """Return how much of each step is taken, (row, head, step read, step)."""
     if mask is None:
         return graph.add("Softmax", scores, axis=-1)

@@ -5,19 +5,17 @@ ONNX wants channels first and kernels as (channel given, channel read, space …
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from models.errors import NotTranslated
 from models.export.graph.layers import activation, affine, bias_of
 from models.export.graph.layouts import channels_first, channels_last, steps_first
-
-if TYPE_CHECKING:
-    from models.export.graph.translate import Graph, Tensor, Value
+from models.export.graph.nodes import Graph, Tensor, Value
 
 
-def convolution(graph: "Graph", layer: Any, x: "Tensor") -> "Value":
+def convolution(graph: Graph, layer: Any, x: Tensor) -> Value:
     rank = _rank(layer, x)
     settings = {
         "strides": layer.strides,
@@ -34,7 +32,7 @@ def convolution(graph: "Graph", layer: Any, x: "Tensor") -> "Value":
     return activation(graph, layer, affine(graph, write, layer.kernel.numpy(), bias_of(layer)))
 
 
-def transposed_convolution(graph: "Graph", layer: Any, x: "Tensor") -> "Value":
+def transposed_convolution(graph: Graph, layer: Any, x: Tensor) -> Value:
     """The gradient of a convolution: what that one would read is what this one gives."""
     rank = _rank(layer, x)
     if layer.output_padding is not None or None in x.shape[1:]:
@@ -64,14 +62,14 @@ def transposed_convolution(graph: "Graph", layer: Any, x: "Tensor") -> "Value":
     return activation(graph, layer, affine(graph, write, kernel, bias_of(layer)))
 
 
-def _rank(layer: Any, x: "Tensor") -> int:
+def _rank(layer: Any, x: Tensor) -> int:
     """Return how many axes `x` has, its channels last."""
     if layer.data_format != "channels_last":
         raise NotTranslated(f"{layer.name} has its channels first.")
     return len(x.shape)
 
 
-def _pads(layer: Any, x: "Tensor", kernel: Sequence[int], dilations: Sequence[int]) -> list[int]:
+def _pads(layer: Any, x: Tensor, kernel: Sequence[int], dilations: Sequence[int]) -> list[int]:
     """Return how many zeros go before all beginnings of space, and then after all ends."""
     spans = [(size - 1) * dilation for size, dilation in zip(kernel, dilations, strict=True)]
     if layer.padding == "valid":
@@ -88,7 +86,7 @@ def _pads(layer: Any, x: "Tensor", kernel: Sequence[int], dilations: Sequence[in
     return [total // 2 for total in totals] + [total - total // 2 for total in totals]
 
 
-def pooled(kind: str, reduction: str, graph: "Graph", layer: Any, x: "Tensor") -> str:
+def pooled(kind: str, reduction: str, graph: Graph, layer: Any, x: Tensor) -> str:
     """Write the pooling of neighbouring places.
 
     Args:
@@ -111,7 +109,7 @@ def pooled(kind: str, reduction: str, graph: "Graph", layer: Any, x: "Tensor") -
     return channels_last(graph, y, rank)
 
 
-def _grouped(graph: "Graph", size: int, x: "Tensor", reduction: str) -> str:
+def _grouped(graph: Graph, size: int, x: Tensor, reduction: str) -> str:
     """Pool whole groups of steps, without turning them to put their channels first."""
     _, length, width = x.shape
     groups = [length // size, size]
@@ -120,7 +118,7 @@ def _grouped(graph: "Graph", size: int, x: "Tensor", reduction: str) -> str:
     return graph.add(reduction, graph.add("Reshape", x, [-1, *groups, width]), [2], keepdims=0)
 
 
-def _means_of_lookups(graph: "Graph", x: "Tensor", groups: list[int], width: int) -> str:
+def _means_of_lookups(graph: Graph, x: Tensor, groups: list[int], width: int) -> str:
     """Look up the first of every group, then the second …, and take the mean by one product: ONNX
     Runtime does that in a sixth of the time that it reduces in."""
     table, ids = graph.lookups[x.name]
@@ -138,7 +136,7 @@ def _means_of_lookups(graph: "Graph", x: "Tensor", groups: list[int], width: int
     return rows_first
 
 
-def over_space(kind: str, graph: "Graph", layer: Any, x: "Tensor") -> str:
+def over_space(kind: str, graph: Graph, layer: Any, x: Tensor) -> str:
     """Write the pooling of all places at once.
 
     Args:

@@ -6,16 +6,15 @@ arguments, and returns what it gives. It raises NotTranslated for a setting that
 
 from collections.abc import Callable
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from models.errors import NotTranslated
 from models.export.graph.layouts import pointwise
+from models.export.graph.nodes import Graph, Tensor, Value
 
-if TYPE_CHECKING:
-    from models.export.graph.translate import Graph, Tensor, Value
-
+Writer = Callable[[np.ndarray, np.ndarray | None], str]  # from kernel and bias to a name
 # The ONNX operator of an activation, with Keras' settings of it.
 ACTIVATIONS: dict[str, tuple[str, dict]] = {
     "leaky_relu": ("LeakyRelu", {"alpha": 0.2}),
@@ -26,13 +25,14 @@ ACTIVATIONS: dict[str, tuple[str, dict]] = {
 }
 
 
-def activation(graph: "Graph", layer: Any, x: "Value") -> "Value":
+def activation(graph: Graph, layer: Any, x: Value) -> Value:
     """Any layer's activation, named in its configuration."""
     name = layer.get_config()["activation"]
     if name == "linear":
         return x
     if name == "silu":
-        return pointwise(graph, partial(_silu, graph), x)
+        # Elfwing, Uchibe and Doya, Neural Networks, 2018.
+        return pointwise(graph, lambda y: graph.add("Mul", y, graph.add("Sigmoid", y)), x)
     if not isinstance(name, str) or name not in ACTIVATIONS:
         raise NotTranslated(f"{layer.name} has the activation {name}, which is in no table.")
     kind, settings = ACTIVATIONS[name]
@@ -40,17 +40,7 @@ def activation(graph: "Graph", layer: Any, x: "Value") -> "Value":
     return write(x) if name == "softmax" else pointwise(graph, write, x)
 
 
-def _silu(graph: "Graph", x: "Value") -> str:
-    """Elfwing, Uchibe and Doya, Neural Networks, 2018."""
-    return graph.add("Mul", x, graph.add("Sigmoid", x))
-
-
-def affine(
-    graph: "Graph",
-    write: Callable[[np.ndarray, np.ndarray | None], str],
-    kernel: np.ndarray,
-    bias: np.ndarray | None,
-) -> str:
+def affine(graph: Graph, write: Writer, kernel: np.ndarray, bias: np.ndarray | None) -> str:
     """Write an affine map, and note how to write it once more with other weights.
 
     Args:
@@ -69,7 +59,7 @@ def bias_of(layer: Any) -> np.ndarray | None:
     return layer.bias.numpy() if layer.use_bias else None
 
 
-def dense(graph: "Graph", layer: Any, x: "Tensor") -> "Value":
+def dense(graph: Graph, layer: Any, x: Tensor) -> Value:
     def write(kernel: np.ndarray, bias: np.ndarray | None) -> str:
         y = graph.add("MatMul", x, kernel)
         return y if bias is None else graph.add("Add", y, bias)
@@ -77,7 +67,7 @@ def dense(graph: "Graph", layer: Any, x: "Tensor") -> "Value":
     return activation(graph, layer, affine(graph, write, layer.kernel.numpy(), bias_of(layer)))
 
 
-def batch_normalization(graph: "Graph", layer: Any, x: "Tensor") -> "Value":
+def batch_normalization(graph: Graph, layer: Any, x: Tensor) -> Value:
     """Ioffe and Szegedy, ICML 2015: with the moving moments it is one factor and one summand, which
     go into the affine map before it."""
     if layer.axis not in (-1, len(x.shape) - 1) or not (layer.scale and layer.center):
@@ -93,16 +83,16 @@ def batch_normalization(graph: "Graph", layer: Any, x: "Tensor") -> "Value":
     return pointwise(graph, partial(graph.add, "Add"), scaled, summand)
 
 
-def layer_normalization(graph: "Graph", layer: Any, x: "Tensor") -> str:
+def layer_normalization(graph: Graph, layer: Any, x: Tensor) -> str:
     """Ba, Kiros and Hinton, 2016, over the last axis."""
-    known = layer.scale and layer.center and not layer.rms_scaling
-    if layer.axis not in ([-1], [len(x.shape) - 1]) or not known:
+    usual = layer.scale and layer.center and not layer.rms_scaling
+    if layer.axis not in ([-1], [len(x.shape) - 1]) or not usual:
         raise NotTranslated(f"{layer.name} normalises another axis than the last, or in part.")
     weights = layer.gamma.numpy(), layer.beta.numpy()
     return graph.add("LayerNormalization", x, *weights, epsilon=float(layer.epsilon))
 
 
-def embedding(graph: "Graph", layer: Any, x: "Tensor") -> str:
+def embedding(graph: Graph, layer: Any, x: Tensor) -> str:
     if layer.mask_zero or not x.dtype.startswith("int"):
         raise NotTranslated(f"{layer.name} makes a mask, or reads {x.dtype} and not integers.")
     table = graph.name(layer.embeddings.numpy())
@@ -112,7 +102,7 @@ def embedding(graph: "Graph", layer: Any, x: "Tensor") -> str:
     return name
 
 
-def category_encoding(graph: "Graph", layer: Any, ids: "Tensor") -> str:
+def category_encoding(graph: Graph, layer: Any, ids: Tensor) -> str:
     """How often each id is there; (row, place) → (row, id)."""
     if layer.output_mode != "count" or len(ids.shape) != 2:
         raise NotTranslated(f"{layer.name} encodes as {layer.output_mode}.")
@@ -123,13 +113,13 @@ def category_encoding(graph: "Graph", layer: Any, ids: "Tensor") -> str:
     return graph.add("ScatterElements", none, ids, ones, axis=1, reduction="add")
 
 
-def softmax(graph: "Graph", layer: Any, x: "Tensor") -> str:
+def softmax(graph: Graph, layer: Any, x: Tensor) -> str:
     if not isinstance(layer.axis, int):
         raise NotTranslated(f"{layer.name} normalises over several axes.")
     return graph.add("Softmax", x, axis=layer.axis)
 
 
-def added(graph: "Graph", layer: Any, tensors: list["Tensor"]) -> str:
+def added(graph: Graph, layer: Any, tensors: list[Tensor]) -> str:
     if len({len(one.shape) for one in tensors}) > 1:
         raise NotTranslated(f"{layer.name} adds tensors of unequal rank.")
     return reduce(partial(graph.add, "Add"), [one.name for one in tensors])

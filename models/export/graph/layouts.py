@@ -6,15 +6,13 @@ it wants it. The name that nothing reads is left out of the graph later.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from models.export.graph.translate import Graph, Value
+from models.export.graph.nodes import Graph, Value
 
 
-def channels_first(graph: "Graph", x: "Value", rank: int) -> str:
+def channels_first(graph: Graph, x: Value, rank: int) -> str:
     """Return `x`, (row, place …, channel), with its channels before the places."""
     name = graph.name(x)
     if name in graph.channels_first:
@@ -22,16 +20,14 @@ def channels_first(graph: "Graph", x: "Value", rank: int) -> str:
     return graph.add("Transpose", name, perm=[0, rank - 1, *range(1, rank - 1)])
 
 
-def channels_last(graph: "Graph", first: str, rank: int) -> str:
+def channels_last(graph: Graph, first: str, rank: int) -> str:
     """Return what has its channels first with them last, and note both."""
     name = graph.add("Transpose", first, perm=[0, *range(2, rank), 1])
     graph.channels_first[name] = first, rank
     return name
 
 
-def pointwise(
-    graph: "Graph", write: Callable[..., str], x: "Value", *others: np.ndarray
-) -> "Value":
+def pointwise(graph: Graph, write: Callable[..., str], x: Value, *others: np.ndarray) -> Value:
     """Write what acts on each value alone, right after a convolution with channels first: there
     ONNX Runtime makes the two one.
 
@@ -48,7 +44,7 @@ def pointwise(
     return channels_last(graph, write(first, *shaped), rank)
 
 
-def steps_first(graph: "Graph", x: "Value") -> str:
+def steps_first(graph: Graph, x: Value) -> str:
     """Return `x`, (row, step, feature), with its steps first; of a look-up the ids are turned."""
     name = graph.name(x)
     if name in graph.steps_first:
@@ -59,7 +55,7 @@ def steps_first(graph: "Graph", x: "Value") -> str:
     return graph.add("Transpose", name, perm=[1, 0, 2])
 
 
-def steps_second(graph: "Graph", first: str) -> str:
+def steps_second(graph: Graph, first: str) -> str:
     """Return what has its steps first with its rows first, and note both."""
     name = graph.add("Transpose", first, perm=[1, 0, 2])
     graph.steps_first[name] = first

@@ -6,20 +6,18 @@ returns what it gives. It raises NotTranslated for a setting that it does not kn
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from models.errors import NotTranslated
-
-if TYPE_CHECKING:
-    from models.export.graph.translate import Graph, Tensor, Value
+from models.export.graph.nodes import Graph, Tensor, Value
 
 LAST = np.iinfo(np.int64).max
 NEWEST = slice(-1, None)
 
 
-def binary(kind: str, graph: "Graph", settings: Mapping, a: Any, b: Any) -> str:
+def binary(kind: str, graph: Graph, settings: Mapping, a: Any, b: Any) -> str:
     """Arithmetic and comparisons, both sides in the type that Keras would take them to."""
     import keras
 
@@ -28,18 +26,18 @@ def binary(kind: str, graph: "Graph", settings: Mapping, a: Any, b: Any) -> str:
     return graph.add(kind, *(_as(graph, one, common) for one in (a, b)))
 
 
-def not_equal(graph: "Graph", settings: Mapping, a: Any, b: Any) -> str:
+def not_equal(graph: Graph, settings: Mapping, a: Any, b: Any) -> str:
     return graph.add("Not", binary("Equal", graph, settings, a, b))
 
 
-def _as(graph: "Graph", value: Any, kind: str) -> "Value":
+def _as(graph: Graph, value: Any, kind: str) -> Value:
     """Return a tensor or number in the given type."""
     if isinstance(value, int | float | np.ndarray | np.generic):
         return np.asarray(value, kind)
     return value if value.dtype == kind else cast(graph, {"dtype": kind}, value)
 
 
-def cast(graph: "Graph", settings: Mapping, x: "Tensor") -> str:
+def cast(graph: Graph, settings: Mapping, x: Tensor) -> str:
     import onnx
 
     return graph.add(
@@ -47,31 +45,31 @@ def cast(graph: "Graph", settings: Mapping, x: "Tensor") -> str:
     )
 
 
-def reduced(kind: str, graph: "Graph", settings: Mapping, x: "Tensor") -> str:
+def reduced(kind: str, graph: Graph, settings: Mapping, x: Tensor) -> str:
     axis = settings["axis"]
     if axis is None or not x.dtype.startswith("float"):
         raise NotTranslated(f"{settings['name']} reduces every axis, or {x.dtype}.")
     return graph.add(kind, x, np.atleast_1d(axis).tolist(), keepdims=int(settings["keepdims"]))
 
 
-def reshaped(kind: str, graph: "Graph", settings: Mapping, x: "Tensor") -> str:
+def reshaped(kind: str, graph: Graph, settings: Mapping, x: Tensor) -> str:
     """Add or drop axes of one place."""
     if settings["axis"] is None:
         raise NotTranslated(f"{settings['name']} names no axis.")
     return graph.add(kind, x, np.atleast_1d(settings["axis"]).tolist())
 
 
-def stack(graph: "Graph", settings: Mapping, tensors: list["Tensor"]) -> str:
+def stack(graph: Graph, settings: Mapping, tensors: list[Tensor]) -> str:
     parts = [graph.add("Unsqueeze", one, [settings["axis"]]) for one in tensors]
     return graph.add("Concat", *parts, axis=settings["axis"])
 
 
-def zeros_like(graph: "Graph", settings: Mapping, x: "Tensor") -> str:
-    zero = np.asarray(0, settings.get("dtype") or x.dtype)
+def zeros_like(graph: Graph, settings: Mapping, x: Tensor) -> str:
+    zero = np.asarray(0, settings["dtype"] or x.dtype)
     return graph.add("Expand", zero, graph.add("Shape", x))
 
 
-def get_item(graph: "Graph", settings: Mapping, x: "Tensor", key: Any) -> "Value":
+def get_item(graph: Graph, settings: Mapping, x: Tensor, key: Any) -> Value:
     """Slices and single places of the first axes; a place is looked up, which is cheaper."""
     keys = key if isinstance(key, list) else [key]
     y: Value = x

@@ -5,15 +5,13 @@ ONNX reads (step, row, feature) and gives every state as (step, direction, row, 
 as (direction, row, unit).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from models.errors import NotTranslated
 from models.export.graph.layouts import steps_first, steps_second
-
-if TYPE_CHECKING:
-    from models.export.graph.translate import Graph, Tensor
+from models.export.graph.nodes import Graph, Tensor
 
 # By the name of Keras' layer: the ONNX operator, and Keras' gates in the order of ONNX.
 KINDS = {"SimpleRNN": ("RNN", [0]), "GRU": ("GRU", [0, 1, 2]), "LSTM": ("LSTM", [0, 3, 1, 2])}
@@ -28,9 +26,7 @@ USUAL = {
 }
 
 
-def recurrent(
-    kind: str, graph: "Graph", layer: Any, x: "Tensor", initial_state: "Tensor | None" = None
-) -> str:
+def recurrent(kind: str, graph: Graph, layer: Any, x: Tensor, initial_state: Any = None) -> str:
     """Write a layer that reads forward.
 
     Args:
@@ -50,7 +46,7 @@ def recurrent(
     return graph.add("Squeeze", last, [0])
 
 
-def bidirectional(graph: "Graph", layer: Any, x: "Tensor") -> str:
+def bidirectional(graph: Graph, layer: Any, x: Tensor) -> str:
     """Write an LSTM that reads both ways; Keras, like ONNX, puts both in the order of time.
 
     Args:
@@ -82,7 +78,7 @@ def _check(layer: Any, backwards: bool) -> None:
         raise NotTranslated(f"{layer.name} has another {odd or 'direction'} than is known here.")
 
 
-def _node(graph: "Graph", kind: str, layers: list, x: "Tensor", states: list[str]) -> list[str]:
+def _node(graph: Graph, kind: str, layers: list, x: Tensor, states: list[str]) -> list[str]:
     """Add the node of one layer, or of two that read there and back; returns every state and the
     last."""
     operator, gates = KINDS[kind]

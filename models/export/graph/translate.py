@@ -8,12 +8,13 @@ Names are counted, not taken from the model: a seed gives the same bytes every t
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.errors import NotTranslated
 from models.export.graph import attention, convolutions, layers, operations, recurrent
+from models.export.graph.nodes import Graph, Tensor
 
 if TYPE_CHECKING:
     import keras
@@ -30,65 +31,6 @@ LAYERS: dict[str, Callable[..., Any]] = (
     | {"Bidirectional": recurrent.bidirectional}
 )
 OPERATIONS = operations.OPERATIONS
-
-
-class Tensor(NamedTuple):
-    """A tensor of the Keras model: its name in the graph, and what Keras knows of it."""
-
-    name: str
-    shape: tuple[int | None, ...]
-    dtype: str
-
-
-Value = Tensor | str | np.ndarray | np.generic | list | None
-
-
-class Graph:
-    """ONNX nodes and weights in the making."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: list[onnx.TensorProto] = []
-        self.tensors: dict[str, Tensor] = {}  # by the name of the layer or operation that gives it
-        # What there is with its channels first too: by its name that other name, and the rank.
-        self.channels_first: dict[str, tuple[str, int]] = {}
-        self.steps_first: dict[str, str] = {}  # the same for the steps of a sequence
-        # What was looked up, (row, step, feature), by its name: the table, and the ids.
-        self.lookups: dict[str, tuple[str, str]] = {}
-        # The affine maps, by the name of what they give: how to write one, its kernel and bias.
-        self.affine: dict[str, tuple[Callable[..., str], np.ndarray, np.ndarray | None]] = {}
-
-    def add(self, kind: str, *inputs: Value, outputs: int = 1, **attributes: Any) -> Any:
-        """Add a node and return the name of its output, or names when there are several.
-
-        Args:
-            kind: the ONNX operator.
-            inputs: tensors, names that `add` returned, arrays (kept as weights), lists of integers
-                (axes, shapes), None for what is left out.
-            outputs: how many there are.
-            attributes: of the operator.
-        """
-        import onnx
-
-        names = [f"{kind}_{len(self.nodes)}_{number}" for number in range(outputs)]
-        read = [self.name(one) for one in inputs]
-        while not read[-1]:  # an empty name at the end keeps ONNX Runtime from fusing
-            read.pop()
-        self.nodes.append(onnx.helper.make_node(kind, read, names, names[0], **attributes))
-        return names[0] if outputs == 1 else names
-
-    def name(self, value: Value) -> str:
-        """Return the name of what `add` may read."""
-        import onnx
-
-        if value is None or isinstance(value, str):
-            return value or ""
-        if isinstance(value, Tensor):
-            return value.name
-        name = f"weight_{len(self.weights)}"
-        array = np.asarray(value, order="C")
-        self.weights.append(onnx.numpy_helper.from_array(array, name))
-        return name
 
 
 def build(model: "keras.Model") -> "onnx.ModelProto":

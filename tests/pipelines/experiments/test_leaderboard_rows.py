@@ -145,7 +145,7 @@ def test_an_unchanged_store_leaves_nothing_to_ask_of_mlflow(home, tmp_path, monk
     record = finished(fit(), tmp_path / "fit")
     version = registry.register("image", "digits", record)
     registry.ready(version)
-    registry.crown(version)
+    registry.set_champion(version)
     champion = registry.champion("image", "digits")
     leaderboard_rows.note_unchanged("image", "digits")
     monkeypatch.setattr(tracking, "connect", None)

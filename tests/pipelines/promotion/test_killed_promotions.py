@@ -114,7 +114,7 @@ def test_killed_after_each_write(home, database, tmp_path, monkeypatch, before, 
         if code == 0:
             break
         assert code == -signal.SIGKILL
-        move(copy)
+        move(copy, os.environ.get(state.VARIABLE))
         standing = require_a_whole_champion()
         assert (standing is None) <= (before == "no champion")
         assert ended(copy) == 0

@@ -19,7 +19,7 @@ from pipelines.release import publish
 pytestmark = pytest.mark.slow
 
 TASK, DATASET, MODEL = "image", "mnist_5k", "espalier-image-mnist_5k"  # one that is served
-ROUNDS = 10
+ROUNDS = 6
 
 
 def promote(name: str, log: Path, locked: bool) -> None:

@@ -1,4 +1,4 @@
-"""One call of DVC's command line: python -m data.dvc_command ARGUMENT …
+"""One call of DVC's command line: python -m data.dvc.command ARGUMENT …
 
 It waits for the other calls of this checkout, mends what a killed one left, and ends with the
 process that made it, however that ends.
@@ -8,11 +8,12 @@ import runpy
 import sys
 from pathlib import Path
 
-from data import dvc_state, stage
+from data import stage
+from data.dvc import state
 
 if __name__ == "__main__":
     stage.end_with_parent()
-    with dvc_state.held(Path.cwd()):
+    with state.held(Path.cwd()):
         sys.argv[0] = "dvc"
         try:
             runpy.run_module("dvc", run_name="__main__")

@@ -1,24 +1,14 @@
-"""Nothing is fitted or chosen with rows of the test split: others there change nothing."""
+"""Nothing is chosen with rows of the test split: others there change nothing.
+
+That no fit reads them is shown where models and guards are fitted without: `tests/models/training`.
+"""
 
 import pytest
 from small_data import FACTS
 
-from models import architectures
 from models.evaluation import baselines
 from models.rivals import forecast as trees
 from models.rivals import sentiment as regression
-from models.training import fit as training
-from models.training import guard
-
-
-@pytest.mark.parametrize("task", list(FACTS))
-def test_a_fit_needs_no_test_split(task, splits):
-    given = {name: split for name, split in splits[task].items() if name != "test"}
-    small = {"epochs": 1} | ({"words": 60, "length": 20} if task == "sentiment" else {})
-    parameters = architectures.resolve(task, "perceptron", small, FACTS[task])
-    training.train(task, "perceptron", parameters, given, FACTS[task], seed=0)
-    facts = FACTS[task] | {"rows": {"train": len(next(iter(given["train"].values())))}}
-    guard.fit(task, architectures.guard_parameters(task, facts) | small, given, facts)
 
 
 def spoiled(splits: dict) -> dict:

@@ -1,7 +1,5 @@
 """Losses, optimizers, schedules, batches and precision: by name, and each does its work."""
 
-from itertools import cycle
-
 import keras
 import numpy as np
 import pytest
@@ -26,11 +24,6 @@ def _accuracy(fitted, splits) -> float:
     return scores_of(fitted, splits["image"], FACTS["image"]).metrics["accuracy"]
 
 
-@pytest.mark.parametrize("loss", options.LOSSES_OF_CLASSES)
-def test_classes_are_learnt_with_every_loss(loss, splits):
-    assert _accuracy(_fit(splits, loss=loss, **SHORT), splits) > LEARNT
-
-
 @pytest.mark.parametrize("loss", options.LOSSES_OF_SERIES)
 def test_series_are_learnt_with_every_loss(loss, splits):
     changes = {"epochs": 6, "batch_size": 16, "learning_rate": 3e-2, "loss": loss}
@@ -40,11 +33,17 @@ def test_series_are_learnt_with_every_loss(loss, splits):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "schedule"), [*zip(options.OPTIMIZERS, cycle(options.SCHEDULES))]
+    ("loss", "optimizer", "schedule", "rate"),
+    [
+        ("categorical_crossentropy", "sgd", "cosine", 0.2),
+        ("binary_crossentropy", "rmsprop", "constant", 2e-3),
+        ("hinge", "momentum", "cosine", 0.05),
+        ("mean_absolute_error", "adam", "constant", 4e-3),
+        ("mean_squared_error", "adam", "cosine", 4e-3),
+    ],
 )
-def test_every_optimizer_and_every_schedule_learns(optimizer, schedule, splits):
-    rates = {"adam": 4e-3, "rmsprop": 2e-3, "sgd": 0.2, "momentum": 0.05}
-    changes = {"optimizer": optimizer, "schedule": schedule, "learning_rate": rates[optimizer]}
+def test_every_loss_optimizer_and_schedule_learns(loss, optimizer, schedule, rate, splits):
+    changes = {"loss": loss, "optimizer": optimizer, "schedule": schedule, "learning_rate": rate}
     assert _accuracy(_fit(splits, **SHORT | changes), splits) > LEARNT
 
 

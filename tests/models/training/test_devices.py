@@ -18,7 +18,8 @@ if {backend!r} == "tensorflow":
     two = [tensorflow.config.LogicalDeviceConfiguration()] * 2
     tensorflow.config.set_logical_device_configuration(cpu, two)
 import keras
-from models import architectures, descent, devices
+from models import architectures
+from models.training import devices, optimisation
 keras.utils.set_random_seed(0)
 random = np.random.default_rng(0)
 x = random.random((64, 8, 8, 1), np.float32)
@@ -29,7 +30,7 @@ def losses(names):
     keras.utils.set_random_seed(0)
     with devices.data_parallel(16, names) as replicas:
         model = architectures.module("image", "ann").build(8, 8, 1, 2)
-        descent.compile_model(model, parameters, 12, True, replicas)
+        optimisation.compile_model(model, parameters, 12, True, replicas)
         return model.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0).history["loss"]
 
 alone, together = losses([]), losses(["cpu:0", "cpu:1"])

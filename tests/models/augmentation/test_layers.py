@@ -74,8 +74,9 @@ def test_what_is_validated_and_served_is_the_model_without_augmentation(task):
     assert learner.train_on_batch(given, targets) > 0.001
 
 
-@each_task
-@pytest.mark.parametrize("precision", options.PRECISIONS)
+@pytest.mark.parametrize(
+    ("task", "precision"), [*zip(options.AUGMENTATION, options.PRECISIONS, strict=True)]
+)
 def test_a_fit_learns_in_every_precision_and_changes_no_row_of_any_split(splits, task, precision):
     used = {
         name: {column: values.copy() for column, values in split.items()}

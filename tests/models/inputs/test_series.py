@@ -1,0 +1,148 @@
+"""From a raw history to standard scores, and from a forecast to an interval."""
+
+import contextlib
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from raw_inputs import SERIES, refused
+
+from models.inputs.errors import InputError
+from models.inputs.series import SeriesInputs
+
+
+def test_the_last_values_count_in_standard_scores():
+    assert SERIES.to_tensor([[1e6, 150, 200, 100, 150]]).tolist() == [[0, 1, -1, 0]]
+    assert SERIES.to_tensor(np.array([[9.0, 150, 200, 100, 150]])).tolist() == [[0, 1, -1, 0]]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [True, None, "150", math.nan, math.inf, -math.inf, 1e308, 10**400, -(10**400), [], {}, 150j],
+)
+def test_a_value_that_is_no_finite_number_is_refused(value):
+    assert "value 2 is" in refused("invalid_value", SERIES.to_tensor, [[1.0, value, 3, 4]])
+    refused("invalid_value", SERIES.to_tensor, [[value, *[1.0] * 6][::-1]])
+
+
+@pytest.mark.parametrize("history", [None, "1, 2, 3, 4", 4, {"0": 1}, True])
+def test_what_is_not_a_list_is_refused(history):
+    refused("not_a_series", SERIES.to_tensor, [history])
+
+
+def test_a_history_too_short_or_too_long_is_refused():
+    message = refused("history_too_short", SERIES.to_tensor, [[1.0] * 3])
+    assert message == "history has 3 values; at least 4 are needed."
+    refused("history_too_short", SERIES.to_tensor, [[]])
+    assert SERIES.to_tensor([[1.0] * 10_000]).shape == (1, 4)
+    refused("history_too_long", SERIES.to_tensor, [[1.0] * 10_001])
+
+
+@pytest.mark.parametrize("horizon", [0, -1, 4, 10**400, 1.0, "1", True, math.nan, [1], {}])
+def test_a_horizon_out_of_range_is_refused(horizon):
+    refused("invalid_horizon", SERIES.check_options, horizon, None)
+
+
+@pytest.mark.parametrize(
+    "level", [0, 1, 1.0, -0.5, 0.0009, 0.9999, math.nan, math.inf, 10**400, "0.9", True, [0.9]]
+)
+def test_a_level_out_of_range_is_refused(level):
+    refused("invalid_level", SERIES.check_options, None, level)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None)
+@given(_JSON | st.lists(st.floats() | st.integers(), min_size=4, max_size=9), _JSON, _JSON)
+def test_any_json_is_answered_finitely_or_refused(history, horizon, level):
+    with contextlib.suppress(InputError):
+        options = SERIES.check_options(horizon, level)
+        tensor = SERIES.to_tensor([history])
+        [answer] = SERIES.to_answers(tensor[:, :3], *options)
+        json.dumps(answer, allow_nan=False)
+
+
+@given(
+    st.lists(
+        st.floats(-1e7, 1e7) | st.integers(-(10**7), 10**7), min_size=4, max_size=9
+    )
+)  # fmt: skip
+def test_every_history_in_range_gives_a_finite_tensor(history):
+    assert np.isfinite(SERIES.to_tensor([history])).all()
+
+
+def test_a_constant_series_can_be_fitted():
+    fitted = SeriesInputs.fit(np.full(50, 7.0), 4, 3)
+    assert fitted.to_tensor([[7.0] * 4]).tolist() == [[0] * 4]
+
+
+def test_an_answer_holds_the_steps_and_the_level_asked_for():
+    [answer] = SERIES.to_answers(np.array([[0.0, 1.0, -1.0]], np.float32), horizon=2, level=0.5)
+    assert answer["forecast"] == [150, 200]
+    assert answer["level"] == 0.5
+    assert len(answer["lower"]) == len(answer["upper"]) == 2
+    for lower, middle, upper in zip(
+        answer["lower"], answer["forecast"], answer["upper"], strict=True
+    ):
+        assert middle - lower == pytest.approx(upper - middle)
+    [usual] = SERIES.to_answers(np.zeros((1, 3), np.float32))
+    assert usual["level"] == 0.95
+    assert len(usual["forecast"]) == 3
+
+
+def test_intervals_widen_with_the_level():
+    levels = np.arange(1, 996) / 1000
+    radii = np.array([SERIES.radius(level) for level in levels])
+    assert (np.diff(radii, axis=0) >= 0).all()
+
+
+def test_the_radius_is_the_residual_of_the_right_rank():
+    residuals = np.arange(1.0, 100.0)[:, None]
+    fitted = SeriesInputs(4, 1, 0.0, 2.0).calibrated(np.zeros((99, 1)), 2 * residuals)
+    assert fitted.radius(0.9) == pytest.approx(2 * 90)  # the 90th of 99: ceil(0.9 x 100)
+    assert fitted.radius(0.901) == pytest.approx(2 * 91)
+    assert fitted.check_options()[1] == 0.95
+    assert fitted.check_options(level=0.99)[1] == 0.99
+    refused("invalid_level", fitted.check_options, None, 0.991)  # no rank is high enough
+
+
+def test_intervals_cover_as_promised():
+    """Over many draws of calibration and future values, as exchangeable as the theorem asks."""
+    random = np.random.default_rng(0)
+    covered = {0.5: [], 0.8: [], 0.95: []}
+    for _ in range(400):
+        noise = random.standard_t(3, (120, 2)) * [1.0, 5.0]
+        fitted = SeriesInputs(4, 2, 10.0, 3.0).calibrated(np.zeros((100, 2)), 10 + noise[:100])
+        for level, hits in covered.items():
+            hits.append(np.abs(noise[100:]) <= fitted.radius(level))
+    for level, hits in covered.items():
+        share = np.mean(hits, axis=(0, 1))  # one for each step: step 2 is five times as wild
+        assert share == pytest.approx(level + 0.5 / 101, abs=0.012)
+
+
+def test_windows_stay_in_one_segment_and_forecast_what_was_observed():
+    split = {
+        "value": np.arange(20.0),
+        "observed": np.arange(20) != 8,
+        "segment": np.repeat([7, 9], [12, 8]),
+    }
+    cut = SERIES.windows(split)
+    assert cut.start.tolist() == [0, 1, 5, 12, 13]  # 2, 3, 4 would have to forecast row 8
+    assert cut.history[2].tolist() == [5, 6, 7, 8]
+    assert cut.target[2].tolist() == [9, 10, 11]
+    assert SERIES.windows(split, stride=5).start.tolist() == [0, 5, 12]
+
+
+def test_a_split_shorter_than_one_window_gives_none():
+    split = {"value": np.ones(5), "observed": np.ones(5, bool), "segment": np.zeros(5, int)}
+    assert SERIES.windows(split).history.shape == (0, 4)
+    empty = {name: rows[:0] for name, rows in split.items()}
+    assert SERIES.windows(empty).target.shape == (0, 3)
