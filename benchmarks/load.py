@@ -27,8 +27,7 @@ from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
 
 RESULT = Path(__file__).parent / "load.json"
-CONNECTIONS, SECONDS = 16, 5  # of wrk, for one look at the saturation
-TEXTS = 64
+CONNECTIONS, SECONDS = 16, 5  # of wrk, to find the saturation
 WORKERS = "BENTOML_CONFIG_OPTIONS"
 WRK = """
 local requests, number = {{}}, 0
@@ -77,7 +76,7 @@ def _asked(home: Path) -> list[Asked]:
     """A picture, a text and a series in turn; of the texts the service remembers the last few."""
     picture, words, history = raw(artifacts(home))
     asked = []
-    for number in range(TEXTS):
+    for number in range(64):
         text = " ".join([str(number), *words])
         asked += [
             Asked("/v1/image", picture, "image/png"),

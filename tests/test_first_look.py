@@ -57,10 +57,6 @@ def test_the_leaderboard_holds_the_baseline_and_who_got_what(project, first):
     assert (majority["name"], majority["kind"]) == ("majority", "baseline")
 
 
-def test_a_second_run_has_nothing_to_do(project, first):
-    assert ran(project) == first | {"trained": 0, "reused": 4}
-
-
 def test_a_damaged_look_is_taken_again_and_decides_the_same(project, first):
     look = next(
         run

@@ -31,6 +31,7 @@ from pipelines.training import successive_halving
 # Exit codes of a task; of several the first of these that occurs is the run's.
 FAILED, LOCKED, REFUSED, DONE = 1, 75, 3, 0
 RELEASE_SECONDS = 300
+INTERRUPT_SECONDS = 3  # a task
 # What a worker's first fit imports: seconds, in which the data is made.
 FRAMEWORKS = ("keras", "mlflow", "pipelines.flows")
 
@@ -151,22 +152,27 @@ def _retrain(tasks: dict[str, str], profile: str) -> dict[str, tuple[Outcome, in
         with console.part(task if len(tasks) > 1 else ""):
             results[task] = _retrain_one(task, dataset, profile)
 
+    # Interrupted, they see the cluster end and put that on record; as daemons they delay no exit.
+    threads = [threading.Thread(target=retrain, args=item, daemon=True) for item in tasks.items()]
     with ExitStack() as stack:
+        stack.callback(_wait_for, threads)
         with console.stage("start") as say:
             with prefect_server.starting():
                 stack.enter_context(dask_cluster.running(FRAMEWORKS))
                 importlib.import_module("pipelines.flows")
             say("Prefect server and Dask cluster are up")
         console.heading(", ".join(f"{task} · {dataset}" for task, dataset in tasks.items()))
-        # Daemons: interrupted, this process waits for none of them longer than a moment.
-        threads = [
-            threading.Thread(target=retrain, args=item, daemon=True) for item in tasks.items()
-        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
     return results
+
+
+def _wait_for(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        if thread.is_alive():
+            thread.join(INTERRUPT_SECONDS)
 
 
 def _retrain_one(task: str, dataset: str, profile: str) -> tuple[Outcome, int]:
