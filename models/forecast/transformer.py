@@ -1,4 +1,9 @@
-"""One transformer block over groups of values."""
+"""One transformer block over groups of values.
+
+Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017; normalised before each part:
+Xiong et al., On Layer Normalization in the Transformer Architecture, ICML 2020; several values
+a step: Nie et al., A Time Series is Worth 64 Words, ICLR 2023.
+"""
 
 from typing import Any
 
@@ -24,20 +29,14 @@ def build(
         history: values that are given.
         horizon: values to forecast.
         lags: newest values that are read; None reads all of the history.
-        group: neighbouring values read as one step; what does not fill one is left out at the old
-            end.
+        group: neighbouring values read as one step; the oldest that fill none are left out.
         dimensions: of a step's vector.
         heads: of the attention, each as wide as a step's vector.
         units: of the feed-forward layer.
         dropout: share of values that a training step leaves out.
 
     Returns:
-        An uncompiled model, float32 (series, history), standard scores → float32 (series, horizon),
-        standard scores.
-
-    Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017; normalised before each part:
-    Xiong et al., On Layer Normalization in the Transformer Architecture, ICML 2020; several values
-    a step: Nie et al., A Time Series is Worth 64 Words, ICLR 2023.
+        float32 (series, history) → float32 (series, horizon), both standard scores.
     """
     import numpy as np
     from keras import Input, Model, layers, ops

@@ -1,4 +1,8 @@
-"""Deep convolutional neural network: blocks of normalised convolutions, each at half the size."""
+"""Deep convolutional neural network: blocks of normalised convolutions, each at half the size.
+
+Source: Simonyan and Zisserman, Very Deep Convolutional Networks, ICLR 2015; Ioffe and Szegedy,
+Batch Normalization, ICML 2015; pooled mean at the end: Lin, Chen and Yan, ICLR 2014.
+"""
 
 from typing import Any
 
@@ -37,9 +41,6 @@ def build(
     Returns:
         An uncompiled model, float32 (picture, height, width, channels), 0..1 → float32 (picture,
         class), probabilities.
-
-    Source: Simonyan and Zisserman, Very Deep Convolutional Networks, ICLR 2015; Ioffe and Szegedy,
-    Batch Normalization, ICML 2015; pooled mean at the end: Lin, Chen and Yan, ICLR 2014.
     """
     from keras import Input, Model, layers
 

@@ -1,4 +1,10 @@
-"""One transformer block over groups of words, averaged over the text."""
+"""One transformer block over groups of words, averaged over the text.
+
+Embedding, means of `group` words and their positions, one encoder block, mean over the text.
+
+Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017; normalised before each part:
+Xiong et al., On Layer Normalization in the Transformer Architecture, ICML 2020.
+"""
 
 from typing import Any
 
@@ -17,8 +23,7 @@ def build(
     units: int = 64,
     dropout: float = 0.5,
 ) -> Any:
-    """Return an uncompiled keras.Model: embedding, means of `group` words and their positions, one
-    encoder block, mean over the text. Neither attention nor mean looks at steps of padding alone.
+    """Return an uncompiled keras.Model; neither attention nor mean looks at steps of padding alone.
 
     Args:
         words: size of the id space; id 0 is padding, 1 an unknown word.
@@ -31,11 +36,7 @@ def build(
         dropout: share of values that a training step leaves out.
 
     Returns:
-        An uncompiled model, int32 (text, length), word ids, 0 is padding → float32 (text, class),
-        probabilities.
-
-    Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017; normalised before each part:
-    Xiong et al., On Layer Normalization in the Transformer Architecture, ICML 2020.
+        int32 (text, length), word ids → float32 (text, class), probabilities.
     """
     import numpy as np
     from keras import Input, Model, layers, ops
