@@ -22,8 +22,7 @@ def build(
     units: int = 64,
     dropout: float = 0.05,
 ) -> Any:
-    """Return an uncompiled keras.Model: the last value plus what one encoder block makes of the
-    history, seen both by its level and against its last value.
+    """Return an uncompiled keras.Model: the last value plus what an encoder makes of the history.
 
     Args:
         history: values that are given.

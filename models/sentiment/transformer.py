@@ -1,6 +1,7 @@
 """One transformer block over groups of words, averaged over the text.
 
 Embedding, means of `group` words and their positions, one encoder block, mean over the text.
+Neither attention nor mean looks at steps of padding alone.
 
 Source: Vaswani et al., Attention Is All You Need, NeurIPS 2017; normalised before each part:
 Xiong et al., On Layer Normalization in the Transformer Architecture, ICML 2020.
@@ -23,7 +24,7 @@ def build(
     units: int = 64,
     dropout: float = 0.5,
 ) -> Any:
-    """Return an uncompiled keras.Model; neither attention nor mean looks at steps of padding alone.
+    """Return an uncompiled keras.Model.
 
     Args:
         words: size of the id space; id 0 is padding, 1 an unknown word.
@@ -31,7 +32,7 @@ def build(
         classes: labels to choose from.
         dimensions: of a word's vector.
         group: neighbouring words read as one step.
-        heads: of the attention, each as wide as a word's vector.
+        heads: of the attention, each of `dimensions`.
         units: of the feed-forward layer.
         dropout: share of values that a training step leaves out.
 
@@ -48,19 +49,15 @@ def build(
     present = ops.expand_dims(ops.cast(ops.not_equal(ids, 0), "float32"), -1)
     present = layers.MaxPooling1D(group, padding="same")(present)  # (text, step, 1)
     seen = ops.expand_dims(ops.squeeze(ops.greater(present, 0), -1), 1)  # (text, 1, step)
-    steps = x.shape[1]
     # Made of the input: a functional model has no other source of tensors.
-    places = ops.cast(ops.squeeze(present, -1) * 0, "int32") + np.arange(steps, dtype="int32")
-    x = x + layers.Embedding(steps, dimensions)(places)
-
+    places = ops.cast(ops.squeeze(present, -1) * 0, "int32") + np.arange(x.shape[1], dtype="int32")
+    x = x + layers.Embedding(x.shape[1], dimensions)(places)
     y = layers.LayerNormalization()(x)
     y = layers.MultiHeadAttention(heads, dimensions, dropout=dropout)(y, y, attention_mask=seen)
     x = x + y
     y = layers.LayerNormalization()(x)
-    y = layers.Dense(units, activation="relu")(y)
-    y = layers.Dropout(dropout)(y)
+    y = layers.Dropout(dropout)(layers.Dense(units, activation="relu")(y))
     x = x + layers.Dense(dimensions)(y)
-
     x = layers.LayerNormalization()(x) * present
     x = ops.sum(x, axis=1) / ops.maximum(ops.sum(present, axis=1), 1)
     x = layers.Dropout(dropout)(x)
