@@ -71,6 +71,7 @@ def test_a_whole_run_among_all_that_other_work_left(project, tmp_path):
         "GIT_DIR": str(other / ".git"),
         "MLFLOW_TRACKING_URI": "",
         "PREFECT_HOME": "",
+        "TF_NUM_INTRAOP_THREADS": "-1",  # the profile says how many threads
     }
     done = espalier(project, "run", "--task", "image", "--json", **leaks)
     assert done.returncode == 0, done.stderr
@@ -88,7 +89,6 @@ def test_a_whole_run_among_all_that_other_work_left(project, tmp_path):
     [
         (TRAIN, {"MLFLOW_TRACKING_URI": NOWHERE}, "MLFLOW_TRACKING_URI"),
         (("run", "--task", "image"), {"PREFECT_API_URL": f"{NOWHERE}/api"}, "PREFECT_API_URL"),
-        (TRAIN, {"TF_NUM_INTRAOP_THREADS": "-1"}, "TF_NUM_INTRAOP_THREADS"),
         (TRAIN, {"KERAS_BACKEND": "torch"}, "KERAS_BACKEND"),
     ],
 )
