@@ -12,6 +12,7 @@ import distributed
 import prefect
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture, as_completed
+from prefect.task_runners import TaskRunner
 from prefect_dask import DaskTaskRunner
 
 from pipelines.experiments import dataset as data
@@ -37,8 +38,10 @@ push = prefect.task(cache_policy=NO_CACHE, **RETRIES)(data.push)
 ensure_guard = prefect.task(cache_policy=NO_CACHE)(guard.ensure)
 fit_on_worker = prefect.task(cache_policy=NO_CACHE, task_run_name="fit {planned.arch}")(fitting.fit)
 score_source = prefect.task(cache_policy=NO_CACHE)(baselines.score)
-consider = prefect.task(cache_policy=NO_CACHE)(retraining.consider)
+decide = prefect.task(cache_policy=NO_CACHE)(retraining.decide)
 attach_report = prefect.task(cache_policy=NO_CACHE, **RETRIES)(page.attach)
+# prefect_dask leaves open what futures its runner makes; Prefect takes them for those of threads.
+RUNNER: TaskRunner[Any] = DaskTaskRunner(**dask_cluster.runner_options())
 
 
 class Rung(NamedTuple):
@@ -49,7 +52,7 @@ class Rung(NamedTuple):
     reused: int
 
 
-@prefect.flow(task_runner=DaskTaskRunner(**dask_cluster.runner_options()))
+@prefect.flow(task_runner=RUNNER)
 def retrain(
     task: str, dataset: str | None = None, profile: str = "quick", wait_seconds: float = 3600
 ) -> retraining.Outcome:
@@ -74,7 +77,7 @@ def retrain(
                 console.show(*scored.result())
             longest = successive_halving.longest(first.records)
             full = rung(plan.fits(first.records), guarded, parent, longest)
-            consider(version, full.records)
+            decide(version, full.records)
             attach_report(version, parent)
         return retraining.outcome(version, first.trained + full.trained, first.reused + full.reused)
 

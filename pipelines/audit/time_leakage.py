@@ -22,7 +22,7 @@ def findings(splits: Mapping[str, Split], facts: Mapping) -> list[Finding]:
 def _order(splits: Mapping[str, Split]) -> Finding:
     results, examples, counts = {}, {}, dict.fromkeys(ORDER[1:], 0)
     for earlier, later in itertools.combinations(ORDER, 2):
-        end = splits[earlier]["time"].max(initial=np.datetime64(0, "ns"))
+        end = np.maximum.reduce(splits[earlier]["time"], initial=np.datetime64(0, "ns"))
         rows = np.flatnonzero(splits[later]["time"] <= end)
         if len(rows):
             counts[later] = len(rows)

@@ -72,7 +72,8 @@ def promote(
     with nullcontext() if dry_run else lock.hold(task):
         reconciled = None if dry_run else reconcile.reconcile(task, dataset)
         head = ledger.head(ledger.entries(registry.model_name(task, dataset)))
-        champion = contender.current_champion(task, dataset, reconciled and reconciled.artifact)
+        verified = reconciled.artifact if reconciled else None
+        champion = contender.current_champion(task, dataset, verified)
         record, artifact = _candidate(version, name, champion)
         if champion is not None and champion.version.run_id == record.run_id:
             reason = f"{champion.name} is the champion already"
@@ -111,7 +112,7 @@ def _outcome(
         dataset_hash=dataset.hash,
         dry_run=dry_run,
         candidate=contender.summary(candidate.version),
-        champion=champion and contender.summary(champion.version),
+        champion=contender.summary(champion.version) if champion else None,
         **judgement,
     )
 

@@ -68,7 +68,7 @@ def rollback(task: str, dataset: str | None, reason: str) -> Rollback:
         )
         entry = ledger.append(decision, ledger.head(entries))
         reconcile.follow(task, dataset, *verified)
-    if complaint:
+    if complaint or version is None:
         raise RollbackRefused(complaint)
     head = {"position": entry.position, "hash": entry.hash}
     return Rollback(task, dataset, left, back, version.arch, version.fingerprint, head)

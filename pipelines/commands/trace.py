@@ -86,7 +86,7 @@ def _answering(requests: Iterable[Mapping[str, Any]]) -> list["ModelVersion"]:
 
 
 def _of_versions(kind: str, registered: Sequence["ModelVersion"]) -> Lineage:
-    runs = [tracking.connect().get_run(version.run_id) for version in registered]
+    runs = [tracking.connect().get_run(v.run_id) for v in registered if v.run_id]
     return _lineage(kind, _sources(runs), runs, [], registered)
 
 

@@ -47,7 +47,7 @@ def train(
         failed = []
         if missing or baselines.unscored(version):
             with tracking.parent(version, profile, "train") as parent:
-                failed = _fit_each(missing, parent, changes[0])
+                failed = _fit_each(missing, parent, changes[0]) if missing else []
                 for source in baselines.unscored(version):
                     console.show(*baselines.score(source, parent))
     board = leaderboard.compare(version, only=planned)
@@ -60,7 +60,7 @@ def _fit_each(fits: list[Fit], parent: str, varied: Iterable[str]) -> list[str]:
     varied: the parameters that tell the fits apart.
     """
     failed: list[str] = []
-    guarded = guard.ensure(fits[0].dataset, parent) if fits else None
+    guarded = guard.ensure(fits[0].dataset, parent)
     for number, planned in enumerate(fits):
         if len(fits) > 1:
             point = {name: planned.parameters[name] for name in varied} | {"seed": planned.seed}

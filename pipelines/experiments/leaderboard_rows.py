@@ -107,9 +107,10 @@ class Record:
 def row_of(run: "Run", curves: Mapping[str, Sequence[float]] | None) -> Row:
     """The row of an MLflow run; curves: the losses of a fit, None where they were not read."""
     tags = {name: value for name, value in run.data.tags.items() if name.startswith("espalier.")}
+    task, dataset, dataset_hash = (tags[name] for name in NAMED)
     return Row(
         run_id=run.info.run_id,
-        dataset=DatasetVersion(*(tags[name] for name in NAMED)),
+        dataset=DatasetVersion(task, dataset, dataset_hash),
         kind=tags["espalier.kind"],
         name=run.info.run_name,
         status=run.info.status,
@@ -269,9 +270,13 @@ def is_empty_store() -> bool:
 
 
 def _row(task: str, dataset: str, columns: Sequence) -> Row:
-    dataset_hash, run_id, *identity, tags, metrics = columns
-    version = DatasetVersion(task, dataset, dataset_hash)
-    return Row(run_id, version, *identity, json.loads(tags), json.loads(metrics))
+    dataset_hash, *fields, tags, metrics = columns
+    return Row(
+        dataset=DatasetVersion(task, dataset, dataset_hash),
+        tags=json.loads(tags),
+        metrics=json.loads(metrics),
+        **dict(zip(FIELDS, fields, strict=True)),
+    )
 
 
 def _select(columns: str, where: str, **values: str) -> list[Sequence]:

@@ -254,7 +254,7 @@ def _version(held: "ModelVersion") -> Version:
     return Version(
         name=held.name,
         version=str(held.version),
-        run_id=held.run_id,
+        run_id=held.run_id or "",
         arch=tags["espalier.arch"],
         fingerprint=tags["espalier.fingerprint"],
         manifest_sha256=tags["espalier.manifest_sha256"],

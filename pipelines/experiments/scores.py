@@ -77,10 +77,10 @@ def on_test(
         rows = rows_of(fitted.run_id, "test")
         if measure.ROWS[dataset.task] <= rows.keys():  # a champion of older code has fewer
             return rows
-    rows = _measured(dataset, verified or verification.verify(fitted))
+    measured = _measured(dataset, verified or verification.verify(fitted))
     if keep:
-        _keep(fitted.run_id, dataset.hash, rows)
-    return rows
+        _keep(fitted.run_id, dataset.hash, measured)
+    return measured
 
 
 def _measured(dataset: DatasetVersion, verified: VerifiedArtifact) -> Mapping:

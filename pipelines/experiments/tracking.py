@@ -186,7 +186,9 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
     with active(dataset, f"{fit.arch} {fit.seed}", tags, parent_run_id) as run_id:
         mlflow.log_params({**fit.parameters, "seed": fit.seed})
         source = mlflow.data.code_dataset_source.CodeDatasetSource({"dvc": dataset.name})
-        mlflow.log_input(MetaDataset(source, name=dataset.name, digest=dataset.hash))
+        # MLflow leaves its property `profile` abstract, and means the class to be used as it is.
+        described = MetaDataset(source, name=dataset.name, digest=dataset.hash)  # type: ignore[abstract]
+        mlflow.log_input(described)
         yield run_id
 
 

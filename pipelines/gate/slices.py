@@ -5,6 +5,7 @@ A mean hides what a part of the requests gets: each part is scored, and two mode
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -64,9 +65,9 @@ def compare(
     paired_comparison.check(task, ours, theirs)
     comparisons = []
     for name, count, pick in _parts(task, ours[0], labels):
-        sides = [[pick(one) for one in side] for side in (ours, theirs)]
-        verdict = paired_comparison.compare(task, *sides)
-        scores = [measure.metric(task, side) for side in sides]
+        our_part, their_part = [pick(one) for one in ours], [pick(one) for one in theirs]
+        verdict = paired_comparison.compare(task, our_part, their_part)
+        scores = measure.metric(task, our_part), measure.metric(task, their_part)
         comparisons.append(SliceComparison(name, count, *scores, verdict.difference, verdict.p))
     return comparisons
 
@@ -75,11 +76,11 @@ def _parts(task: str, rows: Rows, labels: Sequence[str]) -> Iterator[tuple[str, 
     """The name of each part that is not empty, its number of rows, and what takes it out."""
     for name, mask in _row_parts(task, rows, labels):
         if mask.any():
-            yield name, int(mask.sum()), lambda one, mask=mask: _only(one, mask)
+            yield name, int(mask.sum()), partial(_only, mask=mask)
     if task == "forecast":
         windows, steps = rows["error"].shape
         for step in range(steps):
-            yield f"step {step + 1}", windows, lambda one, step=step: _step(one, step)
+            yield f"step {step + 1}", windows, partial(_step, step=step)
 
 
 def _row_parts(task: str, rows: Rows, labels: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:

@@ -104,7 +104,7 @@ def _acquire(connection: "Connection", name: str, wait_seconds: float) -> None:
     try:
         connection.exec_driver_sql("SELECT pg_advisory_lock(%(space)s, %(key)s)", asked)
     except OperationalError as error:
-        if error.orig.pgcode != LOCK_NOT_AVAILABLE:
+        if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
             raise state.DatabaseError(state.unusable(connection.engine.url, error.orig)) from error
         row = connection.exec_driver_sql(HOLDER, asked).first()
         holder = f"{row[0]} since {row[1]:%Y-%m-%dT%H:%M:%S%z}" if row else "another process"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 VARIABLE = "ESPALIER_DATABASE_URL"
+LOCKS = "locks"  # the folder beside the SQLite file
 # How long a transaction waits for another process' one, which takes milliseconds.
 BUSY_SECONDS = 60
 POSTGRESQL = {
@@ -97,10 +98,10 @@ def folder() -> Path | None:
     address = url()
     if address.get_backend_name() == "postgresql":
         return None
-    return Path(address.database).parent / "locks"
+    return _file(address).parent / LOCKS
 
 
-def unusable(address: "URL", cause: BaseException) -> str:
+def unusable(address: "URL", cause: BaseException | None) -> str:
     """The message of a DatabaseError, without the password."""
     return f"the state database {address} cannot be used: {' '.join(str(cause).split())}"
 
@@ -110,12 +111,11 @@ def _parsed(address: str) -> "URL":
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
-    try:
+    parsed, backend = None, "no URL"
+    with suppress(ArgumentError):
         parsed = make_url(address)
         backend = parsed.get_backend_name()
-    except ArgumentError:
-        parsed, backend = None, "no URL"
-    if backend not in APPEND_ONLY or not parsed.database:
+    if parsed is None or backend not in APPEND_ONLY or not parsed.database:
         raise DatabaseError(
             f"{VARIABLE} names {backend}: it takes "
             "postgresql+psycopg2://user:password@host/database, or sqlite:////path/to/file"
@@ -137,17 +137,23 @@ def _engine(address: "URL") -> "Engine":
         engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _leave_transactions_to_us)
         event.listen(engine, "begin", lambda one: one.exec_driver_sql("BEGIN IMMEDIATE"))
-        folder().mkdir(parents=True, exist_ok=True)
+        file = _file(address)
+        (file.parent / LOCKS).mkdir(parents=True, exist_ok=True)
         # Nobody has the file open before its tables are there: the journal mode needs it alone.
-        with FileLock(folder() / "database.lock", BUSY_SECONDS, poll_interval=0.005):
-            _leave_wal(Path(address.database))
+        with FileLock(file.parent / LOCKS / "database.lock", BUSY_SECONDS, poll_interval=0.005):
+            _leave_wal(file)
             _make_tables(engine)
     except (OSError, SQLAlchemyError) as error:
         raise DatabaseError(unusable(address, getattr(error, "orig", error))) from error
     return engine
 
 
-def _leave_transactions_to_us(connection, _record) -> None:
+def _file(address: "URL") -> Path:
+    assert address.database is not None  # `_parsed` refuses an address that names none
+    return Path(address.database)
+
+
+def _leave_transactions_to_us(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver begins no transaction of its own: we do
 
 

@@ -49,7 +49,7 @@ def current_champion(
         return None
     if verified is None or verified.digest != version.manifest_sha256:
         verified = verification.whole(version)
-    return verified and Contender(version, verified)
+    return Contender(version, verified) if verified else None
 
 
 def summary(version: Version) -> Summary:

@@ -28,6 +28,7 @@ def refused_before(
     beside = champion.version if champion else None
     return any(
         entry.action == "refusal"
+        and isinstance(entry.evidence, dict)  # text where it was changed into no JSON
         and not {check["name"] for check in entry.evidence["checks"] if not check["passed"]}
         <= checks.LOAD_DEPENDENT
         and (entry.run_id, entry.from_version) == (candidate.run_id, beside)
@@ -49,7 +50,7 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
     candidate, champion = evaluation.candidate, evaluation.champion
     task, dataset = evaluation.dataset.task, evaluation.dataset.name
     version = candidate.version
-    forced = not evaluation.passed and evaluation.servable and force is not None
+    override = force if evaluation.servable and not evaluation.passed else None
     with reconcile.promotion_lock(task, dataset):
         if registry.version(version.name, version.version) is None:
             raise ledger.LedgerMovedError(
@@ -57,7 +58,7 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
             )
         decision = ledger.Decision(
             model=version.name,
-            action="promotion" if evaluation.passed else "force" if forced else "refusal",
+            action="promotion" if evaluation.passed else "refusal" if override is None else "force",
             from_version=champion.version.version if champion else None,
             to_version=version.version,
             run_id=version.run_id,
@@ -67,7 +68,7 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
                 "rules": evaluation.rules.to_dict(),
                 "checks": [check.to_dict() for check in evaluation.checks],
             },
-            reason=force if forced else evaluation.reason,
+            reason=evaluation.reason if override is None else override,
         )
         entry = ledger.append(decision, evaluation.head)
         verified = [one.artifact for one in (candidate, champion) if one]

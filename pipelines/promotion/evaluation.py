@@ -119,7 +119,7 @@ def not_withdrawn(candidate: Version) -> Check:
     """A model that was rolled back from does not come back by itself, nor by the same fit done
     again, which is another version."""
     entries = ledger.entries(candidate.name)
-    fingerprints = {entry.to_version: entry.fingerprint for entry in entries}
+    fingerprints: dict[str | None, str | None] = {e.to_version: e.fingerprint for e in entries}
     for entry in reversed(entries):
         if entry.action == "rollback" and fingerprints[entry.from_version] == candidate.fingerprint:
             evidence = f"rolled back from by {entry.who} on {entry.at}: {entry.reason}"

@@ -42,12 +42,12 @@ class Decision:
     model: str
     action: Action
     from_version: str | None
-    to_version: str | None
+    to_version: str
     run_id: str | None
     fingerprint: str | None
     dataset_hash: str | None
     evidence: object
-    reason: str | None
+    reason: str
 
 
 @dataclass(frozen=True)

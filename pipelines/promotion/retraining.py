@@ -37,13 +37,13 @@ def finished(plan: Plan) -> Outcome | None:
         return None
     fits = plan.fits(looks.values())
     records = tracking.reusable(fits)
-    if len(records) < len(fits) or not settled(plan.dataset, [*records.values()]):
+    if len(records) < len(fits) or not up_to_date(plan.dataset, [*records.values()]):
         return None
     return outcome(plan.dataset, trained=0, reused=len(looks) + len(fits))
 
 
-def settled(dataset: DatasetVersion, records: list[Record]) -> bool:
-    """Whether these fits have nothing left to decide: what `consider` would do is done."""
+def up_to_date(dataset: DatasetVersion, records: list[Record]) -> bool:
+    """Whether these fits have nothing left to decide: what `decide` would do is done."""
     task, name = dataset.task, dataset.name
     if not reconcile.is_reconciled(task, name):
         return False
@@ -53,7 +53,7 @@ def settled(dataset: DatasetVersion, records: list[Record]) -> bool:
     return decision.refused_before(dataset, candidate, champion, rules.of(task, name))
 
 
-def consider(dataset: DatasetVersion, records: list[Record]) -> Version | None:
+def decide(dataset: DatasetVersion, records: list[Record]) -> Version | None:
     """Let the best of `records` try to be champion; returns the current champion afterwards.
 
     Raises RuntimeError when there is not one record.
@@ -63,11 +63,11 @@ def consider(dataset: DatasetVersion, records: list[Record]) -> Version | None:
     task, name = dataset.task, dataset.name
     head = ledger.head(ledger.entries(registry.model_name(task, name)))
     champion = contender.current_champion(task, name)
-    current = champion and champion.version
+    current = champion.version if champion else None
     best, gate_rules = ranking.best(task, records), rules.of(task, name)
-    if current is not None and current.run_id == best.run_id:
+    if champion is not None and champion.version.run_id == best.run_id:
         console.line("champion", f"{champion.name} stays")
-        return current
+        return champion.version
     if decision.refused_before(dataset, best, current, gate_rules):
         return current
     artifact = verification.verify(best)

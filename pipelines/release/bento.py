@@ -156,8 +156,8 @@ def _contents(published: Mapping[str, Pointer]) -> Iterator[tuple[str, Path]]:
         for path in sorted(environment.ROOT.glob(pattern)):
             if path.is_file():
                 yield path.relative_to(environment.ROOT).as_posix(), path
-    for path in DEPLOY:
-        yield _name(path), environment.ROOT / path
+    for deployed in DEPLOY:
+        yield _name(deployed), environment.ROOT / deployed
     for pointer in published.values():
         for path in sorted((publish.folder() / pointer.artifact).iterdir()):
             yield f"{CHAMPIONS}/{pointer.artifact}/{path.name}", path
@@ -202,7 +202,7 @@ def _pinned(names: tuple[str, ...]) -> list[str]:
         pins[canonicalize_name(package.name)] = installed.version
         required = [Requirement(line) for line in installed.requires or []]
         waiting += [one for one in required if _applies(one, package.extras)]
-    del pins["bentoml"]  # BentoML adds itself
+    del pins[canonicalize_name("bentoml")]  # BentoML adds itself
     return [f"{name}=={version}" for name, version in sorted(pins.items())]
 
 

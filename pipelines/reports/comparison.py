@@ -59,7 +59,7 @@ def compare(dataset: DatasetVersion) -> dict:
     for row in pareto_front(board):
         row["pareto"] = True
     for entrant in entrants:
-        verdict = verdicts.get((entrant.name, reference))
+        verdict = verdicts.get((entrant.name, reference)) if reference else None
         entrant.row.update({"name": entrant.name, "verdict": verdict})
     return board | {
         "reference": reference,
@@ -69,7 +69,7 @@ def compare(dataset: DatasetVersion) -> dict:
         "labels": labels,
         "curves": {e.name: losses for e in entrants if "arch" in e.row and (losses := _curves(e))},
         "confusion": {
-            e.name: sum(one["confusion"] for one in e.rows).tolist()
+            e.name: np.sum([one["confusion"] for one in e.rows], axis=0).tolist()
             for e in entrants
             if "confusion" in e.rows[0]
         },
@@ -147,7 +147,8 @@ def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
     best = leaderboard.best(board)
     named = [*zip(leaderboard.names(best), best, strict=True)]
     named += [(rival["name"], rival) for rival in board["rivals"]]
-    entrants, notes = [], []
+    entrants: list[Entrant] = []
+    notes = []
     for name, row in named:
         try:
             entrant = Entrant(name, row, [_rows(run) for run in row["runs"]])
@@ -224,7 +225,7 @@ def pareto_front(board: dict) -> list[dict]:
     return front
 
 
-def _curves(entrant: Entrant) -> list[dict[str, list[float]]]:
+def _curves(entrant: Entrant) -> list[dict[str, Sequence[float]]]:
     losses = [dict(tracking.curves(run["run_id"])) for run in entrant.row["runs"]]
     return [one for one in losses if one and all(one.values())]
 

@@ -11,6 +11,7 @@ from pipelines.experiments import ranking, registry, scores, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.leaderboard_rows import Row
 from pipelines.experiments.plan import Fit
+from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.runtime import console
 
@@ -206,7 +207,7 @@ def _shown(groups: list[list[Record]]) -> list[list[Record]]:
     return [*full, *looks.values()]
 
 
-def _row(task: str, group: list[Record], champion) -> dict:
+def _row(task: str, group: list[Record], champion: Version | None) -> dict:
     return {
         "arch": group[0].arch,
         "profile": group[0].profile,
@@ -282,7 +283,7 @@ def _floor(records: list[Record]) -> dict | None:
     return {"name": records[-1].naive, "test": records[-1].metrics["test_floor"]}
 
 
-def _standing(champion) -> dict | None:
+def _standing(champion: Version | None) -> dict | None:
     if champion is None:
         return None
     names = ("version", "arch", "fingerprint", "dataset_hash")

@@ -92,7 +92,7 @@ def _fit(
         except PrunedError:
             checkpoint.unlink(missing_ok=True)
             raise
-        scores = _record_artifact(planned, fitted, dataset, guarded)
+        scores = _record_artifact(run_id, planned, fitted, dataset, guarded)
         _record_plots(planned, fitted, scores["test"], dataset.facts)
     checkpoint.unlink(missing_ok=True)
     line = _line(planned, len(fitted.history), scores, time.monotonic() - start)
@@ -108,7 +108,11 @@ def _line(planned: Fit, epochs: int, scores: dict[str, "Scores"], seconds: float
 
 
 def _record_artifact(
-    planned: Fit, fitted: "Fitted", dataset: prepared.Dataset, guarded: guard.Guard
+    run_id: str,
+    planned: Fit,
+    fitted: "Fitted",
+    dataset: prepared.Dataset,
+    guarded: guard.Guard,
 ) -> dict[str, "Scores"]:
     """Write the artifact, prove it, time one request, and keep it with the run.
 
@@ -119,7 +123,6 @@ def _record_artifact(
     from models.evaluation import measure
     from models.export import convert, package
 
-    run_id = mlflow.active_run().info.run_id  # the service's page leads to it
     identity = {
         "task": planned.dataset.task,
         "dataset": planned.dataset.name,
@@ -129,7 +132,7 @@ def _record_artifact(
         "parameters": planned.parameters,
         "fingerprint": planned.fingerprint,
         "guard": guarded.fingerprint,
-        "run_id": run_id,
+        "run_id": run_id,  # the service's page leads to it
     }
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         folder = Path(scratch)

@@ -50,7 +50,7 @@ def retrain(killed_after: int | None) -> None:
     with lock.hold(TASK):
         reconcile.reconcile(TASK, DATASET)
         with tracking.parent(VERSION, "quick", "retrain"):
-            retraining.consider(VERSION, tracking.records(VERSION))
+            retraining.decide(VERSION, tracking.records(VERSION))
 
 
 def kill_after(writes: int, kinds) -> None:
