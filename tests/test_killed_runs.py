@@ -162,7 +162,7 @@ def test_a_killed_fit_goes_on_from_its_last_epoch(project):
         until(lambda: not alive(), "the end of what the run had started")
     [kept] = checkpoints.glob("*.npz")
     with np.load(kept, allow_pickle=False) as file:
-        done = json.loads(str(file["told"]))["history"]
+        done = json.loads(str(file["record"]))["history"]
     assert 0 < len(done) < 12
     assert espalier(project, *LONG, **more).returncode == 0
     assert losses("broken") == losses("unbroken")
