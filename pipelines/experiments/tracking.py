@@ -20,7 +20,7 @@ from pipelines.runtime import environment
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import DatasetInput, Run
 
 # The artifact folder's place below a child run, and that of the row-wise scores beside it.
 MODEL = "model"
@@ -121,10 +121,21 @@ def parent(dataset: DatasetVersion, profile: str, verb: str) -> Iterator[str]:
     status = "FAILED"
     try:
         client.log_artifact(run.info.run_id, str(environment.ROOT / "dvc.lock"))
+        # MLflow looks for a dataset and then adds it: of two fits at once, one failed over the
+        # other's. Here it is there before the first fit.
+        client.log_inputs(run.info.run_id, [_input(dataset)])
         yield run.info.run_id
         status = "FINISHED"
     finally:
         client.set_terminated(run.info.run_id, status)
+
+
+def _input(dataset: DatasetVersion) -> "DatasetInput":
+    """The dataset as an input of a run: what MLflow's page lists, by its name and hash."""
+    from mlflow.entities import Dataset, DatasetInput
+
+    source = json.dumps({"tags": {"dvc": dataset.name}})
+    return DatasetInput(Dataset(dataset.name, dataset.hash, source_type="code", source=source))
 
 
 @contextmanager
@@ -170,7 +181,6 @@ def active(
 def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
     """The run of a fit, with its parameters, fingerprint and dataset; yields its id."""
     import mlflow
-    from mlflow.data.meta_dataset import MetaDataset
 
     tags = {
         "espalier.kind": FIT,
@@ -185,10 +195,7 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
     dataset = fit.dataset
     with active(dataset, f"{fit.arch} {fit.seed}", tags, parent_run_id) as run_id:
         mlflow.log_params({**fit.parameters, "seed": fit.seed})
-        source = mlflow.data.code_dataset_source.CodeDatasetSource({"dvc": dataset.name})
-        # MLflow leaves its property `profile` abstract, and means the class to be used as it is.
-        described = MetaDataset(source, name=dataset.name, digest=dataset.hash)  # type: ignore[abstract]
-        mlflow.log_input(described)
+        connect().log_inputs(run_id, [_input(dataset)])
         yield run_id
 
 
