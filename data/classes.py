@@ -1,15 +1,16 @@
 """Splits of labelled rows: stratified, with equal rows on one side."""
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 
 
-def digests(rows: np.ndarray) -> np.ndarray:
+def digests(rows: Iterable) -> np.ndarray:
     """One hexadecimal digest for each row; equal digests mean the same picture or the same text.
 
-    rows: uint8 (rows, height, width, channels), or objects (rows,): encoded pictures as bytes,
-    texts as str (compared without regard to case and white space).
+    rows: arrays, encoded pictures as bytes, or texts as str (compared without regard to case and
+    white space).
     """
     return np.array([hashlib.sha256(_content(row)).hexdigest() for row in rows])
 

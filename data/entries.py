@@ -1,111 +1,142 @@
-"""The entries of params.yaml below `datasets:`, one class a task, declared in Pydantic.
+"""What params.yaml declares about data, in Pydantic: the entries below `datasets:`, the shares.
 
-The description of a field is the words that an error has for what was expected.
+The message of a ValueError raised here follows the words `datasets.NAME.KEY in params.yaml`.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-Steps = Annotated[int, Field(ge=1, description="a whole number of steps, 1 or more")]
-Seconds = Annotated[int, Field(ge=1, description="a whole number of seconds, 1 or more")]
-Size = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, description="numbers above 0")]
-Column = Annotated[str, Field(min_length=1, description="the name of a column of the file")]
-LABELS = "a list of different names; quote yes, no, on and off, which YAML takes for true and false"
+from data.errors import did_you_mean
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A part of params.yaml with keys of its own; an unknown one is told before a missing one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_known_keys(cls, declared: Any) -> Any:
+        allowed = sorted(cls.model_fields)
+        for key in declared if isinstance(declared, dict) else ():
+            if key not in allowed:
+                hint = did_you_mean(str(key), allowed)
+                raise ValueError(f"has an unknown key {key!r}{hint}; allowed: {allowed}")
+        return declared
 
 
 def _ascending(limits: list[float]) -> list[float]:
-    if limits[0] >= limits[1]:
-        raise ValueError("not ascending")
+    if len(limits) != 2 or limits[0] >= limits[1]:
+        raise ValueError(f"is {limits}, expected [lowest, highest]")
     return limits
 
 
 def _different(labels: list[Any]) -> list[Any]:
-    if len(set(map(str, labels))) < len(labels):
-        raise ValueError("a label is listed twice")
+    if len(set(map(str, labels))) < len(labels) or {type(label) for label in labels} - {str, int}:
+        raise ValueError(
+            f"is {labels}, expected different names; quote yes, no, on and off, which YAML takes "
+            "for true and false"
+        )
     return labels
 
 
-Labels = Annotated[list[str | int], AfterValidator(_different)]
+Labels = Annotated[list[Any], AfterValidator(_different)]
+Range = Annotated[list[float], AfterValidator(_ascending)]
 
 
-class Columns(BaseModel):
+class Columns(Section):
     """The columns of a file of texts, by what they hold."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-    text: Column
-    label: Column
+    text: Text
+    label: Text
 
 
-class SeriesColumns(BaseModel):
+class SeriesColumns(Section):
     """The columns of a file of readings."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-    time: Column
-    value: Column
-    series: Column | None = None
+    time: Text
+    value: Text
+    series: Text | None = None
 
 
-class Entry(BaseModel):
-    """What every dataset says."""
+class Needed(BaseModel):
+    """What DVC reads of every entry, and what says which class describes it."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-    task: str
+    model_config = ConfigDict(strict=True)
+    task: Literal["image", "sentiment", "forecast"]
     kind: str
-    path: str = Field(min_length=1, description="the path of a file or folder")
+    path: Text
 
 
-class ImageEntry(Entry):
+class ImageEntry(Section):
     """Pictures."""
 
-    labels: Labels | None = Field(None, description=LABELS)
-    shape: list[Size] | None = Field(
-        None, min_length=3, max_length=3, description="[height, width, channels]"
-    )
+    task: str
+    kind: Literal["package", "folder"]
+    path: Text
+    labels: Labels | None = None
+    shape: Annotated[list[Count], Field(min_length=3, max_length=3)] | None = None
 
 
-class SentimentEntry(Entry):
+class TableEntry(Section):
+    """Rows of a file with columns."""
+
+    task: str
+    kind: Literal["package", "csv", "parquet"]
+    path: Text
+    columns: Section | None = None
+
+    @model_validator(mode="after")
+    def _names_columns(self) -> Self:
+        if self.kind != "package" and self.columns is None:
+            raise ValueError("lacks columns")
+        return self
+
+
+class SentimentEntry(TableEntry):
     """Texts."""
 
-    labels: Labels | None = Field(None, description=LABELS)
-    columns: Columns | None = Field(None, description="names of columns of the file")
+    labels: Labels | None = None
+    columns: Columns | None = None
 
 
-class ForecastEntry(Entry):
-    """Series."""
+class ForecastEntry(TableEntry):
+    """Series: times in seconds, lengths in steps."""
 
-    interval: Seconds
-    history: Steps
-    horizon: Steps
-    season: Steps
-    columns: SeriesColumns | None = Field(None, description="names of columns of the file")
-    range: Annotated[list[float], AfterValidator(_ascending)] | None = Field(
-        None, min_length=2, max_length=2, description="[lowest, highest]"
-    )
-    stride: Steps = 1
-    fill: float = Field(900, ge=0, description="a number of seconds, 0 or more")
-    grid: Literal["clock", "rows"] = Field("clock", description="clock or rows")
-    min_rows: Steps = 1
+    interval: Count
+    history: Count
+    horizon: Count
+    season: Count
+    columns: SeriesColumns | None = None
+    range: Range | None = None
+    stride: Count = 1
+    fill: float = Field(900, ge=0)
+    grid: Literal["clock", "rows"] = "clock"
+    min_rows: Count = 1
 
 
-ENTRIES: dict[str, type[Entry]] = {
+ENTRIES: dict[str, type[Section]] = {
     "image": ImageEntry,
     "sentiment": SentimentEntry,
     "forecast": ForecastEntry,
 }
 
 
-COLUMNS: dict[type[BaseModel], type[BaseModel]] = {
-    SentimentEntry: Columns,
-    ForecastEntry: SeriesColumns,
-}
-
-
-class Shares(BaseModel):
+class Shares(Section):
     """How the rows are divided, in the order in which a series is cut."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
     train: Share
     validation: Share
     test: Share
+
+    @model_validator(mode="after")
+    def _add_up_to_one(self) -> Self:
+        whole = self.train + self.validation + self.test
+        if abs(whole - 1) > 1e-6:
+            raise ValueError(f"adds up to {whole:g}, expected 1")
+        return self

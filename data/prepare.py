@@ -4,10 +4,10 @@ Writes data/notes/NAME.json as well: what was noted about the rows, and what was
 Texts, pixels and values stay raw: what a request would need as well is done in models/inputs.py.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from data import classes, declared, report, series, stage, stored
 from data.declared import SPLITS
@@ -38,18 +38,11 @@ def prepare(name: str, folder: Path) -> None:
     prepared.facts["rows"] = {
         split: len(next(iter(columns.values()))) for split, columns in prepared.splits.items()
     }
-    _write_notes(name, prepared.facts.pop("notes"))
+    NOTES.mkdir(exist_ok=True)
+    stored.write_json(NOTES / f"{name}.json", prepared.facts.pop("notes"))
     stored.write(folder, prepared)
     rows = ", ".join(f"{split} {count:,}" for split, count in prepared.facts["rows"].items())
     print(f"{name}: {rows}")
-
-
-def _write_notes(name: str, notes: list[str]) -> None:
-    """Write the notes by one rename."""
-    NOTES.mkdir(exist_ok=True)
-    temporary = NOTES / f".{name}.{os.getpid()}"
-    stored.write_json(temporary, notes)
-    temporary.replace(NOTES / f"{name}.json")
 
 
 def by_class(raw: Dataset, shares: dict[str, float]) -> Dataset:
@@ -61,31 +54,26 @@ def by_class(raw: Dataset, shares: dict[str, float]) -> Dataset:
     index = {label: number for number, label in enumerate(raw.facts["labels"])}
     for columns in raw.splits.values():
         columns["label"] = np.array([index[label] for label in columns["label"]], dtype=np.int64)
-    if "test" in raw.splits:
-        drawn = _with_official_test(raw, content, shares)
-    else:
-        rows = raw.splits["rows"]
-        drawn = _draw(rows, classes.digests(rows[content]), shares)
+    rows, official = raw.splits.get("rows"), {}
+    if rows is None:
+        rows, official = _apart_from_test(raw, content), {"test": raw.splits["test"]}
+    to_draw = {split: share for split, share in shares.items() if split not in official}
+    numbers = classes.draw(rows["label"], classes.digests(rows[content]), to_draw)
+    drawn = {split: _take(rows, chosen) for split, chosen in numbers.items()} | official
     kept = (content, "label", "id")
     splits = {split: {name: drawn[split][name] for name in kept} for split in SPLITS}
     return Dataset(dict(raw.facts), splits)
 
 
-def _draw(rows: Columns, digest: np.ndarray, shares: dict[str, float]) -> dict[str, Columns]:
-    numbers = classes.draw(rows["label"], digest, shares)
-    return {split: _take(rows, chosen) for split, chosen in numbers.items()}
-
-
-def _with_official_test(raw: Dataset, content: str, shares: dict[str, float]) -> dict[str, Columns]:
+def _apart_from_test(raw: Dataset, content: str) -> Columns:
+    """The rows of the official training split that equal none of the official test split."""
     train, test = raw.splits["train"], raw.splits["test"]
-    digest = classes.digests(train[content])
-    own = np.flatnonzero(~np.isin(digest, classes.digests(test[content])))
-    if leaked := len(digest) - len(own):
+    own = ~np.isin(classes.digests(train[content]), classes.digests(test[content]))
+    if leaked := np.count_nonzero(~own):
         raw.facts["notes"].append(
             f"{leaked:,} training rows equal a row of the official test split: left out"
         )
-    shares = {split: share for split, share in shares.items() if split != "test"}
-    return _draw(_take(train, own), digest[own], shares) | {"test": test}
+    return _take(train, own)
 
 
 def _take(columns: Columns, rows: np.ndarray) -> Columns:
@@ -97,35 +85,32 @@ def by_time(raw: Dataset, entry: dict, shares: dict[str, float]) -> Dataset:
 
     raw: split `rows` of the columns that data.ingest describes; entry: as in params.yaml.
     """
-    rows, notes = raw.splits["rows"], raw.facts["notes"]
-    names, counts = np.unique(rows["series"].astype(str), return_counts=True)
-    long_enough = counts >= entry["min_rows"]
-    notes += [f"{name} is too short and was left out" for name in names[~long_enough]]
-    rows = _take(rows, np.isin(rows["series"].astype(str), names[long_enough]))
-    placed, dropped = series.place(rows, list(names[long_enough]), entry)
-    notes += _grid_notes(placed, dropped)
+    rows, notes = pd.DataFrame(raw.splits["rows"]), raw.facts["notes"]
+    counts = rows["series"].value_counts().sort_index()
+    short = counts.index[counts < entry["min_rows"]]
+    notes += [f"{name} is too short and was left out" for name in short]
+    rows = rows[~rows["series"].isin(short)]
+    placed = series.place(rows, entry)
+    notes += _grid_notes(placed, len(rows))
     splits = series.cut(placed, series.cuts(rows["time"], shares), list(shares))
-    facts = {
-        "interval_seconds": entry["interval"],
-        "history": entry["history"],
-        "horizon": entry["horizon"],
-        "stride": entry["stride"],
-        "season": entry["season"],
-    }
-    return Dataset(raw.facts | facts, splits)
+    facts = {name: entry[name] for name in ("history", "horizon", "stride", "season")}
+    return Dataset(raw.facts | facts | {"interval_seconds": entry["interval"]}, splits)
 
 
-def _grid_notes(placed: Columns, dropped: int) -> list[str]:
-    carried = int((~placed["observed"]).sum())
-    moved = int((placed["observed"] & (placed["read"] != placed["time"])).sum())
-    holes = int(placed["stretch"].max() + 1 - len(np.unique(placed["series"].astype(str))))
+def _grid_notes(placed: pd.DataFrame, readings: int) -> list[str]:
+    """What was done to so many readings, in sentences."""
+    observed = placed["observed"]
     counts = {
-        "readings stood beside the regular grid: snapped to the nearest point": moved,
-        "readings shared a grid point with a nearer one: left out": dropped,
+        "readings stood beside the regular grid: snapped to the nearest point": (
+            observed & (placed["read"] != placed["time"])
+        ).sum(),
+        "readings shared a grid point with a nearer one: left out": readings - observed.sum(),
         "missing grid points were carried forward: they stand in histories, never as targets": (
-            carried
+            ~observed
+        ).sum(),
+        "longer gaps were not filled: no window spans one": (
+            placed["stretch"].nunique() - placed["series"].nunique()
         ),
-        "longer gaps were not filled: no window spans one": holes,
     }
     return [f"{count:,} {what}" for what, count in counts.items() if count]
 

@@ -5,112 +5,71 @@ marked as not observed: it may stand in a history, never be a target. A longer h
 and another split begin a new segment.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
+import pandas as pd
 
 from data.stored import Columns
 
-
-@dataclass
-class Grid:
-    """One series on its grid: `source` (points,) says which reading each point shows."""
-
-    time: np.ndarray  # datetime64[ns] (points,)
-    source: np.ndarray  # int64 (points,)
-    observed: np.ndarray  # bool (points,): the reading belongs here, it was not carried forward
-    stretch: np.ndarray  # int64 (points,): constant between two long holes
-    dropped: int  # readings that another reading nearer to the grid point displaced
+KEPT = ["time", "value", "observed", "series", "segment"]
 
 
-def clock_grid(time: np.ndarray, interval: int, fill: int) -> Grid:
+def place(rows: pd.DataFrame, entry: dict) -> pd.DataFrame:
+    """The readings of each series on its grid, one series after the other.
+
+    Args:
+        rows: `time`, `value` and `series`, in the order of the source.
+        entry: the dataset's, as in params.yaml.
+
+    Returns:
+        One row for each grid point: `time`, `value`, `series`, `observed`, `stretch` (the same
+        between two long holes of one series), and `read`, when the value shown was read.
+    """
+    grids = []
+    for _, readings in rows.assign(read=rows["time"]).groupby("series"):
+        if entry["grid"] == "rows":  # each stamp is a step, whatever lies between; the first stays
+            grid = readings.drop_duplicates("time").sort_values("time")
+            grids.append(grid.assign(observed=True, stretch=0))
+        else:
+            grids.append(clock_grid(readings, entry["interval"], entry["fill"]))
+    placed = pd.concat(grids, ignore_index=True)
+    return placed.assign(stretch=placed.groupby(["series", "stretch"]).ngroup())
+
+
+def clock_grid(readings: pd.DataFrame, interval: int, fill: float) -> pd.DataFrame:
     """Snap readings to a clock that ticks every `interval` seconds; fill holes of at most `fill`.
 
-    time: datetime64[ns] (rows,), in any order. Of several readings near one tick the nearest stays,
-    the first of equally near ones.
+    readings: of one series, in any order. Of several near one tick the nearest stays, the first of
+    equally near ones.
     """
-    tick_length = np.int64(interval) * 1_000_000_000
-    nanoseconds = time.astype(np.int64)
+    tick_length = interval * 1_000_000_000
+    nanoseconds = readings["time"].astype("int64")
     tick = (nanoseconds + tick_length // 2) // tick_length
-    order = np.lexsort((np.abs(nanoseconds - tick * tick_length), tick))
-    tick, kept = np.unique(tick[order], return_index=True)
-    hole = np.append(np.diff(tick) - 1, 0)  # ticks without a reading, after each reading
+    beside = (nanoseconds - tick * tick_length).abs()
+    nearest_first = readings.assign(tick=tick, beside=beside).sort_values(["tick", "beside"])
+    kept = nearest_first.drop_duplicates("tick")
+    hole = np.append(np.diff(kept["tick"]) - 1, 0)  # ticks without a reading, after each reading
     short = hole * interval <= fill
-    shown = np.where(short, hole, 0) + 1  # grid points that show each reading
-    first = np.cumsum(shown) - shown
-    late = np.arange(shown.sum()) - np.repeat(first, shown)
-    stretch = np.append(0, np.cumsum(~short)[:-1])
-    return Grid(
-        time=((np.repeat(tick, shown) + late) * tick_length).astype("datetime64[ns]"),
-        source=np.repeat(order[kept], shown),
-        observed=late == 0,
-        stretch=np.repeat(stretch, shown),
-        dropped=len(time) - len(tick),
-    )
+    kept = kept.assign(stretch=np.append(0, np.cumsum(~short)[:-1]))
+    points = kept.loc[kept.index.repeat(np.where(short, hole, 0) + 1)]
+    late = points.groupby("tick").cumcount()
+    time = pd.to_datetime((points["tick"] + late) * tick_length, unit="ns")
+    return points.assign(time=time, observed=late == 0)
 
 
-def row_grid(time: np.ndarray) -> Grid:
-    """Every time stamp is one step, whatever lies between (trading days).
-
-    Of several readings of one stamp the first stays.
-    """
-    stamps, source = np.unique(time, return_index=True)
-    return Grid(
-        time=stamps,
-        source=source,
-        observed=np.ones(len(stamps), dtype=bool),
-        stretch=np.zeros(len(stamps), dtype=np.int64),
-        dropped=len(time) - len(stamps),
-    )
-
-
-def cuts(time: np.ndarray, shares: dict[str, float]) -> np.ndarray:
+def cuts(time: pd.Series, shares: dict[str, float]) -> np.ndarray:
     """The instants at which the readings' shares are reached: datetime64[ns] (parts - 1,)."""
     reached = np.cumsum(list(shares.values()))[:-1] / sum(shares.values())
     return np.sort(time)[(reached * len(time)).astype(np.int64)]
 
 
-def place(columns: Columns, names: list[str], entry: dict) -> tuple[Columns, int]:
-    """The readings of the series in `names` on their grids, one after the other.
-
-    Returns the columns `time`, `value`, `observed`, `series`, `stretch` (unique over the series)
-    and `read` (datetime64[ns], when the value shown was read), and how many readings of one tick
-    were dropped.
-    """
-    parts, dropped, stretches = [], 0, 0
-    for name in names:
-        rows = np.flatnonzero(columns["series"] == name)
-        time = columns["time"][rows]
-        if entry["grid"] == "rows":
-            grid = row_grid(time)
-        else:
-            grid = clock_grid(time, entry["interval"], entry["fill"])
-        parts.append(
-            {
-                "time": grid.time,
-                "value": columns["value"][rows][grid.source],
-                "observed": grid.observed,
-                "series": np.full(len(grid.time), name, dtype=object),
-                "stretch": grid.stretch + stretches,
-                "read": time[grid.source],
-            }
-        )
-        stretches += grid.stretch[-1] + 1
-        dropped += grid.dropped
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, dropped
-
-
-def cut(placed: Columns, instants: np.ndarray, names: list[str]) -> dict[str, Columns]:
+def cut(placed: pd.DataFrame, instants: np.ndarray, names: list[str]) -> dict[str, Columns]:
     """Divide placed readings at `instants` into the splits `names`, and number their segments.
 
     A point carried over a cut stays with its reading. Segments are unique over all splits.
     """
-    part = np.searchsorted(instants, placed["read"], side="right")
-    key = placed["stretch"] * len(names) + part
-    segment = np.unique(key, return_inverse=True)[1]
-    kept = {name: placed[name] for name in ("time", "value", "observed", "series")}
-    kept["segment"] = segment
+    part = np.searchsorted(instants, placed["read"].to_numpy(), side="right")
+    points = placed.assign(segment=placed.groupby(["stretch", part]).ngroup())[KEPT]
     return {
-        name: {column: values[part == index] for column, values in kept.items()}
+        name: {column: values.to_numpy() for column, values in points[part == index].items()}
         for index, name in enumerate(names)
     }

@@ -4,19 +4,17 @@ Writes data/reports/NAME/validation.json and validation.html, and then exits wit
 refuses; `prepare` depends on the report, so that a refusal stops `dvc repro`.
 """
 
-from __future__ import annotations
-
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import great_expectations as gx
 import numpy as np
+from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from data import declared, page, report, stage, stored
 from data.errors import GateRefused
-
-if TYPE_CHECKING:
-    from data.suites.table import Table
+from data.suites.table import Table
 
 EXAMPLES = 3
 
@@ -41,14 +39,14 @@ def validate(name: str, folder: Path) -> None:
 def judge(name: str, task: str, tables: list[Table]) -> dict:
     """The report on the tables of a suite, in the form that data/report.py describes."""
     checks = [check for table in tables for check in _checks(table)]
-    failed = [check for check in checks if not check["met"] and check["severity"] == "critical"]
-    warnings = [check for check in checks if not check["met"] and check["severity"] == "warning"]
+    unmet = [check for check in checks if not check["met"]]
+    failed = [check for check in unmet if check["severity"] == "critical"]
     return {
         "dataset": name,
         "task": task,
         "success": not failed,
         "failed": failed,
-        "notes": [f"{check['sentence']}; {check['done']}" for check in warnings],
+        "notes": [f"{check['sentence']}; {check['done']}" for check in unmet if check["done"]],
         "checks": checks,
         "tables": {table.name: _summary(table) for table in tables},
     }
@@ -56,14 +54,10 @@ def judge(name: str, task: str, tables: list[Table]) -> dict:
 
 def _checks(table: Table) -> list[dict]:
     """The result of each expectation of one table, in the suite's own order."""
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    suite = gx.ExpectationSuite(name=table.name, expectations=table.expectations)
     results = context.data_sources.pandas_default.read_dataframe(table.frame).validate(
-        suite,
+        gx.ExpectationSuite(name=table.name, expectations=table.expectations),
         result_format={
             "result_format": "SUMMARY",  # COMPLETE lists every failing row
             "partial_unexpected_count": EXAMPLES,
@@ -89,17 +83,16 @@ def _check(result: dict, table: Table) -> dict:
         "failing": outcome.get("unexpected_count"),
         "rows": len(table.frame),
         "observed": outcome.get("observed_value"),
-        "examples": [_short(row) for row in outcome.get("partial_unexpected_index_list") or []],
+        "examples": [
+            {name: _cell(value) for name, value in row.items()}
+            for row in outcome.get("partial_unexpected_index_list") or []
+        ],
     }
     return check | {"sentence": report.sentence(check)}
 
 
-def _short(row: dict) -> dict:
-    """A failing row as JSON may hold it, its texts cut to what a line holds."""
-    return {name: _cell(value) for name, value in row.items()}
-
-
 def _cell(value: Any) -> Any:
+    """A value of a failing row as JSON may hold it, a text cut to what a line holds."""
     if isinstance(value, str) and len(value) > 80:
         return f"{value[:77]}…"
     if isinstance(value, float):  # numpy's too; JSON has no infinity
@@ -112,7 +105,7 @@ def _summary(table: Table) -> dict:
     numbers = table.frame.select_dtypes("number").drop(columns="id", errors="ignore")
     finite = numbers.where(np.isfinite(numbers))
     quantiles = finite.quantile([0, 0.5, 1]).round(4)
-    columns = {name: quantiles[name].tolist() for name in numbers if finite[name].notna().any()}
+    columns = {name: quantiles[name].tolist() for name in quantiles.dropna(axis="columns")}
     summary = {"rows": len(table.frame), "columns": columns}
     if len(table.frame) <= 100:  # classes, series: short enough to show
         summary["values"] = table.frame.round(4).to_dict("records")

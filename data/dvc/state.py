@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import yaml
 
 from data.declared import LOADER
 
-ENTRY = {"path", "hash", "md5", "size"}  # what DVC writes of each dependency and output
+FILE = {"path", "hash", "md5", "size"}  # what DVC writes of each dependency and output
 
 
 @contextmanager
@@ -27,15 +27,16 @@ def held(root: Path) -> Iterator[None]:
 
     folder = root / ".dvc" / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
+    lock, copy, marker = root / "dvc.lock", folder / "dvc.lock.kept", folder / "dvc.lock.writing"
     with FileLock(folder / "espalier.lock"):
-        restore(root)
+        _restore(lock, copy, was_killed=marker.exists())
         table = folder / "rwlock"
         if table.exists() and not _is_held(table):
             table.unlink()
-        _marker(root).touch()
+        marker.touch()
         yield
-        _keep(root)
-        _marker(root).unlink()
+        _keep(lock, copy)
+        marker.unlink()
 
 
 def stages(root: Path) -> dict[str, dict]:
@@ -52,43 +53,26 @@ def is_whole(root: Path) -> bool:
     return _entries(root / "dvc.lock") is not None
 
 
-def restore(root: Path) -> None:
-    """Write dvc.lock anew from the kept copy, or git's, when a kill has cut it off."""
-    lock = root / "dvc.lock"
-    entries, kept = _entries(lock), _entries(_copy(root))
-    was_killed = _marker(root).exists()
-    if entries is None or (was_killed and kept and not kept.keys() <= entries.keys()):
-        if not kept:
-            _copy_of_git(root)
-        if not _entries(_copy(root)):
-            lock.rename(root / ".dvc" / "tmp" / "dvc.lock.unreadable")
-            return
-        _replace(_copy(root), lock)
-    _keep(root)
+def _restore(lock: Path, copy: Path, was_killed: bool) -> None:
+    """Write dvc.lock anew from the kept copy, or git's, when a kill has cut it off; else keep one.
+
+    Cut off between two stages it can be read: then the copy has a stage that it lacks.
+    """
+    entries, kept = _entries(lock), _entries(copy) or {}
+    if entries is not None and not (was_killed and kept.keys() - entries.keys()):
+        _keep(lock, copy)
+    elif kept:
+        _replace(copy, lock)
+    else:  # where git has none, every stage is made again, and gives the same hashes
+        lock.rename(copy.with_name("dvc.lock.unreadable"))
+        git = ["git", "-C", str(lock.parent), "restore", "--source=HEAD", lock.name]
+        with suppress(FileNotFoundError):  # no git
+            subprocess.run(git, capture_output=True)
 
 
-def _keep(root: Path) -> None:
-    if _entries(root / "dvc.lock"):
-        _replace(root / "dvc.lock", _copy(root))
-
-
-def _copy_of_git(root: Path) -> None:
-    git = ["git", "-C", str(root), "show", "HEAD:./dvc.lock"]
-    try:
-        done = subprocess.run(git, capture_output=True)
-    except FileNotFoundError:
-        return
-    if done.returncode == 0:
-        _copy(root).write_bytes(done.stdout)
-
-
-def _copy(root: Path) -> Path:
-    return root / ".dvc" / "tmp" / "dvc.lock.kept"
-
-
-def _marker(root: Path) -> Path:
-    """There while DVC runs, and after a kill."""
-    return root / ".dvc" / "tmp" / "dvc.lock.writing"
+def _keep(lock: Path, copy: Path) -> None:
+    if _entries(lock):
+        _replace(lock, copy)
 
 
 def _replace(source: Path, target: Path) -> None:
@@ -100,20 +84,15 @@ def _replace(source: Path, target: Path) -> None:
 def _entries(path: Path) -> dict[str, dict] | None:
     """The stages of a lock file, none where there is no file; None when it is cut off."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), LOADER)
+        entries = yaml.load(path.read_text(encoding="utf-8"), LOADER)["stages"]
+        files = [
+            file for entry in entries.values() for file in [*entry.get("deps", []), *entry["outs"]]
+        ]
+        return entries if all(file.keys() >= FILE for file in files) else None
     except FileNotFoundError:
         return {}
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
         return None
-    entries = content.get("stages") if isinstance(content, dict) else None
-    return entries if isinstance(entries, dict) and all(map(_whole, entries.values())) else None
-
-
-def _whole(entry: object) -> bool:
-    if not isinstance(entry, dict) or not isinstance(entry.get("outs"), list):
-        return False
-    files = [*(entry.get("deps") or []), *entry["outs"]]
-    return all(isinstance(file, dict) and file.keys() >= ENTRY for file in files)
 
 
 def _is_held(table: Path) -> bool:

@@ -1,5 +1,7 @@
 """From the columns of a table, as somebody named them, to the columns of a raw dataset."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +20,9 @@ def read_csv(path: Path) -> pa.Table:
 
     Raises DataError when the file is missing, empty, ragged or not separated by commas.
     """
-    try:
-        table = pyarrow.csv.read_csv(
-            path, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True)
-        )
-    except FileNotFoundError as error:
-        raise DataError(f"{path} is missing: `path:` in params.yaml names it") from error
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path} is not a whole CSV in UTF-8 with a header row: {error}") from error
+    breaks = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    with _readable(path, "CSV in UTF-8 with a header row"):
+        table = pyarrow.csv.read_csv(path, parse_options=breaks)
     if table.num_columns == 1:
         [name] = table.column_names
         raise DataError(f"{path} has one column, {name!r}: expected several, with commas between")
@@ -36,12 +33,18 @@ def read_parquet(path: Path) -> pa.Table:
     """A Parquet file; raises DataError when it is missing or truncated."""
     import pyarrow.parquet as pq
 
-    try:
+    with _readable(path, "Parquet file"):
         return pq.read_table(path)
+
+
+@contextmanager
+def _readable(path: Path, form: str) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing: `path:` in params.yaml names it") from error
     except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path} is not a whole Parquet file: {error}") from error
+        raise DataError(f"{path} is not a whole {form}: {error}") from error
 
 
 def chosen(table: pa.Table, name: str, entry: dict) -> Dataset:

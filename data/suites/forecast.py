@@ -1,17 +1,11 @@
 """What is expected of series: numbers in range, time that runs forward, a known interval."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
+from great_expectations.expectations import Expectation
 
 from data.stored import Dataset
 from data.suites.table import Table, between, expect, filled
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from great_expectations.expectations import Expectation
 
 LARGEST = 1e12
 
@@ -34,8 +28,6 @@ def steps(raw: Dataset, interval: int) -> pd.DataFrame:
     step (since the reading before of the same series), missed (how much longer than `interval`)
     and beside (how far from a multiple of it).
     """
-    import pandas as pd
-
     frame = pd.DataFrame(raw.splits["rows"])
     frame["step"] = frame.groupby("series")["time"].diff().dt.total_seconds()
     frame["missed"] = frame["step"] - interval
@@ -61,11 +53,11 @@ def numbers(low: float, high: float) -> list[Expectation]:
 
 def forward() -> list[Expectation]:
     """Time never runs back, and stands still in a hundredth of the readings at most."""
-    forward = "rows are sorted by time: no stamp is earlier than the one before"
+    sorted_ = "rows are sorted by time: no stamp is earlier than the one before"
     later = "99% of the time stamps are later than the one before"
     twice, first = "no time stamp occurs twice", "prepare keeps the first reading of a stamp"
     return [
-        between("step", forward, low=0),
+        between("step", sorted_, low=0),
         between("step", later, low=0, strict_min=True, mostly=0.99),
         between("step", twice, low=0, strict_min=True, done=first),
     ]
@@ -75,7 +67,7 @@ def regular(interval: int, fill: int) -> list[Expectation]:
     """The sampling interval is the declared one, give or take jitter and some holes."""
     jitter = interval / 10
     low, high = interval - jitter, interval + jitter
-    is_declared = f"the median step is the declared interval of {interval:g} s"
+    declared = f"the median step is the declared interval of {interval:g} s"
     multiples = f"steps are whole multiples of {interval:g} s"
     followed = f"95% of the readings follow without a hole of more than {fill:g} s"
     hole = f"no reading is missing between two others for more than {fill:g} s"
@@ -85,9 +77,7 @@ def regular(interval: int, fill: int) -> list[Expectation]:
         "forward, for histories only"
     )
     return [
-        expect(
-            "ColumnMedianToBeBetween", is_declared, column="step", min_value=low, max_value=high
-        ),
+        expect("ColumnMedianToBeBetween", declared, column="step", min_value=low, max_value=high),
         between("beside", f"90% of the {multiples}", high=jitter, mostly=0.9),
         between("missed", followed, high=fill, mostly=0.95),
         between("beside", multiples, high=jitter, done=snapped),
@@ -102,18 +92,16 @@ def series(readings: pd.DataFrame, entry: dict) -> Table:
     readings: as `steps` gives them.
     """
     finite = readings.assign(value=readings["value"].where(np.isfinite(readings["value"])))
-    frame = finite.groupby("series", as_index=False)["value"].agg(["size", "std"])
-    frame = frame.rename(columns={"size": "rows", "std": "spread"}).fillna({"spread": 0.0})
-    enough = max(10 * (entry["history"] + entry["horizon"]), entry["min_rows"])
-    long = f"a series has at least {enough:,} readings: ten windows, and `min_rows`"
+    frame = finite.groupby("series", as_index=False)["value"].agg(rows="size", spread="std")
+    frame["spread"] = frame["spread"].fillna(0.0)  # of one reading
     least, tiny = entry["min_rows"], float(np.finfo(np.float32).tiny)
+    enough = max(10 * (entry["history"] + entry["horizon"]), least)
+    long = f"a series has at least {enough:,} readings: ten windows, and `min_rows`"
+    each = f"each series has at least {least:,} readings"
+    left_out = "prepare leaves shorter ones out"
     expectations = [
         expect("ColumnMaxToBeBetween", long, column="rows", min_value=enough),
         between("spread", "no series is one value all along", low=tiny),
+        between("rows", each, low=least, done=left_out),
     ]
-    if least > 1:
-        each = f"each series has at least {least:,} readings"
-        expectations.append(
-            between("rows", each, low=least, done="prepare leaves shorter ones out")
-        )
     return Table("series", frame, ["series"], expectations)

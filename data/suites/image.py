@@ -1,38 +1,28 @@
 """What is expected of pictures: whole, of the declared shape, not blank, balanced, few doubles."""
 
-from __future__ import annotations
-
 import io
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from great_expectations.expectations import Expectation
+from PIL import Image
 
 from data.classes import digests
 from data.stored import Dataset
-from data.suites.classes import classes, duplicates, labelled
+from data.suites.classes import classes, labelled
 from data.suites.table import Table, between, expect, filled
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from great_expectations.expectations import Expectation
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 # What a request may have, in models/inputs.py.
 MOST_PIXELS, MOST_WEBP_PIXELS, LONGEST_SIDE = 16_000_000, 8_300_000, 65_535
-STATISTICS = ("pixel_type", "height", "width", "channels", "mean", "spread", "brightest")
+STATISTICS = ["pixel_type", "height", "width", "channels", "mean", "spread", "brightest"]
 
 
 def suite(raw: Dataset, entry: dict) -> list[Table]:
     """The tables `pictures`, with statistics instead of pixels, and `classes`."""
     frame = statistics(raw)
     labels = raw.facts["labels"]
-    expectations = [
-        *readable(),
-        *shaped(entry.get("shape")),
-        *exposed(),
-        *labelled(labels),
-        *duplicates("pictures"),
-    ]
+    expectations = [*visible(), *shaped(entry.get("shape")), *labelled(labels, "pictures")]
     key = [name for name in ("id", "file") if name in frame]
     return [
         Table("pictures", frame, key, expectations),
@@ -45,42 +35,29 @@ def statistics(raw: Dataset) -> pd.DataFrame:
     brightest, digest, labels_of_digest; and file, where there are files. Numbers of a picture that
     cannot be read are missing.
     """
-    import pandas as pd
-
     columns = {
         name: np.concatenate([split[name] for split in raw.splits.values()])
         for name in next(iter(raw.splits.values()))
         if name != "image"
     }
-    pictures = [split["image"] for split in raw.splits.values()]
-    measured = pd.DataFrame([_measure(row) for split in pictures for row in split])
-    frame = pd.concat([pd.DataFrame(columns), measured], axis=1)
-    frame["digest"] = np.concatenate([digests(split) for split in pictures])
+    pictures = [picture for split in raw.splits.values() for picture in split["image"]]
+    frame = pd.DataFrame(columns)
+    frame[STATISTICS] = [_measure(picture) for picture in pictures]
+    frame["digest"] = digests(pictures)
     frame["labels_of_digest"] = frame.groupby("digest")["label"].transform("nunique")
     return frame
 
 
-def _measure(picture: np.ndarray | bytes) -> dict:
-    """Statistics of one picture: uint8 (height, width, channels), or the bytes of its file."""
+def _measure(picture: np.ndarray | bytes) -> tuple:
+    """STATISTICS of one picture: uint8 (height, width, channels), or the bytes of its file."""
     pixels = _decode(picture) if isinstance(picture, bytes) else picture
     if pixels is None:
-        return dict.fromkeys(STATISTICS)
-    height, width, channels = pixels.shape
-    return {
-        "pixel_type": str(pixels.dtype),
-        "height": height,
-        "width": width,
-        "channels": channels,
-        "mean": float(pixels.mean()),
-        "spread": float(pixels.std()),
-        "brightest": float(pixels.max()),
-    }
+        return (None,) * len(STATISTICS)
+    return str(pixels.dtype), *pixels.shape, pixels.mean(), pixels.std(), float(pixels.max())
 
 
 def _decode(encoded: bytes) -> np.ndarray | None:
     """Pixels of a JPEG, PNG or WebP, (height, width, channels); None for what no model can read."""
-    from PIL import Image
-
     try:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as picture:
             animated = picture.format in ("PNG", "WEBP") and getattr(picture, "n_frames", 1) > 1
@@ -94,42 +71,35 @@ def _decode(encoded: bytes) -> np.ndarray | None:
     return pixels.reshape(*pixels.shape[:2], -1)
 
 
-def readable() -> list[Expectation]:
-    """Every row is a picture."""
+def visible() -> list[Expectation]:
+    """Every row is a picture on which something is to be seen, on the scale of 0 to 255."""
     whole = (
         f"each file is a whole {', '.join(FORMATS)} of one frame and at most {MOST_PIXELS:,} "
         f"pixels, {MOST_WEBP_PIXELS:,} of WebP"
     )
     scale = "pixels are whole, 0 to 255"
+    mean = "the mean pixel over all pictures lies between 5 and 250"
+    bright = "the brightest pixel is at least 128: the scale is 0 to 255, not 0 to 1"
     return [
         expect("TableRowCountToBeBetween", "there are at least 50 pictures", min_value=50),
         filled("pixel_type", whole),
         expect("ColumnValuesToBeInSet", scale, column="pixel_type", value_set=["uint8"]),
+        between("spread", "no picture is of one shade all over", low=0.5),
+        expect("ColumnMeanToBeBetween", mean, column="mean", min_value=5, max_value=250),
+        expect("ColumnMaxToBeBetween", bright, column="brightest", min_value=128),
     ]
 
 
 def shaped(shape: list[int] | None) -> list[Expectation]:
     """The declared height, width and channels, or else limits that any picture keeps."""
-    sides = {"height": (4, 8192), "width": (4, 8192), "channels": (1, 3)}
     units = {"height": "pixels high", "width": "pixels wide", "channels": "channels deep"}
     if shape:
-        sides = {side: (size, size) for side, size in zip(sides, shape, strict=True)}
+        return [
+            between(side, f"each picture is {size} {unit}", size, size)
+            for (side, unit), size in zip(units.items(), shape, strict=True)
+        ]
+    limits = {"height": (4, 8192), "width": (4, 8192), "channels": (1, 3)}
     return [
-        between(side, f"each picture is {_size(low, high)} {units[side]}", low, high)
-        for side, (low, high) in sides.items()
-    ]
-
-
-def _size(low: int, high: int) -> str:
-    return f"{low}" if low == high else f"{low} to {high}"
-
-
-def exposed() -> list[Expectation]:
-    """Pixel statistics: something is to be seen, on the scale of 0 to 255."""
-    mean = "the mean pixel over all pictures lies between 5 and 250"
-    bright = "the brightest pixel is at least 128: the scale is 0 to 255, not 0 to 1"
-    return [
-        between("spread", "no picture is of one shade all over", low=0.5),
-        expect("ColumnMeanToBeBetween", mean, column="mean", min_value=5, max_value=250),
-        expect("ColumnMaxToBeBetween", bright, column="brightest", min_value=128),
+        between(side, f"each picture is {low} to {high} {units[side]}", low, high)
+        for side, (low, high) in limits.items()
     ]

@@ -1,20 +1,17 @@
 """What is expected of labelled texts, in any language: words in them, few doubles, balance."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+
+import pandas as pd
+from great_expectations.expectations import Expectation
 
 from data.classes import digests
 from data.stored import Dataset
-from data.suites.classes import classes, duplicates, labelled
+from data.suites.classes import classes, labelled
 from data.suites.table import Table, between, expect, filled
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from great_expectations.expectations import Expectation
-
 LONGEST = 200_000  # characters; what a request may have, in models/inputs.py
+LETTERS = "letters and digits to at least 40%"
 _MARKUP = re.compile(r"</?[a-zA-Z!][^<>]*>")
 _SPACE = re.compile(r"\s+")
 _NO_LETTER = re.compile(r"[\W_]+")
@@ -25,7 +22,7 @@ def suite(raw: Dataset, entry: dict) -> list[Table]:
     """The tables `texts`, with what can be counted without knowing the language, and `classes`."""
     frame = statistics(raw)
     labels = raw.facts["labels"]
-    expectations = [*written(), *meant(), *clean(), *labelled(labels), *duplicates("texts")]
+    expectations = [*written(), *clean(), *labelled(labels, "texts")]
     return [
         Table("texts", frame, ["id"], expectations),
         classes(frame["label"].to_numpy(), labels),
@@ -38,53 +35,37 @@ def statistics(raw: Dataset) -> pd.DataFrame:
     characters, of the 8 that a text of some length surely has), markup and broken (how many tags,
     control or replacement characters), digest, labels_of_digest.
     """
-    import pandas as pd
-
     frame = pd.DataFrame(raw.splits["rows"])
     texts = frame["text"].fillna("").astype(str)
     frame["length"] = texts.str.strip().str.len()
     frame["words"] = [len(text.split()) for text in texts]
-    frame["letters"] = [_letters(text) for text in texts]
+    visible = texts.str.replace(_SPACE, "", regex=True).str.len().clip(lower=1)
+    frame["letters"] = texts.str.replace(_NO_LETTER, "", regex=True).str.len() / visible
     frame["variety"] = [len(set(text)) / max(1, min(len(text), 8)) for text in texts]
-    frame["markup"] = [len(_MARKUP.findall(text)) for text in texts]
-    frame["broken"] = [len(_BROKEN.findall(text)) for text in texts]
-    frame["digest"] = digests(texts.to_numpy(dtype=object))
+    frame["markup"] = texts.str.count(_MARKUP)
+    frame["broken"] = texts.str.count(_BROKEN)
+    frame["digest"] = digests(texts)
     frame["labels_of_digest"] = frame.groupby("digest")["label"].transform("nunique")
     return frame
 
 
-def _letters(text: str) -> float:
-    visible = len(_SPACE.sub("", text))
-    return len(_NO_LETTER.sub("", text)) / max(1, visible)
-
-
 def written() -> list[Expectation]:
-    """Every row holds a text of a length that can be read."""
+    """Every row holds a text of a length that can be read, and signs of junk, in any language, are
+    few.
+    """
     columns = ["id", "text", "label"]
-    return [
-        expect("TableRowCountToBeBetween", "there are at least 50 texts", min_value=50),
-        expect(
-            "TableColumnsToMatchSet",
-            "there are the columns id, text and label",
-            column_set=columns,
-            exact_match=False,
-        ),
-        filled("text", "each row has a text"),
-        between("length", "no text is empty", low=1),
-        between("length", f"no text has more than {LONGEST:,} characters", high=LONGEST),
-    ]
-
-
-def meant() -> list[Expectation]:
-    """Language-agnostic signs of junk, which a hundredth of the rows may show."""
-    most = "99% of the texts are letters and digits to at least 40%"
-    each = "each text is letters and digits to at least 40%"
+    present = "there are the columns id, text and label"
     varied = "99% of the texts are more than a few characters repeated"
     junk = "rows of little but signs stay in; above 1% they refuse the dataset"
     return [
-        between("letters", most, low=0.4, mostly=0.99),
+        expect("TableRowCountToBeBetween", "there are at least 50 texts", min_value=50),
+        expect("TableColumnsToMatchSet", present, column_set=columns, exact_match=False),
+        filled("text", "each row has a text"),
+        between("length", "no text is empty", low=1),
+        between("length", f"no text has more than {LONGEST:,} characters", high=LONGEST),
+        between("letters", f"99% of the texts are {LETTERS}", low=0.4, mostly=0.99),
+        between("letters", f"each text is {LETTERS}", low=0.4, done=junk),
         between("variety", varied, low=0.5, mostly=0.99),
-        between("letters", each, low=0.4, done=junk),
     ]
 
 

@@ -4,15 +4,13 @@ An expectation's rule is a phrase that the report repeats. One without `done` is
 refuses the dataset; with it, it is a finding, and `done` says what is done about it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from great_expectations.expectations import Expectation
+import great_expectations.expectations as gxe
+import pandas as pd
+from great_expectations.expectations import Expectation
 
 
 @dataclass
@@ -34,8 +32,6 @@ def expect(kind: str, rule: str, done: str = "", **arguments: Any) -> Expectatio
         done: of a finding, what is done about it.
         arguments: those of the class.
     """
-    import great_expectations.expectations as gxe
-
     finding = {"severity": "warning", "notes": done} if done else {}
     return getattr(gxe, f"Expect{kind}")(description=rule, **finding, **arguments)
 

@@ -60,15 +60,8 @@ def audit_splits(read: prepared.Dataset) -> list[Finding]:
 def show(audited: Audit) -> None:
     """Print a line for each finding, and below it what to look at and what to do."""
     rows = " / ".join(f"{audited.rows[split]:,}" for split in prepared.SPLITS)
-    table = Table(
-        title=f"{audited.dataset.task} · {audited.dataset.name} · audit of {rows} rows",
-        title_justify="left",
-        box=None,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-    for name in ("verdict", "check", "found"):
-        table.add_column(name, overflow="fold")
+    title = f"{audited.dataset.task} · {audited.dataset.name} · audit of {rows} rows"
+    table = Table("verdict", "check", "found", title=title, title_justify="left", box=None)
     for finding in audited.findings:
         style = "" if finding.ok else "bold"
         table.add_row(finding.verdict, finding.name, finding.result, style=style)

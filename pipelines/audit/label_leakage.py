@@ -7,15 +7,15 @@ but certain where one occurs? A model that finds such a thing is better on paper
 The test split is not read.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from models.examples import Split
 from pipelines.audit import single_feature_leakage as features
 from pipelines.audit.finding import EXAMPLES, Finding
-from pipelines.audit.single_feature_leakage import Marks, Number
 from pipelines.gate.significance import holm
 
 ALPHA = 0.05
@@ -30,7 +30,6 @@ MARKED, FEWEST_MARKED = 0.01, 50  # of the rows, and this many, bear a mark that
 class Prediction(NamedTuple):
     """How well one number alone predicts the labels of validation, and the p-value of chance."""
 
-    name: str
     accuracy: float
     baseline: float  # the accuracy of always predicting training's commonest label
     p: float
@@ -41,104 +40,95 @@ class Prediction(NamedTuple):
         return (self.accuracy - self.baseline) / max(1 - self.baseline, 1e-12)
 
 
-class Mark(NamedTuple):
-    """A mark, and the label that occurs with it: in `share` of the `rows` that bear it."""
-
-    name: str
-    rows: int
-    label: int
-    share: float
-
-
 def findings(splits: Mapping[str, Split], facts: Mapping) -> list[Finding]:
     """Return what tells the label of a dataset of pictures or texts, as prepared."""
-    numbers, marks = features.extract(splits["train"], splits["validation"], facts["task"])
+    extracted = features.extract(splits["train"], splits["validation"], facts["task"])
     known, truth = splits["train"]["label"], splits["validation"]["label"]
-    found = _of_numbers([predict(number, known, truth) for number in numbers])
-    if marks is None:
-        return found
-    return [*found, _of_marks(near_certain(marks, known), facts["labels"])]
+    predictions = {
+        name: predict(extracted.training[name], known, extracted.validation[name], truth)
+        for name in extracted.training
+    }
+    if extracted.marks is None:
+        return _of_numbers(predictions)
+    certain = near_certain(extracted.marks, extracted.borne, known)
+    certain["label"] = np.array(facts["labels"])[certain["label"]]
+    return [*_of_numbers(predictions), _of_marks(certain)]
 
 
-def predict(number: Number, known: np.ndarray, truth: np.ndarray) -> Prediction:
-    """Predict each label from a number alone, as the commonest label of its bin in training.
+def predict(
+    training: np.ndarray, known: np.ndarray, validation: np.ndarray, truth: np.ndarray
+) -> Prediction:
+    """Predict the labels of validation, `truth`, from a number that a shallow tree has learnt on
+    training, with its labels `known`.
 
-    known, truth: the labels of training and validation, int64 (row,).
     p is one-sided, of McNemar's exact test against always predicting the commonest label.
     """
     from scipy import stats
 
-    edges = features.edges(number.training)
-    predicted = features.counts(number.training, known, edges).argmax(axis=1)
-    right = predicted[np.searchsorted(edges, number.validation)] == truth
+    tree = features.tree().fit(np.reshape(training, (-1, 1)), known)
+    right = tree.predict(np.reshape(validation, (-1, 1))) == truth
     usual = np.bincount(known).argmax() == truth
     won, lost = int((right & ~usual).sum()), int((usual & ~right).sum())
     p = stats.binomtest(won, won + lost, alternative="greater").pvalue if won + lost else 1.0
-    return Prediction(number.name, float(right.mean()), float(usual.mean()), float(p))
+    return Prediction(float(right.mean()), float(usual.mean()), float(p))
 
 
-def near_certain(marks: Marks, labels: np.ndarray) -> list[Mark]:
-    """Return the marks whose label is all but certain, the commonest of them first.
+def near_certain(marks: np.ndarray, borne: Any, labels: np.ndarray) -> pd.DataFrame:
+    """Return the marks whose label is all but certain, the commonest of them first: `mark`, the
+    `rows` that bear it, the `label` that occurs with it, and in which `share` of them.
 
-    labels: of training, int64 (row,). The binomial test against chance is corrected for all the
-    marks that enough rows bear.
+    borne: sparse (row, mark), 1 where a row of training bears the mark; labels: int64 (row,).
+    The binomial test against chance is corrected for all the marks that enough rows bear.
     """
     from scipy import stats
 
-    counts = marks.borne.T @ np.eye(labels.max() + 1)[labels]  # (mark, label)
-    rows = counts.sum(axis=1)
-    tested = np.flatnonzero(rows >= max(FEWEST_MARKED, MARKED * len(labels)))
-    if not len(tested):
-        return []
-    counts, rows = counts[tested], rows[tested]
+    counts = borne.T @ np.eye(labels.max() + 1)[labels]  # (mark, label)
+    rows = counts.sum(axis=1).astype(int)
+    tested = rows >= max(FEWEST_MARKED, MARKED * len(labels))
+    marks, counts, rows = marks[tested], counts[tested], rows[tested]
     usual = np.bincount(labels) / len(labels)
     doubt = np.maximum(1 - usual, 1e-12)
     label = ((counts / rows[:, None] - usual) / doubt).argmax(axis=1)
-    held = counts[np.arange(len(rows)), label]
-    share, doubt = held / rows, doubt[label]
+    held, doubt = counts[np.arange(len(rows)), label], doubt[label]
+    table = pd.DataFrame({"mark": marks, "rows": rows, "label": label, "share": held / rows})
     p = np.array(holm(stats.binom.sf(held - 1, rows, 1 - (1 - SURELY) * doubt).tolist()))
-    certain = [
-        Mark(str(marks.names[tested[at]]), int(rows[at]), int(label[at]), float(share[at]))
-        for at in np.flatnonzero((p < ALPHA) & (share >= 1 - (1 - NEARLY_ALL) * doubt))
-    ]
-    return sorted(certain, key=lambda mark: -mark.rows)
+    certain = table[(p < ALPHA) & (table["share"] >= 1 - (1 - NEARLY_ALL) * doubt)]
+    return certain.sort_values("rows", ascending=False, kind="stable")
 
 
-def _of_numbers(predictions: list[Prediction]) -> list[Finding]:
-    corrected = holm([prediction.p for prediction in predictions])
+def _of_numbers(predictions: Mapping[str, Prediction]) -> list[Finding]:
+    corrected = holm([one.p for one in predictions.values()])
     return [
         Finding(
-            name=f"label from {one.name}",
-            scope=f"{one.name}, in {features.BINS} bins: learnt on train, asked on validation",
+            name=f"label from {name}",
+            scope=f"{name}, by a tree of {features.LEAVES} leaves: learnt on train, asked on "
+            "validation",
             result=f"right in {one.accuracy:.1%}, always the commonest label in "
             f"{one.baseline:.1%}; p {p:.2g}, corrected",
             ok=bool(p >= ALPHA or one.doubt_removed < HALF),
-            advice=f"A model may learn {one.name} instead of the content: look at how the rows "
+            advice=f"A model may learn {name} instead of the content: look at how the rows "
             "of each class were collected, and even it out.",
             facts={"accuracy": one.accuracy, "floor": one.baseline, "p": p},
         )
-        for one, p in zip(predictions, corrected, strict=True)
+        for (name, one), p in zip(predictions.items(), corrected, strict=True)
     ]
 
 
-def _of_marks(marks: list[Mark], labels: Sequence[str]) -> Finding:
+def _of_marks(certain: pd.DataFrame) -> Finding:
+    examples = certain.head(EXAMPLES).to_dict("records")
     result = "none makes the label all but certain"
-    if marks:
-        first = marks[0]
+    if examples:
         result = (
-            f"{len(marks)} do: with {first.name!r}, in {first.rows:,} rows, the label is "
-            f"{labels[first.label]} in {first.share:.1%}"
+            f"{len(certain)} do: with {examples[0]['mark']!r}, in {examples[0]['rows']:,} rows, "
+            f"the label is {examples[0]['label']} in {examples[0]['share']:.1%}"
         )
     return Finding(
         name="label from a mark",
         scope=f"each word of a text, or each file's format and size, in {MARKED:.0%} or more of "
         "the training rows",
         result=result,
-        ok=not marks,
+        ok=not examples,
         advice="A model may learn the mark instead of the content: take it out of the rows.",
-        examples=[
-            {"mark": one.name, "rows": one.rows, "label": labels[one.label], "share": one.share}
-            for one in marks[:EXAMPLES]
-        ],
-        facts={"marks": len(marks)},
+        examples=examples,
+        facts={"marks": len(certain)},
     )

@@ -5,119 +5,94 @@ splits are not.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from models.examples import Split
 from models.inputs.images import ImageInputs
 from models.inputs.texts import words_of
 
-BINS = 32
+LEAVES = 32  # of the tree that predicts the label from a number
 SIDE = 32  # larger pictures are made this small, in pixels a side
 FRAME = 8  # the side of a picture is as many times as long as its frame is wide
 FEW_ROWS = 5_000  # of the training split choose the most predictive pixel
 
 
-class Number(NamedTuple):
-    """One number of each row of two splits, (row,)."""
+class Features(NamedTuple):
+    """Numbers of each row of two splits, a column each, and what a row of training may bear."""
 
-    name: str
-    training: np.ndarray
-    validation: np.ndarray
-
-
-class Marks(NamedTuple):
-    """What a row may bear: the names, and which row of training bears which."""
-
-    names: Sequence[str]
-    borne: Any  # int32 sparse (row, mark), 1 where it does
+    training: pd.DataFrame
+    validation: pd.DataFrame
+    marks: np.ndarray | None = None  # str (mark,)
+    borne: Any = None  # sparse (row, mark), 1 where the row bears the mark
 
 
-def extract(training: Split, validation: Split, task: str) -> tuple[list[Number], Marks | None]:
+def extract(training: Split, validation: Split, task: str) -> Features:
     """Return the numbers and the marks of texts or pictures; of pixels there are no marks."""
-    splits = training, validation
-    place = Number("the place in the split", *(np.linspace(0, 1, len(s["label"])) for s in splits))
-    if task == "sentiment":
-        numbers, words = _of_texts(training, validation)
-        return [place, *numbers], words
-    numbers, marks = _of_images(training, validation)
-    return [place, *numbers], marks
+    extracted = (_of_texts if task == "sentiment" else _of_images)(training, validation)
+    for numbers in extracted[:2]:
+        numbers["the place in the split"] = np.linspace(0, 1, len(numbers))
+    return extracted
 
 
-def edges(numbers: np.ndarray) -> np.ndarray:
-    """Return the upper ends of bins with equal shares of the rows, or with one value each."""
-    distinct = np.unique(numbers)
-    if len(distinct) <= BINS:
-        return distinct[:-1]
-    return np.unique(np.quantile(numbers, np.arange(1, BINS) / BINS))
+def tree() -> Any:
+    """The shallow tree, not yet fitted, that predicts a label from a number."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    return DecisionTreeClassifier(max_leaf_nodes=LEAVES, random_state=0)
 
 
-def counts(numbers: np.ndarray, labels: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return how often each label stands in each bin, int64 (bin, label).
+def _of_texts(training: Split, validation: Split) -> Features:
+    from sklearn.feature_selection import chi2
 
-    ends: of the bins, as `edges` returns them.
-    """
-    classes = labels.max() + 1
-    cells = np.searchsorted(ends, numbers) * classes + labels
-    return np.bincount(cells, minlength=(len(ends) + 1) * classes).reshape(-1, classes)
+    words, borne = _marks(training["text"], words_of)
+    best = words[chi2(borne, training["label"])[0].argmax()]
 
+    def numbers(texts: np.ndarray) -> pd.DataFrame:
+        capitals = [sum(map(str.isupper, text)) / max(len(text), 1) for text in texts]
+        return pd.DataFrame(
+            {
+                "the number of characters": [len(text) for text in texts],
+                "the number of words": [len(text.split()) for text in texts],
+                "the share of capitals": capitals,
+                f"the word {str(best)!r}": [best in words_of(text) for text in texts],
+            }
+        )
 
-def _of_texts(training: Split, validation: Split) -> tuple[list[Number], Marks]:
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    texts = training["text"], validation["text"]
-    vectorizer = CountVectorizer(analyzer=words_of, binary=True, dtype=np.int32)
-    borne = vectorizer.fit_transform(texts[0])
-    words = vectorizer.get_feature_names_out()
-    best = str(words[_most_predictive_word(borne, training["label"])])
-    features = {
-        "the number of characters": len,
-        "the number of words": lambda text: len(text.split()),
-        "the share of capitals": lambda text: sum(map(str.isupper, text)) / max(len(text), 1),
-        f"the word {best!r}": lambda text: best in words_of(text),
-    }
-    numbers = [
-        Number(name, *(np.array([*map(feature, part)], float) for part in texts))
-        for name, feature in features.items()
-    ]
-    return numbers, Marks(words, borne)
+    return Features(numbers(training["text"]), numbers(validation["text"]), words, borne)
 
 
-def _most_predictive_word(borne: Any, labels: np.ndarray) -> int:
-    """Return the word whose presence or absence predicts most labels of the training split."""
-    onehot = np.eye(labels.max() + 1)[labels]
-    present = borne.T @ onehot  # (word, label)
-    absent = onehot.sum(axis=0) - present
-    return int((present.max(axis=1) + absent.max(axis=1)).argmax())
-
-
-def _of_images(training: Split, validation: Split) -> tuple[list[Number], Marks | None]:
-    from sklearn.feature_extraction.text import CountVectorizer
-
+def _of_images(training: Split, validation: Split) -> Features:
     images = training["image"], validation["image"]
     small = [_small(part) for part in images]
     frames = [_frames(part) for part in small]
-    best = _most_predictive_pixel(frames[0], training["label"])
-    numbers = [
-        Number("the mean brightness", *(part.mean(axis=(1, 2, 3)) for part in small)),
-        Number("one pixel of the frame", *(part[:, best] for part in frames)),
+    chosen = np.random.default_rng(0).permutation(len(frames[0]))[:FEW_ROWS]
+    fitted = tree().fit(frames[0][chosen], training["label"][chosen])
+    best = fitted.feature_importances_.argmax()
+    brightness = [part.mean(axis=(1, 2, 3)) for part in small]
+    known, asked = [
+        pd.DataFrame({"the mean brightness": mean, "one pixel of the frame": frame[:, best]})
+        for mean, frame in zip(brightness, frames, strict=True)
     ]
     if images[0].dtype == np.uint8:
-        return numbers, None
-    headers = [np.array([*map(_header, part)], object) for part in images]
-    numbers += [
-        Number("the file's size", *(np.array([*map(len, part)]) for part in images)),
-        Number("the width", *(part[:, 1].astype(int) for part in headers)),
-        Number("the height", *(part[:, 2].astype(int) for part in headers)),
-    ]
-    vectorizer = CountVectorizer(analyzer=sorted, binary=True, dtype=np.int32)
-    borne = vectorizer.fit_transform(
-        {kind, f"{width} x {height} pixels"} for kind, width, height in headers[0]
-    )
-    return numbers, Marks(vectorizer.get_feature_names_out(), borne)
+        return Features(known, asked)
+    files, others = [pd.DataFrame([*map(_file_features, part)]) for part in images]
+    size = files["the width"].astype(str) + " x " + files["the height"].astype(str) + " pixels"
+    marks, borne = _marks(zip(files.pop("kind"), size, strict=True), list)
+    return Features(known.join(files), asked.join(others.drop(columns="kind")), marks, borne)
+
+
+def _marks(rows: Iterable, marks_of: Callable) -> tuple[np.ndarray, Any]:
+    """Return the marks that rows bear, and which row bears which: sparse (row, mark)."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    vectorizer = CountVectorizer(analyzer=marks_of, binary=True, dtype=np.int32)
+    borne = vectorizer.fit_transform(rows)
+    return vectorizer.get_feature_names_out(), borne
 
 
 def _small(images: np.ndarray) -> np.ndarray:
@@ -126,14 +101,6 @@ def _small(images: np.ndarray) -> np.ndarray:
     height, width = (SIDE, SIDE) if encoded else np.minimum(images.shape[1:3], SIDE)
     channels = 3 if encoded else images.shape[-1]
     return ImageInputs(height, width, channels, ()).to_tensor(images)
-
-
-def _most_predictive_pixel(pixels: np.ndarray, labels: np.ndarray) -> int:
-    """Return the value that predicts most labels of the training split, (picture, value)."""
-    chosen = np.random.default_rng(0).permutation(len(labels))[:FEW_ROWS]
-    pixels, labels = pixels[chosen], labels[chosen]
-    right = [counts(one, labels, edges(one)).max(axis=1).sum() for one in pixels.T]
-    return int(np.argmax(right))
 
 
 def _frames(pixels: np.ndarray) -> np.ndarray:
@@ -145,7 +112,9 @@ def _frames(pixels: np.ndarray) -> np.ndarray:
     return pixels[:, ~inner].reshape(len(pixels), -1)
 
 
-def _header(data: bytes) -> tuple[str, int, int]:
-    """Return a picture file's format and mode, its width and its height."""
+def _file_features(data: bytes) -> dict:
+    """Return what a picture's file says of it besides its pixels."""
     with Image.open(io.BytesIO(data)) as picture:
-        return f"{picture.format} {picture.mode}", *picture.size
+        width, height = picture.size
+        kind = f"{picture.format} {picture.mode}"
+    return {"kind": kind, "the file's size": len(data), "the width": width, "the height": height}

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from data.declared import SPLITS
 from models.examples import Split
-from pipelines.audit.duplicates import ORDER
 from pipelines.audit.finding import EXAMPLES, Finding
 
 
@@ -20,28 +20,28 @@ def findings(splits: Mapping[str, Split], facts: Mapping) -> list[Finding]:
 
 
 def _order(splits: Mapping[str, Split]) -> Finding:
-    results, examples, counts = {}, {}, dict.fromkeys(ORDER[1:], 0)
-    for earlier, later in itertools.combinations(ORDER, 2):
-        end = np.maximum.reduce(splits[earlier]["time"], initial=np.datetime64(0, "ns"))
-        rows = np.flatnonzero(splits[later]["time"] <= end)
-        if len(rows):
-            counts[later] = len(rows)
-            results[later] = f"{len(rows):,} of {later} are not after the end of {earlier}, {end}"
-            examples[later] = [{later: int(row)} for row in rows[:EXAMPLES]]
+    late, end = {}, np.datetime64(0, "ns")
+    for earlier, later in itertools.pairwise(SPLITS):
+        end = np.maximum.reduce(splits[earlier]["time"], initial=end)
+        late[later] = np.flatnonzero(splits[later]["time"] <= end)
+    results = [
+        f"{len(rows):,} of {later} are not after the end of the splits before it"
+        for later, rows in late.items()
+        if len(rows)
+    ]
     return Finding(
         name="order in time",
         scope="the time of each row of a split, and the last of the splits before it",
-        result=" and ".join(results.values())
-        or "each split begins after the end of the one before it",
+        result=" and ".join(results) or "each split begins after the end of the one before it",
         ok=not results,
         advice="Cut all series at the same instants (data/series.py) and prepare the data anew.",
-        examples=[*itertools.chain(*examples.values())][:EXAMPLES],
-        facts=counts,
+        examples=[{later: int(row)} for later, rows in late.items() for row in rows][:EXAMPLES],
+        facts={later: len(rows) for later, rows in late.items()},
     )
 
 
 def _segments(splits: Mapping[str, Split]) -> Finding:
-    segments = [np.unique(splits[name]["segment"]) for name in ORDER]
+    segments = [np.unique(splits[name]["segment"]) for name in SPLITS]
     every, splits_of_each = np.unique(np.concatenate(segments), return_counts=True)
     shared = every[splits_of_each > 1].tolist()
     return Finding(

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from models.inputs.errors import did_you_mean
+from data.errors import DataError, did_you_mean
 from pipelines.runtime import environment
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
+    from pydantic import BaseModel
 
     from pipelines.runtime.sections import FirstLook, Profile
 
@@ -25,7 +25,7 @@ def served() -> dict[str, str]:
     from pipelines.runtime.sections import Serve
 
     params = _read()
-    serve = _checked(Serve, params.get("serve"), "serve").model_dump()
+    serve = _section(Serve, params.get("serve"), "serve").model_dump()
     for task, dataset in serve.items():
         if dataset not in params["datasets"]:
             near = did_you_mean(dataset, params["datasets"])
@@ -36,11 +36,7 @@ def served() -> dict[str, str]:
 def datasets() -> dict[str, str]:
     """Dataset → the task that it is for; an entry without a task is left out."""
     entries = _read()["datasets"].items()
-    return {
-        name: entry["task"]
-        for name, entry in entries
-        if isinstance(entry, dict) and "task" in entry
-    }
+    return {name: entry["task"] for name, entry in entries if "task" in (entry or {})}
 
 
 def dataset_of(task: str, dataset: str | None) -> str:
@@ -70,7 +66,7 @@ def profile(name: str) -> "Profile":
     from pipelines.runtime.sections import Profile
 
     profiles = _read()["profiles"]
-    return _checked(Profile, profiles[one_of("profile", name, profiles)], "profiles", name)
+    return _section(Profile, profiles[one_of("profile", name, profiles)], "profiles", name)
 
 
 def first_look(profile_name: str, task: str) -> "FirstLook | None":
@@ -107,27 +103,14 @@ def one_of(what: str, value: str, names: Iterable[str]) -> str:
     raise UsageError(f"unknown {what} {value!r}{near}; known are {', '.join(names)}")
 
 
-def _checked(model: "type[Section]", received: Any, *keys: str) -> "Section":
+def _section(model: "type[Section]", received: Any, *keys: str) -> "Section":
     """A section of params.yaml as `model` declares it; raises UsageError with the first error."""
-    from pydantic import ValidationError
-
-    try:
-        return model.model_validate(received)
-    except ValidationError as error:
-        raise UsageError(_sentence(error, keys)) from None
-
-
-def _sentence(error: "ValidationError", keys: tuple[str, ...]) -> str:
     from data import declared
 
-    first = error.errors(include_url=False)[0]
-    path = [*keys, *map(str, first["loc"])]
-    line = declared.line_of(environment.ROOT, *path)
-    if first["type"] == "missing":
-        return f"{'.'.join(path[:-1])} in params.yaml lacks {path[-1]}{line}"
-    if first["type"] == "extra_forbidden":
-        return f"{'.'.join(path[:-1])} in params.yaml has an unknown key {path[-1]!r}{line}"
-    return f"{'.'.join(path)} in params.yaml is {first['input']!r}: {first['msg'].lower()}{line}"
+    try:
+        return declared.checked(model, received, environment.ROOT, *keys)
+    except DataError as error:
+        raise UsageError(str(error)) from None
 
 
 def _read() -> dict:
