@@ -109,8 +109,9 @@ def checked(model: "type[Declared]", declared: Any, root: Path, *keys: str) -> "
     path = [*keys, *map(str, first["loc"])]
     place = _line_of(root, *path)
     if first["type"] == "missing":
-        absent = sorted(str(one["loc"][-1]) for one in details if one["type"] == "missing")
         path.pop()
+        missing = [one["loc"] for one in details if one["type"] == "missing"]
+        absent = sorted(str(key) for *parents, key in missing if parents == [*first["loc"][:-1]])
         problem = f"lacks {', '.join(absent)}"
     elif first["type"] == "value_error":  # raised by data/entries.py
         problem = str(first["ctx"]["error"])

@@ -9,11 +9,7 @@ class DataError(ValueError):
 
 
 class GateRefused(DataError):
-    """The validate stage ran and said no; `report` is what it wrote to validation.json."""
-
-    def __init__(self, report: dict, message: str):
-        super().__init__(message)
-        self.report = report
+    """The validate stage ran and said no; data/reports/NAME holds its report."""
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

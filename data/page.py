@@ -26,6 +26,10 @@ def render(report: dict) -> str:
         f"{check['sentence']} ({'; '.join(map(example, check['examples']))})"
         for check in report["failed"]
     ]
+    tables = "".join(
+        _table(f"{table['rows']:,} {title}", table["values"])
+        for title, table in report["tables"].items()
+    )
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
@@ -36,7 +40,7 @@ def render(report: dict) -> str:
         f"{_list('Why it is refused', refused)}"
         f"{_list('Found, and what is done about it', report['notes'])}"
         f"{_table('Expectations', [_row(check) for check in report['checks']])}"
-        f"{''.join(_summary(*table) for table in report['tables'].items())}</html>\n"
+        f"{tables}</html>\n"
     )
 
 
@@ -53,14 +57,6 @@ def _row(check: dict) -> dict:
         "expectation": check["expectation"],
         "of": ".".join(part for part in (check["table"], check["column"]) if part),
     }
-
-
-def _summary(name: str, summary: dict) -> str:
-    rows = [
-        dict(zip(("column", "least", "median", "greatest"), (column, *values), strict=True))
-        for column, values in summary["columns"].items()
-    ]
-    return _table(f"{summary['rows']:,} {escape(name)}", summary.get("values") or rows)
 
 
 def _table(title: str, rows: list[dict]) -> str:

@@ -1,4 +1,4 @@
-"""The gate's report, data/reports/NAME/validation.json: written, read, and as text.
+"""The gate's report, data/reports/NAME/validation.json: read, and as text.
 
 dataset, task, success, raw_hash (DVC's name for the rows that were judged)
 failed   the checks that refuse the dataset
@@ -6,34 +6,28 @@ notes    sentences: what was found that does not refuse it, and what is done abo
 checks   every expectation, in order: expectation, table, column, rule, severity ("critical"
          refuses, "warning" is a finding), done (about a finding), met, failing (rows; None for
          one about a whole table), rows, observed, examples (three failing rows), sentence
-tables   {name: rows, columns {name: [least, median, greatest]}, values of a short table}
+tables   {name: rows, values: a short table itself, of others the limits of each column}
 """
 
 import json
 from pathlib import Path
 
-from data import stored
 from data.errors import DataError
 
 REPORTS = Path("data/reports")
 
 
-def path(name: str, root: Path = Path()) -> Path:
+def path(name: str) -> Path:
     """Where the validate stage writes the report of dataset `name`; its page lies beside it."""
-    return root / REPORTS / name / "validation.json"
+    return REPORTS / name / "validation.json"
 
 
-def read(name: str, root: Path = Path()) -> dict:
+def read(name: str) -> dict:
     """The report of dataset `name`; raises DataError when there is none."""
     try:
-        return json.loads(path(name, root).read_text(encoding="utf-8"))
+        return json.loads(path(name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path(name, root)} cannot be read: {error}") from error
-
-
-def write(folder: Path, report: dict) -> None:
-    """Write a report into `folder`; equal reports give equal bytes."""
-    stored.write_json(folder / "validation.json", report)
+        raise DataError(f"{path(name)} cannot be read: {error}") from error
 
 
 def sentence(check: dict) -> str:

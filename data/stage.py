@@ -52,17 +52,15 @@ def _status(work: Callable[[str, Path], None], name: str, folder: Path) -> int:
     try:
         work(name, folder)
     except GateRefused as refusal:
-        return _failed(REFUSED, str(refusal))
+        status, message = REFUSED, str(refusal)
     except (DataError, OSError) as error:
-        return _failed(FAILED, f"{work.__name__} {name}: {' '.join(str(error).split())}")
-    return 0
-
-
-def _failed(status: int, message: str) -> int:
+        status, message = FAILED, f"{work.__name__} {name}: {' '.join(str(error).split())}"
+    else:
+        return 0
     print(message, file=sys.stderr)
     if path := os.environ.get(FAILURE):
-        content = json.dumps({"status": status, "message": message})
-        Path(path).write_text(content, encoding="utf-8")
+        failure = json.dumps({"status": status, "message": message})
+        Path(path).write_text(failure, encoding="utf-8")
     return status
 
 

@@ -29,10 +29,10 @@ def validate(name: str, folder: Path) -> None:
     suite = importlib.import_module(f"data.suites.{entry['task']}").suite
     verdict = judge(name, entry["task"], suite(raw, entry))
     verdict["raw_hash"] = stored.hash_of(stored.RAW / name)
-    report.write(folder, verdict)
+    stored.write_json(folder / "validation.json", verdict)
     (folder / "validation.html").write_text(page.render(verdict), encoding="utf-8")
     if not verdict["success"]:
-        raise GateRefused(verdict, report.text(verdict))
+        raise GateRefused(report.text(verdict))
     print(f"{name}: {len(verdict['checks'])} expectations, {len(verdict['notes'])} findings")
 
 
@@ -101,15 +101,14 @@ def _cell(value: Any) -> Any:
 
 
 def _summary(table: Table) -> dict:
-    """How many rows, and the least, median and greatest value of each column of numbers."""
-    numbers = table.frame.select_dtypes("number").drop(columns="id", errors="ignore")
-    finite = numbers.where(np.isfinite(numbers))
-    quantiles = finite.quantile([0, 0.5, 1]).round(4)
-    columns = {name: quantiles[name].tolist() for name in quantiles.dropna(axis="columns")}
-    summary = {"rows": len(table.frame), "columns": columns}
-    if len(table.frame) <= 100:  # classes, series: short enough to show
-        summary["values"] = table.frame.round(4).to_dict("records")
-    return summary
+    """How many rows, and a short table itself; of others the limits of each column of numbers."""
+    values = table.frame
+    if len(values) > 100:
+        numbers = values.select_dtypes("number").drop(columns="id", errors="ignore")
+        finite = numbers.where(np.isfinite(numbers))
+        limits = finite.agg(["min", "median", "max"]).T.dropna()
+        values = limits.rename_axis("column").reset_index()
+    return {"rows": len(table.frame), "values": values.round(4).to_dict("records")}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from data import declared, report, stage
+from data import declared, stage
 from data.dvc import state
 from data.errors import DataError, GateRefused
 
@@ -20,7 +20,7 @@ def reproduce(dataset: str) -> None:
     """Ingest, validate and prepare what has changed.
 
     Raises:
-        GateRefused: the gate says no; it carries the report.
+        GateRefused: the gate says no.
         DataError: a source is missing or truncated, the dataset is not declared, or DVC cannot go
             on; in the words of the stage that failed.
     """
@@ -36,17 +36,13 @@ def reproduce(dataset: str) -> None:
         if not written.exists():
             raise DataError(_error(done))
         failure = json.loads(written.read_text(encoding="utf-8"))
-    if failure["status"] == stage.REFUSED:
-        refused = report.read(dataset, ROOT)
-        raise GateRefused(refused, report.text(refused))
-    raise DataError(failure["message"])
+    kind = GateRefused if failure["status"] == stage.REFUSED else DataError
+    raise kind(failure["message"])
 
 
 def dataset_hash(dataset: str) -> str | None:
     """DVC's name for the prepared data, `<md5>.dir` as in dvc.lock; None before it was made."""
-    prepared = state.stages(ROOT).get(f"prepare@{dataset}")
-    if prepared is None:
-        return None
+    prepared = state.stages(ROOT).get(f"prepare@{dataset}", {"outs": []})
     path = f"data/prepared/{dataset}"
     return next((out["md5"] for out in prepared["outs"] if out["path"] == path), None)
 

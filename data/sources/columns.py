@@ -21,7 +21,7 @@ def read_csv(path: Path) -> pa.Table:
     Raises DataError when the file is missing, empty, ragged or not separated by commas.
     """
     breaks = pyarrow.csv.ParseOptions(newlines_in_values=True)
-    with _readable(path, "CSV in UTF-8 with a header row"):
+    with readable(path, "CSV in UTF-8 with a header row"):
         table = pyarrow.csv.read_csv(path, parse_options=breaks)
     if table.num_columns == 1:
         [name] = table.column_names
@@ -29,16 +29,9 @@ def read_csv(path: Path) -> pa.Table:
     return table
 
 
-def read_parquet(path: Path) -> pa.Table:
-    """A Parquet file; raises DataError when it is missing or truncated."""
-    import pyarrow.parquet as pq
-
-    with _readable(path, "Parquet file"):
-        return pq.read_table(path)
-
-
 @contextmanager
-def _readable(path: Path, form: str) -> Iterator[None]:
+def readable(path: Path, form: str) -> Iterator[None]:
+    """Raise DataError where the block, which reads `path`, finds no whole file of that form."""
     try:
         yield
     except FileNotFoundError as error:

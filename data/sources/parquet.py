@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
-from data.sources.columns import chosen, read_parquet
+import pyarrow.parquet as pq
+
+from data.sources.columns import chosen, readable
 from data.stored import Dataset
 
 
 def rows(name: str, entry: dict) -> Dataset:
     """The columns that `columns:` names; raises DataError when the file or a column is missing."""
-    return chosen(read_parquet(Path(entry["path"])), name, entry)
+    path = Path(entry["path"])
+    with readable(path, "Parquet file"):
+        table = pq.read_table(path)
+    return chosen(table, name, entry)

@@ -41,8 +41,8 @@ def statistics(raw: Dataset) -> pd.DataFrame:
         if name != "image"
     }
     pictures = [picture for split in raw.splits.values() for picture in split["image"]]
-    frame = pd.DataFrame(columns)
-    frame[STATISTICS] = [_measure(picture) for picture in pictures]
+    measured = pd.DataFrame([_measure(picture) for picture in pictures], columns=STATISTICS)
+    frame = pd.DataFrame(columns).join(measured)
     frame["digest"] = digests(pictures)
     frame["labels_of_digest"] = frame.groupby("digest")["label"].transform("nunique")
     return frame

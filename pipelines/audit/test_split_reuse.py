@@ -63,12 +63,9 @@ def luck(candidates: int) -> float:
     The expected maximum of as many independent normal draws: David and Nagaraja, Order Statistics,
     2003, section 3.1.
     """
-    from scipy import integrate, stats
+    from scipy.stats import norm
 
-    def weighed(x: float) -> float:
-        return x * candidates * stats.norm.cdf(x) ** (candidates - 1) * stats.norm.pdf(x)
-
-    return integrate.quad(weighed, -10, 10)[0]
+    return norm.expect(lambda x: x * candidates * norm.cdf(x) ** (candidates - 1))
 
 
 def _scored(dataset: DatasetVersion, kind: str) -> list:
@@ -138,8 +135,10 @@ def _inputs(records: list[Record], splits: Mapping[str, Split], facts: Mapping) 
         seen = share_of(splits["train"], parameters.get("share", 1), facts)
         expected = fit_inputs(seen, facts, parameters)
         for record in group:
+            folder = tracking.artifact_folder(record.run_id)
             try:
-                if not _same(expected, _read(record)):
+                artifact.check(folder, record.manifest_sha256)
+                if not _same(expected, artifact.read_inputs(folder)):
                     other.append(record)
             except (ArtifactError, OSError):
                 unread.append(record)
@@ -159,12 +158,6 @@ def _inputs(records: list[Record], splits: Mapping[str, Split], facts: Mapping) 
         examples=[{"arch": record.arch, "run": record.run_id} for record in other[:EXAMPLES]],
         facts={"fits": len(records), "other": len(other), "unread": len(unread)},
     )
-
-
-def _read(record: Record) -> Any:
-    folder = tracking.artifact_folder(record.run_id)
-    artifact.check(folder, record.manifest_sha256)
-    return artifact.read_inputs(folder)
 
 
 def _same(expected: Any, inputs: Any) -> bool:

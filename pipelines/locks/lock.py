@@ -60,9 +60,8 @@ def _file_lock(folder: Path, name: str, wait_seconds: float) -> Iterator[None]:
         lock = FileLock(file)
         lock.acquire(timeout=wait_seconds, poll_interval=POLL_SECONDS)
     except Timeout:
-        with suppress(OSError):
-            raise _held(name, holder.read_text(encoding="utf-8") or "another process") from None
-        raise _held(name, "another process") from None
+        holder.touch()  # it is written once the lock is held
+        raise _held(name, holder.read_text(encoding="utf-8")) from None
     except OSError as error:
         raise state.DatabaseError(state.unusable(state.url(), error)) from error
     try:
@@ -107,11 +106,11 @@ def _acquire(connection: "Connection", name: str, wait_seconds: float) -> None:
         if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
             raise state.DatabaseError(state.unusable(connection.engine.url, error.orig)) from error
         row = connection.exec_driver_sql(HOLDER, asked).first()
-        holder = f"{row[0]} since {row[1]:%Y-%m-%dT%H:%M:%S%z}" if row else "another process"
-        raise _held(name, holder) from None
+        raise _held(name, f"{row[0]} since {row[1]:%Y-%m-%dT%H:%M:%S%z}" if row else "") from None
 
 
 def _held(name: str, holder: str) -> LockHeldError:
+    holder = holder or "another process"
     return LockHeldError(f"{name!r} is being run by {holder}: wait for it, or end it")
 
 

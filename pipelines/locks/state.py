@@ -30,15 +30,13 @@ POSTGRESQL = {
     "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4",
 }
 
-TABLES = {
-    # token: 0 since the ledger's head replaced fencing; the hashes of older entries hold theirs.
-    "ledger": """CREATE TABLE ledger (
-        model TEXT NOT NULL, position BIGINT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL,
-        action TEXT NOT NULL, from_version TEXT, to_version TEXT, run_id TEXT, fingerprint TEXT,
-        dataset_hash TEXT, evidence TEXT NOT NULL, reason TEXT, token BIGINT NOT NULL,
-        previous TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (model, position)
-    )""",
-}
+# token: 0 since the ledger's head replaced fencing; the hashes of older entries hold theirs.
+LEDGER = """CREATE TABLE ledger (
+    model TEXT NOT NULL, position BIGINT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL,
+    action TEXT NOT NULL, from_version TEXT, to_version TEXT, run_id TEXT, fingerprint TEXT,
+    dataset_hash TEXT, evidence TEXT NOT NULL, reason TEXT, token BIGINT NOT NULL,
+    previous TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (model, position)
+)"""
 # The database itself refuses to rewrite the ledger. SQLite's INSERT OR REPLACE deletes without
 # a trigger for deletions, so that an entry in place of another is refused on its own.
 APPEND_ONLY = {
@@ -98,7 +96,7 @@ def folder() -> Path | None:
     address = url()
     if address.get_backend_name() == "postgresql":
         return None
-    return _file(address).parent / LOCKS
+    return Path(str(address.database)).parent / LOCKS
 
 
 def unusable(address: "URL", cause: BaseException | None) -> str:
@@ -111,16 +109,14 @@ def _parsed(address: str) -> "URL":
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
-    parsed, backend = None, "no URL"
     with suppress(ArgumentError):
         parsed = make_url(address)
-        backend = parsed.get_backend_name()
-    if parsed is None or backend not in APPEND_ONLY or not parsed.database:
-        raise DatabaseError(
-            f"{VARIABLE} names {backend}: it takes "
-            "postgresql+psycopg2://user:password@host/database, or sqlite:////path/to/file"
-        )
-    return parsed
+        if parsed.get_backend_name() in APPEND_ONLY and parsed.database:
+            return parsed
+    raise DatabaseError(
+        f"{VARIABLE} names no database of ours: it takes "
+        "postgresql+psycopg2://user:password@host/database, or sqlite:////path/to/file"
+    )
 
 
 @cache
@@ -137,27 +133,22 @@ def _engine(address: "URL") -> "Engine":
         engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _leave_transactions_to_us)
         event.listen(engine, "begin", lambda one: one.exec_driver_sql("BEGIN IMMEDIATE"))
-        file = _file(address)
-        (file.parent / LOCKS).mkdir(parents=True, exist_ok=True)
+        locks = Path(str(address.database)).parent / LOCKS
+        locks.mkdir(parents=True, exist_ok=True)
         # Nobody has the file open before its tables are there: the journal mode needs it alone.
-        with FileLock(file.parent / LOCKS / "database.lock", BUSY_SECONDS, poll_interval=0.005):
-            _leave_wal(file)
+        with FileLock(locks / "database.lock", BUSY_SECONDS, poll_interval=0.005):
+            _leave_wal(str(address.database))
             _make_tables(engine)
     except (OSError, SQLAlchemyError) as error:
         raise DatabaseError(unusable(address, getattr(error, "orig", error))) from error
     return engine
 
 
-def _file(address: "URL") -> Path:
-    assert address.database is not None  # `_parsed` refuses an address that names none
-    return Path(address.database)
-
-
 def _leave_transactions_to_us(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver begins no transaction of its own: we do
 
 
-def _leave_wal(file: Path) -> None:
+def _leave_wal(file: str) -> None:
     """Give a database of an older version SQLite's own journal mode, where it is not in use.
 
     A write-ahead log needs the file alone when it begins and when its last connection ends, and
@@ -177,10 +168,8 @@ def _make_tables(engine: "Engine") -> None:
         if backend == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('espalier'))")
         present = set(inspect(connection).get_table_names())
-        for name in TABLES.keys() - present:
-            connection.exec_driver_sql(TABLES[name])
         if "ledger" not in present:
-            for statement in APPEND_ONLY[backend]:
+            for statement in (LEDGER, *APPEND_ONLY[backend]):
                 connection.exec_driver_sql(statement)
         if "leases" in present:  # of an older version; the lock is no row any more
             connection.exec_driver_sql("DROP TABLE leases")

@@ -40,7 +40,7 @@ NEEDS = (
     "pydantic", "python-multipart", "pyyaml", "starlette", "uvicorn", "uvloop",
 )  # fmt: skip
 
-DEPLOY = ("deploy/compose.yaml", "deploy/nginx.conf")  # they lie at the top of a Bento
+DEPLOY = ("compose.yaml", "nginx.conf")  # of deploy/; they lie at the top of a Bento
 # A container's ESPALIER_HOME: a volume belongs to whom the folder belongs to that it covers.
 HOME = "home"
 ABOUT_HOME = "Champions that are published here take the place of those that the Bento carries.\n"
@@ -120,12 +120,11 @@ def champions(tag: str) -> Path:
 
 def carriers(name: str, version: str) -> list[str]:
     """The tags of the Bentos that carry this version of the model."""
-    paths = sorted(_bentos().glob(f"{NAME}*/*/src/{CHAMPIONS}/*.json"))
-    pointers = [(path.parents[2], publish.read_file(path)) for path in paths]
     return [
-        f"{bento.parent.name}:{bento.name}"
-        for bento, pointer in pointers
-        if pointer is not None and (pointer.name, pointer.version) == (name, version)
+        f"{path.parents[3].name}:{path.parents[2].name}"
+        for path in sorted(_bentos().glob(f"{NAME}*/*/src/{CHAMPIONS}/*.json"))
+        if (pointer := publish.read_file(path)) is not None
+        and (pointer.name, pointer.version) == (name, version)
     ]
 
 
@@ -157,7 +156,7 @@ def _contents(published: Mapping[str, Pointer]) -> Iterator[tuple[str, Path]]:
             if path.is_file():
                 yield path.relative_to(environment.ROOT).as_posix(), path
     for deployed in DEPLOY:
-        yield _name(deployed), environment.ROOT / deployed
+        yield deployed, environment.ROOT / "deploy" / deployed
     for pointer in published.values():
         for path in sorted((publish.folder() / pointer.artifact).iterdir()):
             yield f"{CHAMPIONS}/{pointer.artifact}/{path.name}", path
@@ -174,18 +173,14 @@ def _options(context: Path, published: Mapping[str, Pointer], name: str) -> dict
     return {
         "name": name,
         "build_ctx": str(context),
-        "include": ["serving/**", "models/**", "champions/**", "home/**", *map(_name, DEPLOY)],
+        "include": ["serving/**", "models/**", "champions/**", "home/**", *DEPLOY],
         "labels": labels,
         "description": "The champions of " + ", ".join(published) + ", and what serves them.",
         "python": {"packages": _pinned(NEEDS), "lock_packages": False},
         "docker": {
             "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
             # A container's loopback is its own: what may reach it is for `docker run -p` to say.
-            "env": {
-                "BENTOML_DO_NOT_TRACK": "True",
-                "ORT_DISABLE_TELEMETRY": "1",
-                "BENTOML_HOST": "0.0.0.0",
-            },
+            "env": environment.TELEMETRY_OFF | {"BENTOML_HOST": "0.0.0.0"},
         },
     }
 
@@ -200,19 +195,12 @@ def _pinned(names: tuple[str, ...]) -> list[str]:
         seen.add((package.name, frozenset(package.extras)))
         installed = metadata.distribution(package.name)
         pins[canonicalize_name(package.name)] = installed.version
-        required = [Requirement(line) for line in installed.requires or []]
-        waiting += [one for one in required if _applies(one, package.extras)]
+        for required in map(Requirement, installed.requires or []):
+            extras = [{"extra": extra} for extra in package.extras | {""}]
+            if required.marker is None or any(map(required.marker.evaluate, extras)):
+                waiting.append(required)
     del pins[canonicalize_name("bentoml")]  # BentoML adds itself
     return [f"{name}=={version}" for name, version in sorted(pins.items())]
-
-
-def _applies(requirement: Requirement, extras: set[str]) -> bool:
-    marker = requirement.marker
-    return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras | {""})
-
-
-def _name(path: str) -> str:
-    return Path(path).name
 
 
 def _bentos() -> Path:

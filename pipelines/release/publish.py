@@ -92,22 +92,22 @@ def publish(
 def intact(task: str, home: Path | None = None) -> bool:
     """Whether the task has a pointer and the artifact that it names is whole."""
     pointer = read(task, home)
-    if pointer is None:
-        return False
+    return pointer is not None and _is_whole(folder(home) / pointer.artifact, pointer)
+
+
+def _is_whole(place: Path, named: Pointer | Version) -> bool:
+    """Whether a folder holds the artifact that a pointer or a version names."""
     try:
-        artifact.check(folder(home) / pointer.artifact, pointer.manifest_sha256)
+        artifact.check(place, named.manifest_sha256)
     except (artifact.ArtifactError, OSError):
         return False
     return True
 
 
 def _place_artifact(version: Version, verified: VerifiedArtifact | None, target: Path) -> None:
-    if target.exists():
-        try:
-            artifact.check(target, version.manifest_sha256)
-            return
-        except (artifact.ArtifactError, OSError):
-            shutil.rmtree(target, ignore_errors=True)
+    if _is_whole(target, version):
+        return
+    shutil.rmtree(target, ignore_errors=True)
     verified = verified or verification.verify(version)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TimeElapsedColumn
 
 PAGE_COLUMNS = 120  # of a table that goes to a file or a pipe
 
@@ -110,13 +110,8 @@ def epochs(name: str, total: int) -> Iterator[Callable[[int, dict], None]]:
 
     The validation loss is shown beside the bar. Without a terminal nothing is drawn.
     """
-    columns = (
-        TextColumn(f"  {name:<19}"),
-        BarColumn(bar_width=30),
-        TextColumn("epoch {task.completed}/{task.total}"),
-        TextColumn("{task.fields[loss]}"),
-        TimeElapsedColumn(),
-    )
+    text = "epoch {task.completed}/{task.total} {task.fields[loss]}"
+    columns = (f"  {name:<19}", BarColumn(bar_width=30), text, TimeElapsedColumn())
     drawn = out().is_terminal
     with Progress(*columns, console=out(), transient=True, disable=not drawn) as progress:
         bar = progress.add_task(name, total=total, loss="")
@@ -161,9 +156,8 @@ def heading(text: str) -> None:
 
 @cache
 def _console(stream: TextIO) -> Console:
-    if stream.isatty():
-        return Console(file=stream, highlight=False)
-    return Console(file=stream, highlight=False, soft_wrap=True, width=PAGE_COLUMNS)
+    width = None if stream.isatty() else PAGE_COLUMNS
+    return Console(file=stream, highlight=False, soft_wrap=width is not None, width=width)
 
 
 def _duplicate(descriptor: int) -> TextIO:

@@ -138,9 +138,8 @@ def unusable() -> dict[str, str]:
 def foreign() -> list[str]:
     """The variables that `apply` will unset or replace, for `doctor` to show."""
     replaced = {**FIXED, **_proxy()}
-    return sorted(
-        {*_removed(), *(n for n in replaced if os.environ.get(n, "") not in ("", replaced[n]))}
-    )
+    others = (name for name in replaced if os.environ.get(name, "") not in ("", replaced[name]))
+    return sorted({*_removed(), *others})
 
 
 def git_problem() -> tuple[str, str] | None:
@@ -152,11 +151,10 @@ def git_problem() -> tuple[str, str] | None:
         return "git is not installed", "install git: DVC and the runs' commit need it"
     if done.returncode == 0:
         return None
-    if not any((folder / ".git").exists() for folder in (ROOT, *ROOT.parents)):
-        return f"{ROOT} is no git checkout", "git clone it, or run `git init` there"
-    remedy = f"git config --global --add safe.directory {ROOT}"
+    trust = f"git config --global --add safe.directory {ROOT}"
+    remedy = trust if trust in done.stderr else "git clone it, or `git init` and `git commit` there"
     reason = done.stderr.strip().splitlines()[0].removeprefix("fatal: ")
-    return f"git gives no commit: {reason}", remedy if remedy in done.stderr else "git commit"
+    return f"git gives no commit of {ROOT}: {reason}", remedy
 
 
 def client(url: str, timeout: float) -> "httpx.Client":

@@ -36,33 +36,34 @@ def test_an_unknown_name_is_told_with_the_nearest():
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        (TEXTS, "lacks columns"),
-        (TEXTS | {"columns": {"text": "a"}}, "`columns:` of dataset 'mine'.* lacks label"),
-        (TEXTS | {"columns": {"text": "a", "lable": "b", "label": "c"}}, "did you mean 'label'"),
+        (None, r"datasets\.mine in params\.yaml is None, expected keys with values"),
+        ({"task": "sentiment"}, r"datasets\.mine in params\.yaml lacks kind, path"),
+        (TEXTS, "mine in params.yaml lacks columns"),
+        (TEXTS | {"task": "text"}, r"task .* is 'text': input should be 'image', 'sentiment' or"),
+        (TEXTS | {"kind": "folder"}, r"kind .* is 'folder': input should be 'package', 'csv' or"),
         (TEXTS | {"colums": {}, "columns": {}}, r"unknown key 'colums' \(did you mean 'columns'"),
-        (TEXTS | {"kind": "folder"}, "folder: image"),
-        (TEXTS | {"kind": "excel"}, "kind 'excel'"),
-        ({"task": "sentiment"}, "needs task, kind and path"),
-        (TIMES | {"interval": "5m"}, "interval .* is '5m', expected a whole number of seconds"),
-        (TIMES | {"horizon": 0}, "horizon .* is 0, expected a whole number of steps, 1 or more"),
-        (TIMES | {"grid": "day"}, "grid .* is 'day', expected clock or rows"),
-        (TIMES | {"history": True}, "history .* is True, expected a whole number of steps"),
-        (TIMES | {"fill": -1}, "fill .* is -1, expected a number of seconds, 0 or more"),
-        (TIMES | {"range": [400, 40]}, r"range .* is \[400, 40\], expected \[lowest, highest\]"),
-        (
-            TEXTS | {"columns": {"text": "a", "label": None}},
-            "label of `columns:`.* the name of a column",
-        ),
+        (TEXTS | {"columns": {"text": "a"}}, r"mine\.columns in params\.yaml lacks label"),
+        (TEXTS | {"columns": {"text": "a", "lable": "b"}}, "did you mean 'label'"),
+        (TEXTS | {"columns": {"text": "a", "label": None}}, r"columns\.label .* is None: input"),
         (
             TEXTS | {"columns": ["text", "label"]},
-            r"columns .* is \['text', 'label'\], expected names",
+            r"columns .* is \['text', 'label'\], expected keys",
         ),
-        (TEXTS | {"path": None, "columns": {"text": "a", "label": "b"}}, "path .* is None"),
-        (PICTURES | {"shape": [28, 28]}, r"shape .* expected \[height, width, channels\]"),
+        (TEXTS | {"path": None}, r"mine\.path .* is None"),
+        (TIMES | {"columns": {}}, r"mine\.columns in .* lacks time, value"),
+        (TEXTS | {"task": "forecast"}, "lacks history, horizon, interval, season"),
+        (TIMES | {"interval": "5m"}, r"interval .* is '5m': input should be a valid integer"),
+        (TIMES | {"horizon": 0}, "horizon .* is 0: input should be greater than or equal to 1"),
+        (TIMES | {"grid": "day"}, "grid .* is 'day': input should be 'clock' or 'rows'"),
+        (TIMES | {"history": True}, "history .* is True: input should be a valid integer"),
+        (TIMES | {"fill": -1}, "fill .* is -1: input should be greater than or equal to 0"),
+        (
+            TIMES | {"range": [400, 40]},
+            r"range .* is \[400\.0, 40\.0\], expected \[lowest, highest\]",
+        ),
+        (PICTURES | {"shape": [28, 28]}, r"shape .* is \[28, 28\]: list should have at least 3"),
         (PICTURES | {"labels": [True, False]}, "labels .* quote yes, no, on and off"),
-        (PICTURES | {"labels": ["a", "b", "a"]}, "labels .* a list of different names"),
-        (None, "needs task, kind and path"),
-        (TEXTS | {"task": "forecast", "columns": {}}, "lacks history, horizon, interval, season"),
+        (PICTURES | {"labels": ["a", "b", "a"]}, "labels .* expected different names"),
     ],
 )
 def test_a_wrong_declaration_is_refused(params, entry, message):
@@ -93,7 +94,7 @@ def test_a_name_there_twice_is_told_with_both_lines(tmp_path):
 def test_a_half_typed_neighbour_is_told_by_name_and_concerns_dvc_alone(params):
     root = params(mine=PICTURES, newone=None)
     assert declared.entry("mine", root)["path"] == "pets"
-    with pytest.raises(DataError, match=r"dataset 'newone' in params\.yaml needs task, kind and"):
+    with pytest.raises(DataError, match=r"datasets\.newone in params\.yaml is None"):
         declared.check_neighbours("mine", root)
 
 
@@ -111,8 +112,8 @@ def test_a_series_is_cut_in_one_order_whatever_the_order_in_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("split", "message"),
     [
-        ({"train": 0.7, "test": 0.3}, "`split: classes:` in params.yaml lacks validation"),
-        ({"train": 0.7, "validation": 0, "test": 0.3}, "expected numbers above 0"),
+        ({"train": 0.7, "test": 0.3}, r"split\.classes in params\.yaml lacks validation"),
+        ({"train": 0.7, "validation": 0, "test": 0.3}, "is 0: input should be greater than 0"),
         ({"train": 0.7, "validation": 0.2, "test": 0.3}, "adds up to 1.2, expected 1"),
         ({"train": 0.7, "valid": 0.2, "validation": 0.1, "test": 0.3}, "unknown key 'valid'"),
     ],

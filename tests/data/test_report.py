@@ -32,7 +32,7 @@ def refused() -> dict:
         "failed": [check],
         "notes": ["texts hold <br />: not so"],
         "checks": [check],
-        "tables": {"texts": {"rows": 300, "columns": {"words": [1, 12.5, 80]}}},
+        "tables": {"texts": {"rows": 300, "values": [{"column": "words", "median": 12.5}]}},
     }
 
 
@@ -58,11 +58,9 @@ def test_the_page_loads_nothing_and_escapes_what_it_shows(refused):
     assert "color-scheme: light dark" in html
 
 
-def test_a_report_is_read_as_it_was_written(tmp_path, refused):
-    folder = report.path("mine", tmp_path).parent
-    folder.mkdir(parents=True)
-    report.write(folder, refused)
-    assert report.read("mine", tmp_path) == refused
-    report.path("mine", tmp_path).write_text('{"success": tr')
+def test_a_torn_report_is_told(tmp_path, monkeypatch, refused):
+    monkeypatch.chdir(tmp_path)
+    report.path("mine").parent.mkdir(parents=True)
+    report.path("mine").write_text('{"success": tr')
     with pytest.raises(DataError, match="cannot be read"):
-        report.read("mine", tmp_path)
+        report.read("mine")

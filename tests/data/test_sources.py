@@ -11,7 +11,7 @@ import pytest
 from checkouts import Checkout, reviews, write_reviews
 
 from data.errors import DataError
-from data.sources import columns, csv, folder, keras_images, package, parquet
+from data.sources import csv, folder, keras_images, package, parquet
 
 TEXTS = {"task": "sentiment", "columns": {"text": "review", "label": "verdict"}}
 TIMES = {"task": "forecast", "columns": {"time": "when", "value": "kW"}}
@@ -155,7 +155,7 @@ def test_a_truncated_parquet_is_told(tmp_path):
     pq.write_table(pa.table({"when": ["2024-01-01"], "kW": [1.0]}), path)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match="not a whole Parquet file"):
-        columns.read_parquet(path)
+        parquet.rows("own", TIMES | {"path": str(path)})
 
 
 def test_a_folder_of_pictures_gives_bytes_labels_and_names(tmp_path):

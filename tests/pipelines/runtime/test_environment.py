@@ -105,7 +105,7 @@ def test_only_loopback_is_reached_without_the_proxy(variables):
 def test_the_repository_s_own_commit_can_be_read(monkeypatch, tmp_path):
     assert environment.git_problem() is None
     monkeypatch.setattr(environment, "ROOT", Path(tmp_path))
-    assert "no git checkout" in environment.git_problem()[0]
+    assert "not a git repository" in environment.git_problem()[0]
 
 
 def test_a_checkout_of_somebody_else_is_told_with_git_s_remedy(monkeypatch):
