@@ -83,14 +83,14 @@ def evaluate(
     latencies = _latencies([candidate, champion] if champion else [candidate])
     ours = Scored(
         candidate.name,
-        scores.on_test(dataset, candidate.version, candidate.artifact, keep),
+        scores.on_test(dataset, candidate.version, candidate.folder, keep),
         latencies[0],
-        _megabytes(candidate.artifact.folder),
+        _megabytes(candidate.folder),
     )
     theirs = None
     if champion is not None:
         theirs = _beside(dataset, champion, latencies[1], keep)
-    labels = list(getattr(artifact.read_inputs(candidate.artifact.folder), "labels", ()))
+    labels = list(getattr(artifact.read_inputs(candidate.folder), "labels", ()))
     checks = [
         not_withdrawn(candidate.version),
         *gate.quality(dataset.task, rules, ours, theirs, labels),
@@ -137,19 +137,19 @@ def _beside(
     from models.errors import ModelError
 
     try:
-        rows = scores.on_test(dataset, champion.version, champion.artifact, keep)
+        rows = scores.on_test(dataset, champion.version, champion.folder, keep)
     except ModelError as error:
         console.line("champion", f"cannot be compared any more: {error}")
         return None
-    size_mb = _megabytes(champion.artifact.folder)
+    size_mb = _megabytes(champion.folder)
     return Scored(f"the champion {champion.name}", rows, latency_ms, size_mb)
 
 
 def _serve(task: str, candidate: Contender) -> Served:
     """Serve the candidate from a home of its own, replay its golden requests, time some."""
-    folder = candidate.artifact.folder
+    folder = candidate.folder
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
-        publish.publish(task, candidate.version, Path(scratch), candidate.artifact)
+        publish.publish(task, candidate.version, Path(scratch), folder)
         try:
             with service.running(service.CHECKOUT, [task], Path(scratch)) as running:
                 golden = service.replay(running.url, task, folder)
@@ -163,7 +163,7 @@ def _latencies(contenders: list[Contender]) -> list[float]:
     """Median milliseconds of one request through each graph, as they stand to the first's."""
     from models.export import convert
 
-    folders = [contender.artifact.folder for contender in contenders]
+    folders = [contender.folder for contender in contenders]
     tensors = [_tensor(folder) for folder in folders]
     turns = [
         [

@@ -70,8 +70,8 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Version | None:
         return champion.version
     if decision.refused_before(dataset, best, current, gate_rules):
         return current
-    artifact = verification.verify(best)
-    candidate = contender.Contender(decision.enter(dataset, best), artifact)
+    folder = verification.verify(best)
+    candidate = contender.Contender(decision.enter(dataset, best), folder)
     evaluated = evaluation.evaluate(dataset, candidate, champion, head, gate_rules)
     evaluation.show(evaluated.checks)
     decision.decide(evaluated)

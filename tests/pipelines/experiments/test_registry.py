@@ -66,7 +66,8 @@ def test_the_challenger_is_who_last_tried_and_no_champion(candidate):
 def test_a_refused_version_stays_on_record_with_its_reason(candidate):
     registry.refuse(registry.register("image", "digits", candidate), "too weak")
     (version,) = registry.versions("image", "digits")
-    assert (version.state, version.reason) == ("refused", "too weak")
+    held = tracking.connect().get_model_version(version.name, version.version)
+    assert (version.state, held.tags["espalier.reason"]) == ("refused", "too weak")
 
 
 def test_a_fit_with_a_damaged_artifact_is_to_be_done_again(candidate):

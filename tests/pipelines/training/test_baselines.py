@@ -109,6 +109,7 @@ def test_a_part_that_a_kill_left_is_scored_again(judges):
     score()
     [one, _] = tracking.runs(DIGITS, "baseline", "FINISHED")
     tracking.connect().delete_run(one.info.run_id)
+    tracking.mend("image", "digits")
     assert rivals.unscored(DIGITS) == [judges.sources[0]]
 
 
