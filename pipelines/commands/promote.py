@@ -84,7 +84,6 @@ def promote(
         evaluated = evaluation.evaluate(
             version, candidate, champion, head, gate_rules, keep=not dry_run
         )
-        evaluation.show(evaluated.checks)
         outcome = _outcome(
             version,
             candidate,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-from models.artifact import artifact
 from pipelines.experiments import commit, fingerprint, leaderboard_rows
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.leaderboard_rows import NAMED, Record, Row
@@ -187,13 +186,13 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
 
 def records(dataset: DatasetVersion) -> list[Record]:
     """The finished fits on this version of the dataset, oldest first."""
-    return _finished(ended(dataset, FIT))
+    return finished(ended(dataset, FIT))
 
 
 def all_records(task: str, dataset: str) -> list[Record]:
     """The finished fits on any version of the dataset, oldest first."""
     _take_in_store(task, dataset)
-    return _finished(leaderboard_rows.read(task, dataset, FIT))
+    return finished(leaderboard_rows.read(task, dataset, FIT))
 
 
 def ended(dataset: DatasetVersion, kind: str) -> list[Row]:
@@ -260,31 +259,14 @@ def record(run_id: str) -> Record:
     )
 
 
-def reusable(fits: Sequence[Fit]) -> dict[str, Record]:
-    """Fingerprint → record, for those of `fits` that were finished and whose artifact is whole."""
-    if not fits:
-        return {}
-    rows = present(fits[0].dataset, FIT, {fit.fingerprint for fit in fits})
-    return {record.fingerprint: record for record in _finished(rows) if _is_whole(record)}
+def finished(rows: Iterable[Row]) -> list[Record]:
+    """The records of those rows that are of finished fits."""
+    return [leaderboard_rows.record_of(row) for row in rows if row.status == "FINISHED"]
 
 
 def artifact_folder(run_id: str) -> Path:
     """The run's artifact folder: in the store itself when that is a folder here, else fetched."""
     return artifact_of(run_id, MODEL)
-
-
-def _finished(rows: Iterable[Row]) -> list[Record]:
-    return [leaderboard_rows.record_of(row) for row in rows if row.status == "FINISHED"]
-
-
-def _is_whole(record: Record) -> bool:
-    try:
-        artifact.check(
-            artifact_of(record.run_id, MODEL, record.artifact_uri), record.manifest_sha256
-        )
-    except (artifact.ArtifactError, OSError):
-        return False
-    return True
 
 
 def artifact_of(run_id: str, path: str, artifact_uri: str = "") -> Path:

@@ -1,10 +1,12 @@
 """An artifact is hashed once in a run, and passed on as verified."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from models.artifact import artifact
 from models.artifact.artifact import ArtifactError
 from pipelines.experiments import tracking
+from pipelines.experiments.plan import Fit
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 
@@ -26,3 +28,11 @@ def whole(fitted: Record | Version) -> Path | None:
         return verify(fitted)
     except ArtifactError:
         return None
+
+
+def reusable(fits: Sequence[Fit]) -> dict[str, Record]:
+    """Fingerprint → record, for those of `fits` that were finished and whose artifact is whole."""
+    if not fits:
+        return {}
+    rows = tracking.present(fits[0].dataset, tracking.FIT, {fit.fingerprint for fit in fits})
+    return {one.fingerprint: one for one in tracking.finished(rows) if whole(one)}

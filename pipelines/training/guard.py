@@ -17,7 +17,6 @@ from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.leaderboard_rows import Row
 from pipelines.runtime import console, environment
 
-FINGERPRINT = "espalier.fingerprint"
 DIGEST = "espalier.guard_sha256"
 
 
@@ -48,7 +47,7 @@ def ensure(dataset: DatasetVersion, parent: str | None) -> Guard:
     tags = {
         "espalier.kind": tracking.GUARD,
         "espalier.parameters": json.dumps(parameters, sort_keys=True),
-        FINGERPRINT: identity,
+        "espalier.fingerprint": identity,
     }
     try:
         with tracking.active(dataset, tracking.GUARD, tags, parent) as run_id:

@@ -57,7 +57,7 @@ def test_a_store_made_elsewhere_is_taken_in_once(fits, monkeypatch, tmp_path):
 def test_a_fit_without_a_row_is_looked_up_before_it_is_done_again(fits):
     leaderboard_rows.remove([fits[0].run_id])
     assert [one.arch for one in tracking.records(DIGITS)] == ["cnn", "lstm"]
-    assert tracking.reusable([fit("ann")]) == {fits[0].fingerprint: fits[0]}
+    assert verification.reusable([fit("ann")]) == {fits[0].fingerprint: fits[0]}
     assert len(tracking.records(DIGITS)) == 3
 
 
@@ -68,7 +68,7 @@ def test_a_fit_whose_run_was_deleted_is_to_be_done_again(fits):
     tracking.connect().delete_run(fits[0].run_id)
     assert not leaderboard_rows.unchanged("image", "digits")
     tracking.mend("image", "digits")
-    assert tracking.reusable([fit("ann")]) == {}
+    assert verification.reusable([fit("ann")]) == {}
     assert [one.arch for one in tracking.records(DIGITS)] == ["cnn", "lstm"]
 
 
@@ -148,7 +148,7 @@ def test_an_unchanged_store_leaves_nothing_to_ask_of_mlflow(home, tmp_path, monk
     champion = registry.champion("image", "digits")
     leaderboard_rows.note_unchanged("image", "digits")
     monkeypatch.setattr(tracking, "connect", None)
-    assert tracking.reusable([fit()]) == {record.fingerprint: record}
+    assert verification.reusable([fit()]) == {record.fingerprint: record}
     assert registry.champion("image", "digits") == champion
     assert tracking.record(record.run_id) == record
     assert verification.whole(version)

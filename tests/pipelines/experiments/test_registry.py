@@ -72,12 +72,12 @@ def test_a_refused_version_stays_on_record_with_its_reason(candidate):
 
 def test_a_fit_with_a_damaged_artifact_is_to_be_done_again(candidate):
     planned = [fit()]
-    assert set(tracking.reusable(planned)) == {candidate.fingerprint}
+    assert set(verification.reusable(planned)) == {candidate.fingerprint}
     model = tracking.artifact_folder(candidate.run_id) / "model.onnx"
     model.write_bytes(model.read_bytes()[:-1] + b"!")
-    assert tracking.reusable(planned) == {}
+    assert verification.reusable(planned) == {}
     model.unlink()
-    assert tracking.reusable(planned) == {}
+    assert verification.reusable(planned) == {}
 
 
 def test_runs_that_a_kill_left_running_are_ended(home):

@@ -58,7 +58,7 @@ def judges(home, monkeypatch) -> Judges:
         module = ModuleType(name)
         module.__dict__.update(held)
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr(rivals, "_sources", lambda *_: judges.sources)
+    monkeypatch.setattr(rivals, "sources", lambda *_: judges.sources)
     monkeypatch.setattr(data, "rows", lambda _: prepared.Dataset({}, {}))
     return judges
 
@@ -136,7 +136,7 @@ def test_those_that_ship_are_found_by_task():
     sources = {
         (task, source.module)
         for task in ("image", "sentiment", "forecast")
-        for source in rivals._sources(DatasetVersion(task, "any", HASH))
+        for source in rivals.sources(DatasetVersion(task, "any", HASH))
     }
     assert sources == {
         ("image", "models.evaluation.baselines"),

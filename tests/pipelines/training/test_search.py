@@ -162,10 +162,11 @@ def test_a_space_that_cannot_be_is_refused_before_anything_is_done(fits, changes
     assert fits.done == []
 
 
-def test_a_range_of_whole_ends_covers_a_parameter_that_takes_any_number():
-    choices = search._typed("image", "cnn", parameter_grid.parsed(["dropout=0..1", "units=8..16"]))
-    assert type(choices["dropout"].low) is float
-    assert type(choices["units"].low) is int
+def test_a_range_of_whole_ends_covers_a_parameter_that_takes_any_number(fits):
+    search.search(*WHAT, 2, parameter_grid.parsed(["learning_rate=1..2", "units=8..16"]))
+    for planned in fits.done:
+        assert 1 < planned.parameters["learning_rate"] < 2
+        assert isinstance(planned.parameters["units"], int)
 
 
 def test_without_optuna_the_extra_is_named(monkeypatch):
