@@ -152,12 +152,11 @@ def _latencies(contenders: list[Contender]) -> list[float]:
     """Median milliseconds of one request through each graph, as they stand to the first's."""
     from models.export import convert
 
-    folders = [contender.folder for contender in contenders]
-    tensors = [_tensor(folder) for folder in folders]
+    tensors = {contender.folder: _tensor(contender.folder) for contender in contenders}
     turns = [
         [
             convert.latency_ms(folder / "model.onnx", tensor, REQUESTS)
-            for folder, tensor in zip(folders, tensors, strict=True)
+            for folder, tensor in tensors.items()
         ]
         for _ in range(TURNS)
     ]

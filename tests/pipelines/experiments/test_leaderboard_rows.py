@@ -93,11 +93,20 @@ def test_what_is_no_number_is_missing_rather_than_nought(home, tmp_path):
     assert "validation_accuracy" in record.metrics
 
 
-def test_models_are_compared_without_mlflow(home, tmp_path):
-    rows = measure.score_probabilities({"test": np.eye(2)}, *small())
-    record = finished(fit("ann"), tmp_path / "ann", rows={"validation": rows["test"], **rows})
-    version = registry.register("image", "digits", record)
-    registry.set_champion(version)
+@pytest.fixture
+def scored(home, tmp_path) -> tuple[tracking.Record, dict]:
+    """A fit with its scores row by row."""
+    label = np.arange(40) % 4
+    splits = {split: {"label": label} for split in ("train", "validation", "test")}
+    facts = {"task": "image", "labels": ["a", "b", "c", "d"]}
+    answers = dict.fromkeys(("validation", "test"), np.eye(4)[label])
+    scores = measure.score_probabilities(answers, splits, facts)
+    return finished(fit("ann"), tmp_path / "ann", rows=scores), scores
+
+
+def test_models_are_compared_without_mlflow(scored):
+    record, _ = scored
+    registry.set_champion(registry.register("image", "digits", record))
     python = [sys.executable, "-c", WITHOUT_MLFLOW, HASH]
     done = subprocess.run(python, env=os.environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -105,22 +114,9 @@ def test_models_are_compared_without_mlflow(home, tmp_path):
     assert record.fingerprint in done.stdout
 
 
-def small() -> tuple[dict, dict]:
-    label = np.arange(2)
-    return {split: {"label": label} for split in ("train", "test")}, {
-        "task": "image",
-        "labels": ["a", "b"],
-    }
-
-
-def test_rows_are_read_in_part_and_from_where_they_are_known_to_lie(home, tmp_path, monkeypatch):
-    label = np.arange(40) % 4
-    splits = {split: {"label": label} for split in ("train", "test")}
-    facts = {"task": "image", "labels": ["a", "b", "c", "d"]}
-    scores = measure.score_probabilities({"test": np.eye(4)[label]}, splits, facts)
-    record = finished(fit(), tmp_path / "fit", rows=scores)
-    whole = rows_of(record.run_id, "test")
-    assert whole.keys() == scores["test"].rows.keys()
+def test_rows_are_read_in_part_and_from_where_they_are_known_to_lie(scored, monkeypatch):
+    record, scores = scored
+    assert rows_of(record.run_id, "test").keys() == scores["test"].rows.keys()
     monkeypatch.setattr(tracking, "connect", None)
     part = rows_of(record.run_id, "test", only=("correct", "error"))
     assert list(part) == ["correct"]

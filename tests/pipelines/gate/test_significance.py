@@ -28,16 +28,11 @@ def test_mcnemar_is_the_textbook_s():
     assert significance.mcnemar(*_hits(794, 150, 86, 570)) == pytest.approx(3.715936e-05, rel=1e-6)
 
 
-@pytest.mark.parametrize("counts", [(5, 9, 2, 1), (0, 1, 0, 0), (100, 30, 30, 3), (7, 0, 12, 0)])
+@pytest.mark.parametrize("counts", [(5, 9, 2, 1), (0, 1, 0, 0), (7, 0, 12, 0), (9, 0, 0, 3)])
 def test_mcnemar_is_that_of_statsmodels(counts):
     both, ours, theirs, none = counts
     expected = contingency_tables.mcnemar([[both, ours], [theirs, none]], exact=True)
     assert significance.mcnemar(*_hits(*counts)) == pytest.approx(expected.pvalue)
-
-
-@pytest.mark.parametrize("counts", [(9, 0, 0, 3), (1, 0, 0, 0)])
-def test_without_a_row_that_tells_them_apart_mcnemar_cannot_tell(counts):
-    assert significance.mcnemar(*_hits(*counts)) == 1
 
 
 @pytest.mark.parametrize(
