@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 CHAMPION, CHALLENGER = "champion", "challenger"
 STATE = "espalier.state"
 HEAD = "espalier.ledger.head"
+TAGGED = (
+    "arch",
+    "fingerprint",
+    "manifest_sha256",
+    "dataset_hash",
+)  # tags `espalier.…` of a version
 # For others that register a version of the same model: each takes a tenth of a second, and of many
 # that wait chance says whose turn it is.
 REGISTER_SECONDS = 600
@@ -124,10 +130,7 @@ def _create(task: str, dataset: str, candidate: Record) -> Version:
             STATE: "pending",
             "espalier.task": task,
             "espalier.dataset": dataset,
-            "espalier.dataset_hash": candidate.dataset_hash,
-            "espalier.arch": candidate.arch,
-            "espalier.fingerprint": candidate.fingerprint,
-            "espalier.manifest_sha256": candidate.manifest_sha256,
+            **{f"espalier.{field}": getattr(candidate, field) for field in TAGGED},
         },
     )
     return _version(version)
@@ -141,11 +144,8 @@ def preview(task: str, dataset: str, candidate: Record) -> Version:
         name=name,
         version=str(max(numbers, default=0) + 1),
         run_id=candidate.run_id,
-        arch=candidate.arch,
-        fingerprint=candidate.fingerprint,
-        manifest_sha256=candidate.manifest_sha256,
-        dataset_hash=candidate.dataset_hash,
         state="pending",
+        **{field: getattr(candidate, field) for field in TAGGED},
     )
 
 
@@ -215,11 +215,8 @@ def _version(held: "ModelVersion") -> Version:
         name=held.name,
         version=str(held.version),
         run_id=held.run_id or "",
-        arch=tags["espalier.arch"],
-        fingerprint=tags["espalier.fingerprint"],
-        manifest_sha256=tags["espalier.manifest_sha256"],
-        dataset_hash=tags["espalier.dataset_hash"],
         state=tags[STATE],
+        **{field: tags[f"espalier.{field}"] for field in TAGGED},
         head=_head(tags[HEAD]) if HEAD in tags else None,
     )
 

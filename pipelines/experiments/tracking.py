@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,11 +157,8 @@ def active(
             except Exception as error:
                 mlflow.set_tag(FAILURE, str(error)[:TAG_CHARACTERS])
                 raise
-    except Exception:
-        with suppress(Exception):  # the cause is what its caller needs to see
-            take_in(run.info.run_id)
-        raise
-    take_in(run.info.run_id)
+    finally:
+        take_in(run.info.run_id)
 
 
 @contextmanager

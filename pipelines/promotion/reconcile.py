@@ -151,10 +151,9 @@ def _update_states(task: str, dataset: str, entries: list[ledger.Entry]) -> None
     decided = {entry.to_version: entry for entry in entries}
     for version in registry.versions(task, dataset):
         entry = decided.get(version.version)
-        if entry is None:
+        if entry is None or version.state == "ready":
             continue
         if entry.action != "refusal":
-            if version.state != "ready":
-                registry.ready(version)
+            registry.ready(version)
         elif version.state == "pending":
             registry.refuse(version, entry.reason)
