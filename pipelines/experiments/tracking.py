@@ -201,10 +201,10 @@ def ended(dataset: DatasetVersion, kind: str) -> list[Row]:
 def present(dataset: DatasetVersion, kind: str, fingerprints: Collection[str]) -> list[Row]:
     """The runs of one kind with these fingerprints, oldest first.
 
-    MLflow is asked for those that have no row: they may have been made elsewhere.
+    MLflow is asked for those that no row says to be finished: they may have been made elsewhere.
     """
     rows = ended(dataset, kind)
-    missing = set(fingerprints) - {row.fingerprint for row in rows}
+    missing = set(fingerprints) - {row.fingerprint for row in rows if row.status == "FINISHED"}
     if missing and not leaderboard_rows.unchanged(dataset.task, dataset.name):
         for one in missing:
             alike = f"tags.`espalier.kind` = '{kind}' and tags.`espalier.fingerprint` = '{one}'"
