@@ -51,7 +51,7 @@ TABLES = {
         value TEXT NOT NULL, PRIMARY KEY (store, task, dataset, note)
     )""",
 }
-INDEX = """CREATE INDEX IF NOT EXISTS leaderboard_runs_of_dataset
+INDEX = """CREATE INDEX leaderboard_runs_of_dataset
     ON leaderboard_runs (store, task, dataset, kind)"""
 # The database itself refuses to rewrite the ledger. SQLite's INSERT OR REPLACE deletes without
 # a trigger for deletions, so that an entry in place of another is refused on its own.
@@ -193,7 +193,8 @@ def _make_tables(engine: "Engine") -> None:
         present = set(inspect(connection).get_table_names())
         for name in TABLES.keys() - present:
             connection.exec_driver_sql(TABLES[name])
-        connection.exec_driver_sql(INDEX)
+        if "leaderboard_runs" not in present:
+            connection.exec_driver_sql(INDEX)
         if "ledger" not in present:
             for statement in APPEND_ONLY[backend]:
                 connection.exec_driver_sql(statement)
