@@ -133,18 +133,3 @@ def test_a_server_that_does_not_answer_is_named_at_once(home, monkeypatch, liste
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
         with pytest.raises(tracking.ServerError, match=f"{url} does not answer .* start it"):
             tracking.records(DIGITS)
-
-
-def test_an_unchanged_store_leaves_nothing_to_ask_of_mlflow(home, tmp_path, monkeypatch):
-    """What `espalier run` reads where there is nothing to do."""
-    record = finished(fit(), tmp_path / "fit")
-    version = registry.register("image", "digits", record)
-    registry.ready(version)
-    registry.set_champion(version)
-    champion = registry.champion("image", "digits")
-    leaderboard_rows.note_unchanged("image", "digits")
-    monkeypatch.setattr(tracking, "connect", None)
-    assert verification.reusable([fit()]) == {record.fingerprint: record}
-    assert registry.champion("image", "digits") == champion
-    assert tracking.record(record.run_id) == record
-    assert verification.whole(version)

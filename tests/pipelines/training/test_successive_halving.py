@@ -20,8 +20,7 @@ VERSION = DatasetVersion("image", "digits", HASH, FACTS)
 @pytest.fixture
 def first_look(monkeypatch) -> Iterator[dict]:
     look = {"share": 0.5, "epochs": 1, "keep": 2}
-    half = {"first_look": {"image": {"keep": 2}}}
-    profiles = {"quick": {"first_look": {"image": look}}, "full": {}, "half": half}
+    profiles = {"quick": {"first_look": {"image": look}}, "full": {}}
     monkeypatch.setattr(settings, "_read", lambda: {"profiles": profiles})
     successive_halving.plan.cache_clear()
     yield look
@@ -63,11 +62,6 @@ def test_the_full_fit_that_looks_longest_goes_first(home, tmp_path):
     records[1].metrics["fit_seconds"] *= 2
     priority = successive_halving.longest(records)
     assert priority(fit("cnn")) > priority(fit("ann")) > priority(fit("lstm"))
-
-
-def test_an_incomplete_first_look_is_refused(first_look):
-    with pytest.raises(settings.UsageError, match=r"first_look\.image in params\.yaml lacks share"):
-        settings.first_look("half", "image")
 
 
 def test_the_newest_look_is_shown_below_the_full_fits_and_not_beside_its_own(home, tmp_path):
