@@ -130,6 +130,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare the models of a dataset's present version: who is better than whom, and how sure."""
+    from pipelines.experiments import dataset as data
     from pipelines.reports import comparison, page
     from pipelines.runtime import settings
 
@@ -141,7 +142,7 @@ def compare(
         audited = step.audit(task, name)
         _say(as_json, audited.to_dict(), lambda: step.show(audited))
         return
-    board = comparison.present(task, name)
+    board = comparison.compare(data.present(task, name))
     _say(as_json, board, lambda: comparison.show(board))
     if html is not None:
         page.write(board, html)

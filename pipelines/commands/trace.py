@@ -101,7 +101,7 @@ def _of_data(dataset_hash: str) -> Lineage | None:
     others = _search(f"{tagged} and tags.`espalier.kind` != '{tracking.FIT}'")
     datasets = [DatasetVersion(task, name, dataset_hash) for task, name in _experiments()]
     fits = [row for dataset in datasets for row in tracking.ended(dataset, tracking.FIT)]
-    sources: Sources = dict.fromkeys((row.dataset for row in fits), ()) | _sources(others)
+    sources: Sources = {**dict.fromkeys((row.dataset for row in fits), ()), **_sources(others)}
     sources = sources or dict.fromkeys(_present(dataset_hash), ())
     if not sources:
         return None

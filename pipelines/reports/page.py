@@ -51,7 +51,7 @@ def render(board: dict, commit: Mapping[str, str], now: datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    jinja.filters |= {"signed": signed, "p": comparison.told_p}
+    jinja.filters |= {"signed": signed, "p": comparison.p_value}
     rows = leaderboard.shown(board)
     front = [row for row in board["rows"] if row["pareto"]][:FRONT]
     return jinja.get_template("page.html").render(
