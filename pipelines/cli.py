@@ -178,7 +178,7 @@ def promote(
     outcome = step.promote(
         task, dataset, candidate, dry_run=dry_run, force=reason if force else None
     )
-    _say(as_json, outcome.to_dict(), lambda: step.show(outcome))
+    _say(as_json, asdict(outcome), lambda: step.show(outcome))
     raise typer.Exit(DONE if outcome.accepted else REFUSED)
 
 

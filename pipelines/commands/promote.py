@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 
 from pipelines.experiments import dataset as data
@@ -44,10 +44,6 @@ class Promotion:
         """Whether the gate said yes: the candidate is champion, or would be."""
         same = self.champion is not None and self.champion.version == self.candidate.version
         return self.promoted or same
-
-    def to_dict(self) -> dict:
-        """The outcome as JSON."""
-        return asdict(self)
 
 
 def promote(
