@@ -6,6 +6,9 @@ import sys
 
 import pytest
 from project import ROOT, answer, espalier
+from typer.testing import CliRunner
+
+from pipelines import cli
 
 
 def test_help_imports_nothing_heavy():
@@ -23,10 +26,13 @@ def test_help_imports_nothing_heavy():
     assert not imported & heavy
 
 
-@pytest.mark.parametrize("verb", ["run", "train", "compare", "trace", "build", "serve", "doctor"])
+VERBS = ["run", "train", "compare", "promote", "rollback", "trace", "build", "serve", "doctor"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_has_help(verb):
-    done = espalier(ROOT, verb, "--help")
-    assert done.returncode == 0
+    done = CliRunner().invoke(cli.app, [verb, "--help"])
+    assert done.exit_code == 0
     assert "--help" in done.stdout
 
 
@@ -75,14 +81,9 @@ def test_the_architectures_are_listed_for_programs(tmp_path):
     assert {"arch", "about", "parameters"} == set(listed["image"][0])
 
 
-def test_serve_without_a_champion_says_what_makes_one(tmp_path):
-    done = espalier(ROOT, "serve", ESPALIER_HOME=str(tmp_path))
-    assert done.returncode == 1
-    assert "espalier run" in done.stderr
-
-
-def test_build_without_a_champion_says_what_makes_one(tmp_path):
-    done = espalier(ROOT, "build", ESPALIER_HOME=str(tmp_path))
+@pytest.mark.parametrize("verb", ["serve", "build"])
+def test_without_a_champion_it_says_what_makes_one(verb, tmp_path):
+    done = espalier(ROOT, verb, ESPALIER_HOME=str(tmp_path))
     assert done.returncode == 1
     assert "espalier run" in done.stderr
 

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recorded import DIGITS, finished, fit
+from recorded import DIGITS, classified, finished, fit
 
-from models.evaluation import measure
 from models.evaluation.measure import Scores
 from pipelines.experiments import registry, tracking
 from pipelines.experiments.scores import log_scores
@@ -19,13 +18,7 @@ ROWS = 400
 
 
 def scored(right: float, seed: int = 0) -> dict[str, Scores]:
-    """Scores on both splits of a model that has this share of each class right."""
-    chance = np.random.default_rng(seed)
-    label = np.arange(ROWS) % len(LABELS)
-    said = np.where(chance.random(ROWS) < right, label, (label + 1) % len(LABELS))
-    splits = {split: {"label": label} for split in ("train", "validation", "test")}
-    answers = {split: np.eye(len(LABELS))[said] for split in ("validation", "test")}
-    return measure.score_probabilities(answers, splits, {"task": "image", "labels": LABELS})
+    return classified(right, LABELS, seed)
 
 
 def record(planned, folder, right: float, **metrics: float) -> tracking.Record:
@@ -66,14 +59,6 @@ def test_every_two_get_a_verdict_and_each_row_one_beside_the_champion(three):
     }
 
 
-def test_without_a_champion_the_first_on_validation_is_the_measure(home, tmp_path):
-    record(fit("ann"), tmp_path, 0.8)
-    record(fit("cnn"), tmp_path, 0.9)
-    board = comparison.compare(DIGITS)
-    assert board["reference"] == "cnn"
-    assert board["champion"] is None
-
-
 def test_of_an_architecture_the_best_takes_part_and_the_champion(home, tmp_path):
     """Also where a parameter is a list."""
     shares = {16: 0.7, 32: 0.9, 64: 0.8}
@@ -86,26 +71,27 @@ def test_of_an_architecture_the_best_takes_part_and_the_champion(home, tmp_path)
     assert board["reference"] == "cnn units=[64]"
 
 
-def test_seeds_take_part_together(home, tmp_path):
+def test_seeds_take_part_together_and_without_a_champion_the_first_is_the_measure(home, tmp_path):
     for seed in range(3):
         record(fit("cnn", seed), tmp_path, 0.9)
     record(fit("ann"), tmp_path, 0.6)
     board = comparison.compare(DIGITS)
+    assert (board["reference"], board["champion"]) == ("cnn", None)
     [verdict] = [one for one in board["verdicts"] if one["ours"] == "cnn"]
     assert "seeds" in verdict["method"]
     assert np.sum(board["confusion"]["cnn"]) == 3 * ROWS
     assert [run["seed"] for run in board["rows"][0]["runs"]] == [0, 1, 2]
 
 
-def test_scores_are_told_by_class(three):
+def test_each_class_has_the_scores_of_its_rows(three):
     board = comparison.compare(DIGITS)
-    label = scored(0.6, 2)["test"].rows["label"]
-    for number, part in enumerate(board["slices"]):
-        right = scored(0.6, 2)["test"].rows["correct"][label == number]
-        assert part["rows"] == ROWS / len(LABELS)
-        assert part["scores"]["ann"] == pytest.approx(right.mean())
-        assert part["scores"].keys() == set(three)
+    rows = scored(0.6, 2)["test"].rows
     assert len(board["slices"]) == len(LABELS)
+    for number, part in enumerate(board["slices"]):
+        assert part["rows"] == ROWS / len(LABELS)
+        right = rows["correct"][rows["label"] == number].mean()
+        assert part["scores"]["ann"] == pytest.approx(right)
+        assert part["scores"].keys() == set(three)
 
 
 def test_curves_are_those_of_the_epochs(home, tmp_path):
