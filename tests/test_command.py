@@ -18,8 +18,8 @@ def test_help_imports_nothing_heavy():
         "except SystemExit: pass\n"
         "print(sorted(sys.modules), file=sys.stderr)"
     )
-    asked = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True)
-    imported = set(eval(asked.stderr))
+    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True)
+    imported = set(eval(done.stderr))
     assert "typer" in imported
     heavy = {"numpy", "pandas", "tensorflow", "keras", "mlflow", "prefect", "dvc", "bentoml"}
     heavy |= {"dask", "distributed", "httpx", "pydantic", "sqlalchemy", "yaml"}
@@ -37,7 +37,7 @@ def test_each_verb_has_help(verb):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["run", "--task", "imagery"], "unknown task 'imagery' (did you mean 'image'?)"),
         (["run", "--dataset", "digit"], "unknown dataset 'digit' (did you mean 'digits'?)"),
@@ -65,10 +65,10 @@ def test_each_verb_has_help(verb):
         (["fly"], "fly"),
     ],
 )
-def test_wrong_usage_is_told_in_a_sentence(arguments, said, tmp_path):
+def test_wrong_usage_is_told_in_a_sentence(arguments, message, tmp_path):
     done = espalier(ROOT, *arguments, ESPALIER_HOME=str(tmp_path))
     assert done.returncode == 2, done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not done.stdout
 
@@ -104,6 +104,6 @@ def test_a_home_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
     assert done.returncode == 1
     assert "set ESPALIER_HOME" in done.stderr
     assert "Traceback" not in done.stderr
-    asked = espalier(ROOT, "doctor", ESPALIER_HOME=str(home))
-    assert asked.returncode == 1
-    assert "set ESPALIER_HOME" in asked.stdout
+    done = espalier(ROOT, "doctor", ESPALIER_HOME=str(home))
+    assert done.returncode == 1
+    assert "set ESPALIER_HOME" in done.stdout

@@ -64,16 +64,16 @@ def _python() -> Finding:
 def _lock() -> Finding:
     """Whether each package is the one that the lock names."""
     lock = (environment.ROOT / "requirements.lock").read_text(encoding="utf-8")
-    wanted: dict[str, set[str]] = {}
-    for name, number in re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.+!]+)", lock, re.MULTILINE):
-        wanted.setdefault(name, set()).add(number)
+    pins = set(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.+!]+)", lock, re.MULTILINE))
+    installed = {name: _version(name) for name, _ in sorted(pins)}
     other = [
-        f"{name} {installed}, locked {' or '.join(sorted(numbers))}"
-        for name, numbers in wanted.items()
-        if (installed := _version(name)) is not None and installed not in numbers
+        f"{name} {number}"
+        for name, number in installed.items()
+        if number is not None and (name, number) not in pins
     ]
     if other:
-        return Finding("lock", "; ".join(other[:5]), "rm -f .venv/.ready* && make setup")
+        state = f"not the locked versions: {', '.join(other[:5])}"
+        return Finding("lock", state, "rm -f .venv/.ready* && make setup")
     return Finding("lock", "every installed package is the locked one")
 
 

@@ -137,17 +137,16 @@ def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
     notes = []
     for name, row in named:
         try:
-            entrant = Entrant(name, row, [_rows(run) for run in row["runs"]])
-            paired_comparison.check(task, entrant.rows, (entrants or [entrant])[0].rows)
+            rows = [
+                scores.rows_of(run["run_id"], "test", artifact_uri=run["artifact_uri"])
+                for run in row["runs"]
+            ]
+            paired_comparison.check(task, rows, entrants[0].rows if entrants else rows)
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             notes.append(f"{name} is left out: its scores row by row cannot be used ({error})")
         else:
-            entrants.append(entrant)
+            entrants.append(Entrant(name, row, rows))
     return entrants, notes
-
-
-def _rows(run: dict) -> dict[str, np.ndarray]:
-    return scores.rows_of(run["run_id"], "test", artifact_uri=run["artifact_uri"])
 
 
 def _reference(entrants: Sequence[Entrant]) -> str | None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
+import numpy as np
+
 from pipelines.reports.charts import Band, Chart, Line
 
 LABEL_WIDTH, LABEL_HEIGHT = 6.7, 13  # of a letter, and a line, at the pictures' 11 pixels
@@ -81,18 +83,14 @@ def scatter(
 def whisker(interval: Mapping[str, float], ends: tuple[float, float]) -> str:
     """An interval and its mean on a scale from ends[0] to ends[1]; what lies beyond is cut off."""
     width, height, edge = 120, 14, 5
-
-    def place(value: float) -> float:
-        share = (value - ends[0]) / ((ends[1] - ends[0]) or 1)
-        return edge + min(max(share, 0), 1) * (width - 2 * edge)
-
-    low, mean, high = (interval[name] for name in ("low", "mean", "high"))
-    inside = ends[0] <= mean <= ends[1]
-    dot = f'<circle class="dot" cx="{place(mean):.1f}" cy="7" r="3.5"/>' if inside else ""
+    values = [interval[name] for name in ("low", "mean", "high")]
+    low, mean, high = np.interp(values, ends, (edge, width - edge))
+    inside = ends[0] <= interval["mean"] <= ends[1]
+    dot = f'<circle class="dot" cx="{mean:.1f}" cy="7" r="3.5"/>' if inside else ""
     return (
         f'<svg class="whisker" viewBox="0 0 {width} {height}" aria-hidden="true">'
         f'<path class="rail" d="M{edge} 7H{width - edge}"/>'
-        f'<path class="reach" d="M{place(low):.1f} 7H{place(high):.1f}"/>{dot}</svg>'
+        f'<path class="reach" d="M{low:.1f} 7H{high:.1f}"/>{dot}</svg>'
     )
 
 
