@@ -34,7 +34,7 @@ class Version:
     """A registered version.
 
     state: pending, ready or refused. head: length and last hash of the ledger when the version was
-    last champion.
+    last champion. created: milliseconds since 1970; 0 where not known.
     """
 
     name: str
@@ -46,17 +46,12 @@ class Version:
     dataset_hash: str
     state: str
     head: tuple[int, str] | None = field(default=None, compare=False)
+    created: int = field(default=0, compare=False)
 
 
 def model_name(task: str, dataset: str) -> str:
     """The registered model of a task's dataset."""
     return f"espalier-{task}-{dataset}"
-
-
-def is_ours(version: "ModelVersion") -> bool:
-    """Whether a version that MLflow holds was made by `register`: a person may register others by
-    hand, which have no state."""
-    return STATE in version.tags
 
 
 def champion(task: str, dataset: str) -> Version | None:
@@ -91,7 +86,14 @@ def versions(task: str, dataset: str) -> list[Version]:
 
 def of_model(name: str) -> list[Version]:
     """Every version of ours of the registered model, oldest first."""
-    return _ours(f"name = '{name}'")
+    return search(f"name = '{name}'")
+
+
+def search(condition: str) -> list[Version]:
+    """The versions of ours for which MLflow's filter holds, oldest first."""
+    versions = tracking.connect().search_model_versions(condition)
+    ours = (_version(held) for held in versions if _is_ours(held))
+    return sorted(ours, key=lambda version: (version.name, int(version.version)))
 
 
 def version(name: str, number: str) -> Version | None:
@@ -104,7 +106,7 @@ def find(task: str, dataset: str, candidate: Record) -> Version | None:
 
     A fit done again, because its artifact was damaged, is another run: another version.
     """
-    versions = _ours(f"name = '{model_name(task, dataset)}' and run_id = '{candidate.run_id}'")
+    versions = search(f"name = '{model_name(task, dataset)}' and run_id = '{candidate.run_id}'")
     return versions[0] if versions else None
 
 
@@ -199,14 +201,14 @@ def _note_champion(task: str, dataset: str, version: Version | None) -> None:
     leaderboard_rows.note(task, dataset, leaderboard_rows.CHAMPION, text)
 
 
-def _ours(condition: str) -> list[Version]:
-    """The versions of ours for which MLflow's filter holds, oldest first."""
-    versions = tracking.connect().search_model_versions(condition)
-    return sorted((_version(v) for v in versions if is_ours(v)), key=lambda v: int(v.version))
-
-
 def _tag(version: Version, name: str, value: str) -> None:
     tracking.connect().set_model_version_tag(version.name, version.version, name, value)
+
+
+def _is_ours(version: "ModelVersion") -> bool:
+    """Whether a version that MLflow holds was made by `register`: a person may register others by
+    hand, which have no state."""
+    return STATE in version.tags
 
 
 def _version(held: "ModelVersion") -> Version:
@@ -218,6 +220,7 @@ def _version(held: "ModelVersion") -> Version:
         state=tags[STATE],
         **{field: tags[f"espalier.{field}"] for field in TAGGED},
         head=_head(tags[HEAD]) if HEAD in tags else None,
+        created=held.creation_timestamp,
     )
 
 
