@@ -135,7 +135,10 @@ def test_whatever_is_recorded_nothing_is_raised(start, model):
 
 
 def test_signals_and_a_challengers_answer_have_room(start, model):
-    log, challenger = start(), replace(model, version="2")
+    log, challenger = (
+        start(),
+        replace(model, pointer=model.pointer.model_copy(update={"version": "2"})),
+    )
     (answer,) = model.predict(["good"])
     asked = model, "sentiment", ["good"], [answer]
     log.record(request("both"), *asked, signals={"entropy": 0.5}, challenger=(challenger, [answer]))
