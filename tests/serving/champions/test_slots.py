@@ -64,14 +64,6 @@ def test_a_new_one_is_tried_again_and_the_old_one_serves(champions, folders, tmp
     becomes(champions, "2", folders)
 
 
-def test_the_first_one_is_tried_again(champions, folders, tmp_path):
-    tiny.publish(tmp_path, "image", "1")
-    with no_descriptors():
-        champions.refresh(folders)
-    assert TRANSIENT in champions.missing()["image"]
-    becomes(champions, "1", folders)
-
-
 @pytest.fixture
 def tried(monkeypatch) -> list[float]:
     """When a model was loaded, or was to be."""
@@ -184,10 +176,6 @@ class TestFallback:
         folder = json.loads((home / "published" / "image.json").read_text())["artifact"]
         (home / "published" / folder / "model.onnx").write_bytes(b"damaged")
         assert self.serving(home) == "1"
-
-    def test_a_good_pointer_wins(self, home):
-        tiny.publish(home, "image", "3", seed=3)
-        assert self.serving(home) == "3"
 
     def test_none_serves_where_none_is_published(self, home):
         (home / "published" / "image.json").unlink()

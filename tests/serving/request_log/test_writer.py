@@ -70,15 +70,6 @@ def test_what_is_recorded_is_with_the_system_within_half_a_second(start, model):
     until(lambda: logged_records(log.folder), "the record, while the log goes on")
 
 
-def test_two_workers_write_into_one_folder_and_leave_nothing_out(start, model):
-    logs = start(), start()
-    for log in logs:
-        record(log, model, 37)
-        log.stop()
-    assert len(list(log.folder.iterdir())) == 2
-    assert len(logged_records(log.folder)) == 74
-
-
 def test_too_many_are_dropped_and_counted(start, model, monkeypatch):
     monkeypatch.setattr("serving.request_log.writer.WRITE_SECONDS", 600)  # nothing is written
     log, before = start(), metric("dropped")
