@@ -6,8 +6,6 @@ espalier compare --task sentiment --audit
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rich.table import Table
-
 from data import prepared
 from pipelines.audit import duplicates, label_leakage, test_split_reuse, time_leakage
 from pipelines.audit.finding import Finding
@@ -61,7 +59,9 @@ def show(audited: Audit) -> None:
     """Print a line for each finding, and below it what to look at and what to do."""
     rows = " / ".join(f"{audited.rows[split]:,}" for split in prepared.SPLITS)
     title = f"{audited.dataset.task} · {audited.dataset.name} · audit of {rows} rows"
-    table = Table("verdict", "check", "found", title=title, title_justify="left", box=None)
+    table = console.table(title)
+    for name in ("verdict", "check", "found"):
+        table.add_column(name)
     for finding in audited.findings:
         style = "" if finding.ok else "bold"
         table.add_row(finding.verdict, finding.name, finding.result, style=style)
