@@ -65,7 +65,7 @@ def luck(candidates: int) -> float:
     """
     from scipy.stats import norm
 
-    return norm.expect(lambda x: x * candidates * norm.cdf(x) ** (candidates - 1))
+    return float(norm.expect(lambda x: x * candidates * norm.cdf(x) ** (candidates - 1)))
 
 
 def _scored(dataset: DatasetVersion, kind: str) -> list:
