@@ -1,5 +1,6 @@
 """What a person sees, in a process of its own: `divert` moves the process' own output."""
 
+import contextlib
 import os
 import pty
 import re
@@ -8,7 +9,7 @@ import sys
 
 import pytest
 
-from pipelines.runtime import environment
+from pipelines.runtime import console, environment
 
 SHOW = """
 import os, sys, subprocess
@@ -32,10 +33,14 @@ def _command(tmp_path, mode: str) -> list[str]:
     return [sys.executable, "-c", SHOW, str(tmp_path / "log"), mode]
 
 
-def test_without_a_terminal_there_are_plain_lines_and_the_chatter_is_in_the_log(tmp_path):
-    done = subprocess.run(
-        _command(tmp_path, "plain"), cwd=environment.ROOT, capture_output=True, text=True
+def shown(tmp_path, mode: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        _command(tmp_path, mode), cwd=environment.ROOT, capture_output=True, text=True
     )
+
+
+def test_without_a_terminal_there_are_plain_lines_and_the_chatter_is_in_the_log(tmp_path):
+    done = shown(tmp_path, "plain")
     assert re.fullmatch(r"  fit +\d+\.\d s  came out \[as written\]\n", done.stdout), done.stdout
     assert done.stderr == ""
     log = (tmp_path / "log").read_text()
@@ -43,34 +48,22 @@ def test_without_a_terminal_there_are_plain_lines_and_the_chatter_is_in_the_log(
 
 
 def test_json_has_standard_output_to_itself(tmp_path):
-    done = subprocess.run(
-        _command(tmp_path, "json"), cwd=environment.ROOT, capture_output=True, text=True
-    )
+    done = shown(tmp_path, "json")
     assert done.stdout == '{"a": 1}\n'
     assert "came out" in done.stderr
 
 
 def test_on_a_terminal_a_bar_moves_and_the_line_stays(tmp_path):
     leader, follower = pty.openpty()
-    environment_ = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80"}
-    with subprocess.Popen(
-        _command(tmp_path, "plain"),
-        cwd=environment.ROOT,
-        env=environment_,
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-    ):
+    ends = dict.fromkeys(("stdin", "stdout", "stderr"), follower)
+    terminal = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80"}
+    command = _command(tmp_path, "plain")
+    seen = b""
+    with subprocess.Popen(command, cwd=environment.ROOT, env=terminal, **ends):
         os.close(follower)
-        seen = b""
-        while True:
-            try:
-                chunk = os.read(leader, 4096)
-            except OSError:  # Linux' end of a terminal
-                break
-            if not chunk:
-                break
-            seen += chunk
+        with contextlib.suppress(OSError):  # Linux' end of a terminal
+            while chunk := os.read(leader, 4096):
+                seen += chunk
     os.close(leader)
     text = seen.decode()
     assert "epoch 3/3 val_loss 0.3333" in text
@@ -79,8 +72,6 @@ def test_on_a_terminal_a_bar_moves_and_the_line_stays(tmp_path):
 
 
 def test_a_line_names_the_part_of_the_run_that_it_belongs_to(capsys):
-    from pipelines.runtime import console
-
     with console.part("image"):
         console.show(console.Line("cnn", "5 epochs", 1.2))
     console.line("cnn", "5 epochs", 1.2)
@@ -92,7 +83,5 @@ def test_a_line_names_the_part_of_the_run_that_it_belongs_to(capsys):
 
 @pytest.mark.parametrize("seconds", [None, 0.04, 61.25])
 def test_a_line_fits_into_eighty_columns(capsys, seconds):
-    from pipelines.runtime import console
-
     console.line("perceptron", "x" * 50, seconds)
     assert len(capsys.readouterr().out.rstrip("\n")) <= 80
