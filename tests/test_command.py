@@ -3,9 +3,21 @@
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from project import ROOT, answer, espalier
+from forked import command, started
+from project import ROOT, answer
+
+
+def typed(home: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """The command, to its end, in a process that need not import anything first."""
+    out, errors = home.with_name("out"), home.with_name("errors")
+    process = started(home, command, out, errors, *arguments)
+    process.join()
+    return subprocess.CompletedProcess(
+        arguments, process.exitcode, out.read_text(), errors.read_text()
+    )
 
 
 def test_help_imports_nothing_heavy():
@@ -24,8 +36,8 @@ def test_help_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize("verb", ["run", "train", "compare", "trace", "build", "serve", "doctor"])
-def test_each_verb_has_help(verb):
-    done = espalier(ROOT, verb, "--help")
+def test_each_verb_has_help(verb, tmp_path):
+    done = typed(tmp_path / "home", verb, "--help")
     assert done.returncode == 0
     assert "--help" in done.stdout
 
@@ -60,7 +72,7 @@ def test_each_verb_has_help(verb):
     ],
 )
 def test_wrong_usage_is_told_in_a_sentence(arguments, said, tmp_path):
-    done = espalier(ROOT, *arguments, ESPALIER_HOME=str(tmp_path))
+    done = typed(tmp_path / "home", *arguments)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -68,21 +80,16 @@ def test_wrong_usage_is_told_in_a_sentence(arguments, said, tmp_path):
 
 
 def test_the_architectures_are_listed_for_programs(tmp_path):
-    done = espalier(ROOT, "train", "--list", "--json", ESPALIER_HOME=str(tmp_path))
+    done = typed(tmp_path / "home", "train", "--list", "--json")
     assert done.returncode == 0, done.stderr
     listed = answer(done)["tasks"]
     assert set(listed) == {"image", "sentiment", "forecast"}
     assert {"arch", "about", "parameters"} == set(listed["image"][0])
 
 
-def test_serve_without_a_champion_says_what_makes_one(tmp_path):
-    done = espalier(ROOT, "serve", ESPALIER_HOME=str(tmp_path))
-    assert done.returncode == 1
-    assert "espalier run" in done.stderr
-
-
-def test_build_without_a_champion_says_what_makes_one(tmp_path):
-    done = espalier(ROOT, "build", ESPALIER_HOME=str(tmp_path))
+@pytest.mark.parametrize("verb", ["serve", "build"])
+def test_without_a_champion_it_is_told_what_makes_one(verb, tmp_path):
+    done = typed(tmp_path / "home", verb)
     assert done.returncode == 1
     assert "espalier run" in done.stderr
 
@@ -99,10 +106,10 @@ def test_a_taken_port_is_seen_before_the_service_is_started():
 def test_a_home_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
     home = tmp_path / "file"
     home.write_text("in the way")
-    done = espalier(ROOT, "compare", "--task", "image", ESPALIER_HOME=str(home))
+    done = typed(home, "compare", "--task", "image")
     assert done.returncode == 1
     assert "set ESPALIER_HOME" in done.stderr
     assert "Traceback" not in done.stderr
-    asked = espalier(ROOT, "doctor", ESPALIER_HOME=str(home))
-    assert asked.returncode == 1
-    assert "set ESPALIER_HOME" in asked.stdout
+    done = typed(home, "doctor")
+    assert done.returncode == 1
+    assert "set ESPALIER_HOME" in done.stdout

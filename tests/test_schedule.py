@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-from project import KEPT, answer, espalier, parameters, small, variables
+from project import KEPT, answer, espalier, parameters, variables
 
 from pipelines.processes import child_process
 from pipelines.processes.service import free_port
@@ -35,10 +35,10 @@ def _until(condition: Callable, seconds: float, what: str):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(prepared_copy, tmp_path_factory):
     """The project, whose schedule retrains the digits a minute from now instead of mnist_5k at
     night: a first look at three architectures, a full fit for the best."""
-    folder = small(tmp_path_factory.mktemp("scheduled") / "project")
+    folder = prepared_copy(tmp_path_factory.mktemp("scheduled") / "project")
     with parameters(folder) as params:
         look = {"image": {"share": 0.5, "epochs": 1, "keep": 1}}
         params["profiles"]["quick"]["first_look"] = look
@@ -93,10 +93,13 @@ def test_a_scheduled_run_ends_in_a_champion_with_the_local_fingerprints(project,
 
     _until(finished, 540, "a scheduled retraining that completed")
     board = answer(espalier(project, "compare", "--task", "image", "--dataset", "digits", "--json"))
-    full, *looks = board["rows"]
     assert {row["arch"] for row in board["rows"]} == set(KEPT["image"])
-    assert (full["champion"], full["look"], full["share"]) == (True, False, 1.0)
-    assert {(row["champion"], row["look"], row["share"]) for row in looks} == {(False, True, 0.5)}
+    # The perceptron was fitted in full before.
+    assert [(row["champion"], row["look"], row["share"]) for row in board["rows"]] == [
+        (True, False, 1.0),
+        (False, False, 1.0),
+        (False, True, 0.5),
+    ]
 
     again = espalier(project, "run", "--dataset", "digits", "--json")
     assert again.returncode == 0, again.stderr

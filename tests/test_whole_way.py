@@ -303,6 +303,8 @@ def test_a_champion_that_is_damaged_is_fitted_again_whatever_fails_beside_it(
     told, progress = later[0]["image"], later[1]
     assert champions["image"]["champion"]["arch"] == "ann"
     assert "cnn" in progress.partition("failed")[0].splitlines()[-1]
+    fits = runs(project, "image", "digits", "fit")
+    assert [f.data.tags["espalier.arch"] for f in fits if f.info.status == "FAILED"] == ["cnn"]
     assert (told["trained"], told["reused"]) == (1, 1)
     assert told["champion"]["fingerprint"] == champions["image"]["champion"]["fingerprint"]
     now = champion(project, "image")

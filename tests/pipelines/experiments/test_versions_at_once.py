@@ -15,7 +15,7 @@ from pipelines.locks import state
 
 pytestmark = pytest.mark.slow
 
-PROCESSES, VERSIONS = 16, 50
+PROCESSES, VERSIONS = 16, 15
 STORES = ("MLFLOW_TRACKING_URI", state.VARIABLE)
 
 # Imports MLflow, says so, waits for its line, and does its work.

@@ -1,16 +1,13 @@
 """Two promotions of one task at the same time: one wins, the other names it and exits 75."""
 
-import os
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from candidates import candidate, hits
-from forked import started
+from forked import command, started
 
 from data import versions
-from pipelines import cli
 from pipelines.experiments import registry, tracking
 from pipelines.locks import lock
 from pipelines.promotion import ledger, reconcile
@@ -29,11 +26,7 @@ def promote(name: str, log: Path, locked: bool) -> None:
         lock.hold = lambda name, *wait: (
             nullcontext() if name in (TASK, f"{MODEL}@champion") else hold(name, *wait)
         )
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    sys.argv = ["espalier", "promote", "--task", TASK, name, "--force", "--reason", "its turn"]
-    cli.main()
+    command(log, log, "promote", "--task", TASK, name, "--force", "--reason", "its turn")
 
 
 @pytest.fixture
