@@ -13,8 +13,8 @@ import pytest
 LONGEST = (
     "test_killed_runs.py",
     "test_whole_way.py",
-    "test_refusals.py",
     "test_jax_alone.py",
+    "test_refusals.py",
     "test_promotion.py",
     "test_killed_promotions.py",
     "test_openapi.py",

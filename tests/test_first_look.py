@@ -38,13 +38,13 @@ def test_the_best_look_gets_the_full_fit_and_the_champion_is_one(project, first)
     }
     assert set(looks) == set(KEPT["image"])
     before, full = [run for run in fits if run.data.tags["espalier.look"] == "false"]
-    assert before.data.tags["espalier.arch"] == "perceptron"
+    assert before.data.tags["espalier.arch"] == "cnn"
     assert full.data.tags["espalier.arch"] == max(looks, key=looks.get)
     assert first["champion"]["fingerprint"] == full.data.tags["espalier.fingerprint"]
 
 
 def test_the_leaderboard_holds_the_baseline_and_who_got_what(project, first):
-    """Of the perceptron the full fit that was there before, of the third its look."""
+    """Of the cnn the full fit that was there before, of the third its look."""
     board = answer(espalier(project, "compare", "--task", "image", "--json"))
     assert [(row["share"], row["champion"]) for row in board["rows"]] == [
         (1.0, True),

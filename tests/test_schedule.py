@@ -94,7 +94,7 @@ def test_a_scheduled_run_ends_in_a_champion_with_the_local_fingerprints(project,
     _until(finished, 540, "a scheduled retraining that completed")
     board = answer(espalier(project, "compare", "--task", "image", "--dataset", "digits", "--json"))
     assert {row["arch"] for row in board["rows"]} == set(KEPT["image"])
-    # The perceptron was fitted in full before.
+    # The cnn was fitted in full before.
     assert [(row["champion"], row["look"], row["share"]) for row in board["rows"]] == [
         (True, False, 1.0),
         (False, False, 1.0),

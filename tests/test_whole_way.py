@@ -235,23 +235,22 @@ def test_train_reuses_what_a_run_fitted(project, champions):
     assert counted(project) == before
 
 
-def test_a_fit_alone_has_the_metrics_of_the_one_beside_others(project, champions):
+def test_a_fit_alone_has_the_metrics_of_the_one_beside_others(
+    project, champions, prepared_copy, tmp_path
+):
     """Of one command in its own process, and of a worker: every loss is equal to the last bit."""
 
-    def fitted(home: str) -> tuple[str, list[float], float]:
+    def fitted(place: Path) -> tuple[str, list[float], float]:
         [run] = [
             one
-            for one in runs(project, "image", "digits", "fit", home)
+            for one in runs(place, "image", "digits", "fit")
             if one.data.tags["espalier.arch"] == "cnn"
         ]
-        losses = store(project, home).get_metric_history(run.info.run_id, "val_loss")
+        losses = store(place).get_metric_history(run.info.run_id, "val_loss")
         fingerprint = run.data.tags["espalier.fingerprint"]
         return fingerprint, [one.value for one in losses], run.data.metrics["test_accuracy"]
 
-    train = ("train", "--task", "image", "--arch", "cnn")
-    done = espalier(project, *train, ESPALIER_HOME=str(project / "alone"))
-    assert done.returncode == 0, done.stderr
-    assert fitted("alone") == fitted(".espalier")
+    assert fitted(prepared_copy(tmp_path / "alone")) == fitted(project)
 
 
 def test_a_deleted_bento_is_built_again(project, champions):

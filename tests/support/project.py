@@ -113,12 +113,12 @@ def small(to: Path) -> Path:
 
 
 def prepared(folder: Path) -> None:
-    """Make a short project in which the digits are versioned, and their guard and a perceptron are
-    fitted; what calls this at the same time waits for the first."""
+    """Make a short project in which the digits are versioned, and their guard and one architecture
+    are fitted, by one process alone; what calls this at the same time waits for the first."""
     with FileLock(folder.with_suffix(".lock")):
         if not folder.exists():
             making = small(folder)
-            done = espalier(making, "train", "--task", "image", "--arch", "perceptron")
+            done = espalier(making, "train", "--task", "image", "--arch", "cnn")
             assert done.returncode == 0, done.stderr
 
 
