@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from project import answer, command, espalier, pointer, runs, serving, store, until
+from project import answer, command, espalier, outcomes, pointer, runs, serving, store, until
 
 pytestmark = pytest.mark.slow
 
@@ -13,8 +13,7 @@ MODEL = "espalier-image-digits"
 def project(prepared_copy, tmp_path_factory):
     """Digits with a champion."""
     project = prepared_copy(tmp_path_factory.mktemp("promotion") / "project")
-    done = espalier(project, "run", "--task", "image", "--json")
-    assert done.returncode == 0, done.stderr
+    outcomes(project, "--task", "image")
     return project
 
 

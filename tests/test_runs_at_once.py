@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import yaml
-from project import KEPT, answer, begun, command, declare_reviews, espalier, runs
+from project import KEPT, begun, command, declare_reviews, outcomes, runs
 
 pytestmark = pytest.mark.slow
 
@@ -14,14 +14,12 @@ def test_runs_of_two_tasks_do_not_disturb_each_other(prepared_copy, tmp_path):
     shutil.rmtree(project / "data" / "raw")  # the data of both is made at the same time
     declare_reviews(project)
     with begun(project, *command("run", "--task", "image"), log=log) as (images, _):
-        reviews = espalier(project, "run", "--task", "sentiment", "--json")
-        images.wait()
-    assert images.returncode == 0, log.read_text()
-    assert reviews.returncode == 0, reviews.stderr
+        outcomes(project, "--task", "sentiment")
+        assert images.wait() == 0, log.read_text()
     for task, dataset in (("image", "digits"), ("sentiment", "reviews")):
         assert len(runs(project, task, dataset, "retrain")) == 1
         assert len(runs(project, task, dataset, "fit")) == len(KEPT[task])
-        again = answer(espalier(project, "run", "--task", task, "--json"))["tasks"][task]
+        again = outcomes(project, "--task", task)[task]
         assert (again["trained"], again["reused"]) == (0, len(KEPT[task]))
     bentos = project / ".espalier" / "bentoml" / "bentos" / "espalier"
     newest = bentos / (bentos / "latest").read_text().strip()

@@ -79,6 +79,13 @@ def answer(done: subprocess.CompletedProcess) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def outcomes(project: Path, *arguments: str, **more) -> dict:
+    """What a run says of its tasks; it must end well. `more` is what `espalier` takes."""
+    done = espalier(project, "run", *arguments, "--json", **more)
+    assert done.returncode == 0, done.stderr
+    return answer(done)["tasks"]
+
+
 @contextmanager
 def parameters(project: Path) -> Iterator[dict]:
     """The project's params.yaml, to be changed in the block."""
@@ -243,6 +250,14 @@ def begun(
         process.wait()
 
 
+def answers(url: str) -> bool:
+    """Whether a server there says that it is well."""
+    try:
+        return httpx.get(url, trust_env=False, timeout=5).is_success
+    except httpx.TransportError:
+        return False
+
+
 def listening(processes: Iterable[psutil.Process]) -> set[str]:
     """The addresses on which one of the processes listens."""
     found = set()
@@ -262,9 +277,7 @@ def serving(project: Path, *command: str, log: Path, **more: str) -> Iterator[st
 
         def ready() -> bool:
             assert process.poll() is None, log.read_text()
-            with suppress(httpx.TransportError):
-                return httpx.get(f"{url}/readyz").is_success
-            return False
+            return answers(f"{url}/readyz")
 
         until(ready, "a ready service")
         yield url
