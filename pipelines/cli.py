@@ -217,8 +217,8 @@ def trace(
 
     _divert("trace", as_json)
     lineage = step.history() if what is None else step.trace(what)
-    _say(as_json, lineage.to_dict(), lambda: terminal_view.show(lineage))
-    raise typer.Exit(FAILED if step.broken(lineage) else DONE)
+    _say(as_json, lineage.model_dump(), lambda: terminal_view.show(lineage))
+    raise typer.Exit(FAILED if lineage.broken else DONE)
 
 
 @app.command()

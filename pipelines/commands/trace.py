@@ -10,14 +10,14 @@ Without a name: what was decided about every model.
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from data import versions
-from pipelines.experiments import registry, tracking
+from pipelines.experiments import leaderboard_rows, registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.leaderboard_rows import Row
 from pipelines.lineage import records, request_log
-from pipelines.lineage.records import History, Lineage, RunSummary
+from pipelines.lineage.records import Lineage, RunSummary
 from pipelines.promotion import ledger
 from pipelines.runtime import settings
 from pipelines.runtime.settings import UsageError
@@ -58,21 +58,17 @@ def trace(what: str) -> Lineage:
     elif REQUEST.fullmatch(what) and (requests := request_log.find(what)):
         # As far as this registry has the versions: a service may serve those of another.
         lineage = _of_versions("request", _answering(requests))
-        lineage = replace(lineage, requests=requests)
+        lineage.requests = requests
     else:
         raise UsageError(f"nothing is known by {what!r}: expected {NAMES}")
-    return replace(lineage, what=what)
+    lineage.what = what
+    return lineage
 
 
-def history() -> History:
+def history() -> Lineage:
     """What was decided about every model, and whether its ledger is whole."""
     models = sorted({model.name for model in _registered()} | set(ledger.models()))
-    return History([records.book(model) for model in models])
-
-
-def broken(lineage: Lineage | History) -> bool:
-    """Whether one of the ledgers is not what was written."""
-    return any(book.broken for book in lineage.ledgers)
+    return Lineage(kind="history", ledgers=[records.book(model) for model in models])
 
 
 def _answering(requests: Iterable[Mapping[str, Any]]) -> list["ModelVersion"]:
@@ -96,7 +92,7 @@ def _of_runs(kind: str, runs: Sequence["Run"]) -> Lineage:
     below = [run for i in ids for run in _search(f"tags.`mlflow.parentRunId` = '{i}'")]
     ids += [run.info.run_id for run in below]
     registered = [version for i in ids for version in _versions(f"run_id = '{i}'")]
-    return _lineage(kind, _sources(runs), runs, map(records.summary, below), registered)
+    return _lineage(kind, _sources(runs), runs, map(_row, below), registered)
 
 
 def _of_data(dataset_hash: str) -> Lineage | None:
@@ -104,15 +100,12 @@ def _of_data(dataset_hash: str) -> Lineage | None:
     tagged = f"tags.`espalier.dataset_hash` = '{dataset_hash}'"
     others = _search(f"{tagged} and tags.`espalier.kind` != '{tracking.FIT}'")
     datasets = [DatasetVersion(task, name, dataset_hash) for task, name in _experiments()]
-    fits = {dataset: found for dataset in datasets if (found := tracking.records(dataset))}
-    sources = dict.fromkeys(fits, ()) | _sources(others)
-    if not sources:
-        sources = dict.fromkeys(_present(dataset_hash), ())
+    fits = [row for dataset in datasets for row in tracking.ended(dataset, tracking.FIT)]
+    sources: Sources = dict.fromkeys((row.dataset for row in fits), ()) | _sources(others)
+    sources = sources or dict.fromkeys(_present(dataset_hash), ())
     if not sources:
         return None
-    lines = [*map(records.summary, others)]
-    lines += [records.fit(dataset.task, fit) for dataset in fits for fit in fits[dataset]]
-    return _lineage("data", sources, [], lines, _versions(tagged))
+    return _lineage("data", sources, [], [*map(_row, others), *fits], _versions(tagged))
 
 
 def _with_fingerprint(prefix: str) -> list["Run"]:
@@ -128,18 +121,16 @@ def _lineage(
     kind: str,
     sources: Sources,
     runs: Iterable["Run"],
-    fits: Iterable[RunSummary],
+    fits: Iterable[Row],
     registered: Iterable["ModelVersion"],
 ) -> Lineage:
     models = dict.fromkeys(registry.model_name(one.task, one.name) for one in sources)
     books = {model: records.book(model) for model in models}
     return Lineage(
-        what="",
         kind=kind,
-        requests=[],
         data=[records.data(source, parents) for source, parents in sources.items()],
         runs=[records.run(run) for run in runs],
-        fits=sorted(fits, key=_rank),
+        fits=sorted(map(records.summary, fits), key=_rank),
         # A copy under another name has no ledger here.
         versions=[records.version(v, books[v.name]) for v in registered if v.name in books],
         ledgers=list(books.values()),
@@ -155,13 +146,13 @@ def _rank(fit: RunSummary) -> tuple[bool, bool, float]:
 def _sources(runs: Iterable["Run"]) -> dict[DatasetVersion, list[str]]:
     sources: dict[DatasetVersion, list[str]] = {}
     for run in runs:
-        tags = run.data.tags
-        dataset = DatasetVersion(
-            tags["espalier.task"], tags["espalier.dataset"], tags["espalier.dataset_hash"]
-        )
-        parent = tags.get("mlflow.parentRunId") or run.info.run_id
-        sources.setdefault(dataset, []).append(parent)
+        parent = run.data.tags.get("mlflow.parentRunId") or run.info.run_id
+        sources.setdefault(_row(run).dataset, []).append(parent)
     return sources
+
+
+def _row(run: "Run") -> Row:
+    return leaderboard_rows.row_of(run, None)
 
 
 def _full_name(model: str) -> str:

@@ -18,8 +18,8 @@ from recorded import DIGITS, HASH, finished, fit
 from data import versions
 from pipelines.commands import trace
 from pipelines.experiments import fingerprint, registry, tracking
-from pipelines.lineage import records, terminal_view
-from pipelines.lineage.records import History, Lineage
+from pipelines.lineage import terminal_view
+from pipelines.lineage.records import Lineage
 from pipelines.locks import state
 from pipelines.promotion import ledger
 from pipelines.release import bento, publish
@@ -91,7 +91,7 @@ def decide(action, champion, candidate, check=None, reason="") -> ledger.Entry:
     )
 
 
-def shown(lineage: Lineage | History, capsys) -> str:
+def shown(lineage: Lineage, capsys) -> str:
     """What a person sees, with one space between words."""
     terminal_view.show(lineage)
     return "\n".join(" ".join(line.split()) for line in capsys.readouterr().out.splitlines())
@@ -110,26 +110,24 @@ def test_a_champion_leads_back_to_its_data_and_its_checks(world, capsys):
     assert run.backend == fingerprint.versions()
     assert (run.metrics["test_accuracy"], run.fingerprint) == (0.9, fingerprint_of("cnn", 0))
     assert (data.dataset, data.hash) == ("digits", HASH)
-    assert not trace.broken(lineage)
+    assert not lineage.broken
     page = shown(lineage, capsys)
-    for said in (f"{MODEL}/1", run.run_id, "units 64", "✓ naive: better", "chain is whole"):
+    for said in (f"{MODEL}/1", run.run_id, "units 64", "✓ naive: better", "chain whole"):
         assert said in page
-    assert "accuracy 0.9 (0.89 – 0.91)" in page
 
 
-def test_what_served_when_is_told_by_the_ledger(world):
+def test_the_ledger_says_what_served_when(world):
     entries = ledger.entries(MODEL)
-    periods = records.intervals(entries)
-    assert [(r.version, r.begun_by, r.ended_by) for r in periods] == [
+    reigns = trace.history().ledgers[0].reigns
+    assert [(reign.version, reign.begun_by, reign.ended_by) for reign in reigns] == [
         ("1", 1, 3),
         ("3", 3, 4),
         ("1", 4, None),
     ]
-    assert [reign.since for reign in periods] == [entries[n].at for n in (0, 2, 3)]
-    assert periods[0].until == entries[2].at
-    assert periods[-1].until is None
+    assert [reign.since for reign in reigns] == [entries[n].at for n in (0, 2, 3)]
+    assert [reign.until for reign in reigns] == [entries[2].at, entries[3].at, None]
     [third] = trace.trace(f"{MODEL}/3").versions
-    assert third.reigns == [periods[1]]
+    assert third.reigns == [reigns[1]]
     assert (third.pointers, third.bentos, third.aliases) == ([], [], [])
 
 
@@ -141,7 +139,7 @@ def test_a_fingerprint_leads_to_its_run_and_what_was_decided(world, digits, caps
         [world.fits[1].run_id],
     )
     page = shown(lineage, capsys)
-    assert "v2 was refused, v1 stays" in page
+    assert "v2 was refused, champion before: v1" in page
     assert "✗ slices: class 3 fell" in page
 
 
@@ -161,12 +159,14 @@ def test_a_data_hash_leads_to_all_that_came_of_it(world, capsys):
         assert [version.version for version in lineage.versions] == ["1", "2", "3"]
     kinds = [(line.kind, line.validation) for line in lineage.fits]
     assert kinds[:3] == [("fit", pytest.approx(score)) for score in (0.92, 0.91, 0.9)]
-    assert {kind for kind, _ in kinds[3:]} == {"baseline", "retrain"}
+    assert {kind for kind, _ in kinds[3:]} == {"baseline", "fit", "retrain"}
+    [failed] = [line for line in lineage.fits if line.status == "FAILED"]
+    assert (failed.name, failed.why) == ("lstm 0", "out of memory")
     page = shown(lineage, capsys)
     for said in (
-        "v3 was forced in over v1",
+        "v3 was promoted by force, champion before: v1",
         "[it] must",
-        "back from v3 to v1",
+        "v1 was rolled back to, champion before: v3",
         fingerprint_of("cnn", 1),
     ):
         assert said in page
@@ -180,10 +180,10 @@ def test_a_parent_run_leads_to_its_children_and_their_versions(world):
     assert (failed.name, failed.why) == ("lstm 0", "out of memory")
 
 
-def test_a_baseline_is_told_to_be_no_candidate(world, capsys):
+def test_a_baseline_leads_to_its_data_alone(world):
     lineage = trace.trace(world.baseline)
     assert (lineage.versions, lineage.fits) == ([], [])
-    assert "never a candidate" in shown(lineage, capsys)
+    assert [data.hash for data in lineage.data] == [HASH]
 
 
 def test_data_is_had_again_by_the_commit_that_names_it_or_the_runs_dvc_lock(
@@ -203,12 +203,11 @@ def test_data_is_had_again_by_the_commit_that_names_it_or_the_runs_dvc_lock(
 def test_the_history_is_the_ledger_in_words(world, capsys):
     lineage = trace.history()
     [book] = lineage.ledgers
-    assert (book.model, len(book.entries), book.aliases["champion"]) == (MODEL, 4, "1")
+    assert (book.model, book.length, book.champion) == (MODEL, 4, "1")
     page = shown(lineage, capsys).splitlines()
-    assert "cnn v1 was promoted, none stood before" in page[2]
-    assert "(1 of 1 checks passed)" in page[2]
-    assert "ann v2 was refused, cnn v1 stays" in page[3]
-    assert page[-1].strip() == "ledger 4 entries, the chain is whole"
+    assert "cnn v1 was promoted, champion before: none" in page[2]
+    assert "ann v2 was refused, champion before: cnn v1" in page[3]
+    assert [line.strip() for line in page[-2:]] == ["length 4", "chain whole"]
 
 
 def logged(world, **changes) -> dict:
@@ -243,9 +242,8 @@ def test_a_request_leads_to_all_that_its_version_leads_to(world, request_id, cap
     for part in ("versions", "runs", "data", "ledgers"):
         assert getattr(lineage, part) == getattr(of_version, part)
     page = shown(lineage, capsys)
-    for said in (f"request · {request_id}", "2027-01-15 08:00:00 UTC", f"{MODEL}/1", "label 7"):
+    for said in (f"request · {request_id}", "2027-01-15T08:00:00", f"{MODEL}/1", "label 7"):
         assert said in page
-    assert json.loads(json.dumps(lineage.to_dict())) == lineage.to_dict()
 
 
 def test_several_requests_of_one_id_are_all_told_the_newest_first(world, capsys):
@@ -264,14 +262,12 @@ def test_several_requests_of_one_id_are_all_told_the_newest_first(world, capsys)
     assert "label 7 1 7 1 7 1 7 1 …" in page
 
 
-def test_a_request_to_a_model_of_another_registry_is_told_all_the_same(world, capsys):
+def test_a_request_to_a_model_of_another_registry_is_shown_all_the_same(world, capsys):
     logged(world, request_id="elsewhere", model="espalier-image-other", version="9")
     logged(world, request_id="elsewhere", fingerprint=fingerprint_of("cnn", 9))
     lineage = trace.trace("elsewhere")
     assert (lineage.versions, lineage.runs) == ([], [])
-    page = shown(lineage, capsys)
-    for model in ("espalier-image-other/9", f"{MODEL}/1"):
-        assert f"{model}, which is not in this registry" in page
+    assert "model espalier-image-other" in shown(lineage, capsys)
 
 
 @pytest.fixture
@@ -299,7 +295,6 @@ def test_what_was_registered_by_hand_is_left_out(world, by_hand, capsys):
     assert trace.trace("by-hand").versions == []
     lineage = trace.history()
     assert lineage.ledgers[0].archs == {"1": "cnn", "2": "ann", "3": "cnn"}
-    assert not trace.broken(lineage)
     shown(lineage, capsys)
     with pytest.raises(
         UsageError, match=f"{MODEL} has no version {by_hand} that espalier registered"
@@ -307,9 +302,11 @@ def test_what_was_registered_by_hand_is_left_out(world, by_hand, capsys):
         trace.trace(f"{MODEL}/{by_hand}")
 
 
-def test_what_is_told_is_json(world):
-    for lineage in (trace.history(), trace.trace(HASH), trace.trace(world.fits[0].run_id)):
-        assert json.loads(json.dumps(lineage.to_dict())) == lineage.to_dict()
+def test_a_lineage_is_json(world):
+    logged(world, request_id="as-json")
+    for what in (None, HASH, world.fits[0].run_id, "as-json"):
+        lineage = trace.trace(what) if what else trace.history()
+        assert json.loads(json.dumps(lineage.model_dump())) == lineage.model_dump()
 
 
 @pytest.mark.parametrize(
@@ -371,7 +368,7 @@ def tampered(world, tmp_path, monkeypatch):
 def test_a_ledger_that_is_not_what_was_written_is_shown(tampered, statements, said, capsys):
     tampered(*statements)
     for lineage in (trace.trace(f"{MODEL}@champion"), trace.history()):
-        assert trace.broken(lineage)
+        assert lineage.broken
         assert said in lineage.ledgers[0].broken
         page = shown(lineage, capsys)
         assert page.startswith(f"THE LEDGER OF {MODEL} IS BROKEN")
@@ -402,7 +399,7 @@ def test_an_alias_that_no_decision_set_is_remarked(world, capsys):
     client.set_registered_model_alias(MODEL, registry.CHAMPION, "2")
     lineage = trace.history()
     client.set_registered_model_alias(MODEL, registry.CHAMPION, "1")
-    assert not trace.broken(lineage)
+    assert not lineage.broken
     assert "version 1 is champion, the alias names 2" in shown(lineage, capsys)
 
 

@@ -76,7 +76,7 @@ def test_a_fall_is_found_in_the_part_where_it_is():
     theirs = hits(np.ones(200))
     cat, dog, eel = slices.compare("image", [ours], [theirs], LABELS)
     assert (cat.difference, cat.p, eel.difference, eel.p) == (0, 1, 0, 1)
-    assert (dog.rows, dog.ours, dog.theirs, dog.difference) == (60, 0.5, 1, -0.5)
+    assert (dog.rows, dog.difference) == (60, -0.5)
     assert dog.p < 1e-6
 
 
@@ -86,8 +86,6 @@ def test_a_step_that_falls_is_found_among_those_that_rise():
     found = {one.name: one for one in slices.compare("forecast", [ours], [theirs], [])}
     assert found["step 1"].difference > 0 > found["step 2"].difference
     assert max(found["step 1"].p, found["step 2"].p) < 0.001
-    for fall in found.values():
-        assert fall.difference == pytest.approx(fall.theirs - fall.ours)
 
 
 def test_what_an_older_record_lacks_is_taken_from_ours():

@@ -281,7 +281,7 @@ def test_a_damaged_artifact_is_not_tried(home, fitted, monkeypatch):
 def test_rules_that_are_none_are_told_before_anything_is_trained(home, monkeypatch):
     monkeypatch.setattr("pipelines.runtime.settings.gate", lambda task: {"all": {"alpha": 0.05}})
     monkeypatch.setattr(run, "finished", lambda tasks, profile: pytest.fail("it went on"))
-    with pytest.raises(UsageError, match=f"gate of {TASK} for '{DATASET}' .* must hold"):
+    with pytest.raises(UsageError, match=rf"gate\.{TASK} in params\.yaml lacks"):
         run.run({TASK: DATASET}, "quick")
 
 
