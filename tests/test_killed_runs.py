@@ -74,7 +74,7 @@ def test_ended_after(project, left, interruptible, line, sign):
             assert run.poll() is None, log.read_text()
             return any(row.split()[:1] == [line] for row in log.read_text().splitlines())
 
-        until(printed, f"{line} in the output")
+        until(printed, f"{line} in the output", 300)
         # Ctrl-C goes to every process of the terminal's foreground, a kill to one.
         (os.killpg if sign == signal.SIGINT else os.kill)(run.pid, sign)
         assert run.wait() == STATUS[sign]
