@@ -130,6 +130,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare the models of a dataset's present version: who is better than whom, and how sure."""
+    from pipelines.experiments import dataset as data
     from pipelines.reports import comparison, page
     from pipelines.runtime import settings
 
@@ -141,7 +142,7 @@ def compare(
         audited = step.audit(task, name)
         _say(as_json, audited.to_dict(), lambda: step.show(audited))
         return
-    board = comparison.present(task, name)
+    board = comparison.compare(data.present(task, name))
     _say(as_json, board, lambda: comparison.show(board))
     if html is not None:
         page.write(board, html)
@@ -177,7 +178,7 @@ def promote(
     outcome = step.promote(
         task, dataset, candidate, dry_run=dry_run, force=reason if force else None
     )
-    _say(as_json, outcome.to_dict(), lambda: step.show(outcome))
+    _say(as_json, asdict(outcome), lambda: step.show(outcome))
     raise typer.Exit(DONE if outcome.accepted else REFUSED)
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from forked import command, started
 from project import ROOT, answer
+from typer.testing import CliRunner
+
+from pipelines import cli
 
 
 def typed(home: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -27,23 +30,26 @@ def test_help_imports_nothing_heavy():
         "except SystemExit: pass\n"
         "print(sorted(sys.modules), file=sys.stderr)"
     )
-    asked = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True)
-    imported = set(eval(asked.stderr))
+    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True)
+    imported = set(eval(done.stderr))
     assert "typer" in imported
     heavy = {"numpy", "pandas", "tensorflow", "keras", "mlflow", "prefect", "dvc", "bentoml"}
     heavy |= {"dask", "distributed", "httpx", "pydantic", "sqlalchemy", "yaml"}
     assert not imported & heavy
 
 
-@pytest.mark.parametrize("verb", ["run", "train", "compare", "trace", "build", "serve", "doctor"])
-def test_each_verb_has_help(verb, tmp_path):
-    done = typed(tmp_path / "home", verb, "--help")
-    assert done.returncode == 0
+VERBS = ["run", "train", "compare", "promote", "rollback", "trace", "build", "serve", "doctor"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_help(verb):
+    done = CliRunner().invoke(cli.app, [verb, "--help"])
+    assert done.exit_code == 0
     assert "--help" in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["run", "--task", "imagery"], "unknown task 'imagery' (did you mean 'image'?)"),
         (["run", "--dataset", "digit"], "unknown dataset 'digit' (did you mean 'digits'?)"),
@@ -71,10 +77,10 @@ def test_each_verb_has_help(verb, tmp_path):
         (["fly"], "fly"),
     ],
 )
-def test_wrong_usage_is_told_in_a_sentence(arguments, said, tmp_path):
+def test_wrong_usage_is_told_in_a_sentence(arguments, message, tmp_path):
     done = typed(tmp_path / "home", *arguments)
     assert done.returncode == 2, done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not done.stdout
 
@@ -88,7 +94,7 @@ def test_the_architectures_are_listed_for_programs(tmp_path):
 
 
 @pytest.mark.parametrize("verb", ["serve", "build"])
-def test_without_a_champion_it_is_told_what_makes_one(verb, tmp_path):
+def test_without_a_champion_it_says_what_makes_one(verb, tmp_path):
     done = typed(tmp_path / "home", verb)
     assert done.returncode == 1
     assert "espalier run" in done.stderr

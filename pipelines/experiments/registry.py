@@ -36,7 +36,7 @@ class Version:
     """A registered version.
 
     state: pending, ready or refused; reason says why refused. head: length and last hash of the
-    ledger when the version was last champion.
+    ledger when the version was last champion. created: milliseconds since 1970; 0 where not known.
     """
 
     name: str
@@ -49,17 +49,12 @@ class Version:
     state: str
     reason: str
     head: tuple[int, str] | None = field(default=None, compare=False)
+    created: int = field(default=0, compare=False)
 
 
 def model_name(task: str, dataset: str) -> str:
     """The registered model of a task's dataset."""
     return f"espalier-{task}-{dataset}"
-
-
-def is_ours(version: "ModelVersion") -> bool:
-    """Whether a version that MLflow holds was made by `register`: a person may register others by
-    hand, which have none of these tags."""
-    return all(tag in version.tags for tag in OURS)
 
 
 def champion(task: str, dataset: str) -> Version | None:
@@ -75,7 +70,7 @@ def champion(task: str, dataset: str) -> Version | None:
     try:
         name = model_name(task, dataset)
         held = tracking.connect().get_model_version_by_alias(name, CHAMPION)
-        version = _version(held) if is_ours(held) else None
+        version = _version(held) if _is_ours(held) else None
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
@@ -101,7 +96,14 @@ def versions(task: str, dataset: str) -> list[Version]:
 
 def of_model(name: str) -> list[Version]:
     """Every version of ours of the registered model, oldest first."""
-    return _ours(f"name = '{name}'")
+    return search(f"name = '{name}'")
+
+
+def search(condition: str) -> list[Version]:
+    """The versions of ours for which MLflow's filter holds, oldest first."""
+    versions = tracking.connect().search_model_versions(condition)
+    ours = (_version(held) for held in versions if _is_ours(held))
+    return sorted(ours, key=lambda version: (version.name, int(version.version)))
 
 
 def version(name: str, number: str) -> Version | None:
@@ -110,7 +112,7 @@ def version(name: str, number: str) -> Version | None:
 
     try:
         held = tracking.connect().get_model_version(name, number)
-        return _version(held) if is_ours(held) else None
+        return _version(held) if _is_ours(held) else None
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
@@ -122,7 +124,7 @@ def find(task: str, dataset: str, candidate: Record) -> Version | None:
 
     A fit done again, because its artifact was damaged, is another run: another version.
     """
-    versions = _ours(f"name = '{model_name(task, dataset)}' and run_id = '{candidate.run_id}'")
+    versions = search(f"name = '{model_name(task, dataset)}' and run_id = '{candidate.run_id}'")
     return versions[0] if versions else None
 
 
@@ -229,12 +231,6 @@ def _task_and_dataset(model: str) -> tuple[str, str]:
     return task, dataset
 
 
-def _ours(condition: str) -> list[Version]:
-    """The versions of ours for which MLflow's filter holds, oldest first."""
-    versions = tracking.connect().search_model_versions(condition)
-    return sorted((_version(v) for v in versions if is_ours(v)), key=lambda v: int(v.version))
-
-
 def _tag(version: Version, name: str, value: str) -> None:
     tracking.connect().set_model_version_tag(version.name, version.version, name, value)
 
@@ -247,6 +243,12 @@ def _ensure_model(name: str) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+
+
+def _is_ours(version: "ModelVersion") -> bool:
+    """Whether a version that MLflow holds was made by `register`: a person may register others by
+    hand, which have none of these tags."""
+    return all(tag in version.tags for tag in OURS)
 
 
 def _version(held: "ModelVersion") -> Version:
@@ -262,6 +264,7 @@ def _version(held: "ModelVersion") -> Version:
         state=tags[STATE],
         reason=tags.get("espalier.reason", "") if tags[STATE] == "refused" else "",
         head=_head(tags[HEAD]) if HEAD in tags else None,
+        created=held.creation_timestamp,
     )
 
 

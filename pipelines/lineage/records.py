@@ -23,7 +23,6 @@ from pipelines.runtime import settings
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
-    from mlflow.entities.model_registry import ModelVersion
 
 
 class Interval(BaseModel):
@@ -96,12 +95,12 @@ class Version(BaseModel):
 
     model: str
     version: str
-    state: str = Field(validation_alias=registry.STATE)
+    state: str
     aliases: list[str]
-    arch: str = Field(alias="espalier.arch")
-    fingerprint: str = Field(alias="espalier.fingerprint")
+    arch: str
+    fingerprint: str
     run_id: str
-    manifest_sha256: str = Field(alias="espalier.manifest_sha256")
+    manifest_sha256: str
     registered: str | None
     decisions: list[Entry]
     reigns: list[Interval]
@@ -179,21 +178,19 @@ def intervals(entries: Iterable[Entry]) -> list[Interval]:
     ]
 
 
-def version(registered: "ModelVersion", book: Book) -> Version:
-    """A version of ours that MLflow holds."""
-    number = str(registered.version)
+def version(registered: registry.Version, book: Book) -> Version:
+    """A registered version."""
+    name, number = registered.name, registered.version
     facts = {
-        "model": registered.name,
-        "version": number,
+        "model": name,
         "aliases": [alias for alias, version in book.aliases.items() if version == number],
-        "run_id": registered.run_id or "",
-        "registered": _iso(registered.creation_timestamp),
+        "registered": _iso(registered.created or None),
         "decisions": [entry for entry in book.decisions if _concerns(entry, number)],
         "reigns": [interval for interval in book.reigns if interval.version == number],
-        "pointers": _pointers(registered.name, number),
-        "bentos": bento.carriers(registered.name, number),
+        "pointers": _pointers(name, number),
+        "bentos": bento.carriers(name, number),
     }
-    return Version.model_validate(registered.tags | facts)
+    return Version.model_validate(vars(registered) | facts)
 
 
 def run(run: "MlflowRun") -> Run:

@@ -99,7 +99,7 @@ def test_one_that_fails_is_on_record_and_stops_nothing(judges):
     assert judges.scored == ["baseline", "rival"]
     [sentence] = leaderboard.compare(DIGITS)["failures"]
     assert "no two rows are alike" in sentence
-    assert sentence in leaderboard.verdicts(leaderboard.compare(DIGITS))
+    assert sentence in leaderboard.sentences(leaderboard.compare(DIGITS))
     assert [row["name"] for row in leaderboard.compare(DIGITS)["rivals"]] == ["majority", "chance"]
     [run] = tracking.runs(DIGITS, "rival", "FAILED")
     assert run.data.tags["espalier.failure"] == "no two rows are alike"
@@ -123,9 +123,9 @@ def test_who_loses_is_said_in_words(judges, tmp_path):
     finished(fit("perceptron"), tmp_path / "perceptron", test_accuracy=0.15)
     finished(fit("cnn"), tmp_path / "cnn", test_accuracy=0.9, validation_accuracy=0.95)
     board = leaderboard.compare(DIGITS)
-    assert leaderboard.verdicts(board) == [
-        "perceptron loses to chance (0.2000)",
-        "perceptron, ann lose to forest (0.8000)",
+    assert leaderboard.sentences(board) == [
+        "chance (0.2000) is better than perceptron",
+        "forest (0.8000) is better than perceptron, ann",
     ]
     cells = [str(cell) for cell in leaderboard.table(board).columns[0].cells]
     assert [cell.strip() for cell in cells[3:]] == ["majority", "chance", "forest"]
