@@ -77,7 +77,7 @@ def test_ended_after(project, left, interruptible, line, sign):
         until(printed, f"{line} in the output", 300)
         # Ctrl-C goes to every process of the terminal's foreground, a kill to one.
         (os.killpg if sign == signal.SIGINT else os.kill)(run.pid, sign)
-        assert run.wait() == STATUS[sign]
+        assert run.wait() == STATUS[sign], log.read_text()
         until(lambda: not alive(), "the end of what the run had started")
     published(left)
 
