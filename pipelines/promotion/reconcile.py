@@ -78,7 +78,7 @@ def is_reconciled(task: str, dataset: str) -> bool:
     if champion is None or not champions:
         return champion is None and not champions
     return (
-        champion.version == champions[-1]
+        champion.version == champions[-1].to_version
         and champion.head == ledger.head(entries)
         and _named(task, dataset, champion)
         and _intact(task, dataset)
@@ -95,10 +95,10 @@ def _apply(
     champions = ledger.champions(entries)
     if not champions:
         return None
-    model = registry.model_name(task, dataset)
-    version = registry.version(model, champions[-1])
+    model, number = registry.model_name(task, dataset), champions[-1].to_version
+    version = registry.version(model, number)
     if version is None:
-        console.line("champion", f"{model}/{champions[-1]} is not in the registry any more")
+        console.line("champion", f"{model}/{number} is not in the registry any more")
         return None
     registry.set_champion(version)
     registry.tag_head(version, *ledger.head(entries))
