@@ -18,8 +18,6 @@ from pipelines.runtime import console
 
 RIVALS = (tracking.BASELINE, tracking.RIVAL)
 SHOWN = 40  # rows of a table; a search leaves hundreds
-# The columns of the rows that an interval is made of, whatever the task.
-SCORED = ("correct", "error", "naive_error", "time", "block")
 OF_CHAMPION = ("version", "arch", "fingerprint", "dataset_hash")
 MARKS = {"better": "▲", "worse": "▼", "cannot tell": "="}
 
@@ -204,13 +202,8 @@ def _interval(task: str, group: list[Record], split: str) -> dict[str, float]:
         return _recorded(ranking.METRIC[task][0], group[0].metrics, split)
     from models.evaluation import measure
 
-    mean, low, high = measure.interval(
-        task,
-        [
-            scores.rows_of(record.run_id, split, artifact_uri=record.artifact_uri, only=SCORED)
-            for record in group
-        ],
-    )
+    rows = [scores.rows_of(r.run_id, split, artifact_uri=r.artifact_uri) for r in group]
+    mean, low, high = measure.interval(task, rows)
     return {"mean": mean, "low": low, "high": high}
 
 
