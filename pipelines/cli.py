@@ -248,9 +248,22 @@ def main() -> None:
     except SystemExit as end:
         if end.code == INTERRUPTED:
             console.err().print("interrupted: what was finished is kept, run it again to go on")
+            _leave(INTERRUPTED)
         raise
     except Exception as error:
         sys.exit(_report(error))
+
+
+def _leave(code: int) -> None:
+    """End this process now, past the interpreter's own end.
+
+    Steps may still run on threads: what they do while the interpreter is taken down can abort the
+    process, and change its exit code. The processes that it started end with it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def _report(error: Exception) -> int:

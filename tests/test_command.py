@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from project import ROOT, answer, espalier
+from project import ROOT, answer, espalier, variables
 from typer.testing import CliRunner
 
 from pipelines import cli
@@ -24,6 +24,28 @@ def test_help_imports_nothing_heavy():
     heavy = {"numpy", "pandas", "tensorflow", "keras", "mlflow", "prefect", "dvc", "bentoml"}
     heavy |= {"dask", "distributed", "httpx", "pydantic", "sqlalchemy", "yaml"}
     assert not imported & heavy
+
+
+def test_an_interrupted_command_ends_with_its_code_whatever_still_runs(tmp_path):
+    """As the interpreter is taken down, a library's threads or hooks may abort the process."""
+    program = (
+        "import atexit, os, signal\n"
+        "from pipelines import cli\n"
+        "from pipelines.commands import run\n"
+        "run.run = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "atexit.register(os.abort)\n"
+        "cli.main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "run"],
+        cwd=ROOT,
+        env=variables(ESPALIER_HOME=str(tmp_path)),
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 130
+    assert "run it again to go on" in ended.stderr
 
 
 VERBS = ["run", "train", "compare", "promote", "rollback", "trace", "build", "serve", "doctor"]
