@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from models.artifact.artifact import ArtifactError
 from pipelines.experiments import registry, verification
 from pipelines.experiments.registry import Version
-from pipelines.experiments.verification import VerifiedArtifact
 from pipelines.promotion import ledger, reconcile
+from pipelines.promotion.contender import Contender
 from pipelines.runtime import console, settings
 
 
@@ -77,11 +77,11 @@ def show(outcome: Rollback) -> None:
     console.out().print(f"{message}, not v{outcome.left}", markup=False)
 
 
-def _verified(name: str, version: Version | None) -> tuple[list[VerifiedArtifact], str | None]:
+def _verified(name: str, version: Version | None) -> tuple[list[Contender], str | None]:
     """The version's artifact, or why it must not serve."""
     if version is None:
         return [], f"{name} is not in the registry any more"
     try:
-        return [verification.verify(version)], None
+        return [Contender(version, verification.verify(version))], None
     except ArtifactError as error:
         return [], f"{name} must not serve: {error}"

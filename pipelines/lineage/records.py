@@ -250,7 +250,7 @@ def _summary(row: Row) -> dict[str, Any]:
 
 def _kept_lock(dataset_hash: str, parents: Sequence[str]) -> Path | None:
     for run_id in reversed(parents):
-        path = tracking.dvc_lock(run_id)
+        path = tracking.artifact_of(run_id, "dvc.lock")
         if path.is_file() and dataset_hash in path.read_text(encoding="utf-8"):
             return path
     return None

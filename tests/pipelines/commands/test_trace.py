@@ -186,7 +186,7 @@ def test_data_is_had_again_by_the_commit_that_names_it_or_the_runs_dvc_lock(
     monkeypatch.setattr(versions, "ROOT", tmp_path)
     [data] = trace.trace(world.parent).data
     assert (data.commit, data.checkout) == (None, None)
-    kept = tracking.dvc_lock(world.parent)
+    kept = tracking.artifact_of(world.parent, "dvc.lock")
     before = kept.read_text()
     kept.write_text(f"md5: {HASH}")
     [data] = trace.trace(fingerprint_of("cnn", 0)).data
