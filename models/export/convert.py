@@ -160,8 +160,6 @@ def _export(model: "keras.Model", path: Path) -> None:
     import keras
     import onnx
 
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ModelError(f"{model.name} has more than one input or output.")
     [tensor] = model.inputs
     signature = keras.InputSpec(dtype=tensor.dtype, shape=(None, *tensor.shape[1:]), name="input")
     model.export(
@@ -169,7 +167,7 @@ def _export(model: "keras.Model", path: Path) -> None:
     )
     exported = onnx.load(path)
     [output] = exported.graph.output
-    translate.call_output(exported.graph.node, output.name)
+    exported.graph.node.append(onnx.helper.make_node("Identity", [output.name], ["output"]))
     output.name = "output"
     path.write_bytes(exported.SerializeToString())
 

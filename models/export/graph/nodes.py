@@ -1,6 +1,5 @@
 """ONNX nodes and weights in the making."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,13 +26,6 @@ class Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self.tensors: dict[str, Tensor] = {}  # by the name of the layer or operation that gives it
-        # What there is with its channels first too: by its name that other name, and the rank.
-        self.channels_first: dict[str, tuple[str, int]] = {}
-        self.steps_first: dict[str, str] = {}  # the same for the steps of a sequence
-        # What was looked up, (row, step, feature), by its name: the table, and the ids.
-        self.lookups: dict[str, tuple[str, str]] = {}
-        # The affine maps, by the name of what they give: how to write one, its kernel and bias.
-        self.affine: dict[str, tuple[Callable[..., str], np.ndarray, np.ndarray | None]] = {}
 
     def add(self, kind: str, *inputs: Value, outputs: int = 1, **attributes: Any) -> Any:
         """Add a node and return the name of its output, or names when there are several.

@@ -14,7 +14,6 @@ from models.errors import NotTranslated
 from models.export.graph.nodes import Graph, Tensor, Value
 
 LAST = np.iinfo(np.int64).max
-NEWEST = slice(-1, None)
 
 
 def binary(kind: str, graph: Graph, settings: Mapping, a: Any, b: Any) -> str:
@@ -70,15 +69,13 @@ def zeros_like(graph: Graph, settings: Mapping, x: Tensor) -> str:
 
 
 def get_item(graph: Graph, settings: Mapping, x: Tensor, key: Any) -> Value:
-    """Slices and single places of the first axes; a place is looked up, which is cheaper."""
+    """Slices and single places of the first axes."""
     keys = key if isinstance(key, list) else [key]
     y: Value = x
     bounds = []
     for axis, one in reversed(list(enumerate(keys))):
         if isinstance(one, int):
             y = graph.add("Gather", y, np.int64(one), axis=axis)
-        elif one == NEWEST:
-            y = graph.add("Gather", y, [-1], axis=axis)
         elif not isinstance(one, slice) or one.step not in (None, 1):
             raise NotTranslated(f"{settings['name']} picks by {one}.")
         elif one != slice(None):

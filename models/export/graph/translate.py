@@ -6,7 +6,7 @@ and operations that the architectures of `models/` use; a model with any other i
 Names are counted, not taken from the model: a seed gives the same bytes every time.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +53,10 @@ def build(model: "keras.Model") -> "onnx.ModelProto":
         if entry["name"] != ends[0][0]:
             _write(graph, entry, called[entry["name"]])
     last = graph.tensors[ends[1][0]].name
-    if not any(last in node.output for node in graph.nodes):  # a weight, or the input itself
-        last = graph.add("Identity", last)
-    call_output(graph.nodes, last)
-    nodes, weights = _needed(graph)
+    graph.nodes.append(onnx.helper.make_node("Identity", [last], ["output"]))
     infos = [_end("input", model.input)], [_end("output", model.output)]
     return onnx.helper.make_model(
-        onnx.helper.make_graph(nodes, model.name, *infos, weights),
+        onnx.helper.make_graph(graph.nodes, model.name, *infos, graph.weights),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="espalier",
@@ -108,29 +105,6 @@ def _read(graph: Graph, value: Any) -> Any:
     if kind in ("__numpy__", "__tensor__"):
         return np.asarray(config["value"], config["dtype"])
     raise NotTranslated(f"A {kind} from outside the model is read.")
-
-
-def call_output(nodes: "Iterable[onnx.NodeProto]", name: str) -> None:
-    """Give what a node gives under this name the name "output", wherever it is read.
-
-    Args:
-        nodes: of the graph.
-        name: as it was.
-    """
-    for node in nodes:
-        for names in (node.input, node.output):
-            names[:] = ["output" if one == name else one for one in names]
-
-
-def _needed(graph: Graph) -> tuple[list, list]:
-    """Return the nodes and weights without what nothing reads, such as channels put last before a
-    layer that wants them first."""
-    nodes, read = [], {"output"}
-    for node in reversed(graph.nodes):
-        if read & set(node.output):
-            nodes.append(node)
-            read |= set(node.input)
-    return nodes[::-1], [one for one in graph.weights if one.name in read]
 
 
 def _end(name: str, tensor: "keras.KerasTensor") -> "onnx.ValueInfoProto":
