@@ -40,12 +40,7 @@ class Progress:
 def write(path: Path, model: "keras.Model", progress: Progress) -> None:
     """Replace the file by the present state of a compiled model; whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    record = {
-        "history": progress.history,
-        "seconds": progress.seconds,
-        "best_loss": progress.best_loss,
-        "epochs_without_gain": progress.epochs_without_gain,
-    }
+    record = {name: value for name, value in vars(progress).items() if name != "best_weights"}
     arrays: dict[str, Any] = {
         f"state_{i:04d}": np.asarray(one) for i, one in enumerate(_state(model))
     }

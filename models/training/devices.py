@@ -19,7 +19,9 @@ def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iter
     import keras
 
     if devices is None:
-        devices = [one for one in keras.distribution.list_devices() if not _is_cpu(one)]
+        devices = [
+            one for one in keras.distribution.list_devices() if not one.lower().startswith("cpu")
+        ]
     count = max((n for n in range(1, len(devices) + 1) if batch_size % n == 0), default=1)
     if count == 1:
         yield 1
@@ -36,7 +38,3 @@ def _replicated(devices: list[str]) -> AbstractContextManager:
 
         return tensorflow.distribute.MirroredStrategy(devices).scope()
     return keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope()
-
-
-def _is_cpu(device: str) -> bool:
-    return device.lower().startswith("cpu")

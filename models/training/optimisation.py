@@ -1,6 +1,7 @@
 """How weights go down a loss: the loss, the optimizer, its learning rate and steps, by name."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,22 +85,23 @@ def _optimizer(parameters: Mapping, steps: int) -> Any:
     rate = parameters["learning_rate"]
     if parameters["schedule"] == "cosine":
         rate = optimizers.schedules.CosineDecay(rate, steps)
-    chosen = {
+    chosen: Any = {
         "adam": optimizers.Adam,
         "rmsprop": optimizers.RMSprop,
         "sgd": optimizers.SGD,
-        "momentum": optimizers.SGD,
+        "momentum": partial(optimizers.SGD, momentum=MOMENTUM),
     }[parameters["optimizer"]]
-    options = {"momentum": MOMENTUM} if parameters["optimizer"] == "momentum" else {}
     return chosen(
         rate,
         weight_decay=parameters["weight_decay"] or None,
         global_clipnorm=parameters["clip"] or None,
-        **options,
     )
 
 
 def _loss(name: str) -> str:
     """Return Keras' name of the loss, for targets as `targets` makes them."""
-    own = {"categorical_crossentropy": "sparse_categorical_crossentropy"}
-    return own.get(name, name.replace("hinge", "categorical_hinge"))
+    others = {
+        "categorical_crossentropy": "sparse_categorical_crossentropy",
+        "hinge": "categorical_hinge",
+    }
+    return others.get(name, name)
