@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.errors import ExportMismatch, ModelError, NotTranslated
-from models.export.graph import translate
-from models.export.graph.translate import OPSET
 from models.inputs.answers import TIE, TOLERANCE
 
 if TYPE_CHECKING:
@@ -48,6 +46,8 @@ def to_onnx(model: "keras.Model", path: Path) -> None:
         ExportMismatch: the graph needs other files, or operators that are not standard.
         ModelError: Keras cannot export the model, or not on this machine.
     """
+    from models.export.graph import translate
+
     try:
         path.write_bytes(translate.build(model).SerializeToString())
     except NotTranslated as error:
@@ -159,6 +159,8 @@ def _export(model: "keras.Model", path: Path) -> None:
     """Export on TensorFlow, and name the graph's ends as those of a graph that is written here."""
     import keras
     import onnx
+
+    from models.export.graph.translate import OPSET
 
     [tensor] = model.inputs
     signature = keras.InputSpec(dtype=tensor.dtype, shape=(None, *tensor.shape[1:]), name="input")

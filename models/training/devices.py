@@ -6,6 +6,8 @@ A single one, and any number of processors, need nothing of this.
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
+import keras
+
 
 @contextmanager
 def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iterator[int]:
@@ -16,8 +18,6 @@ def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iter
             work as divide the batch evenly, so that the loss is the one that a single device would
             compute.
     """
-    import keras
-
     if devices is None:
         devices = [
             one for one in keras.distribution.list_devices() if not one.lower().startswith("cpu")
@@ -31,8 +31,6 @@ def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iter
 
 
 def _replicated(devices: list[str]) -> AbstractContextManager:
-    import keras
-
     if keras.backend.backend() == "tensorflow":
         import tensorflow
 

@@ -7,8 +7,8 @@ the validation rows. One guard serves all models of a dataset's version.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 
 from models import architectures
@@ -18,9 +18,6 @@ from models.training import epochs, optimisation
 from models.training.epochs import OnEpoch, Rows
 from models.training.fit import built, predict
 
-if TYPE_CHECKING:
-    import keras
-
 SEED = 0
 
 
@@ -28,7 +25,7 @@ SEED = 0
 class FittedGuard:
     """A trained autoencoder, and what its errors mean."""
 
-    model: "keras.Model"
+    model: keras.Model
     familiarity: Familiarity
     history: list[dict[str, float]]  # one entry an epoch: loss, val_loss
     seconds: float
@@ -58,10 +55,10 @@ def fit(
     model, learner = built(task, architectures.GUARD, parameters, inputs, SEED)
     plan = optimisation.plan(architectures.GUARD, SEED, parameters, len(training.tensor))
     optimisation.compile_model(learner, parameters, plan.steps, accuracy=False)
-    rows = (  # towards 0: what the model gives is its error already
+    fitted, validated = (  # towards 0: what the model gives is its error already
         Rows(part.tensor, np.zeros((len(part.tensor), 1), np.float32), None)
         for part in (training, validation)
     )
-    history, _ = epochs.run(learner, *rows, plan, on_epoch)
+    history, _ = epochs.run(learner, fitted, validated, plan, on_epoch)
     familiarity = Familiarity.calibrate(inputs, predict(model, validation.tensor))
     return FittedGuard(model, familiarity, history, time.monotonic() - started)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from models import architectures
 from models.artifact import artifact
-from models.export import guard as guard_files
-from models.training import guard
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, tracking
 from pipelines.experiments.dataset import DatasetVersion
@@ -75,6 +73,9 @@ def _whole(run: "Run") -> bool:
 def _fit(dataset: DatasetVersion, parameters: dict) -> console.Line:
     """Fit the guard and keep it with the active run."""
     import mlflow
+
+    from models.export import guard as guard_files
+    from models.training import guard
 
     rows = data.rows(dataset)
     start, total = time.monotonic(), parameters["epochs"]

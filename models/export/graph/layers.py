@@ -33,8 +33,8 @@ def activation(graph: Graph, layer: Any, x: Value, channels: int = -1) -> Value:
         return graph.add("Mul", x, graph.add("Sigmoid", x))
     if not isinstance(name, str) or name not in ACTIVATIONS:
         raise NotTranslated(f"{layer.name} has the activation {name}, which is in no table.")
-    settings = {"softmax": {"axis": channels}, "leaky_relu": {"alpha": 0.2}}.get(name, {})
-    return graph.add(ACTIVATIONS[name], x, **settings)
+    settings: dict[str, dict] = {"softmax": {"axis": channels}, "leaky_relu": {"alpha": 0.2}}
+    return graph.add(ACTIVATIONS[name], x, **settings.get(name, {}))
 
 
 def dense(graph: Graph, layer: Any, x: Tensor) -> Value:

@@ -1,11 +1,9 @@
 """ONNX nodes and weights in the making."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import onnx
+import onnx
 
 
 class Tensor(NamedTuple):
@@ -37,8 +35,6 @@ class Graph:
             outputs: how many there are.
             attributes: of the operator.
         """
-        import onnx
-
         names = [f"{kind}_{len(self.nodes)}_{number}" for number in range(outputs)]
         read = [self.name(one) for one in inputs]
         while not read[-1]:  # an empty name at the end keeps ONNX Runtime from fusing
@@ -48,8 +44,6 @@ class Graph:
 
     def name(self, value: Value) -> str:
         """Return the name of what `add` may read."""
-        import onnx
-
         if value is None or isinstance(value, str):
             return value or ""
         if isinstance(value, Tensor):

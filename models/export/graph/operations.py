@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import keras
 import numpy as np
+import onnx
 
 from models.errors import NotTranslated
 from models.export.graph.nodes import Graph, Tensor, Value
@@ -18,8 +20,6 @@ LAST = np.iinfo(np.int64).max
 
 def binary(kind: str, graph: Graph, settings: Mapping, a: Any, b: Any) -> str:
     """Arithmetic and comparisons, both sides in the type that Keras would take them to."""
-    import keras
-
     kinds = [getattr(one, "dtype", type(one)) for one in (a, b)]
     common = keras.backend.result_type(*kinds, *([float] if kind == "Div" else []))
     return graph.add(kind, *(_as(graph, one, common) for one in (a, b)))
@@ -37,8 +37,6 @@ def _as(graph: Graph, value: Any, kind: str) -> Value:
 
 
 def cast(graph: Graph, settings: Mapping, x: Tensor) -> str:
-    import onnx
-
     return graph.add(
         "Cast", x, to=onnx.helper.np_dtype_to_tensor_dtype(np.dtype(settings["dtype"]))
     )

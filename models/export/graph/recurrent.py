@@ -7,6 +7,7 @@ as (direction, row, unit).
 
 from typing import Any
 
+import keras
 import numpy as np
 
 from models.errors import NotTranslated
@@ -53,8 +54,6 @@ def bidirectional(graph: Graph, layer: Any, x: Tensor) -> str:
         layer: Bidirectional.
         x: (row, step, feature).
     """
-    import keras
-
     ways = layer.forward_layer, layer.backward_layer
     if (
         not all(isinstance(way, keras.layers.LSTM) for way in ways)

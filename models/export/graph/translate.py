@@ -8,17 +8,15 @@ Names are counted, not taken from the model: a seed gives the same bytes every t
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
+import onnx
 
 from models.errors import NotTranslated
 from models.export.graph import attention, convolutions, layers, operations, recurrent
 from models.export.graph.nodes import Graph, Tensor
-
-if TYPE_CHECKING:
-    import keras
-    import onnx
 
 OPSET = 18
 IR_VERSION = 8  # of the file format: the one that came with this opset
@@ -33,15 +31,13 @@ LAYERS: dict[str, Callable[..., Any]] = (
 OPERATIONS = operations.OPERATIONS
 
 
-def build(model: "keras.Model") -> "onnx.ModelProto":
+def build(model: keras.Model) -> onnx.ModelProto:
     """Return the model as ONNX: "input" → "output", the first axis free.
 
     Raises:
         NotTranslated: the model is no functional one, or uses a layer, an operation or a setting
             that no architecture of `models/` uses.
     """
-    import onnx
-
     config = model.get_config()
     ends = config.get("input_layers"), config.get("output_layers")
     if not all(isinstance(end, list) and len(end) == 3 for end in ends):
@@ -63,13 +59,11 @@ def build(model: "keras.Model") -> "onnx.ModelProto":
     )
 
 
-def _write(graph: Graph, entry: Mapping, called: "keras.Operation") -> None:
+def _write(graph: Graph, entry: Mapping, called: keras.Operation) -> None:
     """Write the one call of a layer or operation, and note the name of what it gives.
 
     entry: the call in the model's configuration. called: the layer or operation itself.
     """
-    import keras
-
     kind, name = entry["class_name"], entry["name"]
     is_layer = isinstance(called, keras.Layer)
     table = LAYERS if is_layer else OPERATIONS
@@ -107,8 +101,6 @@ def _read(graph: Graph, value: Any) -> Any:
     raise NotTranslated(f"A {kind} from outside the model is read.")
 
 
-def _end(name: str, tensor: "keras.KerasTensor") -> "onnx.ValueInfoProto":
-    import onnx
-
+def _end(name: str, tensor: keras.KerasTensor) -> onnx.ValueInfoProto:
     kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
     return onnx.helper.make_tensor_value_info(name, kind, ["batch", *tensor.shape[1:]])

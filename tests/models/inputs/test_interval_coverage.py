@@ -49,9 +49,3 @@ def test_windows_drawn_at_random_are_held_at_every_step_as_often_as_promised(for
     # Of n + m exchangeable residuals: the share of m below a quantile of n.
     variance = level * (1 - level) * (1 / half + 1 / (len(target) - half))
     assert np.mean(held, axis=0) == pytest.approx(level, abs=4 * np.sqrt(variance / DRAWS))
-
-
-def test_a_wider_promise_is_a_wider_interval(forecasts):
-    inputs, outputs, target = forecasts
-    calibrated = inputs.calibrated(outputs, target)
-    assert (calibrated.radius(0.80) < calibrated.radius(0.95)).all()
