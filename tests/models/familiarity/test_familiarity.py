@@ -79,19 +79,20 @@ def test_it_comes_back_from_its_file_as_it_went(tmp_path, inputs):
     assert json.loads((tmp_path / "familiarity.json").read_bytes())["threshold"] == THRESHOLD
 
 
-class Run:
-    """A guard's graph that notes what it reads."""
+@pytest.fixture
+def run():
+    """A guard's graph that notes what it reads, in `run.read`."""
 
-    def __init__(self) -> None:
-        self.read: list[np.ndarray] = []
-
-    def __call__(self, tensor: np.ndarray) -> np.ndarray:
-        self.read.append(tensor)
+    def answered(tensor: np.ndarray) -> np.ndarray:
+        answered.read.append(tensor)
         return np.abs(tensor).sum(axis=1, keepdims=True)
 
+    answered.read = []
+    return answered
 
-def test_the_model_s_tensor_is_taken_where_the_guard_would_make_the_same():
-    guard, run = calibrated(np.ones(200)), Run()
+
+def test_the_model_s_tensor_is_taken_where_the_guard_would_make_the_same(run):
+    guard = calibrated(np.ones(200))
     tensor = SERIES.to_tensor([[0.1, 0.2]])
     [same] = guard.judge(run, [[0.1, 0.2]], SERIES, tensor)
     assert run.read[0] is tensor
@@ -101,12 +102,12 @@ def test_the_model_s_tensor_is_taken_where_the_guard_would_make_the_same():
     assert same == again
 
 
-def test_a_model_that_knows_pairs_of_the_same_words_reads_otherwise():
+def test_a_model_that_knows_pairs_of_the_same_words_reads_otherwise(run):
     texts, labels = ["good film", "bad film"], ("negative", "positive")
     plain = TextInputs.fit(texts, labels, 50, 4)
     pairs = TextInputs.fit(texts, labels, 50, 4, ngrams=2)
     assert plain.vocabulary == pairs.vocabulary
-    guard, run = Familiarity.calibrate(plain, np.ones((200, 1), np.float32)), Run()
+    guard = Familiarity.calibrate(plain, np.ones((200, 1), np.float32))
     guard.judge(run, texts, pairs, pairs.to_tensor(texts))
     assert np.array_equal(run.read[0], plain.to_tensor(texts))
 
