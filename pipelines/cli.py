@@ -130,6 +130,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare the models of a dataset's present version: who is better than whom, and how sure."""
+    from pipelines.experiments import dataset as data
     from pipelines.reports import comparison, page
     from pipelines.runtime import settings
 
@@ -141,7 +142,7 @@ def compare(
         audited = step.audit(task, name)
         _say(as_json, audited.to_dict(), lambda: step.show(audited))
         return
-    board = comparison.present(task, name)
+    board = comparison.compare(data.present(task, name))
     _say(as_json, board, lambda: comparison.show(board))
     if html is not None:
         page.write(board, html)
@@ -177,7 +178,7 @@ def promote(
     outcome = step.promote(
         task, dataset, candidate, dry_run=dry_run, force=reason if force else None
     )
-    _say(as_json, outcome.to_dict(), lambda: step.show(outcome))
+    _say(as_json, asdict(outcome), lambda: step.show(outcome))
     raise typer.Exit(DONE if outcome.accepted else REFUSED)
 
 
@@ -217,8 +218,8 @@ def trace(
 
     _divert("trace", as_json)
     lineage = step.history() if what is None else step.trace(what)
-    _say(as_json, lineage.to_dict(), lambda: terminal_view.show(lineage))
-    raise typer.Exit(FAILED if step.broken(lineage) else DONE)
+    _say(as_json, lineage.model_dump(), lambda: terminal_view.show(lineage))
+    raise typer.Exit(FAILED if lineage.broken else DONE)
 
 
 @app.command()
@@ -260,9 +261,22 @@ def main() -> None:
     except SystemExit as end:
         if end.code == INTERRUPTED:
             console.err().print("interrupted: what was finished is kept, run it again to go on")
+            _leave(INTERRUPTED)
         raise
     except Exception as error:
         sys.exit(_report(error))
+
+
+def _leave(code: int) -> None:
+    """End this process now, past the interpreter's own end.
+
+    Steps may still run on threads: what they do while the interpreter is taken down can abort the
+    process, and change its exit code. The processes that it started end with it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def _report(error: Exception) -> int:

@@ -3,17 +3,21 @@
 BentoML's own application lies behind it and answers what is forwarded to it.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from serving.api.openapi import description
+from serving.api.page import PAGES
+from serving.api.v1 import MODELS, READY, TASK_ROUTES
 from serving.champions.slots import Champions
 from serving.http.admission import Admission
-from serving.http.auth import BearerToken
+from serving.http.auth import BearerToken, needs_token
 from serving.http.bodies import Uploads
 from serving.http.canonical_path import CanonicalPath
 from serving.http.errors import HANDLERS
@@ -23,6 +27,7 @@ from serving.http.request_id import RequestId
 from serving.http.shutdown import bound_graceful_shutdown
 from serving.inference.executor import Executor
 from serving.inference.micro_batching import Batches
+from serving.inference_protocol.v2 import canonical, protocol_routes
 from serving.request_log.writer import RequestLog
 
 # What BentoML's application answers: probes, metrics, its client's schema, Swagger UI for /docs.
@@ -48,8 +53,6 @@ class Limits:
 
 def application(
     bentoml_app: Starlette,
-    routes: Iterable[Route],
-    canonical: Callable[[str], str | None],
     champions: Champions,
     log: RequestLog,
     limits: Limits,
@@ -59,22 +62,25 @@ def application(
 
     Args:
         bentoml_app: What `bentoml.Service.to_asgi` returns.
-        routes: Ours, each of a fixed path; those that are asked most come first.
-        canonical: See CanonicalPath.
         champions: The models that serve.
         log: Where requests are recorded.
         limits: Who may ask, and how much at a time.
         service: The labels of its metrics; see RequestMetrics.
     """
-    forwarded = [Route(path, bentoml_app, methods=["GET"]) for path in FORWARDED]
-    routes = [*routes, *forwarded]
+    tasks = tuple(champions.slots)
+    closed = partial(needs_token, protected=limits.protected) if limits.token else None
+    # Each of a fixed path; those that are asked most come first.
+    routes = [*(TASK_ROUTES[task] for task in tasks), *protocol_routes(tasks)]
+    routes += [READY, MODELS, *PAGES, description(champions, closed)]
+    routes += [Route(path, bentoml_app, methods=["GET"]) for path in FORWARDED]
+    paths = {route.path for route in routes}
     models = {route.path for route in routes if "POST" in (route.methods or ())}
     uploads = Uploads()
     app = Starlette(
         routes=routes,
         middleware=[
             Middleware(RequestId),
-            Middleware(CanonicalPath, paths={route.path for route in routes}, canonical=canonical),
+            Middleware(CanonicalPath, paths=paths, canonical=partial(canonical, champions)),
             Middleware(RequestMetrics, service=service),
             Middleware(HostCheck, hosts=limits.hosts),
             Middleware(BearerToken, token=limits.token, protected=limits.protected),

@@ -16,36 +16,24 @@ import os
 # Before it is imported: ONNX Runtime counts its users over the network otherwise.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-import atexit
 import gc
 import logging
-import shutil
-import tempfile
 import warnings
-from functools import partial
 
 import bentoml
 from starlette.types import ASGIApp
 
 from serving import bentoml_usage, settings
-from serving.api.openapi import description
-from serving.api.page import PAGES
-from serving.api.v1 import MODELS, READY, TASK_ROUTES
 from serving.app import Limits, application
 from serving.champions.registry_client import Registry
 from serving.champions.registry_poller import RegistryPoller
 from serving.champions.slots import Champions
-from serving.http.auth import needs_token
+from serving.http import metrics_folder
 from serving.inference.memory import give_back_large_buffers
-from serving.inference_protocol.v2 import canonical, protocol_routes
 from serving.request_log.writer import RequestLog
 
 bentoml_usage.switch_off()
-# A service that starts wipes the metrics of another with the same BENTOML_HOME. So each has a
-# folder of its own, made in the process that started this one (`give_metrics_a_folder`).
-METRICS_FOLDER = "ESPALIER_METRICS_FOLDER"
-if METRICS_FOLDER in os.environ:
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ[METRICS_FOLDER]
+metrics_folder.use()
 
 TASKS = settings.wanted_tasks()
 LIMITS = Limits(
@@ -72,20 +60,9 @@ class FrontedService(bentoml.Service):
     """A BentoML service with our application in front of BentoML's."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        closed = partial(needs_token, protected=LIMITS.protected) if LIMITS.token else None
-        docs = description(champions, closed)
-        routes = [*(TASK_ROUTES[task] for task in TASKS), *protocol_routes(TASKS)]
-        routes += [READY, MODELS, *PAGES, docs]
         bento = bentoml.server_context  # of the Bento that is served, or of this checkout
-        return application(
-            super().to_asgi(is_main),
-            routes,
-            partial(canonical, champions),
-            champions,
-            log,
-            LIMITS,
-            (bento.bento_name, bento.bento_version, self.name),
-        )
+        labels = bento.bento_name, bento.bento_version, self.name
+        return application(super().to_asgi(is_main), champions, log, LIMITS, labels)
 
 
 @bentoml.service(
@@ -116,10 +93,9 @@ class Espalier:
         gc.set_threshold(50_000, 50, 100)
 
     @bentoml.on_deployment
-    def give_metrics_a_folder() -> None:
-        """Called in the process that starts the workers, which read the variable (above)."""
-        folder = os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="espalier-metrics-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    def make_metrics_folder() -> None:
+        """Called in the process that starts the workers."""
+        metrics_folder.make()
 
     @bentoml.on_shutdown
     def stop(self) -> None:

@@ -5,7 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from project import ROOT, answer, espalier
+from project import ROOT, answer, espalier, variables
+from typer.testing import CliRunner
+
+from pipelines import cli
 
 
 def test_help_imports_nothing_heavy():
@@ -15,23 +18,48 @@ def test_help_imports_nothing_heavy():
         "except SystemExit: pass\n"
         "print(sorted(sys.modules), file=sys.stderr)"
     )
-    asked = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True)
-    imported = set(eval(asked.stderr))
+    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True)
+    imported = set(eval(done.stderr))
     assert "typer" in imported
     heavy = {"numpy", "pandas", "tensorflow", "keras", "mlflow", "prefect", "dvc", "bentoml"}
     heavy |= {"dask", "distributed", "httpx", "pydantic", "sqlalchemy", "yaml"}
     assert not imported & heavy
 
 
-@pytest.mark.parametrize("verb", ["run", "train", "compare", "trace", "build", "serve", "doctor"])
+def test_an_interrupted_command_ends_with_its_code_whatever_still_runs(tmp_path):
+    """As the interpreter is taken down, a library's threads or hooks may abort the process."""
+    program = (
+        "import atexit, os, signal\n"
+        "from pipelines import cli\n"
+        "from pipelines.commands import run\n"
+        "run.run = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "atexit.register(os.abort)\n"
+        "cli.main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "run"],
+        cwd=ROOT,
+        env=variables(ESPALIER_HOME=str(tmp_path)),
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 130
+    assert "run it again to go on" in ended.stderr
+
+
+VERBS = ["run", "train", "compare", "promote", "rollback", "trace", "build", "serve", "doctor"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_has_help(verb):
-    done = espalier(ROOT, verb, "--help")
-    assert done.returncode == 0
+    done = CliRunner().invoke(cli.app, [verb, "--help"])
+    assert done.exit_code == 0
     assert "--help" in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["run", "--task", "imagery"], "unknown task 'imagery' (did you mean 'image'?)"),
         (["run", "--dataset", "digit"], "unknown dataset 'digit' (did you mean 'digits'?)"),
@@ -59,10 +87,10 @@ def test_each_verb_has_help(verb):
         (["fly"], "fly"),
     ],
 )
-def test_wrong_usage_is_told_in_a_sentence(arguments, said, tmp_path):
+def test_wrong_usage_is_told_in_a_sentence(arguments, message, tmp_path):
     done = espalier(ROOT, *arguments, ESPALIER_HOME=str(tmp_path))
     assert done.returncode == 2, done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not done.stdout
 
@@ -75,14 +103,9 @@ def test_the_architectures_are_listed_for_programs(tmp_path):
     assert {"arch", "about", "parameters"} == set(listed["image"][0])
 
 
-def test_serve_without_a_champion_says_what_makes_one(tmp_path):
-    done = espalier(ROOT, "serve", ESPALIER_HOME=str(tmp_path))
-    assert done.returncode == 1
-    assert "espalier run" in done.stderr
-
-
-def test_build_without_a_champion_says_what_makes_one(tmp_path):
-    done = espalier(ROOT, "build", ESPALIER_HOME=str(tmp_path))
+@pytest.mark.parametrize("verb", ["serve", "build"])
+def test_without_a_champion_it_says_what_makes_one(verb, tmp_path):
+    done = espalier(ROOT, verb, ESPALIER_HOME=str(tmp_path))
     assert done.returncode == 1
     assert "espalier run" in done.stderr
 
@@ -103,6 +126,6 @@ def test_a_home_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
     assert done.returncode == 1
     assert "set ESPALIER_HOME" in done.stderr
     assert "Traceback" not in done.stderr
-    asked = espalier(ROOT, "doctor", ESPALIER_HOME=str(home))
-    assert asked.returncode == 1
-    assert "set ESPALIER_HOME" in asked.stdout
+    done = espalier(ROOT, "doctor", ESPALIER_HOME=str(home))
+    assert done.returncode == 1
+    assert "set ESPALIER_HOME" in done.stdout

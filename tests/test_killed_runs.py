@@ -130,7 +130,7 @@ def interruptible():
 @pytest.mark.parametrize("line", ["start", "push"])
 def test_interrupted_after(project, leave, interruptible, line):
     home, status = leave(line, signal.SIGINT)
-    assert status == 130
+    assert status == 130, (project / f"{home}.log").read_text()
     require_whole(project, home)
 
 

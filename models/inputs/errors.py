@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+NUMBERS = (int, float)  # the types of numbers in JSON: true is none, though Python takes it for 1
+
 
 class InputError(ValueError):
     """What was sent cannot be answered; `message` says why in one sentence, fit for the client.
@@ -40,7 +42,3 @@ def did_you_mean(name: object, names: Iterable[str]) -> str:
     # A name may have megabytes.
     close = difflib.get_close_matches(str(name)[:40], names, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

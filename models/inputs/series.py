@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from models.inputs.answers import TOLERANCE
-from models.inputs.errors import InputError, is_number, shown
+from models.inputs.errors import NUMBERS, InputError, shown
 
 MAX_HISTORY = 10_000  # values in one request
 MAX_SCALES = 1e6  # a value further from the training mean, in its deviations, is refused
@@ -93,7 +93,7 @@ class SeriesInputs:
             InputError: not_a_series, history_too_short, history_too_long, invalid_value.
         """
         if not isinstance(histories, np.ndarray):
-            histories = np.stack([self._values(history) for history in histories])
+            histories = np.array([self._values(history) for history in histories], np.float64)
         return self.scaled(histories[:, -self.history :])
 
     def scaled(self, values: np.ndarray) -> np.ndarray:
@@ -129,7 +129,7 @@ class SeriesInputs:
         if type(horizon) is not int or not 1 <= horizon <= self.horizon:
             message = f"horizon must be a whole number from 1 to {self.horizon}"
             raise InputError("invalid_horizon", f"{message}, not {shown(horizon)}.")
-        if not (is_number(level) and 1 / LEVELS <= level <= highest):
+        if not (type(level) in NUMBERS and 1 / LEVELS <= level <= highest):
             message = f"level must be a number from {1 / LEVELS} to {highest}"
             raise InputError("invalid_level", f"{message}, not {shown(level)}.")
         return horizon, float(level)
@@ -183,8 +183,8 @@ class SeriesInputs:
         numbers = (fields[name] for name in ("history", "horizon", "mean", "scale"))
         return cls(*numbers, **dict[str, Any](arrays))
 
-    def _values(self, history: Any) -> np.ndarray:
-        """Check one request's history and return its last values, float64 (history,)."""
+    def _values(self, history: Any) -> Sequence[float]:
+        """Check one request's history and return its last values."""
         if not isinstance(history, list | tuple):
             message = f"history must be a list of numbers, not {shown(history)}."
             raise InputError("not_a_series", message)
@@ -197,10 +197,10 @@ class SeriesInputs:
         low, high = self.mean - MAX_SCALES * self.scale, self.mean + MAX_SCALES * self.scale
         for number, value in enumerate(history):
             # NaN is not between any two numbers, and no integer is too long to be compared.
-            if not (is_number(value) and low <= value <= high):
+            if not (type(value) in NUMBERS and low <= value <= high):
                 message = (
                     f"history must hold finite numbers from {low:.6g} to {high:.6g}; "
                     f"value {number + 1} is {shown(value)}."
                 )
                 raise InputError("invalid_value", message)
-        return np.array(history[-self.history :], np.float64)
+        return history[-self.history :]

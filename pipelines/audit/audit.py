@@ -6,8 +6,6 @@ espalier compare --task sentiment --audit
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rich.table import Table
-
 from data import prepared
 from pipelines.audit import duplicates, label_leakage, test_split_reuse, time_leakage
 from pipelines.audit.finding import Finding
@@ -60,13 +58,8 @@ def audit_splits(read: prepared.Dataset) -> list[Finding]:
 def show(audited: Audit) -> None:
     """Print a line for each finding, and below it what to look at and what to do."""
     rows = " / ".join(f"{audited.rows[split]:,}" for split in prepared.SPLITS)
-    table = Table(
-        title=f"{audited.dataset.task} · {audited.dataset.name} · audit of {rows} rows",
-        title_justify="left",
-        box=None,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
+    title = f"{audited.dataset.task} · {audited.dataset.name} · audit of {rows} rows"
+    table = console.table(title)
     for name in ("verdict", "check", "found"):
         table.add_column(name, overflow="fold")
     for finding in audited.findings:

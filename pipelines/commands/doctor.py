@@ -42,7 +42,7 @@ def findings(set_aside: Sequence[str] = ()) -> list[dict]:
     """
     checks = (
         _python, _lock, _tools, lambda: _variables(set_aside), _backend, _repository, _dvc_lock,
-        _remote, mlflow_server, _prefect, _home, _database, _disk, _telemetry, _champions,
+        _remote, mlflow_server, _prefect, _home, _database, _telemetry, _champions,
     )  # fmt: skip
     return [asdict(check()) for check in checks]
 
@@ -58,24 +58,22 @@ def show(rows: list[dict]) -> None:
 
 
 def _python() -> Finding:
-    state = f"{sys.version.split()[0]} in {sys.prefix}"
-    right = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    return Finding("Python", state, "" if right else "rm -rf .venv && make setup PYTHON=python3.12")
+    return Finding("Python", f"{sys.version.split()[0]} in {sys.prefix}")
 
 
 def _lock() -> Finding:
     """Whether each package is the one that the lock names."""
     lock = (environment.ROOT / "requirements.lock").read_text(encoding="utf-8")
-    wanted: dict[str, set[str]] = {}
-    for name, number in re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.+!]+)", lock, re.MULTILINE):
-        wanted.setdefault(name, set()).add(number)
+    pins = set(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.+!]+)", lock, re.MULTILINE))
+    installed = {name: _version(name) for name, _ in sorted(pins)}
     other = [
-        f"{name} {installed}, locked {' or '.join(sorted(numbers))}"
-        for name, numbers in wanted.items()
-        if (installed := _version(name)) is not None and installed not in numbers
+        f"{name} {number}"
+        for name, number in installed.items()
+        if number is not None and (name, number) not in pins
     ]
     if other:
-        return Finding("lock", "; ".join(other[:5]), "rm -f .venv/.ready* && make setup")
+        state = f"not the locked versions: {', '.join(other[:5])}"
+        return Finding("lock", state, "rm -f .venv/.ready* && make setup")
     return Finding("lock", "every installed package is the locked one")
 
 
@@ -162,14 +160,16 @@ def _server(what: str, url: str, variable: str) -> Finding:
 
 
 def _home() -> Finding:
+    """Where state is kept, and whether there is room for more."""
     home = environment.home()
     try:
         with tempfile.TemporaryFile(dir=home):
-            return Finding("state", str(home))
+            free = shutil.disk_usage(home).free / 2**30
     except OSError as error:
-        return Finding(
-            "state", f"{home}: {error.strerror}", "set ESPALIER_HOME to a folder of yours"
-        )
+        mend = "set ESPALIER_HOME to a folder of yours"
+        return Finding("state", f"{home}: {error.strerror}", mend)
+    mend = "" if free >= NEEDED_GIB else f"free some space: {NEEDED_GIB} GiB are needed"
+    return Finding("state", f"{home}, {free:.0f} GiB free", mend)
 
 
 def _database() -> Finding:
@@ -180,15 +180,6 @@ def _database() -> Finding:
         return Finding("state database", str(error), f"look at ESPALIER_HOME and {state.VARIABLE}")
 
 
-def _disk() -> Finding:
-    place = environment.home()
-    while not place.is_dir():
-        place = place.parent
-    free = shutil.disk_usage(place).free / 2**30
-    mend = "" if free >= NEEDED_GIB else f"free some space: {NEEDED_GIB} GiB are needed"
-    return Finding("disk", f"{free:.0f} GiB free", mend)
-
-
 def _telemetry() -> Finding:
     on = [name for name, value in environment.TELEMETRY_OFF.items() if os.environ[name] != value]
     if on:
@@ -197,12 +188,12 @@ def _telemetry() -> Finding:
 
 
 def _champions() -> Finding:
-    states, broken = [], []
-    for task in settings.TASKS:
-        pointer = publish.read(task)
-        states.append(f"{pointer.name}/{pointer.version}" if pointer else f"no {task}")
-        if pointer and not publish.intact(task):
-            broken.append(task)
+    pointers = {task: publish.read(task) for task in settings.TASKS}
+    states = [
+        f"{pointer.name}/{pointer.version}" if pointer else f"no {task}"
+        for task, pointer in pointers.items()
+    ]
+    broken = [task for task, pointer in pointers.items() if pointer and not publish.intact(task)]
     mend = f"the artifact of {', '.join(broken)} is damaged: espalier run" if broken else ""
     return Finding("champions", ", ".join(states), mend)
 

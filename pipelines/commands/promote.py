@@ -1,18 +1,20 @@
 """The command `promote`: one candidate before the gate, champion where every check passes."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 from pipelines.experiments import dataset as data
 from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import Record
-from pipelines.experiments.verification import VerifiedArtifact
 from pipelines.gate import rules
 from pipelines.locks import lock
 from pipelines.promotion import contender, decision, evaluation, ledger, reconcile
 from pipelines.promotion.contender import Contender, Summary
+from pipelines.promotion.evaluation import Evaluation
 from pipelines.promotion.ledger import Entry
 from pipelines.runtime import console, settings
 from pipelines.runtime.settings import UsageError
@@ -43,10 +45,6 @@ class Promotion:
         same = self.champion is not None and self.champion.version == self.candidate.version
         return self.promoted or same
 
-    def to_dict(self) -> dict:
-        """The outcome as JSON."""
-        return asdict(self)
-
 
 def promote(
     task: str,
@@ -69,64 +67,43 @@ def promote(
     """
     dataset = settings.dataset_of(task, dataset)
     gate_rules, version = rules.of(task, dataset), data.present(task, dataset)
+    outcome = partial(Promotion, task, dataset, version.hash, dry_run)
     with nullcontext() if dry_run else lock.hold(task):
         reconciled = None if dry_run else reconcile.reconcile(task, dataset)
         head = ledger.head(ledger.entries(registry.model_name(task, dataset)))
-        verified = reconciled.artifact if reconciled else None
-        champion = contender.current_champion(task, dataset, verified)
-        record, artifact = _candidate(version, name, champion)
+        champion = contender.current_champion(task, dataset, reconciled)
+        record, folder = _candidate(version, name, champion)
         if champion is not None and champion.version.run_id == record.run_id:
-            reason = f"{champion.name} is the champion already"
-            return _outcome(version, champion, champion, dry_run, promoted=False, reason=reason)
+            current = contender.summary(champion.version)
+            return outcome(current, current, False, f"{champion.name} is the champion already")
         if dry_run:
-            candidate = Contender(registry.preview(task, dataset, record), artifact)
+            candidate = Contender(registry.preview(task, dataset, record), folder)
         else:
-            candidate = Contender(decision.enter(version, record), artifact)
+            candidate = Contender(decision.enter(version, record), folder)
         evaluated = evaluation.evaluate(
             version, candidate, champion, head, gate_rules, keep=not dry_run
         )
-        evaluation.show(evaluated.checks)
-        outcome = _outcome(
-            version,
-            candidate,
-            champion,
-            dry_run,
-            promoted=evaluated.passed,
-            reason=evaluated.reason,
-            checks=[check.to_dict() for check in evaluated.checks],
-        )
-        return outcome if dry_run else _recorded(outcome, decision.decide(evaluated, force))
+        return _outcome(outcome, evaluated, None if dry_run else decision.decide(evaluated, force))
 
 
 def _outcome(
-    dataset: DatasetVersion,
-    candidate: Contender,
-    champion: Contender | None,
-    dry_run: bool,
-    **judgement: Any,
+    outcome: Callable[..., Promotion], evaluated: Evaluation, entry: Entry | None
 ) -> Promotion:
-    """The outcome before anything was recorded."""
-    return Promotion(
-        task=dataset.task,
-        dataset=dataset.name,
-        dataset_hash=dataset.hash,
-        dry_run=dry_run,
-        candidate=contender.summary(candidate.version),
-        champion=contender.summary(champion.version) if champion else None,
-        **judgement,
-    )
-
-
-def _recorded(outcome: Promotion, entry: Entry) -> Promotion:
-    """The outcome as it stands in the ledger."""
+    """What became of a candidate; entry: the decision on record, if there is one."""
+    candidate = contender.summary(evaluated.candidate.version)
+    champion = evaluated.champion and contender.summary(evaluated.champion.version)
+    checks = [check.to_dict() for check in evaluated.checks]
+    if entry is None:
+        return outcome(candidate, champion, evaluated.passed, evaluated.reason, checks=checks)
     promoted = entry.action != "refusal"
-    return replace(
-        outcome,
-        champion=outcome.candidate if promoted else outcome.champion,
-        promoted=promoted,
-        reason=entry.reason,
+    return outcome(
+        candidate,
+        candidate if promoted else champion,
+        promoted,
+        entry.reason,
         forced=entry.action == "force",
         ledger={"position": entry.position, "hash": entry.hash},
+        checks=checks,
     )
 
 
@@ -144,19 +121,16 @@ def show(outcome: Promotion) -> None:
 
 def _candidate(
     dataset: DatasetVersion, name: str | None, champion: Contender | None
-) -> tuple[Record, VerifiedArtifact]:
+) -> tuple[Record, Path]:
     """The fit that is meant, with its artifact; only full fits may be champion."""
+    verified = {champion.version.run_id: champion.folder} if champion else {}
     if name is not None:
         record = _named(dataset, name)
-        if champion is not None and champion.version.run_id == record.run_id:
-            return record, champion.artifact
-        return record, verification.verify(record)
+        return record, verified.get(record.run_id) or verification.verify(record)
     fits = [fit for fit in tracking.records(dataset) if not fit.look]
     for fit in ranking.ranked(dataset.task, fits):
-        if champion is not None and champion.version.run_id == fit.run_id:
-            return fit, champion.artifact
-        if artifact := verification.whole(fit):
-            return fit, artifact
+        if folder := verified.get(fit.run_id) or verification.whole(fit):
+            return fit, folder
     raise UsageError(
         f"{dataset.name} has no full fit at its present version: "
         f"`espalier run --dataset {dataset.name}` makes some"

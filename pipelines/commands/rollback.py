@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from models.artifact.artifact import ArtifactError
 from pipelines.experiments import registry, verification
 from pipelines.experiments.registry import Version
-from pipelines.experiments.verification import VerifiedArtifact
 from pipelines.promotion import ledger, reconcile
+from pipelines.promotion.contender import Contender
 from pipelines.promotion.ledger import Entry
 from pipelines.runtime import console, settings
 
@@ -82,12 +82,12 @@ def show(outcome: Rollback) -> None:
 
 def _verified(
     model: str, number: str, version: Version | None
-) -> tuple[list[VerifiedArtifact], str | None]:
+) -> tuple[list[Contender], str | None]:
     """The version's artifact, or why it must not serve."""
     if version is None:
         return [], f"{model}/{number} is not in the registry any more"
     try:
-        return [verification.verify(version)], None
+        return [Contender(version, verification.verify(version))], None
     except ArtifactError as error:
         return [], f"{model}/{number} must not serve: {error}"
 

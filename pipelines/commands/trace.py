@@ -10,24 +10,24 @@ Without a name: what was decided about every model.
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from data import versions
-from pipelines.experiments import registry, tracking
+from pipelines.experiments import leaderboard_rows, registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.leaderboard_rows import Row
+from pipelines.experiments.registry import Version
 from pipelines.lineage import records, request_log
-from pipelines.lineage.records import History, Lineage, RunSummary
+from pipelines.lineage.records import Lineage, RunSummary
 from pipelines.promotion import ledger
 from pipelines.runtime import settings
 from pipelines.runtime.settings import UsageError
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-    from mlflow.entities.model_registry import ModelVersion
 
 PREFIX = "espalier-"
-VERSION = re.compile(rf"({PREFIX}[^@/]+)(?:@(champion|challenger)|/([0-9]+))")
+NAMED_VERSION = re.compile(rf"({PREFIX}[^@/]+)(?:@(champion|challenger)|/([0-9]+))")
 RUN, DATA = re.compile(r"[0-9a-f]{32}"), re.compile(r"([0-9a-f]{32})(?:\.dir)?")
 FINGERPRINT = re.compile(r"[0-9a-f]{8,64}")
 REQUEST = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -46,7 +46,7 @@ def trace(what: str) -> Lineage:
     Raises:
         UsageError: Nothing is known by that name.
     """
-    if named := VERSION.fullmatch(what):
+    if named := NAMED_VERSION.fullmatch(what):
         model, alias, number = named.groups()
         lineage = _of_versions("version", [_version(_full_name(model), alias, number)])
     elif RUN.fullmatch(what) and (runs := _search(f"attributes.run_id = '{what}'")):
@@ -58,34 +58,26 @@ def trace(what: str) -> Lineage:
     elif REQUEST.fullmatch(what) and (requests := request_log.find(what)):
         # As far as this registry has the versions: a service may serve those of another.
         lineage = _of_versions("request", _answering(requests))
-        lineage = replace(lineage, requests=requests)
+        lineage.requests = requests
     else:
         raise UsageError(f"nothing is known by {what!r}: expected {NAMES}")
-    return replace(lineage, what=what)
+    lineage.what = what
+    return lineage
 
 
-def history() -> History:
+def history() -> Lineage:
     """What was decided about every model, and whether its ledger is whole."""
     models = sorted({model.name for model in _registered()} | set(ledger.models()))
-    return History([records.book(model) for model in models])
+    return Lineage(kind="history", ledgers=[records.book(model) for model in models])
 
 
-def broken(lineage: Lineage | History) -> bool:
-    """Whether one of the ledgers is not what was written."""
-    return any(book.broken for book in lineage.ledgers)
-
-
-def _answering(requests: Iterable[Mapping[str, Any]]) -> list["ModelVersion"]:
+def _answering(requests: Iterable[Mapping[str, Any]]) -> list[Version]:
     answered = dict.fromkeys((one["model"], one["version"], one["fingerprint"]) for one in requests)
-    return [
-        version
-        for model, number, fingerprint in answered
-        for version in _versions(f"name = '{model}'")
-        if (str(version.version), version.tags["espalier.fingerprint"]) == (number, fingerprint)
-    ]
+    versions = [(registry.version(*model), fingerprint) for *model, fingerprint in answered]
+    return [one for one, fingerprint in versions if one and one.fingerprint == fingerprint]
 
 
-def _of_versions(kind: str, registered: Sequence["ModelVersion"]) -> Lineage:
+def _of_versions(kind: str, registered: Sequence[Version]) -> Lineage:
     runs = [tracking.connect().get_run(v.run_id) for v in registered if v.run_id]
     return _lineage(kind, _sources(runs), runs, [], registered)
 
@@ -95,24 +87,19 @@ def _of_runs(kind: str, runs: Sequence["Run"]) -> Lineage:
     ids = [run.info.run_id for run in runs]
     below = [run for i in ids for run in _search(f"tags.`mlflow.parentRunId` = '{i}'")]
     ids += [run.info.run_id for run in below]
-    registered = [version for i in ids for version in _versions(f"run_id = '{i}'")]
-    return _lineage(kind, _sources(runs), runs, map(records.summary, below), registered)
+    registered = [version for i in ids for version in registry.search(f"run_id = '{i}'")]
+    return _lineage(kind, _sources(runs), runs, map(_row, below), registered)
 
 
 def _of_data(dataset_hash: str) -> Lineage | None:
     """All that came of the data; None where neither a run nor this checkout knows it."""
     tagged = f"tags.`espalier.dataset_hash` = '{dataset_hash}'"
     others = _search(f"{tagged} and tags.`espalier.kind` != '{tracking.FIT}'")
-    datasets = [DatasetVersion(task, name, dataset_hash) for task, name in _experiments()]
-    fits = {dataset: found for dataset in datasets if (found := tracking.records(dataset))}
-    sources = dict.fromkeys(fits, ()) | _sources(others)
-    if not sources:
-        sources = dict.fromkeys(_present(dataset_hash), ())
+    sources: Sources = _sources(others) or dict.fromkeys(_present(dataset_hash), ())
     if not sources:
         return None
-    lines = [*map(records.summary, others)]
-    lines += [records.fit(dataset.task, fit) for dataset in fits for fit in fits[dataset]]
-    return _lineage("data", sources, [], lines, _versions(tagged))
+    fits = [row for dataset in sources for row in tracking.ended(dataset, tracking.FIT)]
+    return _lineage("data", sources, [], [*map(_row, others), *fits], registry.search(tagged))
 
 
 def _with_fingerprint(prefix: str) -> list["Run"]:
@@ -128,18 +115,16 @@ def _lineage(
     kind: str,
     sources: Sources,
     runs: Iterable["Run"],
-    fits: Iterable[RunSummary],
-    registered: Iterable["ModelVersion"],
+    fits: Iterable[Row],
+    registered: Iterable[Version],
 ) -> Lineage:
     models = dict.fromkeys(registry.model_name(one.task, one.name) for one in sources)
     books = {model: records.book(model) for model in models}
     return Lineage(
-        what="",
         kind=kind,
-        requests=[],
         data=[records.data(source, parents) for source, parents in sources.items()],
         runs=[records.run(run) for run in runs],
-        fits=sorted(fits, key=_rank),
+        fits=sorted(map(records.summary, fits), key=_rank),
         # A copy under another name has no ledger here.
         versions=[records.version(v, books[v.name]) for v in registered if v.name in books],
         ledgers=list(books.values()),
@@ -155,13 +140,13 @@ def _rank(fit: RunSummary) -> tuple[bool, bool, float]:
 def _sources(runs: Iterable["Run"]) -> dict[DatasetVersion, list[str]]:
     sources: dict[DatasetVersion, list[str]] = {}
     for run in runs:
-        tags = run.data.tags
-        dataset = DatasetVersion(
-            tags["espalier.task"], tags["espalier.dataset"], tags["espalier.dataset_hash"]
-        )
-        parent = tags.get("mlflow.parentRunId") or run.info.run_id
-        sources.setdefault(dataset, []).append(parent)
+        parent = run.data.tags.get("mlflow.parentRunId") or run.info.run_id
+        sources.setdefault(_row(run).dataset, []).append(parent)
     return sources
+
+
+def _row(run: "Run") -> Row:
+    return leaderboard_rows.row_of(run, None)
 
 
 def _full_name(model: str) -> str:
@@ -174,32 +159,20 @@ def _full_name(model: str) -> str:
     return settings.one_of("model", model, models)
 
 
-def _version(model: str, alias: str | None, number: str | None) -> "ModelVersion":
+def _version(model: str, alias: str | None, number: str | None) -> Version:
     """The version of that alias or number; raises UsageError when there is none of ours."""
     wanted = number or registry.aliases(model).get(alias or "")
-    for version in _versions(f"name = '{model}'"):
-        if str(version.version) == wanted:
-            return version
-    name = f"version {number}" if number else alias
-    raise UsageError(
-        f"{model} has no {name} that espalier registered: `espalier trace` lists what it had"
-    )
+    version = registry.version(model, wanted) if wanted else None
+    if version is None:
+        name = f"version {number}" if number else alias
+        raise UsageError(
+            f"{model} has no {name} that espalier registered: `espalier trace` lists what it had"
+        )
+    return version
 
 
 def _registered() -> Sequence[Any]:
     return tracking.connect().search_registered_models(f"name LIKE '{PREFIX}%'")
-
-
-def _versions(condition: str) -> list["ModelVersion"]:
-    """Our versions; whoever registers one by hand gives it no fingerprint, and no state."""
-    ours = filter(registry.is_ours, tracking.connect().search_model_versions(condition))
-    return sorted(ours, key=lambda version: (version.name, int(version.version)))
-
-
-def _experiments() -> list[list[str]]:
-    """The task and dataset of each experiment."""
-    experiments = tracking.connect().search_experiments(filter_string="name LIKE 'espalier/%'")
-    return [experiment.name.split("/")[1:] for experiment in experiments]
 
 
 def _present(dataset_hash: str) -> list[DatasetVersion]:

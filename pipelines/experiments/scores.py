@@ -18,7 +18,6 @@ from pipelines.experiments import tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
-from pipelines.experiments.verification import VerifiedArtifact
 
 RESCORED = "espalier.rescored."  # tag of a run, with the version of the data at its end: when
 
@@ -59,12 +58,12 @@ def rows_of(
 def on_test(
     dataset: DatasetVersion,
     fitted: Record | Version,
-    verified: VerifiedArtifact | None = None,
+    verified: Path | None = None,
     keep: bool = True,
 ) -> Mapping:
     """The rows (`measure.Scores`) of a record or version on the present test split.
 
-    verified: its artifact, where this run has hashed it already.
+    verified: its artifact's folder, where this run has hashed it already.
     keep: record the rows with the run where they had to be measured now.
     Raises DataError where other data than that lies in the checkout, ModelError where the model
     answers with other labels or another horizon than the data.
@@ -83,7 +82,7 @@ def on_test(
     return measured
 
 
-def _measured(dataset: DatasetVersion, verified: VerifiedArtifact) -> Mapping:
+def _measured(dataset: DatasetVersion, verified: Path) -> Mapping:
     from data import prepared
     from models.evaluation import measure
 
@@ -94,7 +93,7 @@ def _measured(dataset: DatasetVersion, verified: VerifiedArtifact) -> Mapping:
             f"`dvc checkout {place}`, or `espalier run --dataset {dataset.name}`"
         )
     read = prepared.read(place)
-    return measure.evaluate_artifact(verified.folder, read.splits, read.facts).rows
+    return measure.evaluate_artifact(verified, read.splits, read.facts).rows
 
 
 def _keep(run_id: str, dataset_hash: str, rows: Mapping) -> None:

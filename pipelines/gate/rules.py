@@ -1,13 +1,15 @@
 """What params.yaml asks of a candidate before it may serve, under `gate:`."""
 
-from dataclasses import asdict, dataclass, fields
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.runtime import settings
-from pipelines.runtime.settings import UsageError
+
+Bound = Annotated[float, Field(ge=0)]
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(BaseModel):
     """The gate's numbers for one dataset.
 
     alpha: two-sided level of every test. floor: the test score asked of any model. margin: what a
@@ -15,32 +17,19 @@ class Rules:
     what no slice may lose. latency_ms, memory_mb, size_mb: the budgets of what is served.
     """
 
-    alpha: float
-    floor: float
-    margin: float
-    cheaper: float
-    slice: float
-    latency_ms: float
-    memory_mb: float
-    size_mb: float
-
-    def to_dict(self) -> dict[str, float]:
-        """The rules as they go on record with a decision."""
-        return asdict(self)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    alpha: float = Field(gt=0, lt=1)
+    floor: Bound
+    margin: Bound
+    cheaper: Bound
+    slice: Bound
+    latency_ms: Bound
+    memory_mb: Bound
+    size_mb: Bound
 
 
 def of(task: str, dataset: str) -> Rules:
     """The rules of the dataset. Raises UsageError for one that is missing, unknown or no number."""
     declared = settings.gate(task)
     chosen = declared.get("all", {}) | declared.get(dataset, {})
-    where = f"gate of {task} for {dataset!r} in params.yaml"
-    names = {field.name for field in fields(Rules)}
-    if chosen.keys() != names:
-        odd = ", ".join(sorted(chosen.keys() ^ names))
-        raise UsageError(f"the {where} must hold {', '.join(sorted(names))}: check {odd}")
-    for name, value in chosen.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise UsageError(f"{name} in the {where} is {value!r}: expected a number, 0 or above")
-    if not 0 < chosen["alpha"] < 1:
-        raise UsageError(f"alpha in the {where} is {chosen['alpha']}: expected one between 0 and 1")
-    return Rules(**{name: float(value) for name, value in chosen.items()})
+    return settings.checked(Rules, chosen, "gate", task)

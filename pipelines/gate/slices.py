@@ -27,7 +27,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class SliceComparison:
-    """Two models on a part of the rows, ours and theirs in the task's metric.
+    """Two models on a part of the rows.
 
     difference: above 0 where ours is better. p: two-sided, of this part alone: of twenty parts that
     do not differ one is below 0.05.
@@ -35,8 +35,6 @@ class SliceComparison:
 
     name: str
     rows: int
-    ours: float
-    theirs: float
     difference: float
     p: float
 
@@ -67,8 +65,7 @@ def compare(
     for name, count, pick in _parts(task, ours[0], labels):
         our_part, their_part = [pick(one) for one in ours], [pick(one) for one in theirs]
         verdict = paired_comparison.compare(task, our_part, their_part)
-        scores = measure.metric(task, our_part), measure.metric(task, their_part)
-        comparisons.append(SliceComparison(name, count, *scores, verdict.difference, verdict.p))
+        comparisons.append(SliceComparison(name, count, verdict.difference, verdict.p))
     return comparisons
 
 

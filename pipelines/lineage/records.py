@@ -1,19 +1,21 @@
 """What is on record of one identity: of a dataset's version, a run, a model's version, a ledger.
 
 Read from dvc.lock and git, MLflow, the ledger, and the pointers that services watch. The fields of
-each record are those that `espalier trace --json` prints.
+each record are those that `espalier trace --json` prints; an alias is the tag that it is read from.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import AliasChoices, BaseModel, Field, Json
+
 from data import prepared, versions
-from pipelines.experiments import ranking, registry, tracking
+from pipelines.experiments import leaderboard_rows, ranking, registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.leaderboard_rows import Row
 from pipelines.promotion import ledger
 from pipelines.promotion.ledger import Entry
 from pipelines.release import bento, publish
@@ -21,97 +23,74 @@ from pipelines.runtime import settings
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
-    from mlflow.entities.model_registry import ModelVersion
-
-# The system metrics that MLflow samples while a fit runs say nothing of the model.
-SYSTEM = "system/"
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(BaseModel):
     """When a version was champion; begun_by, ended_by: positions of entries; None: it still is."""
 
-    version: str | None
+    version: str
     since: str
     begun_by: int
-    until: str | None = None
-    ended_by: int | None = None
+    until: str | None
+    ended_by: int | None
 
 
-@dataclass(frozen=True)
-class Book:
+class Book(BaseModel):
     """A model's ledger, and what the registry holds beside it.
 
-    archs: version → architecture. aliases: champion and challenger, where they are set → version.
-    broken: a sentence that names the first break of the chain; None when it is whole. remark: what
-    else a reader should know, or "".
+    champion: the version under that alias. aliases: champion and challenger, where they are set →
+    version. archs: version → architecture. broken: a sentence that names the first break of the
+    chain; None when it is whole. remark: what else a reader should know, or "". reigns: the
+    intervals in which each version was champion.
     """
 
     model: str
-    entries: list[Entry]
-    archs: dict[str, str]
-    aliases: dict[str, str]
+    length: int
+    champion: str | None
     broken: str | None
     remark: str
-
-    def state(self) -> dict[str, Any]:
-        """The state of the ledger, without its entries, as JSON."""
-        return {
-            "model": self.model,
-            "length": len(self.entries),
-            "champion": self.aliases.get(registry.CHAMPION),
-            "broken": self.broken,
-            "remark": self.remark,
-        }
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same with every decision, and the intervals in which each version was champion."""
-        return self.state() | {
-            "archs": self.archs,
-            "decisions": [asdict(entry) for entry in self.entries],
-            "reigns": [asdict(interval) for interval in intervals(self.entries)],
-        }
+    aliases: dict[str, str]
+    archs: dict[str, str]
+    decisions: list[Entry]
+    reigns: list[Interval]
 
 
-@dataclass(frozen=True)
-class RunSummary:
+class RunSummary(BaseModel):
     """What a run was, how it ended and what it scored; why: the cause of its failure."""
 
     run_id: str
     name: str
-    kind: str
-    look: bool
+    kind: str = Field(alias="espalier.kind")
+    look: Json[bool] = Field(False, alias="espalier.look")
     status: str
-    why: str | None
-    fingerprint: str | None
+    why: str | None = Field(None, validation_alias=AliasChoices(tracking.FAILURE, tracking.PRUNED))
+    fingerprint: str | None = Field(None, alias="espalier.fingerprint")
     metric: str
     higher_is_better: bool
     validation: float | None
     test: float | None
 
 
-@dataclass(frozen=True)
 class Run(RunSummary):
     """A run of whatever kind, with all that decided its outcome; dirty: None where not known."""
 
-    task: str
-    dataset: str
-    dataset_hash: str
-    arch: str | None
-    profile: str | None
-    seed: int | None
-    parameters: dict[str, Any]
-    backend: dict[str, str] | None
-    commit: str | None
-    dirty: bool | None
-    parent: str | None
+    task: str = Field(alias="espalier.task")
+    dataset: str = Field(alias="espalier.dataset")
+    dataset_hash: str = Field(alias="espalier.dataset_hash")
+    arch: str | None = Field(None, alias="espalier.arch")
+    profile: str | None = Field(None, alias="espalier.profile")
+    seed: Json[int] | None = Field(None, alias="espalier.seed")
+    parameters: Json[dict[str, Any]] = Field({}, alias="espalier.parameters")
+    backend: Json[dict[str, str]] | None = Field(None, validation_alias=tracking.BACKEND)
+    commit: str | None = Field(None, alias="mlflow.source.git.commit")
+    dirty: Json[bool] | None = Field(None, alias="espalier.git_dirty")
+    parent: str | None = Field(None, alias="mlflow.parentRunId")
     started: str | None
     ended: str | None
     metrics: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(BaseModel):
     """A registered version, what was decided about it, when it was champion, what names it."""
 
     model: str
@@ -129,8 +108,7 @@ class Version:
     bentos: list[str]
 
 
-@dataclass(frozen=True)
-class Data:
+class Data(BaseModel):
     """A dataset's version; checkout: the command that brings its files back, if there is one."""
 
     task: str
@@ -140,41 +118,27 @@ class Data:
     checkout: str | None
 
 
-@dataclass(frozen=True)
-class Lineage:
-    """What is known by a name.
+class Lineage(BaseModel):
+    """What is known by a name, or the history of every model.
 
-    kind: version, run, data, fingerprint or request. requests: records of the request log. runs: in
-    full. fits: those that came from the data or are below a parent run, the best first. ledgers:
-    those of the models that these may be of.
+    kind: version, run, data, fingerprint, request or history. requests: records of the request
+    log. runs: in full. fits: those that came from the data or are below a parent run, the best
+    first. ledgers: those of the models that these may be of.
     """
 
-    what: str
     kind: str
-    requests: list[dict[str, Any]]
-    data: list[Data]
-    runs: list[Run]
-    fits: list[RunSummary]
-    versions: list[Version]
+    what: str | None = None
+    requests: list[dict[str, Any]] = []
+    data: list[Data] = []
+    runs: list[Run] = []
+    fits: list[RunSummary] = []
+    versions: list[Version] = []
     ledgers: list[Book]
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON; `requests` is there where the name is that of a request."""
-        content = asdict(self) | {"ledgers": [book.state() for book in self.ledgers]}
-        if self.kind != "request":
-            del content["requests"]
-        return content
-
-
-@dataclass(frozen=True)
-class History:
-    """What was decided about every model."""
-
-    ledgers: list[Book]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"ledgers": [book.to_dict() for book in self.ledgers]}
+    @property
+    def broken(self) -> bool:
+        """Whether one of the ledgers is not what was written."""
+        return any(book.broken for book in self.ledgers)
 
 
 def book(model: str) -> Book:
@@ -185,97 +149,64 @@ def book(model: str) -> Book:
     """
     registered, aliases = registry.of_model(model), registry.aliases(model)
     heads = [version.head for version in registered if version.head]
-    entries = ledger.entries(model)
+    entries, champion = ledger.entries(model), aliases.get(registry.CHAMPION)
     return Book(
-        model,
-        entries,
-        archs={version.version: version.arch for version in registered},
-        aliases=aliases,
+        model=model,
+        length=len(entries),
+        champion=champion,
         broken=ledger.verify(entries, max(heads, default=None)),
-        remark=_remark(entries, aliases.get(registry.CHAMPION), bool(heads)),
+        remark=_remark(entries, champion, bool(heads)),
+        aliases=aliases,
+        archs={version.version: version.arch for version in registered},
+        decisions=entries,
+        reigns=intervals(entries),
     )
 
 
 def intervals(entries: Iterable[Entry]) -> list[Interval]:
     """When which version was champion, oldest first."""
-    past: list[Interval] = []
-    for entry in entries:
-        if entry.action != "refusal":
-            if past:
-                past[-1] = replace(past[-1], until=entry.at, ended_by=entry.position)
-            past.append(Interval(entry.to_version, entry.at, entry.position))
-    return past
+    begun = [entry for entry in entries if entry.action != "refusal"]
+    return [
+        Interval(
+            version=entry.to_version,
+            since=entry.at,
+            begun_by=entry.position,
+            until=following.at if following else None,
+            ended_by=following.position if following else None,
+        )
+        for entry, following in zip_longest(begun, begun[1:])
+    ]
 
 
-def version(registered: "ModelVersion", book: Book) -> Version:
-    """A version of ours that MLflow holds."""
-    number, tags = str(registered.version), registered.tags
-    return Version(
-        model=registered.name,
-        version=number,
-        state=tags[registry.STATE],
-        aliases=[alias for alias, version in book.aliases.items() if version == number],
-        arch=tags["espalier.arch"],
-        fingerprint=tags["espalier.fingerprint"],
-        run_id=registered.run_id or "",
-        manifest_sha256=tags["espalier.manifest_sha256"],
-        registered=_iso(registered.creation_timestamp),
-        decisions=[entry for entry in book.entries if _concerns(entry, number)],
-        reigns=[interval for interval in intervals(book.entries) if interval.version == number],
-        pointers=_pointers(registered.name, number),
-        bentos=bento.carriers(registered.name, number),
-    )
+def version(registered: registry.Version, book: Book) -> Version:
+    """A registered version."""
+    name, number = registered.name, registered.version
+    facts = {
+        "model": name,
+        "aliases": [alias for alias, version in book.aliases.items() if version == number],
+        "registered": _iso(registered.created or None),
+        "decisions": [entry for entry in book.decisions if _concerns(entry, number)],
+        "reigns": [interval for interval in book.reigns if interval.version == number],
+        "pointers": _pointers(name, number),
+        "bentos": bento.carriers(name, number),
+    }
+    return Version.model_validate(vars(registered) | facts)
 
 
 def run(run: "MlflowRun") -> Run:
     """A run that MLflow holds, in full."""
-    tags, metrics = run.data.tags, run.data.metrics
-    return Run(
-        **vars(summary(run)),
-        task=tags["espalier.task"],
-        dataset=tags["espalier.dataset"],
-        dataset_hash=tags["espalier.dataset_hash"],
-        arch=tags.get("espalier.arch"),
-        profile=tags.get("espalier.profile"),
-        seed=json.loads(tags.get("espalier.seed", "null")),
-        parameters=json.loads(tags.get("espalier.parameters", "{}")),
-        backend=json.loads(tags.get(tracking.BACKEND, "null")),
-        commit=tags.get("mlflow.source.git.commit"),
-        dirty=json.loads(tags.get("espalier.git_dirty", "null")),
-        parent=tags.get("mlflow.parentRunId"),
-        started=_iso(run.info.start_time),
-        ended=_iso(run.info.end_time),
-        metrics={name: metrics[name] for name in sorted(metrics) if not name.startswith(SYSTEM)},
-    )
+    row = leaderboard_rows.row_of(run, None)
+    facts = {
+        "started": _iso(run.info.start_time),
+        "ended": _iso(run.info.end_time),
+        "metrics": dict(sorted(row.metrics.items())),
+    }
+    return Run.model_validate(run.data.tags | _summary(row) | facts)
 
 
-def summary(run: "MlflowRun") -> RunSummary:
-    """A run that MLflow holds, as one line of several."""
-    tags = run.data.tags
-    return RunSummary(
-        run_id=run.info.run_id,
-        name=run.info.run_name,
-        kind=tags["espalier.kind"],
-        look=json.loads(tags.get("espalier.look", "false")),
-        status=run.info.status,
-        why=tags.get(tracking.FAILURE) or tags.get(tracking.PRUNED),
-        fingerprint=tags.get("espalier.fingerprint"),
-        **_scores(tags["espalier.task"], run.data.metrics),
-    )
-
-
-def fit(task: str, record: tracking.Record) -> RunSummary:
-    """A finished fit, as one line of several."""
-    return RunSummary(
-        run_id=record.run_id,
-        name=f"{record.arch} {record.seed}",
-        kind=tracking.FIT,
-        look=record.look,
-        status="FINISHED",
-        why=None,
-        fingerprint=record.fingerprint,
-        **_scores(task, record.metrics),
-    )
+def summary(row: Row) -> RunSummary:
+    """A run as one line of several."""
+    return RunSummary.model_validate(_summary(row))
 
 
 def data(dataset: DatasetVersion, parents: Sequence[str]) -> Data:
@@ -293,18 +224,33 @@ def data(dataset: DatasetVersion, parents: Sequence[str]) -> Data:
         else:
             kept = _kept_lock(dataset.hash, parents)
             checkout = f"cp {kept} dvc.lock && {checkout}" if kept else None
-    return Data(dataset.task, dataset.name, dataset.hash, commit, checkout)
+    return Data(
+        task=dataset.task,
+        dataset=dataset.name,
+        hash=dataset.hash,
+        commit=commit,
+        checkout=checkout,
+    )
 
 
-def _scores(task: str, metrics: Mapping[str, float]) -> dict[str, Any]:
-    metric, higher_is_better = ranking.METRIC[task]
-    scores = {split: metrics.get(f"{split}_{metric}") for split in ("validation", "test")}
-    return {"metric": metric, "higher_is_better": higher_is_better} | scores
+def _summary(row: Row) -> dict[str, Any]:
+    """The fields of a `RunSummary`."""
+    metric, higher_is_better = ranking.METRIC[row.dataset.task]
+    return {
+        **row.tags,
+        "run_id": row.run_id,
+        "name": row.name,
+        "status": row.status,
+        "metric": metric,
+        "higher_is_better": higher_is_better,
+        "validation": row.metrics.get(f"validation_{metric}"),
+        "test": row.metrics.get(f"test_{metric}"),
+    }
 
 
 def _kept_lock(dataset_hash: str, parents: Sequence[str]) -> Path | None:
     for run_id in reversed(parents):
-        path = tracking.dvc_lock(run_id)
+        path = tracking.artifact_of(run_id, "dvc.lock")
         if path.is_file() and dataset_hash in path.read_text(encoding="utf-8"):
             return path
     return None
@@ -319,11 +265,10 @@ def _concerns(entry: Entry, version: str) -> bool:
 
 def _pointers(name: str, version: str) -> list[str]:
     """The pointers of this home, which services watch, that name the version."""
-    pointers = {task: publish.read(task) for task in settings.TASKS}
     return [
         str(publish.folder() / f"{task}.json")
-        for task, pointer in pointers.items()
-        if pointer is not None and (pointer.name, pointer.version) == (name, version)
+        for task, pointer in bento.published(settings.TASKS).items()
+        if (pointer.name, pointer.version) == (name, version)
     ]
 
 

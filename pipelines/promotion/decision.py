@@ -32,7 +32,7 @@ def refused_before(
         and not {check["name"] for check in entry.evidence["checks"] if not check["passed"]}
         <= checks.LOAD_DEPENDENT
         and (entry.run_id, entry.from_version) == (candidate.run_id, beside)
-        and (entry.dataset_hash, entry.evidence["rules"]) == (dataset.hash, rules.to_dict())
+        and (entry.dataset_hash, entry.evidence["rules"]) == (dataset.hash, rules.model_dump())
         for entry in ledger.entries(registry.model_name(dataset.task, dataset.name))
     )
 
@@ -65,12 +65,11 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
             fingerprint=version.fingerprint,
             dataset_hash=evaluation.dataset.hash,
             evidence={
-                "rules": evaluation.rules.to_dict(),
+                "rules": evaluation.rules.model_dump(),
                 "checks": [check.to_dict() for check in evaluation.checks],
             },
             reason=evaluation.reason if override is None else override,
         )
         entry = ledger.append(decision, evaluation.head)
-        verified = [one.artifact for one in (candidate, champion) if one]
-        reconcile.follow(task, dataset, *verified)
+        reconcile.follow(task, dataset, *filter(None, (candidate, champion)))
     return entry

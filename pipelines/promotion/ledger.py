@@ -66,47 +66,52 @@ class Entry(Decision):
     hash: str
 
 
-def append(decision: Decision, head: Head) -> Entry:
-    """Add an entry to the model's ledger if its head is still `head`: one transaction.
+def append(decision: Decision, beside: Head) -> Entry:
+    """Add an entry to the model's ledger if its head is still `beside`: one transaction.
 
     Args:
         decision: its evidence is kept as it comes back from JSON (a tuple as a list).
-        head: of the ledger that the decision was made beside.
+        beside: the head of the ledger that the decision was made beside.
 
     Raises:
         LedgerMovedError: another entry came first.
-        ValueError: the evidence is no JSON.
+        ValueError, TypeError: the evidence is no JSON.
         DatabaseError: the state database cannot be used.
     """
+    from sqlalchemy import text
     from sqlalchemy.exc import IntegrityError
 
+    length, last = beside
+    evidence = _canonical(decision.evidence)
     facts = asdict(decision) | {
-        "evidence": json.loads(_evidence(decision.evidence)),
-        "position": head[0] + 1,
+        "evidence": json.loads(evidence),
+        "position": length + 1,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "who": _who(),
         "token": 0,
-        "previous": head[1],
+        "previous": last,
     }
     entry = Entry(**facts, hash=_hash(facts))
+    row = asdict(entry) | {"evidence": evidence}
+    names, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+    moved = LedgerMovedError(
+        f"another decision about {entry.model} was recorded after entry {length}, beside which "
+        "this one was made: run it again"
+    )
     try:
         with state.transaction() as connection:
-            _require_head(connection, decision.model, head)
-            _insert(connection, entry)
+            if head(_read(connection, entry.model)) != beside:
+                raise moved
+            connection.execute(text(f"INSERT INTO ledger ({names}) VALUES ({values})"), row)
     except IntegrityError as error:  # on PostgreSQL two may read the same head
-        raise _moved(decision.model, head[0]) from error
+        raise moved from error
     return entry
 
 
 def entries(model: str) -> list[Entry]:
     """The model's ledger, oldest first, as it stands in the database: `verify` says if whole."""
-    from sqlalchemy import text
-
     with state.transaction() as connection:
-        rows = connection.execute(
-            text("SELECT * FROM ledger WHERE model = :model ORDER BY position"), {"model": model}
-        )
-        return [_entry(row) for row in rows.mappings()]
+        return _read(connection, model)
 
 
 def head(entries: Sequence[Entry]) -> Head:
@@ -163,16 +168,6 @@ def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _evidence(value: object) -> str:
-    try:
-        return _canonical(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"evidence must be a JSON value without NaN or infinity ({error}): give a number that "
-            "is none as None"
-        ) from None
-
-
 def _hash(facts: dict) -> str:
     return hashlib.sha256(_canonical(facts).encode()).hexdigest()
 
@@ -186,32 +181,13 @@ def _unchanged(entry: Entry) -> bool:
         return False
 
 
-def _require_head(connection: "Connection", model: str, head: Head) -> None:
+def _read(connection: "Connection", model: str) -> list[Entry]:
     from sqlalchemy import text
 
-    last = connection.execute(
-        text(
-            "SELECT position, hash FROM ledger WHERE model = :model ORDER BY position DESC LIMIT 1"
-        ),
-        {"model": model},
-    ).one_or_none()
-    if (tuple(last) if last else (0, GENESIS)) != head:
-        raise _moved(model, head[0])
-
-
-def _moved(model: str, length: int) -> LedgerMovedError:
-    return LedgerMovedError(
-        f"another decision about {model} was recorded after entry {length}, beside which this one "
-        "was made: run it again"
+    rows = connection.execute(
+        text("SELECT * FROM ledger WHERE model = :model ORDER BY position"), {"model": model}
     )
-
-
-def _insert(connection: "Connection", entry: Entry) -> None:
-    from sqlalchemy import text
-
-    row = asdict(entry) | {"evidence": _canonical(entry.evidence)}
-    names, values = ", ".join(row), ", ".join(f":{name}" for name in row)
-    connection.execute(text(f"INSERT INTO ledger ({names}) VALUES ({values})"), row)
+    return [_entry(row) for row in rows.mappings()]
 
 
 def _entry(row: Mapping) -> Entry:

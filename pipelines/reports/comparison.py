@@ -4,8 +4,6 @@ The best full fit of each architecture takes part, the champion, the rivals and 
 with what it scored on the test split row by row.
 """
 
-import bisect
-import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,14 +11,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from rich.table import Table
 
-from pipelines.experiments import dataset as data
 from pipelines.experiments import scores, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import paired_comparison, slices
 from pipelines.reports import charts, leaderboard
 from pipelines.runtime import console
 
-VERBS = {"worse": ("loses to", "lose to"), "cannot tell": ("cannot be told from",) * 2}
+VERBS = {"worse": "is better than", "cannot tell": "cannot be told from"}  # a rival, a model
 
 
 @dataclass(frozen=True)
@@ -54,10 +51,9 @@ def compare(dataset: DatasetVersion) -> dict:
     entrants, notes = _entrants(task, board)
     labels = _labels(dataset, entrants)
     reference, verdicts = _reference(entrants), _verdicts(task, entrants)
-    for row in board["rows"]:
-        row["pareto"] = False
-    for row in pareto_front(board):
-        row["pareto"] = True
+    front = pareto_front(board)
+    for number, row in enumerate(board["rows"]):
+        row["pareto"] = number in front
     for entrant in entrants:
         verdict = verdicts.get((entrant.name, reference)) if reference else None
         entrant.row.update({"name": entrant.name, "verdict": verdict})
@@ -78,11 +74,6 @@ def compare(dataset: DatasetVersion) -> dict:
     }
 
 
-def present(task: str, dataset: str) -> dict:
-    """The comparison at the hash that the checkout's dvc.lock names."""
-    return compare(data.present(task, dataset))
-
-
 def show(board: dict) -> None:
     """Print the leaderboard, who loses to whom, and the verdicts beside the champion."""
     leaderboard.show(board, sentences(board))
@@ -93,32 +84,27 @@ def show(board: dict) -> None:
 
 
 def sentences(board: dict) -> list[str]:
-    """Who loses to each baseline and rival, beyond chance; who may, or may not; what went wrong."""
+    """Which models each baseline and rival is better than, or cannot be told from, beyond chance;
+    and what went wrong."""
     models = {row["name"] for row in board["rows"] if "name" in row}
     lines = []
     for rival in board["rivals"]:
-        for outcome, verbs in VERBS.items():
-            models_named = [
+        for outcome, verb in VERBS.items():
+            named = [
                 one["ours"]
                 for one in board["verdicts"]
                 if (one["theirs"], one["outcome"]) == (rival["name"], outcome)
                 and one["ours"] in models
             ]
-            if models_named:
-                verb = verbs[len(models_named) > 1]
-                score = rival["test"]["mean"]
-                lines.append(f"{', '.join(models_named)} {verb} {rival['name']} ({score:.4f})")
+            if named:
+                lines.append(leaderboard.sentence(rival, verb, named))
     return lines + board["failures"] + board["notes"]
 
 
 def _table(board: dict, rows: Sequence[dict]) -> Table:
-    table = Table(
-        title=f"beside {board['reference']}, on {board['test_rows']:,} test rows; "
-        f"p corrected for {len(board['verdicts']) // 2} pairs",
-        title_justify="left",
-        box=None,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
+    table = console.table(
+        f"beside {board['reference']}, on {board['test_rows']:,} test rows; "
+        f"p corrected for {len(board['verdicts']) // 2} pairs"
     )
     table.add_column("model", overflow="fold", min_width=15)
     table.add_column("verdict", no_wrap=True)
@@ -131,13 +117,13 @@ def _table(board: dict, rows: Sequence[dict]) -> Table:
             verdict["outcome"],
             f"{verdict['difference']:+.4f}",
             f"{verdict['low']:+.4f} to {verdict['high']:+.4f}",
-            told_p(verdict["p"]),
+            p_value(verdict["p"]),
             f"{verdict['effect']:+.2f}",
         )
     return table
 
 
-def told_p(p: float) -> str:
+def p_value(p: float) -> str:
     """A p-value for a person: `0.0312`, or `< 0.0001`."""
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
@@ -151,17 +137,16 @@ def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
     notes = []
     for name, row in named:
         try:
-            entrant = Entrant(name, row, [_rows(run) for run in row["runs"]])
-            paired_comparison.check(task, entrant.rows, (entrants or [entrant])[0].rows)
+            rows = [
+                scores.rows_of(run["run_id"], "test", artifact_uri=run["artifact_uri"])
+                for run in row["runs"]
+            ]
+            paired_comparison.check(task, rows, entrants[0].rows if entrants else rows)
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             notes.append(f"{name} is left out: its scores row by row cannot be used ({error})")
         else:
-            entrants.append(entrant)
+            entrants.append(Entrant(name, row, rows))
     return entrants, notes
-
-
-def _rows(run: dict) -> dict[str, np.ndarray]:
-    return scores.rows_of(run["run_id"], "test", artifact_uri=run["artifact_uri"])
 
 
 def _reference(entrants: Sequence[Entrant]) -> str | None:
@@ -204,25 +189,21 @@ def _slices(task: str, entrants: Sequence[Entrant], labels: Sequence[str]) -> li
     return list(parts.values())
 
 
-def pareto_front(board: dict) -> list[dict]:
-    """The full fits that no other one is as good as, as fast and as small; the first of equals."""
+def pareto_front(board: dict) -> set[int]:
+    """The numbers of the rows of full fits that no other one is as good as, as fast and as small;
+    of equals the first."""
     sign = -1 if board["higher_is_better"] else 1
-
-    def costs(row: dict) -> tuple[float, float, int]:
-        return sign * row["validation"]["mean"], row["latency_ms"], row["parameter_count"]
-
-    # Better ones come first. Of what came, `steps` are the fastest and the smallest: the larger
-    # the latency, the smaller the size.
-    front, steps = [], [(-math.inf, math.inf)]
-    for row in sorted((row for row in board["rows"] if not row["look"]), key=costs):
-        _, milliseconds, size = costs(row)
-        place = bisect.bisect_right(steps, (milliseconds, math.inf))
-        if steps[place - 1][1] > size:
-            front.append(row)
-            while place < len(steps) and steps[place][1] >= size:
-                del steps[place]
-            steps.insert(place, (milliseconds, size))
-    return front
+    full = [number for number, row in enumerate(board["rows"]) if not row["look"]]
+    rows = [board["rows"][number] for number in full]
+    costs = np.array(
+        [(sign * r["validation"]["mean"], r["latency_ms"], r["parameter_count"]) for r in rows]
+    ).reshape(-1, 3)
+    front: list[int] = []
+    # In this order no row comes before one that is as good, as fast and as small.
+    for index in np.unique(costs, axis=0, return_index=True)[1]:
+        if not (costs[front] <= costs[index]).all(axis=1).any():
+            front.append(index)
+    return {full[index] for index in front}
 
 
 def _curves(entrant: Entrant) -> list[dict[str, Sequence[float]]]:

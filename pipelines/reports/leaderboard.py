@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 
 from rich.table import Table
 
@@ -19,6 +20,7 @@ RIVALS = (tracking.BASELINE, tracking.RIVAL)
 SHOWN = 40  # rows of a table; a search leaves hundreds
 # The columns of the rows that an interval is made of, whatever the task.
 SCORED = ("correct", "error", "naive_error", "time", "block")
+OF_CHAMPION = ("version", "arch", "fingerprint", "dataset_hash")
 MARKS = {"better": "▲", "worse": "▼", "cannot tell": "="}
 
 
@@ -33,22 +35,28 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
     """
     metric, more_is_better = ranking.METRIC[dataset.task]
     records = tracking.records(dataset)
+    floor = None
+    if records:
+        floor = {"name": records[-1].naive, "test": records[-1].metrics["test_floor"]}
+    if only is not None:  # none is a look here, whatever it was made for
+        chosen = {fit.fingerprint for fit in only}
+        records = [replace(one, look=False) for one in records if one.fingerprint in chosen]
     champion = registry.recorded_champion(dataset.task, dataset.name)
-    groups = _groups(records) if only is None else _groups(_of(only, records))
-    rows = [_row(dataset.task, group, champion) for group in _shown(groups)]
+    rows = [_row(dataset.task, group, champion) for group in _groups(records)]
     sign = -1 if more_is_better else 1
     rows.sort(key=lambda row: (row["look"], sign * row["validation"]["mean"]))
+    rivals = [row for kind in RIVALS for row in tracking.ended(dataset, kind)]
     return {
         "task": dataset.task,
         "dataset": dataset.name,
         "dataset_hash": dataset.hash,
         "metric": metric,
         "higher_is_better": more_is_better,
-        "floor": _floor(records),
-        "champion": _standing(champion),
+        "floor": floor,
+        "champion": champion and {name: getattr(champion, name) for name in OF_CHAMPION},
         "rows": rows,
-        "rivals": _rivals(dataset),
-        "failures": _failures(dataset),
+        "rivals": _rivals(metric, rivals),
+        "failures": _failures(rivals),
     }
 
 
@@ -71,29 +79,28 @@ def shown(board: dict) -> list[dict]:
 def names(rows: Sequence[dict]) -> list[str]:
     """What to call each row: its architecture; of one that stands there twice also the parameters
     that tell its rows apart, or the profile where none does."""
-    parameters = defaultdict(list)
+    names = []
     for row in rows:
-        parameters[row["arch"]].append(row["parameters"])
-    differ = {arch: _differing(same) for arch, same in parameters.items()}
-    names = [(row["arch"], *_chosen(row, differ[row["arch"]])) for row in rows]
+        same = [other["parameters"] for other in rows if other["arch"] == row["arch"]]
+        differing = {
+            name: value
+            for name, value in row["parameters"].items()
+            if any(other.get(name, value) != value for other in same)  # older code had fewer
+        }
+        names.append(f"{row['arch']} {console.named(differing)}".rstrip())
     seen = Counter(names)
     return [
-        " ".join([*name, f"({row['profile']})"] if seen[name] > 1 else name)
+        f"{name} ({row['profile']})" if seen[name] > 1 else name
         for name, row in zip(names, rows, strict=True)
     ]
 
 
 def table(board: dict) -> Table:
-    """The leaderboard for a terminal; a mark says how a row does against `verdict.against`."""
+    """The leaderboard for a terminal; a mark says how a row stands beside the champion."""
     direction = "higher" if board["higher_is_better"] else "lower"
     metric = board["metric"].replace("_", " ")
-    title = f"{board['task']} · {board['dataset']} · {metric}, {direction} is better · ★ champion"
-    table = Table(
-        title=title,
-        title_justify="left",
-        box=None,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
+    table = console.table(
+        f"{board['task']} · {board['dataset']} · {metric}, {direction} is better · ★ champion"
     )
     rows = shown(board)
     if not rows:
@@ -127,9 +134,9 @@ def table(board: dict) -> Table:
     return table
 
 
-def verdicts(board: dict) -> list[str]:
-    """A sentence for each baseline and rival that a model fitted in full loses to on the test rows,
-    and for each that could not be scored."""
+def sentences(board: dict) -> list[str]:
+    """Which models fitted in full each baseline and rival scores better than on the test rows; and
+    which of them could not be scored."""
     sign = 1 if board["higher_is_better"] else -1
     full = [row for row in shown(board) if not row["look"]]
     named = list(zip(names(full), full, strict=True))
@@ -138,33 +145,23 @@ def verdicts(board: dict) -> list[str]:
         score = rival["test"]["mean"]
         losers = [name for name, row in named if sign * (row["test"]["mean"] - score) < 0]
         if losers:
-            verb = "loses" if len(losers) == 1 else "lose"
-            lines.append(f"{', '.join(losers)} {verb} to {rival['name']} ({score:.4f})")
+            lines.append(sentence(rival, "is better than", losers))
     return lines + board["failures"]
 
 
+def sentence(rival: dict, verb: str, models: Sequence[str]) -> str:
+    """How a baseline or rival stands beside models."""
+    return f"{rival['name']} ({rival['test']['mean']:.4f}) {verb} {', '.join(models)}"
+
+
 def show(board: dict, lines: Sequence[str] | None = None) -> None:
-    """Print the leaderboard, and below it who loses to whom; lines: these instead."""
+    """Print the leaderboard, and below it what `sentences` says; lines: these instead."""
     console.out().print(table(board))
     left_out = len(board["rows"]) - len(shown(board))
     if left_out:
         console.out().print(f"  and {left_out:,} more, in --json")
-    for sentence in verdicts(board) if lines is None else lines:
-        console.out().print(sentence, markup=False)
-
-
-def _differing(same: Sequence[dict]) -> list[str]:
-    """The parameters that are not the same in all of these."""
-    return [
-        name
-        for name in same[0]
-        if all(name in parameters for parameters in same)  # older code had fewer
-        and len({json.dumps(parameters[name]) for parameters in same}) > 1
-    ]
-
-
-def _chosen(row: dict, parameters: Sequence[str]) -> list[str]:
-    return console.named({name: row["parameters"][name] for name in parameters}).split()
+    for line in sentences(board) if lines is None else lines:
+        console.out().print(line, markup=False)
 
 
 def _mark(row: dict) -> str:
@@ -183,23 +180,15 @@ def _scores(row: dict) -> tuple[str, str, str]:
     )
 
 
-def _of(fits: Collection[Fit], records: list[Record]) -> list[Record]:
-    """The records of these fits; none is a look here, whatever it was made for."""
-    fingerprints = {fit.fingerprint for fit in fits}
-    return [replace(record, look=False) for record in records if record.fingerprint in fingerprints]
-
-
 def _groups(records: list[Record]) -> list[list[Record]]:
+    """The seeds of each row: of all full fits, and of the newest look at each architecture that was
+    never fitted in full."""
     # One seed counts once: the newest of the fits with the same seed (records come oldest first).
-    groups: dict[tuple, dict[int, Record]] = defaultdict(dict)
+    settings: dict[tuple, dict[int, Record]] = defaultdict(dict)
     for record in records:
-        parameters = frozenset(record.parameters.items())
-        groups[record.arch, parameters, record.profile][record.seed] = record
-    return [list(seeds.values()) for seeds in groups.values()]
-
-
-def _shown(groups: list[list[Record]]) -> list[list[Record]]:
-    """All full fits, and the newest look at each architecture that was never fitted in full."""
+        parameters = json.dumps(record.parameters, sort_keys=True)
+        settings[record.arch, parameters, record.profile][record.seed] = record
+    groups = [list(seeds.values()) for seeds in settings.values()]
     full = [group for group in groups if not group[0].look]
     looks = {group[0].arch: group for group in groups if group[0].look}
     for group in full:
@@ -218,8 +207,8 @@ def _row(task: str, group: list[Record], champion: Version | None) -> dict:
         "test": _interval(task, group, "test"),
         "parameters": group[0].parameters,
         "parameter_count": int(group[0].metrics["parameter_count"]),
-        "fit_seconds": _mean(group, "fit_seconds"),
-        "latency_ms": _mean(group, "latency_ms"),
+        "fit_seconds": fmean(record.metrics["fit_seconds"] for record in group),
+        "latency_ms": fmean(record.metrics["latency_ms"] for record in group),
         "champion": champion is not None and champion.run_id in {r.run_id for r in group},
         "runs": [
             {"run_id": r.run_id, "seed": r.seed, "artifact_uri": r.artifact_uri} for r in group
@@ -230,10 +219,7 @@ def _row(task: str, group: list[Record], champion: Version | None) -> dict:
 def _interval(task: str, group: list[Record], split: str) -> dict[str, float]:
     """Mean and 95 % interval: as recorded for one seed, from the rows' own scores for several."""
     if len(group) == 1:
-        metrics = group[0].metrics
-        name = f"{split}_{ranking.METRIC[task][0]}"
-        ends = {end: metrics[f"{name}_{end}"] for end in ("low", "high")}
-        return {"mean": metrics[name], **ends}
+        return _recorded(ranking.METRIC[task][0], group[0].metrics, split)
     from models.evaluation import measure
 
     mean, low, high = measure.interval(
@@ -246,49 +232,32 @@ def _interval(task: str, group: list[Record], split: str) -> dict[str, float]:
     return {"mean": mean, "low": low, "high": high}
 
 
-def _rivals(dataset: DatasetVersion) -> list[dict]:
-    """The newest row of each baseline and rival; baselines come first."""
-    rows = [row for kind in RIVALS for row in tracking.ended(dataset, kind)]
+def _recorded(metric: str, metrics: Mapping[str, float], split: str) -> dict[str, float]:
+    name = f"{split}_{metric}"
+    return {"mean": metrics[name], "low": metrics[f"{name}_low"], "high": metrics[f"{name}_high"]}
+
+
+def _rivals(metric: str, rows: Sequence[Row]) -> list[dict]:
+    """The newest row of each baseline and rival."""
     newest = {row.name: row for row in rows if row.status == "FINISHED"}
-    return [_rival(ranking.METRIC[dataset.task][0], row) for row in newest.values()]
-
-
-def _rival(metric: str, row: Row) -> dict:
-    scores = {
-        split: {
-            end: row.metrics[f"{split}_{metric}{suffix}"]
-            for end, suffix in (("mean", ""), ("low", "_low"), ("high", "_high"))
+    return [
+        {
+            "name": row.name,
+            "kind": row.kind,
+            "validation": _recorded(metric, row.metrics, "validation"),
+            "test": _recorded(metric, row.metrics, "test"),
+            "fit_seconds": row.metrics["fit_seconds"],
+            "runs": [{"run_id": row.run_id, "seed": 0, "artifact_uri": row.artifact_uri}],
         }
-        for split in ("validation", "test")
-    }
-    run = {"run_id": row.run_id, "seed": 0, "artifact_uri": row.artifact_uri}
-    identity = {"name": row.name, "kind": row.kind}
-    return identity | scores | {"fit_seconds": row.metrics["fit_seconds"], "runs": [run]}
+        for row in newest.values()
+    ]
 
 
-def _failures(dataset: DatasetVersion) -> list[str]:
+def _failures(rows: Sequence[Row]) -> list[str]:
     """A sentence for each kind of baseline and rival whose newest code could not be scored."""
-    rows = [row for kind in RIVALS for row in tracking.ended(dataset, kind)]
     newest = {row.kind: row.fingerprint for row in rows}
     return [
         f"{row.name} could not be scored: {row.tags[tracking.FAILURE]}"
         for row in rows
         if row.status == "FAILED" and row.fingerprint == newest[row.kind]
     ]
-
-
-def _floor(records: list[Record]) -> dict | None:
-    if not records:
-        return None
-    return {"name": records[-1].naive, "test": records[-1].metrics["test_floor"]}
-
-
-def _standing(champion: Version | None) -> dict | None:
-    if champion is None:
-        return None
-    names = ("version", "arch", "fingerprint", "dataset_hash")
-    return {name: getattr(champion, name) for name in names}
-
-
-def _mean(group: list[Record], metric: str) -> float:
-    return sum(record.metrics[metric] for record in group) / len(group)

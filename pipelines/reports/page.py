@@ -24,9 +24,8 @@ CIRCLES, FRONT = 300, 20  # of the picture of costs, and of the table below it
 
 def write(board: dict, file: Path) -> None:
     """Write the page of a board from `pipelines.reports.comparison.compare`."""
-    page = render(board, commit.tags(), datetime.now(UTC))
     try:
-        file.write_text(page, encoding="utf-8")
+        file.write_text(render(board, commit.tags(), datetime.now(UTC)), encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"--html {file} cannot be written ({error.strerror}): name a file in a folder of yours"
@@ -35,8 +34,7 @@ def write(board: dict, file: Path) -> None:
 
 def attach(dataset: DatasetVersion, parent_run_id: str) -> None:
     """Keep the page of what is known now with a retraining's run."""
-    board = comparison.compare(dataset)
-    page = render(board, commit.tags(), datetime.now(UTC))
+    page = render(comparison.compare(dataset), commit.tags(), datetime.now(UTC))
     tracking.connect().log_text(parent_run_id, page, FILE)
 
 
@@ -51,7 +49,7 @@ def render(board: dict, commit: Mapping[str, str], now: datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    jinja.filters |= {"signed": signed, "p": comparison.told_p}
+    jinja.filters |= {"signed": signed, "p": comparison.p_value}
     rows = leaderboard.shown(board)
     front = [row for row in board["rows"] if row["pareto"]][:FRONT]
     return jinja.get_template("page.html").render(

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
+import numpy as np
+
 from pipelines.reports.charts import Band, Chart, Line
 
 LABEL_WIDTH, LABEL_HEIGHT = 6.7, 13  # of a letter, and a line, at the pictures' 11 pixels
+MOVES = sorted(range(-80, 81), key=abs)  # of a label, in pixels: the nearest place that is free
 
 
 class Frame(NamedTuple):
@@ -73,24 +76,21 @@ def scatter(
         f' r="{point.radius:.1f}"><title>{escape(point.about)}</title></circle>'
         for point in ordered
     ]
-    return _svg(frame, x, y, x_label, y_label, about, [*drawn, *_labels(ordered, x, y, frame)])
+    labels = _labels([point for point in ordered if point.label], x, y, frame)
+    return _svg(frame, x, y, x_label, y_label, about, [*drawn, *labels])
 
 
 def whisker(interval: Mapping[str, float], ends: tuple[float, float]) -> str:
     """An interval and its mean on a scale from ends[0] to ends[1]; what lies beyond is cut off."""
     width, height, edge = 120, 14, 5
-
-    def place(value: float) -> float:
-        share = (value - ends[0]) / ((ends[1] - ends[0]) or 1)
-        return edge + min(max(share, 0), 1) * (width - 2 * edge)
-
-    low, mean, high = (interval[name] for name in ("low", "mean", "high"))
-    inside = ends[0] <= mean <= ends[1]
-    dot = f'<circle class="dot" cx="{place(mean):.1f}" cy="7" r="3.5"/>' if inside else ""
+    values = [interval[name] for name in ("low", "mean", "high")]
+    low, mean, high = np.interp(values, ends, (edge, width - edge))
+    inside = ends[0] <= interval["mean"] <= ends[1]
+    dot = f'<circle class="dot" cx="{mean:.1f}" cy="7" r="3.5"/>' if inside else ""
     return (
         f'<svg class="whisker" viewBox="0 0 {width} {height}" aria-hidden="true">'
         f'<path class="rail" d="M{edge} 7H{width - edge}"/>'
-        f'<path class="reach" d="M{place(low):.1f} 7H{place(high):.1f}"/>{dot}</svg>'
+        f'<path class="reach" d="M{low:.1f} 7H{high:.1f}"/>{dot}</svg>'
     )
 
 
@@ -139,35 +139,27 @@ def _band(band: Band, x: Axis, y: Axis) -> str:
 
 
 def _labels(points: Iterable[Point], x: Axis, y: Axis, frame: Frame) -> Iterator[str]:
-    """Yield the labels, each right of its circle or where else there is room."""
-    named = [point for point in points if point.label]
-    taken = [_around(point, x, y) for point in named]
-    for point in named:
-        wide = len(point.label) * LABEL_WIDTH
-        left, top, away = x.place(point.x), y.place(point.y), point.radius + 4
-        sides = (left + away, left - away - wide)
-        moves = [sign * LABEL_HEIGHT * lines for lines in range(5) for sign in (1, -1)]
-        places = [(side, top + move) for move in moves for side in sides]
-        boxes = [(a, b - LABEL_HEIGHT / 2, a + wide, b + LABEL_HEIGHT / 2) for a, b in places]
-        box = next((box for box in boxes if _free(box, taken, frame)), boxes[0])
-        taken.append(box)
-        place = f'x="{box[0]:.1f}" y="{box[3] - 3:.1f}"'
+    """Yield the labels, each beside its circle, moved up or down where another is in the way."""
+    taken: list[tuple[float, float, float]] = []  # the ends and the middle of each label
+    for point in points:
+        width, away = len(point.label) * LABEL_WIDTH, point.radius + 4
+        left = x.place(point.x) + away
+        if left + width > frame.width:
+            left -= width + 2 * away
+        middles = [y.place(point.y) + move for move in MOVES]
+        free = (
+            middle
+            for middle in middles
+            if frame.top <= middle <= frame.height - frame.bottom
+            and not any(
+                start < left + width and left < end and abs(other - middle) < LABEL_HEIGHT
+                for start, end, other in taken
+            )
+        )
+        middle = next(free, middles[0])
+        taken.append((left, left + width, middle))
+        place = f'x="{left:.1f}" y="{middle + 4:.1f}"'
         yield f'<text class="label" {place}>{escape(point.label)}</text>'
-
-
-def _around(point: Point, x: Axis, y: Axis) -> tuple[float, float, float, float]:
-    left, top, radius = x.place(point.x), y.place(point.y), point.radius
-    return left - radius, top - radius, left + radius, top + radius
-
-
-def _free(box: Sequence[float], taken: Iterable[Sequence[float]], frame: Frame) -> bool:
-    left, top, right, bottom = box
-    inside = frame.left <= left and right <= frame.width and frame.top - 4 <= top
-    return (
-        inside
-        and bottom <= frame.height - frame.bottom
-        and all(left > c or right < a or top > d or bottom < b for a, b, c, d in taken)
-    )
 
 
 def linear_axis(values: Sequence[float], start: float, end: float, room: float = 0.06) -> Axis:

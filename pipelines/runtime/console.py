@@ -17,6 +17,7 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 PAGE_COLUMNS = 120  # of a table that goes to a file or a pipe
 
@@ -152,6 +153,11 @@ def named(values: Mapping) -> str:
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in values.items()
     )
+
+
+def table(title: str) -> Table:
+    """A table without lines, its title on the left."""
+    return Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
 
 
 def heading(text: str) -> None:

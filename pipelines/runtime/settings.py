@@ -25,7 +25,7 @@ def served() -> dict[str, str]:
     from pipelines.runtime.sections import Serve
 
     params = _read()
-    serve = _checked(Serve, params.get("serve"), "serve").model_dump()
+    serve = checked(Serve, params.get("serve"), "serve").model_dump()
     for task, dataset in serve.items():
         if dataset not in params["datasets"]:
             near = did_you_mean(dataset, params["datasets"])
@@ -70,7 +70,7 @@ def profile(name: str) -> "Profile":
     from pipelines.runtime.sections import Profile
 
     profiles = _read()["profiles"]
-    return _checked(Profile, profiles[one_of("profile", name, profiles)], "profiles", name)
+    return checked(Profile, profiles[one_of("profile", name, profiles)], "profiles", name)
 
 
 def first_look(profile_name: str, task: str) -> "FirstLook | None":
@@ -107,7 +107,7 @@ def one_of(what: str, value: str, names: Iterable[str]) -> str:
     raise UsageError(f"unknown {what} {value!r}{near}; known are {', '.join(names)}")
 
 
-def _checked(model: "type[Section]", received: Any, *keys: str) -> "Section":
+def checked(model: "type[Section]", received: Any, *keys: str) -> "Section":
     """A section of params.yaml as `model` declares it; raises UsageError with the first error."""
     from pydantic import ValidationError
 

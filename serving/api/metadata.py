@@ -22,7 +22,7 @@ def describe(task: str, model: Model) -> dict[str, Any]:
     """
     entry: dict[str, Any] = {"task": task, **model.identity}
     entry |= {name: model.manifest[name] for name in ("arch", "dataset", "dataset_hash")}
-    entry |= {"metrics": model.metrics, "served_since": model.since}
+    entry |= {"metrics": model.pointer.metrics or {}, "served_since": model.since}
     entry["input"] = {name: getattr(model.inputs, name) for name in INPUT[model.inputs.kind]}
     run = run_page(model.manifest)
     return entry | ({"run": run} if run else {})

@@ -95,7 +95,7 @@ def _describe(document: Document, task: str, model: Model) -> None:
         "data": {"type": "array", "items": items} | size,
     }
     schemas[f"{task}-output"]["enum"] = list(described.outputs)
-    components["parameters"][f"version-of-{task}"]["schema"]["enum"] = [model.version]
+    components["parameters"][f"version-of-{task}"]["schema"]["enum"] = [model.pointer.version]
     tensor = {"name": described.name, "datatype": datatypes[0], "shape": shape, "data": data}
     example = {"inputs": [tensor], "outputs": [{"name": described.outputs[0]}]}
     for version in ("", "/versions/{version}"):

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import orjson
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,7 +11,7 @@ from starlette.routing import Route
 from serving.api import metadata
 from serving.http import bodies, image_header, json_body
 from serving.http.errors import Problem
-from serving.http.responses import json_response
+from serving.http.request_id import REQUEST_ID
 from serving.inference import cost
 from serving.inference.loaded_model import Model
 from serving.inference.predict import predict
@@ -40,7 +41,7 @@ async def image(request: Request) -> Response:
     model = request.app.state.champions.serving("image")
     seconds = model.seconds + cost.of_picture(picture)
     (answer,) = await predict(request, model, "image", [picture], seconds)
-    return _respond(request, model, answer)
+    return _respond(request, answer, model)
 
 
 async def sentiment(request: Request) -> Response:
@@ -54,7 +55,7 @@ async def sentiment(request: Request) -> Response:
     model = request.app.state.champions.serving("sentiment")
     seconds = len(texts) * model.seconds + cost.of_texts(texts)
     answers = await predict(request, model, "sentiment", texts, seconds)
-    return _respond(request, model, {"results": answers} if body.texts else answers[0])
+    return _respond(request, {"results": answers} if body.texts else answers[0], model)
 
 
 async def forecast(request: Request) -> Response:
@@ -64,7 +65,7 @@ async def forecast(request: Request) -> Response:
     options = body.model_dump(include={"horizon", "level"}, exclude_none=True)
     histories = [body.history]
     (answer,) = await predict(request, model, "forecast", histories, model.seconds, **options)
-    return _respond(request, model, answer)
+    return _respond(request, answer, model)
 
 
 async def models(request: Request) -> Response:
@@ -77,7 +78,7 @@ async def models(request: Request) -> Response:
         "missing": [{"task": task, "reason": reason} for task, reason in missing],
         "refused": [{"task": task, "reason": slot.refused} for task, slot in slots if slot.refused],
     }
-    return json_response(request, content)
+    return _respond(request, content)
 
 
 async def ready(request: Request) -> Response:
@@ -85,11 +86,14 @@ async def ready(request: Request) -> Response:
     champions = request.app.state.champions
     champions.require_all()
     identities = {task: slot.model.identity for task, slot in champions.slots.items()}
-    return json_response(request, {"ready": True, "models": identities})
+    return _respond(request, {"ready": True, "models": identities})
 
 
-def _respond(request: Request, model: Model, answer: dict[str, Any]) -> Response:
-    return json_response(request, answer | {"model": model.identity})
+def _respond(request: Request, content: dict[str, Any], model: Model | None = None) -> Response:
+    """Return `content` as JSON, with the model that it comes from and the id of the request."""
+    named = {"model": model.identity} if model else {}
+    content = content | named | {"request_id": request.scope[REQUEST_ID]}  # the log has another
+    return Response(orjson.dumps(content), media_type="application/json")
 
 
 TASK_ROUTES = {

@@ -5,11 +5,9 @@ still there, since each lies in a folder named by its digest, and none is ever r
 """
 
 import fcntl
-import json
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from serving.inference.pointer import Pointer
 
 SUFFIXES = (".last-good.json", ".good-before.json")  # as every version of the product named them
 
@@ -19,17 +17,14 @@ def paths(pointer: Path) -> list[Path]:
     return [pointer.with_suffix(suffix) for suffix in SUFFIXES]
 
 
-def remember(pointer: Path, content: Mapping[str, Any]) -> None:
+def remember(pointer: Path, content: Pointer) -> None:
     """Keep the pointer's content as that of the latest model that served; raises OSError."""
     latest, before = paths(pointer)
-    text = json.dumps(dict(content), indent=2, sort_keys=True) + "\n"
     with pointer.with_suffix(".lock").open("w", encoding="utf-8") as lock:
         # The second of two workers that load a model must read what the first has written.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if latest.exists():
-            if latest.read_text(encoding="utf-8") == text:
+            if latest.read_text(encoding="utf-8") == content.to_json():
                 return
             latest.replace(before)
-        partial = latest.with_suffix(f".{os.getpid()}")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(latest)
+        content.write(latest)

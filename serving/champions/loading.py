@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,13 @@ from models.inputs.images import ImageInputs
 from models.inputs.kinds import from_spec
 from models.inputs.series import SeriesInputs
 from models.inputs.texts import TextInputs
+from serving.inference import pointer as pointers
 from serving.inference.graph_check import check_graph
 from serving.inference.loaded_model import Guard, Model, open_graph
+from serving.inference.pointer import Pointer
 
 KINDS = {"image": "image", "sentiment": "text", "forecast": "series"}
 TASKS = tuple(KINDS)
-POINTER = ("name", "version", "artifact", "manifest_sha256")
-MAX_POINTER_BYTES = 1 << 16
 SERVED_FILES = artifact.FILES - {"model.keras"}  # which is there to train on
 MAX_GRAPH_BYTES = 1 << 28  # 256 MiB; the largest of the sixteen architectures has a few
 WARM_UPS = 10
@@ -77,10 +77,10 @@ def load(pointer: Path, task: str, predecessor: Model | None = None) -> Model:
         Refused: It must not serve.
     """
     with _step("its pointer cannot be read"):
-        published = _read_pointer(pointer)
+        published = pointers.read(pointer)
     with _step("its files are not those that were published"):
-        folder = pointer.parent / published["artifact"]
-        manifest, files = artifact.read(folder, published["manifest_sha256"], SERVED_FILES)
+        folder = pointer.parent / published.artifact
+        manifest, files = artifact.read(folder, published.manifest_sha256, SERVED_FILES)
     with _step("its graph is not one that may be served"):
         _check_graphs(files)
     with _step("its graph cannot be opened"):
@@ -128,21 +128,6 @@ def _is_transient(error: BaseException | None) -> bool:
     return False
 
 
-def _read_pointer(pointer: Path) -> dict[str, Any]:
-    size = pointer.stat().st_size
-    if size > MAX_POINTER_BYTES:
-        raise ValueError(f"{pointer} has {size} bytes; at most {MAX_POINTER_BYTES} are allowed.")
-    published = json.loads(pointer.read_bytes())
-    if not isinstance(published, dict) or not all(
-        isinstance(published.get(name), str) for name in POINTER
-    ):
-        raise ValueError(f"{pointer} must hold the strings {', '.join(POINTER)}.")
-    path = PurePosixPath(published["artifact"])
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"{pointer} leads out of its folder: {published['artifact']}.")
-    return published
-
-
 def _check_graphs(files: dict[str, bytes]) -> None:
     """Check the model's graph, and that of the guard where there is one."""
     for name, content in sorted(files.items()):
@@ -154,20 +139,18 @@ def _check_graphs(files: dict[str, bytes]) -> None:
             check_graph(content)
 
 
-def _open(published: dict[str, Any], manifest: dict[str, Any], files: dict[str, bytes]) -> Model:
+def _open(published: Pointer, manifest: dict[str, Any], files: dict[str, bytes]) -> Model:
     inputs, guard = _inputs(files), None
     if "familiarity.json" in files:
         familiarity = Familiarity.from_spec(json.loads(files["familiarity.json"]))
         run = open_graph(files["familiarity.onnx"])
         guard = Guard(familiarity, run, familiarity.reads_as(inputs))
     return Model(
-        name=published["name"],
-        version=published["version"],
+        pointer=published,
         manifest=manifest,
         inputs=inputs,
         run=open_graph(files["model.onnx"]),
         guard=guard,
-        pointer=published,
         since=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
 

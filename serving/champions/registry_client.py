@@ -4,7 +4,6 @@ The mlflow package takes 5 s and 154 MB of a process; an alias and some files ta
 """
 
 import asyncio
-import base64
 import ipaddress
 import json
 import os
@@ -15,7 +14,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -59,12 +57,20 @@ class Registry:
     """
 
     def __init__(self, uri: str):
-        server = urlsplit(uri)
-        host = server.netloc.rpartition("@")[2]  # a password goes nowhere but into the header
-        self.url = f"{server.scheme}://{host}{server.path.rstrip('/')}"
-        self._authorization = _authorization(server.username, server.password)
+        server = httpx.URL(uri)
+        # A password goes nowhere but into the header.
+        self.url = str(server.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/")
+        # As MLflow's clients do: by its variables, or by the server's address.
+        username = os.environ.get("MLFLOW_TRACKING_USERNAME") or server.username
+        password = os.environ.get("MLFLOW_TRACKING_PASSWORD") or server.password
+        token = os.environ.get("MLFLOW_TRACKING_TOKEN")
+        self._auth = httpx.BasicAuth(username, password) if username and password else None
+        # No compression: what is counted is what arrives.
+        self._headers = {"Accept-Encoding": "identity"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
         # What lies on loopback is not asked through a proxy.
-        self._trust_env = not _is_loopback(server.hostname or "")
+        self._trust_env = not _is_loopback(server.host)
         self._tls: ssl.SSLContext | bool = False
         if server.scheme == "https":  # made once: it reads every root certificate
             self._tls = httpx.create_ssl_context(trust_env=self._trust_env)
@@ -125,17 +131,19 @@ class Registry:
         By asyncio, which can end a request at any point: the timeouts of httpx begin anew at each
         byte.
         """
-        # No compression: what is counted is what arrives.
-        headers = {"Accept-Encoding": "identity"} | self._authorization
 
         async def get() -> None:
             async with (
                 asyncio.timeout(seconds),
                 # No redirects: what is asked, with a password, is for this server alone.
                 httpx.AsyncClient(
-                    verify=self._tls, trust_env=self._trust_env, timeout=IDLE_SECONDS
+                    auth=self._auth,
+                    headers=self._headers,
+                    verify=self._tls,
+                    trust_env=self._trust_env,
+                    timeout=IDLE_SECONDS,
                 ) as client,
-                client.stream("GET", self.url + path, params=query, headers=headers) as response,
+                client.stream("GET", self.url + path, params=query) as response,
             ):
                 response.raise_for_status()
                 async for piece in response.aiter_raw():
@@ -159,14 +167,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _authorization(username: str | None, password: str | None) -> dict[str, str]:
-    """Return the header of MLflow's clients: from its variables, or from the server's address."""
-    username = os.environ.get("MLFLOW_TRACKING_USERNAME") or unquote(username or "")
-    password = os.environ.get("MLFLOW_TRACKING_PASSWORD") or unquote(password or "")
-    token = os.environ.get("MLFLOW_TRACKING_TOKEN")
-    if username and password:
-        both = base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
-        return {"Authorization": f"Basic {both}"}
-    return {"Authorization": f"Bearer {token}"} if token else {}

@@ -17,12 +17,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from models.artifact import artifact
 from serving.champions import fallback
 from serving.champions.registry_client import NOT_FOUND, Registry, RegistryError, Version
 from serving.http.metrics import counter
+from serving.inference import pointer as pointers
+from serving.inference.pointer import Pointer
 
 POLL_SECONDS = 2
 AWAY_SECONDS = 10  # between two polls of a registry that is away
@@ -93,32 +94,29 @@ class RegistryPoller:
     def _follow(self, version: Version) -> None:
         if version == self._refused and time.monotonic() < self._retry_at:
             return
-        pointer = {
-            "name": self.name,
-            "version": version.number,
-            "artifact": f"{self.task}/{version.manifest_sha256}",
-            "manifest_sha256": version.manifest_sha256,
-        }
-        published = pointer.items() <= _read(self.pointer).items()
-        if published and version == self._proven:
-            return
         try:
+            _check_tags(version)
+            pointer = Pointer(
+                name=self.name,
+                version=version.number,
+                artifact=f"{self.task}/{version.manifest_sha256}",
+                manifest_sha256=version.manifest_sha256,
+            )
+            current = _read(self.pointer)
+            published = current and current.model_copy(update={"metrics": None}) == pointer
+            if published and version == self._proven:
+                return
             downloaded = self._place(version)
         except DamagedVersion:
             self._refused, self._retry_at = version, time.monotonic() + REFUSED_SECONDS
             raise
         if downloaded or not published:  # the slots read once more what they have refused
-            content = pointer | {"metrics": self.registry.test_metrics(version)}
-            partial = self.pointer.with_suffix(".new")
-            partial.write_text(
-                json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8"
-            )
-            partial.replace(self.pointer)
+            metrics = self.registry.test_metrics(version)
+            pointer.model_copy(update={"metrics": metrics}).write(self.pointer)
         self._proven = version
 
     def _place(self, version: Version) -> bool:
         """Have the version's artifact in its place, whole; returns whether it was downloaded."""
-        _check_tags(version)
         target, staging = self.artifacts / version.manifest_sha256, self.artifacts / ".fetching"
         try:
             artifact.check(target, version.manifest_sha256)
@@ -140,8 +138,8 @@ class RegistryPoller:
 
     def _remove_unused(self) -> None:
         """Remove what a kill has left, and every artifact that no pointer names any more."""
-        pointers = [self.pointer, *fallback.paths(self.pointer)]
-        used = {str(_read(pointer).get("manifest_sha256")) for pointer in pointers}
+        kept = map(_read, [self.pointer, *fallback.paths(self.pointer)])
+        used = {pointer.manifest_sha256 for pointer in kept if pointer}
         for folder in self.artifacts.iterdir():
             if folder.is_dir() and folder.name not in used:
                 shutil.rmtree(folder)
@@ -188,13 +186,12 @@ def _try_lock(path: Path) -> Iterator[bool]:
             yield True
 
 
-def _read(pointer: Path) -> dict[str, Any]:
-    """Return a pointer's content; nothing where there is none, or one that is no JSON object."""
+def _read(path: Path) -> Pointer | None:
+    """Return a pointer; None where there is none, or one that cannot be read."""
     try:
-        content = json.loads(pointer.read_bytes())
+        return pointers.read(path)
     except (FileNotFoundError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        return None
 
 
 def _describe(error: Exception) -> str:

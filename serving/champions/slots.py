@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,16 +31,22 @@ log = logging.getLogger("bentoml.espalier")
 Signature = tuple[int, int, int]  # of a pointer: modification time, inode and size
 
 
-@dataclass
+@dataclass(frozen=True)
 class Slot:
-    """A task's model, and why the published one was refused, if it was."""
+    """A task's model, and why the published one was refused, if it was: both change at once."""
 
     model: Model | None = None
     refused: str | None = None
-    signatures: tuple[Signature | None, ...] | None = None  # when the pointers were last read
-    retry_at: float = 0.0  # when they are read again though they have not changed
+
+
+@dataclass
+class Attempts:
+    """What was tried since a task's pointers changed."""
+
+    signatures: tuple[Signature | None, ...] | None = None
+    retry_at: float = 0.0  # when the pointers are read again though they have not changed
     retry_seconds: float = RETRY_SECONDS
-    reported: set[tuple[Path, str]] = field(default_factory=set)  # refusals since they changed
+    reported: set[tuple[Path, str]] = field(default_factory=set)  # refusals
 
 
 class Champions:
@@ -48,6 +54,7 @@ class Champions:
 
     def __init__(self, tasks: Iterable[str]):
         self.slots = {task: Slot() for task in tasks}
+        self._attempts = {task: Attempts() for task in self.slots}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -68,20 +75,18 @@ class Champions:
 
     def refresh(self, folders: list[Path]) -> None:
         """Load each task whose pointers have changed, or whose retry is due."""
-        for task, slot in self.slots.items():
+        for task in self.slots:
             pointers = [folder / f"{task}.json" for folder in folders]
             signatures = tuple(map(_signature, pointers))
-            if signatures != slot.signatures:
-                slot.signatures, slot.retry_seconds = signatures, RETRY_SECONDS
-                slot.reported.clear()
-            elif time.monotonic() < slot.retry_at:
+            attempts = self._attempts[task]
+            if signatures != attempts.signatures:
+                attempts = self._attempts[task] = Attempts(signatures)
+            elif time.monotonic() < attempts.retry_at:
                 continue
-            slot.retry_at = time.monotonic() + slot.retry_seconds  # where loading itself fails
-            refusals = _fill(slot, pointers, task)
-            slot.refused = refusals[0].reason if refusals else None
-            transient = any(refusal.transient for refusal in refusals)
-            slot.retry_at = time.monotonic() + slot.retry_seconds if transient else math.inf
-            slot.retry_seconds = min(2 * slot.retry_seconds, MAX_RETRY_SECONDS)
+            attempts.retry_at = time.monotonic() + attempts.retry_seconds  # if loading itself fails
+            if not self._fill(task, pointers, attempts):
+                attempts.retry_at = math.inf
+            attempts.retry_seconds = min(2 * attempts.retry_seconds, MAX_RETRY_SECONDS)
 
     def serving(self, task: str) -> Model:
         """Return the model of a task; raises Problem 503 while it has none."""
@@ -113,41 +118,44 @@ class Champions:
             except Exception:  # whatever it is, the next turn may succeed
                 log.exception("The published models could not be read.")
 
+    def _fill(self, task: str, pointers: list[Path], attempts: Attempts) -> bool:
+        """Load what the first pointer publishes, or into an empty slot what stands in for it.
 
-def _fill(slot: Slot, pointers: list[Path], task: str) -> list[Refused]:
-    """Load what the first pointer publishes, or into an empty slot what stands in for it.
+        Returns:
+            Whether the system failed, so that it is to be tried again.
+        """
+        slot, refusals, model = self.slots[task], list[Refused](), None
+        for pointer in _candidates(pointers, slot.model is None):
+            try:
+                model = load(pointer, task, slot.model)
+                break
+            except Refused as refusal:
+                refusals.append(refusal)
+                if (pointer, str(refusal)) not in attempts.reported:
+                    attempts.reported.add((pointer, str(refusal)))
+                    log.error("Refused %s from %s: %s", task, pointer, refusal)
+                    counter(REFUSALS, "task").labels(task).inc()
+        if model:
+            counter(SWAPS, "task").labels(task).inc()
+        self.slots[task] = Slot(model or slot.model, refusals[0].reason if refusals else None)
+        if model:
+            log.info("Serving %s: %s version %s", task, model.pointer.name, model.pointer.version)
+            if pointer == pointers[0]:
+                _remember(pointer, model)
+        return any(refusal.transient for refusal in refusals)
 
-    Returns:
-        The refusals, that of the published model first.
+
+def _candidates(pointers: list[Path], empty: bool) -> Iterator[Path]:
+    """Yield the pointers that there are, the published one first.
+
+    The others are for an empty slot: nothing newer gives way to them.
     """
     published, *others = pointers
-    refusals: list[Refused | None] = []
     if _signature(published):
-        refusals.append(_load(slot, published, task))
-        if refusals == [None] and slot.model:
-            _remember(published, slot.model)
+        yield published
         others = fallback.paths(published) + others
-    # The others are for an empty slot: nothing newer gives way to them.
-    for pointer in others:
-        if slot.model is None and _signature(pointer):
-            refusals.append(_load(slot, pointer, task))
-    return [refusal for refusal in refusals if refusal]
-
-
-def _load(slot: Slot, pointer: Path, task: str) -> Refused | None:
-    """Put the model that `pointer` publishes into the slot; returns the refusal, if it is one."""
-    try:
-        model = load(pointer, task, slot.model)
-    except Refused as refusal:
-        if (pointer, str(refusal)) not in slot.reported:  # it may be refused again and again
-            slot.reported.add((pointer, str(refusal)))
-            log.error("Refused %s from %s: %s", task, pointer, refusal)
-            counter(REFUSALS, "task").labels(task).inc()
-        return refusal
-    slot.model = model
-    log.info("Serving %s: %s version %s", task, model.name, model.version)
-    counter(SWAPS, "task").labels(task).inc()
-    return None
+    if empty:
+        yield from filter(_signature, others)
 
 
 def _remember(pointer: Path, model: Model) -> None:

@@ -35,25 +35,51 @@ class Problem(Exception):
 
 async def send_problem(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request with an error from within a middleware."""
-    response = _response(scope, problem.status, problem.code, problem.message, problem.headers)
-    await response(scope, receive, send)
+    await _response(scope, problem)(scope, receive, send)
 
 
-async def on_problem(request: Request, problem: Problem) -> Response:
-    return _response(request.scope, problem.status, problem.code, problem.message, problem.headers)
+def problem_of(error: Exception) -> Problem:
+    """Return what an exception is for the client: 500 where our own code is wrong."""
+    match error:
+        case Problem():
+            return error
+        case InputError():
+            # Bytes that are no picture are malformed; the rest is well-formed and against a rule.
+            status = 400 if error.code == "not_an_image" else 422
+            return Problem(status, error.code, error.message)
+        case HTTPException():
+            return _of_router(error)
+        case ClientDisconnect():
+            # Nobody reads it; the metrics count it under the status that nginx made customary.
+            return Problem(499, "client_gone", "The client left before its body was complete.")
+    return Problem(500, "internal_error", "The service failed; its log says how.")
 
 
-def status_of(error: InputError) -> int:
-    """Bytes that are no picture are malformed; the rest is well-formed and against a rule."""
-    return 400 if error.code == "not_an_image" else 422
+async def on_error(request: Request, error: Exception) -> Response:
+    return _response(request.scope, problem_of(error))
 
 
-async def on_input_error(request: Request, error: InputError) -> Response:
-    return _response(request.scope, status_of(error), error.code, error.message)
+async def on_failure(request: Request, error: Exception) -> Response:
+    """Answer when our own code is wrong; the server logs the trace.
+
+    Starlette calls it outside of all middleware, where nothing adds the id to the head.
+    """
+    response = await on_error(request, error)
+    response.headers["X-Request-ID"] = request.scope[REQUEST_ID]
+    return response
 
 
-async def on_http_exception(request: Request, error: HTTPException) -> Response:
-    """Put the router's own errors in our form."""
+HANDLERS: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
+    Problem: on_error,
+    InputError: on_error,
+    HTTPException: on_error,
+    ClientDisconnect: on_error,
+    Exception: on_failure,
+}
+
+
+def _of_router(error: HTTPException) -> Problem:
+    """Put the router's own errors in our words."""
     allowed = (error.headers or {}).get("Allow", "another method")
     sentences = {
         404: "There is nothing at this path; GET /docs.json lists what there is.",
@@ -61,46 +87,18 @@ async def on_http_exception(request: Request, error: HTTPException) -> Response:
     }
     phrase = HTTPStatus(error.status_code).phrase
     message = sentences.get(error.status_code, f"{phrase}.")
-    code = phrase.lower().replace(" ", "_")
-    return _response(request.scope, error.status_code, code, message, error.headers)
+    return Problem(error.status_code, phrase.lower().replace(" ", "_"), message, error.headers)
 
 
-async def on_disconnect(request: Request, error: ClientDisconnect) -> Response:
-    # Nobody reads it; the metrics count it under the status that nginx made customary.
-    message = "The client left before its body was complete."
-    return _response(request.scope, 499, "client_gone", message)
-
-
-async def on_exception(request: Request, error: Exception) -> Response:
-    """Answer when our own code is wrong; the server logs the trace.
-
-    Starlette calls it outside of all middleware, where nothing adds the id to the head.
-    """
-    headers = {"X-Request-ID": request.scope[REQUEST_ID]}
-    message = "The service failed; its log says how."
-    return _response(request.scope, 500, "internal_error", message, headers)
-
-
-HANDLERS: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
-    Problem: on_problem,
-    InputError: on_input_error,
-    HTTPException: on_http_exception,
-    ClientDisconnect: on_disconnect,
-    Exception: on_exception,
-}
-
-
-def _response(
-    scope: Scope, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-) -> Response:
+def _response(scope: Scope, problem: Problem) -> Response:
     """Return an error in the form of the path that the client sent."""
-    if is_under("/v2", scope[PATH]):
-        content = orjson.dumps({"error": message})
-    else:
-        error = {"code": code, "message": message}
-        content = orjson.dumps({"error": error, "request_id": scope[REQUEST_ID]})
+    content: dict[str, Any] = {"error": problem.message}
+    if not is_under("/v2", scope[PATH]):
+        error = {"code": problem.code, "message": problem.message}
+        content = {"error": error, "request_id": scope[REQUEST_ID]}
+    headers = dict(problem.headers or {})
     # Whoever waits to be asked for the body may now send it or leave it out: what comes next on
     # this connection could be either. Whether it was asked for is not known here.
     if any(name == b"expect" for name, _ in scope["headers"]):
-        headers = dict(headers or {}) | {"Connection": "close"}
-    return Response(content, status, headers, "application/json")
+        headers["Connection"] = "close"
+    return Response(orjson.dumps(content), problem.status, headers, "application/json")

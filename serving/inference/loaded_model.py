@@ -1,7 +1,6 @@
 """A loaded model and its guard: from raw inputs to answers through ONNX Runtime, on one thread."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from models.inputs.errors import InputError
 from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
 from models.inputs.texts import TextInputs
+from serving.inference.pointer import Pointer
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +38,11 @@ class Guard:
 class Model:
     """A champion as it serves; immutable, so that one assignment swaps it."""
 
-    name: str
-    version: str
+    pointer: Pointer  # what published it
     manifest: dict[str, Any]
     inputs: ImageInputs | TextInputs | SeriesInputs
     run: Run
     guard: Guard | None  # an artifact may come without
-    pointer: Mapping[str, Any]  # what published it
     since: str  # when it was loaded: ISO, UTC
     seconds: float = 0.0  # of computing that one request takes, measured at the warm-up
 
@@ -67,18 +65,11 @@ class Model:
         return answers
 
     @property
-    def metrics(self) -> dict[str, float]:
-        """What it scored on the test split, as far as the pointer says."""
-        metrics = self.pointer.get("metrics")
-        items = metrics.items() if isinstance(metrics, dict) else ()
-        return {name: value for name, value in items if isinstance(value, int | float)}
-
-    @property
     def identity(self) -> dict[str, str]:
         """What every answer says of its model."""
         return {
-            "name": self.name,
-            "version": self.version,
+            "name": self.pointer.name,
+            "version": self.pointer.version,
             "fingerprint": self.manifest["fingerprint"],
         }
 

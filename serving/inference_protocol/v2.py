@@ -63,7 +63,7 @@ def canonical(champions: Champions, path: str) -> str | None:
     if match is None:
         return None
     for task, slot in champions.slots.items():
-        if match[1] == task or (slot.model and match[1] == slot.model.name):
+        if match[1] == task or (slot.model and match[1] == slot.model.pointer.name):
             return f"/v2/models/{task}{match[3] or ''}"
     return UNKNOWN
 
@@ -103,7 +103,7 @@ async def metadata(request: Request, task: str) -> Response:
     tensor = {"name": described.name, "datatype": datatype, "shape": form.shape}
     content = {
         "name": name,
-        "versions": [model.version],
+        "versions": [model.pointer.version],
         "platform": "onnxruntime_onnx",
         "inputs": [tensor | {"description": described.description}],
         "outputs": [_output(model, output) for output in described.outputs],
@@ -133,10 +133,12 @@ def _serving(request: Request, task: str) -> tuple[str, Model]:
     if request.scope[PATH] == request.scope["path"]:
         return task, model
     name, version = _named(request)
-    if name not in (task, model.name):  # a new champion since the path was looked up
+    if name not in (task, model.pointer.name):  # a new champion since the path was looked up
         raise _no_model(request, name)
-    if version not in (None, model.version):
-        message = f"{name} has no version {shown(version)} here; version {model.version} serves."
+    if version not in (None, model.pointer.version):
+        message = (
+            f"{name} has no version {shown(version)} here; version {model.pointer.version} serves."
+        )
         raise Problem(404, "unknown_version", message)
     return name, model
 
@@ -167,7 +169,7 @@ def _output(model: Model, name: str) -> dict[str, Any]:
 def _respond(
     name: str, model: Model, inference: Inference, answers: list[dict[str, Any]]
 ) -> Response:
-    content: dict[str, Any] = {"model_name": name, "model_version": model.version}
+    content: dict[str, Any] = {"model_name": name, "model_version": model.pointer.version}
     if inference.id is not None:
         content["id"] = inference.id
     level = {"level": answers[0]["level"]} if "level" in answers[0] else {}

@@ -35,9 +35,8 @@ import numpy as np
 import orjson
 from starlette.requests import Request
 
-from models.inputs.errors import InputError
 from models.inputs.series import SeriesInputs
-from serving.http.errors import Problem, status_of
+from serving.http.errors import problem_of
 from serving.http.image_header import size
 from serving.http.request_id import REQUEST_ID
 from serving.inference.loaded_model import Model
@@ -138,8 +137,8 @@ def _answer(model: Model, outcome: Outcome) -> Fields:
     answer: Fields = model.identity
     answer["model"] = answer.pop("name")
     if isinstance(outcome, Exception):
-        answer["status"], answer["error"] = _error(outcome)
-        return answer
+        problem = problem_of(outcome)
+        return answer | {"status": problem.status, "error": problem.code}
     answer["status"], answers = 200, outcome[:MAX_ANSWERS]
     if model.inputs.kind != "series":
         answer["label"] = [one["label"] for one in answers]
@@ -161,15 +160,6 @@ def _forecast(answer: Mapping[str, Any]) -> Fields:
         "forecast_last": forecast[-1],
         "interval_width": (sum(answer["upper"]) - sum(answer["lower"])) / steps,
     }
-
-
-def _error(error: Exception) -> tuple[int, str]:
-    """Return the status and the code that the client got."""
-    if isinstance(error, Problem):
-        return error.status, error.code
-    if isinstance(error, InputError):
-        return status_of(error), error.code
-    return 500, "internal_error"
 
 
 def _raw(inputs: Inputs, kind: str) -> str | None:

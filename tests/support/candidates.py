@@ -15,7 +15,10 @@ from pipelines.promotion import ledger
 from pipelines.promotion.contender import Contender
 from pipelines.promotion.evaluation import Evaluation
 
-RULES = Rules(0.05, 0.5, 0.005, 0.2, 0.05, 50, 500, 100)
+RULES = Rules(
+    alpha=0.05, floor=0.5, margin=0.005, cheaper=0.2, slice=0.05,
+    latency_ms=50, memory_mb=500, size_mb=100,
+)  # fmt: skip
 
 
 def rows_of(correct: np.ndarray) -> dict[str, np.ndarray]:

@@ -18,8 +18,8 @@ from recorded import DIGITS, HASH, finished, fit
 from data import versions
 from pipelines.commands import trace
 from pipelines.experiments import fingerprint, registry, tracking
-from pipelines.lineage import records, terminal_view
-from pipelines.lineage.records import History, Lineage
+from pipelines.lineage import terminal_view
+from pipelines.lineage.records import Lineage
 from pipelines.locks import state
 from pipelines.promotion import ledger
 from pipelines.release import bento, publish
@@ -91,7 +91,7 @@ def decide(action, champion, candidate, check=None, reason="") -> ledger.Entry:
     )
 
 
-def shown(lineage: Lineage | History, capsys) -> str:
+def shown(lineage: Lineage, capsys) -> str:
     """What a person sees, with one space between words."""
     terminal_view.show(lineage)
     return "\n".join(" ".join(line.split()) for line in capsys.readouterr().out.splitlines())
@@ -110,38 +110,34 @@ def test_a_champion_leads_back_to_its_data_and_its_checks(world, capsys):
     assert run.backend == fingerprint.versions()
     assert (run.metrics["test_accuracy"], run.fingerprint) == (0.9, fingerprint_of("cnn", 0))
     assert (data.dataset, data.hash) == ("digits", HASH)
-    assert not trace.broken(lineage)
+    assert not lineage.broken
     page = shown(lineage, capsys)
-    for said in (f"{MODEL}/1", run.run_id, "units 64", "✓ naive: better", "chain is whole"):
-        assert said in page
-    assert "accuracy 0.9 (0.89 – 0.91)" in page
+    for text in (f"{MODEL}/1", run.run_id, "units 64", "✓ naive: better", "chain whole"):
+        assert text in page
 
 
-def test_what_served_when_is_told_by_the_ledger(world):
+def test_the_ledger_says_what_served_when(world):
     entries = ledger.entries(MODEL)
-    periods = records.intervals(entries)
-    assert [(r.version, r.begun_by, r.ended_by) for r in periods] == [
+    reigns = trace.history().ledgers[0].reigns
+    assert [(reign.version, reign.begun_by, reign.ended_by) for reign in reigns] == [
         ("1", 1, 3),
         ("3", 3, 4),
         ("1", 4, None),
     ]
-    assert [reign.since for reign in periods] == [entries[n].at for n in (0, 2, 3)]
-    assert periods[0].until == entries[2].at
-    assert periods[-1].until is None
+    assert [reign.since for reign in reigns] == [entries[n].at for n in (0, 2, 3)]
+    assert [reign.until for reign in reigns] == [entries[2].at, entries[3].at, None]
     [third] = trace.trace(f"{MODEL}/3").versions
-    assert third.reigns == [periods[1]]
+    assert third.reigns == [reigns[1]]
     assert (third.pointers, third.bentos, third.aliases) == ([], [], [])
 
 
 @pytest.mark.parametrize("digits", [64, 8])
 def test_a_fingerprint_leads_to_its_run_and_what_was_decided(world, digits, capsys):
     lineage = trace.trace(fingerprint_of("ann", 0)[:digits])
-    assert (lineage.kind, [run.run_id for run in lineage.runs]) == (
-        "fingerprint",
-        [world.fits[1].run_id],
-    )
+    assert lineage.kind == "fingerprint"
+    assert [run.run_id for run in lineage.runs] == [world.fits[1].run_id]
     page = shown(lineage, capsys)
-    assert "v2 was refused, v1 stays" in page
+    assert "v2 was refused, champion before: v1" in page
     assert "✗ slices: class 3 fell" in page
 
 
@@ -161,29 +157,27 @@ def test_a_data_hash_leads_to_all_that_came_of_it(world, capsys):
         assert [version.version for version in lineage.versions] == ["1", "2", "3"]
     kinds = [(line.kind, line.validation) for line in lineage.fits]
     assert kinds[:3] == [("fit", pytest.approx(score)) for score in (0.92, 0.91, 0.9)]
-    assert {kind for kind, _ in kinds[3:]} == {"baseline", "retrain"}
+    assert {kind for kind, _ in kinds[3:]} == {"baseline", "fit", "retrain"}
+    [failed] = [line for line in lineage.fits if line.status == "FAILED"]
+    assert (failed.name, failed.why) == ("lstm 0", "out of memory")
     page = shown(lineage, capsys)
-    for said in (
-        "v3 was forced in over v1",
+    for text in (
+        "v3 was promoted by force, champion before: v1",
         "[it] must",
-        "back from v3 to v1",
+        "v1 was rolled back to, champion before: v3",
         fingerprint_of("cnn", 1),
     ):
-        assert said in page
+        assert text in page
 
 
-def test_a_parent_run_leads_to_its_children_and_their_versions(world):
+def test_a_run_leads_to_what_is_below_it_and_to_its_data(world):
     lineage = trace.trace(world.parent)
     assert [run.kind for run in lineage.runs] == ["retrain"]
     assert [version.version for version in lineage.versions] == ["1", "2", "3"]
-    [failed] = [line for line in lineage.fits if line.status == "FAILED"]
-    assert (failed.name, failed.why) == ("lstm 0", "out of memory")
-
-
-def test_a_baseline_is_told_to_be_no_candidate(world, capsys):
-    lineage = trace.trace(world.baseline)
-    assert (lineage.versions, lineage.fits) == ([], [])
-    assert "never a candidate" in shown(lineage, capsys)
+    assert [fit.kind for fit in lineage.fits] == ["fit", "fit", "fit", "baseline", "fit"]
+    baseline = trace.trace(world.baseline)
+    assert (baseline.versions, baseline.fits) == ([], [])
+    assert [data.hash for data in baseline.data] == [HASH]
 
 
 def test_data_is_had_again_by_the_commit_that_names_it_or_the_runs_dvc_lock(
@@ -192,7 +186,7 @@ def test_data_is_had_again_by_the_commit_that_names_it_or_the_runs_dvc_lock(
     monkeypatch.setattr(versions, "ROOT", tmp_path)
     [data] = trace.trace(world.parent).data
     assert (data.commit, data.checkout) == (None, None)
-    kept = tracking.dvc_lock(world.parent)
+    kept = tracking.artifact_of(world.parent, "dvc.lock")
     before = kept.read_text()
     kept.write_text(f"md5: {HASH}")
     [data] = trace.trace(fingerprint_of("cnn", 0)).data
@@ -203,12 +197,11 @@ def test_data_is_had_again_by_the_commit_that_names_it_or_the_runs_dvc_lock(
 def test_the_history_is_the_ledger_in_words(world, capsys):
     lineage = trace.history()
     [book] = lineage.ledgers
-    assert (book.model, len(book.entries), book.aliases["champion"]) == (MODEL, 4, "1")
+    assert (book.model, book.length, book.champion) == (MODEL, 4, "1")
     page = shown(lineage, capsys).splitlines()
-    assert "cnn v1 was promoted, none stood before" in page[2]
-    assert "(1 of 1 checks passed)" in page[2]
-    assert "ann v2 was refused, cnn v1 stays" in page[3]
-    assert page[-1].strip() == "ledger 4 entries, the chain is whole"
+    assert "cnn v1 was promoted, champion before: none" in page[2]
+    assert "ann v2 was refused, champion before: cnn v1" in page[3]
+    assert [line.strip() for line in page[-2:]] == ["length 4", "chain whole"]
 
 
 def logged(world, **changes) -> dict:
@@ -216,13 +209,9 @@ def logged(world, **changes) -> dict:
     row = {
         "time": 1_800_000_000_000_000,
         "request_id": "asked",
-        "route": "/v1/image",
-        "task": "image",
         "model": MODEL,
         "version": "1",
         "fingerprint": fingerprint_of("cnn", 0),
-        "status": 200,
-        "latency_ms": 0.5,
         "label": ["7"],
     } | changes
     folder = world.home / "requests"
@@ -243,35 +232,29 @@ def test_a_request_leads_to_all_that_its_version_leads_to(world, request_id, cap
     for part in ("versions", "runs", "data", "ledgers"):
         assert getattr(lineage, part) == getattr(of_version, part)
     page = shown(lineage, capsys)
-    for said in (f"request · {request_id}", "2027-01-15 08:00:00 UTC", f"{MODEL}/1", "label 7"):
-        assert said in page
-    assert json.loads(json.dumps(lineage.to_dict())) == lineage.to_dict()
+    for text in (f"request · {request_id}", "2027-01-15T08:00:00", f"{MODEL}/1", "label 7"):
+        assert text in page
 
 
-def test_several_requests_of_one_id_are_all_told_the_newest_first(world, capsys):
-    asked = ["7", "1"] * 9
-    logged(
-        world, request_id="again", version="2", fingerprint=fingerprint_of("ann", 0), label=asked
-    )
+def test_several_requests_of_one_id_are_shown_the_newest_first(world, capsys):
+    other = {"version": "2", "fingerprint": fingerprint_of("ann", 0), "label": ["7", "1"] * 9}
+    logged(world, request_id="again", **other)
     later = {"time": 1_800_000_001_000_000, "status": 422, "error": "invalid_level"}
     logged(world, request_id="again", **later)
     lineage = trace.trace("again")
     assert [row["version"] for row in lineage.requests] == ["1", "2"]
     assert [version.version for version in lineage.versions] == ["1", "2"]
     page = shown(lineage, capsys)
-    assert "status 422" in page
-    assert "error invalid_level" in page
-    assert "label 7 1 7 1 7 1 7 1 …" in page
+    for text in ("status 422", "error invalid_level", "label 7 1 7 1 7 1 7 1 …"):
+        assert text in page
 
 
-def test_a_request_to_a_model_of_another_registry_is_told_all_the_same(world, capsys):
+def test_a_request_to_a_model_of_another_registry_is_shown_all_the_same(world, capsys):
     logged(world, request_id="elsewhere", model="espalier-image-other", version="9")
     logged(world, request_id="elsewhere", fingerprint=fingerprint_of("cnn", 9))
     lineage = trace.trace("elsewhere")
     assert (lineage.versions, lineage.runs) == ([], [])
-    page = shown(lineage, capsys)
-    for model in ("espalier-image-other/9", f"{MODEL}/1"):
-        assert f"{model}, which is not in this registry" in page
+    assert "model espalier-image-other" in shown(lineage, capsys)
 
 
 @pytest.fixture
@@ -292,90 +275,78 @@ def test_what_was_registered_by_hand_is_left_out(world, by_hand, capsys):
     row = logged(world, request_id="beside")
     logged(world, request_id="by-hand", version=by_hand)
     for what in ("beside", row["fingerprint"], f"{MODEL}/1", world.fits[0].run_id, HASH):
-        lineage = trace.trace(what)
-        assert "1" in [version.version for version in lineage.versions]
-        assert {version.model for version in lineage.versions} == {MODEL}
-        assert by_hand not in [version.version for version in lineage.versions]
+        versions = [(one.model, one.version) for one in trace.trace(what).versions]
+        assert (MODEL, "1") in versions
+        assert (MODEL, by_hand) not in versions
+        assert {model for model, _ in versions} == {MODEL}
     assert trace.trace("by-hand").versions == []
     lineage = trace.history()
     assert lineage.ledgers[0].archs == {"1": "cnn", "2": "ann", "3": "cnn"}
-    assert not trace.broken(lineage)
+    assert not lineage.broken
     shown(lineage, capsys)
-    with pytest.raises(
-        UsageError, match=f"{MODEL} has no version {by_hand} that espalier registered"
-    ):
+    with pytest.raises(UsageError, match=f"no version {by_hand} that espalier registered"):
         trace.trace(f"{MODEL}/{by_hand}")
 
 
-def test_what_is_told_is_json(world):
-    for lineage in (trace.history(), trace.trace(HASH), trace.trace(world.fits[0].run_id)):
-        assert json.loads(json.dumps(lineage.to_dict())) == lineage.to_dict()
+def test_a_lineage_is_json(world):
+    logged(world, request_id="as-json")
+    for what in (None, HASH, world.fits[0].run_id, "as-json"):
+        lineage = trace.trace(what) if what else trace.history()
+        assert json.loads(json.dumps(lineage.model_dump())) == lineage.model_dump()
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("what", "message"),
     [
         (f"{MODEL}/7", "has no version 7"),
         (f"{MODEL}@challenger", "has no challenger"),
         ("espalier-image-digit/1", "did you mean 'espalier-image-digits'?"),
         ("f" * 64, "nothing is known by"),
-        ("f" * 32, "nothing is known by"),
         ("f" * 32 + ".dir", "nothing is known by"),
         ("f" * 7, "an MLflow run id"),
         ("no-request", "the id of a request"),
         ("digits' OR 1=1", "a fingerprint"),
     ],
 )
-def test_what_is_not_known_is_told_in_a_sentence(world, what, said):
-    with pytest.raises(UsageError, match=said):
+def test_what_is_not_known_is_named(world, what, message):
+    with pytest.raises(UsageError, match=message):
         trace.trace(what)
 
 
 @pytest.fixture
 def tampered(world, tmp_path, monkeypatch):
-    """Run statements on a copy of the ledger, without the triggers that refuse them."""
+    """Run a statement on a copy of the ledger, without the triggers that refuse them."""
     copy = tmp_path / "tampered.db"
     with closing(sqlite3.connect(world.home / "espalier.db")) as ours:
         ours.execute("VACUUM INTO ?", [str(copy)])
     monkeypatch.setenv(state.VARIABLE, f"sqlite:///{copy}")
 
-    def run(*statements: str) -> None:
+    def run(statement: str) -> None:
         with closing(sqlite3.connect(copy)) as theirs, theirs:
             triggers = theirs.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
             for (name,) in triggers.fetchall():
                 theirs.execute(f"DROP TRIGGER {name}")
-            for statement in statements:
-                theirs.execute(statement)
+            theirs.execute(statement)
 
     return run
 
 
 @pytest.mark.parametrize(
-    ("statements", "said"),
+    ("statement", "message"),
     [
-        (["UPDATE ledger SET reason = 'fine' WHERE position = 2"], "entry 2 was changed"),
-        (["UPDATE ledger SET evidence = '{' WHERE position = 1"], "entry 1 was changed"),
-        (["DELETE FROM ledger WHERE position = 2"], "entry 2 is missing"),
-        (["DELETE FROM ledger WHERE position > 2"], "4 entries were noted, 2 are left"),
-        (["DELETE FROM ledger"], "4 entries were noted, 0 are left"),
-        (
-            [
-                "UPDATE ledger SET position = 9 WHERE position = 2",
-                "UPDATE ledger SET position = 2 WHERE position = 3",
-                "UPDATE ledger SET position = 3 WHERE position = 9",
-            ],
-            "entry 2 was changed",
-        ),
+        ("UPDATE ledger SET evidence = '{' WHERE position = 1", "entry 1 was changed"),
+        ("DELETE FROM ledger WHERE position > 2", "4 entries were noted, 2 are left"),
+        ("DELETE FROM ledger", "4 entries were noted, 0 are left"),
     ],
 )
-def test_a_ledger_that_is_not_what_was_written_is_shown(tampered, statements, said, capsys):
-    tampered(*statements)
+def test_a_ledger_that_is_not_what_was_written_is_shown(tampered, statement, message, capsys):
+    tampered(statement)
     for lineage in (trace.trace(f"{MODEL}@champion"), trace.history()):
-        assert trace.broken(lineage)
-        assert said in lineage.ledgers[0].broken
+        assert lineage.broken
+        assert message in lineage.ledgers[0].broken
         page = shown(lineage, capsys)
         assert page.startswith(f"THE LEDGER OF {MODEL} IS BROKEN")
-        assert said in page
+        assert message in page
 
 
 def test_a_ledger_written_anew_is_told_by_the_head_of_the_old(tampered):
@@ -388,31 +359,34 @@ def test_a_ledger_written_anew_is_told_by_the_head_of_the_old(tampered):
     assert "written anew" in lineage.ledgers[0].broken
 
 
-def test_the_champions_alias_set_back_does_not_hide_a_cut(tampered):
+@pytest.fixture
+def champion_alias(world):
+    """Set the champion's alias, as somebody might in MLflow itself."""
+    client = tracking.connect()
+    yield lambda version: client.set_registered_model_alias(MODEL, registry.CHAMPION, version)
+    client.set_registered_model_alias(MODEL, registry.CHAMPION, "1")
+
+
+def test_the_champions_alias_set_back_does_not_hide_a_cut(tampered, champion_alias):
     tampered("DELETE FROM ledger WHERE position > 2")
-    client = tracking.connect()
-    client.set_registered_model_alias(MODEL, registry.CHAMPION, "2")
-    lineage = trace.trace(f"{MODEL}/2")
-    client.set_registered_model_alias(MODEL, registry.CHAMPION, "1")
-    assert "the end was cut" in lineage.ledgers[0].broken
+    champion_alias("2")
+    assert "the end was cut" in trace.trace(f"{MODEL}/2").ledgers[0].broken
 
 
-def test_an_alias_that_no_decision_set_is_remarked(world, capsys):
-    client = tracking.connect()
-    client.set_registered_model_alias(MODEL, registry.CHAMPION, "2")
+def test_an_alias_that_no_decision_set_is_remarked(champion_alias, capsys):
+    champion_alias("2")
     lineage = trace.history()
-    client.set_registered_model_alias(MODEL, registry.CHAMPION, "1")
-    assert not trace.broken(lineage)
+    assert not lineage.broken
     assert "version 1 is champion, the alias names 2" in shown(lineage, capsys)
 
 
 def test_the_command_ends_with_one_where_the_chain_is_broken(tampered, world, tmp_path):
-    def asked(*arguments: str, **more: str):
+    def traced(*arguments: str, **more: str):
         return espalier(ROOT, "trace", *arguments, ESPALIER_HOME=str(world.home), **more)
 
-    done = asked(fingerprint_of("cnn", 0), "--json")
+    done = traced(fingerprint_of("cnn", 0), "--json")
     assert (done.returncode, json.loads(done.stdout)["kind"]) == (0, "fingerprint"), done.stderr
     tampered("DELETE FROM ledger WHERE position = 4")
-    done = asked(**{state.VARIABLE: f"sqlite:///{tmp_path / 'tampered.db'}"})
+    done = traced(**{state.VARIABLE: f"sqlite:///{tmp_path / 'tampered.db'}"})
     assert done.returncode == 1, done.stderr
     assert "THE LEDGER OF" in done.stdout

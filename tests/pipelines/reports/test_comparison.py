@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recorded import DIGITS, finished, fit
+from recorded import DIGITS, classified, finished, fit
 
-from models.evaluation import measure
 from models.evaluation.measure import Scores
 from pipelines.experiments import registry, tracking
 from pipelines.experiments.scores import log_scores
@@ -19,13 +18,7 @@ ROWS = 400
 
 
 def scored(right: float, seed: int = 0) -> dict[str, Scores]:
-    """Scores on both splits of a model that has this share of each class right."""
-    chance = np.random.default_rng(seed)
-    label = np.arange(ROWS) % len(LABELS)
-    said = np.where(chance.random(ROWS) < right, label, (label + 1) % len(LABELS))
-    splits = {split: {"label": label} for split in ("train", "validation", "test")}
-    answers = {split: np.eye(len(LABELS))[said] for split in ("validation", "test")}
-    return measure.score_probabilities(answers, splits, {"task": "image", "labels": LABELS})
+    return classified(right, LABELS, seed)
 
 
 def record(planned, folder, right: float, **metrics: float) -> tracking.Record:
@@ -57,6 +50,7 @@ def test_every_two_get_a_verdict_and_each_row_one_beside_the_champion(three):
     assert board["reference"] == "deep_cnn"
     assert board["champion"]["version"] == "1"
     assert board["test_rows"] == ROWS
+    assert [row["pareto"] for row in board["rows"]] == [True, False, False]
     rows = {row["name"]: row["verdict"] for row in board["rows"]}
     assert rows == {
         "cnn": told["cnn", "deep_cnn"],
@@ -65,49 +59,39 @@ def test_every_two_get_a_verdict_and_each_row_one_beside_the_champion(three):
     }
 
 
-def test_without_a_champion_the_first_on_validation_is_the_measure(home, tmp_path):
-    record(fit("ann"), tmp_path, 0.8)
-    record(fit("cnn"), tmp_path, 0.9)
-    board = comparison.compare(DIGITS)
-    assert board["reference"] == "cnn"
-    assert board["champion"] is None
-
-
 def test_of_an_architecture_the_best_takes_part_and_the_champion(home, tmp_path):
+    """Also where a parameter is a list."""
     shares = {16: 0.7, 32: 0.9, 64: 0.8}
-    made = [record(fit("cnn", units=units), tmp_path, share) for units, share in shares.items()]
+    made = [record(fit("cnn", units=[units]), tmp_path, share) for units, share in shares.items()]
     record(replace(fit("ann", units=8), look=True), tmp_path, 0.99)
     registry.set_champion(registry.register("image", "digits", made[2]))
     board = comparison.compare(DIGITS)
-    assert [row.get("name") for row in board["rows"]] == [
-        "cnn units=32",
-        "cnn units=64",
-        None,
-        None,
-    ]
-    assert board["reference"] == "cnn units=64"
+    names = [row.get("name") for row in board["rows"]]
+    assert names == ["cnn units=[32]", "cnn units=[64]", None, None]
+    assert board["reference"] == "cnn units=[64]"
 
 
-def test_seeds_take_part_together(home, tmp_path):
+def test_seeds_take_part_together_and_without_a_champion_the_first_is_the_measure(home, tmp_path):
     for seed in range(3):
         record(fit("cnn", seed), tmp_path, 0.9)
     record(fit("ann"), tmp_path, 0.6)
     board = comparison.compare(DIGITS)
+    assert (board["reference"], board["champion"]) == ("cnn", None)
     [verdict] = [one for one in board["verdicts"] if one["ours"] == "cnn"]
     assert "seeds" in verdict["method"]
     assert np.sum(board["confusion"]["cnn"]) == 3 * ROWS
     assert [run["seed"] for run in board["rows"][0]["runs"]] == [0, 1, 2]
 
 
-def test_scores_are_told_by_class(three):
+def test_each_class_has_the_scores_of_its_rows(three):
     board = comparison.compare(DIGITS)
-    label = scored(0.6, 2)["test"].rows["label"]
-    for number, part in enumerate(board["slices"]):
-        right = scored(0.6, 2)["test"].rows["correct"][label == number]
-        assert part["rows"] == ROWS / len(LABELS)
-        assert part["scores"]["ann"] == pytest.approx(right.mean())
-        assert part["scores"].keys() == set(three)
+    rows = scored(0.6, 2)["test"].rows
     assert len(board["slices"]) == len(LABELS)
+    for number, part in enumerate(board["slices"]):
+        assert part["rows"] == ROWS / len(LABELS)
+        right = rows["correct"][rows["label"] == number].mean()
+        assert part["scores"]["ann"] == pytest.approx(right)
+        assert part["scores"].keys() == set(three)
 
 
 def test_curves_are_those_of_the_epochs(home, tmp_path):
@@ -122,22 +106,6 @@ def test_curves_are_those_of_the_epochs(home, tmp_path):
     assert board["curves"] == {"cnn": [{"loss": [0.9, 0.5, 0.4], "val_loss": [1.0, 0.6, 0.5]}]}
 
 
-def test_the_front_holds_what_nothing_else_makes_superfluous(home, tmp_path):
-    costs = {
-        "best": (0.95, 2.0, 900),
-        "quick": (0.9, 0.1, 900),
-        "small": (0.8, 1.0, 100),
-        "behind": (0.85, 0.2, 950),
-        "slower than quick": (0.9, 0.3, 900),
-    }
-    for arch, (right, milliseconds, size) in costs.items():
-        planned = fit(arch)
-        record(planned, tmp_path, right, latency_ms=milliseconds, parameter_count=size)
-    board = comparison.compare(DIGITS)
-    front = {row["arch"] for row in board["rows"] if row["pareto"]}
-    assert front == {"best", "quick", "small"}
-
-
 def test_the_front_is_the_one_that_comparing_each_with_each_gives():
     chance = np.random.default_rng(0)
     values = chance.integers(0, 12, (300, 3))
@@ -150,37 +118,32 @@ def test_the_front_is_the_one_that_comparing_each_with_each_gives():
         }
         for score, milliseconds, size in values
     ]
-    found = comparison.pareto_front({"rows": rows, "higher_is_better": True})
+    front = comparison.pareto_front({"rows": rows, "higher_is_better": True})
     costs = {(-score, milliseconds, size) for score, milliseconds, size in values.tolist()}
     expected = {
         one
         for one in costs
         if not any(other != one and np.all(np.less_equal(other, one)) for other in costs)
     }
-    told = [(-r["validation"]["mean"], r["latency_ms"], r["parameter_count"]) for r in found]
-    assert set(told) == expected
-    assert len(told) == len(expected)
+    found = [tuple((-1, 1, 1) * values[number]) for number in sorted(front)]
+    assert set(found) == expected
+    assert len(found) == len(expected)
 
 
-def test_a_fit_whose_rows_are_gone_is_named_and_the_others_are_compared(three, tmp_path):
-    finished(fit("lstm"), tmp_path / "no rows", validation_accuracy=0.95)
-    board = comparison.compare(DIGITS)
-    [note] = board["notes"]
-    assert note.startswith("lstm is left out")
-    assert len(board["verdicts"]) == 6
-    assert "verdict" not in board["rows"][0]
-
-
-def test_rows_that_do_not_pair_are_named_and_the_others_are_compared(three, tmp_path):
+def test_what_has_no_rows_or_others_is_named_and_the_rest_is_compared(three, tmp_path):
+    finished(fit("gru"), tmp_path / "no rows", validation_accuracy=0.95)
     short = {
         split: replace(one, rows=one.rows | {"label": one.rows["label"][:9]})
         for split, one in scored(0.9).items()
     }
     finished(fit("lstm"), tmp_path / "short", rows=short, validation_accuracy=0.5)
     board = comparison.compare(DIGITS)
-    [note] = board["notes"]
-    assert note.startswith("lstm is left out")
-    assert "do not pair" in note
+    gone, other = board["notes"]
+    assert gone.startswith("gru is left out")
+    assert other.startswith("lstm is left out")
+    assert "do not pair" in other
+    assert len(board["verdicts"]) == 6
+    assert "verdict" not in board["rows"][0]
 
 
 def test_before_anything_was_trained_there_is_nothing_to_compare(home):
@@ -213,6 +176,6 @@ def test_a_rival_takes_part(three):
     assert "forest" not in board["curves"]
     good = ", ".join(row["name"] for row in board["rows"] if row["name"] != "ann")
     assert comparison.sentences(board) == [
-        "ann loses to forest (0.9100)",
-        f"{good} cannot be told from forest (0.9100)",
+        "forest (0.9100) is better than ann",
+        f"forest (0.9100) cannot be told from {good}",
     ]

@@ -1,5 +1,7 @@
 """What a leaderboard calls its rows, and which of very many it shows."""
 
+import pytest
+
 from pipelines.reports import leaderboard
 
 
@@ -40,23 +42,25 @@ def board(*rows: dict, rivals=()) -> dict:
     }
 
 
-def test_an_architecture_is_named_with_what_tells_its_rows_apart():
-    rows = [
-        row("cnn"),
-        row("ann", parameters={"units": 8, "epochs": 1}),
-        row("ann", parameters={"units": 16, "epochs": 1}),
-    ]
-    assert leaderboard.names(rows) == ["cnn", "ann units=8", "ann units=16"]
-
-
-def test_where_no_parameter_does_the_profile_tells_rows_apart():
-    rows = [row("cnn"), row("cnn", profile="best"), row("ann")]
-    assert leaderboard.names(rows) == ["cnn (quick)", "cnn (best)", "ann"]
-
-
-def test_a_parameter_that_older_code_did_not_have_tells_nothing():
-    rows = [row("cnn", parameters={"epochs": 1, "clip": 0.5}), row("cnn", parameters={"epochs": 2})]
-    assert leaderboard.names(rows) == ["cnn epochs=1", "cnn epochs=2"]
+@pytest.mark.parametrize(
+    ("rows", "names"),
+    [
+        (
+            [row("cnn"), row("ann", parameters={"units": 8}), row("ann", parameters={"units": 16})],
+            ["cnn", "ann units=8", "ann units=16"],
+        ),
+        ([row("cnn"), row("cnn", profile="best")], ["cnn (quick)", "cnn (best)"]),
+        (  # older code did not have each parameter
+            [
+                row("cnn", parameters={"epochs": 1, "clip": 0.5}),
+                row("cnn", parameters={"epochs": 2}),
+            ],
+            ["cnn epochs=1", "cnn epochs=2"],
+        ),
+    ],
+)
+def test_an_architecture_is_named_with_what_tells_its_rows_apart(rows, names):
+    assert leaderboard.names(rows) == names
 
 
 def test_of_very_many_rows_the_best_are_shown_and_those_that_stand_for_others(capsys):
@@ -75,11 +79,14 @@ def test_of_very_many_rows_the_best_are_shown_and_those_that_stand_for_others(ca
     assert "units=100 " not in printed
 
 
-def test_few_rows_are_all_shown(capsys):
-    few = board(row("cnn"), row("ann", look=True))
+def test_few_rows_are_all_shown_in_eighty_columns(capsys):
+    wide = row("ann_batchnorm", profile="quick", seeds=3, parameter_count=9_235_146)
+    few = board(wide | {"fit_seconds": 123.4, "latency_ms": 12.345}, row("ann", look=True))
     assert leaderboard.shown(few) == few["rows"]
     leaderboard.show(few)
-    assert "more, in --json" not in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "more, in --json" not in printed
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_a_mark_says_how_a_row_does_beside_the_champion():
@@ -87,9 +94,3 @@ def test_a_mark_says_how_a_row_does_beside_the_champion():
     rows = [row(arch, verdict={"outcome": outcome}) for arch, outcome in outcomes.items()]
     table = leaderboard.table(board(row("deep_cnn", champion=True, verdict=None), *rows))
     assert list(table.columns[0].cells) == ["★ deep_cnn", "▲ cnn", "▼ lstm", "= ann"]
-
-
-def test_a_table_fits_into_eighty_columns(capsys):
-    wide = row("ann_batchnorm", profile="quick", seeds=3, parameter_count=9_235_146)
-    leaderboard.show(board(wide | {"fit_seconds": 123.4, "latency_ms": 12.345}))
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

@@ -1,5 +1,6 @@
 """Pictures: well-formed, inside their frame, with sensible numbers at their axes."""
 
+import itertools
 import re
 from xml.etree import ElementTree
 
@@ -12,10 +13,6 @@ from pipelines.reports.svg import SMALL, Point
 
 def numbers(path: str) -> list[float]:
     return [float(one) for one in re.findall(r"-?\d+\.?\d*", path)]
-
-
-def texts(picture: ElementTree.Element) -> list[str]:
-    return [text.text for text in picture.iter("text")]
 
 
 def test_curves_keep_to_the_plot_and_grow_upwards():
@@ -48,13 +45,8 @@ def test_an_axis_is_named_at_round_numbers(values, named):
 
 
 def test_a_logarithmic_axis_names_what_lies_on_it():
-    assert list(svg.logarithmic_axis([0.012, 0.2], 0, 100).ticks.values()) == [
-        "0.01",
-        "0.02",
-        "0.05",
-        "0.1",
-        "0.2",
-    ]
+    names = ["0.01", "0.02", "0.05", "0.1", "0.2"]
+    assert list(svg.logarithmic_axis([0.012, 0.2], 0, 100).ticks.values()) == names
     assert "1000" in svg.logarithmic_axis([0.001, 1000], 0, 100).ticks.values()
     assert svg.logarithmic_axis([0.3, 0.3], 0, 100).place(0.3) == pytest.approx(28.6, abs=0.1)
 
@@ -66,17 +58,16 @@ def test_labels_that_would_lie_on_each_other_are_moved():
     labels = [text for text in picture.iter("text") if text.get("class") == "label"]
     assert {label.text for label in labels} == {"model_0", "model_1", "model_2"}
     places = [(float(label.get("x")), float(label.get("y"))) for label in labels]
-    wide = len("model_0") * svg.LABEL_WIDTH
-    for number, (left, top) in enumerate(places):
-        for other_left, other_top in places[:number]:
-            assert abs(left - other_left) >= wide or abs(top - other_top) >= svg.LABEL_HEIGHT
+    width = len("model_0") * svg.LABEL_WIDTH
+    for (left, top), (other_left, other_top) in itertools.combinations(places, 2):
+        assert abs(left - other_left) >= width or abs(top - other_top) >= svg.LABEL_HEIGHT
 
 
 def test_what_is_told_on_hovering_is_escaped():
     point = Point("front", 1, 1, 3, "<b>", "a < b & c")
     picture = ElementTree.fromstring(svg.scatter([point], "x", "y", '"quoted"'))
     assert next(picture.iter("title")).text == "a < b & c"
-    assert "<b>" in texts(picture)
+    assert "<b>" in [text.text for text in picture.iter("text")]
 
 
 @pytest.mark.parametrize(("mean", "dots"), [(0.5, 1), (0.05, 0)])

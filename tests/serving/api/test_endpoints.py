@@ -9,7 +9,7 @@ FAMILIAR = {"familiar", "familiarity"}
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
-@pytest.mark.parametrize(("size", "mode"), [(8, "L"), (8, "RGB"), (40, "RGB"), (700, "L")])
+@pytest.mark.parametrize(("size", "mode"), [(8, "L"), (40, "RGB"), (700, "L")])
 def test_a_picture_of_any_kind_is_classified(client, format, size, mode):
     body = tiny.picture(format, size, mode)
     response = client.post(
@@ -64,10 +64,8 @@ def test_horizon_and_level_are_taken(client):
     sent = {"history": tiny.history(), "horizon": 2, "level": 0.5}
     answer = client.post("/v1/forecast", json=sent).json()
     assert answer["forecast"] == whole["forecast"][:2]
-    assert (
-        client.post("/v1/forecast", json=sent | {"horizon": 2.0}).json()["forecast"]
-        == whole["forecast"][:2]
-    )
+    whole_number = client.post("/v1/forecast", json=sent | {"horizon": 2.0}).json()
+    assert whole_number["forecast"] == whole["forecast"][:2]
     assert answer["level"] == 0.5
     assert answer["upper"][0] < whole["upper"][0]
 
@@ -80,33 +78,22 @@ def test_only_the_last_values_of_a_history_count(client):
 
 
 def test_what_looks_like_the_training_data_is_familiar(client):
-    def ask(path, **body) -> tuple[bool, float]:
-        answer = client.post(path, **body).json()
+    def ask(task: str, sent: bytes | dict) -> tuple[bool, float]:
+        body = {"content": sent} if isinstance(sent, bytes) else {"json": sent}
+        media_type = "image/png" if task == "image" else "application/json"
+        answer = client.post(f"/v1/{task}", **body, headers={"Content-Type": media_type}).json()
         return answer["familiar"], answer["familiarity"]
 
-    png = {"headers": {"Content-Type": "image/png"}}
-    for usual, odd in [
-        (
-            ask("/v1/image", content=tiny.picture(), **png),
-            ask("/v1/image", content=tiny.white(), **png),
-        ),
-        (
-            ask("/v1/sentiment", json={"text": "good, great, fine " * 9}),
-            ask("/v1/sentiment", json={"text": "Ein langer und langweiliger Film. " * 9}),
-        ),
-        (
-            ask("/v1/forecast", json={"history": tiny.history()}),
-            ask("/v1/forecast", json={"history": [-1e4, 1e4] * 12}),
-        ),
-    ]:
-        assert usual[0] is True
-        assert 0.01 <= usual[1] <= 1
-        assert odd == (False, 1 / 201)
-
-
-def test_each_of_several_texts_is_familiar_or_not(client):
-    answer = client.post("/v1/sentiment", json={"texts": ["good " * 16, "xyz " * 16]}).json()
-    assert [result["familiar"] for result in answer["results"]] == [True, False]
+    german = "Ein langer und langweiliger Film. "
+    for task, usual, odd in (
+        ("image", tiny.picture(), tiny.white()),
+        ("sentiment", {"text": "good, great, fine " * 9}, {"text": german * 9}),
+        ("forecast", {"history": tiny.history()}, {"history": [-1e4, 1e4] * 12}),
+    ):
+        familiar, score = ask(task, usual)
+        assert familiar is True
+        assert 0.01 <= score <= 1
+        assert ask(task, odd) == (False, 1 / 201)
 
 
 def test_the_models_are_listed(client):

@@ -124,15 +124,6 @@ def test_a_version_whose_bytes_were_changed_is_refused_and_the_old_one_goes_on(
     until(lambda: served(url)["version"] == "2", "the champion after it")
 
 
-def test_a_version_that_was_never_let_serve_is_refused(url, versions, trainers):
-    before = refusals(url)
-    pending = registry.register("image", "digits", candidate(trainers, hits(0.95), seed=9))
-    registry.set_champion(pending)
-    until(lambda: refusals(url) == before + 1, "a refusal")
-    assert served(url)["version"] == "2"
-    registry.set_champion(versions[1])
-
-
 def test_it_goes_on_without_the_registry_and_starts_without_it(url, server, asked, home):
     """The last test: it ends the MLflow server."""
 

@@ -3,14 +3,11 @@
 import json
 import re
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import tiny
 from described import Description
-
-from serving.champions.slots import RETRY_SECONDS
 
 
 def test_no_request_fails_while_models_change(own_server):
@@ -38,23 +35,21 @@ def test_no_request_fails_while_models_change(own_server):
     assert set(versions) == set("1234567")
 
 
-def test_the_answers_are_the_new_models(own_server):
-    before = own_server.client.post("/v1/forecast", json={"history": tiny.history()}).json()
+def test_a_new_model_answers_and_a_rollback_is_a_pointer_to_the_old_artifact(own_server):
+    def answer() -> dict:
+        return own_server.client.post("/v1/forecast", json={"history": tiny.history()}).json()
+
+    before = answer()
+    digest = json.loads((own_server.home / "published" / "forecast.json").read_text())
     tiny.publish(own_server.home, "forecast", "2", seed=2)
     own_server.wait(lambda: own_server.serves("forecast", "2"))
-    after = own_server.client.post("/v1/forecast", json={"history": tiny.history()}).json()
+    after = answer()
     assert after["model"]["version"] == "2"
     assert after["model"]["fingerprint"] != before["model"]["fingerprint"]
     assert after["forecast"] != before["forecast"]
-
-
-def test_rollback_is_a_pointer_to_the_old_artifact(own_server):
-    digest = tiny.publish(own_server.home, "image", "2", seed=2).name
-    own_server.wait(lambda: own_server.serves("image", "2"))
-    tiny.publish(own_server.home, "image", "3", seed=3)
-    own_server.wait(lambda: own_server.serves("image", "3"))
-    tiny.point(own_server.home, "image", "2", digest)
-    own_server.wait(lambda: own_server.serves("image", "2"))
+    tiny.point(own_server.home, "forecast", "1", digest["manifest_sha256"])
+    own_server.wait(lambda: own_server.serves("forecast", "1"))
+    assert answer()["forecast"] == before["forecast"]
 
 
 def flip_a_byte(folder):
@@ -87,26 +82,6 @@ def test_a_damaged_model_is_refused_and_seen_to_be(own_server):
     tiny.publish(own_server.home, "image", "after", seed=0)
     own_server.wait(lambda: own_server.refuses("image") is None)
     assert count(own_server, "espalier_model_swaps") == swaps + 1
-
-
-def test_what_the_system_failed_to_load_is_tried_again(own_server):
-    """An artifact that cannot be reached for a while: the links to it lead in a circle."""
-
-    def hide(folder):
-        folder.rename(folder.with_name("aside"))
-        folder.symlink_to(folder)
-
-    before = count(own_server, "espalier_model_refusals")
-    folder = tiny.publish(own_server.home, "image", "later", 104, hide)
-    own_server.wait(lambda: own_server.refuses("image") is not None)
-    time.sleep(2 * RETRY_SECONDS)  # it is tried meanwhile
-    assert own_server.ready()
-    assert not own_server.serves("image", "later")
-    assert count(own_server, "espalier_model_refusals") == before + 1
-    folder.unlink()
-    folder.with_name("aside").rename(folder)
-    own_server.wait(lambda: own_server.serves("image", "later"))
-    assert own_server.refuses("image") is None
 
 
 def test_since_when_and_with_which_scores_a_model_serves_is_listed(own_server):

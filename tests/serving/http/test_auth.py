@@ -31,7 +31,7 @@ def guarded(fresh_server, tmp_path_factory) -> httpx.Client:
     return server.client
 
 
-def carrying(value: str) -> dict:
+def carrying(value: str | bytes) -> dict:
     return {"headers": {"Authorization": value}}
 
 
@@ -58,26 +58,10 @@ def test_no_answer_without_the_token(guarded, path):
     assert guarded.get(path, **carrying(f"Bearer {TOKEN}")).status_code in (200, 404)
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        "Bearer",
-        TOKEN,
-        f"Basic {TOKEN}",
-        f"Bearer {TOKEN[:-1]}",
-        f"Bearer {TOKEN}x",
-        f"Bearer {TOKEN.upper()}",
-        f"Bearer x {TOKEN}",
-    ],
-)
-def test_a_token_that_is_not_the_one(guarded, value):
-    check(guarded.get("/v1/models", **carrying(value)), "/v1/models")
-
-
-def test_a_token_that_is_no_text(guarded):
-    response = guarded.get("/v1/models", headers=[(b"Authorization", b"Bearer \xff\xfe")])
-    check(response, "/v1/models")
+def test_a_token_that_is_not_the_one(guarded):
+    near = ["", "Bearer", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x"]
+    for value in (*near, f"Bearer {TOKEN.upper()}", f"Bearer x {TOKEN}", b"Bearer \xff\xfe"):
+        check(guarded.get("/v1/models", **carrying(value)), "/v1/models")
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
@@ -107,6 +91,7 @@ def test_the_answer_comes_before_the_body(guarded):
 
 def test_who_is_turned_away_is_counted(guarded):
     guarded.post("/v1/forecast")
+    check(guarded.get("/metrics"), "/metrics")  # ESPALIER_PROTECT names them
     metrics = guarded.get("/metrics", **carrying(f"Bearer {TOKEN}")).text
     counted = [line for line in metrics.splitlines() if "401" in line]
     assert any('endpoint="/v1/forecast"' in line for line in counted)
@@ -124,12 +109,6 @@ def test_the_documentation_says_so(guarded, client):
     assert "security" not in paths["/v2/health/live"]["get"]
     assert "security" not in paths["/readyz"]["get"]
     assert "securitySchemes" not in client.get("/docs.json").json().get("components", {})
-
-
-def test_what_is_named_is_closed_too(guarded):
-    """Here the metrics."""
-    check(guarded.get("/metrics"), "/metrics")
-    assert guarded.get("/metrics", **carrying(f"Bearer {TOKEN}")).status_code == 200
 
 
 @pytest.mark.parametrize("protected", [(), ("health",), ("metrics",), ("health", "metrics")])

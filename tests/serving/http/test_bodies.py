@@ -59,7 +59,6 @@ BOMB = tiny.picture()[:12] + _HEADER + struct.pack(">I", zlib.crc32(_HEADER)) + 
         (encoded("WEBP", *GREY), 422, "animated_image"),
         (b"http://127.0.0.1/picture.png", 400, "not_an_image"),
     ],
-    ids=["empty", "words", "short png", "short jpeg", "gif", "bomb", "animated", "url"],
 )
 def test_a_picture_that_is_not_one(client, body, status, code):
     check(client.post("/v1/image", content=body, headers=PNG), status, code)
@@ -69,25 +68,12 @@ def test_a_picture_that_is_not_one(client, body, status, code):
     ("content", "status", "code"),
     [
         (b"", 400, "empty_body"),
-        (b"no form", 400, "not_a_form"),
         (PART % b"" + b"\r\n--b\r\n\r\nno name\r\n--b--\r\n", 400, "not_a_form"),
         (PART.replace(b"text", b"x" * 5000) % b"" + b"\r\n--b--\r\n", 400, "not_a_form"),
         ((PART % b"" + b"\r\n") * 17 + b"--b--\r\n", 400, "not_a_form"),
         (PART % b'; filename="a.png"', 422, "not_one_file"),
-        (b"--b\r\n\r\n", 400, "not_a_form"),
         (PART % b"" + b"\r\n--b--\r\n", 422, "not_one_file"),
         (PART % b'; filename="a.png"' + b"\r\n--b--\r\n", 400, "not_an_image"),
-    ],
-    ids=[
-        "empty",
-        "words",
-        "no name",
-        "long field",
-        "many fields",
-        "no end",
-        "no part",
-        "a field",
-        "a file of words",
     ],
 )
 def test_a_form_without_a_picture(client, content, status, code):
@@ -106,27 +92,6 @@ def test_a_form_with_two_pictures(client):
     assert "2 files" in message
 
 
-@pytest.mark.parametrize("name", ["filename", "my filename=x", 'a"; filename="b'])
-def test_a_form_with_a_field_that_is_called_like_a_file_s_name(client, name):
-    """httpx writes the quotes within a name as %22, others with a backslash."""
-    form = {"files": {"file": ("a.png", tiny.picture())}, "data": {name: "filename"}}
-    assert client.post("/v1/image", **form).status_code == 200
-    escaped = name.replace('"', '\\"').encode()
-    field = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\ntext' % escaped
-    check(
-        client.post("/v1/image", content=field + b"\r\n--b--\r\n", headers=FORM),
-        422,
-        "not_one_file",
-    )
-
-
-@pytest.mark.parametrize("named", [b"filename=a", b"FileName = a"])
-def test_a_form_s_file_is_known_by_any_spelling_of_its_name(client, named):
-    head = b"--b\r\ncontent-type: image/png\r\ncontent-disposition: form-data; name=a;" + named
-    body = head + b"\r\n\r\n" + tiny.picture() + b"\r\n--b--\r\n"
-    assert client.post("/v1/image", content=body, headers=FORM).status_code == 200
-
-
 @pytest.mark.parametrize(
     "parameters", ["", "; boundary=", "; boundary=c", "; boundary=b; charset=undefined"]
 )
@@ -142,12 +107,8 @@ def test_a_type_that_is_not_on_the_list(client, path, media_type):
     response = client.post(path, content=b"x", headers={"Content-Type": media_type})
     message = check(response, 415, "unsupported_media_type")
     assert ("image/png" if path == "/v1/image" else "application/json") in message
-
-
-def test_a_compressed_body(client):
-    headers = JSON | {"Content-Encoding": "gzip"}
-    response = client.post("/v1/sentiment", content=b"x", headers=headers)
-    check(response, 415, "unsupported_encoding")
+    headers = (PNG if path == "/v1/image" else JSON) | {"Content-Encoding": "gzip"}
+    check(client.post(path, content=b"x", headers=headers), 415, "unsupported_encoding")
 
 
 @pytest.mark.parametrize("path", ["/v1/sentiment", "/v1/forecast"])
@@ -160,7 +121,6 @@ def test_a_compressed_body(client):
         (b'{"text": "\\ud83d"}', 422, "unpaired_surrogate"),
         (b'{"\\udc00": 1}', 422, "unpaired_surrogate"),
         (b'{"text": 1e400}', 422, "number_too_large"),
-        (b'{"text": [-1e999]}', 422, "number_too_large"),
         (b'{"text": %s}' % (b"9" * 5000), 422, "number_too_large"),
         (b'{"text": "\\ud83d", 1e400}', 400, "not_json"),
         (b'{"text": "\xff"}', 400, "not_json"),
@@ -169,8 +129,6 @@ def test_a_compressed_body(client):
         (b'{"": ' * 4_000, 400, "too_deep"),
         (b'"' + b'\\"' * 200_000 + b"[" * 50, 400, "not_json"),
         (b"[]", 422, "not_an_object"),
-        (b'"text"', 422, "not_an_object"),
-        (b"null", 422, "not_an_object"),
         (b"{}", 422, "missing_field"),
     ],
 )
@@ -198,34 +156,20 @@ def test_where_a_body_is_mistaken_is_said(client, body, says):
         ("sentiment", {"quite": 1}, "unknown_field", '"text" or "texts"'),
         ("sentiment", {"text": "good", "texts": ["good"]}, "too_many_fields", "both were sent"),
         ("sentiment", {"text": ""}, "empty_text", "empty"),
-        ("sentiment", {"text": " \n\t"}, "empty_text", "empty"),
         ("sentiment", {"text": None}, "not_a_text", "null"),
-        ("sentiment", {"text": 5}, "not_a_text", "5"),
-        ("sentiment", {"text": ["good"]}, "not_a_text", "a list"),
         ("sentiment", {"text": "x" * 200_001}, "text_too_long", "200,001 characters"),
         ("sentiment", {"texts": []}, "invalid_texts", "at least 1, not 0"),
         ("sentiment", {"texts": ["good"] * 257}, "invalid_texts", "at most 256, not 257"),
         ("sentiment", {"texts": "good"}, "invalid_texts", "not 'good'"),
         ("sentiment", {"texts": ["good", ""]}, "empty_text", "Text 2"),
-        ("sentiment", {"texts": ["good", None]}, "not_a_text", "Text 2"),
         ("forecast", {"histroy": []}, "unknown_field", "did you mean 'history'?"),
-        ("forecast", {"history": []}, "history_too_short", "24"),
         ("forecast", {"history": [5.0] * 23}, "history_too_short", "23 values"),
-        ("forecast", {"history": [5.0] * 10_001}, "history_too_long", "10,001 values"),
         ("forecast", {"history": "5"}, "not_a_series", "'5'"),
         ("forecast", {"history": [5.0] * 23 + [None]}, "invalid_value", "value 24 is null"),
-        ("forecast", {"history": [5.0] * 23 + ["5"]}, "invalid_value", "value 24"),
         ("forecast", {"history": [5.0] * 23 + [True]}, "invalid_value", "value 24 is true"),
-        ("forecast", {"history": [5.0] * 23 + [1e300]}, "invalid_value", "1e+300"),
-        ("forecast", {"history": [[5.0]] * 5 + [5.0] * 19}, "invalid_value", "value 1 is a list"),
-        ("forecast", {"horizon": 0}, "invalid_horizon", "1 to 6"),
-        ("forecast", {"horizon": 7}, "invalid_horizon", "1 to 6"),
         ("forecast", {"horizon": 2.5}, "invalid_horizon", "2.5"),
         ("forecast", {"horizon": "2"}, "invalid_horizon", "'2'"),
-        ("forecast", {"horizon": True}, "invalid_horizon", "true"),
-        ("forecast", {"level": 0}, "invalid_level", "0"),
         ("forecast", {"level": 1}, "invalid_level", "0.999"),
-        ("forecast", {"level": "high"}, "invalid_level", "'high'"),
     ],
 )
 def test_a_field_against_a_rule(client, task, sent, code, says):

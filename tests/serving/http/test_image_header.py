@@ -36,11 +36,8 @@ def described() -> PngImagePlugin.PngInfo:
     [
         ("PNG", {}),
         ("PNG", {"pnginfo": described(), "icc_profile": b"x" * 3000}),
-        ("PNG", {"mode": "P"}),
         ("JPEG", {}),
         ("JPEG", {"progressive": True}),
-        ("JPEG", {"mode": "L", "progressive": True}),
-        ("JPEG", {"mode": "CMYK"}),
         ("JPEG", {"exif": b"Exif\0\0" + b"x" * 60_000, "icc_profile": b"x" * 200_000}),
         ("WEBP", {}),
         ("WEBP", {"lossless": True}),
@@ -54,11 +51,6 @@ def test_a_photograph_as_large_as_it_may_be_passes_with_ten_scans():
     buffer = io.BytesIO()
     Image.new("RGB", (4000, 4000), "red").save(buffer, "JPEG", progressive=True)
     image_header.check(buffer.getvalue())
-
-
-@pytest.mark.parametrize("content", [b"", b"words", tiny.picture()[:30], b"\xff\xd8\xff", b"RIFF"])
-def test_what_is_no_picture_is_left_to_the_decoder(content):
-    image_header.check(content)
 
 
 def with_scans(count: int) -> bytes:
@@ -79,14 +71,13 @@ def after_header(content: bytes) -> bytes:
         (after_header(b"\0\0\0\0zTXt\0\0\0\0" * 9 + bytes(5000)), "too_many_chunks"),
         (b"\xff\xd8" + b"\xff\xe5\0\2" * 600, "too_many_segments"),
         (b"\xff\xd8" + b"\xff" * 600, "too_many_segments"),
-        (b"\xff\xd8" + b"\0" * 600, "too_many_segments"),
         (b"\xff\xd8" + b"\xff\xd0" * 600, "too_many_segments"),
         (with_scans(60), "too_many_scans"),
         # What looks like the frame of another picture is not one: a marker that stands alone is
         # followed by no length.
         (with_scans(60).replace(b"\xff\xd8", b"\xff\xd8\xff\x01", 1), "too_many_scans"),
     ],
-    ids=["chunks", "texts", "segments", "filling", "junk", "markers", "scans", "scans hidden"],
+    ids=["chunks", "texts", "segments", "filling", "markers", "scans", "scans hidden"],
 )
 def test_a_picture_that_takes_long_is_refused(picture, code):
     with pytest.raises(InputError) as refused:
@@ -110,7 +101,6 @@ def plain(kind: str, mode: str, pixels: int, **options) -> bytes:
     [
         ("PNG", "RGBA", MAX_PIXELS, {}),
         ("PNG", "LA", MAX_PIXELS, {}),
-        ("PNG", "P", MAX_PIXELS, {"transparency": 0}),
         ("PNG", "I;16", MAX_PIXELS, {}),
         ("JPEG", "RGB", MAX_PIXELS, {"progressive": True, "subsampling": 0}),
         ("WEBP", "RGBA", MAX_WEBP_PIXELS, {"lossless": True}),

@@ -1,9 +1,13 @@
 """Requests are counted under the names that BentoML gives its own; see serving/http/metrics.py."""
 
+import os
 import re
+import subprocess
+import sys
 
 import tiny
 from metrics_page import told
+from project import ROOT
 
 
 def test_every_request_is_counted_with_its_status_and_time(own_server):
@@ -36,12 +40,17 @@ def test_every_request_is_counted_with_its_status_and_time(own_server):
 def test_paths_and_versions_that_do_not_exist_are_counted_as_one(client):
     before = len(client.get("/metrics").text.splitlines())
     for number in range(100):
-        client.get(f"/stranger/{number}")
+        for folder in ("", "/v1", "/v2", "/v2/models", "/static_content"):
+            client.get(f"{folder}/stranger{number}")
         client.post(f"/v2/models/image/versions/{number}/infer", json={})
-        client.post(f"/v2/models/m{number}/infer", json={})
+        client.post(f"/v2/models/stranger{number}/infer", json={})
         client.get("/v1/models", headers={"Host": f"stranger-{number}"})
+    client.get("/v2/models/espalier-image-tiny/versions/1")
     page = client.get("/metrics").text
-    assert "stranger" not in page
+    for name in ("stranger", "versions", "espalier-image-tiny"):
+        assert name not in page
+    for endpoint in ("/-", "/v2/models/-", "/v2/models/image"):
+        assert f'endpoint="{endpoint}"' in page
     assert len(page.splitlines()) < before + 200  # a histogram is 17 lines
 
 
@@ -53,3 +62,32 @@ def test_a_service_that_starts_leaves_the_metrics_of_another_alone(server, fresh
     assert server.ready()
     assert told(server.client.get("/metrics").text, "request_total", "/readyz", 200) == before + 1
     assert told(other.client.get("/metrics").text, "request_total", "/readyz", 200) == 1
+
+
+MAKE_FOLDER = """
+import time
+from serving.http import metrics_folder
+metrics_folder.make()
+print("made", flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_a_killed_service_leaves_is_removed_by_the_next(tmp_path):
+    def start() -> subprocess.Popen:
+        environment = os.environ | {"TMPDIR": str(tmp_path)}
+        command = [sys.executable, "-c", MAKE_FOLDER]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"made\n"
+        return process
+
+    killed, running = start(), start()
+    of_both = set(tmp_path.iterdir())
+    killed.kill()
+    killed.communicate()
+    following = start()
+    assert len(of_both & set(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.iterdir())) == 2
+    for process in (running, following):
+        process.kill()
+        process.communicate()

@@ -11,12 +11,10 @@ from serving.inference.executor import MAX_SECONDS, MAX_WAITING, SHORT_SECONDS, 
 LONG = 10 * SHORT_SECONDS
 
 
-def test_short_work_is_done_in_the_event_loop():
-    assert asyncio.run(Executor().run(0, threading.get_ident)) == threading.get_ident()
-
-
-def test_long_work_is_done_elsewhere():
-    assert asyncio.run(Executor().run(LONG, threading.get_ident)) != threading.get_ident()
+@pytest.mark.parametrize(("seconds", "here"), [(0, True), (LONG, False)])
+def test_short_work_is_done_in_the_event_loop_and_long_work_elsewhere(seconds, here):
+    thread = asyncio.run(Executor().run(seconds, threading.get_ident))
+    assert (thread == threading.get_ident()) is here
 
 
 def test_too_much_long_work_is_turned_away_and_short_work_is_not():

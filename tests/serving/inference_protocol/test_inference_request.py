@@ -21,79 +21,39 @@ class TestWhatIsWrong:
         ("task", "changes", "says"),
         [
             ("image", {"name": "input"}, "called \"image\", not 'input'"),
-            ("image", {"name": None}, "null"),
             ("image", {"datatype": "FP16"}, "UINT8 or FP32 or BYTES, not 'FP16'"),
-            ("image", {"datatype": ["UINT8"]}, "not a list"),
             ("image", {"shape": [3, 64]}, "[n, 8, 8, 1], not [3, 64]"),
             ("image", {"shape": [0, 8, 8, 1]}, '"inputs.0.shape.0" must be greater than 0, not 0'),
-            ("image", {"shape": [-1, 8, 8, 1]}, "greater than 0, not -1"),
             ("image", {"shape": [True, 8, 8, 1]}, "a whole number, not true"),
-            ("image", {"shape": [3.5, 8, 8, 1]}, "a whole number, not 3.5"),
-            ("image", {"shape": [10**19, 8, 8, 1]}, "[256, 8, 8, 1] at most"),
             ("image", {"shape": [257, 8, 8, 1]}, "[256, 8, 8, 1] at most, not [257, 8, 8, 1]"),
             ("image", {"shape": [9], "datatype": "BYTES"}, "[8] at most"),
             ("image", {"shape": [1] * 1000}, "a length of at most 8, not "),
-            ("image", {"shape": "3"}, "not '3'"),
-            ("image", {"shape": None}, "null"),
             ("image", {"shape": [2, 8, 8, 1]}, "192 elements"),
             ("image", {"data": None}, "a list of 192"),
-            ("image", {"data": []}, "0 elements"),
-            ("image", {"data": 192}, "a list of 192"),
-            ("image", {"data": {"0": 1}}, "a list of 192"),
             ("image", {"data": [[0] * 64] * 3}, "lists in lists"),
-            ("image", {"data": [[0] * 64] * 2 + [0]}, "lists in lists"),
-            ("image", {"data": [[]]}, "lists in lists"),
             ("image", {"data": ["1"] * 192}, "numbers and nothing else"),
-            ("image", {"data": [None] * 192}, "numbers and nothing else"),
             ("image", {"data": [True] * 192}, "numbers and nothing else"),
             ("image", {"data": [0] * 191 + [False]}, "numbers and nothing else"),
-            (
-                "image",
-                {"data": [0.0] * 191 + [True], "datatype": "FP32"},
-                "numbers and nothing else",
-            ),
-            ("image", {"data": [0] * 191 + [[0]]}, "numbers and nothing else"),
             ("image", {"data": [0] * 191 + [256]}, "0 to 255, not 256.0"),
-            ("image", {"data": [0] * 191 + [-1]}, "not -1.0"),
             ("image", {"data": [0] * 191 + [0.5]}, "not 0.5"),
-            ("image", {"data": [0] * 191 + [1e300], "datatype": "FP32"}, "not 1e+300"),
-            ("image", {"data": [0] * 191 + [10**30]}, "not 1e+30"),
             ("image", {"parameters": {"binary_data_size": 192}}, "0 bytes of binary data"),
-            ("image", {"parameters": {"binary_data_size": "192"}}, "a whole number"),
             ("image", {"parameters": {"binary_data_size": True}}, "a whole number"),
-            ("image", {"parameters": []}, "must be an object"),
             ("image", {"shape": [1], "datatype": "BYTES", "data": ["iVBO"]}, "binary data only"),
-            ("image", {"shape": [1], "datatype": "BYTES", "data": [None]}, "binary data only"),
-            ("sentiment", {"datatype": "FP32"}, "BYTES"),
-            ("sentiment", {"shape": [1, 3]}, "[n]"),
-            ("sentiment", {"shape": [257], "data": ["good"] * 257}, "[256] at most"),
-            ("sentiment", {"data": ["good", "good", ""]}, "Text 3 is empty"),
             ("sentiment", {"data": ["good", None, "good"]}, "Text 2"),
-            ("sentiment", {"data": ["good", 5, "good"]}, "Text 2"),
-            ("sentiment", {"data": [["good"], "good", "good"]}, "Text 1"),
-            ("sentiment", {"data": ["x" * 200_001, "good", "good"]}, "200,001 characters"),
             ("forecast", {"shape": [1, 23], "data": [5.0] * 23}, "23 values"),
             ("forecast", {"shape": [1, 10_001], "data": [5.0] * 10_001}, "[256, 10000] at most"),
-            ("forecast", {"shape": [2, 24], "data": [5.0] * 47 + [1e300]}, "value 24 is 1e+300"),
             ("forecast", {"shape": [2, 24], "data": [True] * 48}, "numbers and nothing else"),
-            (
-                "forecast",
-                {"shape": [2, 24], "data": [5.0] * 47 + [True]},
-                "numbers and nothing else",
-            ),
-            ("forecast", {"shape": [48], "data": [5.0] * 48}, "[n, n]"),
-            ("forecast", {"datatype": "INT32"}, "FP64 or FP32"),
         ],
     )
     def test_with_a_tensor(self, client, task, changes, says):
         assert says in refused(client, task, **changes)
 
-    @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
-    @pytest.mark.parametrize("datatype", [np.float32, np.float64])
-    def test_with_numbers_that_are_none(self, public, datatype, number):
-        for task in ("image", "forecast"):
-            if (task, datatype) == ("image", np.float64):
-                continue
+    @pytest.mark.parametrize(
+        ("task", "datatype"),
+        [("image", np.float32), ("forecast", np.float32), ("forecast", np.float64)],
+    )
+    def test_with_numbers_that_are_none(self, public, task, datatype):
+        for number in (np.nan, np.inf, -np.inf):
             array = ARRAYS[task][1].astype(datatype)
             array[-1, -1] = number
             with pytest.raises(triton.InferenceServerException, match=r"nan|inf") as refusal:
@@ -104,8 +64,6 @@ class TestWhatIsWrong:
         ("task", "request_", "says"),
         [
             ("image", {"inputs": []}, '"inputs" must have a length of at least 1, not 0'),
-            ("image", {"inputs": None}, '"inputs" must be'),
-            ("image", {"inputs": {}}, '"inputs" must be a list'),
             ("image", {"inputs": [5]}, '"inputs.0" must be an object, not 5'),
             (
                 "image",
@@ -113,9 +71,7 @@ class TestWhatIsWrong:
                 '"inputs" must have a length of at most 1, not 2',
             ),
             ("image", {"id": 42}, '"id" must be a string, not 42'),
-            ("image", {"parameters": 5}, '"parameters" must be an object'),
             ("image", {"parameters": {"binary_data_output": 1}}, "true or false"),
-            ("image", {"outputs": "label"}, '"outputs" must be a list'),
             ("image", {"outputs": ["label"]}, '"outputs.0" must be an object, not '),
             ("image", {"outputs": [{}]}, '"outputs.0.name" is needed'),
             ("image", {"outputs": [{"name": "probability"}]}, "did you mean 'probabilities'?"),
@@ -126,8 +82,6 @@ class TestWhatIsWrong:
                 "true or false",
             ),
             ("forecast", {"parameters": {"horizon": 7}}, "1 to 6"),
-            ("forecast", {"parameters": {"horizon": 2.5}}, "2.5"),
-            ("forecast", {"parameters": {"level": "0.5"}}, "'0.5'"),
         ],
     )
     def test_with_a_request(self, client, task, request_, says):
@@ -141,9 +95,7 @@ class TestWhatIsWrong:
             (b"[]", 422),
             (b"[" * 100_000, 400),
             (b'{"inputs":' * 100_000, 400),
-            (b'{"inputs": [{"data": ' + b"[" * 40 + b"]" * 40 + b"}]}", 400),
             (b'{"inputs": [{"data": [' + b"[]," * 300_000 + b"[]]}]}", 400),
-            (b'{"id": "' + b"[" * 1000 + b'"}', 422),
             (b'{"id": "\\ud83d"}', 422),
             (b'{"inputs": [1e400]}', 422),
             (b'{"inputs": [{"data": [NaN]}]}', 400),
@@ -156,13 +108,9 @@ class TestWhatIsWrong:
         ("path", "says"),
         [
             ("/v2/models/imag", "There is no model 'imag'; there is image, sentiment, forecast."),
-            ("/v2/models/imag/infer", "There is no model 'imag'"),
-            ("/v2/models/-/ready", "There is no model '-'"),
-            ("/v2/models/image/versions/7", "no version '7' here; version 1 serves"),
             ("/v2/models/image/versions/7/ready", "no version '7'"),
             ("/v2/models/espalier-image-tiny/versions/7/ready", "no version '7'"),
             ("/v2/models/image/stats", "/docs.json"),
-            ("/v2/models/image/versions/1/2/ready", "/docs.json"),
             ("/v2/models", "/docs.json"),
         ],
     )
@@ -176,12 +124,10 @@ class TestWhatIsWrong:
         check(client.post("/v2/models/imag/infer", json={}), 404)
         check(client.delete("/v2/models/image/versions/1"), 405)
 
-    def test_with_the_type_of_a_body(self, client):
-        infer = "/v2/models/image/infer"
-        for name in ("text/plain", "application/x-pickle", "image/png", ""):
-            check(client.post(infer, content=b"{}", headers={"Content-Type": name}), 415)
-        compressed = JSON | {"Content-Encoding": "gzip"}
-        check(client.post(infer, content=b"{}", headers=compressed), 415)
+    @pytest.mark.parametrize("name", ["text/plain", "application/x-pickle", "image/png", ""])
+    def test_with_the_type_of_a_body(self, client, name):
+        sent = {"content": b"{}", "headers": {"Content-Type": name}}
+        check(client.post("/v2/models/image/infer", **sent), 415)
 
     def test_with_the_size_of_a_body(self, client):
         for task, limit in (("image", 16), ("forecast", 4)):
@@ -198,7 +144,7 @@ class TestBinaryData:
     def post(self, client, task: str, raw: bytes, **changes) -> httpx.Response:
         return client.post(f"/v2/models/{task}/infer", **in_binary(task, raw, **changes))
 
-    @pytest.mark.parametrize("length", ["", "-1", "1e2", "0x10", "99999", "9" * 500, "²"])
+    @pytest.mark.parametrize("length", ["", "-1", "1e2", "99999", "9" * 500, "²"])
     def test_with_a_length_that_is_none(self, client, length):
         sent = in_binary("image", bytes(192))
         sent["headers"] = [(b"Inference-Header-Content-Length", length.encode("latin-1"))]
@@ -211,20 +157,13 @@ class TestBinaryData:
         assert "takes 192 bytes" in message or '"data"' in message
 
     def test_with_a_size_that_is_another(self, client):
-        for size in (191, 193, -1, 2**62, None):
+        """Or with the data in JSON as well."""
+        for size, says in ((191, "192 bytes"), (2**62, "192 bytes"), (192, "one of them")):
             given = tensor("image", parameters={"binary_data_size": size})
-            del given["data"]
             text = json.dumps({"inputs": [given]}).encode()
             headers = {"Inference-Header-Content-Length": str(len(text))}
             sent = {"content": text + bytes(192), "headers": headers}
-            assert "192 bytes" in check(client.post("/v2/models/image/infer", **sent), 422)
-
-    def test_with_data_twice(self, client):
-        given = tensor("image", parameters={"binary_data_size": 192})
-        text = json.dumps({"inputs": [given]}).encode()
-        headers = {"Inference-Header-Content-Length": str(len(text))}
-        response = client.post("/v2/models/image/infer", content=text + bytes(192), headers=headers)
-        assert "one of them" in check(response, 422)
+            assert says in check(client.post("/v2/models/image/infer", **sent), 422)
 
     @pytest.mark.parametrize(
         "raw",

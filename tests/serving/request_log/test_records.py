@@ -1,9 +1,7 @@
 """Each answer leaves one record, and nothing of what was sent."""
 
-import json
 import re
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -117,5 +115,3 @@ def test_trace_finds_the_record(logged, own_server, monkeypatch):
     monkeypatch.setenv("ESPALIER_HOME", str(own_server.home))
     [record] = request_log.find("texts")
     assert (record["status"], record["task"], record["words"]) == (200, "sentiment", 5)
-    assert datetime.fromisoformat(record["time"]).tzinfo == UTC
-    assert json.dumps(record)

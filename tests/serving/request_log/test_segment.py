@@ -70,13 +70,6 @@ def test_what_is_older_than_the_bound_goes(tmp_path):
     assert left & {"8.jsonl", "9.5.jsonl", "20.jsonl"} == {"8.jsonl"}
 
 
-def test_two_writers_never_share_a_segment(tmp_path):
-    one, other = segments(tmp_path), segments(tmp_path)
-    one.append(LINE)
-    other.append(LINE)
-    assert sizes(tmp_path) == [len(LINE)] * 2
-
-
 def test_a_segment_that_is_removed_is_begun_anew(tmp_path):
     writer = segments(tmp_path / "log")
     writer.append(LINE)

@@ -1,0 +1,50 @@
+"""The file `<task>.json` that publishes a model: which artifact serves, and its scores."""
+
+import json
+import os
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+MAX_BYTES = 1 << 16
+
+
+def _inside(path: str) -> str:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError("The artifact must be below the pointer's folder.")
+    return path
+
+
+class Pointer(BaseModel):
+    """The content of a pointer's file.
+
+    artifact: its folder, as seen from the pointer's. metrics: what it scored on the test split;
+    None in older ones.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    name: str
+    version: str
+    artifact: Annotated[str, AfterValidator(_inside)]
+    manifest_sha256: str
+    metrics: dict[str, float] | None = None
+
+    def to_json(self) -> str:
+        """Return the content of its file."""
+        return json.dumps(self.model_dump(), indent=2, sort_keys=True) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Write its file in one step, so that nobody reads half of it."""
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_text(self.to_json(), encoding="utf-8")
+        partial.replace(path)
+
+
+def read(path: Path) -> Pointer:
+    """Return the pointer in a file; raises OSError or ValueError."""
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"{path} has {size} bytes; at most {MAX_BYTES} are allowed.")
+    return Pointer.model_validate_json(path.read_bytes())
