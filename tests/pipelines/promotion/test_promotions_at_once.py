@@ -78,6 +78,6 @@ def test_without_a_lock_each_promotion_is_recorded_or_refused(home, tmp_path, fi
         champion = reconcile.reconcile(TASK, DATASET)
         assert registry.champion(TASK, DATASET) is not None or recorded == 0
         if champion is not None:  # its version may have been removed in the last moment
-            assert champion.version.version == ledger.champions(entries)[-1]
+            assert champion.version.version == ledger.champions(entries)[-1].to_version
             assert ledger.verify(entries, registry.champion(TASK, DATASET).head) is None
             assert publish.names(publish.read(TASK), champion.version)
