@@ -16,7 +16,7 @@ from prefect.task_runners import TaskRunner
 from prefect_dask import DaskTaskRunner
 
 from pipelines.experiments import dataset as data
-from pipelines.experiments import tracking
+from pipelines.experiments import tracking, verification
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.locks import lock
@@ -86,7 +86,7 @@ def rung(
     fits: list[Fit], guarded: guard.Guard, parent: str, priority: Callable[[Fit], float]
 ) -> Rung:
     """Do the fits that are missing, side by side; one that fails does not stop the others."""
-    reused = tracking.reusable(fits)
+    reused = verification.reusable(fits)
     missing = [fit for fit in fits if fit.fingerprint not in reused]
     successive_halving.show(fits, missing)
     pending = {submit(fit_on_worker, priority(fit), fit, guarded, parent): fit for fit in missing}

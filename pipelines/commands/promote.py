@@ -4,12 +4,12 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from pipelines.experiments import dataset as data
 from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import Record
-from pipelines.experiments.verification import VerifiedArtifact
 from pipelines.gate import rules
 from pipelines.locks import lock
 from pipelines.promotion import contender, decision, evaluation, ledger, reconcile
@@ -71,20 +71,18 @@ def promote(
     with nullcontext() if dry_run else lock.hold(task):
         reconciled = None if dry_run else reconcile.reconcile(task, dataset)
         head = ledger.head(ledger.entries(registry.model_name(task, dataset)))
-        verified = reconciled.artifact if reconciled else None
-        champion = contender.current_champion(task, dataset, verified)
-        record, artifact = _candidate(version, name, champion)
+        champion = contender.current_champion(task, dataset, reconciled)
+        record, folder = _candidate(version, name, champion)
         if champion is not None and champion.version.run_id == record.run_id:
             current = contender.summary(champion.version)
             return outcome(current, current, False, f"{champion.name} is the champion already")
         if dry_run:
-            candidate = Contender(registry.preview(task, dataset, record), artifact)
+            candidate = Contender(registry.preview(task, dataset, record), folder)
         else:
-            candidate = Contender(decision.enter(version, record), artifact)
+            candidate = Contender(decision.enter(version, record), folder)
         evaluated = evaluation.evaluate(
             version, candidate, champion, head, gate_rules, keep=not dry_run
         )
-        evaluation.show(evaluated.checks)
         return _outcome(outcome, evaluated, None if dry_run else decision.decide(evaluated, force))
 
 
@@ -123,16 +121,16 @@ def show(outcome: Promotion) -> None:
 
 def _candidate(
     dataset: DatasetVersion, name: str | None, champion: Contender | None
-) -> tuple[Record, VerifiedArtifact]:
+) -> tuple[Record, Path]:
     """The fit that is meant, with its artifact; only full fits may be champion."""
-    verified = {champion.version.run_id: champion.artifact} if champion else {}
+    verified = {champion.version.run_id: champion.folder} if champion else {}
     if name is not None:
         record = _named(dataset, name)
         return record, verified.get(record.run_id) or verification.verify(record)
     fits = [fit for fit in tracking.records(dataset) if not fit.look]
     for fit in ranking.ranked(dataset.task, fits):
-        if artifact := verified.get(fit.run_id) or verification.whole(fit):
-            return fit, artifact
+        if folder := verified.get(fit.run_id) or verification.whole(fit):
+            return fit, folder
     raise UsageError(
         f"{dataset.name} has no full fit at its present version: "
         f"`espalier run --dataset {dataset.name}` makes some"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from models.errors import ModelError
 from pipelines.experiments import dataset as data
-from pipelines.experiments import plan, tracking
+from pipelines.experiments import plan, tracking, verification
 from pipelines.experiments.plan import Fit
 from pipelines.locks import lock
 from pipelines.reports import leaderboard
@@ -41,7 +41,7 @@ def train(
                 version, profile=profile, archs=[arch], seeds=range(seeds), changes=change
             )
         ]
-        reused = {} if force else tracking.reusable(planned)
+        reused = {} if force else verification.reusable(planned)
         missing = [fit for fit in planned if fit.fingerprint not in reused]
         console.reused(len(planned), len(missing))
         failed = []

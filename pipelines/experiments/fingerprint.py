@@ -31,31 +31,13 @@ def of_fit(dataset: DatasetVersion, arch: str, parameters: Mapping, seed: int) -
         parameters: the complete ones, from `architectures.resolve`.
         seed: of the fit.
     """
-    sources = architectures.sources(dataset.task, arch, parameters)
-    return _digest(
-        dataset_hash=dataset.hash,
-        task=dataset.task,
-        arch=arch,
-        parameters=_effective(parameters),
-        seed=seed,
-        code=_code(sources),
-        versions=versions(),
-        guard=of_guard(dataset),
-    )
+    return _of_training(dataset, arch, parameters, seed=seed, guard=of_guard(dataset))
 
 
 def of_guard(dataset: DatasetVersion) -> str:
     """Return the fingerprint of a dataset's guard: 64 hexadecimal digits."""
     parameters = architectures.guard_parameters(dataset.task, dataset.facts)
-    sources = architectures.sources(dataset.task, architectures.GUARD, parameters)
-    return _digest(
-        dataset_hash=dataset.hash,
-        task=dataset.task,
-        arch=architectures.GUARD,
-        parameters=_effective(parameters),
-        code=_code(sources),
-        versions=versions(),
-    )
+    return _of_training(dataset, architectures.GUARD, parameters)
 
 
 def of_baseline(dataset: DatasetVersion, file: Path) -> str:
@@ -98,10 +80,19 @@ def _configured_backend() -> str | None:
         return None
 
 
-def _effective(parameters: Mapping) -> dict:
-    """Return the parameters without the number of threads where it is the usual one."""
-    left_out = {"threads"} if parameters.get("threads") == 1 else set()
-    return {name: value for name, value in parameters.items() if name not in left_out}
+def _of_training(dataset: DatasetVersion, arch: str, parameters: Mapping, **more: Any) -> str:
+    effective = dict(parameters)
+    if effective.get("threads") == 1:  # the usual number is no part of it
+        del effective["threads"]
+    return _digest(
+        dataset_hash=dataset.hash,
+        task=dataset.task,
+        arch=arch,
+        parameters=effective,
+        code=_code(architectures.sources(dataset.task, arch, parameters)),
+        versions=versions(),
+        **more,
+    )
 
 
 def _code(sources: Iterable[Path]) -> dict[str, str]:

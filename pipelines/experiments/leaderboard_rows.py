@@ -8,53 +8,20 @@ the file of its store is the one that `note_unchanged` saw.
 import json
 import math
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.locks import state
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-    from sqlalchemy import Connection, Engine
 
-TABLES = (
-    """CREATE TABLE IF NOT EXISTS leaderboard_runs (
-        store TEXT NOT NULL,
-        run_id TEXT NOT NULL,
-        task TEXT NOT NULL,
-        dataset TEXT NOT NULL,
-        dataset_hash TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        name TEXT NOT NULL,
-        status TEXT NOT NULL,
-        fingerprint TEXT NOT NULL,
-        started BIGINT NOT NULL,
-        artifact_uri TEXT NOT NULL,
-        tags TEXT NOT NULL,
-        metrics TEXT NOT NULL,
-        curves TEXT NOT NULL,
-        PRIMARY KEY (store, run_id)
-    )""",
-    """CREATE INDEX IF NOT EXISTS leaderboard_runs_of_dataset
-        ON leaderboard_runs (store, task, dataset, kind)""",
-    """CREATE TABLE IF NOT EXISTS leaderboard_notes (
-        store TEXT NOT NULL,
-        task TEXT NOT NULL,
-        dataset TEXT NOT NULL,
-        note TEXT NOT NULL,
-        value TEXT NOT NULL,
-        PRIMARY KEY (store, task, dataset, note)
-    )""",
-)
 FIELDS = ("run_id", "kind", "name", "status", "fingerprint", "started", "artifact_uri")
 DOCUMENTS = ("tags", "metrics", "curves")  # as JSON
-COLUMNS = ", ".join(("dataset_hash", *FIELDS, *DOCUMENTS[:2]))
 NAMED = ("espalier.task", "espalier.dataset", "espalier.dataset_hash")
 TAKEN_IN, UNCHANGED, CHAMPION = "taken in", "unchanged", "champion"
 
@@ -78,7 +45,7 @@ class Row:
     artifact_uri: str
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
-    curves: Mapping[str, Sequence[float]] | None = None
+    curves: Mapping[str, Sequence[float]] | None
 
 
 @dataclass(frozen=True)
@@ -148,8 +115,6 @@ def record_of(row: Row) -> Record:
 
 def write(rows: Iterable[Row]) -> None:
     """Write rows, in place of those of the same runs."""
-    from sqlalchemy import text
-
     values = [
         {"store": _store(), "task": row.dataset.task, "dataset": row.dataset.name}
         | {"dataset_hash": row.dataset.hash}
@@ -158,98 +123,52 @@ def write(rows: Iterable[Row]) -> None:
         for row in rows
     ]
     if values:
-        names, named = ", ".join(values[0]), ", ".join(f":{name}" for name in values[0])
-        changed = ", ".join(f"{name} = excluded.{name}" for name in values[0])
-        statement = (
-            f"INSERT INTO leaderboard_runs ({names}) VALUES ({named})"
-            f" ON CONFLICT (store, run_id) DO UPDATE SET {changed}"
-        )
-        with _transaction() as connection:
-            connection.execute(text(statement), values)
+        _upsert("leaderboard_runs", "store, run_id", values)
 
 
 def remove(run_ids: Iterable[str]) -> None:
     """Remove the rows of runs that MLflow does not hold any more."""
-    from sqlalchemy import text
-
-    values = [{"store": _store(), "run_id": run_id} for run_id in run_ids]
-    if values:
-        statement = "DELETE FROM leaderboard_runs WHERE store = :store AND run_id = :run_id"
-        with _transaction() as connection:
-            connection.execute(text(statement), values)
+    statement = "DELETE FROM leaderboard_runs WHERE store = :store AND run_id = :run_id"
+    if values := [{"store": _store(), "run_id": run_id} for run_id in run_ids]:
+        _execute(statement, values)
 
 
-def read(
-    task: str,
-    dataset: str,
-    kind: str,
-    dataset_hash: str | None = None,
-    fingerprints: Collection[str] | None = None,
-) -> list[Row]:
+def read(task: str, dataset: str, kind: str, dataset_hash: str | None = None) -> list[Row]:
     """The rows of one kind of run on a dataset, oldest first.
 
     Args:
         task: image, sentiment or forecast.
         dataset: a dataset of the task.
-        kind: fit, baseline or rival.
+        kind: fit, baseline, rival or guard.
         dataset_hash: of the version; None: of all versions.
-        fingerprints: these alone; None: all.
     """
     where = "task = :task AND dataset = :dataset AND kind = :kind"
     chosen = {"task": task, "dataset": dataset, "kind": kind}
     if dataset_hash is not None:
         where += " AND dataset_hash = :dataset_hash"
         chosen["dataset_hash"] = dataset_hash
-    return [
-        _row(task, dataset, columns)
-        for columns in _select(COLUMNS, where, **chosen)
-        if fingerprints is None or columns[5] in fingerprints
-    ]
+    return _select(where, chosen)
 
 
 def find(run_id: str) -> Row | None:
     """The row of a run, if there is one."""
-    for task, dataset, *columns in _select(f"task, dataset, {COLUMNS}", "run_id = :id", id=run_id):
-        return _row(task, dataset, columns)
-    return None
-
-
-def curves(run_id: str) -> dict[str, list[float]] | None:
-    """Loss → its value after each epoch of a run; None where that was not recorded."""
-    for (text,) in _select("curves", "run_id = :id", id=run_id):
-        return json.loads(text or "null")
-    return None
+    return next(iter(_select("run_id = :run_id", {"run_id": run_id})), None)
 
 
 def note(task: str, dataset: str, name: str, value: str) -> None:
     """Write down a value for an experiment, in place of the one before."""
-    from sqlalchemy import text
-
     values = {"store": _store(), "task": task, "dataset": dataset, "note": name, "value": value}
-    with _transaction() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO leaderboard_notes (store, task, dataset, note, value)"
-                " VALUES (:store, :task, :dataset, :note, :value)"
-                " ON CONFLICT (store, task, dataset, note) DO UPDATE SET value = excluded.value"
-            ),
-            values,
-        )
+    _upsert("leaderboard_notes", "store, task, dataset, note", [values])
 
 
 def noted(task: str, dataset: str, name: str) -> str | None:
     """The value that was written down for an experiment; None where none was."""
-    from sqlalchemy import text
-
+    statement = (
+        "SELECT value FROM leaderboard_notes WHERE store = :store AND task = :task"
+        " AND dataset = :dataset AND note = :note"
+    )
     values = {"store": _store(), "task": task, "dataset": dataset, "note": name}
-    with _transaction() as connection:
-        return connection.execute(
-            text(
-                "SELECT value FROM leaderboard_notes WHERE store = :store AND task = :task"
-                " AND dataset = :dataset AND note = :note"
-            ),
-            values,
-        ).scalar_one_or_none()
+    return next((row["value"] for row in _execute(statement, values)), None)
 
 
 def note_unchanged(task: str, dataset: str) -> None:
@@ -269,56 +188,49 @@ def is_empty_store() -> bool:
     return _stamp() == ""
 
 
-def _row(task: str, dataset: str, columns: Sequence) -> Row:
-    dataset_hash, *fields, tags, metrics = columns
-    return Row(
-        dataset=DatasetVersion(task, dataset, dataset_hash),
-        tags=json.loads(tags),
-        metrics=json.loads(metrics),
-        **dict(zip(FIELDS, fields, strict=True)),
+def _select(where: str, values: Mapping[str, str]) -> list[Row]:
+    statement = (
+        f"SELECT * FROM leaderboard_runs WHERE store = :store AND {where} ORDER BY started, run_id"
+    )
+    return [
+        Row(
+            dataset=DatasetVersion(row["task"], row["dataset"], row["dataset_hash"]),
+            **{name: row[name] for name in FIELDS},
+            **{name: json.loads(row[name]) for name in DOCUMENTS},
+        )
+        for row in _execute(statement, {"store": _store(), **values})
+    ]
+
+
+def _upsert(table: str, key: str, rows: Sequence[Mapping[str, str]]) -> None:
+    names = ", ".join(rows[0])
+    values = ", ".join(f":{name}" for name in rows[0])
+    changed = ", ".join(f"{name} = excluded.{name}" for name in rows[0])
+    _execute(
+        f"INSERT INTO {table} ({names}) VALUES ({values})"
+        f" ON CONFLICT ({key}) DO UPDATE SET {changed}",
+        rows,
     )
 
 
-def _select(columns: str, where: str, **values: str) -> list[Sequence]:
+def _execute(statement: str, values: Mapping | Sequence[Mapping]) -> Sequence[Mapping]:
+    """Execute a statement in a transaction of its own; returns the rows that it selects."""
     from sqlalchemy import text
 
-    statement = (
-        f"SELECT {columns} FROM leaderboard_runs WHERE store = :store AND {where}"
-        " ORDER BY started, run_id"
-    )
-    with _transaction() as connection:
-        return list(connection.execute(text(statement), {"store": _store(), **values}))
-
-
-@contextmanager
-def _transaction() -> Iterator["Connection"]:
-    _make_tables(state.connect())
     with state.transaction() as connection:
-        yield connection
-
-
-@cache
-def _make_tables(engine: "Engine") -> None:
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('espalier'))")
-        for statement in TABLES:
-            connection.exec_driver_sql(statement)
-
-
-def _address() -> SplitResult:
-    return urlsplit(os.environ["MLFLOW_TRACKING_URI"])
+        result = connection.execute(text(statement), values)
+        return result.mappings().all() if result.returns_rows else []
 
 
 def _store() -> str:
     """MLflow's store, without password and options."""
-    address = _address()
+    address = urlsplit(os.environ["MLFLOW_TRACKING_URI"])
     return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
 
 
 def _stamp() -> str | None:
     """Time and size of the store's files: "" where they are not there, None for a server."""
-    address = _address()
+    address = urlsplit(os.environ["MLFLOW_TRACKING_URI"])
     if not address.scheme.startswith("sqlite"):
         return None
     # The first slash ends the empty host; a second one begins an absolute path.

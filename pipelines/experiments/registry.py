@@ -18,14 +18,12 @@ if TYPE_CHECKING:
 CHAMPION, CHALLENGER = "champion", "challenger"
 STATE = "espalier.state"
 HEAD = "espalier.ledger.head"
-# The tags that every version of ours has.
-OURS = (
-    STATE,
-    "espalier.arch",
-    "espalier.fingerprint",
-    "espalier.manifest_sha256",
-    "espalier.dataset_hash",
-)
+TAGGED = (
+    "arch",
+    "fingerprint",
+    "manifest_sha256",
+    "dataset_hash",
+)  # tags `espalier.…` of a version
 # For others that register a version of the same model: each takes a tenth of a second, and of many
 # that wait chance says whose turn it is.
 REGISTER_SECONDS = 600
@@ -35,8 +33,8 @@ REGISTER_SECONDS = 600
 class Version:
     """A registered version.
 
-    state: pending, ready or refused; reason says why refused. head: length and last hash of the
-    ledger when the version was last champion. created: milliseconds since 1970; 0 where not known.
+    state: pending, ready or refused. head: length and last hash of the ledger when the version was
+    last champion. created: milliseconds since 1970; 0 where not known.
     """
 
     name: str
@@ -47,7 +45,6 @@ class Version:
     manifest_sha256: str
     dataset_hash: str
     state: str
-    reason: str
     head: tuple[int, str] | None = field(default=None, compare=False)
     created: int = field(default=0, compare=False)
 
@@ -64,18 +61,10 @@ def champion(task: str, dataset: str) -> Version | None:
     """
     if leaderboard_rows.unchanged(task, dataset):
         return recorded_champion(task, dataset)
-    from mlflow.exceptions import MlflowException
-
-    version = None
-    try:
-        name = model_name(task, dataset)
-        held = tracking.connect().get_model_version_by_alias(name, CHAMPION)
-        version = _version(held) if _is_ours(held) else None
-    except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise
-    _note_champion(task, dataset, version)
-    return version
+    name = model_name(task, dataset)
+    named = version(name, aliases(name).get(CHAMPION, ""))
+    _note_champion(task, dataset, named)
+    return named
 
 
 def recorded_champion(task: str, dataset: str) -> Version | None:
@@ -83,10 +72,11 @@ def recorded_champion(task: str, dataset: str) -> Version | None:
     text = leaderboard_rows.noted(task, dataset, leaderboard_rows.CHAMPION)
     if text is None:
         return None if leaderboard_rows.is_empty_store() else champion(task, dataset)
-    fields = json.loads(text)
-    if fields is None:
+    noted = json.loads(text)
+    if noted is None:
         return None
-    return Version(**fields | {"head": fields["head"] and tuple(fields["head"])})
+    noted.pop("reason", None)  # of older notes
+    return Version(**noted | {"head": noted["head"] and tuple(noted["head"])})
 
 
 def versions(task: str, dataset: str) -> list[Version]:
@@ -108,15 +98,7 @@ def search(condition: str) -> list[Version]:
 
 def version(name: str, number: str) -> Version | None:
     """The version of that number, if it is there and ours."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        held = tracking.connect().get_model_version(name, number)
-        return _version(held) if _is_ours(held) else None
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        raise
+    return next((one for one in of_model(name) if one.version == number), None)
 
 
 def find(task: str, dataset: str, candidate: Record) -> Version | None:
@@ -140,7 +122,8 @@ def register(task: str, dataset: str, candidate: Record) -> Version:
 
 def _create(task: str, dataset: str, candidate: Record) -> Version:
     client, name = tracking.connect(), model_name(task, dataset)
-    _ensure_model(name)
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
     version = client.create_model_version(
         name,
         source=f"{client.get_run(candidate.run_id).info.artifact_uri}/{tracking.MODEL}",
@@ -149,10 +132,7 @@ def _create(task: str, dataset: str, candidate: Record) -> Version:
             STATE: "pending",
             "espalier.task": task,
             "espalier.dataset": dataset,
-            "espalier.dataset_hash": candidate.dataset_hash,
-            "espalier.arch": candidate.arch,
-            "espalier.fingerprint": candidate.fingerprint,
-            "espalier.manifest_sha256": candidate.manifest_sha256,
+            **{f"espalier.{field}": getattr(candidate, field) for field in TAGGED},
         },
     )
     return _version(version)
@@ -166,12 +146,8 @@ def preview(task: str, dataset: str, candidate: Record) -> Version:
         name=name,
         version=str(max(numbers, default=0) + 1),
         run_id=candidate.run_id,
-        arch=candidate.arch,
-        fingerprint=candidate.fingerprint,
-        manifest_sha256=candidate.manifest_sha256,
-        dataset_hash=candidate.dataset_hash,
         state="pending",
-        reason="",
+        **{field: getattr(candidate, field) for field in TAGGED},
     )
 
 
@@ -202,23 +178,22 @@ def aliases(name: str) -> dict[str, str]:
     return {alias: str(number) for model in models for alias, number in model.aliases.items()}
 
 
-def set_champion(version: Version) -> None:
-    """Make the version the champion, unless it is; it is then no challenger any more."""
+def set_champion(version: Version, head: tuple[int, str] | None = None) -> None:
+    """Make the version the champion, unless it is; it is then no challenger any more.
+
+    head: the ledger's length and last hash, tagged on the champion so that a cut tail shows.
+    """
     client, named = tracking.connect(), aliases(version.name)
     if named.get(CHAMPION) != version.version:
         client.set_registered_model_alias(version.name, CHAMPION, version.version)
     if named.get(CHALLENGER) == version.version:
         client.delete_registered_model_alias(version.name, CHALLENGER)
-    _note_champion(*_task_and_dataset(version.name), version)
-
-
-def tag_head(champion: Version, length: int, last: str) -> None:
-    """Tag the champion with the ledger's length and last hash, so that a cut tail shows."""
-    if champion.head != (length, last):
+    if head is not None and head != version.head:
         # One tag: a kill between two would look like a cut.
-        _tag(champion, HEAD, f"{length} {last}")
-        tagged = replace(champion, head=(length, last))
-        _note_champion(*_task_and_dataset(champion.name), tagged)
+        _tag(version, HEAD, " ".join(map(str, head)))
+        version = replace(version, head=head)
+    _, task, dataset = version.name.split("-", 2)
+    _note_champion(task, dataset, version)
 
 
 def _note_champion(task: str, dataset: str, version: Version | None) -> None:
@@ -226,29 +201,14 @@ def _note_champion(task: str, dataset: str, version: Version | None) -> None:
     leaderboard_rows.note(task, dataset, leaderboard_rows.CHAMPION, text)
 
 
-def _task_and_dataset(model: str) -> tuple[str, str]:
-    _, task, dataset = model.split("-", 2)
-    return task, dataset
-
-
 def _tag(version: Version, name: str, value: str) -> None:
     tracking.connect().set_model_version_tag(version.name, version.version, name, value)
 
 
-def _ensure_model(name: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        tracking.connect().create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-
-
 def _is_ours(version: "ModelVersion") -> bool:
     """Whether a version that MLflow holds was made by `register`: a person may register others by
-    hand, which have none of these tags."""
-    return all(tag in version.tags for tag in OURS)
+    hand, which have no state."""
+    return STATE in version.tags
 
 
 def _version(held: "ModelVersion") -> Version:
@@ -257,12 +217,8 @@ def _version(held: "ModelVersion") -> Version:
         name=held.name,
         version=str(held.version),
         run_id=held.run_id or "",
-        arch=tags["espalier.arch"],
-        fingerprint=tags["espalier.fingerprint"],
-        manifest_sha256=tags["espalier.manifest_sha256"],
-        dataset_hash=tags["espalier.dataset_hash"],
         state=tags[STATE],
-        reason=tags.get("espalier.reason", "") if tags[STATE] == "refused" else "",
+        **{field: tags[f"espalier.{field}"] for field in TAGGED},
         head=_head(tags[HEAD]) if HEAD in tags else None,
         created=held.creation_timestamp,
     )

@@ -5,7 +5,7 @@ its own version by the fit itself, those of a later one below `scores/<dataset_h
 """
 
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from pipelines.experiments import tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
-from pipelines.experiments.verification import VerifiedArtifact
 
 RESCORED = "espalier.rescored."  # tag of a run, with the version of the data at its end: when
 
@@ -43,28 +42,25 @@ def log_scores(task: str, metric: str, scores: Mapping) -> None:
     mlflow.set_tag("espalier.naive", scores["test"].naive)
 
 
-def rows_of(
-    run_id: str, split: str, *, artifact_uri: str = "", only: Collection[str] = ()
-) -> dict[str, np.ndarray]:
+def rows_of(run_id: str, split: str, *, artifact_uri: str = "") -> dict[str, np.ndarray]:
     """The run's scores row by row on one split, as `models.evaluation.measure` made them.
 
     artifact_uri: the run's, where it is known: asking for it takes longer than reading the scores.
-    only: the columns to read, those of them that there are, instead of all.
     """
     file = tracking.artifact_of(run_id, f"{tracking.SCORES}/{split}.npz", artifact_uri)
     with np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays if not only or name in only}
+        return dict(arrays)
 
 
 def on_test(
     dataset: DatasetVersion,
     fitted: Record | Version,
-    verified: VerifiedArtifact | None = None,
+    verified: Path | None = None,
     keep: bool = True,
 ) -> Mapping:
     """The rows (`measure.Scores`) of a record or version on the present test split.
 
-    verified: its artifact, where this run has hashed it already.
+    verified: its artifact's folder, where this run has hashed it already.
     keep: record the rows with the run where they had to be measured now.
     Raises DataError where other data than that lies in the checkout, ModelError where the model
     answers with other labels or another horizon than the data.
@@ -83,7 +79,7 @@ def on_test(
     return measured
 
 
-def _measured(dataset: DatasetVersion, verified: VerifiedArtifact) -> Mapping:
+def _measured(dataset: DatasetVersion, verified: Path) -> Mapping:
     from data import prepared
     from models.evaluation import measure
 
@@ -94,7 +90,7 @@ def _measured(dataset: DatasetVersion, verified: VerifiedArtifact) -> Mapping:
             f"`dvc checkout {place}`, or `espalier run --dataset {dataset.name}`"
         )
     read = prepared.read(place)
-    return measure.evaluate_artifact(verified.folder, read.splits, read.facts).rows
+    return measure.evaluate_artifact(verified, read.splits, read.facts).rows
 
 
 def _keep(run_id: str, dataset_hash: str, rows: Mapping) -> None:

@@ -3,14 +3,13 @@
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlparse
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse, urlsplit
 from urllib.request import url2pathname
 
-from models.artifact import artifact
 from pipelines.experiments import commit, fingerprint, leaderboard_rows
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.leaderboard_rows import NAMED, Record, Row
@@ -20,7 +19,7 @@ from pipelines.runtime import environment
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, Run
+    from mlflow.entities import Run
 
 # The artifact folder's place below a child run, and that of the row-wise scores beside it.
 MODEL = "model"
@@ -33,8 +32,8 @@ BACKEND = "espalier.backend"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
 STORE_SECONDS = 300  # for another process that makes or upgrades the store
 PROBE_SECONDS = 5  # for a server's first answer
-# The runs that a leaderboard shows, and the losses whose curves are kept with the row of a fit.
-SHOWN, LOSSES = (FIT, BASELINE, RIVAL), ("loss", "val_loss")
+# The runs that have a row, and the losses whose curves are kept with the row of a fit.
+KEPT, LOSSES = (FIT, BASELINE, RIVAL, GUARD), ("loss", "val_loss")
 
 
 class ServerError(RuntimeError):
@@ -59,9 +58,26 @@ def open_client(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient
 
     with lock.hold("mlflow", STORE_SECONDS):
+        _make_store(uri)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
+
+
+def _make_store(uri: str) -> None:
+    """Make the file of a new SQLite store, whole or not at all: MLflow refuses for ever what is
+    left of one where it was killed between two tables."""
+    from mlflow import MlflowClient
+
+    address = urlsplit(uri)
+    file = Path(address.path[1:])  # the first slash ends the empty host
+    if not address.scheme.startswith("sqlite") or file.exists():
+        return
+    making = file.with_name(f"{file.name}.making")
+    for left in file.parent.glob(f"{making.name}*"):
+        left.unlink()
+    MlflowClient(f"sqlite:///{making}").search_experiments(max_results=1)
+    making.rename(file)
 
 
 def _probe(uri: str) -> None:
@@ -108,34 +124,17 @@ def experiment(task: str, dataset: str) -> str:
 
 @contextmanager
 def parent(dataset: DatasetVersion, profile: str, verb: str) -> Iterator[str]:
-    """A parent run for the time of the block; yields its id. It logs the dvc.lock in use."""
-    client = connect()
-    tags = {
-        "mlflow.runName": f"{verb} {dataset.name}",
-        "espalier.kind": verb,
-        **_tags(dataset),
-        "espalier.profile": profile,
-        **commit.tags(),
-    }
-    run = client.create_run(experiment(dataset.task, dataset.name), tags=tags)
-    status = "FAILED"
-    try:
-        client.log_artifact(run.info.run_id, str(environment.ROOT / "dvc.lock"))
-        # MLflow looks for a dataset and then adds it: of two fits at once, one failed over the
-        # other's. Here it is there before the first fit.
-        client.log_inputs(run.info.run_id, [_input(dataset)])
-        yield run.info.run_id
-        status = "FINISHED"
-    finally:
-        client.set_terminated(run.info.run_id, status)
+    """A parent run for the time of the block; yields its id. It logs the dvc.lock in use.
 
+    MLflow looks for a dataset and then adds it: of two fits at once, one failed over the other's.
+    This run adds it before the first fit.
+    """
+    import mlflow
 
-def _input(dataset: DatasetVersion) -> "DatasetInput":
-    """The dataset as an input of a run: what MLflow's page lists, by its name and hash."""
-    from mlflow.entities import Dataset, DatasetInput
-
-    source = json.dumps({"tags": {"dvc": dataset.name}})
-    return DatasetInput(Dataset(dataset.name, dataset.hash, source_type="code", source=source))
+    tags = {"espalier.kind": verb, "espalier.profile": profile}
+    with active(dataset, f"{verb} {dataset.name}", tags, None) as run_id:
+        mlflow.log_artifact(str(environment.ROOT / "dvc.lock"))
+        yield run_id
 
 
 @contextmanager
@@ -146,22 +145,27 @@ def active(
 
     Failed when the block raises, with the cause; killed when a search pruned it; a process that is
     killed leaves it RUNNING, which counts for nothing and is ended by `mend`. What ended has a row
-    of the leaderboard.
+    in the state database.
     """
     import mlflow
+    from mlflow.entities import Dataset, DatasetInput
 
     mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
     os.environ.pop("MLFLOW_RUN_ID", None)  # else MLflow goes on with that run instead
     run = mlflow.start_run(
         experiment_id=experiment(dataset.task, dataset.name),
         run_name=name,
+        nested=True,
         parent_run_id=parent_run_id,
         tags={**_tags(dataset), **tags, **commit.tags()},
         log_system_metrics=tags["espalier.kind"] == FIT,
     )
+    source = json.dumps({"tags": {"dvc": dataset.name}})
+    data = DatasetInput(Dataset(dataset.name, dataset.hash, source_type="code", source=source))
     try:
         with run:
             try:
+                connect().log_inputs(run.info.run_id, [data])
                 yield run.info.run_id
             except PrunedError as pruned:
                 mlflow.set_tag(PRUNED, str(pruned))
@@ -170,16 +174,13 @@ def active(
             except Exception as error:
                 mlflow.set_tag(FAILURE, str(error)[:TAG_CHARACTERS])
                 raise
-    except Exception:
-        with suppress(Exception):  # the cause is what its caller needs to see
-            take_in([run.info.run_id])
-        raise
-    take_in([run.info.run_id])
+    finally:
+        take_in(run.info.run_id)
 
 
 @contextmanager
 def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
-    """The run of a fit, with its parameters, fingerprint and dataset; yields its id."""
+    """The run of a fit, with its parameters and fingerprint; yields its id."""
     import mlflow
 
     tags = {
@@ -192,24 +193,20 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         "espalier.look": json.dumps(fit.look),
         BACKEND: json.dumps(fingerprint.versions(), sort_keys=True),
     }
-    dataset = fit.dataset
-    with active(dataset, f"{fit.arch} {fit.seed}", tags, parent_run_id) as run_id:
+    with active(fit.dataset, f"{fit.arch} {fit.seed}", tags, parent_run_id) as run_id:
         mlflow.log_params({**fit.parameters, "seed": fit.seed})
-        connect().log_inputs(run_id, [_input(dataset)])
         yield run_id
 
 
 def records(dataset: DatasetVersion) -> list[Record]:
     """The finished fits on this version of the dataset, oldest first."""
-    return [
-        leaderboard_rows.record_of(row) for row in ended(dataset, FIT) if row.status == "FINISHED"
-    ]
+    return finished(ended(dataset, FIT))
 
 
 def all_records(task: str, dataset: str) -> list[Record]:
     """The finished fits on any version of the dataset, oldest first."""
     _take_in_store(task, dataset)
-    return _finished(leaderboard_rows.read(task, dataset, FIT))
+    return finished(leaderboard_rows.read(task, dataset, FIT))
 
 
 def ended(dataset: DatasetVersion, kind: str) -> list[Row]:
@@ -219,27 +216,19 @@ def ended(dataset: DatasetVersion, kind: str) -> list[Row]:
 
 
 def present(dataset: DatasetVersion, kind: str, fingerprints: Collection[str]) -> list[Row]:
-    """The runs of one kind with these fingerprints that MLflow holds, oldest first.
+    """The runs of one kind with these fingerprints, oldest first.
 
-    A row whose run was deleted is removed; a run that has no row gets one.
+    MLflow is asked for those that no row says to be finished: they may have been made elsewhere.
     """
-    rows = [row for row in ended(dataset, kind) if row.fingerprint in fingerprints]
-    if leaderboard_rows.unchanged(dataset.task, dataset.name):
-        return rows
-    client = connect()
-    place, recorded = [experiment(dataset.task, dataset.name)], {row.run_id for row in rows}
-    runs = [
-        run
-        for one in fingerprints
-        for run in client.search_runs(
-            place,
-            f"tags.`espalier.kind` = '{kind}' and tags.`espalier.fingerprint` = '{one}'",
-            order_by=["attributes.start_time ASC"],
-        )
-    ]
-    take_in([run.info.run_id for run in runs if run.info.run_id not in recorded])
-    leaderboard_rows.remove(recorded - {run.info.run_id for run in runs})
-    return [row for row in ended(dataset, kind) if row.fingerprint in fingerprints]
+    rows = ended(dataset, kind)
+    missing = set(fingerprints) - {row.fingerprint for row in rows if row.status == "FINISHED"}
+    if missing and not leaderboard_rows.unchanged(dataset.task, dataset.name):
+        for one in missing:
+            alike = f"tags.`espalier.kind` = '{kind}' and tags.`espalier.fingerprint` = '{one}'"
+            for run in _search(dataset.task, dataset.name, alike):
+                take_in(run.info.run_id)
+        rows = ended(dataset, kind)
+    return [row for row in rows if row.fingerprint in fingerprints]
 
 
 def runs(dataset: DatasetVersion, kind: str, status: str) -> list["Run"]:
@@ -252,26 +241,28 @@ def runs(dataset: DatasetVersion, kind: str, status: str) -> list["Run"]:
     )
 
 
-def take_in(run_ids: Iterable[str]) -> None:
-    """Write the rows of those runs that finished, or failed with a cause."""
+def take_in(run_id: str) -> Row | None:
+    """Write the row of a run that finished, or failed with a cause, and return it."""
     client = connect()
-    for run in map(client.get_run, run_ids):
-        curves = {}
-        if run.data.tags.get("espalier.kind") == FIT:
-            for name in LOSSES:
-                history = client.get_metric_history(run.info.run_id, name)
-                curves[name] = [one.value for one in sorted(history, key=lambda one: one.step)]
-        if _counts(run):
-            leaderboard_rows.write([leaderboard_rows.row_of(run, curves)])
+    run = client.get_run(run_id)
+    if not _counts(run):
+        return None
+    curves = {}
+    if run.data.tags["espalier.kind"] == FIT:
+        for name in LOSSES:
+            history = client.get_metric_history(run_id, name)
+            curves[name] = [one.value for one in sorted(history, key=lambda one: one.step)]
+    row = leaderboard_rows.row_of(run, curves)
+    leaderboard_rows.write([row])
+    return row
 
 
 def curves(run_id: str) -> Mapping[str, Sequence[float]]:
     """The losses of a fit after each epoch: `loss` and `val_loss`."""
-    losses = leaderboard_rows.curves(run_id)
-    if losses is None:  # of a store made elsewhere
-        take_in([run_id])
-        losses = leaderboard_rows.curves(run_id)
-    return losses or {}
+    row = leaderboard_rows.find(run_id)
+    if row is None or row.curves is None:  # of a store made elsewhere
+        row = take_in(run_id)
+    return (row and row.curves) or {}
 
 
 def record(run_id: str) -> Record:
@@ -282,36 +273,14 @@ def record(run_id: str) -> Record:
     )
 
 
-def reusable(fits: Sequence[Fit]) -> dict[str, Record]:
-    """Fingerprint → record, for those of `fits` that were finished and whose artifact is whole."""
-    if not fits:
-        return {}
-    rows = present(fits[0].dataset, FIT, {fit.fingerprint for fit in fits})
-    return {record.fingerprint: record for record in _finished(rows) if _is_whole(record)}
+def finished(rows: Iterable[Row]) -> list[Record]:
+    """The records of those rows that are of finished fits."""
+    return [leaderboard_rows.record_of(row) for row in rows if row.status == "FINISHED"]
 
 
 def artifact_folder(run_id: str) -> Path:
     """The run's artifact folder: in the store itself when that is a folder here, else fetched."""
     return artifact_of(run_id, MODEL)
-
-
-def dvc_lock(run_id: str) -> Path:
-    """The dvc.lock that a parent run kept; not there where the run ended before it was logged."""
-    return artifact_of(run_id, "dvc.lock")
-
-
-def _finished(rows: Iterable[Row]) -> list[Record]:
-    return [leaderboard_rows.record_of(row) for row in rows if row.status == "FINISHED"]
-
-
-def _is_whole(record: Record) -> bool:
-    try:
-        artifact.check(
-            artifact_of(record.run_id, MODEL, record.artifact_uri), record.manifest_sha256
-        )
-    except (artifact.ArtifactError, OSError):
-        return False
-    return True
 
 
 def artifact_of(run_id: str, path: str, artifact_uri: str = "") -> Path:
@@ -341,29 +310,21 @@ def mend(task: str, dataset: str) -> None:
     """
     from mlflow.entities import ViewType
 
-    client = connect()
     for run in _search(task, dataset, "attributes.status = 'RUNNING'"):
-        client.set_terminated(run.info.run_id, "KILLED")
-    deleted = _search(task, dataset, "", ViewType.DELETED_ONLY)
+        connect().set_terminated(run.info.run_id, "KILLED")
+    deleted = _search(task, dataset, "", run_view_type=ViewType.DELETED_ONLY)
     leaderboard_rows.remove(run.info.run_id for run in deleted)
 
 
-def _search(task: str, dataset: str, condition: str, view: int | None = None) -> list["Run"]:
+def _search(task: str, dataset: str, condition: str, **options: Any) -> list["Run"]:
     """The runs of an experiment for which MLflow's filter holds, oldest first."""
-    from mlflow.entities import ViewType
+    import mlflow
 
-    client, place = connect(), [experiment(task, dataset)]
-    view = ViewType.ACTIVE_ONLY if view is None else view
-    runs: list[Run] = []
-    token = None
-    while True:
-        page = client.search_runs(
-            place, condition, view, 1000, ["attributes.start_time ASC"], page_token=token
-        )
-        runs += page
-        token = page.token
-        if not token:
-            return runs
+    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    order, place = ["attributes.start_time ASC"], [experiment(task, dataset)]
+    return mlflow.search_runs(
+        place, filter_string=condition, order_by=order, output_format="list", **options
+    )
 
 
 def _take_in_store(task: str, dataset: str) -> None:
@@ -381,9 +342,9 @@ def _counts(run: "Run") -> bool:
     """Whether a run is one of ours that finished, or failed with a cause."""
     tags, kind = run.data.tags, run.data.tags.get("espalier.kind")
     if run.info.status == "FAILED":
-        return kind in SHOWN and FAILURE in tags
+        return kind in KEPT and FAILURE in tags
     whole = kind != FIT or "espalier.manifest_sha256" in tags
-    return run.info.status == "FINISHED" and kind in SHOWN and whole
+    return run.info.status == "FINISHED" and kind in KEPT and whole
 
 
 def _tags(dataset: DatasetVersion) -> dict[str, str]:

@@ -110,16 +110,12 @@ def check(task: str, ours: Sequence[Rows], theirs: Sequence[Rows]) -> None:
             f"nothing to compare: {len(ours)} and {len(theirs)} seeds, "
             f"{len(columns[0]) if columns else 0} rows; each side needs at least one of both"
         )
+    first = columns[0]
     for column in columns[1:]:
-        if column.shape != columns[0].shape:
+        if column.shape != first.shape or not np.allclose(column, first):
             raise ValueError(
-                f"rows do not pair: {shared} is {columns[0].shape} on one side and {column.shape} "
-                "on the other; score both on one version of the data"
-            )
-        if not np.allclose(column, columns[0]):
-            raise ValueError(
-                f"rows do not pair: {shared} of the {len(column)} rows differ; score both on one "
-                "version of the data"
+                f"rows do not pair: {shared} differs, of shape {first.shape} on one side and "
+                f"{column.shape} on the other; score both on one version of the data"
             )
 
 

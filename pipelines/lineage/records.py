@@ -250,7 +250,7 @@ def _summary(row: Row) -> dict[str, Any]:
 
 def _kept_lock(dataset_hash: str, parents: Sequence[str]) -> Path | None:
     for run_id in reversed(parents):
-        path = tracking.dvc_lock(run_id)
+        path = tracking.artifact_of(run_id, "dvc.lock")
         if path.is_file() and dataset_hash in path.read_text(encoding="utf-8"):
             return path
     return None
@@ -273,7 +273,7 @@ def _pointers(name: str, version: str) -> list[str]:
 
 
 def _remark(entries: Sequence[Entry], champion: str | None, noted: bool) -> str:
-    standing = [None, *ledger.champions(entries)][-1]
+    standing = [None, *(entry.to_version for entry in ledger.champions(entries))][-1]
     if not entries:
         return "" if champion is None else "its champion is older than its ledger"
     if champion != standing:

@@ -38,7 +38,21 @@ TABLES = {
         dataset_hash TEXT, evidence TEXT NOT NULL, reason TEXT, token BIGINT NOT NULL,
         previous TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (model, position)
     )""",
+    # tags, metrics, curves: as JSON.
+    "leaderboard_runs": """CREATE TABLE leaderboard_runs (
+        store TEXT NOT NULL, run_id TEXT NOT NULL, task TEXT NOT NULL, dataset TEXT NOT NULL,
+        dataset_hash TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL,
+        fingerprint TEXT NOT NULL, started BIGINT NOT NULL, artifact_uri TEXT NOT NULL,
+        tags TEXT NOT NULL, metrics TEXT NOT NULL, curves TEXT NOT NULL,
+        PRIMARY KEY (store, run_id)
+    )""",
+    "leaderboard_notes": """CREATE TABLE leaderboard_notes (
+        store TEXT NOT NULL, task TEXT NOT NULL, dataset TEXT NOT NULL, note TEXT NOT NULL,
+        value TEXT NOT NULL, PRIMARY KEY (store, task, dataset, note)
+    )""",
 }
+INDEX = """CREATE INDEX leaderboard_runs_of_dataset
+    ON leaderboard_runs (store, task, dataset, kind)"""
 # The database itself refuses to rewrite the ledger. SQLite's INSERT OR REPLACE deletes without
 # a trigger for deletions, so that an entry in place of another is refused on its own.
 APPEND_ONLY = {
@@ -179,6 +193,8 @@ def _make_tables(engine: "Engine") -> None:
         present = set(inspect(connection).get_table_names())
         for name in TABLES.keys() - present:
             connection.exec_driver_sql(TABLES[name])
+        if "leaderboard_runs" not in present:
+            connection.exec_driver_sql(INDEX)
         if "ledger" not in present:
             for statement in APPEND_ONLY[backend]:
                 connection.exec_driver_sql(statement)

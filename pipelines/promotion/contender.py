@@ -1,18 +1,18 @@
 """A registered version beside its verified artifact: what is evaluated, and what serves."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from pathlib import Path
 
 from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.registry import Version
-from pipelines.experiments.verification import VerifiedArtifact
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A candidate or champion; its artifact was verified in this run."""
+    """A candidate or champion, and the folder of its artifact, which was verified in this run."""
 
     version: Version
-    artifact: VerifiedArtifact
+    folder: Path
 
     @property
     def name(self) -> str:
@@ -29,27 +29,24 @@ class Summary:
     fingerprint: str
     test: dict[str, float]
 
-    def to_dict(self) -> dict:
-        """The summary as JSON."""
-        return asdict(self)
-
 
 def current_champion(
-    task: str, dataset: str, verified: VerifiedArtifact | None = None
+    task: str, dataset: str, verified: Contender | None = None
 ) -> Contender | None:
     """The champion, unless its artifact is damaged: it could not be published again.
 
     Args:
         task: image, sentiment or forecast.
         dataset: a dataset of the task.
-        verified: an artifact that this run has verified, and need not hash again.
+        verified: what this run has verified, and need not hash again.
     """
     version = registry.champion(task, dataset)
     if version is None:
         return None
-    if verified is None or verified.digest != version.manifest_sha256:
-        verified = verification.whole(version)
-    return Contender(version, verified) if verified else None
+    if verified is not None and verified.version.manifest_sha256 == version.manifest_sha256:
+        return Contender(version, verified.folder)
+    folder = verification.whole(version)
+    return Contender(version, folder) if folder else None
 
 
 def summary(version: Version) -> Summary:

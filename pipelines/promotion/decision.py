@@ -71,6 +71,5 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
             reason=evaluation.reason if override is None else override,
         )
         entry = ledger.append(decision, evaluation.head)
-        verified = [one.artifact for one in (candidate, champion) if one]
-        reconcile.follow(task, dataset, *verified)
+        reconcile.follow(task, dataset, *filter(None, (candidate, champion)))
     return entry

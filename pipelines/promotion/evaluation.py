@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from models.artifact import artifact
+from models.errors import ModelError
 from pipelines.experiments import scores
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
@@ -64,7 +65,7 @@ def evaluate(
     rules: Rules,
     keep: bool = True,
 ) -> Evaluation:
-    """Check the candidate on the present test split, and in a service of its own.
+    """Check the candidate on the present test split, and in a service of its own; print each check.
 
     Args:
         dataset: its version in the checkout.
@@ -81,28 +82,23 @@ def evaluate(
         served = _serve(dataset.task, candidate)
         say(served.complaint or f"{served.golden} golden requests answered over HTTP as expected")
     latencies = _latencies([candidate, champion] if champion else [candidate])
-    ours = Scored(
-        candidate.name,
-        scores.on_test(dataset, candidate.version, candidate.artifact, keep),
-        latencies[0],
-        _megabytes(candidate.artifact.folder),
-    )
-    theirs = None
+    ours, theirs = _scored(candidate.name, dataset, candidate, latencies[0], keep), None
     if champion is not None:
-        theirs = _beside(dataset, champion, latencies[1], keep)
-    labels = list(getattr(artifact.read_inputs(candidate.artifact.folder), "labels", ()))
+        try:
+            name = f"the champion {champion.name}"
+            theirs = _scored(name, dataset, champion, latencies[1], keep)
+        except ModelError as error:
+            # It answers with other classes, or another horizon: it stands in nobody's way.
+            console.line("champion", f"cannot be compared any more: {error}")
+    labels = list(getattr(artifact.read_inputs(candidate.folder), "labels", ()))
     checks = [
         not_withdrawn(candidate.version),
         *gate.quality(dataset.task, rules, ours, theirs, labels),
         *gate.service(rules, served, ours.size_mb),
     ]
-    return Evaluation(candidate, champion, head, dataset, rules, checks)
-
-
-def show(checks: list[Check]) -> None:
-    """Print each check with its evidence."""
     for check in checks:
         console.line("gate", f"{'✓' if check.passed else '✗'} {check.name}: {check.evidence}")
+    return Evaluation(candidate, champion, head, dataset, rules, checks)
 
 
 def paired_medians(turns: np.ndarray) -> list[float]:
@@ -129,27 +125,20 @@ def not_withdrawn(candidate: Version) -> Check:
     return Check("withdrawn", True, "it was never rolled back from")
 
 
-def _beside(
-    dataset: DatasetVersion, champion: Contender, latency_ms: float, keep: bool
-) -> Scored | None:
-    """The champion on the same rows; None where it answers with other classes or another horizon
-    than the data has now: it then stands in nobody's way."""
-    from models.errors import ModelError
-
-    try:
-        rows = scores.on_test(dataset, champion.version, champion.artifact, keep)
-    except ModelError as error:
-        console.line("champion", f"cannot be compared any more: {error}")
-        return None
-    size_mb = _megabytes(champion.artifact.folder)
-    return Scored(f"the champion {champion.name}", rows, latency_ms, size_mb)
+def _scored(
+    name: str, dataset: DatasetVersion, contender: Contender, latency_ms: float, keep: bool
+) -> Scored:
+    """The contender on the present test split. Raises ModelError where it does not fit the data."""
+    rows = scores.on_test(dataset, contender.version, contender.folder, keep)
+    size = sum(file.stat().st_size for file in contender.folder.iterdir())
+    return Scored(name, rows, latency_ms, size / MEGABYTE)
 
 
 def _serve(task: str, candidate: Contender) -> Served:
     """Serve the candidate from a home of its own, replay its golden requests, time some."""
-    folder = candidate.artifact.folder
+    folder = candidate.folder
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
-        publish.publish(task, candidate.version, Path(scratch), candidate.artifact)
+        publish.publish(task, candidate.version, Path(scratch), folder)
         try:
             with service.running(service.CHECKOUT, [task], Path(scratch)) as running:
                 golden = service.replay(running.url, task, folder)
@@ -163,12 +152,11 @@ def _latencies(contenders: list[Contender]) -> list[float]:
     """Median milliseconds of one request through each graph, as they stand to the first's."""
     from models.export import convert
 
-    folders = [contender.artifact.folder for contender in contenders]
-    tensors = [_tensor(folder) for folder in folders]
+    tensors = {contender.folder: _tensor(contender.folder) for contender in contenders}
     turns = [
         [
             convert.latency_ms(folder / "model.onnx", tensor, REQUESTS)
-            for folder, tensor in zip(folders, tensors, strict=True)
+            for folder, tensor in tensors.items()
         ]
         for _ in range(TURNS)
     ]
@@ -179,7 +167,3 @@ def _tensor(folder: Path) -> np.ndarray:
     """The golden requests as the graph takes them."""
     inputs = [artifact.payload(case["request"])[0] for case in artifact.read_golden(folder)]
     return artifact.read_inputs(folder).to_tensor(inputs)
-
-
-def _megabytes(folder: Path) -> float:
-    return sum(file.stat().st_size for file in folder.iterdir()) / MEGABYTE

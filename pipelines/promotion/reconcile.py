@@ -6,10 +6,9 @@ Each step may be repeated, so that whoever comes next finishes what a killed pro
 """
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from pipelines.experiments import leaderboard_rows, registry, tracking, verification
-from pipelines.experiments.registry import Version
-from pipelines.experiments.verification import VerifiedArtifact
 from pipelines.locks import lock
 from pipelines.promotion import ledger
 from pipelines.promotion.contender import Contender
@@ -48,7 +47,7 @@ def promotion_lock(task: str, dataset: str) -> AbstractContextManager[None]:
     return lock.hold(name, PROMOTION_SECONDS)
 
 
-def follow(task: str, dataset: str, *verified: VerifiedArtifact) -> Contender | None:
+def follow(task: str, dataset: str, *verified: Contender) -> Contender | None:
     """Make true what the ledger says; returns the champion, unless its artifact is damaged.
 
     Who was asleep meanwhile may write what is out of date: the last to write reads the ledger
@@ -57,12 +56,13 @@ def follow(task: str, dataset: str, *verified: VerifiedArtifact) -> Contender | 
     Args:
         task: image, sentiment or forecast.
         dataset: a dataset of the task.
-        verified: artifacts that this run has verified, with the copies that are published.
+        verified: what this run has verified, with the copies that are published.
     """
     model = registry.model_name(task, dataset)
     while True:
         entries = _whole_ledger(task, dataset) or _adopted(task, dataset)
-        champion = _apply(task, dataset, entries, {one.digest: one for one in verified})
+        folders = {one.version.manifest_sha256: one.folder for one in verified}
+        champion = _apply(task, dataset, entries, folders)
         if ledger.head(ledger.entries(model)) == ledger.head(entries):
             return champion
 
@@ -77,51 +77,37 @@ def is_reconciled(task: str, dataset: str) -> bool:
         return False
     if champion is None or not champions:
         return champion is None and not champions
+    served = settings.served()[task] == dataset
+    published = publish.names(publish.read(task), champion) and publish.intact(task)
     return (
-        champion.version == champions[-1]
+        champion.version == champions[-1].to_version
         and champion.head == ledger.head(entries)
-        and _named(task, dataset, champion)
-        and _intact(task, dataset)
+        and (published or not served)
     )
 
 
 def _apply(
-    task: str,
-    dataset: str,
-    entries: list[ledger.Entry],
-    verified: dict[str, VerifiedArtifact],
+    task: str, dataset: str, entries: list[ledger.Entry], verified: dict[str, Path]
 ) -> Contender | None:
     _update_states(task, dataset, entries)
     champions = ledger.champions(entries)
     if not champions:
         return None
-    model = registry.model_name(task, dataset)
-    version = registry.version(model, champions[-1])
+    model, number = registry.model_name(task, dataset), champions[-1].to_version
+    version = registry.version(model, number)
     if version is None:
-        console.line("champion", f"{model}/{champions[-1]} is not in the registry any more")
+        console.line("champion", f"{model}/{number} is not in the registry any more")
         return None
-    registry.set_champion(version)
-    registry.tag_head(version, *ledger.head(entries))
-    artifact = verified.get(version.manifest_sha256)
-    published = _named(task, dataset, version) and (artifact or _intact(task, dataset))
-    artifact = artifact or verification.whole(version)
-    if artifact is None:
+    registry.set_champion(version, ledger.head(entries))
+    folder = verified.get(version.manifest_sha256)
+    published = publish.names(publish.read(task), version) and (folder or publish.intact(task))
+    folder = folder or verification.whole(version)
+    if folder is None:
         console.line("champion", f"{version.arch} v{version.version}: its artifact is damaged")
         return None
-    if not published:
-        publish.publish(task, version, verified=artifact)
-    return Contender(version, artifact)
-
-
-def _named(task: str, dataset: str, champion: Version) -> bool:
-    """Whether the pointer names the champion; true where the dataset is not served."""
-    served = settings.served()[task] == dataset
-    return not served or publish.names(publish.read(task), champion)
-
-
-def _intact(task: str, dataset: str) -> bool:
-    """Whether the published artifact is whole; true where the dataset is not served."""
-    return settings.served()[task] != dataset or publish.intact(task)
+    if settings.served()[task] == dataset and not published:
+        publish.publish(task, version, verified=folder)
+    return Contender(version, folder)
 
 
 def _whole_ledger(task: str, dataset: str) -> list[ledger.Entry]:
@@ -165,10 +151,9 @@ def _update_states(task: str, dataset: str, entries: list[ledger.Entry]) -> None
     decided = {entry.to_version: entry for entry in entries}
     for version in registry.versions(task, dataset):
         entry = decided.get(version.version)
-        if entry is None:
+        if entry is None or version.state == "ready":
             continue
         if entry.action != "refusal":
-            if version.state != "ready":
-                registry.ready(version)
+            registry.ready(version)
         elif version.state == "pending":
             registry.refuse(version, entry.reason)

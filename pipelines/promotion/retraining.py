@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipelines.experiments import ranking, registry, tracking, verification
+from pipelines.experiments import ranking, registry, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
@@ -32,11 +32,11 @@ def finished(plan: Plan) -> Outcome | None:
     """The outcome where nothing is left to do; None where there is something to fit or decide."""
     if baselines.unscored(plan.dataset):
         return None
-    looks = tracking.reusable(plan.looks)
+    looks = verification.reusable(plan.looks)
     if len(looks) < len(plan.looks):
         return None
     fits = plan.fits(looks.values())
-    records = tracking.reusable(fits)
+    records = verification.reusable(fits)
     if len(records) < len(fits) or not up_to_date(plan.dataset, [*records.values()]):
         return None
     return outcome(plan.dataset, trained=0, reused=len(looks) + len(fits))
@@ -70,10 +70,9 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Version | None:
         return champion.version
     if decision.refused_before(dataset, best, current, gate_rules):
         return current
-    artifact = verification.verify(best)
-    candidate = contender.Contender(decision.enter(dataset, best), artifact)
+    folder = verification.verify(best)
+    candidate = contender.Contender(decision.enter(dataset, best), folder)
     evaluated = evaluation.evaluate(dataset, candidate, champion, head, gate_rules)
-    evaluation.show(evaluated.checks)
     decision.decide(evaluated)
     verb = "promoted" if evaluated.passed else "refused"
     console.line("champion", f"{candidate.name} {verb}: {evaluated.reason}")

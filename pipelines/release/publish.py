@@ -16,7 +16,6 @@ from pathlib import Path
 from models.artifact import artifact
 from pipelines.experiments import tracking, verification
 from pipelines.experiments.registry import Version
-from pipelines.experiments.verification import VerifiedArtifact
 from pipelines.runtime import environment
 
 # A temporary file is its owner's alone; a service in a container reads it as another user.
@@ -71,11 +70,11 @@ def publish(
     task: str,
     version: Version,
     home: Path | None = None,
-    verified: VerifiedArtifact | None = None,
+    verified: Path | None = None,
 ) -> None:
     """Copy the version's artifact into `home` and point the task at it; repeatable.
 
-    verified: the artifact, where this run has hashed it already.
+    verified: the artifact's folder, where this run has hashed it already.
     """
     place, pointer = folder(home), _pointer(version)
     _place_artifact(version, verified, place / pointer.artifact)
@@ -101,7 +100,7 @@ def intact(task: str, home: Path | None = None) -> bool:
     return True
 
 
-def _place_artifact(version: Version, verified: VerifiedArtifact | None, target: Path) -> None:
+def _place_artifact(version: Version, verified: Path | None, target: Path) -> None:
     if target.exists():
         try:
             artifact.check(target, version.manifest_sha256)
@@ -112,7 +111,7 @@ def _place_artifact(version: Version, verified: VerifiedArtifact | None, target:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         copy = Path(scratch) / "copy"
-        shutil.copytree(verified.folder, copy)
+        shutil.copytree(verified, copy)
         copy.replace(target)
 
 

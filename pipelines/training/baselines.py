@@ -20,7 +20,6 @@ from pipelines.runtime import console, environment
 if TYPE_CHECKING:
     from models.evaluation.measure import Scores
 
-FINGERPRINT = "espalier.fingerprint"
 # How many runs one module records: a kill may leave a part of them.
 TOGETHER = "espalier.together"
 
@@ -35,10 +34,20 @@ class Source:
     fingerprint: str
 
 
+def sources(dataset: DatasetVersion) -> list[Source]:
+    """The baselines of every task, and the rival of those that have one."""
+    modules = {BASELINE: "models.evaluation.baselines", RIVAL: f"models.rivals.{dataset.task}"}
+    return [
+        Source(dataset, kind, module, fingerprint.of_baseline(dataset, file))
+        for kind, module in modules.items()
+        if (file := environment.ROOT / f"{module.replace('.', '/')}.py").is_file()
+    ]
+
+
 def unscored(dataset: DatasetVersion) -> list[Source]:
     """The sources whose outcome, a failure or scores, is not on record yet."""
     missing = []
-    for source in _sources(dataset):
+    for source in sources(dataset):
         rows = tracking.present(dataset, source.kind, [source.fingerprint])
         if not rows or len(rows) < int(rows[0].tags[TOGETHER]):
             missing.append(source)
@@ -73,15 +82,6 @@ def score(source: Source, parent: str) -> list[console.Line]:
     return lines
 
 
-def _sources(dataset: DatasetVersion) -> list[Source]:
-    modules = {BASELINE: "models.evaluation.baselines", RIVAL: f"models.rivals.{dataset.task}"}
-    return [
-        Source(dataset, kind, module, fingerprint.of_baseline(dataset, file))
-        for kind, module in modules.items()
-        if (file := environment.ROOT / f"{module.replace('.', '/')}.py").is_file()
-    ]
-
-
 def _scored(source: Source) -> dict[str, dict[str, "Scores"]]:
     """Name → split → scores."""
     module = importlib.import_module(source.module)
@@ -94,7 +94,7 @@ def _scored(source: Source) -> dict[str, dict[str, "Scores"]]:
 def _run(source: Source, name: str, together: int, parent: str) -> AbstractContextManager[Any]:
     tags = {
         "espalier.kind": source.kind,
-        FINGERPRINT: source.fingerprint,
+        "espalier.fingerprint": source.fingerprint,
         TOGETHER: str(together),
     }
     return tracking.active(source.dataset, name, tags, parent)

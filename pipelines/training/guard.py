@@ -5,21 +5,16 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from models import architectures
 from models.artifact import artifact
-from models.export import guard as guard_files
-from models.training import guard
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, tracking
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.leaderboard_rows import Row
 from pipelines.runtime import console, environment
 
-if TYPE_CHECKING:
-    from mlflow.entities import Run
-
-FINGERPRINT = "espalier.fingerprint"
 DIGEST = "espalier.guard_sha256"
 
 
@@ -44,13 +39,13 @@ def ensure(dataset: DatasetVersion, parent: str | None) -> Guard:
     environment.apply()
     parameters = architectures.guard_parameters(dataset.task, dataset.facts)
     identity = fingerprint.of_guard(dataset)
-    for run in tracking.runs(dataset, tracking.GUARD, "FINISHED"):
-        if run.data.tags[FINGERPRINT] == identity and _whole(run):
-            return Guard(identity, run.info.run_id)
+    for row in tracking.present(dataset, tracking.GUARD, [identity]):
+        if row.status == "FINISHED" and _is_whole(row):
+            return Guard(identity, row.run_id)
     tags = {
         "espalier.kind": tracking.GUARD,
         "espalier.parameters": json.dumps(parameters, sort_keys=True),
-        FINGERPRINT: identity,
+        "espalier.fingerprint": identity,
     }
     try:
         with tracking.active(dataset, tracking.GUARD, tags, parent) as run_id:
@@ -62,19 +57,20 @@ def ensure(dataset: DatasetVersion, parent: str | None) -> Guard:
     return Guard(identity, run_id, (line,))
 
 
-def _whole(run: "Run") -> bool:
+def _is_whole(row: Row) -> bool:
     """Whether a guard's files are there and undamaged."""
-    from mlflow.exceptions import MlflowException
-
     try:
-        return _digest(tracking.artifact_folder(run.info.run_id)) == run.data.tags[DIGEST]
-    except (MlflowException, OSError):
+        return _digest(tracking.artifact_folder(row.run_id)) == row.tags[DIGEST]
+    except OSError:
         return False
 
 
 def _fit(dataset: DatasetVersion, parameters: dict) -> console.Line:
     """Fit the guard and keep it with the active run."""
     import mlflow
+
+    from models.export import guard as guard_files
+    from models.training import guard
 
     rows = data.rows(dataset)
     start, total = time.monotonic(), parameters["epochs"]

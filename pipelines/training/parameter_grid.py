@@ -22,7 +22,7 @@ class Range:
 
     @property
     def logarithmic(self) -> bool:
-        return isinstance(self.low, float) and 0 < self.low * LOG_FACTOR <= self.high
+        return 0 < self.low * LOG_FACTOR <= self.high
 
 
 Choice = list | Range

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from models import architectures
 from models.errors import ModelError
 from pipelines.experiments import dataset as data
-from pipelines.experiments import plan, ranking, tracking
+from pipelines.experiments import plan, ranking, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import PrunedError
@@ -87,7 +87,7 @@ def search(
     with lock.hold(task):
         tracking.mend(task, dataset)
         version = data.version(task, dataset)
-        space = Space(version, arch, profile, _typed(task, arch, choices))
+        space = Space(version, arch, profile, choices)
         study = _study(space)
         _requeue(study)
         done = len(_ended(study))
@@ -111,17 +111,6 @@ def _require_optuna() -> None:
             "--search needs Optuna, the extra `search`: uv pip install 'optuna>=5,<6'"
         ) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-def _typed(task: str, arch: str, choices: Mapping[str, Choice]) -> dict[str, Choice]:
-    """The choices; a range of a parameter that takes any number is one of numbers: 0..1."""
-    defaults = architectures.defaults(task, arch)
-    return {
-        name: Range(float(choice.low), float(choice.high))
-        if isinstance(choice, Range) and isinstance(defaults[name], float)
-        else choice
-        for name, choice in choices.items()
-    }
 
 
 def _study(space: Space) -> "optuna.Study":
@@ -164,8 +153,11 @@ def _ended(study: "optuna.Study") -> list:
 def _try_one(study: "optuna.Study", space: Space, number: str, guarded: Guard, parent: str) -> None:
     from optuna.trial import TrialState
 
-    trial = study.ask()
-    chosen = {name: _proposed(trial, name, choice) for name, choice in space.choices.items()}
+    trial, defaults = study.ask(), architectures.defaults(space.dataset.task, space.arch)
+    chosen = {
+        name: _proposed(trial, name, choice, defaults[name])
+        for name, choice in space.choices.items()
+    }
     console.line("trial", f"{number}: {console.named(chosen)}")
     planned = space.fit(chosen)
     try:
@@ -181,10 +173,11 @@ def _try_one(study: "optuna.Study", space: Space, number: str, guarded: Guard, p
         study.tell(trial, value)
 
 
-def _proposed(trial: "optuna.Trial", name: str, choice: Choice) -> Any:
+def _proposed(trial: "optuna.Trial", name: str, choice: Choice, default: Any) -> Any:
+    """The value to try; a range of a parameter that takes any number is one of numbers: 0..1."""
     if not isinstance(choice, Range):
         return trial.suggest_categorical(name, choice)
-    if isinstance(choice.low, int):
+    if isinstance(choice.low, int) and not isinstance(default, float):
         return trial.suggest_int(name, int(choice.low), int(choice.high))
     return trial.suggest_float(name, choice.low, choice.high, log=choice.logarithmic)
 
@@ -204,7 +197,7 @@ def _pruner(trial: "optuna.Trial") -> OnEpoch:
 
 def _loss(planned: Fit, guarded: Guard, parent: str, on_epoch: OnEpoch) -> float:
     """The fit's deciding validation score, smaller is better; one on record is not done again."""
-    record = tracking.reusable([planned]).get(planned.fingerprint)
+    record = verification.reusable([planned]).get(planned.fingerprint)
     if record is None:
         result = fitting.fit(planned, guarded, parent, on_epoch)
         console.show(result.line)

@@ -6,7 +6,7 @@ from recorded import HASH, finished
 from models.errors import ModelError, ParameterError
 from pipelines.commands import train
 from pipelines.experiments import dataset as data
-from pipelines.experiments import tracking
+from pipelines.experiments import tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.runtime.console import Line
 from pipelines.training import fit as fitting
@@ -87,7 +87,7 @@ def test_what_is_known_is_done_again_by_force_alone_and_the_newest_record_counts
     assert len(fits.done) == 3
     [row] = board["rows"]
     assert row["seeds"] == 1
-    counted = tracking.reusable(fits.done[:1])[old.fingerprint]
+    counted = verification.reusable(fits.done[:1])[old.fingerprint]
     assert counted.run_id != old.run_id
 
 

@@ -106,13 +106,6 @@ def test_versions_of_what_computes_enter(package, monkeypatch):
     fingerprint._versions.cache_clear()
 
 
-def test_the_backend_is_named_without_importing_it(monkeypatch):
-    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    versions = fingerprint.versions()
-    assert versions["name"] == "tensorflow"
-    assert versions["version"].startswith("2.21")
-
-
 def test_comments_docstrings_formatting_and_line_endings_retrain_nothing(room):
     before = every()
     for path in room.rglob("*.py"):

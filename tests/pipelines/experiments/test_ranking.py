@@ -1,3 +1,4 @@
+import pytest
 from recorded import HASH
 
 from pipelines.experiments import ranking
@@ -8,20 +9,11 @@ def _record(arch: str, **metrics: float) -> Record:
     return Record(arch, arch, 0, "quick", arch, HASH, "", "", {}, metrics)
 
 
-def test_the_best_is_chosen_by_validation_alone():
-    records = [
-        _record("ann", validation_accuracy=0.9, test_accuracy=0.99),
-        _record("cnn", validation_accuracy=0.95, test_accuracy=0.5),
-    ]
-    assert ranking.best("image", records).arch == "cnn"
-
-
-def test_a_smaller_error_is_better():
-    records = [
-        _record("ann", validation_relative_mae=0.8),
-        _record("lstm", validation_relative_mae=0.7),
-    ]
-    assert ranking.best("forecast", records).arch == "lstm"
+@pytest.mark.parametrize(("task", "best"), [("image", "cnn"), ("forecast", "ann")])
+def test_the_best_has_the_highest_accuracy_or_the_smallest_error(task, best):
+    score = f"validation_{ranking.METRIC[task][0]}"
+    records = [_record("ann", **{score: 0.7}), _record("cnn", **{score: 0.8})]
+    assert ranking.best(task, records).arch == best
 
 
 def test_equals_are_ranked_alike_in_whatever_order_they_come():

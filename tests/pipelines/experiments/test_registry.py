@@ -1,3 +1,6 @@
+"""Versions of a model, from pending to champion, and the copy of a champion that services read."""
+
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -17,25 +20,24 @@ def candidate(home, tmp_path):
     return finished(fit(), tmp_path / "artifact")
 
 
-def test_there_is_no_champion_at_first(home):
-    assert registry.champion("image", "digits") is None
+@pytest.fixture
+def version(candidate):
+    return registry.register("image", "digits", candidate)
 
 
-def test_a_version_is_pending_until_it_is_ready_and_no_champion_until_it_is_crowned(candidate):
-    version = registry.register("image", "digits", candidate)
+def test_a_version_becomes_ready_challenger_and_champion_one_after_the_other(candidate, version):
     assert version.state == "pending"
+    assert registry.register("image", "digits", candidate) == version
     registry.ready(version)
+    registry.set_challenger(version)
+    assert registry.aliases(version.name) == {registry.CHALLENGER: "1"}
     assert registry.champion("image", "digits") is None
     registry.set_champion(version)
+    assert registry.aliases(version.name) == {registry.CHAMPION: "1"}
     champion = registry.champion("image", "digits")
     assert (champion.version, champion.state) == ("1", "ready")
     assert champion.fingerprint == candidate.fingerprint
-
-
-def test_registering_again_goes_on_with_the_same_version(candidate):
-    first = registry.register("image", "digits", candidate)
-    assert registry.register("image", "digits", candidate) == first
-    assert len(registry.versions("image", "digits")) == 1
+    assert registry.versions("image", "digits") == [champion]
 
 
 def test_what_was_registered_by_hand_is_none_of_ours(candidate):
@@ -53,30 +55,20 @@ def test_what_was_registered_by_hand_is_none_of_ours(candidate):
     assert registry.versions("image", "digits") == [registry.champion("image", "digits")]
 
 
-def test_the_challenger_is_who_last_tried_and_no_champion(candidate):
-    version = registry.register("image", "digits", candidate)
-    registry.set_challenger(version)
-    client = tracking.connect()
-    named = client.get_model_version_by_alias(version.name, registry.CHALLENGER)
-    assert str(named.version) == version.version
-    registry.set_champion(version)
-    assert registry.CHALLENGER not in client.get_registered_model(version.name).aliases
-
-
-def test_a_refused_version_stays_on_record_with_its_reason(candidate):
-    registry.refuse(registry.register("image", "digits", candidate), "too weak")
-    (version,) = registry.versions("image", "digits")
-    assert (version.state, version.reason) == ("refused", "too weak")
+def test_a_refused_version_stays_on_record_with_its_reason(version):
+    registry.refuse(version, "too weak")
+    [refused] = registry.versions("image", "digits")
+    held = tracking.connect().get_model_version(version.name, version.version)
+    assert (refused.state, held.tags["espalier.reason"]) == ("refused", "too weak")
 
 
 def test_a_fit_with_a_damaged_artifact_is_to_be_done_again(candidate):
-    planned = [fit()]
-    assert set(tracking.reusable(planned)) == {candidate.fingerprint}
+    assert set(verification.reusable([fit()])) == {candidate.fingerprint}
     model = tracking.artifact_folder(candidate.run_id) / "model.onnx"
     model.write_bytes(model.read_bytes()[:-1] + b"!")
-    assert tracking.reusable(planned) == {}
+    assert verification.reusable([fit()]) == {}
     model.unlink()
-    assert tracking.reusable(planned) == {}
+    assert verification.reusable([fit()]) == {}
 
 
 def test_runs_that_a_kill_left_running_are_ended(home):
@@ -86,51 +78,25 @@ def test_runs_that_a_kill_left_running_are_ended(home):
     assert client.get_run(run.info.run_id).info.status == "KILLED"
 
 
-def test_a_published_champion_is_intact_and_named(candidate, home):
-    version = registry.register("image", "digits", candidate)
+def test_a_published_champion_is_named_with_its_scores_and_readable_by_all(version):
     assert not publish.intact("image")
     publish.publish("image", version)
     publish.publish("image", version)
     assert publish.intact("image")
-    assert publish.names(publish.read("image"), version)
-    scores = {"accuracy": 0.9, "accuracy_high": 0.91, "accuracy_low": 0.89, "floor": 0.1}
-    told = {f"test_{name}": score for name, score in scores.items()}
-    assert publish.read("image").metrics == told
-    left = {path.name for path in publish.folder().iterdir()}
-    assert left == {"image.json", "artifacts"}
-
-
-def test_a_pointer_that_does_not_tell_scores_is_to_be_written_anew(candidate):
-    version = registry.register("image", "digits", candidate)
-    publish.publish("image", version)
     pointer = publish.read("image")
+    scores = {"accuracy": 0.9, "accuracy_high": 0.91, "accuracy_low": 0.89, "floor": 0.1}
+    assert pointer.metrics == {f"test_{name}": score for name, score in scores.items()}
     assert publish.names(pointer, version)
     assert not publish.names(replace(pointer, version="9"), version)
+    assert not publish.names(replace(pointer, metrics=None), version)  # an older one
     assert not publish.names(None, version)
-    assert not publish.names(replace(pointer, metrics=None), version)
-
-
-def test_a_start_without_the_registry_takes_what_was_published(candidate, monkeypatch, capsys):
-    served = settings.served() | {"image": "digits"}
-    monkeypatch.setattr(settings, "served", lambda: served)
-    publish.publish("image", registry.register("image", "digits", candidate))
-    (publish.folder() / "image.json").write_text('{"name": "espal')
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{service.free_port()}")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    assert serve._published("image")
-    assert not serve._published("sentiment")
-    assert "the registry does not answer" in capsys.readouterr().out
-
-
-def test_a_service_of_another_user_may_read_what_is_published(candidate):
-    publish.publish("image", registry.register("image", "digits", candidate))
+    assert {path.name for path in publish.folder().iterdir()} == {"image.json", "artifacts"}
     for path in publish.folder().rglob("*"):
         readable = 0o555 if path.is_dir() else 0o444
         assert path.stat().st_mode & readable == readable, path
 
 
-def test_a_damaged_published_artifact_is_placed_anew(candidate):
-    version = registry.register("image", "digits", candidate)
+def test_a_damaged_published_artifact_is_placed_anew(version):
     publish.publish("image", version)
     model = publish.folder() / publish.read("image").artifact / "model.onnx"
     model.write_bytes(b"damaged")
@@ -139,9 +105,25 @@ def test_a_damaged_published_artifact_is_placed_anew(candidate):
     assert publish.intact("image")
 
 
-def test_an_artifact_with_one_changed_byte_is_never_published(candidate, tmp_path):
+def test_a_start_without_the_registry_takes_what_was_published(
+    version, monkeypatch, capsys, tmp_path
+):
+    served = settings.served() | {"image": "digits"}
+    monkeypatch.setattr(settings, "served", lambda: served)
+    publish.publish("image", version)
+    (publish.folder() / "image.json").write_text('{"name": "espal')
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{service.free_port()}")
+    monkeypatch.chdir(tmp_path)
+    started = []
+    monkeypatch.setattr("os.execvpe", lambda *called: started.append(called[2]["ESPALIER_TASKS"]))
+    serve.serve(service.free_port())
+    assert started == ["image"]
+    assert "the registry does not answer" in capsys.readouterr().out
+
+
+def test_an_artifact_with_one_changed_byte_is_never_published(version, tmp_path):
     """A hundred times: a file, a place and another byte at random; what was published stands."""
-    publish.publish("image", registry.register("image", "digits", candidate))
+    publish.publish("image", version)
     before = publish.read("image")
     other = finished(fit("ann"), tmp_path / "other")
     version = registry.register("image", "digits", other)
@@ -156,8 +138,6 @@ def test_an_artifact_with_one_changed_byte_is_never_published(candidate, tmp_pat
 
 
 def test_experiments_made_at_once_are_one(home):
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(4) as pool:
         ids = set(pool.map(lambda _: tracking.experiment("image", "digits"), range(8)))
     assert len(ids) == 1

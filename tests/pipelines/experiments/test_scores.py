@@ -40,22 +40,18 @@ def test_what_the_fit_scored_itself_is_read_again(fitted):
     np.testing.assert_array_equal(rows["correct"], hits(0.9))
 
 
-def test_a_later_version_is_scored_once_and_kept(fitted, prepare):
-    later = prepare(60)
-    first = scores.on_test(replace(DIGITS, hash=later), fitted)
-    assert len(first["correct"]) == 60
+def test_a_later_version_is_scored_once_and_kept_but_by_a_dry_run(fitted, prepare):
+    later = replace(DIGITS, hash=prepare(60))
+    client, tag = tracking.connect(), scores.RESCORED + later.hash
+    assert len(scores.on_test(later, fitted, keep=False)["correct"]) == 60
+    assert tag not in client.get_run(fitted.run_id).data.tags
+    first = scores.on_test(later, fitted)
     prepare(20)
-    again = scores.on_test(replace(DIGITS, hash=later), fitted)
-    assert {name: column.tolist() for name, column in again.items()} == {
-        name: column.tolist() for name, column in first.items()
-    }
-    assert scores.RESCORED + later in tracking.connect().get_run(fitted.run_id).data.tags
-
-
-def test_a_dry_run_keeps_nothing(fitted, prepare):
-    later = prepare(60)
-    assert len(scores.on_test(replace(DIGITS, hash=later), fitted, keep=False)["correct"]) == 60
-    assert scores.RESCORED + later not in tracking.connect().get_run(fitted.run_id).data.tags
+    again = scores.on_test(later, fitted)
+    assert first.keys() == again.keys()
+    for name, column in first.items():
+        np.testing.assert_array_equal(again[name], column)
+    assert tag in client.get_run(fitted.run_id).data.tags
 
 
 def test_rows_of_older_code_are_measured_anew(home, tmp_path, prepare):

@@ -8,8 +8,7 @@ from scipy.stats import binom
 
 from benchmarks import simulated
 from benchmarks.verdict import Kind, kinds, promoted
-from models.evaluation import measure
-from pipelines.gate import paired_comparison, significance
+from pipelines.gate import paired_comparison
 
 PAIRS = 400
 # At the level of 0.05 more than this happens once in a thousand times.
@@ -31,8 +30,8 @@ ALIKE = {
 }  # fmt: skip
 
 
-def _draws(draw, pairs=PAIRS):
-    return (draw(np.random.default_rng([7, number])) for number in range(pairs))
+def _draws(draw):
+    return (draw(np.random.default_rng([7, number])) for number in range(PAIRS))
 
 
 @pytest.mark.parametrize("name", ALIKE)
@@ -43,15 +42,6 @@ def test_models_that_are_alike_are_told_apart_in_five_of_a_hundred(name):
         for sides in _draws(draw)
     ]
     assert sum(told) <= MOST
-
-
-def test_diebold_mariano_alone_tells_apart_too_often_where_errors_last():
-    def loss(ours, theirs):
-        return measure.losses("forecast", [*ours, *theirs])[0]
-
-    losses = (loss(*sides) for sides in _draws(partial(short, persistence=0.97), 1000))
-    told = sum(significance.diebold_mariano(*both, 6)[1] < 0.05 for both in losses)
-    assert told > binom.ppf(0.999, 1000, 0.05)
 
 
 ONE_SEED = [kind for kind in kinds() if "seeds" not in kind.name]

@@ -38,10 +38,8 @@ MAKE = {"image": hits, "forecast": errors}
 @pytest.mark.parametrize("task", ["image", "forecast"])
 def test_a_difference_above_zero_means_ours_is_better_whatever_the_metric(task, seeds):
     better, worse = ([MAKE[task](values)] * seeds for values in AHEAD[task])
-    ahead, behind = (
-        paired_comparison.compare(task, better, worse),
-        paired_comparison.compare(task, worse, better),
-    )
+    ahead = paired_comparison.compare(task, better, worse)
+    behind = paired_comparison.compare(task, worse, better)
     assert (ahead.outcome, behind.outcome) == ("better", "worse")
     assert 0 < ahead.low < ahead.difference < ahead.high
     assert (behind.low, behind.difference, behind.high) == pytest.approx(
@@ -54,13 +52,9 @@ def test_a_difference_above_zero_means_ours_is_better_whatever_the_metric(task, 
 def test_the_difference_is_that_of_the_metric():
     verdict = paired_comparison.compare("image", [hits([1, 1, 1, 0])], [hits([1, 0, 0, 0])])
     assert verdict.difference == 0.5
-    ours, theirs = (
-        errors([1, 2, 3], naive=[[2], [2], [4]]),
-        errors([3, 3, 4], naive=[[2], [2], [4]]),
-    )
-    assert paired_comparison.compare("forecast", [ours], [theirs]).difference == pytest.approx(
-        (10 - 6) / 8
-    )
+    ours, theirs = ([errors(error, naive=[[2], [2], [4]])] for error in ([1, 2, 3], [3, 3, 4]))
+    verdict = paired_comparison.compare("forecast", ours, theirs)
+    assert verdict.difference == pytest.approx((10 - 6) / 8)
 
 
 def test_two_classifiers_are_told_apart_by_mcnemar():
@@ -117,10 +111,7 @@ def test_the_matrix_corrects_for_every_pair():
         assert {one.outcome, other.outcome} in ({"better", "worse"}, {"cannot tell"})
     assert matrix["one", "four"].outcome == "better"
     assert matrix["two", "three"].outcome == "cannot tell"
-
-
-def test_a_matrix_of_one_is_empty():
-    assert paired_comparison.matrix("image", {"one": [hits([1, 0])]}) == {}
+    assert paired_comparison.matrix("image", {"one": models["one"]}) == {}
 
 
 def test_the_naive_answer_is_one_side():
@@ -128,25 +119,19 @@ def test_the_naive_answer_is_one_side():
     assert paired_comparison.against_naive("image", [hits(label < 3, label)]).outcome == "better"
     same = paired_comparison.against_naive("image", [hits(label == 0, label)])
     assert (same.outcome, same.p) == ("cannot tell", 1)
-    assert (
-        paired_comparison.against_naive("forecast", [errors(noise(0, 0.5, 0.9))]).outcome
-        == "better"
-    )
-    assert (
-        paired_comparison.against_naive("forecast", [errors(noise(0, 1.1, 1.5))] * 2).outcome
-        == "worse"
-    )
+    better, worse = [errors(noise(0, 0.5, 0.9))], [errors(noise(0, 1.1, 1.5))] * 2
+    assert paired_comparison.against_naive("forecast", better).outcome == "better"
+    assert paired_comparison.against_naive("forecast", worse).outcome == "worse"
 
 
-def test_not_worse_needs_the_whole_interval_above_the_margin():
-    close = paired_comparison.compare("image", [hits([1] * 999 + [0])], [hits([1] * 1000)])
-    assert close.outcome == "cannot tell"
-    assert close.low < -0.003
-    assert paired_comparison.not_worse(close, margin=0.005)
-    assert not paired_comparison.not_worse(close, margin=0.003)
-    few = paired_comparison.compare("image", [hits([1] * 9 + [0])], [hits([1] * 10)])
-    assert few.outcome == "cannot tell"
-    assert not paired_comparison.not_worse(few, margin=0.005)
+@pytest.mark.parametrize(
+    ("count", "margin", "expected"), [(1000, 0.005, True), (1000, 0.003, False), (10, 0.005, False)]
+)
+def test_not_worse_needs_the_whole_interval_above_the_margin(count, margin, expected):
+    one_wrong, all_right = hits([0] + [1] * (count - 1)), hits([1] * count)
+    verdict = paired_comparison.compare("image", [one_wrong], [all_right])
+    assert verdict.outcome == "cannot tell"
+    assert paired_comparison.not_worse(verdict, margin) is expected
 
 
 def test_agreeing_on_ten_rows_proves_less_than_on_ten_thousand():
@@ -195,20 +180,13 @@ def test_odd_rows_get_a_sane_answer(name, seeds):
     assert verdict.outcome == outcome
 
 
-def test_the_same_rows_give_the_same_verdict():
-    sides = [[errors(noise(seed, 1, 2), block=5)] for seed in (0, 1)]
-    assert paired_comparison.compare("forecast", *sides) == paired_comparison.compare(
-        "forecast", *sides
-    )
-
-
 @pytest.mark.parametrize(
     ("task", "ours", "theirs", "message"),
     [
-        ("image", [hits([1, 1, 0])], [hits([1, 0])], r"label is \(3,\) on one side and \(2,\)"),
-        ("image", [hits([1, 1])], [hits([1, 0], [1, 0])], "label of the 2 rows differ"),
+        ("image", [hits([1, 1, 0])], [hits([1, 0])], r"label .*\(3,\) on one side and \(2,\)"),
+        ("image", [hits([1, 1])], [hits([1, 0], [1, 0])], "label differs"),
         ("image", [hits([1, 1]), hits([1])], [hits([1, 0])], r"\(2,\) .* \(1,\)"),
-        ("forecast", [errors([1, 2])], [errors([1, 2], naive=3)], "naive_error of the 2 rows"),
+        ("forecast", [errors([1, 2])], [errors([1, 2], naive=3)], "naive_error differs"),
         ("forecast", [errors(np.ones((4, 2)))], [errors(np.ones((4, 3)))], r"\(4, 2\).*\(4, 3\)"),
         ("image", [hits([])], [hits([])], "1 and 1 seeds, 0 rows"),
         ("image", [], [hits([1])], "0 and 1 seeds"),

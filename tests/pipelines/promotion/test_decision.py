@@ -72,23 +72,19 @@ def test_a_refusal_leaves_the_champion_and_moves_the_ledgers_head(home, fitted):
     assert registry.champion(TASK, DATASET).head == (2, entry.hash)
 
 
-def test_force_makes_a_refused_version_ready_and_is_recorded_with_its_reason(home, fitted):
+def test_force_makes_a_refused_version_champion_unless_a_service_would_not_take_it_in(home, fitted):
     record = fitted(0)
-    decided(record, passed=False)
+    version = registry.register(TASK, DATASET, record)
+    spoilt = evaluation(version, None, golden=False)
+    assert decision.decide(spoilt, "I insist").action == "refusal"
+    assert followed() is None
     entry = decided(record, passed=False, force="nothing else is there")
     assert (entry.action, entry.reason) == ("force", "nothing else is there")
     champion = registry.champion(TASK, DATASET)
-    assert (champion.version, champion.state, champion.reason) == ("1", "ready", "")
+    assert (champion.version, champion.state) == ("1", "ready")
 
 
-def test_what_a_service_would_not_take_in_cannot_be_forced(home, fitted):
-    version = registry.register(TASK, DATASET, fitted(0))
-    refused = evaluation(version, None, golden=False)
-    assert decision.decide(refused, "I insist").action == "refusal"
-    assert followed() is None
-
-
-@pytest.mark.parametrize("undone", ["alias", "pointer", "head", "state"])
+@pytest.mark.parametrize("undone", ["alias", "pointer", "torn pointer", "head", "state"])
 def test_what_a_kill_left_undone_is_done_by_the_next_run(home, fitted, undone):
     promoted(fitted(0))
     champion = promoted(fitted(1))
@@ -98,12 +94,15 @@ def test_what_a_kill_left_undone_is_done_by_the_next_run(home, fitted, undone):
             client.set_registered_model_alias(MODEL, "champion", "1")
         case "pointer":
             publish.publish(TASK, registry.version(MODEL, "1"))
+        case "torn pointer":
+            (publish.folder() / f"{TASK}.json").write_bytes(b'{"name": "\xff')
         case "head":
             client.delete_model_version_tag(MODEL, "2", registry.HEAD)
         case "state":
             client.set_model_version_tag(MODEL, "2", registry.STATE, "pending")
     assert not reconcile.is_reconciled(TASK, DATASET)
     assert reconcile.reconcile(TASK, DATASET).version == champion
+    assert publish.names(publish.read(TASK), champion)
     assert reconcile.is_reconciled(TASK, DATASET)
 
 
@@ -120,14 +119,6 @@ def test_a_bento_carries_what_was_published_when_it_was_begun(home, fitted, tmp_
     assert bento.current() is None
     publish.publish(TASK, first)
     assert bento.current() == "espalier:abc"
-
-
-def test_a_pointer_that_cannot_be_read_is_written_anew(home, fitted):
-    champion = promoted(fitted(0))
-    (publish.folder() / f"{TASK}.json").write_bytes(b'{"name": "\xff')
-    assert not reconcile.is_reconciled(TASK, DATASET)
-    reconcile.reconcile(TASK, DATASET)
-    assert publish.names(publish.read(TASK), champion)
 
 
 def test_a_pending_version_that_nothing_was_decided_about_is_removed(home, fitted):
@@ -187,12 +178,12 @@ def test_who_was_asleep_while_another_decided_writes_what_the_ledger_says_now(
     promoted(first)
     set_champion, asleep = registry.set_champion, [True]
 
-    def late(version):
+    def late(version, head):
         if asleep:
             asleep.clear()
             registry.register(TASK, DATASET, second)
             entries.append(MODEL, "promotion", "2", from_version="1")
-        set_champion(version)
+        set_champion(version, head)
 
     monkeypatch.setattr(registry, "set_champion", late)
     assert followed().version == "2"

@@ -45,15 +45,14 @@ def test_what_was_appended_comes_back(database):
     assert ledger.entries("espalier-image-mnist_5k") == []
 
 
-def test_a_chain_is_whole_also_when_entries_follow_the_head(chain):
-    assert ledger.verify(chain) is None
-    assert ledger.verify(chain, ledger.head(chain)) is None
-    assert ledger.verify(chain, ledger.head(chain[:3])) is None
+def test_a_chain_is_whole_also_when_entries_follow_the_head_and_its_champions_are_a_stack(chain):
+    for head in (None, ledger.head(chain), ledger.head(chain[:3])):
+        assert ledger.verify(chain, head) is None
     assert ledger.verify([]) is None
-
-
-def test_the_champions_are_a_stack(chain):
-    stacks = [ledger.champions(chain[:length]) for length in range(len(chain) + 1)]
+    stacks = [
+        [entry.to_version for entry in ledger.champions(chain[:length])]
+        for length in range(len(chain) + 1)
+    ]
     assert stacks == [[], ["1"], ["1"], ["1", "3"], ["1", "3", "4"], ["1", "3"], ["1"]]
 
 
@@ -173,18 +172,17 @@ def test_the_database_refuses_to_rewrite(chain, statement):
     assert ledger.entries(MODEL) == chain
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_sqlite_refuses_to_replace(chain):
-    statement = "INSERT OR REPLACE INTO ledger SELECT * FROM ledger WHERE position = 2"
+@pytest.mark.parametrize(
+    ("database", "statement"),
+    [
+        ("sqlite", "INSERT OR REPLACE INTO ledger SELECT * FROM ledger WHERE position = 2"),
+        pytest.param("postgresql", "TRUNCATE ledger", marks=pytest.mark.slow),
+    ],
+    indirect=["database"],
+)
+def test_a_database_s_own_ways_to_rewrite_are_shut(chain, statement):
     with pytest.raises(DBAPIError, match="append-only"), state.transaction() as connection:
         connection.execute(text(statement))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_postgresql_refuses_to_empty_the_table(chain):
-    with pytest.raises(DBAPIError, match="append-only"), state.transaction() as connection:
-        connection.execute(text("TRUNCATE ledger"))
 
 
 UNGUARD = {
@@ -196,13 +194,9 @@ UNGUARD = {
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE ledger SET who = 'me@here' WHERE position = 3",
-        "UPDATE ledger SET to_version = '7' WHERE position = 6",
         "UPDATE ledger SET from_version = NULL WHERE position = 3",
         "UPDATE ledger SET evidence = 'no JSON' WHERE position = 1",
         "UPDATE ledger SET evidence = '[NaN]' WHERE position = 1",
-        "UPDATE ledger SET position = 9 WHERE position = 6",
-        "DELETE FROM ledger WHERE position = 1",
         "DELETE FROM ledger WHERE position = 6",
         "DELETE FROM ledger",
     ],

@@ -1,13 +1,12 @@
 """The guard of a dataset's version is fitted once, and again when what was kept is damaged."""
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from recorded import HASH
+from small_data import IMAGE, digits
 
-from data.declared import SPLITS
+from data import stored
 from models import architectures
 from models.artifact import artifact
 from pipelines.experiments import dataset as data
@@ -16,27 +15,22 @@ from pipelines.experiments.dataset import DatasetVersion
 from pipelines.training import guard
 from pipelines.training.guard import GuardError
 
-FACTS = {
-    "name": "digits",
-    "task": "image",
-    "labels": ["0", "1"],
-    "rows": dict.fromkeys(SPLITS, 40),
-}
+ROWS = 40
+FACTS = IMAGE | {"rows": dict.fromkeys(("train", "validation", "test"), ROWS)}
 VERSION = DatasetVersion("image", "digits", HASH, FACTS)
+
+
+def first(rows: int, columns: dict) -> dict:
+    return {name: column[:rows] for name, column in columns.items()}
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Prepared data: pictures of a few bars."""
-    random = np.random.default_rng(0)
+    """Prepared data: a few digits."""
     folder = tmp_path / "prepared"
     folder.mkdir()
-    for split in SPLITS:
-        image = np.zeros((40, 8, 8, 1), np.uint8)
-        image[np.arange(40), :, random.integers(0, 8, 40)] = 255
-        label = random.integers(0, 2, 40)
-        np.savez(folder / f"{split}.npz", image=image, label=label, id=np.arange(40))
-    (folder / "dataset.json").write_text(json.dumps(FACTS))
+    splits = {split: first(ROWS, columns) for split, columns in digits().items()}
+    stored.write(folder, stored.Dataset(FACTS, splits))
     monkeypatch.setattr(data, "local", lambda _: folder)
     return folder
 
@@ -45,16 +39,12 @@ def files(fitted: guard.Guard) -> Path:
     return tracking.artifact_folder(fitted.run_id)
 
 
-def runs() -> list:
-    return tracking.runs(VERSION, tracking.GUARD, "FINISHED")
-
-
 def test_it_is_fitted_once_for_its_code_and_never_a_rival(home, folder, monkeypatch):
     first = guard.ensure(VERSION, None)
     assert set(artifact.GUARD) <= {path.name for path in files(first).iterdir()}
     assert [line.name for line in first.lines] == ["guard"]
     assert guard.ensure(VERSION, None) == first._replace(lines=())
-    [run] = runs()
+    [run] = tracking.runs(VERSION, tracking.GUARD, "FINISHED")
     assert run.data.tags["espalier.fingerprint"] == first.fingerprint
     assert 0 <= run.data.metrics["test_familiar"] <= 1
     assert tracking.records(VERSION) == []
@@ -74,7 +64,9 @@ def test_a_damaged_or_missing_one_is_fitted_again(home, folder):
 
 
 def test_one_that_cannot_be_fitted_says_so(home, folder):
-    np.savez(folder / "validation.npz", image=np.zeros((0, 8, 8, 1), np.uint8), label=[], id=[])
+    splits = stored.read(folder).splits
+    splits["validation"] = first(0, splits["validation"])
+    stored.write(folder, stored.Dataset(FACTS, splits))
     with pytest.raises(GuardError, match=r"guard of digits, .*: The validation split: .* rows"):
         guard.ensure(VERSION, None)
     [failed] = tracking.runs(VERSION, tracking.GUARD, "FAILED")

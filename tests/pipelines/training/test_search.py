@@ -75,10 +75,10 @@ def runs(kind: str, status: str) -> list:
     return tracking.runs(VERSION, kind, status)
 
 
-def test_the_budget_is_spent_and_the_best_comes_first(fits):
-    board = searched(12)
+def test_the_budget_is_spent_the_best_comes_first_and_what_lags_is_pruned(fits):
+    board = searched(20)
     summary = board["search"]
-    assert summary["fitted"] + summary["pruned"] == len(fits.done) == 12
+    assert summary["fitted"] + summary["pruned"] == len(fits.done) == 20
     assert len(board["rows"]) == summary["fitted"]
     first = board["rows"][0]["parameters"]
     assert {name: first[name] for name in summary["best"]} == summary["best"]
@@ -86,23 +86,26 @@ def test_the_budget_is_spent_and_the_best_comes_first(fits):
         assert 8 <= planned.parameters["units"] <= 128
         assert 1e-4 <= planned.parameters["learning_rate"] <= 1e-2
         assert planned.parameters["schedule"] in ("cosine", "constant")
+    pruned = runs("fit", "KILLED")
+    assert len(pruned) == summary["pruned"] > 0
+    for run in pruned:
+        assert "lags behind" in run.data.tags["espalier.pruned"]
+    records = {record.fingerprint for record in tracking.records(VERSION)}
+    assert records.isdisjoint(run.data.tags["espalier.fingerprint"] for run in pruned)
+    [parent] = runs("search", "FINISHED")
+    children = pruned + runs("fit", "FINISHED")
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
 
 
-def test_a_search_goes_on_where_it_was(fits):
-    searched(3)
-    assert len(fits.done) == 3
-    searched(5)
-    assert len(fits.done) == 5
-    searched(5)
-    assert len(fits.done) == 5
+def test_a_search_goes_on_where_it_was_and_other_choices_are_another_study(fits):
+    study = searched(3)["search"]["study"]
+    for trials in (5, 5):
+        assert searched(trials)["search"]["study"] == study
+        assert len(fits.done) == 5
     assert len({planned.fingerprint for planned in fits.done}) == 5
-
-
-def test_other_choices_are_another_study(fits):
-    searched(2)
     other = search.search(*WHAT, 2, parameter_grid.parsed(["units=8..64"]))
-    assert len(fits.done) == 4
-    assert other["search"]["study"] != searched(2)["search"]["study"]
+    assert len(fits.done) == 7
+    assert other["search"]["study"] != study
 
 
 def test_an_interrupted_trial_is_tried_again_and_counts_once(fits):
@@ -115,20 +118,6 @@ def test_an_interrupted_trial_is_tried_again_and_counts_once(fits):
     assert len({planned.fingerprint for planned in fits.done}) == 4
 
 
-def test_what_lags_is_pruned_ended_and_no_record(fits):
-    board = searched(20)
-    pruned = board["search"]["pruned"]
-    assert pruned > 0
-    killed = runs("fit", "KILLED")
-    assert len(killed) == pruned
-    for run in killed:
-        assert "lags behind" in run.data.tags["espalier.pruned"]
-    records = tracking.records(VERSION)
-    assert {record.fingerprint for record in records}.isdisjoint(
-        run.data.tags["espalier.fingerprint"] for run in killed
-    )
-
-
 def test_a_trial_that_fails_is_told_counts_and_stops_nothing(fits):
     fits.fail_at = 1
     board = searched(4)
@@ -136,14 +125,6 @@ def test_a_trial_that_fails_is_told_counts_and_stops_nothing(fits):
     assert len(fits.done) == 4
     searched(4)
     assert len(fits.done) == 4
-
-
-def test_the_trials_are_children_of_one_parent(fits):
-    searched(3)
-    [parent] = runs("search", "FINISHED")
-    children = runs("fit", "FINISHED")
-    assert len(children) == 3
-    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
 
 
 @pytest.mark.parametrize(
@@ -162,10 +143,11 @@ def test_a_space_that_cannot_be_is_refused_before_anything_is_done(fits, changes
     assert fits.done == []
 
 
-def test_a_range_of_whole_ends_covers_a_parameter_that_takes_any_number():
-    choices = search._typed("image", "cnn", parameter_grid.parsed(["dropout=0..1", "units=8..16"]))
-    assert type(choices["dropout"].low) is float
-    assert type(choices["units"].low) is int
+def test_a_range_of_whole_ends_covers_a_parameter_that_takes_any_number(fits):
+    search.search(*WHAT, 2, parameter_grid.parsed(["learning_rate=1..2", "units=8..16"]))
+    for planned in fits.done:
+        assert 1 < planned.parameters["learning_rate"] < 2
+        assert isinstance(planned.parameters["units"], int)
 
 
 def test_without_optuna_the_extra_is_named(monkeypatch):

@@ -20,8 +20,7 @@ VERSION = DatasetVersion("image", "digits", HASH, FACTS)
 @pytest.fixture
 def first_look(monkeypatch) -> Iterator[dict]:
     look = {"share": 0.5, "epochs": 1, "keep": 2}
-    half = {"first_look": {"image": {"keep": 2}}}
-    profiles = {"quick": {"first_look": {"image": look}}, "full": {}, "half": half}
+    profiles = {"quick": {"first_look": {"image": look}}, "full": {}}
     monkeypatch.setattr(settings, "_read", lambda: {"profiles": profiles})
     successive_halving.plan.cache_clear()
     yield look
@@ -49,9 +48,6 @@ def test_the_promising_get_full_fits_with_the_profile_s_parameters(first_look, h
         assert not full.look
         assert full.parameters["share"] == 1
         assert full.parameters == architectures.resolve("image", full.arch, {}, FACTS)
-
-
-def test_no_look_that_ended_well_means_no_full_fit(first_look):
     assert successive_halving.plan(VERSION, "quick").fits([]) == []
 
 
@@ -68,40 +64,17 @@ def test_the_full_fit_that_looks_longest_goes_first(home, tmp_path):
     assert priority(fit("cnn")) > priority(fit("ann")) > priority(fit("lstm"))
 
 
-def test_an_incomplete_first_look_is_refused(first_look):
-    with pytest.raises(settings.UsageError, match=r"first_look\.image in params\.yaml lacks share"):
-        settings.first_look("half", "image")
-
-
-def test_a_look_is_shown_below_the_full_fits_and_not_beside_its_own(home, tmp_path):
-    for arch, score in {"ann": 0.95, "cnn": 0.8}.items():
-        look_at(arch, tmp_path, score)
+def test_the_newest_look_is_shown_below_the_full_fits_and_not_beside_its_own(home, tmp_path):
+    look_at("ann", tmp_path, 0.95)
+    look_at("cnn", tmp_path, 0.8)
+    newest = replace(fit("ann", epochs=2, share=0.2), look=True)
+    finished(newest, tmp_path / "newest")
     finished(fit("cnn", share=1.0), tmp_path / "full", validation_accuracy=0.9)
     board = leaderboard.compare(DIGITS)
     assert [(row["arch"], row["look"]) for row in board["rows"]] == [("cnn", False), ("ann", True)]
-
-
-def test_of_several_looks_at_one_architecture_the_newest_is_shown(home, tmp_path):
-    for epochs in (1, 2):
-        seen = replace(fit("ann", epochs=epochs), look=True)
-        finished(seen, tmp_path / str(epochs))
-    [row] = leaderboard.compare(DIGITS)["rows"]
-    assert row["parameters"]["epochs"] == 2
-
-
-def test_the_table_says_who_got_how_many_rows(home, tmp_path):
-    seen = replace(fit("ann", share=0.2), look=True)
-    finished(seen, tmp_path / "look")
-    finished(fit("cnn", share=1.0), tmp_path / "full")
-    shown = leaderboard.table(leaderboard.compare(DIGITS))
-    told = {str(column.header): list(column.cells) for column in shown.columns}
-    assert told["rows"] == ["all", "20%"]
-
-
-def test_a_look_that_is_named_by_its_parameters_is_shown(home, tmp_path):
-    seen = replace(fit("cnn", share=0.2), look=True)
-    finished(seen, tmp_path / "look")
-    finished(fit("cnn", share=1.0), tmp_path / "full")
-    board = leaderboard.compare(DIGITS, only=[seen])
-    [row] = board["rows"]
+    assert board["rows"][1]["parameters"]["epochs"] == 2
+    columns = leaderboard.table(board).columns
+    assert [[*one.cells] for one in columns if one.header == "rows"] == [["all", "20%"]]
+    # A look that is named by its parameters is a fit like others.
+    [row] = leaderboard.compare(DIGITS, only=[newest])["rows"]
     assert (row["share"], row["look"]) == (0.2, False)
