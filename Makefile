@@ -43,8 +43,10 @@ test: $(READY)
 	@$(PYTEST) -m "not slow and not docs"
 
 # Slow tests wait a fifth of their time, for servers and for one another: one process more.
+# The order is that of tests/conftest.py, longest first.
 test-slow: $(READY)
-	@$(PYTEST) --numprocesses $$(python -c 'import os; print(os.cpu_count() + 1)') -m slow
+	@$(PYTEST) --no-loadscope-reorder -m slow \
+		--numprocesses $$(python -c 'import os; print(os.cpu_count() + 1)')
 
 # Every command of README.md and docs/, typed into a fresh clone: half an hour.
 test-docs: $(READY)

@@ -187,14 +187,10 @@ def _checked(name: str, value: Any, default: Any, words: Mapping[str, Sequence[s
         value = float(value)
     if type(value) is not kind:
         raise WrongParameter(f"{name} must be {_WORDS[kind]}, not {value!r}.")
-    if kind is int and value < 1:
-        raise WrongParameter(f"{name} must be at least 1, not {value!r}.")
-    if kind is float and not 0 <= value < math.inf:
-        raise WrongParameter(f"{name} must be a finite number, 0 or more, not {value!r}.")
     if kind is str and value not in words[name]:
         raise WrongParameter(f"{name} must be one of {', '.join(words[name])}, not {value!r}.")
-    if name == "ngrams" and value > 2:
-        raise WrongParameter(f"ngrams must be 1 (words) or 2 (and pairs), not {value!r}.")
-    if name == "share" and not 0 < value <= 1:
-        raise WrongParameter(f"share must be over 0 and at most 1, not {value!r}.")
+    least, most = options.RANGES.get(name, (1 if kind is int else 0, math.inf))
+    if kind in (int, float) and not (least <= value <= most and value < math.inf):
+        limits = f"at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise WrongParameter(f"{name} must be a finite number, {limits}, not {value!r}.")
     return value

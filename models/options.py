@@ -30,6 +30,14 @@ AUGMENTATION = {
     "forecast": dict.fromkeys(("jitter", "warp", "drop"), 0.0),
 }
 
+# The least and the most that a number may be, where that is not from 1, of a whole number, or 0 on.
+RANGES: dict[str, tuple[float, float]] = {
+    "share": (1e-6, 1),
+    "ngrams": (1, 2),  # words, or words and pairs
+    **{name: (0, 1) for names in AUGMENTATION.values() for name in names},
+    "warp": (0, 0.3),  # beyond it, time would run backwards
+}
+
 ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "silu", "softmax")
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "momentum")
 SCHEDULES = ("cosine", "constant")

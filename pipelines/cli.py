@@ -74,19 +74,14 @@ def train(
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N - 1.")] = 1,
     changes: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            help="A parameter: key=value, or several to try each: key=a,b; repeatable.",
-        ),
+        typer.Option("--set", help="key=value, or several to try each: key=a,b; repeatable."),
     ] = None,
     search: Annotated[
         int | None,
         typer.Option(min=1, help="Search ranges, key=a..b, with N trials; goes on where it was."),
     ] = None,
     force: Annotated[bool, typer.Option(help="Do again what is known already.")] = False,
-    listed: Annotated[
-        bool, typer.Option("--list", help="Name the architectures, with their parameters.")
-    ] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Name the architectures.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train one architecture and record it; what is known already is not trained again."""
@@ -121,12 +116,8 @@ def train(
 def compare(
     task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
     dataset: Dataset = None,
-    html: Annotated[
-        Path | None, typer.Option(help="Write it all into this file, a page to send.")
-    ] = None,
-    audit: Annotated[
-        bool, typer.Option("--audit", help="Look for leaks instead: is the test split good?")
-    ] = False,
+    html: Annotated[Path | None, typer.Option(help="Write it all into this page.")] = None,
+    audit: Annotated[bool, typer.Option("--audit", help="Look for leaks instead.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare the models of a dataset's present version: who is better than whom, and how sure."""
@@ -154,15 +145,11 @@ def promote(
     task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
     candidate: Annotated[
         str | None,
-        typer.Argument(
-            help="A version's number, or a fit's fingerprint or run id; by default the best.",
-        ),
+        typer.Argument(help="A version, or a fit's fingerprint or run id; by default the best."),
     ] = None,
     dataset: Dataset = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and change nothing.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Promote whatever the checks say.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Whatever the checks say.")] = False,
     reason: Annotated[str, typer.Option(help="Why, with --force; it goes on record.")] = "",
     as_json: Json = False,
 ) -> None:

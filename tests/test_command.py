@@ -3,12 +3,24 @@
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from project import ROOT, answer, espalier, variables
+from forked import command, started
+from project import ROOT, answer, variables
 from typer.testing import CliRunner
 
 from pipelines import cli
+
+
+def typed(home: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """The command, to its end, in a process that need not import anything first."""
+    out, errors = home.with_name("out"), home.with_name("errors")
+    process = started(home, command, out, errors, *arguments)
+    process.join()
+    return subprocess.CompletedProcess(
+        arguments, process.exitcode, out.read_text(), errors.read_text()
+    )
 
 
 def test_help_imports_nothing_heavy():
@@ -88,7 +100,7 @@ def test_each_verb_has_help(verb):
     ],
 )
 def test_wrong_usage_is_told_in_a_sentence(arguments, message, tmp_path):
-    done = espalier(ROOT, *arguments, ESPALIER_HOME=str(tmp_path))
+    done = typed(tmp_path / "home", *arguments)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -96,7 +108,7 @@ def test_wrong_usage_is_told_in_a_sentence(arguments, message, tmp_path):
 
 
 def test_the_architectures_are_listed_for_programs(tmp_path):
-    done = espalier(ROOT, "train", "--list", "--json", ESPALIER_HOME=str(tmp_path))
+    done = typed(tmp_path / "home", "train", "--list", "--json")
     assert done.returncode == 0, done.stderr
     listed = answer(done)["tasks"]
     assert set(listed) == {"image", "sentiment", "forecast"}
@@ -105,7 +117,7 @@ def test_the_architectures_are_listed_for_programs(tmp_path):
 
 @pytest.mark.parametrize("verb", ["serve", "build"])
 def test_without_a_champion_it_says_what_makes_one(verb, tmp_path):
-    done = espalier(ROOT, verb, ESPALIER_HOME=str(tmp_path))
+    done = typed(tmp_path / "home", verb)
     assert done.returncode == 1
     assert "espalier run" in done.stderr
 
@@ -122,10 +134,10 @@ def test_a_taken_port_is_seen_before_the_service_is_started():
 def test_a_home_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
     home = tmp_path / "file"
     home.write_text("in the way")
-    done = espalier(ROOT, "compare", "--task", "image", ESPALIER_HOME=str(home))
+    done = typed(home, "compare", "--task", "image")
     assert done.returncode == 1
     assert "set ESPALIER_HOME" in done.stderr
     assert "Traceback" not in done.stderr
-    done = espalier(ROOT, "doctor", ESPALIER_HOME=str(home))
+    done = typed(home, "doctor")
     assert done.returncode == 1
     assert "set ESPALIER_HOME" in done.stdout

@@ -28,6 +28,8 @@ pytestmark = pytest.mark.slow
 
 # What Keras on JAX needs; scikit-learn carries the digits.
 PACKAGES = ("jax", "keras", "numpy", "pillow", "scikit-learn")
+# Nearly all of the time goes into compiling; compiled with less care it is half.
+QUICKLY = "--xla_backend_optimization_level=0"
 EVERY = [(task, arch) for task in architectures.TASKS for arch in architectures.names(task)]
 
 
@@ -49,7 +51,7 @@ def _fit_all(python: Path, task: str) -> None:
     done = subprocess.run(
         [python, "fit_alone.py", task, "out"],
         cwd=python.parents[2],
-        env=variables(KERAS_BACKEND="jax", JAX_PLATFORMS="cpu"),
+        env=variables(KERAS_BACKEND="jax", JAX_PLATFORMS="cpu", XLA_FLAGS=QUICKLY),
         capture_output=True,
         text=True,
     )

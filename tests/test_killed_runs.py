@@ -1,121 +1,49 @@
 """Ended at any stage, a run leaves no process behind, and the next run finishes what it began.
 
-Each stage is reached from where the one before it was ended: such a home has been left behind as
-often as stages precede it, and no fit is done again.
+Each stage is reached from where the one before it was ended: no fit is done again, and the home of
+the last run has been left behind as often as there are stages. What is written between two lines of
+a promotion, `pipelines/promotion/test_killed_promotions.py` takes write by write.
 """
 
 import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from project import answer, begun, command, espalier, runs, small, store, until
+from project import begun, command, espalier, outcomes, runs, store, until
 
 from models.artifact import artifact
 
 pytestmark = pytest.mark.slow
 
 RUN = ("run", "--task", "image")
-# The line after which a run is ended, and what it does then.
+# The line after which a run is ended, how, and what it does then.
 STAGES = {
-    "start": "DVC makes the data",
-    "push": "the first fit",
-    "cnn": "a pending version, golden requests over HTTP",
-    "replay": "the alias, the pointer",
-    "champion": "the pointer, the end of the parent run",
-    "Release": "the Bento",
+    ("start", signal.SIGINT): "DVC makes the data",
+    ("start", signal.SIGKILL): "DVC makes the data",
+    ("push", signal.SIGINT): "the first fit",
+    ("push", signal.SIGKILL): "the first fit",
+    ("cnn", signal.SIGKILL): "a pending version, golden requests over HTTP",
+    ("replay", signal.SIGKILL): "the alias, the pointer",
+    ("champion", signal.SIGKILL): "the pointer, the end of the parent run",
+    ("Release", signal.SIGKILL): "the Bento",
 }
-ARTIFACTS = shutil.ignore_patterns("mlartifacts")  # they stay where MLflow's records say
-BEFORE = dict(zip(STAGES, [None, *STAGES], strict=False))
+STATUS = {signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """Digits, whose data is versioned already: homes lie beside them."""
-    project = small(tmp_path_factory.mktemp("killed") / "project")
-    done = espalier(project, "train", "--task", "image", "--arch", "perceptron")
-    assert done.returncode == 0, done.stderr
-    return project
-
-
-def ended(project, home, line: str, sign: signal.Signals) -> int:
-    """Begin a run, end it once it has said `line`, wait for its processes; its exit status."""
-    log = project / f"{home}.log"
-    with begun(project, *command(*RUN), log=log, ESPALIER_HOME=str(project / home)) as (run, alive):
-
-        def printed() -> bool:
-            assert run.poll() is None, log.read_text()
-            return any(row.split()[:1] == [line] for row in log.read_text().splitlines())
-
-        until(printed, f"{line} in the output")
-        # Ctrl-C goes to every process of the terminal's foreground, a kill to one.
-        (os.killpg if sign == signal.SIGINT else os.kill)(run.pid, sign)
-        status = run.wait()
-        until(lambda: not alive(), "the end of what the run had started")
-    return status
-
-
-def require_whole(project, home) -> None:
-    """The next run ends well: one champion, published whole, and no MLflow run is left open."""
-    place = str(project / home)
-    done = espalier(project, *RUN, "--json", ESPALIER_HOME=place)
-    assert done.returncode == 0, done.stderr
-    outcome = answer(done)["tasks"]["image"]
-    assert outcome["trained"] + outcome["reused"] == 3
-    client = store(project, home)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    assert {run.info.status for run in client.search_runs(experiments)} <= {
-        "FINISHED",
-        "FAILED",
-        "KILLED",
-    }
-    [version] = client.search_model_versions()
-    champion = client.get_model_version_by_alias(version.name, "champion")
-    assert champion.version == version.version
-    assert version.tags["espalier.state"] == "ready"
-    assert version.tags["espalier.fingerprint"] == outcome["champion"]["fingerprint"]
-    published = project / home / "published"
-    pointer = json.loads((published / "image.json").read_text())
-    assert pointer["version"] == str(version.version)
-    artifact.check(published / pointer["artifact"], version.tags["espalier.manifest_sha256"])
-    again = espalier(project, *RUN, "--json", ESPALIER_HOME=place)
-    assert answer(again)["tasks"]["image"] == outcome | {"trained": 0, "reused": 3}
+def project(prepared_copy, tmp_path_factory) -> Path:
+    return prepared_copy(tmp_path_factory.mktemp("killed") / "project")
 
 
 @pytest.fixture(scope="module")
-def leave(project) -> Callable[[str, signal.Signals], tuple[str, int]]:
-    """A function that ends a run after a line, in a home as the end at the stage before left it.
-
-    It returns the home and the run's exit status.
-    """
-
-    def leave(line: str, sign: signal.Signals) -> tuple[str, int]:
-        home, before = f"{sign.name}-{line}", BEFORE[line]
-        if before is None:
-            shutil.rmtree(project / "data" / "raw")
-        else:
-            if not left(before, sign).exists():
-                leave(before, sign)
-            shutil.copytree(left(before, sign), project / home)
-        status = ended(project, home, line, sign)
-        shutil.copytree(project / home, left(line, sign), ignore=ARTIFACTS)
-        return home, status
-
-    def left(line: str, sign: signal.Signals) -> Path:
-        return project / f"{sign.name}-{line}-left"
-
-    return leave
-
-
-@pytest.mark.parametrize("line", STAGES)
-def test_killed_after(project, leave, line):
-    home, status = leave(line, signal.SIGKILL)
-    assert status == -signal.SIGKILL
-    require_whole(project, home)
+def left(project) -> Path:
+    """An empty home, in a project whose data is to be made; the tests go on with it in turn."""
+    shutil.rmtree(project / "data" / "raw")
+    return project / "left"
 
 
 @pytest.fixture
@@ -127,21 +55,59 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("line", ["start", "push"])
-def test_interrupted_after(project, leave, interruptible, line):
-    home, status = leave(line, signal.SIGINT)
-    assert status == 130, (project / f"{home}.log").read_text()
-    require_whole(project, home)
+def published(home: Path) -> str | None:
+    """The version that is published, whole."""
+    pointer = home / "published" / "image.json"
+    if not pointer.exists():
+        return None
+    facts = json.loads(pointer.read_text())
+    artifact.check(pointer.parent / facts["artifact"], facts["manifest_sha256"])
+    return facts["version"]
+
+
+@pytest.mark.parametrize(("line", "sign"), STAGES, ids=lambda value: getattr(value, "name", value))
+def test_ended_after(project, left, interruptible, line, sign):
+    log = project / f"{sign.name}-{line}.log"
+    with begun(project, *command(*RUN), log=log, ESPALIER_HOME=str(left)) as (run, alive):
+
+        def printed() -> bool:
+            assert run.poll() is None, log.read_text()
+            return any(row.split()[:1] == [line] for row in log.read_text().splitlines())
+
+        until(printed, f"{line} in the output", 300)
+        # Ctrl-C goes to every process of the terminal's foreground, a kill to one.
+        (os.killpg if sign == signal.SIGINT else os.kill)(run.pid, sign)
+        assert run.wait() == STATUS[sign], log.read_text()
+        until(lambda: not alive(), "the end of what the run had started")
+    published(left)
+
+
+def test_the_next_run_finishes(project, left):
+    """One champion, published whole; no MLflow run is left open, nothing is left to do."""
+    outcome = outcomes(project, *RUN[1:], ESPALIER_HOME=str(left))["image"]
+    assert outcome["trained"] + outcome["reused"] == 3
+    client = store(project, left.name)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    ends = {run.info.status for run in client.search_runs(experiments)}
+    assert ends <= {"FINISHED", "FAILED", "KILLED"}
+    [version] = client.search_model_versions()
+    champion = client.get_model_version_by_alias(version.name, "champion")
+    assert champion.version == version.version
+    assert version.tags["espalier.state"] == "ready"
+    assert version.tags["espalier.fingerprint"] == outcome["champion"]["fingerprint"]
+    assert published(left) == str(version.version)
+    again = outcomes(project, *RUN[1:], ESPALIER_HOME=str(left))["image"]
+    assert again == outcome | {"trained": 0, "reused": 3}
 
 
 LONG = ("train", "--task", "image", "--arch", "cnn", "--set", "epochs=12", "--set", "patience=12")
 
 
 def test_a_killed_fit_goes_on_from_its_last_epoch(project):
-    """Both fits begin in what `project` left, where the guard of the digits is fitted already."""
+    """Both fits begin where the guard of the digits is fitted already."""
     homes = {name: project / name for name in ("unbroken", "broken")}
     for home in homes.values():
-        shutil.copytree(project / ".espalier", home, ignore=ARTIFACTS)
+        shutil.copytree(project / ".espalier", home)
 
     def losses(home: str) -> list[float]:
         [run] = [one for one in runs(project, "image", "digits", "fit", home) if _finished(one)]
@@ -149,7 +115,7 @@ def test_a_killed_fit_goes_on_from_its_last_epoch(project):
         return [metric.value for metric in history]
 
     def _finished(run) -> bool:
-        return run.info.status == "FINISHED" and run.data.tags["espalier.arch"] == "cnn"
+        return run.info.status == "FINISHED" and run.data.params["epochs"] == "12"
 
     done = espalier(project, *LONG, ESPALIER_HOME=str(homes["unbroken"]))
     assert done.returncode == 0, done.stderr

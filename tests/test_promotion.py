@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from project import answer, command, espalier, parameters, pointer, serving, small, store, until
+from project import answer, command, espalier, outcomes, pointer, runs, serving, store, until
 
 pytestmark = pytest.mark.slow
 
@@ -10,20 +10,17 @@ MODEL = "espalier-image-digits"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(prepared_copy, tmp_path_factory):
     """Digits with a champion."""
-    project = small(tmp_path_factory.mktemp("promotion") / "project")
-    done = espalier(project, "run", "--task", "image", "--json")
-    assert done.returncode == 0, done.stderr
+    project = prepared_copy(tmp_path_factory.mktemp("promotion") / "project")
+    outcomes(project, "--task", "image")
     return project
 
 
 @pytest.fixture(scope="module")
 def weakest(project) -> str:
     """The fingerprint of a fit that is no champion."""
-    client = store(project)
-    experiment = client.get_experiment_by_name("espalier/image/digits").experiment_id
-    fits = client.search_runs([experiment], "tags.`espalier.kind` = 'fit'")
+    fits = runs(project, "image", "digits", "fit")
     worst = min(fits, key=lambda run: run.data.metrics["validation_accuracy"])
     return worst.data.tags["espalier.fingerprint"]
 
@@ -69,13 +66,6 @@ def test_a_dry_run_prints_its_evidence_and_changes_nothing(project, weakest):
     assert checks["golden"]
 
 
-def test_force_needs_a_reason(project, weakest):
-    for arguments in (["--force"], ["--reason", "because"]):
-        done = espalier(project, "promote", "--task", "image", weakest, *arguments)
-        assert done.returncode == 2
-        assert "--reason" in done.stderr
-
-
 def test_refused_forced_and_rolled_back_under_a_service(project, weakest, tmp_path):
     pixel = bytes.fromhex("89504e470d0a1a0a")
     log = tmp_path / "service.log"
@@ -107,28 +97,3 @@ def test_what_was_rolled_back_from_does_not_come_back_by_itself(project, weakest
     [withdrawn] = [check for check in told["checks"] if check["name"] == "withdrawn"]
     assert not withdrawn["passed"]
     assert "over" in withdrawn["evidence"]
-
-
-def test_every_architecture_is_refused_on_stocks(project):
-    """Nothing beats the last close: whichever is asked for, the gate says so."""
-    with parameters(project) as params:
-        params["serve"]["forecast"] = "stocks"
-    done = espalier(project, "run", "--task", "forecast", "--dataset", "stocks", "--json")
-    assert done.returncode == 3, done.stderr
-    outcome = answer(done)["tasks"]["forecast"]
-    assert outcome["champion"] is None
-    assert "naive" in outcome["reason"]
-    board = answer(
-        espalier(project, "compare", "--task", "forecast", "--dataset", "stocks", "--json")
-    )
-    client = store(project)
-    experiment = client.get_experiment_by_name("espalier/forecast/stocks").experiment_id
-    fits = client.search_runs([experiment], "tags.`espalier.kind` = 'fit'")
-    assert {run.data.tags["espalier.arch"] for run in fits} == {r["arch"] for r in board["rows"]}
-    for run in fits:
-        asked = ("promote", "--task", "forecast", "--dataset", "stocks", run.info.run_id, "--json")
-        done = espalier(project, *asked)
-        assert done.returncode == 3, done.stderr
-        failed = [check["name"] for check in answer(done)["checks"] if not check["passed"]]
-        assert "naive" in failed
-    assert client.search_model_versions("name = 'espalier-forecast-stocks'")

@@ -1,24 +1,25 @@
 """Two runs of different tasks at the same time: each has its champion, the Bento has both."""
 
+import shutil
+
 import pytest
 import yaml
-from project import KEPT, answer, begun, command, declare_reviews, espalier, runs, small
+from project import KEPT, begun, command, declare_reviews, outcomes, runs
 
 pytestmark = pytest.mark.slow
 
 
-def test_runs_of_two_tasks_do_not_disturb_each_other(tmp_path):
-    project, log = small(tmp_path / "project"), tmp_path / "image.log"
+def test_runs_of_two_tasks_do_not_disturb_each_other(prepared_copy, tmp_path):
+    project, log = prepared_copy(tmp_path / "project"), tmp_path / "image.log"
+    shutil.rmtree(project / "data" / "raw")  # the data of both is made at the same time
     declare_reviews(project)
     with begun(project, *command("run", "--task", "image"), log=log) as (images, _):
-        reviews = espalier(project, "run", "--task", "sentiment", "--json")
-        images.wait()
-    assert images.returncode == 0, log.read_text()
-    assert reviews.returncode == 0, reviews.stderr
+        outcomes(project, "--task", "sentiment")
+        assert images.wait() == 0, log.read_text()
     for task, dataset in (("image", "digits"), ("sentiment", "reviews")):
         assert len(runs(project, task, dataset, "retrain")) == 1
         assert len(runs(project, task, dataset, "fit")) == len(KEPT[task])
-        again = answer(espalier(project, "run", "--task", task, "--json"))["tasks"][task]
+        again = outcomes(project, "--task", task)[task]
         assert (again["trained"], again["reused"]) == (0, len(KEPT[task]))
     bentos = project / ".espalier" / "bentoml" / "bentos" / "espalier"
     newest = bentos / (bentos / "latest").read_text().strip()

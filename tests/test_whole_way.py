@@ -22,6 +22,7 @@ from project import (
     espalier,
     kept,
     listening,
+    outcomes,
     parameters,
     pointer,
     runs,
@@ -85,13 +86,6 @@ def champions(first):
     return json.loads(first[0].splitlines()[-1])["tasks"]
 
 
-def run(project: Path, *arguments: str) -> dict:
-    """What one more run says of its tasks; it must end well."""
-    done = espalier(project, "run", *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return answer(done)["tasks"]
-
-
 def bentos(project: Path) -> list[Path]:
     return [
         place
@@ -141,7 +135,8 @@ def test_one_parent_keeps_the_data_that_it_used(project, champions, task):
 
 
 @pytest.mark.parametrize("task", DATASETS)
-def test_every_fit_is_on_record(project, champions, task):
+def test_every_fit_is_on_record_with_its_epochs_and_plots(project, champions, task):
+    client = store(project)
     [parent] = runs(project, task, DATASETS[task], "retrain")
     fits = runs(project, task, DATASETS[task], "fit")
     assert {fit.data.tags["espalier.arch"] for fit in fits} == set(KEPT[task])
@@ -159,20 +154,14 @@ def test_every_fit_is_on_record(project, champions, task):
         [given] = fit.inputs.dataset_inputs
         assert given.dataset.name == DATASETS[task]
         assert given.dataset.digest == champions[task]["dataset_hash"]
-    # Sampled once a second, which the shortest of these fits may not last.
-    assert any(name.startswith("system/") for fit in fits for name in fit.data.metrics)
-
-
-@pytest.mark.parametrize("task", DATASETS)
-def test_every_epoch_and_plot_is_on_record(project, champions, task):
-    client = store(project)
-    for fit in runs(project, task, DATASETS[task], "fit"):
         for name in ("loss", "val_loss"):
             steps = [point.step for point in client.get_metric_history(fit.info.run_id, name)]
             assert steps == list(range(1, len(steps) + 1))
             assert 2 <= len(steps) <= int(fit.data.params["epochs"])
         plots = {found.path for found in client.list_artifacts(fit.info.run_id, "plots")}
         assert plots == PLOTS[task]
+    # Sampled once a second, which the shortest of these fits may not last.
+    assert any(name.startswith("system/") for fit in fits for name in fit.data.metrics)
 
 
 @pytest.mark.parametrize("task", DATASETS)
@@ -219,9 +208,9 @@ def test_the_bento_answers_for_every_champion(project, champions, tmp_path):
 
 def test_a_second_run_has_nothing_to_do(project, champions):
     before = counted(project)
-    outcomes = run(project)
+    told = outcomes(project)
     assert counted(project) == before
-    for task, outcome in outcomes.items():
+    for task, outcome in told.items():
         assert (outcome["trained"], outcome["reused"]) == (0, len(KEPT[task]))
         assert outcome["champion"] == champions[task]["champion"]
 
@@ -235,30 +224,28 @@ def test_train_reuses_what_a_run_fitted(project, champions):
     assert counted(project) == before
 
 
-def test_a_fit_alone_has_the_metrics_of_the_one_beside_others(project, champions):
+def test_a_fit_alone_has_the_metrics_of_the_one_beside_others(
+    project, champions, prepared_copy, tmp_path
+):
     """Of one command in its own process, and of a worker: every loss is equal to the last bit."""
 
-    def fitted(home: str) -> tuple[str, list[float], float]:
+    def fitted(place: Path) -> tuple[str, list[float], float]:
         [run] = [
             one
-            for one in runs(project, "image", "digits", "fit", home)
+            for one in runs(place, "image", "digits", "fit")
             if one.data.tags["espalier.arch"] == "cnn"
         ]
-        losses = store(project, home).get_metric_history(run.info.run_id, "val_loss")
+        losses = store(place).get_metric_history(run.info.run_id, "val_loss")
         fingerprint = run.data.tags["espalier.fingerprint"]
         return fingerprint, [one.value for one in losses], run.data.metrics["test_accuracy"]
 
-    train = ("train", "--task", "image", "--arch", "cnn")
-    done = espalier(project, *train, ESPALIER_HOME=str(project / "alone"))
-    assert done.returncode == 0, done.stderr
-    assert fitted("alone") == fitted(".espalier")
+    assert fitted(prepared_copy(tmp_path / "alone")) == fitted(project)
 
 
 def test_a_deleted_bento_is_built_again(project, champions):
     [bento] = bentos(project)
     shutil.rmtree(bento)
-    outcomes = run(project)
-    assert [outcome["trained"] for outcome in outcomes.values()] == [0, 0, 0]
+    assert [outcome["trained"] for outcome in outcomes(project).values()] == [0, 0, 0]
     [rebuilt] = bentos(project)
     assert rebuilt.name != bento.name
 
@@ -303,6 +290,8 @@ def test_a_champion_that_is_damaged_is_fitted_again_whatever_fails_beside_it(
     told, progress = later[0]["image"], later[1]
     assert champions["image"]["champion"]["arch"] == "ann"
     assert "cnn" in progress.partition("failed")[0].splitlines()[-1]
+    fits = runs(project, "image", "digits", "fit")
+    assert [f.data.tags["espalier.arch"] for f in fits if f.info.status == "FAILED"] == ["cnn"]
     assert (told["trained"], told["reused"]) == (1, 1)
     assert told["champion"]["fingerprint"] == champions["image"]["champion"]["fingerprint"]
     now = champion(project, "image")
@@ -324,4 +313,4 @@ def test_a_damaged_publication_is_mended_without_a_fit(project, champions, later
 
 
 def test_nothing_is_left_to_do_after_that(project, later):
-    assert [outcome["trained"] for outcome in run(project).values()] == [0, 0, 0]
+    assert [outcome["trained"] for outcome in outcomes(project).values()] == [0, 0, 0]

@@ -17,39 +17,33 @@ from typing import Any
 import keras
 from keras import ops, random
 
-from models.errors import WrongParameter
+from models.augmentation.varied import Varied
 from models.inputs.series import SeriesInputs
-
-MOST = {"drop": 1.0, "warp": 0.3, "jitter": 1.0}  # of a larger warp, time would run backwards
 
 
 def layers(parameters: Mapping, inputs: SeriesInputs) -> list[keras.layers.Layer]:
     """Return the Keras layers that are switched on, in the order in which they work.
 
-    Each takes and gives float (series, history), standard scores. Raises WrongParameter.
+    Each takes and gives float (series, history), standard scores.
     """
-    for name, most in MOST.items():
-        if parameters[name] > most:
-            raise WrongParameter(f"{name} must be at most {most}, not {parameters[name]!r}.")
-    kinds = {"drop": Thinned, "warp": Warped, "jitter": keras.layers.GaussianNoise}
-    return [kind(parameters[name]) for name, kind in kinds.items() if parameters[name]]
+    switched: list[keras.layers.Layer] = []
+    if parameters["drop"]:  # in 32 bits: 16 cannot tell places apart
+        switched.append(Thinned(parameters["drop"], dtype="float32"))
+    if parameters["warp"]:
+        switched.append(Warped(parameters["warp"], dtype="float32"))
+    if parameters["jitter"]:
+        switched.append(keras.layers.GaussianNoise(parameters["jitter"]))
+    return switched
 
 
-class Thinned(keras.layers.Layer):
-    """Leave values out, and fill them in along the line between their neighbours."""
+class Thinned(Varied):
+    """Leave a share of the values out, and fill them in along the line between their neighbours."""
 
-    def __init__(self, share: float, **layer_options: Any) -> None:
-        super().__init__(dtype="float32", **layer_options)  # 16 bits cannot tell places apart
-        self.share = share
-        self.seed_generator = random.SeedGenerator()
-
-    def call(self, values: Any, training: bool = False) -> Any:
-        if not training:
-            return values
+    def varied(self, values: Any) -> Any:
         count, length = ops.shape(values)
         place = ops.arange(length, dtype="int32")
         drawn = random.uniform((count, length), seed=self.seed_generator)
-        kept = (drawn >= self.share) | (place == 0) | (place == length - 1)
+        kept = (drawn >= self.amount) | (place == 0) | (place == length - 1)
         # (series, place, other place): of those kept, the nearest on each side.
         kept, here = kept[:, None], place[:, None]
         before = ops.max(ops.where(kept & (place <= here), place, 0), axis=2)
@@ -60,22 +54,15 @@ class Thinned(keras.layers.Layer):
         return _between(values, before, after, way)
 
 
-class Warped(keras.layers.Layer):
-    """Let what happened in the middle of a history happen earlier or later."""
+class Warped(Varied):
+    """Let what happened in the middle of a history happen earlier or later, by up to a share."""
 
-    def __init__(self, share: float, **layer_options: Any) -> None:
-        super().__init__(dtype="float32", **layer_options)  # 16 bits cannot tell places apart
-        self.share = share
-        self.seed_generator = random.SeedGenerator()
-
-    def call(self, values: Any, training: bool = False) -> Any:
-        if not training:
-            return values
+    def varied(self, values: Any) -> Any:
         count, length = ops.shape(values)
         newest = length - 1
         place = ops.arange(length, dtype="float32")
         bump = ops.square(ops.sin(math.pi / max(newest, 1) * place))
-        reach = self.share * newest
+        reach = self.amount * newest
         moved = random.uniform((count, 1), -reach, reach, seed=self.seed_generator)
         place = ops.clip(place + moved * bump, 0, newest)
         before = ops.cast(ops.floor(place), "int32")

@@ -23,61 +23,41 @@ from typing import Any
 import keras
 from keras import ops, random
 
-from models import options
-from models.errors import WrongParameter
+from models.augmentation.varied import Varied
 from models.inputs.images import ImageInputs
 
 
 def layers(parameters: Mapping, inputs: ImageInputs) -> list[keras.layers.Layer]:
     """Return the Keras layers that are switched on, in the order in which they work.
 
-    Each takes and gives float (picture, height, width, channels), 0..1. Raises WrongParameter.
+    Each takes and gives float (picture, height, width, channels), 0..1.
     """
-    chosen = {name: parameters[name] for name in options.AUGMENTATION["image"]}
-    for name, value in chosen.items():
-        if value > 1:
-            raise WrongParameter(f"{name} is a share: it must be at most 1, not {value!r}.")
-    moves = {name: chosen[name] for name in ("rotation", "zoom", "shift", "crop")}
-    switched = []
-    if chosen["flip"]:
-        switched.append(Mirrored(chosen["flip"]))
+    moves = {name: parameters[name] for name in ("rotation", "zoom", "shift", "crop")}
+    brightness = parameters["brightness"]
+    switched: list[keras.layers.Layer] = []
+    if parameters["flip"]:
+        switched.append(Mirrored(parameters["flip"]))
     if any(moves.values()):
-        switched.append(Moved(**moves))
-    if chosen["brightness"]:
-        switched.append(keras.layers.RandomBrightness(chosen["brightness"], value_range=(0, 1)))
-    if chosen["noise"]:
-        switched.append(Noisy(chosen["noise"]))
+        switched.append(Moved(moves, dtype="float32"))  # of bfloat16, TensorFlow resamples none
+    if brightness:
+        switched.append(keras.layers.RandomBrightness(brightness, value_range=(0, 1)))
+    if parameters["noise"]:
+        switched.append(Noisy(parameters["noise"]))
     return switched
 
 
-class Mirrored(keras.layers.Layer):
+class Mirrored(Varied):
     """Mirror a share of the pictures, left to right."""
 
-    def __init__(self, share: float, **layer_options: Any) -> None:
-        super().__init__(**layer_options)
-        self.share = share
-        self.seed_generator = random.SeedGenerator()
-
-    def call(self, images: Any, training: bool = False) -> Any:
-        if not training:
-            return images
+    def varied(self, images: Any) -> Any:
         drawn = random.uniform((ops.shape(images)[0], 1, 1, 1), seed=self.seed_generator)
-        return ops.where(drawn < self.share, ops.flip(images, axis=2), images)
+        return ops.where(drawn < self.amount, ops.flip(images, axis=2), images)
 
 
-class Moved(keras.layers.Layer):
+class Moved(Varied):
     """Turn, zoom, shift and crop pictures, all in one affine map and one resampling."""
 
-    def __init__(
-        self, rotation: float, zoom: float, shift: float, crop: float, **layer_options: Any
-    ) -> None:
-        super().__init__(dtype="float32", **layer_options)  # of bfloat16, TensorFlow resamples none
-        self.rotation, self.zoom, self.shift, self.crop = rotation, zoom, shift, crop
-        self.seed_generator = random.SeedGenerator()
-
-    def call(self, images: Any, training: bool = False) -> Any:
-        if not training:
-            return images
+    def varied(self, images: Any) -> Any:
         count, height, width, _ = ops.shape(images)
         return ops.image.affine_transform(
             images, self._maps(count, height, width), fill_mode="nearest"
@@ -86,9 +66,10 @@ class Moved(keras.layers.Layer):
     def _maps(self, count: Any, height: int, width: int) -> Any:
         """Return float32 (picture, 8): for each point of the new picture, (x, y) from its centre,
         the point of the old one, as `ops.image.affine_transform` takes it."""
-        angle = 2 * math.pi * self._drawn(count, self.rotation)
-        scale = (1 - self.crop) * (1 + self._drawn(count, self.zoom))
-        reach = self.shift + self.crop / 2
+        crop = self.amount["crop"]
+        angle = 2 * math.pi * self._drawn(count, self.amount["rotation"])
+        scale = (1 - crop) * (1 + self._drawn(count, self.amount["zoom"]))
+        reach = self.amount["shift"] + crop / 2
         right, down = self._drawn(count, reach) * width, self._drawn(count, reach) * height
         x, y = (width - 1) / 2, (height - 1) / 2
         cosine, sine = scale * ops.cos(angle), scale * ops.sin(angle)

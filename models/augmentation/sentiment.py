@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops, random
 
-from models import options
+from models.augmentation.varied import Varied
 from models.errors import WrongParameter
 from models.inputs.texts import PADDING, TextInputs
 
@@ -27,22 +27,18 @@ def layers(parameters: Mapping, inputs: TextInputs) -> list[keras.layers.Layer]:
 
     Each takes and gives int32 (text, length) word ids. Raises WrongParameter.
     """
-    chosen = {name: parameters[name] for name in options.AUGMENTATION["sentiment"]}
-    for name, value in chosen.items():
-        if value > 1:
-            raise WrongParameter(f"{name} is a chance: it must be at most 1, not {value!r}.")
-        if value and inputs.pairs is not None:
-            raise WrongParameter(
-                f"{name} changes words in their order, which ngrams=2 does not keep: "
-                f"set ngrams=1, or {name}=0."
-            )
-    switched = []
-    if chosen["replace"]:
-        switched.append(Replaced(chosen["replace"], synonyms(inputs)))
-    if chosen["delete"]:
-        switched.append(Shortened(chosen["delete"]))
-    if chosen["swap"]:
-        switched.append(Swapped(chosen["swap"]))
+    if inputs.pairs is not None:
+        raise WrongParameter(
+            "replace, delete and swap change words in their order, which ngrams=2 does not keep: "
+            "set ngrams=1, or all three to 0."
+        )
+    switched: list[keras.layers.Layer] = []
+    if parameters["replace"]:
+        switched.append(Replaced(parameters["replace"], synonyms(inputs)))
+    if parameters["delete"]:
+        switched.append(Shortened(parameters["delete"]))
+    if parameters["swap"]:
+        switched.append(Swapped(parameters["swap"]))
     return switched
 
 
@@ -65,18 +61,13 @@ def synonyms(inputs: TextInputs) -> np.ndarray:
     return choices
 
 
-class Chance(keras.layers.Layer):
+class Chance(Varied):
     """A layer that does something to each word with the same chance."""
-
-    def __init__(self, chance: float, **layer_options: Any) -> None:
-        super().__init__(**layer_options)
-        self.chance = chance
-        self.seed_generator = random.SeedGenerator()
 
     def drawn(self, ids: Any) -> Any:
         """Return bool (text, length): the words that were drawn, never padding."""
         numbers = random.uniform(ops.shape(ids), seed=self.seed_generator)
-        return ops.logical_and(numbers < self.chance, ids != PADDING)
+        return ops.logical_and(numbers < self.amount, ids != PADDING)
 
 
 class Replaced(Chance):
@@ -86,9 +77,7 @@ class Replaced(Chance):
         super().__init__(chance, **layer_options)
         self.choices = choices
 
-    def call(self, ids: Any, training: bool = False) -> Any:
-        if not training:
-            return ids
+    def varied(self, ids: Any) -> Any:
         count = self.choices.shape[1]
         choice = random.randint(ops.shape(ids), 0, count, seed=self.seed_generator)
         return ops.where(self.drawn(ids), ops.take(self.choices.ravel(), ids * count + choice), ids)
@@ -97,9 +86,7 @@ class Replaced(Chance):
 class Shortened(Chance):
     """Leave words out and move the others to the right, over their places."""
 
-    def call(self, ids: Any, training: bool = False) -> Any:
-        if not training:
-            return ids
+    def varied(self, ids: Any) -> Any:
         places = ops.arange(ids.shape[1])
         left_out = ops.logical_and(self.drawn(ids), places < ids.shape[1] - 1)
         ids = ops.where(left_out, PADDING, ids)
@@ -109,9 +96,7 @@ class Shortened(Chance):
 class Swapped(Chance):
     """Put words behind their right neighbours."""
 
-    def call(self, ids: Any, training: bool = False) -> Any:
-        if not training:
-            return ids
+    def varied(self, ids: Any) -> Any:
         places = 2 * ops.arange(ids.shape[1])
         return _sorted_by(ids, ops.where(self.drawn(ids), places + 3, places))
 

@@ -17,13 +17,13 @@ def baselines(splits: Mapping[str, Split], facts: Mapping) -> dict[str, dict[str
         splits: train, validation and test, as prepared; validation and test are scored.
     """
     if facts["task"] == "forecast":
-        return {name: _series(name, splits, facts) for name in naive.SERIES}
+        return {
+            name: measure.score_forecasts(
+                partial(naive.forecast, name, season=facts["season"]), splits, facts
+            )
+            for name in naive.SERIES
+        }
     return {"majority": _majority(splits, facts)}
-
-
-def _series(name: str, splits: Mapping[str, Split], facts: Mapping) -> dict[str, Scores]:
-    forecast = partial(naive.forecast, name, season=facts["season"])
-    return measure.score_forecasts(forecast, splits, facts)
 
 
 def _majority(splits: Mapping[str, Split], facts: Mapping) -> dict[str, Scores]:

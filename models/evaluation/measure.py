@@ -11,7 +11,6 @@ import numpy as np
 from models.errors import ModelError
 from models.evaluation import bootstrap, naive
 from models.examples import Inputs, Split, examples, fit_inputs
-from models.inputs import kinds
 
 if TYPE_CHECKING:
     from models.inputs.series import Windows
@@ -38,7 +37,8 @@ class Scores:
     metrics, series: mae, mse, relative_mae (to the best naive forecast), mae_step_01 …, and
         coverage_95, in the data's own unit; floor: 1, the naive forecast relative to itself.
     rows, classes: label (row,), probabilities (row, class), correct and naive_correct bool (row,),
-        confusion (true class, predicted class); of texts also words (row,), how many each has.
+        confusion (true class, predicted class); of texts also words (row,), how many each has
+        between its spaces.
     rows, series: error and naive_error (window, step), absolute; time datetime64 (window,), when
         the first step falls, and season (window,), in which quarter of a season, 0 to 3; block, the
         number of neighbouring windows that share values; history, target, forecast and the 95 %
@@ -88,18 +88,11 @@ def score(
         names: the splits to score.
     """
     stride = facts.get("stride", 1)
-    rows = {name: examples(inputs, splits[name], stride) for name in names}
-    outputs = {name: run(one.tensor) for name, one in rows.items()}
+    outputs = {name: run(examples(inputs, splits[name], stride).tensor) for name in names}
     if inputs.kind != "series":
         return score_probabilities(outputs, splits, facts)
-    validation = rows.get("validation") or examples(inputs, splits["validation"], stride)
-    best = naive.best(validation.windows, splits["validation"], facts["season"])
-    return {
-        name: _series_scores(
-            inputs, inputs.unscaled(outputs[name]), one.windows, best, splits[name], facts
-        )
-        for name, one in rows.items()
-    }
+    forecasts = {name: inputs.unscaled(scaled) for name, scaled in outputs.items()}
+    return _score_series(inputs, forecasts, splits, facts)
 
 
 def score_probabilities(
@@ -138,11 +131,7 @@ def score_forecasts(
     windows = {name: examples(inputs, splits[name], facts["stride"]).windows for name in SCORED}
     outputs = {name: forecast(rows, splits[name]) for name, rows in windows.items()}
     inputs = inputs.calibrated(inputs.scaled(outputs["validation"]), windows["validation"].target)
-    best = naive.best(windows["validation"], splits["validation"], facts["season"])
-    return {
-        name: _series_scores(inputs, outputs[name], rows, best, splits[name], facts)
-        for name, rows in windows.items()
-    }
+    return _score_series(inputs, outputs, splits, facts)
 
 
 def metric(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> float:
@@ -224,22 +213,35 @@ def _class_scores(outputs: np.ndarray, split: Split, commonest: int, facts: Mapp
         "correct": correct,
         "naive_correct": naive_correct,
         "confusion": confusion,
-    } | kinds.of_task(facts["task"]).slice_columns(split)
+    }
+    if "text" in split:
+        rows["words"] = np.array([len(text.split()) for text in split["text"]])
     return Scores(_floats(metrics), rows, f"always {labels[commonest]}")
 
 
-def _series_scores(
+def _score_series(
     inputs: Inputs,
-    forecast: np.ndarray,
-    windows: "Windows",
-    best: str,
-    split: Split,
+    forecasts: Mapping[str, np.ndarray],
+    splits: Mapping[str, Split],
     facts: Mapping,
+) -> dict[str, Scores]:
+    """Score forecasts (window, step), in the data's own unit, by the name of the split, beside the
+    naive forecast that is the best on validation."""
+    windows = inputs.windows(splits["validation"], facts["stride"])
+    best = naive.best(windows, splits["validation"], facts["season"])
+    return {
+        name: _series_scores(inputs, forecast, best, splits[name], facts)
+        for name, forecast in forecasts.items()
+    }
+
+
+def _series_scores(
+    inputs: Inputs, forecast: np.ndarray, best: str, split: Split, facts: Mapping
 ) -> Scores:
-    """Score forecasts (window, step), in the data's own unit, beside the best naive forecast."""
+    windows = inputs.windows(split, facts["stride"])
     rival = naive.forecast(best, windows, split, facts["season"])
     error, naive_error = np.abs(forecast - windows.target), np.abs(rival - windows.target)
-    block = math.ceil((inputs.history + inputs.horizon) / facts.get("stride", 1))
+    block = math.ceil((inputs.history + inputs.horizon) / facts["stride"])
     radius = inputs.radius(min(inputs.check_options()[1], LEVEL))
     metrics = {
         "mae": error.mean(),

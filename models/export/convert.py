@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.errors import ExportMismatch, ModelError, NotTranslated
-from models.export.graph import translate
-from models.export.graph.translate import OPSET
 from models.inputs.answers import TIE, TOLERANCE
 
 if TYPE_CHECKING:
@@ -48,6 +46,8 @@ def to_onnx(model: "keras.Model", path: Path) -> None:
         ExportMismatch: the graph needs other files, or operators that are not standard.
         ModelError: Keras cannot export the model, or not on this machine.
     """
+    from models.export.graph import translate
+
     try:
         path.write_bytes(translate.build(model).SerializeToString())
     except NotTranslated as error:
@@ -160,8 +160,8 @@ def _export(model: "keras.Model", path: Path) -> None:
     import keras
     import onnx
 
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ModelError(f"{model.name} has more than one input or output.")
+    from models.export.graph.translate import OPSET
+
     [tensor] = model.inputs
     signature = keras.InputSpec(dtype=tensor.dtype, shape=(None, *tensor.shape[1:]), name="input")
     model.export(
@@ -169,7 +169,7 @@ def _export(model: "keras.Model", path: Path) -> None:
     )
     exported = onnx.load(path)
     [output] = exported.graph.output
-    translate.call_output(exported.graph.node, output.name)
+    exported.graph.node.append(onnx.helper.make_node("Identity", [output.name], ["output"]))
     output.name = "output"
     path.write_bytes(exported.SerializeToString())
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from models.artifact import artifact, golden
 from models.examples import Split, examples
 from models.export import convert
@@ -67,14 +65,10 @@ def _guarded(folder: Path, guard: Path) -> Callable[..., list[dict]]:
 def check_parity(fitted: Fitted, run: Run, split: Split, facts: Mapping) -> None:
     """Raise ExportMismatch unless `run` answers up to 512 rows of the split as the model does."""
     if fitted.inputs.kind != "series":  # whose windows are cut from unbroken rows
-        split = {name: _spread(column) for name, column in split.items()}
-    few = _spread(examples(fitted.inputs, split, facts.get("stride", 1)).tensor)
+        split = {name: golden.spread(column, PARITY_ROWS) for name, column in split.items()}
+    tensor = examples(fitted.inputs, split, facts.get("stride", 1)).tensor
+    few = golden.spread(tensor, PARITY_ROWS)
     expected, outputs = predict(fitted.model, few), run(few)
     convert.check_parity(expected, outputs)
     if fitted.inputs.kind != "series":
         convert.check_classes(expected, outputs)
-
-
-def _spread(rows: np.ndarray) -> np.ndarray:
-    """Return up to 512 of the rows, from the first to the last."""
-    return rows[np.linspace(0, len(rows) - 1, min(PARITY_ROWS, len(rows))).astype(int)]

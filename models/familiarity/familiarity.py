@@ -6,8 +6,6 @@ and anything else badly. How bad is too bad is calibrated on validation rows.
 This module imports the standard library, numpy and `models.inputs` only: the service loads it.
 """
 
-import bisect
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -38,11 +36,6 @@ class Familiarity:
     inputs: Inputs
     errors: np.ndarray = field(repr=False, compare=False)  # float64 (kept row,), ascending
     threshold: float = THRESHOLD  # of the score, from which on an input is familiar
-    # The errors again: to look one up in an array takes ten times as long.
-    ranked: list[float] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ranked", self.errors.tolist())
 
     @classmethod
     def calibrate(cls, inputs: Inputs, errors: np.ndarray) -> "Familiarity":
@@ -72,15 +65,12 @@ class Familiarity:
 
     def to_answers(self, errors: np.ndarray) -> list[dict]:
         """Turn errors (row, 1) into `{"familiar", "familiarity"}` each; 0 < familiarity <= 1."""
-        scores = [self._score(error) for error in errors[:, 0].tolist()]
-        return [{"familiar": score >= self.threshold, "familiarity": score} for score in scores]
-
-    def _score(self, error: float) -> float:
-        # An error that is not finite has no place among the others: none of them is as large.
-        smaller = len(self.ranked)
-        if math.isfinite(error):
-            smaller = bisect.bisect_left(self.ranked, error * (1 - SLACK))
-        return (1 + len(self.ranked) - smaller) / (1 + len(self.ranked))
+        # No kept error is as large as one that is not finite: it has its place behind them.
+        smaller = np.searchsorted(self.errors, errors[:, 0].astype(np.float64) * (1 - SLACK))
+        scores = (1 + len(self.errors) - smaller) / (1 + len(self.errors))
+        return [
+            {"familiar": score >= self.threshold, "familiarity": score} for score in scores.tolist()
+        ]
 
     def spec(self) -> dict:
         """The JSON fields from which `from_spec` makes an equal object."""

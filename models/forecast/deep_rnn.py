@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from models.forecast._grouped import grouped
+
 INPUTS = {"stride": 1}
 FIT = {"epochs": 24, "batch_size": 256, "learning_rate": 4e-3, "patience": 12}
 
@@ -36,14 +38,9 @@ def build(
     Source: Elman, Finding Structure in Time, Cognitive Science, 1990; stacked: Pascanu et al., How
     to Construct Deep Recurrent Neural Networks, ICLR 2014.
     """
-    from keras import Input, Model, layers, ops
+    from keras import Model, layers
 
-    lags = min(lags or history, history)
-    group = min(group, lags)
-    values = Input((history,), name="input")
-    last = values[:, -1:]
-    x = ops.stack([values, values - last], axis=-1)[:, history - lags // group * group :]
-    x = layers.Reshape((lags // group, 2 * group))(x)
+    values, last, x = grouped(history, lags, group)
     for level in range(1, depth + 1):
         x = layers.SimpleRNN(units, return_sequences=level < depth)(x)
         x = layers.Dropout(dropout)(x)

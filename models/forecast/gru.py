@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from models.forecast._grouped import grouped
+
 INPUTS = {"stride": 1}
 FIT = {"epochs": 16, "batch_size": 512, "learning_rate": 8e-3, "patience": 8}
 
@@ -35,14 +37,9 @@ def build(
     Machine Translation, EMNLP 2014; several values a step: Nie et al., A Time Series is Worth 64
     Words, ICLR 2023.
     """
-    from keras import Input, Model, layers, ops
+    from keras import Model, layers
 
-    lags = min(lags or history, history)
-    group = min(group, lags)
-    values = Input((history,), name="input")
-    last = values[:, -1:]
-    x = ops.stack([values, values - last], axis=-1)[:, history - lags // group * group :]
-    x = layers.Reshape((lags // group, 2 * group))(x)
+    values, last, x = grouped(history, lags, group)
     x = layers.GRU(units)(x)
     x = layers.Dropout(dropout)(x)
     forecast = layers.Add(name="output")([layers.Dense(horizon)(x), last])

@@ -7,6 +7,8 @@ a step: Nie et al., A Time Series is Worth 64 Words, ICLR 2023.
 
 from typing import Any
 
+from models.forecast._grouped import grouped
+
 INPUTS = {"stride": 1}
 FIT = {"epochs": 16, "batch_size": 512, "learning_rate": 4e-3, "patience": 8}
 
@@ -38,15 +40,11 @@ def build(
         float32 (series, history) → float32 (series, horizon), both standard scores.
     """
     import numpy as np
-    from keras import Input, Model, layers, ops
+    from keras import Model, layers, ops
 
-    lags = min(lags or history, history)
-    group = min(group, lags)
-    steps = lags // group
-    values = Input((history,), name="input")
-    last = values[:, -1:]
-    x = ops.stack([values, values - last], axis=-1)[:, history - steps * group :]
-    x = layers.Dense(dimensions)(layers.Reshape((steps, 2 * group))(x))
+    values, last, x = grouped(history, lags, group)
+    steps = x.shape[1]
+    x = layers.Dense(dimensions)(x)
     places = ops.zeros_like(x[:, :, 0], dtype="int32") + np.arange(steps, dtype="int32")
     x = x + layers.Embedding(steps, dimensions)(places)
 

@@ -64,11 +64,6 @@ class ImageInputs:
         """Return inputs for a training split and the parameters of an architecture."""
         return cls.fit(split["image"], facts["labels"], parameters["size"])
 
-    @staticmethod
-    def slice_columns(split: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Pictures are sliced by their label alone."""
-        return {}
-
     def sizes(self) -> dict[str, int]:
         """The arguments of a builder in `models/image/` that the data decides."""
         return {

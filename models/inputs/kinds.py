@@ -29,10 +29,6 @@ class Inputs(Protocol):
     def fit_split(cls, split: Split, facts: Mapping, parameters: Mapping) -> "Inputs":
         """Return inputs fitted on a training split with the parameters of an architecture."""
 
-    @staticmethod
-    def slice_columns(split: Split) -> "dict[str, np.ndarray]":
-        """Return what a split's rows may be sliced by beside their label, (row,) each."""
-
     def sizes(self) -> dict[str, int]:
         """Return the arguments of an architecture's builder that the data decides."""
 

@@ -58,11 +58,6 @@ class SeriesInputs:
         """Return inputs for a training split; no parameter of an architecture changes them."""
         return cls.fit(split["value"], facts["history"], facts["horizon"])
 
-    @staticmethod
-    def slice_columns(split: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Windows are sliced by time alone, which `models.evaluation.measure` knows."""
-        return {}
-
     def sizes(self) -> dict[str, int]:
         """The arguments of a builder in `models/forecast/` that the data decides."""
         return {"history": self.history, "horizon": self.horizon}

@@ -108,11 +108,6 @@ class TextInputs:
         words, length = parameters["words"], parameters["length"]
         return cls.fit(split["text"], facts["labels"], words, length, ngrams)
 
-    @staticmethod
-    def slice_columns(split: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return how many words each text has."""
-        return {"words": np.array([len(_words(text)) for text in split["text"]])}
-
     def sizes(self) -> dict[str, int]:
         """The arguments of a builder in `models/sentiment/` that the data decides."""
         words = len(self.vocabulary) + 2 + (0 if self.pairs is None else len(self.pairs))

@@ -8,12 +8,10 @@ import json
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass
@@ -26,7 +24,7 @@ class Progress:
     best_weights: list[np.ndarray] = field(default_factory=list)
     epochs_without_gain: int = 0
 
-    def add(self, metrics: dict[str, float], seconds: float, model: "keras.Model") -> None:
+    def add(self, metrics: dict[str, float], seconds: float, model: keras.Model) -> None:
         """Count one more epoch, and keep the model's weights if it is the best."""
         self.history.append(metrics)
         self.seconds += seconds
@@ -37,15 +35,10 @@ class Progress:
             self.epochs_without_gain = 0
 
 
-def write(path: Path, model: "keras.Model", progress: Progress) -> None:
+def write(path: Path, model: keras.Model, progress: Progress) -> None:
     """Replace the file by the present state of a compiled model; whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    record = {
-        "history": progress.history,
-        "seconds": progress.seconds,
-        "best_loss": progress.best_loss,
-        "epochs_without_gain": progress.epochs_without_gain,
-    }
+    record = {name: value for name, value in vars(progress).items() if name != "best_weights"}
     arrays: dict[str, Any] = {
         f"state_{i:04d}": np.asarray(one) for i, one in enumerate(_state(model))
     }
@@ -56,7 +49,7 @@ def write(path: Path, model: "keras.Model", progress: Progress) -> None:
     partial.replace(path)
 
 
-def restore(path: Path, model: "keras.Model") -> Progress:
+def restore(path: Path, model: keras.Model) -> Progress:
     """Put a compiled model into the state of the file; without one that fits, leave it as it is."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
@@ -70,6 +63,6 @@ def restore(path: Path, model: "keras.Model") -> Progress:
     return Progress(best_weights=best, **record)
 
 
-def _state(model: "keras.Model") -> list:
+def _state(model: keras.Model) -> list:
     model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]

@@ -6,6 +6,8 @@ A single one, and any number of processors, need nothing of this.
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
+import keras
+
 
 @contextmanager
 def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iterator[int]:
@@ -16,10 +18,10 @@ def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iter
             work as divide the batch evenly, so that the loss is the one that a single device would
             compute.
     """
-    import keras
-
     if devices is None:
-        devices = [one for one in keras.distribution.list_devices() if not _is_cpu(one)]
+        devices = [
+            one for one in keras.distribution.list_devices() if not one.lower().startswith("cpu")
+        ]
     count = max((n for n in range(1, len(devices) + 1) if batch_size % n == 0), default=1)
     if count == 1:
         yield 1
@@ -29,14 +31,8 @@ def data_parallel(batch_size: int, devices: Sequence[str] | None = None) -> Iter
 
 
 def _replicated(devices: list[str]) -> AbstractContextManager:
-    import keras
-
     if keras.backend.backend() == "tensorflow":
         import tensorflow
 
         return tensorflow.distribute.MirroredStrategy(devices).scope()
     return keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope()
-
-
-def _is_cpu(device: str) -> bool:
-    return device.lower().startswith("cpu")

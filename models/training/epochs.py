@@ -5,15 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import keras
 import numpy as np
 
 from models.errors import TrainingDiverged
 from models.training import checkpoint
-
-if TYPE_CHECKING:
-    import keras
 
 EVALUATED_AT_ONCE = 512
 
@@ -44,7 +42,7 @@ class Plan:
 
 
 def run(
-    model: "keras.Model",
+    model: keras.Model,
     training: Rows,
     validation: Rows,
     plan: Plan,
@@ -84,7 +82,7 @@ def _done(progress: checkpoint.Progress, plan: Plan) -> bool:
     return len(progress.history) >= plan.epochs or progress.epochs_without_gain >= plan.patience
 
 
-def _epoch(model: "keras.Model", training: Rows, validation: Rows, plan: Plan, number: int) -> dict:
+def _epoch(model: keras.Model, training: Rows, validation: Rows, plan: Plan, number: int) -> dict:
     # One fit an epoch: the order of rows then depends on seed and number alone, on any backend.
     order = np.random.default_rng((plan.seed, number)).permutation(len(training.target))
     # An incomplete last batch would be compiled anew; other rows are left out next time.

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 
 from models import architectures
@@ -17,15 +17,12 @@ from models.training import devices, epochs, keras_settings, optimisation
 from models.training.epochs import OnEpoch, Rows
 from models.training.seeds import seeded
 
-if TYPE_CHECKING:
-    import keras
-
 
 @dataclass(frozen=True)
 class Fitted:
     """A trained model and what it takes to use and judge it."""
 
-    model: "keras.Model"
+    model: keras.Model
     inputs: Inputs
     history: list[dict[str, float]]  # one entry an epoch: loss, val_loss, …
     seconds: float
@@ -79,14 +76,14 @@ def train(
     return Fitted(model, inputs, history, seconds, model.count_params())
 
 
-def predict(model: "keras.Model", tensor: np.ndarray) -> np.ndarray:
+def predict(model: keras.Model, tensor: np.ndarray) -> np.ndarray:
     """Return the model's outputs for a batched tensor, without its training-time noise."""
     return model.predict(tensor, batch_size=512, verbose=0)
 
 
 def built(
     task: str, arch: str, parameters: Mapping, inputs: Inputs, seed: int
-) -> tuple["keras.Model", "keras.Model"]:
+) -> tuple[keras.Model, keras.Model]:
     """Return the model, and the same model behind the layers that vary what it is trained on.
 
     Args:
@@ -102,7 +99,7 @@ def built(
     file = architectures.module(task, arch)
     chosen = {name: parameters[name] for name in architectures.build_defaults(file)}
 
-    def build() -> tuple["keras.Model", "keras.Model"]:
+    def build() -> tuple[keras.Model, keras.Model]:
         model = file.build(**inputs.sizes(), **chosen)
         return model, layers.in_front_of(model, task, parameters, inputs)
 
@@ -114,7 +111,7 @@ def built(
         raise WrongParameter(f"{task}/{arch} cannot be built with {chosen}: {error}") from error
 
 
-def _adapt(model: "keras.Model", task: str, arch: str, training: Examples) -> None:
+def _adapt(model: keras.Model, task: str, arch: str, training: Examples) -> None:
     """Set the weights that an architecture takes from the training rows and does not learn."""
     file = architectures.module(task, arch)
     if hasattr(file, "adapt"):
@@ -124,8 +121,6 @@ def _adapt(model: "keras.Model", task: str, arch: str, training: Examples) -> No
 @contextmanager
 def _precision(policy: str) -> Iterator[None]:
     """Mixed precision (Micikevicius et al., ICLR 2018): 16 bits to compute, 32 for the weights."""
-    import keras
-
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:

@@ -7,19 +7,16 @@ the validation rows. One guard serves all models of a dataset's version.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 
 from models import architectures
-from models.examples import Examples, Split, examples_of_a_fit
+from models.examples import Split, examples_of_a_fit
 from models.familiarity.familiarity import Familiarity
 from models.training import epochs, optimisation
 from models.training.epochs import OnEpoch, Rows
 from models.training.fit import built, predict
-
-if TYPE_CHECKING:
-    import keras
 
 SEED = 0
 
@@ -28,7 +25,7 @@ SEED = 0
 class FittedGuard:
     """A trained autoencoder, and what its errors mean."""
 
-    model: "keras.Model"
+    model: keras.Model
     familiarity: Familiarity
     history: list[dict[str, float]]  # one entry an epoch: loss, val_loss
     seconds: float
@@ -56,24 +53,12 @@ def fit(
     started = time.monotonic()
     inputs, training, validation = examples_of_a_fit(splits, facts, parameters)
     model, learner = built(task, architectures.GUARD, parameters, inputs, SEED)
-    history = _trained(learner, parameters, training, validation, on_epoch)
-    familiarity = Familiarity.calibrate(inputs, predict(model, validation.tensor))
-    return FittedGuard(model, familiarity, history, time.monotonic() - started)
-
-
-def _trained(
-    model: "keras.Model",
-    parameters: Mapping,
-    training: Examples,
-    validation: Examples,
-    on_epoch: OnEpoch | None,
-) -> list[dict[str, float]]:
-    """Bring the error down to 0: what the model gives is its loss already."""
     plan = optimisation.plan(architectures.GUARD, SEED, parameters, len(training.tensor))
-    optimisation.compile_model(model, parameters, plan.steps, accuracy=False)
-    fitted, validated = (
+    optimisation.compile_model(learner, parameters, plan.steps, accuracy=False)
+    fitted, validated = (  # towards 0: what the model gives is its error already
         Rows(part.tensor, np.zeros((len(part.tensor), 1), np.float32), None)
         for part in (training, validation)
     )
-    history, _ = epochs.run(model, fitted, validated, plan, on_epoch)
-    return history
+    history, _ = epochs.run(learner, fitted, validated, plan, on_epoch)
+    familiarity = Familiarity.calibrate(inputs, predict(model, validation.tensor))
+    return FittedGuard(model, familiarity, history, time.monotonic() - started)

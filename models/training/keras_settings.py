@@ -1,5 +1,7 @@
 """Keras' process-wide settings, which a user's `keras.json` or environment may have changed."""
 
+import keras
+
 
 def pin() -> None:
     """Give Keras the settings that every fit is made with.
@@ -8,8 +10,6 @@ def pin() -> None:
     `KERAS_MAX_EPOCHS` may end a fit early. Each changes a fit's weights and is no part of its
     fingerprint. The backend alone is the user's choice, and part of it.
     """
-    import keras
-
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
     keras.config.set_epsilon(1e-7)

@@ -1,14 +1,14 @@
 """How weights go down a loss: the loss, the optimizer, its learning rate and steps, by name."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
+import keras
 import numpy as np
+from keras import optimizers
 
 from models.training.epochs import Plan
-
-if TYPE_CHECKING:
-    import keras
 
 MOMENTUM = 0.9
 # Keras runs several steps between two looks at the host: half the time of a small model's epoch.
@@ -16,7 +16,7 @@ STEPS_AT_ONCE = 32
 
 
 def compile_model(
-    model: "keras.Model", parameters: Mapping, steps: int, accuracy: bool, replicas: int = 1
+    model: keras.Model, parameters: Mapping, steps: int, accuracy: bool, replicas: int = 1
 ) -> None:
     """Give the model its loss, its optimizer and the metrics that each epoch reports.
 
@@ -26,8 +26,6 @@ def compile_model(
         accuracy: report it, beside the loss.
         replicas: devices that work on each batch.
     """
-    import keras
-
     # Several steps at once are not to be had from TensorFlow's replicas.
     at_once = 1 if replicas > 1 else min(STEPS_AT_ONCE, steps // parameters["epochs"])
     model.compile(
@@ -79,27 +77,26 @@ def _optimizer(parameters: Mapping, steps: int) -> Any:
     """Adam (Kingma and Ba, ICLR 2015; with decoupled weight decay: Loshchilov and Hutter, ICLR
     2019), RMSprop (Tieleman and Hinton, 2012), or gradient descent with or without momentum
     (Polyak, 1964)."""
-    from keras import optimizers
-
     rate = parameters["learning_rate"]
     if parameters["schedule"] == "cosine":
         rate = optimizers.schedules.CosineDecay(rate, steps)
-    chosen = {
+    chosen: Any = {
         "adam": optimizers.Adam,
         "rmsprop": optimizers.RMSprop,
         "sgd": optimizers.SGD,
-        "momentum": optimizers.SGD,
+        "momentum": partial(optimizers.SGD, momentum=MOMENTUM),
     }[parameters["optimizer"]]
-    options = {"momentum": MOMENTUM} if parameters["optimizer"] == "momentum" else {}
     return chosen(
         rate,
         weight_decay=parameters["weight_decay"] or None,
         global_clipnorm=parameters["clip"] or None,
-        **options,
     )
 
 
 def _loss(name: str) -> str:
     """Return Keras' name of the loss, for targets as `targets` makes them."""
-    own = {"categorical_crossentropy": "sparse_categorical_crossentropy"}
-    return own.get(name, name.replace("hinge", "categorical_hinge"))
+    others = {
+        "categorical_crossentropy": "sparse_categorical_crossentropy",
+        "hinge": "categorical_hinge",
+    }
+    return others.get(name, name)

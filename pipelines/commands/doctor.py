@@ -118,7 +118,7 @@ def _dvc_lock() -> Finding:
 
 
 def _remote() -> Finding:
-    done = _output(["dvc", "remote", "list"])
+    done = _output([sys.executable, "-m", "dvc", "remote", "list"])
     remotes = done.stdout.split()
     if done.returncode or not remotes:
         return Finding("DVC remote", "none", "dvc remote add --default NAME URL")

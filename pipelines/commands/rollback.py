@@ -1,6 +1,5 @@
 """The command `rollback`: the champion before the current one serves again."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from models.artifact.artifact import ArtifactError
@@ -8,7 +7,6 @@ from pipelines.experiments import registry, verification
 from pipelines.experiments.registry import Version
 from pipelines.promotion import ledger, reconcile
 from pipelines.promotion.contender import Contender
-from pipelines.promotion.ledger import Entry
 from pipelines.runtime import console, settings
 
 
@@ -51,18 +49,17 @@ def rollback(task: str, dataset: str | None, reason: str) -> Rollback:
         champions = ledger.champions(entries)
         if len(champions) < 2:
             raise RollbackRefused(f"{model} has had no champion before the current one")
-        left, back = champions[-1], champions[-2]
-        version = registry.version(model, back)
-        verified, complaint = _verified(model, back, version)
-        record = _became_champion(entries, back)
+        left, back = champions[-1].to_version, champions[-2]
+        version = registry.version(model, back.to_version)
+        verified, complaint = _verified(f"{model}/{back.to_version}", version)
         decision = ledger.Decision(
             model=model,
             action="refusal" if complaint else "rollback",
             from_version=left,
-            to_version=back,
-            run_id=record.run_id,
-            fingerprint=record.fingerprint,
-            dataset_hash=record.dataset_hash,
+            to_version=back.to_version,
+            run_id=back.run_id,
+            fingerprint=back.fingerprint,
+            dataset_hash=back.dataset_hash,
             evidence={"rules": {}, "checks": []},
             reason=complaint or reason,
         )
@@ -71,7 +68,7 @@ def rollback(task: str, dataset: str | None, reason: str) -> Rollback:
     if complaint or version is None:
         raise RollbackRefused(complaint)
     head = {"position": entry.position, "hash": entry.hash}
-    return Rollback(task, dataset, left, back, version.arch, version.fingerprint, head)
+    return Rollback(task, dataset, left, version.version, version.arch, version.fingerprint, head)
 
 
 def show(outcome: Rollback) -> None:
@@ -80,22 +77,11 @@ def show(outcome: Rollback) -> None:
     console.out().print(f"{message}, not v{outcome.left}", markup=False)
 
 
-def _verified(
-    model: str, number: str, version: Version | None
-) -> tuple[list[Contender], str | None]:
+def _verified(name: str, version: Version | None) -> tuple[list[Contender], str | None]:
     """The version's artifact, or why it must not serve."""
     if version is None:
-        return [], f"{model}/{number} is not in the registry any more"
+        return [], f"{name} is not in the registry any more"
     try:
         return [Contender(version, verification.verify(version))], None
     except ArtifactError as error:
-        return [], f"{model}/{number} must not serve: {error}"
-
-
-def _became_champion(entries: Sequence[Entry], number: str) -> Entry:
-    """The record of how the version last became champion."""
-    return next(
-        entry
-        for entry in reversed(entries)
-        if entry.to_version == number and entry.action != "refusal"
-    )
+        return [], f"{name} must not serve: {error}"

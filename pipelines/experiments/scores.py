@@ -5,7 +5,7 @@ its own version by the fit itself, those of a later one below `scores/<dataset_h
 """
 
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,17 +42,14 @@ def log_scores(task: str, metric: str, scores: Mapping) -> None:
     mlflow.set_tag("espalier.naive", scores["test"].naive)
 
 
-def rows_of(
-    run_id: str, split: str, *, artifact_uri: str = "", only: Collection[str] = ()
-) -> dict[str, np.ndarray]:
+def rows_of(run_id: str, split: str, *, artifact_uri: str = "") -> dict[str, np.ndarray]:
     """The run's scores row by row on one split, as `models.evaluation.measure` made them.
 
     artifact_uri: the run's, where it is known: asking for it takes longer than reading the scores.
-    only: the columns to read, those of them that there are, instead of all.
     """
     file = tracking.artifact_of(run_id, f"{tracking.SCORES}/{split}.npz", artifact_uri)
     with np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays if not only or name in only}
+        return dict(arrays)
 
 
 def on_test(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
+from urllib.parse import urlparse, urlsplit
 from urllib.request import url2pathname
 
 from pipelines.experiments import commit, fingerprint, leaderboard_rows
@@ -58,9 +58,26 @@ def open_client(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient
 
     with lock.hold("mlflow", STORE_SECONDS):
+        _make_store(uri)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
+
+
+def _make_store(uri: str) -> None:
+    """Make the file of a new SQLite store, whole or not at all: MLflow refuses for ever what is
+    left of one where it was killed between two tables."""
+    from mlflow import MlflowClient
+
+    address = urlsplit(uri)
+    file = Path(address.path[1:])  # the first slash ends the empty host
+    if not address.scheme.startswith("sqlite") or file.exists():
+        return
+    making = file.with_name(f"{file.name}.making")
+    for left in file.parent.glob(f"{making.name}*"):
+        left.unlink()
+    MlflowClient(f"sqlite:///{making}").search_experiments(max_results=1)
+    making.rename(file)
 
 
 def _probe(uri: str) -> None:

@@ -273,7 +273,7 @@ def _pointers(name: str, version: str) -> list[str]:
 
 
 def _remark(entries: Sequence[Entry], champion: str | None, noted: bool) -> str:
-    standing = [None, *ledger.champions(entries)][-1]
+    standing = [None, *(entry.to_version for entry in ledger.champions(entries))][-1]
     if not entries:
         return "" if champion is None else "its champion is older than its ledger"
     if champion != standing:

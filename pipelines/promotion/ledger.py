@@ -152,12 +152,12 @@ def verify(entries: Sequence[Entry], head: Head | None = None) -> str | None:
     return None
 
 
-def champions(entries: Sequence[Entry]) -> list[str]:
-    """The versions that became champion and were not rolled back, the current one last."""
+def champions(entries: Sequence[Entry]) -> list[Entry]:
+    """How each version became champion that was not rolled back, the current one last."""
     stack = []
     for entry in entries:
         if entry.action in ("promotion", "force"):
-            stack.append(entry.to_version)
+            stack.append(entry)
         elif entry.action == "rollback":
             del stack[-1:]
     return stack

@@ -80,7 +80,7 @@ def is_reconciled(task: str, dataset: str) -> bool:
     served = settings.served()[task] == dataset
     published = publish.names(publish.read(task), champion) and publish.intact(task)
     return (
-        champion.version == champions[-1]
+        champion.version == champions[-1].to_version
         and champion.head == ledger.head(entries)
         and (published or not served)
     )
@@ -93,10 +93,10 @@ def _apply(
     champions = ledger.champions(entries)
     if not champions:
         return None
-    model = registry.model_name(task, dataset)
-    version = registry.version(model, champions[-1])
+    model, number = registry.model_name(task, dataset), champions[-1].to_version
+    version = registry.version(model, number)
     if version is None:
-        console.line("champion", f"{model}/{champions[-1]} is not in the registry any more")
+        console.line("champion", f"{model}/{number} is not in the registry any more")
         return None
     registry.set_champion(version, ledger.head(entries))
     folder = verified.get(version.manifest_sha256)

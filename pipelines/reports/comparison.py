@@ -130,8 +130,7 @@ def p_value(p: float) -> str:
 
 def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
     """Those whose rows can be read and pair with the others'; and a sentence for each other one."""
-    best = leaderboard.best(board)
-    named = [*zip(leaderboard.names(best), best, strict=True)]
+    named = leaderboard.named(leaderboard.best(board))
     named += [(rival["name"], rival) for rival in board["rivals"]]
     entrants: list[Entrant] = []
     notes = []
@@ -220,14 +219,12 @@ def _windows(entrants: Sequence[Entrant]) -> list[dict]:
     comparable = [one for one in forecasters if np.array_equal(one[1]["target"], first["target"])]
     return [
         {
-            "history": history.tolist(),
-            "target": target.tolist(),
+            "history": first["history"][number].tolist(),
+            "target": first["target"][number].tolist(),
             "forecasts": {
                 name: {part: rows[part][number].tolist() for part in charts.ANSWER if part in rows}
                 for name, rows in comparable
             },
         }
-        for number, (history, target) in enumerate(
-            zip(first["history"], first["target"], strict=True)
-        )
+        for number in range(len(first["target"]))
     ]

@@ -18,8 +18,6 @@ from pipelines.runtime import console
 
 RIVALS = (tracking.BASELINE, tracking.RIVAL)
 SHOWN = 40  # rows of a table; a search leaves hundreds
-# The columns of the rows that an interval is made of, whatever the task.
-SCORED = ("correct", "error", "naive_error", "time", "block")
 OF_CHAMPION = ("version", "arch", "fingerprint", "dataset_hash")
 MARKS = {"better": "▲", "worse": "▼", "cannot tell": "="}
 
@@ -76,9 +74,9 @@ def shown(board: dict) -> list[dict]:
     return [row for row in board["rows"] if id(row) in kept]
 
 
-def names(rows: Sequence[dict]) -> list[str]:
-    """What to call each row: its architecture; of one that stands there twice also the parameters
-    that tell its rows apart, or the profile where none does."""
+def named(rows: Sequence[dict]) -> list[tuple[str, dict]]:
+    """Each row with what to call it: its architecture; where that stands there twice also the
+    parameters that tell its rows apart, or the profile where none does."""
     names = []
     for row in rows:
         same = [other["parameters"] for other in rows if other["arch"] == row["arch"]]
@@ -90,7 +88,7 @@ def names(rows: Sequence[dict]) -> list[str]:
         names.append(f"{row['arch']} {console.named(differing)}".rstrip())
     seen = Counter(names)
     return [
-        f"{name} ({row['profile']})" if seen[name] > 1 else name
+        (f"{name} ({row['profile']})" if seen[name] > 1 else name, row)
         for name, row in zip(names, rows, strict=True)
     ]
 
@@ -109,27 +107,19 @@ def table(board: dict) -> Table:
     table.add_column("architecture", overflow="fold", min_width=15)
     for name in ("rows", "seeds", "weights", "valid.", "test", "95 %", "fit s", "ms/req"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name, row in zip(names(rows), rows, strict=True):
+    for name, row in [*named(rows), *((rival["name"], rival) for rival in board["rivals"])]:
+        fitted, test = "arch" in row, row["test"]
         table.add_row(
             f"{_mark(row)} {name}",
-            "all" if row["share"] == 1 else f"{row['share']:.0%}",
-            f"{row['profile']}×{row['seeds']}",
-            f"{row['parameter_count']:,}",
-            *_scores(row),
+            "all" if row.get("share", 1) == 1 else f"{row['share']:.0%}",
+            f"{row['profile']}×{row['seeds']}" if fitted else row["kind"],
+            f"{row['parameter_count']:,}" if fitted else "",
+            f"{row['validation']['mean']:.4f}",
+            f"{test['mean']:.4f}",
+            f"{test['low']:.3f}–{test['high']:.3f}",
             f"{row['fit_seconds']:.1f}",
-            f"{row['latency_ms']:.3f}",
-            style="bold" if row["champion"] else "",
-        )
-    for row in board["rivals"]:
-        table.add_row(
-            f"{_mark(row)} {row['name']}",
-            "all",
-            row["kind"],
-            "",
-            *_scores(row),
-            f"{row['fit_seconds']:.1f}",
-            "",
-            style="dim",
+            f"{row['latency_ms']:.3f}" if fitted else "",
+            style="bold" if row.get("champion") else "" if fitted else "dim",
         )
     return table
 
@@ -138,12 +128,11 @@ def sentences(board: dict) -> list[str]:
     """Which models fitted in full each baseline and rival scores better than on the test rows; and
     which of them could not be scored."""
     sign = 1 if board["higher_is_better"] else -1
-    full = [row for row in shown(board) if not row["look"]]
-    named = list(zip(names(full), full, strict=True))
+    full = named([row for row in shown(board) if not row["look"]])
     lines = []
     for rival in board["rivals"]:
         score = rival["test"]["mean"]
-        losers = [name for name, row in named if sign * (row["test"]["mean"] - score) < 0]
+        losers = [name for name, row in full if sign * (row["test"]["mean"] - score) < 0]
         if losers:
             lines.append(sentence(rival, "is better than", losers))
     return lines + board["failures"]
@@ -169,15 +158,6 @@ def _mark(row: dict) -> str:
         return "★"
     verdict = row.get("verdict")
     return MARKS[verdict["outcome"]] if verdict else " "
-
-
-def _scores(row: dict) -> tuple[str, str, str]:
-    test = row["test"]
-    return (
-        f"{row['validation']['mean']:.4f}",
-        f"{test['mean']:.4f}",
-        f"{test['low']:.3f}–{test['high']:.3f}",
-    )
 
 
 def _groups(records: list[Record]) -> list[list[Record]]:
@@ -222,13 +202,8 @@ def _interval(task: str, group: list[Record], split: str) -> dict[str, float]:
         return _recorded(ranking.METRIC[task][0], group[0].metrics, split)
     from models.evaluation import measure
 
-    mean, low, high = measure.interval(
-        task,
-        [
-            scores.rows_of(record.run_id, split, artifact_uri=record.artifact_uri, only=SCORED)
-            for record in group
-        ],
-    )
+    rows = [scores.rows_of(r.run_id, split, artifact_uri=r.artifact_uri) for r in group]
+    mean, low, high = measure.interval(task, rows)
     return {"mean": mean, "low": low, "high": high}
 
 

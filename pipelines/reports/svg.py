@@ -18,17 +18,17 @@ MOVES = sorted(range(-80, 81), key=abs)  # of a label, in pixels: the nearest pl
 
 
 class Frame(NamedTuple):
-    """The size of a picture, and the edges of its plot, in pixels."""
+    """The edges of a plot, and the size of the picture that it is in, in pixels."""
 
+    right: int
+    bottom: int
     width: int
     height: int
     left: int = 46
     top: int = 22
-    right: int = 10
-    bottom: int = 36
 
 
-SMALL, LARGE = Frame(340, 210), Frame(440, 320)
+SMALL, LARGE = Frame(330, 174, 340, 210), Frame(430, 284, 440, 320)
 
 
 class Point(NamedTuple):
@@ -49,27 +49,21 @@ class Axis(NamedTuple):
     ticks: dict[float, str]
 
 
-def lines(chart: Chart, frame: Frame = SMALL) -> str:
+def lines(chart: Chart) -> str:
     """A chart of curves and bands."""
-    marks = chart.marks
-    x = linear_axis(
-        [value for mark in marks for value in mark.x], frame.left, frame.width - frame.right, 0
-    )
-    y = linear_axis(
-        [value for mark in marks for curve in mark[2:] for value in curve],
-        frame.height - frame.bottom,
-        frame.top,
-    )
-    drawn = [_band(mark, x, y) if isinstance(mark, Band) else _line(mark, x, y) for mark in marks]
+    marks, frame = chart.marks, SMALL
+    x = linear_axis([value for mark in marks for value in mark.x], frame.left, frame.right, 0)
+    heights = [value for mark in marks for curve in mark[2:] for value in curve]
+    y = linear_axis(heights, frame.bottom, frame.top)
+    drawn = [_mark(mark, x, y) for mark in marks]
     return _svg(frame, x, y, chart.x_label, chart.y_label, chart.summary, drawn)
 
 
-def scatter(
-    points: Sequence[Point], x_label: str, y_label: str, about: str, frame: Frame = LARGE
-) -> str:
+def scatter(points: Sequence[Point], x_label: str, y_label: str, about: str) -> str:
     """Circles over a logarithmic x; those with labels come last, on top of the others."""
-    x = logarithmic_axis([point.x for point in points], frame.left, frame.width - frame.right)
-    y = linear_axis([point.y for point in points], frame.height - frame.bottom, frame.top)
+    frame = LARGE
+    x = logarithmic_axis([point.x for point in points], frame.left, frame.right)
+    y = linear_axis([point.y for point in points], frame.bottom, frame.top)
     ordered = sorted(points, key=lambda point: (bool(point.label), -point.radius))
     drawn = [
         f'<circle class="{point.css}" cx="{x.place(point.x):.1f}" cy="{y.place(point.y):.1f}"'
@@ -103,17 +97,16 @@ def _svg(
     about: str,
     drawn: Iterable[str],
 ) -> str:
-    bottom, right = frame.height - frame.bottom, frame.width - frame.right
-    grid = "".join(f"M{frame.left} {y.place(tick):.1f}H{right}" for tick in y.ticks)
+    grid = "".join(f"M{frame.left} {y.place(tick):.1f}H{frame.right}" for tick in y.ticks)
     names = [
         f'<text x="{frame.left - 5}" y="{y.place(tick) + 4:.1f}" text-anchor="end">{name}</text>'
         for tick, name in y.ticks.items()
     ]
     names += [
-        f'<text x="{x.place(tick):.1f}" y="{bottom + 15}" text-anchor="middle">{name}</text>'
+        f'<text x="{x.place(tick):.1f}" y="{frame.bottom + 15}" text-anchor="middle">{name}</text>'
         for tick, name in x.ticks.items()
     ]
-    middle = (frame.left + right) / 2
+    middle = (frame.left + frame.right) / 2
     return (
         f'<svg viewBox="0 0 {frame.width} {frame.height}" role="img" aria-label="{escape(about)}">'
         f'<path class="grid" d="{grid}"/>{"".join(names)}'
@@ -123,19 +116,16 @@ def _svg(
     )
 
 
-def _line(line: Line, x: Axis, y: Axis) -> str:
-    places = zip(map(x.place, line.x), map(y.place, line.y), strict=True)
-    path = "L".join(f"{left:.1f} {top:.1f}" for left, top in places)
-    return f'<path class="line {line.role}" d="M{path}"/>'
+def _mark(mark: Line | Band, x: Axis, y: Axis) -> str:
+    if isinstance(mark, Line):
+        return f'<path class="line {mark.role}" d="M{_path(mark.x, mark.y, x, y)}"/>'
+    around = [*mark.low, *reversed(mark.high)]
+    return f'<path class="{mark.role}" d="M{_path([*mark.x, *reversed(mark.x)], around, x, y)}Z"/>'
 
 
-def _band(band: Band, x: Axis, y: Axis) -> str:
-    around = [
-        *zip(band.x, band.low, strict=True),
-        *reversed([*zip(band.x, band.high, strict=True)]),
-    ]
-    path = "L".join(f"{x.place(left):.1f} {y.place(top):.1f}" for left, top in around)
-    return f'<path class="{band.role}" d="M{path}Z"/>'
+def _path(xs: Iterable[float], ys: Iterable[float], x: Axis, y: Axis) -> str:
+    places = zip(map(x.place, xs), map(y.place, ys), strict=True)
+    return "L".join(f"{left:.1f} {top:.1f}" for left, top in places)
 
 
 def _labels(points: Iterable[Point], x: Axis, y: Axis, frame: Frame) -> Iterator[str]:
@@ -150,7 +140,7 @@ def _labels(points: Iterable[Point], x: Axis, y: Axis, frame: Frame) -> Iterator
         free = (
             middle
             for middle in middles
-            if frame.top <= middle <= frame.height - frame.bottom
+            if frame.top <= middle <= frame.bottom
             and not any(
                 start < left + width and left < end and abs(other - middle) < LABEL_HEIGHT
                 for start, end, other in taken

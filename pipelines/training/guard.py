@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 from models import architectures
 from models.artifact import artifact
-from models.export import guard as guard_files
-from models.training import guard
 from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, tracking
 from pipelines.experiments.dataset import DatasetVersion
@@ -70,6 +68,9 @@ def _is_whole(row: Row) -> bool:
 def _fit(dataset: DatasetVersion, parameters: dict) -> console.Line:
     """Fit the guard and keep it with the active run."""
     import mlflow
+
+    from models.export import guard as guard_files
+    from models.training import guard
 
     rows = data.rows(dataset)
     start, total = time.monotonic(), parameters["epochs"]

@@ -53,22 +53,24 @@ DVC = ("dvc", "repro", "prepare@mine")
 OURS = (sys.executable, "-c", "from data import versions; versions.reproduce('mine')")
 
 
-@pytest.mark.parametrize(
-    ("stage", "command"),
-    [("raw", DVC), ("reports", DVC), ("prepared", DVC), ("reports", OURS)],
-    ids=["ingest", "validate", "prepare", "validate, of espalier"],
-)
-def test_a_stage_ends_with_its_parent_and_the_next_run_mends(mine, stage, command):
-    place = mine.folder / "data" / stage
-    process = begin(mine, *command)
+def kill_while(checkout: Checkout, place: Path, *command: str) -> None:
+    """Begin a command, kill it while a stage fills `place`, and wait for the stage's end."""
+    process = begin(checkout, *command)
     pid = until(lambda: working(place))
     process.send_signal(signal.SIGKILL)
     process.wait()
     until(lambda: ended(pid))
-    assert not (place / "mine").exists()
+
+
+def test_a_stage_ends_with_its_parent_and_the_next_run_mends(mine):
+    """Killed at each stage in turn, the command goes on where the one before it was killed."""
+    for stage, command in (("raw", DVC), ("reports", OURS), ("prepared", DVC)):
+        place = mine.folder / "data" / stage
+        kill_while(mine, place, *command)
+        assert not (place / "mine").exists()
     assert mine.versions("reproduce('mine')") == "None"
     assert mine.versions("outdated(['mine'])") == "[]"
-    assert working(place) is None
+    assert not list((mine.folder / "data").glob("*/.mine.*"))
 
 
 def test_a_killed_stage_is_a_failure_and_leaves_nothing(mine):
@@ -78,38 +80,36 @@ def test_a_killed_stage_is_a_failure_and_leaves_nothing(mine):
     assert process.wait() != 0
     assert not (mine.folder / "data" / "reports" / "mine").exists()
     assert not (mine.folder / "data" / "prepared").exists()
-    assert mine.versions("reproduce('mine')") == "None"
 
 
-@pytest.mark.parametrize("cut", [0.2, 0.5, 0.9, 1.0])
-def test_a_lock_cut_off_by_a_kill_is_restored_with_all_versions(mine, cut):
+def test_a_lock_cut_off_by_a_kill_is_restored_with_all_versions(made):
     """At a few places, within and between its lines; 1.0: at the border of its last stage."""
-    mine.versions("reproduce('mine')")
-    lock, state = mine.folder / "dvc.lock", mine.folder / ".dvc" / "tmp"
+    lock, state = made.folder / "dvc.lock", made.folder / ".dvc" / "tmp"
     whole = lock.read_text()
     lock.write_text(whole + whole.partition("stages:\n")[2].replace("@mine", "@other"))
-    mine.versions("outdated(['mine'])")  # a call that keeps a copy
+    made.versions("outdated(['mine'])")  # a call that keeps a copy
     both = lock.read_text()
-    (state / "dvc.lock.writing").touch()
-    (state / "rwlock").write_text('{"write": {"/da')
-    lock.write_text(both[: int(len(whole) * cut)])
-    named = mine.versions("dataset_hash('mine')")
-    assert re.fullmatch(r"[0-9a-f]{32}\.dir", named)
-    assert mine.versions("reproduce('mine')") == "None"
-    assert mine.versions("dataset_hash('other')") == "None"  # of another folder
-    assert "prepare@other" in lock.read_text()
+    for cut in (0.2, 0.5, 0.9, 1.0):
+        (state / "dvc.lock.writing").touch()
+        (state / "rwlock").write_text('{"write": {"/da')
+        lock.write_text(both[: int(len(whole) * cut)])
+        named = made.versions("dataset_hash('mine')")
+        assert re.fullmatch(r"[0-9a-f]{32}\.dir", named)
+        assert made.versions("reproduce('mine')") == "None"
+        assert made.versions("dataset_hash('other')") == "None"  # of another folder
+        assert "prepare@other" in lock.read_text()
+    lock.write_text(whole)
 
 
-def test_a_lock_cut_off_without_a_copy_is_git_s(mine):
-    mine.versions("reproduce('mine')")
-    mine.run("git", "add", "dvc.lock")
+def test_a_lock_cut_off_without_a_copy_is_git_s(made):
+    made.run("git", "add", "dvc.lock")
     identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    mine.run("git", *identity, "commit", "-qm", "as it stands")
-    lock = mine.folder / "dvc.lock"
+    made.run("git", *identity, "commit", "-qm", "as it stands")
+    lock = made.folder / "dvc.lock"
     whole = lock.read_text()
-    (mine.folder / ".dvc" / "tmp" / "dvc.lock.kept").unlink()
+    (made.folder / ".dvc" / "tmp" / "dvc.lock.kept").unlink()
     lock.write_text(whole[: len(whole) // 2])
-    assert mine.versions("outdated(['mine'])") == "[]"
+    assert made.versions("outdated(['mine'])") == "[]"
     assert lock.read_text() == whole
 
 
@@ -119,8 +119,7 @@ def test_two_runs_at_once_wait_for_each_other(mine):
     assert mine.versions("outdated(['mine'])") == "[]"
 
 
-def test_the_gate_lets_no_packet_leave(mine):
-    mine.versions("reproduce('mine')")
+def test_the_gate_lets_no_packet_leave(made):
     spy = (
         "import json, runpy, sys\n"
         "def spy(event, arguments):\n"
@@ -130,13 +129,13 @@ def test_the_gate_lets_no_packet_leave(mine):
         "sys.argv = ['data.validate', 'mine']\n"
         "runpy.run_module('data.validate', run_name='__main__')\n"
     )
-    mine.env |= {"GX_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-    assert mine.run(sys.executable, "-c", spy).returncode == 0
-    packets = mine.folder / "packets"
+    made.env |= {"GX_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    assert made.run(sys.executable, "-c", spy).returncode == 0
+    packets = made.folder / "packets"
     assert not packets.exists(), [json.loads(line) for line in packets.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("name", ["digits", "imdb", "glucose"])
+@pytest.mark.parametrize("name", ["digits", "rotten_tomatoes", "glucose"])
 def test_another_checkout_makes_the_same_bytes(checkout, name):
     import yaml
     from checkouts import ROOT

@@ -35,15 +35,6 @@ def committed(checkout: Checkout) -> str:
     return checkout.run("git", "rev-parse", "HEAD").stdout.strip()
 
 
-@pytest.fixture(scope="module")
-def made(shared_checkout) -> Checkout:
-    """A checkout in which `mine`, an own CSV, has been made; its tests leave it as it was."""
-    shared_checkout.declare("mine", **MINE)
-    write_reviews(shared_checkout.folder / MINE["path"], reviews())
-    assert shared_checkout.versions("reproduce('mine')") == "None"
-    return shared_checkout
-
-
 def test_own_data_is_prepared_and_named(made):
     assert re.fullmatch(r"[0-9a-f]{32}\.dir", made.versions("dataset_hash('mine')"))
     data = prepared.read(made.folder / "data" / "prepared" / "mine")

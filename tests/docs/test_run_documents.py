@@ -9,13 +9,11 @@ import random
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from documents import Block, blocks
-from project import ROOT, copied, variables
+from project import ROOT, answers, copied, until, variables
 
 pytestmark = pytest.mark.docs
 
@@ -103,11 +101,12 @@ class Shell:
             start_new_session=True,
         )
         self.servers.append(process)
-        deadline = time.monotonic() + 120
-        while address is not None and not _answers(address):
+
+        def ready() -> bool:
             assert process.poll() is None, f"{command} ended with {process.returncode}"
-            assert time.monotonic() < deadline, f"{command} does not answer at {address}"
-            time.sleep(0.5)
+            return address is None or answers(address)
+
+        until(ready, f"an answer of {command} at {address}")
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in blocks()}))
@@ -120,13 +119,6 @@ def test_a_page_can_be_typed(page, shell):
 def _of(page: str) -> list[Block]:
     # What removes the state comes last on its page, and is not for a clone that others share.
     return [b for b in blocks() if b.page == page and not b.commands[0].startswith("rm -rf")]
-
-
-def _answers(address: str) -> bool:
-    try:
-        return httpx.get(address, trust_env=False, timeout=2).is_success
-    except httpx.TransportError:
-        return False
 
 
 def _own_data(folder) -> None:

@@ -88,10 +88,10 @@ def test_a_service_of_some_tasks(fresh_server, tmp_path):
     assert "/v1/sentiment" not in server.client.get("/docs.json").json()["paths"]
 
 
-def test_a_task_that_is_none_is_refused_at_the_start():
-    result = run("import serving.service", ESPALIER_TASKS="image,forcast")
+@pytest.mark.parametrize(
+    ("variable", "value"), [("ESPALIER_TASKS", "forcast"), ("ESPALIER_API_TOKEN", "")]
+)
+def test_a_setting_that_cannot_be_meant_is_refused_at_the_start(variable, value):
+    result = run("import serving.service", **{variable: value})
     assert result.returncode != 0
-    expected = (
-        "names 'forcast' (did you mean 'forecast'?); the tasks are image, sentiment, forecast"
-    )
-    assert expected in result.stderr
+    assert f"ValueError: {variable}" in result.stderr

@@ -1,11 +1,17 @@
+"""Settings are read from the environment; one that cannot be meant is refused by its name."""
+
+import re
+
+import pytest
+
 from serving import settings
 
 
 def test_an_empty_home_is_none(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    for said in ("", "state"):
-        monkeypatch.setenv("ESPALIER_HOME", said)
-        assert settings.home() == tmp_path / (said or ".espalier")
+    for home in ("", "state"):
+        monkeypatch.setenv("ESPALIER_HOME", home)
+        assert settings.home() == tmp_path / (home or ".espalier")
 
 
 def test_a_bento_serves_the_champions_that_it_carries(tmp_path, monkeypatch):
@@ -16,3 +22,72 @@ def test_a_bento_serves_the_champions_that_it_carries(tmp_path, monkeypatch):
     assert settings.wanted_tasks() == ("forecast",)
     monkeypatch.setenv("ESPALIER_TASKS", "image")
     assert settings.wanted_tasks() == ("image",)
+
+
+def test_what_is_followed_is_served_and_watched(monkeypatch):
+    monkeypatch.delenv("ESPALIER_TASKS", raising=False)
+    assert settings.pointer_folders()[0].name == "published"
+    models = {"forecast": "espalier-forecast-glucose", "image": "espalier-image-mnist_5k"}
+    monkeypatch.setenv("ESPALIER_FOLLOW", ", ".join(models.values()))
+    assert settings.followed() == models
+    assert settings.wanted_tasks() == ("image", "forecast")
+    assert settings.pointer_folders()[0].name == "followed"
+
+
+@pytest.mark.parametrize(
+    ("read", "variable", "value", "says"),
+    [
+        (settings.api_token, "ESPALIER_API_TOKEN", "", "is empty"),
+        (
+            settings.api_token,
+            "ESPALIER_API_TOKEN",
+            "token\n",
+            "has 6 characters",
+        ),
+        (settings.api_token, "ESPALIER_API_TOKEN", "t\u00f6k\u00e9n", "visible ASCII characters"),
+        (settings.protected, "ESPALIER_PROTECT", "metrik", "did you mean 'metrics'?"),
+        (settings.protected, "ESPALIER_PROTECT", "health", "no ESPALIER_API_TOKEN is set"),
+        (
+            settings.wanted_tasks,
+            "ESPALIER_TASKS",
+            "image,forcast",
+            "did you mean 'forecast'?",
+        ),
+        (
+            settings.hosts,
+            "ESPALIER_HOSTS",
+            "https://espalier.example.org",
+            "names 'https://espalier",
+        ),
+        (settings.max_requests, "ESPALIER_MAX_REQUESTS", "0", "is '0'"),
+        (settings.max_requests, "ESPALIER_MAX_REQUESTS", "1.5", "is '1.5'"),
+        (settings.log_megabytes, "ESPALIER_LOG_MB", "-1", "is '-1'"),
+        (settings.log_days, "ESPALIER_LOG_DAYS", "0", "is '0'"),
+        (settings.log_inputs, "ESPALIER_LOG_INPUTS", "yes", "is 'yes'"),
+        (
+            settings.followed,
+            "ESPALIER_FOLLOW",
+            "image",
+            "called espalier-TASK-DATASET",
+        ),
+        (settings.followed, "ESPALIER_FOLLOW", "espalier-image-../x", "espalier-TASK-DATASET"),
+        (
+            settings.followed,
+            "ESPALIER_FOLLOW",
+            "espalier-image-a,espalier-image-b",
+            "two models of image",
+        ),
+        (
+            settings.registry,
+            "MLFLOW_TRACKING_URI",
+            "sqlite:///mlflow.db",
+            "names no server",
+        ),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused(read, variable, value, says, monkeypatch):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValueError, match=re.escape(says)) as refusal:
+        read()
+    assert variable in str(refusal.value)
+    assert "t\u00f6k" not in str(refusal.value)

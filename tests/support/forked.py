@@ -1,9 +1,11 @@
 """Processes that begin with everything imported and nothing opened, so that many can be had."""
 
 import os
+import sys
 from multiprocessing import get_context
 from pathlib import Path
 
+from pipelines import cli
 from pipelines.locks import state
 from pipelines.runtime import environment
 
@@ -23,6 +25,15 @@ def started(home: Path, function, *arguments):
     process = context().Process(target=_at, args=(home, database, function, *arguments))
     process.start()
     return process
+
+
+def command(out: Path, errors: Path, *arguments: str) -> None:
+    """The command, for `started`; what it prints goes to the two files, or to one."""
+    for descriptor, path in ((1, out), (2, errors)):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, descriptor)
+    sys.argv = ["espalier", *arguments]
+    cli.main()
 
 
 def move(home: Path, database: str | None = None) -> None:

@@ -17,30 +17,21 @@ def _swapped(words: list[str], one: int, other: int) -> list[str]:
     return words
 
 
-def _drawn(words: list[str], seed: int) -> list[str]:
-    return list(np.random.default_rng(seed).permutation(words))
-
-
 TEXT = {
     "shifted by one": _vocabulary(lambda words: words[1:] + words[:1]),
     "shifted back by one": _vocabulary(lambda words: words[-1:] + words[:-1]),
-    "reversed": _vocabulary(lambda words: words[::-1]),
     "sorted": _vocabulary(sorted),
+    "shuffled": _vocabulary(lambda words: list(np.random.default_rng(0).permutation(words))),
     "upper case": _vocabulary(lambda words: [word.upper() for word in words]),
-    "the better half": _vocabulary(lambda words: words[: len(words) // 2]),
     "empty": _vocabulary(lambda words: []),
     "without the first": _vocabulary(lambda words: words[1:]),
     "without one in the middle": _vocabulary(lambda words: words[:30] + words[31:]),
-    "without the last but one": _vocabulary(lambda words: words[:-2] + words[-1:]),
     "without the last": _vocabulary(lambda words: words[:-1]),
     "one put in": _vocabulary(lambda words: [*words[:30], "else", *words[30:]]),
     "the first two exchanged": _vocabulary(lambda words: _swapped(words, 0, 1)),
     "the last two exchanged": _vocabulary(lambda words: _swapped(words, -2, -1)),
-    "the first and the last exchanged": _vocabulary(lambda words: _swapped(words, 0, -1)),
-    **{f"shuffled {n}": _vocabulary(lambda words, n=n: _drawn(words, n)) for n in range(5)},
     "shorter": lambda one: replace(one, length=one.length - 1),
     "longer": lambda one: replace(one, length=one.length + 1),
-    "half as long": lambda one: replace(one, length=one.length // 2),
     "labels exchanged": lambda one: replace(one, labels=one.labels[::-1]),
     "labels renamed": lambda one: replace(one, labels=("bad", "good")),
 }
@@ -64,7 +55,6 @@ PICTURE = {
     "half the size": lambda one: replace(one, height=4, width=4),
     "twice the size": lambda one: replace(one, height=16, width=16),
     "in colour": lambda one: replace(one, channels=3),
-    "labels shifted": lambda one: replace(one, labels=one.labels[1:] + one.labels[:1]),
     "two labels exchanged": lambda one: replace(one, labels=("1", "0", *one.labels[2:])),
     "the last labels exchanged": lambda one: replace(one, labels=(*one.labels[:8], "9", "8")),
     "a label renamed": lambda one: replace(one, labels=(*one.labels[:9], "ten")),
@@ -88,10 +78,8 @@ SERIES = {
             one, **{field: getattr(one, field) * (1 + by)}
         )
         for field in ("mean", "scale")
-        for by in (0.5, 0.1, 0.01, 0.001, -0.001, -0.01, -0.1)
+        for by in (0.1, 0.001, -0.001)
     },
-    "mean 0": lambda one: replace(one, mean=0.0),
-    "scale 1": lambda one: replace(one, scale=1.0),
     "mean and scale exchanged": lambda one: replace(one, mean=one.scale, scale=one.mean),
     "shorter history": lambda one: replace(one, history=one.history - 1),
     "longer history": lambda one: replace(one, history=one.history + 1),
@@ -99,8 +87,6 @@ SERIES = {
     "longer horizon": lambda one: replace(one, horizon=one.horizon + 1),
     "wider intervals": _radii(lambda radii: radii * np.float32(1.01)),
     "levels shifted": _radii(lambda radii: np.roll(radii, 1, axis=0)),
-    "levels shifted back": _radii(lambda radii: np.roll(radii, -1, axis=0)),
-    "levels turned": _radii(lambda radii: radii[::-1]),
     "steps turned": _radii(lambda radii: radii[:, ::-1]),
     "fewer levels": _radii(lambda radii: radii[:-20]),
     "the usual level": _radii(lambda radii: _wider(radii, 949)),
@@ -121,7 +107,9 @@ SMALLEST = {
 }
 
 
-OTHER = {
+OTHER = {"sentiment": TEXT, "image": PICTURE, "forecast": SERIES}
+# One of each kind of inputs that no answer can miss.
+CLEAR = {
     "text": TEXT["shifted by one"],
     "image": PICTURE["half the size"],
     "series": SERIES["mean +10.0%"],

@@ -20,6 +20,7 @@ from urllib.request import url2pathname
 import httpx
 import psutil
 import yaml
+from filelock import FileLock
 
 from pipelines.processes.service import free_port
 
@@ -78,6 +79,13 @@ def answer(done: subprocess.CompletedProcess) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def outcomes(project: Path, *arguments: str, **more) -> dict:
+    """What a run says of its tasks; it must end well. `more` is what `espalier` takes."""
+    done = espalier(project, "run", *arguments, "--json", **more)
+    assert done.returncode == 0, done.stderr
+    return answer(done)["tasks"]
+
+
 @contextmanager
 def parameters(project: Path) -> Iterator[dict]:
     """The project's params.yaml, to be changed in the block."""
@@ -109,6 +117,16 @@ def small(to: Path) -> Path:
             task: {arch: {"all": {"epochs": 2}} for arch in kept} for task, kept in KEPT.items()
         }
     return project
+
+
+def prepared(folder: Path) -> None:
+    """Make a short project in which the digits are versioned, and their guard and one architecture
+    are fitted, by one process alone; what calls this at the same time waits for the first."""
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            making = small(folder)
+            done = espalier(making, "train", "--task", "image", "--arch", "cnn")
+            assert done.returncode == 0, done.stderr
 
 
 def declare_reviews(project: Path) -> Path:
@@ -232,6 +250,14 @@ def begun(
         process.wait()
 
 
+def answers(url: str) -> bool:
+    """Whether a server there says that it is well."""
+    try:
+        return httpx.get(url, trust_env=False, timeout=5).is_success
+    except httpx.TransportError:
+        return False
+
+
 def listening(processes: Iterable[psutil.Process]) -> set[str]:
     """The addresses on which one of the processes listens."""
     found = set()
@@ -251,9 +277,7 @@ def serving(project: Path, *command: str, log: Path, **more: str) -> Iterator[st
 
         def ready() -> bool:
             assert process.poll() is None, log.read_text()
-            with suppress(httpx.TransportError):
-                return httpx.get(f"{url}/readyz").is_success
-            return False
+            return answers(f"{url}/readyz")
 
         until(ready, "a ready service")
         yield url

@@ -1,170 +1,86 @@
 """How Keras' layers over space, or over time, are written in ONNX: convolutions and pooling.
 
-ONNX wants channels first and kernels as (channel given, channel read, space …).
+ONNX wants channels first and kernels as (channel given, channel read, space …), those of a
+transposed convolution the other way round, as Keras has them too. Each layer turns what it reads,
+and turns back what it gives: ONNX Runtime takes out the turns between two layers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from models.errors import NotTranslated
-from models.export.graph.layers import activation, affine, bias_of
-from models.export.graph.layouts import channels_first, channels_last, steps_first
+from models.export.graph.layers import activation
 from models.export.graph.nodes import Graph, Tensor, Value
 
 
 def convolution(graph: Graph, layer: Any, x: Tensor) -> Value:
-    rank = _rank(layer, x)
-    settings = {
-        "strides": layer.strides,
-        "dilations": layer.dilation_rate,
-        "group": layer.groups,
-        "pads": _pads(layer, x, layer.kernel_size, layer.dilation_rate),
-    }
-
-    def write(kernel: np.ndarray, bias: np.ndarray | None) -> str:
-        outward = np.moveaxis(kernel, (-1, -2), (0, 1))
-        y = graph.add("Conv", channels_first(graph, x, rank), outward, bias, **settings)
-        return channels_last(graph, y, rank)
-
-    return activation(graph, layer, affine(graph, write, layer.kernel.numpy(), bias_of(layer)))
+    settings = _settings(layer) | {"dilations": layer.dilation_rate, "group": layer.groups}
+    return _convolved("Conv", graph, layer, x, settings)
 
 
 def transposed_convolution(graph: Graph, layer: Any, x: Tensor) -> Value:
     """The gradient of a convolution: what that one would read is what this one gives."""
-    rank = _rank(layer, x)
-    if layer.output_padding is not None or None in x.shape[1:]:
-        raise NotTranslated(f"{layer.name} pads its output, or reads an unknown size.")
-    given = layer.compute_output_shape(x.shape)[1:-1]
-    sizes = zip(
-        x.shape[1:-1], given, layer.kernel_size, layer.strides, layer.dilation_rate, strict=True
-    )
-    over = [
-        (count - 1) * stride + (kernel - 1) * dilation + 1 - wanted
-        for count, wanted, kernel, stride, dilation in sizes
-    ]
-    cut = [max(one, 0) for one in over]
-    settings = {
-        "strides": layer.strides,
-        "dilations": layer.dilation_rate,
-        "pads": [one // 2 for one in cut] + [one - one // 2 for one in cut],
-        "output_padding": [max(-one, 0) for one in over],
-    }
-
-    def write(kernel: np.ndarray, bias: np.ndarray | None) -> str:
-        inward = np.moveaxis(kernel, (-2, -1), (0, 1))  # here the channel read comes first
-        y = graph.add("ConvTranspose", channels_first(graph, x, rank), inward, bias, **settings)
-        return channels_last(graph, y, rank)
-
-    kernel = np.swapaxes(layer.kernel.numpy(), -1, -2)
-    return activation(graph, layer, affine(graph, write, kernel, bias_of(layer)))
+    usual = layer.padding == "same" and layer.output_padding is None
+    if not usual or any(one > 1 for one in layer.dilation_rate):
+        raise NotTranslated(f"{layer.name} pads otherwise than the same, or is dilated.")
+    return _convolved("ConvTranspose", graph, layer, x, _settings(layer))
 
 
-def _rank(layer: Any, x: Tensor) -> int:
-    """Return how many axes `x` has, its channels last."""
-    if layer.data_format != "channels_last":
-        raise NotTranslated(f"{layer.name} has its channels first.")
-    return len(x.shape)
+def _convolved(kind: str, graph: Graph, layer: Any, x: Tensor, settings: dict) -> Value:
+    kernel = np.moveaxis(layer.kernel.numpy(), (-1, -2), (0, 1))
+    bias = layer.bias.numpy() if layer.use_bias else None
+    y = graph.add(kind, _channels_first(graph, layer, x), kernel, bias, **settings)
+    return _channels_last(graph, activation(graph, layer, y, channels=1), x)
 
 
-def _pads(layer: Any, x: Tensor, kernel: Sequence[int], dilations: Sequence[int]) -> list[int]:
-    """Return how many zeros go before all beginnings of space, and then after all ends."""
-    spans = [(size - 1) * dilation for size, dilation in zip(kernel, dilations, strict=True)]
-    if layer.padding == "valid":
-        return [0] * (2 * len(spans))
-    if layer.padding == "causal":
-        return [*spans, 0]
-    sizes = x.shape[1:-1]
-    if None in sizes:
-        raise NotTranslated(f"{layer.name} pads what it reads, of unknown size.")
-    totals = [
-        max((-(-size // stride) - 1) * stride + span + 1 - size, 0)
-        for size, stride, span in zip(sizes, layer.strides, spans, strict=True)
-    ]
-    return [total // 2 for total in totals] + [total - total // 2 for total in totals]
-
-
-def pooled(kind: str, reduction: str, graph: Graph, layer: Any, x: Tensor) -> str:
-    """Write the pooling of neighbouring places.
-
-    Args:
-        kind: MaxPool or AveragePool.
-        reduction: ReduceMax or ReduceMean, for whole groups of steps.
-        graph: to write to.
-        layer: a pooling layer.
-        x: (row, place …, channel).
-    """
-    rank = _rank(layer, x)
-    whole = rank == 3 and layer.strides == layer.pool_size and x.shape[1] is not None
-    if whole and x.shape[1] % layer.pool_size[0] == 0 and x.name not in graph.channels_first:
-        return _grouped(graph, layer.pool_size[0], x, reduction)
-    settings = {
-        "kernel_shape": layer.pool_size,
-        "strides": layer.strides,
-        "pads": _pads(layer, x, layer.pool_size, (1,) * len(layer.pool_size)),
-    }
-    y = graph.add(kind, channels_first(graph, x, rank), **settings)
-    return channels_last(graph, y, rank)
-
-
-def _grouped(graph: Graph, size: int, x: Tensor, reduction: str) -> str:
-    """Pool whole groups of steps, without turning them to put their channels first."""
-    _, length, width = x.shape
-    groups = [length // size, size]
-    if reduction == "ReduceMean" and x.name in graph.lookups:
-        return _means_of_lookups(graph, x, groups, width)
-    return graph.add(reduction, graph.add("Reshape", x, [-1, *groups, width]), [2], keepdims=0)
-
-
-def _means_of_lookups(graph: Graph, x: Tensor, groups: list[int], width: int) -> str:
-    """Look up the first of every group, then the second …, and take the mean by one product: ONNX
-    Runtime does that in a sixth of the time that it reduces in."""
-    table, ids = graph.lookups[x.name]
-    ids = graph.add("Reshape", ids, [-1, *groups])
-    count, size = groups
-    share = np.full((1, size), 1 / size, np.float32)
-
-    def mean(order: list[int], shape: list[int]) -> str:
-        rows = graph.add("Gather", table, graph.add("Transpose", ids, perm=order))
-        flat = graph.add("MatMul", share, graph.add("Reshape", rows, [size, -1]))
-        return graph.add("Reshape", flat, shape)
-
-    rows_first = mean([2, 0, 1], [-1, count, width])
-    graph.steps_first[rows_first] = mean([2, 1, 0], [count, -1, width])
-    return rows_first
+def pooled(kind: str, graph: Graph, layer: Any, x: Tensor) -> str:
+    """Write the pooling of neighbouring places; `kind` is MaxPool or AveragePool."""
+    first = _channels_first(graph, layer, x)
+    y = graph.add(kind, first, kernel_shape=layer.pool_size, **_settings(layer))
+    return _channels_last(graph, y, x)
 
 
 def over_space(kind: str, graph: Graph, layer: Any, x: Tensor) -> str:
-    """Write the pooling of all places at once.
+    """Write the pooling of all places at once; `kind` is ReduceMax or ReduceMean."""
+    if layer.keepdims or layer.data_format != "channels_last":
+        raise NotTranslated(f"{layer.name} keeps the axes that it pools, or has channels first.")
+    return graph.add(kind, x, list(range(1, len(x.shape) - 1)), keepdims=0)
 
-    Args:
-        kind: ReduceMax or ReduceMean.
-        graph: to write to.
-        layer: a global pooling layer.
-        x: (row, place …, channel).
-    """
-    rank = _rank(layer, x)
-    if layer.keepdims:
-        raise NotTranslated(f"{layer.name} keeps the axes that it pools.")
-    if x.name in graph.steps_first:
-        return graph.add(kind, steps_first(graph, x), [0], keepdims=0)
-    if x.name in graph.channels_first:
-        first = channels_first(graph, x, rank)
-        return graph.add(kind, first, list(range(2, rank)), keepdims=0)
-    return graph.add(kind, x, list(range(1, rank - 1)), keepdims=0)
+
+def _channels_first(graph: Graph, layer: Any, x: Tensor) -> str:
+    """Return `x`, (row, place …, channel), with its channels before the places."""
+    if layer.data_format != "channels_last":
+        raise NotTranslated(f"{layer.name} has its channels first.")
+    last = len(x.shape) - 1
+    return graph.add("Transpose", x, perm=[0, last, *range(1, last)])
+
+
+def _channels_last(graph: Graph, first: Value, x: Tensor) -> str:
+    """Return what has its channels first with them last; it has as many axes as `x`."""
+    return graph.add("Transpose", first, perm=[0, *range(2, len(x.shape)), 1])
+
+
+def _settings(layer: Any) -> dict[str, Any]:
+    """Return how far a kernel or window goes at each step, and what it finds at the edges."""
+    if layer.padding == "causal":
+        [size], [dilation] = layer.kernel_size, layer.dilation_rate
+        return {"strides": layer.strides, "pads": [(size - 1) * dilation, 0]}
+    padding = {"same": "SAME_UPPER", "valid": "VALID"}[layer.padding]
+    return {"strides": layer.strides, "auto_pad": padding}
 
 
 LAYERS: dict[str, Callable[..., Any]] = {
-    "AveragePooling1D": partial(pooled, "AveragePool", "ReduceMean"),
-    "AveragePooling2D": partial(pooled, "AveragePool", "ReduceMean"),
+    "AveragePooling1D": partial(pooled, "AveragePool"),
+    "AveragePooling2D": partial(pooled, "AveragePool"),
     "Conv1D": convolution,
     "Conv2D": convolution,
     "Conv2DTranspose": transposed_convolution,
     "GlobalAveragePooling1D": partial(over_space, "ReduceMean"),
     "GlobalAveragePooling2D": partial(over_space, "ReduceMean"),
     "GlobalMaxPooling1D": partial(over_space, "ReduceMax"),
-    "MaxPooling1D": partial(pooled, "MaxPool", "ReduceMax"),
-    "MaxPooling2D": partial(pooled, "MaxPool", "ReduceMax"),
+    "MaxPooling1D": partial(pooled, "MaxPool"),
+    "MaxPooling2D": partial(pooled, "MaxPool"),
 }

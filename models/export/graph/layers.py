@@ -11,76 +11,51 @@ from typing import Any
 import numpy as np
 
 from models.errors import NotTranslated
-from models.export.graph.layouts import pointwise
 from models.export.graph.nodes import Graph, Tensor, Value
 
-Writer = Callable[[np.ndarray, np.ndarray | None], str]  # from kernel and bias to a name
-# The ONNX operator of an activation, with Keras' settings of it.
-ACTIVATIONS: dict[str, tuple[str, dict]] = {
-    "leaky_relu": ("LeakyRelu", {"alpha": 0.2}),
-    "relu": ("Relu", {}),
-    "sigmoid": ("Sigmoid", {}),
-    "softmax": ("Softmax", {"axis": -1}),
-    "tanh": ("Tanh", {}),
+# The ONNX operator of an activation.
+ACTIVATIONS = {
+    "leaky_relu": "LeakyRelu",
+    "relu": "Relu",
+    "sigmoid": "Sigmoid",
+    "softmax": "Softmax",
+    "tanh": "Tanh",
 }
 
 
-def activation(graph: Graph, layer: Any, x: Value) -> Value:
-    """Any layer's activation, named in its configuration."""
+def activation(graph: Graph, layer: Any, x: Value, channels: int = -1) -> Value:
+    """Any layer's activation, named in its configuration; `channels` is the axis of a softmax."""
     name = layer.get_config()["activation"]
     if name == "linear":
         return x
     if name == "silu":
         # Elfwing, Uchibe and Doya, Neural Networks, 2018.
-        return pointwise(graph, lambda y: graph.add("Mul", y, graph.add("Sigmoid", y)), x)
+        return graph.add("Mul", x, graph.add("Sigmoid", x))
     if not isinstance(name, str) or name not in ACTIVATIONS:
         raise NotTranslated(f"{layer.name} has the activation {name}, which is in no table.")
-    kind, settings = ACTIVATIONS[name]
-    write = partial(graph.add, kind, **settings)
-    return write(x) if name == "softmax" else pointwise(graph, write, x)
-
-
-def affine(graph: Graph, write: Writer, kernel: np.ndarray, bias: np.ndarray | None) -> str:
-    """Write an affine map, and note how to write it once more with other weights.
-
-    Args:
-        graph: to write to.
-        write: called with the kernel and the bias, returns a name.
-        kernel: (…, channel given).
-        bias: (channel given,).
-    """
-    name = write(kernel, bias)
-    graph.affine[name] = write, kernel, bias
-    return name
-
-
-def bias_of(layer: Any) -> np.ndarray | None:
-    """Return a layer's bias, (channel given,)."""
-    return layer.bias.numpy() if layer.use_bias else None
+    settings: dict[str, dict] = {"softmax": {"axis": channels}, "leaky_relu": {"alpha": 0.2}}
+    return graph.add(ACTIVATIONS[name], x, **settings.get(name, {}))
 
 
 def dense(graph: Graph, layer: Any, x: Tensor) -> Value:
-    def write(kernel: np.ndarray, bias: np.ndarray | None) -> str:
-        y = graph.add("MatMul", x, kernel)
-        return y if bias is None else graph.add("Add", y, bias)
+    y = graph.add("MatMul", x, layer.kernel.numpy())
+    if layer.use_bias:
+        y = graph.add("Add", y, layer.bias.numpy())
+    return activation(graph, layer, y)
 
-    return activation(graph, layer, affine(graph, write, layer.kernel.numpy(), bias_of(layer)))
 
-
-def batch_normalization(graph: Graph, layer: Any, x: Tensor) -> Value:
-    """Ioffe and Szegedy, ICML 2015: with the moving moments it is one factor and one summand, which
-    go into the affine map before it."""
-    if layer.axis not in (-1, len(x.shape) - 1) or not (layer.scale and layer.center):
+def batch_normalization(graph: Graph, layer: Any, x: Tensor) -> str:
+    """Ioffe and Szegedy, ICML 2015, with the moving moments. ONNX wants the channels first, and
+    ONNX Runtime takes the factors into the weights of what comes before."""
+    last = len(x.shape) - 1
+    if layer.axis not in (-1, last) or not (layer.scale and layer.center):
         raise NotTranslated(f"{layer.name} normalises another axis than the last, or in part.")
-    deviation = np.sqrt(layer.moving_variance.numpy() + np.float32(layer.epsilon))
-    factor = layer.gamma.numpy() / deviation
-    summand = layer.beta.numpy() - layer.moving_mean.numpy() * factor
-    if x.name in graph.affine:  # with other weights; the map as it was is left unread
-        write, kernel, bias = graph.affine[x.name]
-        bias = summand if bias is None else bias * factor + summand
-        return affine(graph, write, kernel * factor, bias)
-    scaled = pointwise(graph, partial(graph.add, "Mul"), x, factor)
-    return pointwise(graph, partial(graph.add, "Add"), scaled, summand)
+    weights = [layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance]
+    first = graph.add("Transpose", x, perm=[0, last, *range(1, last)])
+    y = graph.add(
+        "BatchNormalization", first, *(one.numpy() for one in weights), epsilon=layer.epsilon
+    )
+    return graph.add("Transpose", y, perm=[0, *range(2, last + 1), 1])
 
 
 def layer_normalization(graph: Graph, layer: Any, x: Tensor) -> str:
@@ -95,11 +70,7 @@ def layer_normalization(graph: Graph, layer: Any, x: Tensor) -> str:
 def embedding(graph: Graph, layer: Any, x: Tensor) -> str:
     if layer.mask_zero or not x.dtype.startswith("int"):
         raise NotTranslated(f"{layer.name} makes a mask, or reads {x.dtype} and not integers.")
-    table = graph.name(layer.embeddings.numpy())
-    name = graph.add("Gather", table, x)
-    if len(x.shape) == 2:
-        graph.lookups[name] = table, x.name
-    return name
+    return graph.add("Gather", layer.embeddings.numpy(), x)
 
 
 def category_encoding(graph: Graph, layer: Any, ids: Tensor) -> str:

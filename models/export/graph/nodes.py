@@ -1,12 +1,9 @@
 """ONNX nodes and weights in the making."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import onnx
+import onnx
 
 
 class Tensor(NamedTuple):
@@ -27,13 +24,6 @@ class Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self.tensors: dict[str, Tensor] = {}  # by the name of the layer or operation that gives it
-        # What there is with its channels first too: by its name that other name, and the rank.
-        self.channels_first: dict[str, tuple[str, int]] = {}
-        self.steps_first: dict[str, str] = {}  # the same for the steps of a sequence
-        # What was looked up, (row, step, feature), by its name: the table, and the ids.
-        self.lookups: dict[str, tuple[str, str]] = {}
-        # The affine maps, by the name of what they give: how to write one, its kernel and bias.
-        self.affine: dict[str, tuple[Callable[..., str], np.ndarray, np.ndarray | None]] = {}
 
     def add(self, kind: str, *inputs: Value, outputs: int = 1, **attributes: Any) -> Any:
         """Add a node and return the name of its output, or names when there are several.
@@ -45,8 +35,6 @@ class Graph:
             outputs: how many there are.
             attributes: of the operator.
         """
-        import onnx
-
         names = [f"{kind}_{len(self.nodes)}_{number}" for number in range(outputs)]
         read = [self.name(one) for one in inputs]
         while not read[-1]:  # an empty name at the end keeps ONNX Runtime from fusing
@@ -56,8 +44,6 @@ class Graph:
 
     def name(self, value: Value) -> str:
         """Return the name of what `add` may read."""
-        import onnx
-
         if value is None or isinstance(value, str):
             return value or ""
         if isinstance(value, Tensor):

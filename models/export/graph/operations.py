@@ -8,19 +8,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import keras
 import numpy as np
+import onnx
 
 from models.errors import NotTranslated
 from models.export.graph.nodes import Graph, Tensor, Value
 
 LAST = np.iinfo(np.int64).max
-NEWEST = slice(-1, None)
 
 
 def binary(kind: str, graph: Graph, settings: Mapping, a: Any, b: Any) -> str:
     """Arithmetic and comparisons, both sides in the type that Keras would take them to."""
-    import keras
-
     kinds = [getattr(one, "dtype", type(one)) for one in (a, b)]
     common = keras.backend.result_type(*kinds, *([float] if kind == "Div" else []))
     return graph.add(kind, *(_as(graph, one, common) for one in (a, b)))
@@ -38,8 +37,6 @@ def _as(graph: Graph, value: Any, kind: str) -> Value:
 
 
 def cast(graph: Graph, settings: Mapping, x: Tensor) -> str:
-    import onnx
-
     return graph.add(
         "Cast", x, to=onnx.helper.np_dtype_to_tensor_dtype(np.dtype(settings["dtype"]))
     )
@@ -70,15 +67,13 @@ def zeros_like(graph: Graph, settings: Mapping, x: Tensor) -> str:
 
 
 def get_item(graph: Graph, settings: Mapping, x: Tensor, key: Any) -> Value:
-    """Slices and single places of the first axes; a place is looked up, which is cheaper."""
+    """Slices and single places of the first axes."""
     keys = key if isinstance(key, list) else [key]
     y: Value = x
     bounds = []
     for axis, one in reversed(list(enumerate(keys))):
         if isinstance(one, int):
             y = graph.add("Gather", y, np.int64(one), axis=axis)
-        elif one == NEWEST:
-            y = graph.add("Gather", y, [-1], axis=axis)
         elif not isinstance(one, slice) or one.step not in (None, 1):
             raise NotTranslated(f"{settings['name']} picks by {one}.")
         elif one != slice(None):

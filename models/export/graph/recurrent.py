@@ -7,10 +7,10 @@ as (direction, row, unit).
 
 from typing import Any
 
+import keras
 import numpy as np
 
 from models.errors import NotTranslated
-from models.export.graph.layouts import steps_first, steps_second
 from models.export.graph.nodes import Graph, Tensor
 
 # By the name of Keras' layer: the ONNX operator, and Keras' gates in the order of ONNX.
@@ -42,7 +42,7 @@ def recurrent(kind: str, graph: Graph, layer: Any, x: Tensor, initial_state: Any
     states = [] if initial_state is None else [graph.add("Unsqueeze", initial_state, [0])]
     every, last = _node(graph, kind, [layer], x, states)
     if layer.return_sequences:
-        return steps_second(graph, graph.add("Squeeze", every, [1]))
+        return graph.add("Transpose", graph.add("Squeeze", every, [1]), perm=[1, 0, 2])
     return graph.add("Squeeze", last, [0])
 
 
@@ -54,8 +54,6 @@ def bidirectional(graph: Graph, layer: Any, x: Tensor) -> str:
         layer: Bidirectional.
         x: (row, step, feature).
     """
-    import keras
-
     ways = layer.forward_layer, layer.backward_layer
     if (
         not all(isinstance(way, keras.layers.LSTM) for way in ways)
@@ -67,8 +65,8 @@ def bidirectional(graph: Graph, layer: Any, x: Tensor) -> str:
     for way, backwards in zip(ways, (False, True), strict=True):
         _check(way, backwards)
     every, _ = _node(graph, "LSTM", list(ways), x, [])
-    both = graph.add("Transpose", every, perm=[0, 2, 1, 3])
-    return steps_second(graph, graph.add("Reshape", both, [0, 0, 2 * ways[0].units]))
+    both = graph.add("Transpose", every, perm=[2, 0, 1, 3])
+    return graph.add("Reshape", both, [0, 0, 2 * ways[0].units])
 
 
 def _check(layer: Any, backwards: bool) -> None:
@@ -86,7 +84,7 @@ def _node(graph: Graph, kind: str, layers: list, x: Tensor, states: list[str]) -
     options = {"linear_before_reset": 1} if kind == "GRU" else {}
     names = graph.add(
         operator,
-        steps_first(graph, x),
+        graph.add("Transpose", x, perm=[1, 0, 2]),
         *(np.stack(directions) for directions in zip(*each, strict=True)),
         None,  # all sequences are of one length
         *states,

@@ -6,19 +6,17 @@ and operations that the architectures of `models/` use; a model with any other i
 Names are counted, not taken from the model: a seed gives the same bytes every time.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
+import onnx
 
 from models.errors import NotTranslated
 from models.export.graph import attention, convolutions, layers, operations, recurrent
 from models.export.graph.nodes import Graph, Tensor
-
-if TYPE_CHECKING:
-    import keras
-    import onnx
 
 OPSET = 18
 IR_VERSION = 8  # of the file format: the one that came with this opset
@@ -33,15 +31,13 @@ LAYERS: dict[str, Callable[..., Any]] = (
 OPERATIONS = operations.OPERATIONS
 
 
-def build(model: "keras.Model") -> "onnx.ModelProto":
+def build(model: keras.Model) -> onnx.ModelProto:
     """Return the model as ONNX: "input" → "output", the first axis free.
 
     Raises:
         NotTranslated: the model is no functional one, or uses a layer, an operation or a setting
             that no architecture of `models/` uses.
     """
-    import onnx
-
     config = model.get_config()
     ends = config.get("input_layers"), config.get("output_layers")
     if not all(isinstance(end, list) and len(end) == 3 for end in ends):
@@ -53,26 +49,21 @@ def build(model: "keras.Model") -> "onnx.ModelProto":
         if entry["name"] != ends[0][0]:
             _write(graph, entry, called[entry["name"]])
     last = graph.tensors[ends[1][0]].name
-    if not any(last in node.output for node in graph.nodes):  # a weight, or the input itself
-        last = graph.add("Identity", last)
-    call_output(graph.nodes, last)
-    nodes, weights = _needed(graph)
+    graph.nodes.append(onnx.helper.make_node("Identity", [last], ["output"]))
     infos = [_end("input", model.input)], [_end("output", model.output)]
     return onnx.helper.make_model(
-        onnx.helper.make_graph(nodes, model.name, *infos, weights),
+        onnx.helper.make_graph(graph.nodes, model.name, *infos, graph.weights),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="espalier",
     )
 
 
-def _write(graph: Graph, entry: Mapping, called: "keras.Operation") -> None:
+def _write(graph: Graph, entry: Mapping, called: keras.Operation) -> None:
     """Write the one call of a layer or operation, and note the name of what it gives.
 
     entry: the call in the model's configuration. called: the layer or operation itself.
     """
-    import keras
-
     kind, name = entry["class_name"], entry["name"]
     is_layer = isinstance(called, keras.Layer)
     table = LAYERS if is_layer else OPERATIONS
@@ -110,31 +101,6 @@ def _read(graph: Graph, value: Any) -> Any:
     raise NotTranslated(f"A {kind} from outside the model is read.")
 
 
-def call_output(nodes: "Iterable[onnx.NodeProto]", name: str) -> None:
-    """Give what a node gives under this name the name "output", wherever it is read.
-
-    Args:
-        nodes: of the graph.
-        name: as it was.
-    """
-    for node in nodes:
-        for names in (node.input, node.output):
-            names[:] = ["output" if one == name else one for one in names]
-
-
-def _needed(graph: Graph) -> tuple[list, list]:
-    """Return the nodes and weights without what nothing reads, such as channels put last before a
-    layer that wants them first."""
-    nodes, read = [], {"output"}
-    for node in reversed(graph.nodes):
-        if read & set(node.output):
-            nodes.append(node)
-            read |= set(node.input)
-    return nodes[::-1], [one for one in graph.weights if one.name in read]
-
-
-def _end(name: str, tensor: "keras.KerasTensor") -> "onnx.ValueInfoProto":
-    import onnx
-
+def _end(name: str, tensor: keras.KerasTensor) -> onnx.ValueInfoProto:
     kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
     return onnx.helper.make_tensor_value_info(name, kind, ["batch", *tensor.shape[1:]])

@@ -52,17 +52,12 @@ def test_every_flipped_byte_is_refused(written, name):
     artifact.check(folder, digest)
 
 
-@pytest.mark.parametrize("name", sorted(artifact.FILES))
-def test_a_file_of_another_length_is_refused(written, name):
+@pytest.mark.parametrize("name", sorted(artifact.FILES | {"manifest.json"}))
+def test_a_file_of_another_length_or_none_is_refused(written, name):
     folder, digest = written
     (folder / name).write_bytes(b"short")
-    with pytest.raises(ArtifactError, match="has 5 bytes, not"):
+    with pytest.raises(ArtifactError, match=f"{name} has"):
         artifact.check(folder, digest)
-
-
-@pytest.mark.parametrize("name", sorted(artifact.FILES | {"manifest.json"}))
-def test_a_missing_file_is_refused(written, name):
-    folder, digest = written
     (folder / name).unlink()
     with pytest.raises(ArtifactError, match=name):
         artifact.check(folder, digest)
@@ -77,20 +72,18 @@ def test_an_additional_file_is_refused(written, name):
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "manifest.json"])
-def test_a_link_is_refused_even_to_equal_bytes(written, name, tmp_path_factory):
+def test_a_link_is_refused_even_to_equal_bytes_and_a_pipe_without_waiting_on_it(
+    written, name, tmp_path_factory
+):
     folder, digest = written
     elsewhere = tmp_path_factory.mktemp("elsewhere") / name
     (folder / name).rename(elsewhere)
     (folder / name).symlink_to(elsewhere)
     with pytest.raises(ArtifactError, match=f"{name} is not a regular file"):
         artifact.check(folder, digest)
-
-
-def test_a_pipe_is_refused_without_waiting_on_it(written):
-    folder, digest = written
-    (folder / "model.onnx").unlink()
-    os.mkfifo(folder / "model.onnx")
-    with pytest.raises(ArtifactError, match="not a regular file"):
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(ArtifactError, match=f"{name} is not a regular file"):
         artifact.check(folder, digest)
 
 
@@ -151,16 +144,10 @@ def test_inputs_come_back_as_they_went(tmp_path, inputs):
     artifact.write_inputs(tmp_path, inputs)
     read = artifact.read_inputs(tmp_path)
     assert read == inputs
-    if inputs.kind == "series":
-        assert np.array_equal(read.radii, inputs.radii)
-
-
-def test_arrays_are_written_alike_every_time(tmp_path):
-    inputs = SeriesInputs(3, 2, 5.5, 1.25, np.ones((9, 2), np.float32))
+    assert artifact.digest_of(read) == artifact.digest_of(inputs)  # arrays, too
+    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     artifact.write_inputs(tmp_path, inputs)
-    first = (tmp_path / "inputs.npz").read_bytes()
-    artifact.write_inputs(tmp_path, inputs)
-    assert (tmp_path / "inputs.npz").read_bytes() == first
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == written
 
 
 def test_a_replay_tells_which_golden_answer_changed():

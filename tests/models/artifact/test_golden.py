@@ -1,10 +1,13 @@
 """Golden requests can be made of whatever may be trained on, and each one can be asked."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from models.artifact import artifact, golden, golden_images, golden_series, golden_texts
-from models.inputs.images import ImageInputs, decode_picture
+from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
 from models.inputs.texts import TextInputs
 
@@ -23,24 +26,28 @@ def pictures(count: int, channels: int, side: int) -> np.ndarray:
     return random.integers(0, 256, (count, side, side, channels), np.uint8)
 
 
-def check(entries: list[dict], inputs, run) -> None:
-    def answers(things, **options):
-        return inputs.to_answers(run(inputs.to_tensor(things)), **options)
+def entries_of(maker, inputs, run, split: dict) -> list[dict]:
+    """The golden requests of a kind, which answer as they say and can be written as JSON."""
 
+    def answers(rows, **options):
+        return inputs.to_answers(run(inputs.to_tensor(rows)), **options)
+
+    entries = golden.entries(inputs, run, maker.requests(inputs, run, split))
     assert artifact.replay(inputs, answers, entries) == []
     assert artifact.to_json(entries)
+    return entries
 
 
 @pytest.mark.parametrize("count", [1, 3, 300])
 @pytest.mark.parametrize(("channels", "side"), [(1, 2), (3, 8)])
 def test_of_pictures(count, channels, side):
     inputs, rows = ImageInputs(side, side, channels, LABELS), pictures(count, channels, side)
-    entries = golden.entries(
-        inputs, spread, golden_images.requests(inputs, spread, {"image": rows})
-    )
-    check(entries, inputs, spread)
+    entries = entries_of(golden_images, inputs, spread, {"image": rows})
     files = [artifact.payload(entry["request"])[0] for entry in entries]
-    assert decode_picture(files[0], "RGB", (side, side))
+    pictures_of = [Image.open(BytesIO(file)) for file in files]
+    assert len({picture.size for picture in pictures_of}) > 1
+    assert {"RGB", "RGBA", "I;16"} <= {picture.mode for picture in pictures_of}
+    assert any(picture.getexif() for picture in pictures_of)
 
 
 def test_of_files_the_small_ones_travel():
@@ -48,10 +55,7 @@ def test_of_files_the_small_ones_travel():
         [golden_images.png(one) for side in (90, 9) for one in pictures(50, 3, side)], object
     )
     inputs = ImageInputs(9, 9, 3, LABELS)
-    entries = golden.entries(
-        inputs, spread, golden_images.requests(inputs, spread, {"image": rows})
-    )
-    check(entries, inputs, spread)
+    entries = entries_of(golden_images, inputs, spread, {"image": rows})
     assert len(artifact.to_json(entries)) < 30_000
 
 
@@ -60,10 +64,7 @@ def test_of_files_the_small_ones_travel():
 @pytest.mark.parametrize("known", [["good bad film"] * 2, ["!"]])
 def test_of_texts(texts, ngrams, known):
     inputs = TextInputs.fit(known, LABELS, 50, 6, ngrams)
-    entries = golden.entries(
-        inputs, spread, golden_texts.requests(inputs, spread, {"text": np.array(texts, object)})
-    )
-    check(entries, inputs, spread)
+    entries_of(golden_texts, inputs, spread, {"text": np.array(texts, object)})
 
 
 @pytest.mark.parametrize("rows", [5, 6, 500])
@@ -80,14 +81,12 @@ def test_of_series(rows):
     def run(tensor):
         return tensor[:, :2] / 2
 
-    check(golden.entries(inputs, run, golden_series.requests(inputs, run, split)), inputs, run)
+    entries_of(golden_series, inputs, run, split)
 
 
 def test_the_least_certain_rows_are_taken():
     inputs, rows = ImageInputs(4, 4, 1, LABELS), pictures(100, 1, 4)
-    entries = golden.entries(
-        inputs, spread, golden_images.requests(inputs, spread, {"image": rows})
-    )
+    entries = entries_of(golden_images, inputs, spread, {"image": rows})
     certainty = [max(entry["answer"]["probabilities"].values()) for entry in entries]
     every = spread(inputs.to_tensor(rows)).max(axis=1)
     assert np.mean(certainty[1 : 1 + golden.UNCERTAIN]) < np.quantile(every, 0.2)

@@ -5,7 +5,6 @@ import pytest
 from augmented import histories, varied
 
 from models import options
-from models.augmentation import forecast as augmentation
 
 
 def _varied(values: np.ndarray, **switched: float) -> np.ndarray:
@@ -31,14 +30,14 @@ def test_a_share_of_the_values_is_dropped_and_lies_on_the_line_between_neighbour
 @pytest.mark.parametrize("name", ["drop", "warp"])
 def test_the_oldest_and_the_newest_value_stay(name):
     given = histories()
-    varied = _varied(given, **{name: augmentation.MOST[name]})
+    varied = _varied(given, **{name: options.RANGES[name][1]})
     assert varied[:, [0, -1]] == pytest.approx(given[:, [0, -1]], abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["drop", "warp"])
 def test_a_straight_line_loses_nothing_to_drop_and_runs_one_way_under_warp(name):
     given = np.arange(30, dtype=np.float32)[None].repeat(64, axis=0)
-    varied = _varied(given, **{name: augmentation.MOST[name]})
+    varied = _varied(given, **{name: options.RANGES[name][1]})
     assert (np.diff(varied, axis=1) > 0).all()
     if name == "drop":
         assert varied == pytest.approx(given, abs=1e-4)

@@ -17,6 +17,14 @@ def _varied(given: np.ndarray, **switched: float) -> np.ndarray:
     return varied("image", given, **switched)
 
 
+@pytest.fixture
+def highest(monkeypatch):
+    """The most that may be drawn, for every picture."""
+    monkeypatch.setattr(
+        augmentation.Moved, "_drawn", lambda self, count, most: np.full(count, most, np.float32)
+    )
+
+
 @pytest.mark.parametrize("name", options.AUGMENTATION["image"])
 def test_values_stay_in_range(name):
     made = _varied(pictures(), **{name: 0.3})
@@ -39,10 +47,7 @@ def test_a_share_of_the_pictures_is_mirrored():
         ({"crop": 1.0}, lambda given: np.broadcast_to(given[:, -1:, -1:], given.shape)),
     ],
 )
-def test_the_most_that_may_be_drawn_moves_pictures_so_far(monkeypatch, switched, expected):
-    monkeypatch.setattr(
-        augmentation.Moved, "_drawn", lambda self, count, most: np.full(count, most, np.float32)
-    )
+def test_the_most_that_may_be_drawn_moves_pictures_so_far(highest, switched, expected):
     given = pictures(2)
     assert _varied(given, **switched) == pytest.approx(expected(given), abs=1e-4)
 
@@ -51,11 +56,7 @@ def test_the_most_that_may_be_drawn_moves_pictures_so_far(monkeypatch, switched,
     ("name", "layer"),
     [("rotation", keras.layers.RandomRotation), ("zoom", keras.layers.RandomZoom)],
 )
-def test_moves_are_those_of_keras_own_layers(monkeypatch, name, layer):
-    """Both draw one and the same amount."""
-    monkeypatch.setattr(
-        augmentation.Moved, "_drawn", lambda self, count, most: np.full(count, most, np.float32)
-    )
+def test_moves_are_those_of_keras_own_layers(highest, name, layer):
     given = pictures(2)
     theirs = layer((0.2, 0.2), fill_mode="nearest")(given, training=True)
     ours = _varied(given, **{name: 0.2})

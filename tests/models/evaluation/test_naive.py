@@ -1,6 +1,7 @@
 """The naive forecasts and the commonest class."""
 
 import numpy as np
+import pytest
 
 from models.evaluation import naive
 from models.inputs.series import SeriesInputs
@@ -16,11 +17,18 @@ def _windows(split, history=3, horizon=2):
     return SeriesInputs.fit(split["value"], history, horizon).windows(split)
 
 
-def test_persistence_repeats_the_last_value():
-    split = _split(range(8))
-    windows = _windows(split)
-    forecast = naive.forecast(naive.PERSISTENCE, windows, split, season=4)
-    assert forecast.tolist() == [[2, 2], [3, 3], [4, 4], [5, 5]]
+@pytest.mark.parametrize(
+    ("name", "values", "history", "expected"),
+    [
+        (naive.PERSISTENCE, range(8), 3, [[2, 2], [3, 3], [4, 4], [5, 5]]),
+        (naive.DRIFT, [0, 7, 4, 9, 9], 3, [[6, 8]]),  # along the line from the first to the last
+        (naive.DRIFT, [3, 5, 9], 1, [[3, 3]]),  # one value has none
+    ],
+)
+def test_the_last_value_stays_or_drifts(name, values, history, expected):
+    split = _split(values)
+    windows = _windows(split, history)
+    assert naive.forecast(name, windows, split, season=4).tolist() == expected
 
 
 def test_the_season_before_may_lie_before_the_history():
@@ -44,18 +52,6 @@ def test_a_horizon_beyond_one_season_repeats_the_last_season_known():
     split = _split([1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3])
     windows = _windows(split, history=3, horizon=7)
     assert (naive.forecast(naive.SEASONAL, windows, split, season=3) == windows.target).all()
-
-
-def test_drift_goes_on_along_the_line_from_the_first_value_to_the_last():
-    split = _split([0, 7, 4, 9, 9])
-    windows = _windows(split, history=3, horizon=2)
-    assert naive.forecast(naive.DRIFT, windows, split, season=4).tolist() == [[6, 8]]
-
-
-def test_one_value_has_no_drift():
-    split = _split([3, 5, 9])
-    windows = _windows(split, history=1, horizon=2)
-    assert naive.forecast(naive.DRIFT, windows, split, season=4).tolist() == [[3, 3]]
 
 
 def test_the_best_of_all_is_chosen():

@@ -24,15 +24,18 @@ def scores(guard: Familiarity, *errors: float) -> list[float]:
     return [answer["familiarity"] for answer in answers]
 
 
-def test_the_score_is_the_share_of_errors_at_least_as_large_oneself_counted_in():
-    guard = calibrated([3.0, 1.0, 2.0])
-    assert scores(guard, 0.5, 1.5, 2.5, 9.0) == [1.0, 0.75, 0.5, 0.25]
-
-
-def test_an_error_as_large_as_others_counts_them_all():
-    guard = calibrated([2.0] * 50 + [5.0] * 49)
-    assert scores(guard, 2.0, 2.0 * (1 + SLACK / 2), 2.0 * (1 - SLACK / 2)) == [1.0, 1.0, 1.0]
-    assert scores(guard, 2.1) == [0.5]
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        ([3.0, 1.0, 2.0], {0.5: 1.0, 1.5: 0.75, 2.5: 0.5, 9.0: 0.25}),
+        (  # one as large as others counts them all
+            [2.0] * 50 + [5.0] * 49,
+            {2.0: 1.0, 2.0 * (1 + SLACK / 2): 1.0, 2.0 * (1 - SLACK / 2): 1.0, 2.1: 0.5},
+        ),
+    ],
+)
+def test_the_score_is_the_share_of_errors_at_least_as_large_oneself_counted_in(errors, expected):
+    assert scores(calibrated(errors), *expected) == list(expected.values())
 
 
 def test_of_rows_like_those_of_validation_one_in_a_hundred_is_unfamiliar():
@@ -67,6 +70,7 @@ def test_what_has_no_finite_error_is_not_familiar(error):
     ],
 )
 def test_it_comes_back_from_its_file_as_it_went(tmp_path, inputs):
+    assert artifact.read_familiarity(tmp_path) is None
     guard = Familiarity.calibrate(inputs, np.random.default_rng(0).random((40, 1), np.float32))
     artifact.write_familiarity(tmp_path, guard)
     read = artifact.read_familiarity(tmp_path)
@@ -75,39 +79,37 @@ def test_it_comes_back_from_its_file_as_it_went(tmp_path, inputs):
     assert json.loads((tmp_path / "familiarity.json").read_bytes())["threshold"] == THRESHOLD
 
 
-def test_without_its_file_there_is_none(tmp_path):
-    assert artifact.read_familiarity(tmp_path) is None
+@pytest.fixture
+def run():
+    """A guard's graph that notes what it reads, in `run.read`."""
 
-
-def test_the_model_s_tensor_is_taken_where_the_guard_would_make_the_same():
-    guard, seen = calibrated(np.ones(200)), []
-
-    def run(tensor):
-        seen.append(tensor)
+    def answered(tensor: np.ndarray) -> np.ndarray:
+        answered.read.append(tensor)
         return np.abs(tensor).sum(axis=1, keepdims=True)
 
+    answered.read = []
+    return answered
+
+
+def test_the_model_s_tensor_is_taken_where_the_guard_would_make_the_same(run):
+    guard = calibrated(np.ones(200))
     tensor = SERIES.to_tensor([[0.1, 0.2]])
     [same] = guard.judge(run, [[0.1, 0.2]], SERIES, tensor)
-    assert seen[0] is tensor
+    assert run.read[0] is tensor
     other = SeriesInputs(1, 1, 0.0, 2.0)
     [again] = guard.judge(run, [[0.1, 0.2]], other, other.to_tensor([[0.1, 0.2]]))
-    assert np.array_equal(seen[1], tensor)
+    assert np.array_equal(run.read[1], tensor)
     assert same == again
 
 
-def test_a_model_that_knows_pairs_of_the_same_words_reads_otherwise():
+def test_a_model_that_knows_pairs_of_the_same_words_reads_otherwise(run):
     texts, labels = ["good film", "bad film"], ("negative", "positive")
     plain = TextInputs.fit(texts, labels, 50, 4)
     pairs = TextInputs.fit(texts, labels, 50, 4, ngrams=2)
     assert plain.vocabulary == pairs.vocabulary
-    guard, seen = Familiarity.calibrate(plain, np.ones((200, 1), np.float32)), []
-
-    def run(tensor):
-        seen.append(tensor)
-        return np.ones((len(tensor), 1), np.float32)
-
+    guard = Familiarity.calibrate(plain, np.ones((200, 1), np.float32))
     guard.judge(run, texts, pairs, pairs.to_tensor(texts))
-    assert np.array_equal(seen[0], plain.to_tensor(texts))
+    assert np.array_equal(run.read[0], plain.to_tensor(texts))
 
 
 @pytest.mark.parametrize(

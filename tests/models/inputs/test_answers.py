@@ -8,6 +8,7 @@ import pytest
 from raw_inputs import GREY, PAIRED, SERIES, TEXT
 
 from models.inputs import kinds
+from models.inputs.images import ImageInputs
 
 
 def _two(first: float, label: str | None = None) -> dict:
@@ -31,6 +32,13 @@ def _two(first: float, label: str | None = None) -> dict:
 def test_class_answers_are_equal_as_the_design_says(expected, answer, equal):
     assert GREY.agrees(expected, answer) is equal
     assert TEXT.agrees(expected, answer) is equal
+
+
+def test_a_class_answer_names_every_probability():
+    inputs = ImageInputs(1, 1, 1, ("cat", "dog"))
+    first, second = inputs.to_answers(np.array([[0.1, 0.9], [0.75, 0.25]], np.float32))
+    assert first["label"] == "dog"
+    assert second == {"label": "cat", "probabilities": {"cat": 0.75, "dog": 0.25}}
 
 
 def test_forecasts_are_compared_in_scaled_values():

@@ -17,6 +17,8 @@ from models.inputs.series import SeriesInputs
 def test_the_last_values_count_in_standard_scores():
     assert SERIES.to_tensor([[1e6, 150, 200, 100, 150]]).tolist() == [[0, 1, -1, 0]]
     assert SERIES.to_tensor(np.array([[9.0, 150, 200, 100, 150]])).tolist() == [[0, 1, -1, 0]]
+    constant = SeriesInputs.fit(np.full(50, 7.0), 4, 3)
+    assert constant.to_tensor([[7.0] * 4]).tolist() == [[0] * 4]
 
 
 @pytest.mark.parametrize(
@@ -41,16 +43,17 @@ def test_a_history_too_short_or_too_long_is_refused():
     refused("history_too_long", SERIES.to_tensor, [[1.0] * 10_001])
 
 
-@pytest.mark.parametrize("horizon", [0, -1, 4, 10**400, 1.0, "1", True, math.nan, [1], {}])
-def test_a_horizon_out_of_range_is_refused(horizon):
-    refused("invalid_horizon", SERIES.check_options, horizon, None)
-
-
 @pytest.mark.parametrize(
-    "level", [0, 1, 1.0, -0.5, 0.0009, 0.9999, math.nan, math.inf, 10**400, "0.9", True, [0.9]]
+    ("horizon", "level"),
+    [
+        *((horizon, None) for horizon in (0, -1, 4, 10**400, 1.0, "1", True, math.nan, [1], {})),
+        *((None, level) for level in (0, 1, 1.0, -0.5, 0.0009, 0.9999, math.nan, math.inf)),
+        *((None, level) for level in (10**400, "0.9", True, [0.9])),
+    ],
 )
-def test_a_level_out_of_range_is_refused(level):
-    refused("invalid_level", SERIES.check_options, None, level)
+def test_a_horizon_or_a_level_out_of_range_is_refused(horizon, level):
+    code = "invalid_level" if horizon is None else "invalid_horizon"
+    refused(code, SERIES.check_options, horizon, level)
 
 
 _JSON = st.recursive(
@@ -66,22 +69,9 @@ def test_any_json_is_answered_finitely_or_refused(history, horizon, level):
     with contextlib.suppress(InputError):
         options = SERIES.check_options(horizon, level)
         tensor = SERIES.to_tensor([history])
+        assert np.isfinite(tensor).all()
         [answer] = SERIES.to_answers(tensor[:, :3], *options)
         json.dumps(answer, allow_nan=False)
-
-
-@given(
-    st.lists(
-        st.floats(-1e7, 1e7) | st.integers(-(10**7), 10**7), min_size=4, max_size=9
-    )
-)  # fmt: skip
-def test_every_history_in_range_gives_a_finite_tensor(history):
-    assert np.isfinite(SERIES.to_tensor([history])).all()
-
-
-def test_a_constant_series_can_be_fitted():
-    fitted = SeriesInputs.fit(np.full(50, 7.0), 4, 3)
-    assert fitted.to_tensor([[7.0] * 4]).tolist() == [[0] * 4]
 
 
 def test_an_answer_holds_the_steps_and_the_level_asked_for():
@@ -89,10 +79,8 @@ def test_an_answer_holds_the_steps_and_the_level_asked_for():
     assert answer["forecast"] == [150, 200]
     assert answer["level"] == 0.5
     assert len(answer["lower"]) == len(answer["upper"]) == 2
-    for lower, middle, upper in zip(
-        answer["lower"], answer["forecast"], answer["upper"], strict=True
-    ):
-        assert middle - lower == pytest.approx(upper - middle)
+    lower, middle, upper = (np.array(answer[key]) for key in ("lower", "forecast", "upper"))
+    assert middle - lower == pytest.approx(upper - middle)
     [usual] = SERIES.to_answers(np.zeros((1, 3), np.float32))
     assert usual["level"] == 0.95
     assert len(usual["forecast"]) == 3

@@ -103,13 +103,10 @@ def test_what_is_not_a_text_is_refused(text):
     refused("not_a_text", TEXT.to_tensor, [text])
 
 
-def test_a_text_too_long_is_refused():
+def test_a_text_too_long_is_refused_and_the_text_at_fault_named():
     longest = "a " * 100_000
     assert TEXT.to_tensor([longest]).tolist() == [[1] * 6]
     assert "200,001" in refused("text_too_long", TEXT.to_tensor, [longest + "a"])
-
-
-def test_the_text_at_fault_is_named():
     assert refused("empty_text", TEXT.to_tensor, ["good", "", "bad"]).startswith("Text 2 is")
 
 

@@ -35,8 +35,9 @@ def test_what_is_wrong_is_named_with_its_remedy(damaged, monkeypatch):
     }
     for variable, value in wrong.values():
         monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("PATH", "")  # as if neither git nor dvc were installed
     remedies = {one["what"]: one["mend"] for one in doctor.findings() if one["mend"]}
-    assert set(remedies) == {*wrong, "champions"}
+    assert set(remedies) == {*wrong, "champions", "git"}
     for what, (variable, _) in wrong.items():
         assert variable in remedies[what]
     assert "espalier run" in remedies["champions"]

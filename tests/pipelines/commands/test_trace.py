@@ -237,24 +237,20 @@ def test_a_request_leads_to_all_that_its_version_leads_to(world, request_id, cap
 
 
 def test_several_requests_of_one_id_are_shown_the_newest_first(world, capsys):
+    """Also those that a model of another registry answered."""
     other = {"version": "2", "fingerprint": fingerprint_of("ann", 0), "label": ["7", "1"] * 9}
     logged(world, request_id="again", **other)
     later = {"time": 1_800_000_001_000_000, "status": 422, "error": "invalid_level"}
     logged(world, request_id="again", **later)
+    latest = {"time": 1_800_000_002_000_000, "fingerprint": fingerprint_of("cnn", 9)}
+    logged(world, request_id="again", model="espalier-image-other", **latest)
+    logged(world, request_id="again", **latest)
     lineage = trace.trace("again")
-    assert [row["version"] for row in lineage.requests] == ["1", "2"]
+    assert [row["version"] for row in lineage.requests] == ["1", "1", "1", "2"]
     assert [version.version for version in lineage.versions] == ["1", "2"]
     page = shown(lineage, capsys)
-    for text in ("status 422", "error invalid_level", "label 7 1 7 1 7 1 7 1 …"):
+    for text in ("espalier-image-other", "error invalid_level", "label 7 1 7 1 7 1 7 1 …"):
         assert text in page
-
-
-def test_a_request_to_a_model_of_another_registry_is_shown_all_the_same(world, capsys):
-    logged(world, request_id="elsewhere", model="espalier-image-other", version="9")
-    logged(world, request_id="elsewhere", fingerprint=fingerprint_of("cnn", 9))
-    lineage = trace.trace("elsewhere")
-    assert (lineage.versions, lineage.runs) == ([], [])
-    assert "model espalier-image-other" in shown(lineage, capsys)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Many processes at one store: a first start, an experiment, versions of one model."""
 
 import os
+import signal
 import subprocess
 import sys
 from multiprocessing.synchronize import Barrier
@@ -9,13 +10,14 @@ from pathlib import Path
 import postgres
 import pytest
 from forked import context, started
+from project import until
 
 from pipelines.experiments import registry, tracking
 from pipelines.locks import state
 
 pytestmark = pytest.mark.slow
 
-PROCESSES, VERSIONS = 16, 50
+PROCESSES, VERSIONS = 16, 15
 STORES = ("MLFLOW_TRACKING_URI", state.VARIABLE)
 
 # Imports MLflow, says so, waits for its line, and does its work.
@@ -100,6 +102,21 @@ def test_versions_made_at_once_are_dense_and_unique(store, home, tmp_path):
 def test_one_run_that_is_registered_by_many_at_once_has_one_version(store, home, tmp_path):
     run = tracking.connect().create_run(tracking.experiment("image", "digits")).info.run_id
     assert registered([[run]] * 4, home, tmp_path) == [1] * 4
+
+
+def make_experiment() -> None:
+    tracking.experiment("image", "digits")
+
+
+def test_a_store_that_was_being_made_by_a_killed_process_is_made_anew(tmp_path):
+    home = tmp_path / "home"
+    killed = started(home, make_experiment)
+    until(lambda: any(file.stat().st_size for file in home.glob("mlflow.db*")), "a first table")
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.join()
+    again = started(home, make_experiment)
+    again.join()
+    assert again.exitcode == 0
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)

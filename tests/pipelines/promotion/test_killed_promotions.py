@@ -17,8 +17,9 @@ from recorded import HASH
 from models.artifact import artifact
 from pipelines.experiments import registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.gate.checks import Check
 from pipelines.locks import lock, state
-from pipelines.promotion import ledger, reconcile, retraining
+from pipelines.promotion import evaluation, ledger, reconcile, retraining
 from pipelines.release import publish
 
 pytestmark = pytest.mark.slow
@@ -43,8 +44,15 @@ WRITES = (
 ORDERED = WRITES[4:5] + WRITES[-2:]
 
 
+def checked(dataset, candidate, champion, head, rules) -> evaluation.Evaluation:
+    """What the checks come to, without a service: `tests/test_killed_runs.py` has a real one."""
+    checks = [Check("naive", True, "better"), Check("golden", True, "8 golden requests")]
+    return evaluation.Evaluation(candidate, champion, head, dataset, rules, checks)
+
+
 def retrain(killed_after: int | None) -> None:
     """What a retraining does once its fits are done."""
+    evaluation.evaluate = checked
     if killed_after is not None:
         kill_after(killed_after, ORDERED if state.folder() is None else WRITES)
     with lock.hold(TASK):

@@ -1,16 +1,13 @@
 """Two promotions of one task at the same time: one wins, the other names it and exits 75."""
 
-import os
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from candidates import candidate, hits
-from forked import started
+from forked import command, started
 
 from data import versions
-from pipelines import cli
 from pipelines.experiments import registry, tracking
 from pipelines.locks import lock
 from pipelines.promotion import ledger, reconcile
@@ -29,11 +26,7 @@ def promote(name: str, log: Path, locked: bool) -> None:
         lock.hold = lambda name, *wait: (
             nullcontext() if name in (TASK, f"{MODEL}@champion") else hold(name, *wait)
         )
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    sys.argv = ["espalier", "promote", "--task", TASK, name, "--force", "--reason", "its turn"]
-    cli.main()
+    command(log, log, "promote", "--task", TASK, name, "--force", "--reason", "its turn")
 
 
 @pytest.fixture
@@ -85,6 +78,6 @@ def test_without_a_lock_each_promotion_is_recorded_or_refused(home, tmp_path, fi
         champion = reconcile.reconcile(TASK, DATASET)
         assert registry.champion(TASK, DATASET) is not None or recorded == 0
         if champion is not None:  # its version may have been removed in the last moment
-            assert champion.version.version == ledger.champions(entries)[-1]
+            assert champion.version.version == ledger.champions(entries)[-1].to_version
             assert ledger.verify(entries, registry.champion(TASK, DATASET).head) is None
             assert publish.names(publish.read(TASK), champion.version)

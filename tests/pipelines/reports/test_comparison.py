@@ -94,18 +94,6 @@ def test_each_class_has_the_scores_of_its_rows(three):
         assert part["scores"].keys() == set(three)
 
 
-def test_curves_are_those_of_the_epochs(home, tmp_path):
-    import mlflow
-
-    def epochs() -> None:
-        for epoch, loss in enumerate((0.9, 0.5, 0.4), start=1):
-            mlflow.log_metrics({"loss": loss, "val_loss": loss + 0.1}, step=epoch)
-
-    finished(fit("cnn"), tmp_path / "fit", rows=scored(0.9), epochs=epochs)
-    board = comparison.compare(DIGITS)
-    assert board["curves"] == {"cnn": [{"loss": [0.9, 0.5, 0.4], "val_loss": [1.0, 0.6, 0.5]}]}
-
-
 def test_the_front_is_the_one_that_comparing_each_with_each_gives():
     chance = np.random.default_rng(0)
     values = chance.integers(0, 12, (300, 3))
@@ -144,11 +132,6 @@ def test_what_has_no_rows_or_others_is_named_and_the_rest_is_compared(three, tmp
     assert "do not pair" in other
     assert len(board["verdicts"]) == 6
     assert "verdict" not in board["rows"][0]
-
-
-def test_before_anything_was_trained_there_is_nothing_to_compare(home):
-    board = comparison.compare(DIGITS)
-    assert (board["reference"], board["verdicts"], board["slices"]) == (None, [], [])
 
 
 def test_programs_and_people_are_told_the_same(three, capsys):

@@ -60,7 +60,7 @@ def board(*rows: dict, rivals=()) -> dict:
     ],
 )
 def test_an_architecture_is_named_with_what_tells_its_rows_apart(rows, names):
-    assert leaderboard.names(rows) == names
+    assert leaderboard.named(rows) == list(zip(names, rows, strict=True))
 
 
 def test_of_very_many_rows_the_best_are_shown_and_those_that_stand_for_others(capsys):

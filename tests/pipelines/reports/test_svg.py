@@ -22,8 +22,8 @@ def test_curves_keep_to_the_plot_and_grow_upwards():
     paths = {path.get("class"): numbers(path.get("d")) for path in picture.iter("path")}
     for name in ("band", "line actual"):
         places = paths[name]
-        assert all(SMALL.left <= x <= SMALL.width - SMALL.right for x in places[::2])
-        assert all(SMALL.top <= y <= SMALL.height - SMALL.bottom for y in places[1::2])
+        assert all(SMALL.left <= x <= SMALL.right for x in places[::2])
+        assert all(SMALL.top <= y <= SMALL.bottom for y in places[1::2])
     line = paths["line actual"]
     assert line[0] < line[2] < line[4]
     assert line[1] > line[3] > line[5]  # pixels count downwards

@@ -130,26 +130,6 @@ def test_the_models_of_now_are_described(description):
     assert "score" in schemas["sentiment-output"]["enum"]
 
 
-def test_what_may_be_null_is_described(client, description):
-    def nullable(path: str) -> list[str]:
-        content = description.paths[path]["post"]["requestBody"]["content"]
-        properties = content["application/json"]["schema"]["properties"]
-        return [name for name, schema in properties.items() if "null" in schema["type"]]
-
-    nulls = dict.fromkeys(nullable("/v1/forecast"))
-    assert list(nulls) == ["horizon", "level"]
-    sent = nulls | {"history": tiny.history()}
-    assert client.post("/v1/forecast", json=sent).status_code == 200
-    path = "/v2/models/forecast/infer"
-    members = dict.fromkeys(nullable(path))
-    assert list(members) == ["id", "parameters", "outputs"]
-    tensor = {"name": "history", "shape": [1, 24], "datatype": "FP64", "data": tiny.history()}
-    sent = members | {"inputs": [tensor | {"parameters": None}]}
-    for parameters in (None, nulls | {"binary_data_output": None}):
-        answer = client.post(path, json=sent | {"parameters": parameters})
-        assert answer.status_code == 200, answer.text
-
-
 def test_tensors_in_bytes_are_described(client, description):
     path = "/v2/models/sentiment/infer"
     content = description.paths[path]["post"]["requestBody"]["content"]

@@ -98,20 +98,6 @@ def test_since_when_and_with_which_scores_a_model_serves_is_listed(own_server):
     assert models["image"]["metrics"] == {}
 
 
-def test_a_cold_start_with_the_fallback(fresh_server, tmp_path):
-    tiny.publish(tmp_path, "image", "good", seed=1)
-    first = fresh_server(tmp_path, ESPALIER_TASKS="image")
-    first.wait(first.ready)
-    first.stop()
-    (tmp_path / "published" / "image.json").write_text('{"name": "espalier-image-ti')
-    server = fresh_server(tmp_path, ESPALIER_TASKS="image")
-    server.wait(server.ready)
-    assert server.serves("image", "good")
-    assert server.refuses("image") == "its pointer cannot be read"
-    tiny.publish(tmp_path, "image", "mended", seed=3)
-    server.wait(lambda: server.serves("image", "mended") and server.refuses("image") is None)
-
-
 def test_a_cold_start_with_nothing_good(fresh_server, tmp_path):
     """The slot stays empty, readiness says so, and a good pointer mends it."""
     tiny.publish(tmp_path, "image", spoil=flip_a_byte)

@@ -1,7 +1,6 @@
 """A pointer is followed only to what it may lead to, and each refusal says at which step it was."""
 
 import json
-import threading
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -167,34 +166,6 @@ def test_answers_that_are_not_finite_are_no_answers(tmp_path):
     graph = tiny.graph_of("forecast", output=np.nan).SerializeToString()
     with pytest.raises(InputError, match="no finite answer"):
         replace(good, run=open_graph(graph)).predict([tiny.history()])
-
-
-def test_files_that_change_while_they_are_loaded_are_never_used(tmp_path):
-    """Somebody writes one artifact's graph and another's in turns: the second is never served."""
-    folder = tiny.publish(tmp_path, "image")
-    pointer, graph = tmp_path / "published" / "image.json", folder / "model.onnx"
-    expected = load(pointer, "image").predict([tiny.picture()])
-    ours, other = graph.read_bytes(), tiny.graph_of("image", 0, output=1.0).SerializeToString()
-    assert len(ours) == len(other)
-    done, outcomes, reasons = threading.Event(), [], set()
-
-    def exchange():
-        while not done.is_set():
-            for content in (other, ours):
-                (tmp_path / "new").write_bytes(content)
-                (tmp_path / "new").replace(graph)
-
-    exchanging = threading.Thread(target=exchange)
-    exchanging.start()
-    for _ in range(30):
-        try:
-            outcomes.append(load(pointer, "image").predict([tiny.picture()]) == expected)
-        except Refused as refusal:
-            reasons.add(refusal.reason)
-    done.set()
-    exchanging.join()
-    assert all(outcomes)
-    assert reasons == {"its files are not those that were published"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import tiny
 
-from serving import settings
 from serving.champions.registry_client import Registry, RegistryError
 from serving.champions.registry_poller import DamagedVersion, RegistryPoller
 
@@ -314,35 +313,6 @@ def test_it_says_who_it_is_as_mlflow_does(server, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "pass")
     assert authorization(server, server.url) == "Basic bWU6cGFzcw=="
-
-
-def test_what_is_followed_is_served_and_watched(monkeypatch):
-    monkeypatch.delenv("ESPALIER_TASKS", raising=False)
-    assert settings.pointer_folders()[0].name == "published"
-    monkeypatch.setenv("ESPALIER_FOLLOW", "espalier-forecast-glucose, espalier-image-mnist_5k")
-    assert settings.followed() == {
-        "forecast": "espalier-forecast-glucose",
-        "image": "espalier-image-mnist_5k",
-    }
-    assert settings.wanted_tasks() == ("image", "forecast")
-    assert settings.pointer_folders()[0].name == "followed"
-
-
-@pytest.mark.parametrize(
-    ("said", "complaint"),
-    [
-        ("image", "'image'; a registered model is called espalier-TASK-DATASET"),
-        ("espalier-image-../x", "registered model is called"),
-        ("espalier-image-digits,espalier-image-mnist", "two models of image"),
-    ],
-)
-def test_what_cannot_be_followed_is_an_error(monkeypatch, said, complaint):
-    monkeypatch.setenv("ESPALIER_FOLLOW", said)
-    with pytest.raises(ValueError, match=complaint):
-        settings.followed()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-    with pytest.raises(ValueError, match="names no server to follow"):
-        settings.registry()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import asyncio
 
 import httpx
-import pytest
 import tiny
 
 from serving import settings
@@ -112,10 +111,3 @@ def test_each_of_so_many_clients_is_answered(server):
             return [answer.status_code for answer in await asyncio.gather(*posts)]
 
     assert set(asyncio.run(ask())) == {200}
-
-
-@pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
-def test_a_limit_that_is_none_is_refused(value, monkeypatch):
-    monkeypatch.setenv("ESPALIER_MAX_REQUESTS", value)
-    with pytest.raises(ValueError, match=f"ESPALIER_MAX_REQUESTS is '{value}'"):
-        settings.max_requests()

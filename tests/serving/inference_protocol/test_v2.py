@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tiny
 import tritonclient.http as triton
-from asking import ARRAYS, ask, check, pixels, tensor, texts
+from asking import ARRAYS, ask, pixels, tensor, texts
 
 FAMILIAR = ["familiar", "familiarity"]
 OUTPUTS = {
@@ -160,24 +160,3 @@ def test_a_slash_at_the_end_changes_nothing(client, path):
     assert slashed.status_code == plain.status_code
     changing = {"request_id": None}
     assert slashed.json() | changing == plain.json() | changing
-
-
-def test_a_model_that_is_not_there_yet(fresh_server, tmp_path):
-    tiny.publish(tmp_path, "sentiment")
-    server = fresh_server(tmp_path, ESPALIER_TASKS="sentiment,forecast")
-    server.wait(server.alive)
-    client = server.client
-    assert client.get("/v2/health/live").json() == {"live": True}
-    assert "forecast" in check(client.get("/v2/health/ready"), 503)
-    assert client.get("/v2/models/sentiment/ready").json() == {"name": "sentiment", "ready": True}
-    for path in ("/v2/models/forecast", "/v2/models/forecast/ready"):
-        check(client.get(path), 503)
-    response = client.post("/v2/models/forecast/infer", json={})
-    check(response, 503)
-    assert response.headers["Retry-After"] == "1"
-    check(client.get("/v2/models/image"), 404)
-    assert "/v2/models/forecast/infer" in client.get("/docs.json").json()["paths"]
-    tiny.publish(tmp_path, "forecast", "7")
-    server.wait(lambda: client.get("/v2/health/ready").status_code == 200)
-    assert client.get("/v2/models/forecast").json()["versions"] == ["7"]
-    assert client.get("/v2/models/forecast/versions/7/ready").status_code == 200

@@ -15,7 +15,6 @@ from prometheus_client import REGISTRY
 from starlette.requests import Request
 
 from models.inputs.errors import InputError
-from serving import settings
 from serving.champions.loading import load
 from serving.http.errors import Problem
 from serving.http.request_id import BEGAN, REQUEST_ID
@@ -159,18 +158,3 @@ def test_a_batch_is_one_record(start, tmp_path):
     assert two["last"] == series[1, -1]
     assert (many["inputs"], many["width"], many["height"], many["bytes"]) == (300, 8, 8, 19200)
     assert len(many["label"]) == 256
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "read"),
-    [
-        ("ESPALIER_LOG_MB", "-1", settings.log_megabytes),
-        ("ESPALIER_LOG_MB", "lots", settings.log_megabytes),
-        ("ESPALIER_LOG_DAYS", "0", settings.log_days),
-        ("ESPALIER_LOG_INPUTS", "yes", settings.log_inputs),
-    ],
-)
-def test_a_setting_that_is_none_is_refused_by_name(monkeypatch, name, value, read):
-    monkeypatch.setenv(name, value)
-    with pytest.raises(ValueError, match=f"{name} is '{value}'"):
-        read()
