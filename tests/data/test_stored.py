@@ -1,4 +1,4 @@
-"""Rows on disk: read as they were written, equal rows in equal bytes, torn files told."""
+"""Rows on disk: read as they were written, in the bytes of before, torn files told."""
 
 import numpy as np
 import pytest
@@ -25,15 +25,6 @@ def test_rows_come_back_as_they_were(tmp_path, columns):
     for name, column in columns.items():
         assert read.splits["rows"][name].dtype == column.dtype
         np.testing.assert_array_equal(read.splits["rows"][name], column)
-
-
-@pytest.mark.parametrize("columns", [PICTURES, OTHERS])
-def test_equal_rows_are_equal_bytes(tmp_path, columns):
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        stored.write(tmp_path / name, Dataset({"b": 1, "a": "é"}, {"rows": columns}))
-    for file in (tmp_path / "a").iterdir():
-        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
 
 @pytest.mark.parametrize("file", ["dataset.json", "train.npz", "test.npz"])

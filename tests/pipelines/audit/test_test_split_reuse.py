@@ -95,23 +95,22 @@ def test_a_candidate_that_was_scored_again_is_shown(home, tmp_path):
     assert finding.facts == {"candidates": 2, "again": 1}
 
 
+WAVES = DatasetVersion("forecast", FACTS["forecast"]["name"], HASH)
+
+
 @pytest.fixture
 def splits() -> dict:
     return waves()
 
 
 def fitted_with(inputs, folder, share: float = 1.0) -> None:
-    facts = FACTS["forecast"]
-    version = DatasetVersion("forecast", facts["name"], HASH)
-    planned = replace(fit("gru", share=share), dataset=version)
+    planned = replace(fit("gru", share=share), dataset=WAVES)
     scores = {"test_relative_mae": 0.8, "validation_relative_mae": 0.8}
     finished(planned, folder, inputs=inputs, **scores)
 
 
 def judged(splits):
-    facts = FACTS["forecast"]
-    version = DatasetVersion("forecast", facts["name"], HASH)
-    return test_split_reuse.findings(version, splits, facts)[-1]
+    return test_split_reuse.findings(WAVES, splits, FACTS["forecast"])[-1]
 
 
 def test_a_scaler_of_the_training_rows_passes(home, tmp_path, splits):
@@ -136,7 +135,7 @@ def test_a_scaler_that_saw_a_later_split_is_found(home, tmp_path, splits, peeked
 
 def test_an_artifact_that_is_damaged_is_told_and_not_read(home, tmp_path, splits):
     fitted_with(fit_inputs(splits["train"], FACTS["forecast"], {}), tmp_path / "whole")
-    [record] = tracking.records(DatasetVersion("forecast", FACTS["forecast"]["name"], HASH))
+    [record] = tracking.records(WAVES)
     (tracking.artifact_folder(record.run_id) / "inputs.json").write_text("{}")
     assert judged(splits).result == "each was fitted on it alone; 1 cannot be read"
 
