@@ -29,7 +29,7 @@ def home(tmp_path, monkeypatch) -> Path:
 def served(folder: Path, task: str) -> str:
     champions = Champions([task])
     champions.refresh([folder])
-    return champions.serving(task).version
+    return champions.serving(task).pointer.version
 
 
 def test_its_champions_serve(home):
