@@ -1,4 +1,8 @@
-"""What can go wrong here on the way to a trained model: each says what was received and allowed."""
+"""What can go wrong here on the way to a trained model: each says what was received and allowed.
+
+A fit may fail on another process: an exception is built anew there from its `args`, so these are
+what its constructor takes.
+"""
 
 from collections.abc import Iterable
 
@@ -17,9 +21,12 @@ class UnknownName(ParameterError):
     """There is no such task, architecture or parameter."""
 
     def __init__(self, what: str, name: str, choices: Iterable[str]):
-        names = sorted(choices)
+        super().__init__(what, name, sorted(choices))
+
+    def __str__(self) -> str:
+        what, name, names = self.args
         near = did_you_mean(name, names)
-        super().__init__(f"There is no {what} {name!r}{near}. Known are: {', '.join(names)}.")
+        return f"There is no {what} {name!r}{near}. Known are: {', '.join(names)}."
 
 
 class WrongParameter(ParameterError):
@@ -34,7 +41,11 @@ class TrainingDiverged(ModelError):
     """The loss is not finite any more."""
 
     def __init__(self, arch: str, epoch: int, loss: float):
-        super().__init__(
+        super().__init__(arch, epoch, loss)
+
+    def __str__(self) -> str:
+        arch, epoch, loss = self.args
+        return (
             f"The loss of {arch} became {loss} in epoch {epoch}: "
             "lower learning_rate, or look for outliers in the data."
         )

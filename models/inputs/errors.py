@@ -14,9 +14,12 @@ class InputError(ValueError):
     """
 
     def __init__(self, code: str, message: str):
-        super().__init__(message)
+        super().__init__(code, message)  # from which another process builds it anew
         self.code = code
         self.message = message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def shown(value: Any) -> str:
