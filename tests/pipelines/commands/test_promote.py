@@ -33,7 +33,8 @@ def hashed(tmp_path, monkeypatch) -> Counter:
     counts = Counter()
 
     def counted(folder, digest, check=artifact.check):
-        counts[digest] += 1
+        if folder.is_dir():  # where there is nothing, nothing is hashed
+            counts[digest] += 1
         return check(folder, digest)
 
     monkeypatch.setattr(artifact, "check", counted)

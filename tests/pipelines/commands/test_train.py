@@ -73,7 +73,7 @@ def test_a_grid_with_seeds_has_one_parent_and_answers_with_its_own_rows(fits):
 
 
 def test_the_whole_grid_is_checked_before_anything_is_trained(fits):
-    with pytest.raises(ParameterError, match="units must be .* at least 1, not 0"):
+    with pytest.raises(ParameterError, match=r"units must be .* at least 1, not 0"):
         trained("units=32,64,0")
     assert fits.done == []
 

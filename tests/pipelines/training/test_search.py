@@ -132,7 +132,7 @@ def test_a_trial_that_fails_is_told_counts_and_stops_nothing(fits):
     [
         ([], "--search needs what to search in"),
         (["unit=8..16"], "did you mean 'units'"),
-        (["units=0..16"], "units must be at least 1"),
+        (["units=0..16"], "units must be a finite number, at least 1, not 0"),
         (["units=8.5..16.5"], "units must be a whole number"),
         (["schedule=cosine,slow"], "schedule must be one of"),
     ],
