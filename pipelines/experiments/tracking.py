@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,8 +174,11 @@ def active(
             except Exception as error:
                 mlflow.set_tag(FAILURE, str(error)[:TAG_CHARACTERS])
                 raise
-    finally:
-        take_in(run.info.run_id)
+    except Exception:
+        with suppress(Exception):  # the cause is what its caller needs to see
+            take_in(run.info.run_id)
+        raise
+    take_in(run.info.run_id)
 
 
 @contextmanager

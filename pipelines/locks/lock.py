@@ -60,8 +60,9 @@ def _file_lock(folder: Path, name: str, wait_seconds: float) -> Iterator[None]:
         lock = FileLock(file)
         lock.acquire(timeout=wait_seconds, poll_interval=POLL_SECONDS)
     except Timeout:
-        holder.touch()  # it is written once the lock is held
-        raise _held(name, holder.read_text(encoding="utf-8")) from None
+        # It is written once the lock is held, so it may not be there yet.
+        text = holder.read_text(encoding="utf-8") if holder.exists() else ""
+        raise _held(name, text) from None
     except OSError as error:
         raise state.DatabaseError(state.unusable(state.url(), error)) from error
     try:
