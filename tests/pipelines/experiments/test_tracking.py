@@ -1,4 +1,4 @@
-"""Fits that run side by side do not meet in MLflow's store."""
+"""Runs in MLflow: fits side by side do not meet in its store, and a failed one names its cause."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from recorded import DIGITS, fit
 
-from pipelines.experiments import tracking
+from pipelines.experiments import leaderboard_rows, tracking
 
 
 @pytest.mark.usefixtures("home")
@@ -25,3 +25,16 @@ def test_fits_at_once_name_the_same_data():
     for run_id in [parent, *run_ids]:
         [given] = client.get_run(run_id).inputs.dataset_inputs
         assert (given.dataset.name, given.dataset.digest) == (DIGITS.name, DIGITS.hash)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_failed_run_raises_its_cause_though_its_row_cannot_be_written(monkeypatch):
+    def refuse(rows):
+        raise OSError("the state database is away")
+
+    monkeypatch.setattr(leaderboard_rows, "write", refuse)
+    with (
+        pytest.raises(ValueError, match="the cause"),
+        tracking.active(DIGITS, "forest", {"espalier.kind": tracking.RIVAL}, None),
+    ):
+        raise ValueError("the cause")
