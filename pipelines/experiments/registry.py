@@ -98,7 +98,9 @@ def search(condition: str) -> list[Version]:
 
 def version(name: str, number: str) -> Version | None:
     """The version of that number, if it is there and ours."""
-    return next((one for one in of_model(name) if one.version == number), None)
+    if not number.isdecimal():  # a service may serve what no registry numbered
+        return None
+    return next(iter(search(f"name = '{name}' and version_number = {number}")), None)
 
 
 def find(task: str, dataset: str, candidate: Record) -> Version | None:
