@@ -1,7 +1,6 @@
 """The data of a retraining: versioned by DVC, passed by its gate, named by its hash."""
 
 import json
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,9 +10,6 @@ from pathlib import Path
 from data import prepared, versions
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
-
-# DVC calls of one checkout wait for each other: here, so that each line tells its own time.
-_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ def version(task: str, dataset: str) -> DatasetVersion:
 
     Raises `GateRefused` when Great Expectations says that it may not be trained on.
     """
-    with _one_at_a_time, console.stage("data") as say:
+    with console.stage("data") as say:
         versions.reproduce(dataset)
         made = present(task, dataset)
         rows = made.facts["rows"]
@@ -69,7 +65,7 @@ def present(task: str, dataset: str) -> DatasetVersion:
 
 def push(dataset: str) -> None:
     """Send the versioned data to the DVC remote, where fits on other machines find it."""
-    with _one_at_a_time, console.stage("push") as say:
+    with console.stage("push") as say:
         versions.push(dataset)
         say("its version lies in the DVC remote")
 

@@ -62,6 +62,9 @@ def test_the_full_fit_that_looks_longest_goes_first(home, tmp_path):
     records[1].metrics["fit_seconds"] *= 2
     priority = successive_halving.longest(records)
     assert priority(fit("cnn")) > priority(fit("ann")) > priority(fit("lstm"))
+    # What has more left to do than its look did goes before what took longer to look.
+    assert priority(fit("ann", epochs=30)) > priority(fit("cnn", epochs=10))
+    assert priority(fit("cnn", epochs=10, share=0.1)) < priority(fit("ann", epochs=10))
 
 
 def test_the_newest_look_is_shown_below_the_full_fits_and_not_beside_its_own(home, tmp_path):
