@@ -4,7 +4,6 @@ prefect.yaml deploys `retrain` on a schedule. Fits, the guard and the rivals are
 workers of a Dask cluster; what reads and decides stays in the flow's own process.
 """
 
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -34,10 +33,6 @@ RETRIES: dict[str, Any] = {"retries": 3, "retry_delay_seconds": [2, 10, 30]}
 # The full fits wait for the first looks, and these for the guard: what others wait for goes first.
 GUARD, RIVAL, FIRST_LOOK = 3_000_000, 2_000_000, 1_000_000
 
-# DVC's calls of one checkout wait for each other: here, so that each line tells its own time, and a
-# retraining goes on to its fits before the next one begins with its data.
-versioning = threading.Lock()
-
 make_version = prefect.task(cache_policy=NO_CACHE)(data.version)
 push = prefect.task(cache_policy=NO_CACHE, **RETRIES)(data.push)
 ensure_guard = prefect.task(cache_policy=NO_CACHE)(guard.ensure)
@@ -66,7 +61,7 @@ def retrain(
     name = settings.dataset_of(task, dataset)
     with lock.hold(task, wait_seconds):
         reconcile.reconcile(task, name)
-        with versioning:
+        with data.versioning:
             version = make_version(task, name)
             push(version.name)
         plan = successive_halving.plan(version, profile)

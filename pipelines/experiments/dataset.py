@@ -1,6 +1,7 @@
 """The data of a retraining: versioned by DVC, passed by its gate, named by its hash."""
 
 import json
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,6 +11,10 @@ from pathlib import Path
 from data import prepared, versions
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
+
+# DVC's calls of one checkout wait for each other. Whoever holds this from the data to its push goes
+# on to its fits before the next one begins, and each line tells its own time.
+versioning = threading.Lock()
 
 
 @dataclass(frozen=True)
