@@ -26,7 +26,7 @@ def fit(
     **changes,
 ) -> Fit:
     """A planned fit of the image task."""
-    parameters = {"epochs": 1, "share": 1.0} | changes
+    parameters = {"epochs": 1} | changes
     return Fit(
         dataset=DatasetVersion("image", dataset, dataset_hash),
         arch=arch,

@@ -28,7 +28,8 @@ def first_look(monkeypatch) -> Iterator[dict]:
 
 
 def look_at(arch: str, folder, score: float) -> tracking.Record:
-    return finished(replace(fit(arch), look=True), folder / arch, validation_accuracy=score)
+    look = replace(fit(arch, share=0.5), look=True)
+    return finished(look, folder / arch, validation_accuracy=score)
 
 
 def test_every_architecture_gets_a_look(first_look):
@@ -61,10 +62,11 @@ def test_the_full_fit_that_looks_longest_goes_first(home, tmp_path):
     records = [look_at(arch, tmp_path, 0.9) for arch in ("ann", "cnn")]
     records[1].metrics["fit_seconds"] *= 2
     priority = successive_halving.longest(records)
-    assert priority(fit("cnn")) > priority(fit("ann")) > priority(fit("lstm"))
+    cnn, ann, lstm = (priority(fit(arch, share=1.0)) for arch in ("cnn", "ann", "lstm"))
+    assert cnn > ann > lstm
     # What has more left to do than its look did goes before what took longer to look.
-    assert priority(fit("ann", epochs=30)) > priority(fit("cnn", epochs=10))
-    assert priority(fit("cnn", epochs=10, share=0.1)) < priority(fit("ann", epochs=10))
+    assert priority(fit("ann", share=1.0, epochs=30)) > priority(fit("cnn", share=1.0, epochs=10))
+    assert priority(fit("cnn", share=0.1, epochs=10)) < priority(fit("ann", share=1.0, epochs=10))
 
 
 def test_the_newest_look_is_shown_below_the_full_fits_and_not_beside_its_own(home, tmp_path):
