@@ -45,10 +45,14 @@ def compare(dataset: DatasetVersion) -> dict:
         confusion  name of the model → counts (true class, predicted class), over all seeds
         windows    a few: history, target, and forecasts: name → forecast and, where they were
                    recorded, lower and upper
-        notes      a sentence for each model whose rows could not take part
+        notes      a sentence for each model whose rows could not take part, and where the test rows
+                   look unfamiliar
     """
     task, board = dataset.task, leaderboard.compare(dataset)
     entrants, notes = _entrants(task, board)
+    guards = [row for row in tracking.ended(dataset, tracking.GUARD) if row.status == "FINISHED"]
+    if guards:
+        notes += leaderboard.unfamiliar(guards[-1].metrics["test_familiar"])
     labels = _labels(dataset, entrants)
     reference, verdicts = _reference(entrants), _verdicts(task, entrants)
     front = pareto_front(board)

@@ -19,6 +19,7 @@ from pipelines.runtime import console
 RIVALS = (tracking.BASELINE, tracking.RIVAL)
 SHOWN = 40  # rows of a table; a search leaves hundreds
 OF_CHAMPION = ("version", "arch", "fingerprint", "dataset_hash")
+LEAST_FAMILIAR = 0.8  # of the test rows; below it is worth a warning
 MARKS = {"better": "▲", "worse": "▼", "cannot tell": "="}
 
 
@@ -225,6 +226,19 @@ def _rivals(metric: str, rows: Sequence[Row]) -> list[dict]:
             "runs": [{"run_id": row.run_id, "seed": 0, "artifact_uri": row.artifact_uri}],
         }
         for row in newest.values()
+    ]
+
+
+def unfamiliar(share: float) -> list[str]:
+    """A sentence where the guard of a dataset knows too few of the test rows.
+
+    share: of the test rows, which look familiar.
+    """
+    if share >= LEAST_FAMILIAR:
+        return []
+    return [
+        f"only {share:.1%} of the test rows look familiar: they are unlike the training rows, and "
+        "so may be what is asked of the champion"
     ]
 
 

@@ -13,6 +13,7 @@ from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.leaderboard_rows import Row
+from pipelines.reports import leaderboard
 from pipelines.runtime import console, environment
 
 DIGEST = "espalier.guard_sha256"
@@ -23,7 +24,7 @@ class GuardError(RuntimeError):
 
 
 class Guard(NamedTuple):
-    """A guard that was fitted, the run that keeps it, and the lines to print of a new one."""
+    """A guard that was fitted, the run that keeps it, and the lines to print of it."""
 
     fingerprint: str
     run_id: str
@@ -41,7 +42,7 @@ def ensure(dataset: DatasetVersion, parent: str | None) -> Guard:
     identity = fingerprint.of_guard(dataset)
     for row in tracking.present(dataset, tracking.GUARD, [identity]):
         if row.status == "FINISHED" and _is_whole(row):
-            return Guard(identity, row.run_id)
+            return Guard(identity, row.run_id, _warnings(row.metrics["test_familiar"]))
     tags = {
         "espalier.kind": tracking.GUARD,
         "espalier.parameters": json.dumps(parameters, sort_keys=True),
@@ -49,12 +50,12 @@ def ensure(dataset: DatasetVersion, parent: str | None) -> Guard:
     }
     try:
         with tracking.active(dataset, tracking.GUARD, tags, parent) as run_id:
-            line = _fit(dataset, parameters)
+            lines = _fit(dataset, parameters)
     except Exception as error:
         raise GuardError(
             f"the guard of {dataset.name}, which measures familiarity, could not be fitted: {error}"
         ) from error
-    return Guard(identity, run_id, (line,))
+    return Guard(identity, run_id, lines)
 
 
 def _is_whole(row: Row) -> bool:
@@ -65,7 +66,7 @@ def _is_whole(row: Row) -> bool:
         return False
 
 
-def _fit(dataset: DatasetVersion, parameters: dict) -> console.Line:
+def _fit(dataset: DatasetVersion, parameters: dict) -> tuple[console.Line, ...]:
     """Fit the guard and keep it with the active run."""
     import mlflow
 
@@ -90,7 +91,12 @@ def _fit(dataset: DatasetVersion, parameters: dict) -> console.Line:
     mlflow.log_params(parameters)
     mlflow.log_metrics({"fit_seconds": fitted.seconds, "test_familiar": share})
     text = f"{len(fitted.history)} epochs; {share:.1%} of the test rows look familiar"
-    return console.Line(tracking.GUARD, text, time.monotonic() - start)
+    return console.Line(tracking.GUARD, text, time.monotonic() - start), *_warnings(share)
+
+
+def _warnings(share: float) -> tuple[console.Line, ...]:
+    said = leaderboard.unfamiliar(share)
+    return tuple(console.Line(tracking.GUARD, f"warning: {one}") for one in said)
 
 
 def _digest(folder: Path) -> str:

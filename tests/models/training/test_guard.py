@@ -3,8 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 from small_data import FACTS
 
+from data import declared, prepare
+from data.sources import glucose as source
 from models import architectures
 from models.artifact import artifact
 from models.errors import ExportMismatch
@@ -113,3 +116,57 @@ def test_it_travels_with_a_model_and_its_golden_answers(task, splits, written, t
     golden = artifact.read_golden(tmp_path)
     assert all({"familiar", "familiarity"} <= entry["answer"].keys() for entry in golden)
     assert {entry["answer"]["familiar"] for entry in golden} == {True, False} or task != "image"
+
+
+def growing(rows: int = 4000) -> dict:
+    """A day's wave on a level that goes on rising after the training split."""
+    hour, random = np.arange(rows), np.random.default_rng(0)
+    value = 100 + 0.05 * hour + 10 * np.sin(hour * 2 * np.pi / 24) + random.normal(0, 1.5, rows)
+    columns = {"value": value, "observed": np.ones(rows, bool), "segment": np.zeros(rows, int)}
+    cuts = {"train": (0, 7), "validation": (7, 8.5), "test": (8.5, 10)}
+    parts = {name: slice(*(int(rows * end / 10) for end in cut)) for name, cut in cuts.items()}
+    return {
+        name: {key: column[part] for key, column in columns.items()} for name, part in parts.items()
+    }
+
+
+def glucose() -> dict:
+    raw = source.rows("glucose")
+    shares = declared.shares("series")
+    return prepare.by_time(raw, declared.entry("glucose"), shares).splits
+
+
+def spoilt(histories: np.ndarray, scale: float) -> dict[str, np.ndarray]:
+    """Histories of the test split, each set spoilt in one way."""
+    random = np.random.default_rng(0)
+    level, spread = histories.mean(axis=1, keepdims=True), histories.std(axis=1, keepdims=True)
+    spikes = histories.copy()
+    spikes[np.arange(len(spikes)), random.integers(0, spikes.shape[1], len(spikes))] += 5 * scale
+    return {
+        "shuffled": random.permuted(histories, axis=1),
+        "noise": level + spread * random.normal(size=histories.shape),
+        "spikes": spikes,
+        "flat": level + np.zeros_like(histories),
+    }
+
+
+@pytest.mark.parametrize(("made", "history"), [(growing, 48), (glucose, 72)])
+def test_a_history_is_judged_by_its_own_level_and_scale(made, history):
+    splits = made()
+    facts = FACTS["forecast"] | {"history": history, "horizon": 12}
+    facts["rows"] = {name: len(split["value"]) for name, split in splits.items()}
+    parameters = architectures.guard_parameters("forecast", facts)
+    fitted = guard.fit("forecast", parameters, splits, facts)
+    inputs = fitted.familiarity.inputs
+    histories = inputs.windows(splits["test"]).history
+
+    def familiar(rows: np.ndarray) -> float:
+        judged = fitted.familiarity.to_answers(training.predict(fitted.model, inputs.scaled(rows)))
+        return np.mean([answer["familiar"] for answer in judged])
+
+    assert familiar(histories) >= 0.97
+    shares = {name: familiar(rows) for name, rows in spoilt(histories, inputs.scale).items()}
+    assert max(shares.values()) <= 0.1, shares
+    if made is growing:  # of the smooth readings of glucose, every third ones look like any
+        thirds = sliding_window_view(splits["test"]["value"], 3 * history)[:, ::3]
+        assert familiar(thirds) <= 0.1

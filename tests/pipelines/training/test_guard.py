@@ -12,6 +12,7 @@ from models.artifact import artifact
 from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.reports import comparison
 from pipelines.training import guard
 from pipelines.training.guard import GuardError
 
@@ -71,3 +72,17 @@ def test_one_that_cannot_be_fitted_says_so(home, folder):
         guard.ensure(VERSION, None)
     [failed] = tracking.runs(VERSION, tracking.GUARD, "FAILED")
     assert "validation split" in failed.data.tags[tracking.FAILURE]
+
+
+def test_test_rows_unlike_the_others_are_a_warning_each_time_and_on_the_page(
+    home, tmp_path, monkeypatch
+):
+    splits = {split: first(200, columns) for split, columns in digits().items()}
+    splits["test"]["image"] = 255 - splits["test"]["image"]
+    stored.write(tmp_path, stored.Dataset(FACTS, splits))
+    monkeypatch.setattr(data, "local", lambda _: tmp_path)
+    _, warning = guard.ensure(VERSION, None).lines
+    assert "warning: only 0.0% of the test rows look familiar" in warning.text
+    assert guard.ensure(VERSION, None).lines == (warning,)
+    [note] = comparison.compare(VERSION)["notes"]
+    assert warning.text == f"warning: {note}"
