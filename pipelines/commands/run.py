@@ -214,6 +214,11 @@ def _next(outcomes: dict[str, Outcome]) -> str:
     lines = [f"Report  {os.path.relpath(page)}" for page in pages if page.exists()]
     if log := console.log():
         lines += [f"Log     {os.path.relpath(log)}"]
+    lines += [
+        f"Served  {served}, not {outcomes[task].dataset}: `serve:` in params.yaml names one a task"
+        for task, served in settings.served().items()
+        if task in outcomes and served != outcomes[task].dataset
+    ]
     lines += ["Next, after `source .venv/bin/activate`:"]
     if any(map(publish.read, settings.TASKS)):
         lines += ["  espalier serve"]
