@@ -115,7 +115,13 @@ def show(outcomes: dict[str, Outcome]) -> None:
             continue
         console.out().print()
         version = DatasetVersion(task, outcome.dataset, outcome.dataset_hash)
-        leaderboard.show(leaderboard.compare(version))
+        if outcome.trained:
+            from pipelines.reports import comparison
+
+            board = comparison.compare(version)
+            leaderboard.show(board, comparison.sentences(board))
+        else:  # at once: verdicts take a second of imports
+            leaderboard.show(leaderboard.compare(version))
         if outcome.champion is None:
             console.out().print(f"No champion stands for {outcome.dataset}: {outcome.reason}")
     console.out().print(_next(outcomes), markup=False)
