@@ -2,13 +2,14 @@
 
     bentoml serve serving.service:Espalier
 
-ESPALIER_TASKS=image,sentiment narrows it; ESPALIER_HOME says where champions are published and
-requests are logged: at most ESPALIER_LOG_MB=1024 megabytes for ESPALIER_LOG_DAYS=90 days, without
-the inputs unless ESPALIER_LOG_INPUTS=1. ESPALIER_API_TOKEN is what a client must carry,
-ESPALIER_PROTECT=health,metrics what it closes too. ESPALIER_HOSTS=espalier.example.org names the
-hosts that it answers for beside those of loopback, ESPALIER_MAX_REQUESTS=64 how many requests it
-admits at a time. ESPALIER_FOLLOW=espalier-image-mnist_5k takes the champions of that registered
-model from the MLflow server that MLFLOW_TRACKING_URI names.
+ESPALIER_TASKS=image,sentiment narrows it, and has it be ready once both serve; ESPALIER_HOME says
+where champions are published and requests are logged: at most ESPALIER_LOG_MB=1024 megabytes for
+ESPALIER_LOG_DAYS=90 days, without the inputs unless ESPALIER_LOG_INPUTS=1. ESPALIER_API_TOKEN is
+what a client must carry, ESPALIER_PROTECT=health,metrics what it closes too.
+ESPALIER_HOSTS=espalier.example.org names the hosts that it answers for beside those of loopback,
+ESPALIER_MAX_REQUESTS=64 how many requests it admits at a time.
+ESPALIER_FOLLOW=espalier-image-mnist_5k takes the champions of that registered model from the MLflow
+server that MLFLOW_TRACKING_URI names.
 """
 
 import os
@@ -42,7 +43,7 @@ LIMITS = Limits(
     protected=settings.protected(),
     requests=settings.max_requests(),
 )
-champions = Champions(TASKS)
+champions = Champions(TASKS, settings.required_tasks())
 pollers = [
     RegistryPoller(Registry(settings.registry()), task, name, settings.pointer_folders()[0])
     for task, name in settings.followed().items()

@@ -21,10 +21,15 @@ def wanted_tasks() -> tuple[str, ...]:
     When it names none: those that are followed or whose champions a Bento carries, or all of them
     elsewhere.
     """
+    return required_tasks() or TASKS
+
+
+def required_tasks() -> tuple[str, ...]:
+    """The tasks without which the service is not ready: none where it serves all by default."""
     named = _names("ESPALIER_TASKS", "tasks", TASKS)
     models = followed()
     carried = [task for task in TASKS if task in models or (BESIDE / f"{task}.json").is_file()]
-    return named or tuple(carried) or TASKS
+    return named or tuple(carried)
 
 
 def home() -> Path:

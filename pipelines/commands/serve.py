@@ -16,17 +16,19 @@ def serve(port: int) -> None:
 
     Raises `service.ServiceError` when no task has a champion.
     """
-    tasks = [task for task in settings.TASKS if _published(task)]
-    if not tasks:
+    waiting = [task for task in settings.TASKS if not _published(task)]
+    if len(waiting) == len(settings.TASKS):
         raise service.ServiceError("there is no champion to serve yet: `espalier run` makes them")
     if not _free(port):
         raise service.ServiceError(
             f"port {port} is taken by another process: espalier serve --port {port + 1}, or end it"
         )
+    for task in waiting:
+        console.line(task, f"no champion yet; the first one of espalier run --task {task} serves")
     command = service.command(service.CHECKOUT, port)
     command += ["--timeout-graceful-shutdown", GRACE_SECONDS]
     os.chdir(environment.ROOT)
-    os.execvpe(command[0], command, os.environ | {"ESPALIER_TASKS": ",".join(tasks)})
+    os.execvpe(command[0], command, os.environ)
 
 
 def _free(port: int) -> bool:
@@ -43,8 +45,7 @@ def _free(port: int) -> bool:
 def _published(task: str) -> bool:
     """Whether the task's pointer stands, after bringing it in line with params.yaml's `serve:`."""
     dataset = settings.served()[task]
-    pointer = publish.read(task)
-    if pointer is not None and pointer.name == registry.model_name(task, dataset):
+    if _names(task, dataset):
         return True
     from mlflow.exceptions import MlflowException  # seconds, which a start seldom has to pay
 
@@ -55,6 +56,14 @@ def _published(task: str) -> bool:
         console.line(task, f"as it was last published: the registry does not answer ({error})")
         return (publish.folder() / f"{task}.json").exists()
     if champion is None:
+        if not _names(task, dataset):  # but no pointer, a damaged one, or another dataset's
+            publish.withdraw(task)
         return False
     publish.publish(task, champion)
     return True
+
+
+def _names(task: str, dataset: str) -> bool:
+    """Whether the task's pointer can be read, and names a model of the dataset."""
+    pointer = publish.read(task)
+    return pointer is not None and pointer.name == registry.model_name(task, dataset)

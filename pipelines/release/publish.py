@@ -88,6 +88,11 @@ def publish(
     Path(file.name).replace(place / f"{task}.json")
 
 
+def withdraw(task: str) -> None:
+    """Take the task's pointer away: no service starts with it; one that runs keeps its model."""
+    (folder() / f"{task}.json").unlink(missing_ok=True)
+
+
 def intact(task: str, home: Path | None = None) -> bool:
     """Whether the task has a pointer and the artifact that it names is whole."""
     pointer = read(task, home)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.api import metadata
+from serving.champions.slots import Champions
 from serving.http import bodies, image_header, json_body
 from serving.http.errors import Problem
 from serving.http.request_id import REQUEST_ID
@@ -72,21 +73,26 @@ async def models(request: Request) -> Response:
     """List the models that serve, the tasks without one, and the versions that were refused."""
     champions = request.app.state.champions
     slots = champions.slots.items()
-    missing = champions.missing().items()
     content = {
         "models": [metadata.describe(task, slot.model) for task, slot in slots if slot.model],
-        "missing": [{"task": task, "reason": reason} for task, reason in missing],
+        "missing": _missing(champions),
         "refused": [{"task": task, "reason": slot.refused} for task, slot in slots if slot.refused],
     }
     return _respond(request, content)
 
 
 async def ready(request: Request) -> Response:
-    """Answer 200 once every task has a model; a refused new version does not change that."""
+    """Answer 200 once what must serve does; a refused new version does not change that."""
     champions = request.app.state.champions
-    champions.require_all()
-    identities = {task: slot.model.identity for task, slot in champions.slots.items()}
-    return _respond(request, {"ready": True, "models": identities})
+    champions.require_ready()
+    slots = champions.slots.items()
+    identities = {task: slot.model.identity for task, slot in slots if slot.model}
+    content = {"ready": True, "models": identities, "missing": _missing(champions)}
+    return _respond(request, content)
+
+
+def _missing(champions: Champions) -> list[dict[str, str]]:
+    return [{"task": task, "reason": reason} for task, reason in champions.missing().items()]
 
 
 def _respond(request: Request, content: dict[str, Any], model: Model | None = None) -> Response:

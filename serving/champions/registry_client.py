@@ -36,6 +36,10 @@ class RegistryError(Exception):
         self.status = status
 
 
+class NoChampion(LookupError):
+    """The registry answers, and names no champion of a model."""
+
+
 @dataclass(frozen=True)
 class Version:
     """A registered version; what a server that is not ours lacks is empty."""
@@ -76,12 +80,12 @@ class Registry:
             self._tls = httpx.create_ssl_context(trust_env=self._trust_env)
 
     def champion(self, name: str) -> Version:
-        """Return the version under the alias `champion`; raises LookupError where there is none."""
+        """Return the version under the alias `champion`; raises NoChampion where there is none."""
         try:
             answer = self._get_json(f"{API}/registered-models/alias", name=name, alias=ALIAS)
         except RegistryError as error:
             if error.status in NOT_FOUND:
-                raise LookupError(f"The registry names no {ALIAS} of {name}.") from error
+                raise NoChampion(f"The registry names no {ALIAS} of {name}.") from error
             raise
         version = answer["model_version"]
         tags = {tag["key"]: tag["value"] for tag in version.get("tags", [])}

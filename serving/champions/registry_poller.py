@@ -20,7 +20,13 @@ from pathlib import Path
 
 from models.artifact import artifact
 from serving.champions import fallback
-from serving.champions.registry_client import NOT_FOUND, Registry, RegistryError, Version
+from serving.champions.registry_client import (
+    NOT_FOUND,
+    NoChampion,
+    Registry,
+    RegistryError,
+    Version,
+)
 from serving.http.metrics import counter
 from serving.inference import pointer as pointers
 from serving.inference.pointer import Pointer
@@ -75,14 +81,18 @@ class RegistryPoller:
                 self._follow(self.registry.champion(self.name))
 
     def _run(self) -> None:
-        wait, away = 0.0, False
+        wait, away, awaited = 0.0, False, False
         while not self._stop.wait(wait):
             wait = POLL_SECONDS
             try:
                 self.poll()
                 if away:
                     log.info("%s is followed again.", self.name)
-                away = False
+                away = awaited = False
+            except NoChampion as error:  # the first one is to come, or the alias was taken away
+                if not awaited:
+                    log.info("%s It is asked again every %s s.", error, POLL_SECONDS)
+                away, awaited = False, True
             except DamagedVersion as error:
                 log.error("Refused %s from %s: %s", self.task, self.registry.url, error)
                 counter("espalier_model_refusals", "task").labels(self.task).inc()

@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,10 +50,16 @@ class Attempts:
 
 
 class Champions:
-    """The slots of some tasks, kept up to date with the folders of published pointers."""
+    """The slots of some tasks, kept up to date with the folders of published pointers.
 
-    def __init__(self, tasks: Iterable[str]):
+    Args:
+        tasks: Those that are mounted.
+        required: Those without which the service is not ready.
+    """
+
+    def __init__(self, tasks: Iterable[str], required: Collection[str] = ()):
         self.slots = {task: Slot() for task in tasks}
+        self.required = required
         self._attempts = {task: Attempts() for task in self.slots}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -95,9 +101,15 @@ class Champions:
             raise Problem(503, "no_model", f"No model serves {task} yet.", {"Retry-After": "1"})
         return model
 
-    def require_all(self) -> None:
-        """Raise Problem 503 unless every task has a model."""
-        if missing := self.missing():
+    def require_ready(self) -> None:
+        """Raise Problem 503 unless every task has a model that must have one, and some task has.
+
+        A task whose first champion is yet to come keeps nobody from the others, unless it is
+        required; a task whose published champion was refused does.
+        """
+        missing = self.missing()
+        awaited = [task for task in missing if task in self.required or self.slots[task].refused]
+        if awaited or len(missing) == len(self.slots):
             reasons = "; ".join(f"{task}: {reason}" for task, reason in missing.items())
             raise Problem(503, "not_ready", f"A model is missing. {reasons}.")
 

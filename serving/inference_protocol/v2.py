@@ -63,7 +63,10 @@ def canonical(champions: Champions, path: str) -> str | None:
     if match is None:
         return None
     for task, slot in champions.slots.items():
-        if match[1] == task or (slot.model and match[1] == slot.model.pointer.name):
+        # Before the first champion its registered name is known by its form alone.
+        model, name = slot.model, match[1]
+        named = name == model.pointer.name if model else name.startswith(f"espalier-{task}-")
+        if name == task or named:
             return f"/v2/models/{task}{match[3] or ''}"
     return UNKNOWN
 
@@ -79,8 +82,8 @@ async def live(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Answer 200 once every task has a model, as /readyz does."""
-    request.app.state.champions.require_all()
+    """Answer 200 once what must serve does, as /readyz."""
+    request.app.state.champions.require_ready()
     return _json({"ready": True, "live": True})
 
 

@@ -18,10 +18,11 @@ def test_a_bento_serves_the_champions_that_it_carries(tmp_path, monkeypatch):
     monkeypatch.delenv("ESPALIER_TASKS", raising=False)
     monkeypatch.setattr(settings, "BESIDE", tmp_path)
     assert settings.wanted_tasks() == ("image", "sentiment", "forecast")
+    assert settings.required_tasks() == ()
     (tmp_path / "forecast.json").write_text("{}")
-    assert settings.wanted_tasks() == ("forecast",)
+    assert settings.wanted_tasks() == settings.required_tasks() == ("forecast",)
     monkeypatch.setenv("ESPALIER_TASKS", "image")
-    assert settings.wanted_tasks() == ("image",)
+    assert settings.wanted_tasks() == settings.required_tasks() == ("image",)
 
 
 def test_what_is_followed_is_served_and_watched(monkeypatch):
@@ -30,7 +31,7 @@ def test_what_is_followed_is_served_and_watched(monkeypatch):
     models = {"forecast": "espalier-forecast-glucose", "image": "espalier-image-mnist_5k"}
     monkeypatch.setenv("ESPALIER_FOLLOW", ", ".join(models.values()))
     assert settings.followed() == models
-    assert settings.wanted_tasks() == ("image", "forecast")
+    assert settings.wanted_tasks() == settings.required_tasks() == ("image", "forecast")
     assert settings.pointer_folders()[0].name == "followed"
 
 

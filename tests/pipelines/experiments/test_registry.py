@@ -115,10 +115,27 @@ def test_a_start_without_the_registry_takes_what_was_published(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{service.free_port()}")
     monkeypatch.chdir(tmp_path)
     started = []
-    monkeypatch.setattr("os.execvpe", lambda *called: started.append(called[2]["ESPALIER_TASKS"]))
+    monkeypatch.setattr("os.execvpe", lambda *called: started.append(called[2]))
     serve.serve(service.free_port())
-    assert started == ["image"]
-    assert "the registry does not answer" in capsys.readouterr().out
+    assert "ESPALIER_TASKS" not in started[0]  # it takes in the others' first champions
+    said = capsys.readouterr().out
+    assert "the registry does not answer" in said
+    assert "espalier run --task forecast" in said
+
+
+def test_a_start_serves_no_champion_of_a_dataset_that_serve_names_no_more(
+    version, monkeypatch, tmp_path
+):
+    publish.publish("image", version)
+    monkeypatch.setattr(settings, "served", lambda: dict.fromkeys(settings.TASKS, "digits"))
+    publish.publish("sentiment", version)  # an image's, so not of espalier-sentiment-digits
+    monkeypatch.chdir(tmp_path)
+    started = []
+    monkeypatch.setattr("os.execvpe", lambda *called: started.append(called[0]))
+    serve.serve(service.free_port())
+    assert started == ["bentoml"]
+    assert publish.read("image").name == version.name
+    assert publish.read("sentiment") is None
 
 
 def test_an_artifact_with_one_changed_byte_is_never_published(version, tmp_path):

@@ -66,6 +66,23 @@ def asked(server, home) -> dict[str, str]:
     return folders | {"MLFLOW_TRACKING_URI": server[0], "ESPALIER_FOLLOW": MODEL}
 
 
+def test_a_first_champion_is_taken_in_by_every_worker(versions, asked, tmp_path):
+    """The first test: the registry names no champion yet."""
+    workers, port = "services.Espalier.workers=2", free_port()
+    log, url = tmp_path / "log", f"http://127.0.0.1:{port}"
+    alone = asked | {"ESPALIER_HOME": str(tmp_path), "BENTOML_CONFIG_OPTIONS": workers}
+    with begun(ROOT, *SERVICE, "--port", str(port), log=log, **alone):
+        until(lambda: "names no champion" in log.read_text(), "a poll without a champion")
+        until(lambda: answers(f"{url}/livez"), "a service")
+        waiting = httpx.get(f"{url}/v2/models/{MODEL}/ready")
+        assert (waiting.status_code, answers(f"{url}/readyz")) == (503, False)
+        registry.set_champion(versions[0])
+        taken = [f"Espalier:{worker}] Serving image: {MODEL} version 1" for worker in (1, 2)]
+        until(lambda: all(one in log.read_text() for one in taken), "it in both workers", 10)
+        assert answers(f"{url}/readyz")
+    assert "cannot be followed" not in log.read_text()
+
+
 @pytest.fixture(scope="module")
 def url(versions, asked, home) -> Iterator[str]:
     """The service, which has nothing to begin with but what the registry says."""

@@ -127,3 +127,48 @@ def test_a_cold_start_with_nothing_good(fresh_server, tmp_path):
     tiny.publish(tmp_path, "forecast")
     server.wait(server.ready)
     assert json.loads(server.client.get("/readyz").text)["models"]["image"]["version"] == "2"
+
+
+def test_first_champions_are_taken_in_by_every_worker(fresh_server, tmp_path):
+    """A service that began with none: every task is mounted, and two of three are enough."""
+    server = fresh_server(tmp_path, BENTOML_CONFIG_OPTIONS="services.Espalier.workers=2")
+    server.wait(server.alive)
+    description = Description(server.client)
+    picture = {"content": tiny.picture(), "headers": {"Content-Type": "image/png"}}
+    sent = {"image": picture, "sentiment": {"json": {"text": "good"}}}
+    sent["forecast"] = {"json": {"history": tiny.history()}}
+    for task, body in sent.items():
+        answer = server.client.post(f"/v1/{task}", **body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_model")
+        description.check(f"/v1/{task}", answer)
+        inference = server.client.get(f"/v2/models/espalier-{task}-tiny/ready")
+        assert inference.status_code == 503
+        description.check(f"/v2/models/{task}/ready", inference)
+    ready = server.client.get("/readyz")
+    assert (ready.status_code, ready.json()["error"]["code"]) == (503, "not_ready")
+    for task in ("image", "sentiment"):
+        tiny.publish(tmp_path, task)
+
+    def taken_in() -> bool:
+        said = server.log.read_text()
+        return all(
+            f"Espalier:{worker}] Serving {task}:" in said
+            for worker in (1, 2)
+            for task in ("image", "sentiment")
+        )
+
+    server.wait(taken_in, 5)
+    for task in ("image", "sentiment"):
+        assert server.client.post(f"/v1/{task}", **sent[task]).status_code == 200
+    ready, listed = server.client.get("/readyz"), server.client.get("/v1/models")
+    waiting = [{"task": "forecast", "reason": "none has been published"}]
+    assert ready.status_code == 200
+    assert (list(ready.json()["models"]), ready.json()["missing"]) == (
+        ["image", "sentiment"],
+        waiting,
+    )
+    assert listed.json()["missing"] == waiting
+    description.check("/readyz", ready)
+    description.check("/v1/models", listed)
+    assert server.client.get("/v2/health/ready").status_code == 200
+    assert server.client.post("/v1/forecast", **sent["forecast"]).status_code == 503

@@ -31,6 +31,7 @@ class Liar(ThreadingHTTPServer):
         self.files: dict[str, bytes | int] = {
             path.name: path.read_bytes() for path in folder.iterdir()
         }
+        self.no_champion = 0  # the status by which it says so
         self.elsewhere = None  # where it sends whoever asks
         self.run: int | dict = {"data": {"metrics": METRICS}}  # of the version, or why not
         self.asked: list[str | None] = []  # the Authorization of each request
@@ -51,6 +52,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", self.server.elsewhere + self.path)
             self.end_headers()
+        elif path.endswith("/alias") and self.server.no_champion:
+            self.send_error(self.server.no_champion)
         elif path.endswith("/alias"):
             tags = [{"key": key, "value": value} for key, value in self.server.tags.items()]
             self._say(json.dumps({"model_version": {"version": "1", "run_id": "r", "tags": tags}}))
@@ -101,6 +104,13 @@ def poller(server, tmp_path) -> RegistryPoller:
     return RegistryPoller(Registry(server.url), "image", MODEL, tmp_path / "followed")
 
 
+def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def change_manifest(server: Liar, change: Callable[[dict], None]) -> None:
     """Let the server have another manifest, and a tag that vouches for it."""
     manifest = json.loads(server.files["manifest.json"])
@@ -117,6 +127,20 @@ def test_the_champion_is_put_where_the_slots_watch(poller, server):
     assert pointer["metrics"] == {"test_accuracy": 0.9}
     placed = poller.pointer.parent / pointer["artifact"]
     assert {path.name: path.read_bytes() for path in placed.iterdir()} == server.files
+
+
+@pytest.mark.parametrize("status", [400, 404])  # without the alias, without the model
+def test_a_first_champion_is_awaited_at_the_usual_pace(poller, server, status, monkeypatch, caplog):
+    caplog.set_level("INFO", "bentoml.espalier")
+    monkeypatch.setattr("serving.champions.registry_poller.POLL_SECONDS", 0.05)
+    server.no_champion = status
+    poller.start()
+    until(lambda: len(server.asked) > 3)
+    assert caplog.text.count("names no champion") == 1
+    assert "cannot be followed" not in caplog.text
+    server.no_champion = 0
+    until(poller.pointer.exists)
+    poller.stop()
 
 
 @pytest.mark.parametrize("run", [404, {}])

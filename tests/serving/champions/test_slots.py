@@ -13,6 +13,7 @@ import tiny
 
 from serving.champions.loading import TRANSIENT, Refused, load
 from serving.champions.slots import RETRY_SECONDS, Champions
+from serving.http.errors import Problem
 from serving.http.metrics import counter
 
 
@@ -224,3 +225,39 @@ class TestFolders:
         champions = Champions(["image"])
         assert self.version(champions, folders) == "packaged"
         assert champions.slots["image"].refused == "its files are not those that were published"
+
+
+class TestReadiness:
+    """Which empty slots keep a service from being asked."""
+
+    @pytest.mark.parametrize(
+        ("required", "published", "ready"),
+        [
+            ((), (), False),
+            ((), ("image",), True),
+            (("image", "sentiment"), ("image",), False),
+            (("image",), ("sentiment",), False),
+            (("image", "sentiment"), ("image", "sentiment"), True),
+        ],
+    )
+    def test_those_that_are_required_and_one_at_least(self, tmp_path, required, published, ready):
+        for task in published:
+            tiny.publish(tmp_path, task)
+        champions = Champions(["image", "sentiment"], required)
+        champions.refresh([tmp_path / "published"])
+        assert self.ready(champions) == ready
+        assert champions.missing().keys() == {"image", "sentiment"} - set(published)
+
+    def test_a_first_champion_that_was_refused_is_no_champion_to_come(self, tmp_path):
+        tiny.publish(tmp_path, "sentiment")
+        tiny.publish(tmp_path, "image", spoil=lambda folder: (folder / "model.onnx").unlink())
+        champions = Champions(["image", "sentiment"])
+        champions.refresh([tmp_path / "published"])
+        assert not self.ready(champions)
+
+    def ready(self, champions) -> bool:
+        try:
+            champions.require_ready()
+        except Problem:
+            return False
+        return True
