@@ -200,12 +200,11 @@ def test_a_transparent_shade_of_grey_is_white_at_every_depth(depth, row, transpa
         )
 
 
-@pytest.mark.parametrize("depth", [8, 16])
-def test_a_transparent_colour_is_white_at_every_depth(depth):
-    first, second = (bytes(part for value in one for part in [value] * (depth // 8))
-                     for one in ([5, 6, 7], [8, 9, 10]))  # fmt: skip
-    transparent = struct.pack(">HHH", *[value * (257 if depth == 16 else 1) for value in (5, 6, 7)])
-    file = png_of(depth, 2, first + second, 2, transparent)
+@pytest.mark.parametrize(("depth", "form"), [(8, ">6B"), (16, ">6H")])
+def test_a_transparent_colour_is_white_at_every_depth(depth, form):
+    colours = np.array([5, 6, 7, 8, 9, 10]) << (depth - 8)
+    transparent = struct.pack(">3H", *colours[:3])
+    file = png_of(depth, 2, struct.pack(form, *colours), 2, transparent)
     tensor = ImageInputs(1, 2, 3, DIGITS).to_tensor([file]) * 255
     assert tensor.round()[0, 0].tolist() == [[255, 255, 255], [8, 9, 10]]
 
