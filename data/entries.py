@@ -45,8 +45,15 @@ def _different(labels: list[Any]) -> list[Any]:
     return labels
 
 
+def _grey_or_colour(shape: list[int]) -> list[int]:
+    if shape[2] not in (1, 3):
+        raise ValueError(f"is {shape}, expected 1 channel (grey) or 3 (colour), in the last place")
+    return shape
+
+
 Labels = Annotated[list[Any], AfterValidator(_different)]
 Range = Annotated[list[float], AfterValidator(_ascending)]
+Shape = Annotated[list[Count], Field(min_length=3, max_length=3), AfterValidator(_grey_or_colour)]
 
 
 class Columns(Section):
@@ -80,7 +87,7 @@ class ImageEntry(Section):
     kind: Literal["package", "folder"]
     path: Text
     labels: Labels | None = None
-    shape: Annotated[list[Count], Field(min_length=3, max_length=3)] | None = None
+    shape: Shape | None = None
 
 
 class TableEntry(Section):

@@ -33,13 +33,29 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Version, validate, train, compare, promote and serve deep-learning models.",
 )
 
 Task = Annotated[str | None, typer.Option(help="image, sentiment or forecast.")]
 Dataset = Annotated[str | None, typer.Option(help="A dataset of params.yaml.")]
 Profile = Annotated[str, typer.Option(help="A profile of params.yaml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs; progress to stderr.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        console.answer(f"espalier {version('espalier')}")
+        raise typer.Exit
+
+
+@app.callback()
+def command(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print it and end.")
+    ] = False,
+) -> None:
+    """Version, validate, train, compare, promote and serve deep-learning models."""
 
 
 @app.command()
@@ -145,7 +161,10 @@ def promote(
     task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
     candidate: Annotated[
         str | None,
-        typer.Argument(help="A version, or a fit's fingerprint or run id; by default the best."),
+        typer.Argument(
+            help="A version, a fit's fingerprint or run id, or an architecture, for its best full "
+            "fit; by default the best of all."
+        ),
     ] = None,
     dataset: Dataset = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and change nothing.")] = False,

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,11 @@ def test_an_interrupted_command_ends_with_its_code_whatever_still_runs(tmp_path)
 
 
 VERBS = ["run", "train", "compare", "promote", "rollback", "trace", "build", "serve", "doctor"]
+
+
+def test_its_version_is_that_of_the_package(tmp_path):
+    done = typed(tmp_path, "--version")
+    assert (done.returncode, done.stdout) == (0, f"espalier {version('espalier')}\n")
 
 
 @pytest.mark.parametrize("verb", VERBS)

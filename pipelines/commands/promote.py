@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from models import architectures
 from pipelines.experiments import dataset as data
 from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
@@ -59,8 +60,8 @@ def promote(
     Args:
         task: image, sentiment or forecast.
         dataset: a dataset of the task; by default the one that is served.
-        name: the number of a version, or the fingerprint or run id of a finished fit; by default
-            the fit that scored best on validation.
+        name: the number of a version, the fingerprint or run id of a finished fit, or an
+            architecture, for its best full fit; by default the best of all, on validation.
         dry_run: check, and change nothing.
         force: why it becomes champion whatever the statistics say; what a service would refuse to
             load stays refused.
@@ -124,17 +125,19 @@ def _candidate(
 ) -> tuple[Record, Path]:
     """The fit that is meant, with its artifact; only full fits may be champion."""
     verified = {champion.version.run_id: champion.folder} if champion else {}
-    if name is not None:
+    arch = name if name in architectures.names(dataset.task) else None
+    if name is not None and arch is None:
         record = _named(dataset, name)
         return record, verified.get(record.run_id) or verification.verify(record)
-    fits = [fit for fit in tracking.records(dataset) if not fit.look]
+    fits = [fit for fit in tracking.records(dataset) if not fit.look and arch in (None, fit.arch)]
     for fit in ranking.ranked(dataset.task, fits):
         if folder := verified.get(fit.run_id) or verification.whole(fit):
             return fit, folder
-    raise UsageError(
-        f"{dataset.name} has no full fit at its present version: "
-        f"`espalier run --dataset {dataset.name}` makes some"
-    )
+    command, made = f"espalier run --dataset {dataset.name}", "full fit"
+    if arch is not None:
+        command = f"espalier train --task {dataset.task} --arch {arch} --dataset {dataset.name}"
+        made = f"full fit of {arch}"
+    raise UsageError(f"{dataset.name} has no {made} at its present version: `{command}` makes one")
 
 
 def _named(dataset: DatasetVersion, name: str) -> Record:
@@ -148,8 +151,8 @@ def _named(dataset: DatasetVersion, name: str) -> Record:
     records = [fit for fit in fits if name in (fit.run_id, fit.fingerprint)]
     if not records:
         raise UsageError(
-            f"{name!r} is no finished fit on {dataset.name}: expected a version's number, a "
-            "fingerprint or a run id, as `espalier compare --json` and MLflow show them"
+            f"{name!r} is no finished fit on {dataset.name}: expected a version's number, an "
+            "architecture, or a fingerprint or run id as `espalier compare --json` shows them"
         )
     if records[-1].look:
         raise UsageError(f"{name!r} was a first look: only full fits may be champion")

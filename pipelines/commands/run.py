@@ -115,7 +115,13 @@ def show(outcomes: dict[str, Outcome]) -> None:
             continue
         console.out().print()
         version = DatasetVersion(task, outcome.dataset, outcome.dataset_hash)
-        leaderboard.show(leaderboard.compare(version))
+        if outcome.trained:
+            from pipelines.reports import comparison
+
+            board = comparison.compare(version)
+            leaderboard.show(board, comparison.sentences(board))
+        else:  # at once: verdicts take a second of imports
+            leaderboard.show(leaderboard.compare(version))
         if outcome.champion is None:
             console.out().print(f"No champion stands for {outcome.dataset}: {outcome.reason}")
     console.out().print(_next(outcomes), markup=False)
@@ -214,6 +220,11 @@ def _next(outcomes: dict[str, Outcome]) -> str:
     lines = [f"Report  {os.path.relpath(page)}" for page in pages if page.exists()]
     if log := console.log():
         lines += [f"Log     {os.path.relpath(log)}"]
+    lines += [
+        f"Served  {served}, not {outcomes[task].dataset}: `serve:` in params.yaml names one a task"
+        for task, served in settings.served().items()
+        if task in outcomes and served != outcomes[task].dataset
+    ]
     lines += ["Next, after `source .venv/bin/activate`:"]
     if any(map(publish.read, settings.TASKS)):
         lines += ["  espalier serve"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from data import prepared, versions
+from data import declared, prepared, versions
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
 
@@ -52,6 +52,9 @@ def version(task: str, dataset: str) -> DatasetVersion:
         rows = made.facts["rows"]
         say(f"{dataset} passed its gate;")
         say(" / ".join(f"{rows[split]:,}" for split in prepared.SPLITS) + " rows")
+        if shape := made.facts.get("shape", declared.entry(dataset, environment.ROOT).get("shape")):
+            height, width, channels = shape
+            say(f"of {width} x {height}, {'grey' if channels == 1 else 'colour'}")
     return made
 
 

@@ -13,9 +13,10 @@ Bound = Annotated[float, Field(ge=0)]
 class Rules(Section):
     """The gate's numbers for one dataset.
 
-    alpha: two-sided level of every test. floor: the test score asked of any model. margin: what a
-    cheaper model may lose of it. cheaper: the share by which latency or size must be lower. slice:
-    what no slice may lose. latency_ms, memory_mb, size_mb: the budgets of what is served.
+    alpha: two-sided level of every test. floor, of classes: how far from the majority's accuracy to
+    1 any model must come; of series: the most that its relative error may be. margin: what a
+    cheaper model may lose of the score. cheaper: the share by which latency or size must be lower.
+    slice: what no slice may lose. latency_ms, memory_mb, size_mb: the budgets of what is served.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -101,7 +101,8 @@ def sentences(board: dict) -> list[str]:
                 and one["ours"] in models
             ]
             if named:
-                lines.append(leaderboard.sentence(rival, verb, named))
+                score = f"{rival['test']['mean']:.4f}"
+                lines.append(f"{rival['name']} ({score}) {verb} {', '.join(named)}")
     return lines + board["failures"] + board["notes"]
 
 

@@ -125,32 +125,13 @@ def table(board: dict) -> Table:
     return table
 
 
-def sentences(board: dict) -> list[str]:
-    """Which models fitted in full each baseline and rival scores better than on the test rows; and
-    which of them could not be scored."""
-    sign = 1 if board["higher_is_better"] else -1
-    full = named([row for row in shown(board) if not row["look"]])
-    lines = []
-    for rival in board["rivals"]:
-        score = rival["test"]["mean"]
-        losers = [name for name, row in full if sign * (row["test"]["mean"] - score) < 0]
-        if losers:
-            lines.append(sentence(rival, "is better than", losers))
-    return lines + board["failures"]
-
-
-def sentence(rival: dict, verb: str, models: Sequence[str]) -> str:
-    """How a baseline or rival stands beside models."""
-    return f"{rival['name']} ({rival['test']['mean']:.4f}) {verb} {', '.join(models)}"
-
-
 def show(board: dict, lines: Sequence[str] | None = None) -> None:
-    """Print the leaderboard, and below it what `sentences` says; lines: these instead."""
+    """Print the leaderboard, and below it what could not be scored; lines: these instead."""
     console.out().print(table(board))
     left_out = len(board["rows"]) - len(shown(board))
     if left_out:
         console.out().print(f"  and {left_out:,} more, in --json")
-    for line in sentences(board) if lines is None else lines:
+    for line in board["failures"] if lines is None else lines:
         console.out().print(line, markup=False)
 
 

@@ -62,6 +62,10 @@ def test_an_unknown_name_is_told_with_the_nearest():
             r"range .* is \[400\.0, 40\.0\], expected \[lowest, highest\]",
         ),
         (PICTURES | {"shape": [28, 28]}, r"shape .* is \[28, 28\]: list should have at least 3"),
+        (
+            PICTURES | {"shape": [28, 28, 4]},
+            r"shape .* \[28, 28, 4\], expected 1 channel \(grey\) or",
+        ),
         (PICTURES | {"labels": [True, False]}, "labels .* quote yes, no, on and off"),
         (PICTURES | {"labels": ["a", "b", "a"]}, "labels .* expected different names"),
     ],

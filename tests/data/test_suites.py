@@ -150,7 +150,7 @@ def test_a_file_that_is_no_picture_is_refused_by_name():
     files = [encoded(pixels) for pixels in columns["image"]]
     columns["file"] = np.array([f"0/{row}.png" for row in range(120)], dtype=object)
     columns["image"] = np.array(files, dtype=object)
-    assert judged(raw, image.suite, shape=[8, 8, 1])["success"]
+    assert judged(raw, image.suite, shape=[28, 20, 3])["success"]  # what a model sees of them
     columns["image"][5] = files[5][:40]
     columns["image"][6] = b"no picture"
     columns["image"][7] = animated()

@@ -29,14 +29,14 @@ each_task = pytest.mark.parametrize("task", list(QUICK))
 IDENTITY = {"dataset": "small", "dataset_hash": "0" * 32, "fingerprint": "f" * 64, "seed": 1}
 
 
-def _train(task, splits, arch=None, seed=1, on_epoch=None, **changes):
+def _train(task, splits, arch=None, seed=1, on_epoch=None, facts=FACTS, **changes):
     quick, overrides = QUICK[task]
     arch = arch or quick
     if arch == quick:
         changes = overrides | changes
-    parameters = architectures.resolve(task, arch, changes, FACTS[task])
+    parameters = architectures.resolve(task, arch, changes, facts[task])
     given = {name: split for name, split in splits[task].items() if name != "test"}
-    return training.train(task, arch, parameters, given, FACTS[task], seed, on_epoch)
+    return training.train(task, arch, parameters, given, facts[task], seed, on_epoch)
 
 
 @pytest.fixture(scope="module")
@@ -153,8 +153,9 @@ def test_encoded_pictures_of_all_sizes_are_trained_on(splits):
         return {"image": np.array(files, object), "label": split["label"]}
 
     folder = {name: encoded(split) for name, split in splits["image"].items()}
-    one = _train("image", {"image": folder}, size=8, batch_size=32, learning_rate=4e-3)
-    assert one.inputs.sizes() == {"height": 8, "width": 8, "channels": 1, "classes": 10}
+    facts = {"image": FACTS["image"] | {"shape": [8, 10, 1]}}
+    one = _train("image", {"image": folder}, facts=facts, batch_size=32, learning_rate=4e-3)
+    assert one.inputs.sizes() == {"height": 8, "width": 10, "channels": 1, "classes": 10}
     assert scores_of(one, folder, FACTS["image"]).metrics["accuracy"] > 0.8
 
 

@@ -1,15 +1,17 @@
-"""What `promote` does beside deciding: how often it hashes an artifact."""
+"""What `promote` does beside deciding: which fit it takes, how often it hashes an artifact."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from candidates import candidate, hits
-from recorded import HASH
+from recorded import HASH, finished, fit
 
 from data import versions
 from models.artifact import artifact
 from pipelines.commands import promote
 from pipelines.experiments import registry, verification
+from pipelines.runtime.settings import UsageError
 
 pytestmark = pytest.mark.slow
 
@@ -63,3 +65,15 @@ def test_each_artifact_is_hashed_at_most_twice_in_all(home, tmp_path, hashed, be
     # What is published was hashed by nobody: it is a copy of what was.
     champion = registry.champion(TASK, DATASET)
     assert verification.whole(champion)
+
+
+def test_an_architecture_names_its_best_full_fit(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(versions, "dataset_hash", lambda dataset: HASH)
+    candidate(tmp_path, hits(0.9), seed=0, arch="cnn", dataset=DATASET)
+    wanted = candidate(tmp_path, hits(0.8), seed=1, arch="ann", dataset=DATASET)
+    candidate(tmp_path, hits(0.7), seed=2, arch="ann", dataset=DATASET)
+    look = replace(fit("lstm", dataset=DATASET), look=True)
+    finished(look, tmp_path / "look", validation_accuracy=0.99)
+    with pytest.raises(UsageError, match=r"has no full fit of lstm .* --arch lstm"):
+        promote.promote(TASK, DATASET, "lstm", dry_run=True)
+    assert promote.promote(TASK, DATASET, "ann").candidate.fingerprint == wanted.fingerprint

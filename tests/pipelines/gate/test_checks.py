@@ -29,7 +29,7 @@ GOOD = hits(0.9)
 
 
 @pytest.mark.parametrize(
-    ("share", "floor", "naive"), [(0.9, True, True), (0.4, False, True), (0.1, False, False)]
+    ("share", "floor", "naive"), [(0.55, True, True), (0.54, False, True), (0.1, False, False)]
 )
 def test_the_first_candidate_needs_the_floor_and_more_than_the_naive_baseline(share, floor, naive):
     checks = quality(scored(hits(share)))
@@ -37,7 +37,8 @@ def test_the_first_candidate_needs_the_floor_and_more_than_the_naive_baseline(sh
         "floor": floor,
         "naive": naive,
     }
-    assert f"{share:.4f} on the test split; at least 0.5" in checks["floor"].evidence
+    # Half of the way from the tenth that the commonest class is.
+    assert f"{share:.4f} on the test split; at least 0.55 is" in checks["floor"].evidence
 
 
 def test_a_significant_gain_beats_the_champion():

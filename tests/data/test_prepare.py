@@ -1,0 +1,73 @@
+"""At which shape a model sees own pictures: the declared one, one that all have, or a default."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data import report, stored
+from data.prepare import common_shape, prepare
+
+EXIF = Image.Exif()
+EXIF[0x0112] = 6  # lies on its side
+
+
+def file_of(size: tuple[int, int], mode: str = "RGB", kind: str = "PNG", **options) -> bytes:
+    width, height = size
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).convert(mode).save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("files", "shape"),
+    [
+        ([file_of((20, 28), "L")] * 2, [28, 20, 1]),
+        ([file_of((20, 28), "L"), file_of((20, 28))], [28, 20, 3]),
+        ([file_of((20, 28), "L"), file_of((28, 20), "L")], [64, 64, 1]),
+        ([file_of((20, 28)), file_of((28, 20), exif=EXIF)], [28, 20, 3]),
+        ([file_of((20, 28), kind="JPEG", exif=b"Exif\0\0broken")], [28, 20, 3]),
+        ([file_of((128, 4))], [4, 128, 3]),
+        ([file_of((129, 4))], [64, 64, 3]),
+        ([file_of((4, 4)), file_of((129, 4))], [64, 64, 3]),
+    ],
+)
+def test_pictures_keep_the_size_that_all_have_if_it_is_small(files, shape):
+    assert common_shape(np.array([*files, None], object)[:-1]) == shape
+
+
+FILES = np.array([file_of((20, 28)) + bytes([row]) for row in range(60)], object)
+ARRAYS = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "entry", "shape"),
+    [
+        (FILES, {}, [28, 20, 3]),
+        (FILES, {"shape": [12, 14, 1]}, [12, 14, 1]),
+        (ARRAYS, {"shape": [8, 8, 1]}, None),  # a fact more would be a new version
+    ],
+)
+def test_the_shape_of_an_entry_goes_over_that_of_the_files(
+    images, entry, shape, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    declared = {
+        "datasets": {"pets": {"task": "image", "kind": "folder", "path": "pets"} | entry},
+        "split": {"classes": {"train": 0.64, "validation": 0.16, "test": 0.2}},
+    }
+    Path("params.yaml").write_text(json.dumps(declared))
+    raw, prepared = stored.RAW / "pets", Path("prepared")
+    for folder in (raw, prepared, report.path("pets").parent):
+        folder.mkdir(parents=True)
+    columns = {"image": images, "label": np.array(["cat", "dog"] * 30), "id": np.arange(60)}
+    facts = {"task": "image", "labels": ["cat", "dog"], "notes": []}
+    stored.write(raw, stored.Dataset(facts, {"rows": columns}))
+    verdict = {"success": True, "notes": [], "raw_hash": stored.hash_of(raw)}
+    stored.write_json(report.path("pets"), verdict)
+    prepare("pets", prepared)
+    assert json.loads((prepared / "dataset.json").read_text()).get("shape") == shape
