@@ -1,7 +1,7 @@
 """Draw the splits of one dataset, once, into data/prepared/NAME: python -m data.prepare NAME
 
 Writes data/notes/NAME.json as well: what was noted about the rows, and what was done about it.
-Texts, pixels and values stay raw: what a request would need as well is done in models/inputs.py.
+Texts, pixels and values stay raw: what a request would need as well is done in models/inputs/.
 """
 
 import io

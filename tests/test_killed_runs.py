@@ -2,7 +2,7 @@
 
 Each stage is reached from where the one before it was ended: no fit is done again, and the home of
 the last run has been left behind as often as there are stages. What is written between two lines of
-a promotion, `pipelines/promotion/test_killed_promotions.py` takes write by write.
+a promotion, `tests/pipelines/promotion/test_killed_promotions.py` takes write by write.
 """
 
 import json

@@ -13,7 +13,7 @@ from data.suites.classes import classes, labelled
 from data.suites.table import Table, between, expect, filled
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-# What a request may have, in models/inputs.py.
+# What a request may have, in models/inputs/images.py.
 MOST_PIXELS, MOST_WEBP_PIXELS, LONGEST_SIDE = 16_000_000, 8_300_000, 65_535
 STATISTICS = ["pixel_type", "height", "width", "channels", "mean", "spread", "brightest"]
 

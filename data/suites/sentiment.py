@@ -11,7 +11,7 @@ from data.stored import Dataset
 from data.suites.classes import classes, labelled
 from data.suites.table import Table, between, expect, filled
 
-LONGEST = 200_000  # characters; what a request may have, in models/inputs.py
+LONGEST = 200_000  # characters; what a request may have, in models/inputs/texts.py
 LETTERS = "letters and digits to at least 40%"
 _MARKUP = re.compile(r"</?[a-zA-Z!][^<>]*>")
 _BROKEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")

@@ -24,7 +24,7 @@ class Executor:
         self.waiting = 0
         self.seconds = 0.0  # that those who wait will take
         # Two: one long request must not hold up every other one that is only a little long. Large
-        # pictures take turns (models/inputs.py): of two that came at once one waits in its thread.
+        # pictures take turns (models/inputs/images.py): of two at once one waits in its thread.
         self.threads = ThreadPoolExecutor(2, "work")
 
     async def run(self, seconds: float, action: Callable[[], Any]) -> Any:

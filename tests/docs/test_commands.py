@@ -43,3 +43,21 @@ def test_a_link_to_a_file_leads_there(page):
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if not (page.parent / link).exists()]
     assert missing == []
+
+
+def test_a_file_that_a_text_names_is_there():
+    """Pages, docstrings and comments; not what a run makes, nor what is named beside its folder."""
+    rooms = "data|models|pipelines|serving|tests|benchmarks|docs|deploy"
+    named = re.compile(rf"(?<![\w/.])(?:{rooms})/[\w/.-]*\w\.(?:py|md|yaml|conf)\b")
+    texts = [path for kind in ("py", "md", "yaml") for path in ROOT.rglob(f"*.{kind}")]
+    texts = [
+        path for path in texts if not path.relative_to(ROOT).parts[0].startswith((".", "build"))
+    ]
+    assert len(texts) > 300
+    missing = {
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in texts
+        for name in named.findall(path.read_text(encoding="utf-8"))
+        if not (ROOT / name).exists()
+    }
+    assert missing == set()
