@@ -61,6 +61,7 @@ def _fit_each(fits: list[Fit], parent: str, varied: Iterable[str]) -> list[str]:
     """
     failed: list[str] = []
     guarded = guard.ensure(fits[0].dataset, parent)
+    console.show(*guarded.lines)
     for number, planned in enumerate(fits):
         if len(fits) > 1:
             point = {name: planned.parameters[name] for name in varied} | {"seed": planned.seed}

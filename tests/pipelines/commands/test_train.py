@@ -98,3 +98,10 @@ def test_one_that_fails_lets_the_others_go_on_and_all_fail_the_command(fits):
     assert [row["parameters"]["units"] for row in board["rows"]] == [64]
     with pytest.raises(ModelError, match="units 16 became nan"):
         trained("units=32,16")
+
+
+def test_what_the_guard_says_is_printed(fits, monkeypatch, capsys):
+    said = Line("guard", "warning: only 3.0% of the test rows look familiar")
+    monkeypatch.setattr(train.guard, "ensure", lambda *_: Guard("", "", (said,)))
+    trained("units=16")
+    assert said.text in capsys.readouterr().out
