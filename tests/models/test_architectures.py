@@ -95,30 +95,53 @@ def test_augmentation_and_synonyms_are_sources_where_they_are_switched_on():
     assert "augmentation/synonyms.py" in sources("sentiment", "ann", replace=0.1)
 
 
-@pytest.mark.parametrize("task", architectures.TASKS)
-@pytest.mark.parametrize("guard", [False, True])
-def test_sources_name_every_file_of_the_room_that_a_run_imports(task, guard):
-    """What is imported by name is loaded as a run does it."""
-    arch = architectures.GUARD if guard else architectures.names(task)[-1]
-    rooms = "export.guard, training.guard" if guard else "evaluation.measure, export.package"
-    program = f"""
-import sys
-import {", ".join(f"models.{room}" for room in rooms.split(", "))}, models.augmentation.layers
+@pytest.fixture(scope="module")
+def imported() -> dict[tuple[str, bool], set[str]]:
+    """Task and whether it is a guard → the files that are loaded as a run does it.
+
+    Each in a fork of one process that has imported Keras, which takes seconds.
+    """
+    program = """
+import importlib, json, os, sys
+import keras
 from models import architectures
 from models.inputs import kinds
-architectures.module({task!r}, {arch!r})
-kinds.of_task({task!r})
-for name, one in sys.modules.items():
-    if name.startswith("models.") and not one.__file__.endswith("__init__.py"):
-        print(one.__file__)
+
+ROOMS = {True: ("export.guard", "training.guard"), False: ("evaluation.measure", "export.package")}
+for task in architectures.TASKS:
+    for guard, rooms in ROOMS.items():
+        if os.fork():
+            os.wait()
+            continue
+        for room in (*rooms, "augmentation.layers"):
+            importlib.import_module(f"models.{room}")
+        arch = architectures.GUARD if guard else architectures.names(task)[-1]
+        architectures.module(task, arch)
+        kinds.of_task(task)
+        files = [one.__file__ for name, one in sys.modules.items() if name.startswith("models.")]
+        print(json.dumps([task, guard, files]), flush=True)
+        os._exit(0)
 """
-    output = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     room = Path(architectures.__file__).parent
-    imported = {Path(line).relative_to(room).as_posix() for line in output.splitlines()}
-    assert imported <= sources(task, arch)
-    assert f"inputs/{CLASSES[task][0]}.py" in imported
+    return {
+        (task, guard): {
+            Path(file).relative_to(room).as_posix()
+            for file in files
+            if not file.endswith("__init__.py")
+        }
+        for task, guard, files in map(json.loads, done.stdout.splitlines())
+    }
+
+
+@pytest.mark.parametrize("task", architectures.TASKS)
+@pytest.mark.parametrize("guard", [False, True])
+def test_sources_name_every_file_of_the_room_that_a_run_imports(imported, task, guard):
+    """What is imported by name is loaded as a run does it."""
+    arch = architectures.GUARD if guard else architectures.names(task)[-1]
+    assert imported[task, guard] <= sources(task, arch)
+    assert f"inputs/{CLASSES[task][0]}.py" in imported[task, guard]
 
 
 def test_modules_are_imported_by_name_in_these_places_alone():
