@@ -14,7 +14,7 @@ import pytest
 import small_data
 from damage import changed_bytes
 from other_code import CODE
-from other_inputs import CLEAR, OTHER, PAIRS, SMALLEST
+from other_inputs import CLEAR_TO_GUARDS, OTHER, PAIRS, SMALLEST
 from small_data import FACTS
 
 from models import architectures
@@ -219,7 +219,7 @@ def guarded(request, splits, tmp_path_factory) -> Made:
 
 
 GUARDS = {
-    "other inputs": lambda one: replace(one, inputs=CLEAR[one.inputs.kind](one.inputs)),
+    "other inputs": lambda one: replace(one, inputs=CLEAR_TO_GUARDS[one.inputs.kind](one.inputs)),
     "larger errors": lambda one: replace(one, errors=one.errors * 1.2),
     "smaller errors": lambda one: replace(one, errors=one.errors / 1.2),
     "no errors": lambda one: replace(one, errors=one.errors[:0]),

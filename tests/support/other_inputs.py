@@ -114,3 +114,5 @@ CLEAR = {
     "image": PICTURE["half the size"],
     "series": SERIES["mean +10.0%"],
 }
+# The guard of a series takes each history by its own level and scale, and sees whether it moves.
+CLEAR_TO_GUARDS = CLEAR | {"series": lambda one: replace(one, scale=one.scale * 1e4)}
