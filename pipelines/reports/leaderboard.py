@@ -128,6 +128,9 @@ def table(board: dict) -> Table:
 def show(board: dict, lines: Sequence[str] | None = None) -> None:
     """Print the leaderboard, and below it what could not be scored; lines: these instead."""
     console.out().print(table(board))
+    if board.get("reference"):  # of `comparison.compare`: its rows have verdicts
+        legend = ", ".join(f"{mark} {outcome}" for outcome, mark in MARKS.items())
+        console.out().print(f"beside {board['reference']}: {legend}", markup=False)
     left_out = len(board["rows"]) - len(shown(board))
     if left_out:
         console.out().print(f"  and {left_out:,} more, in --json")

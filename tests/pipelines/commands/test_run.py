@@ -30,4 +30,6 @@ def test_a_rival_is_said_to_be_better_only_beyond_chance(home, tmp_path, capsys,
         log_scores("image", "accuracy", classified(rival, LABELS, 1))
         mlflow.log_metric("fit_seconds", 1.0)
     run.show({"image": Outcome("digits", dataset_hash=HASH, trained=1)})
-    assert re.search(rf"forest \(0\.\d+\) {verb} cnn", capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert re.search(rf"forest \(0\.\d+\) {verb} cnn", printed)
+    assert "beside cnn: ▲ better, ▼ worse, = cannot tell" in printed
