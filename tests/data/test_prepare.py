@@ -1,4 +1,4 @@
-"""At which shape a model sees own pictures: the declared one, one that all have, or a default."""
+"""At which shape a model sees own pictures, and what becomes of an official test split."""
 
 import io
 import json
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from data import report, stored
-from data.prepare import common_shape, prepare
+from data.prepare import by_class, common_shape, prepare
 
 EXIF = Image.Exif()
 EXIF[0x0112] = 6  # lies on its side
@@ -71,3 +71,21 @@ def test_the_shape_of_an_entry_goes_over_that_of_the_files(
     stored.write_json(report.path("pets"), verdict)
     prepare("pets", prepared)
     assert json.loads((prepared / "dataset.json").read_text()).get("shape") == shape
+
+
+def test_a_training_row_that_equals_one_of_the_official_test_split_is_left_out():
+    texts = np.array([f"text {row}" for row in range(100)], object)
+    splits = {
+        name: {
+            "text": texts[rows],
+            "label": np.where(rows % 2, "good", "bad").astype(object),
+            "id": rows,
+        }
+        for name, rows in {"train": np.arange(90), "test": np.arange(85, 100)}.items()
+    }
+    facts = {"task": "sentiment", "labels": ["bad", "good"], "notes": []}
+    made = by_class(stored.Dataset(facts, splits), {"train": 0.8, "validation": 0.2, "test": 0.2})
+    assert sorted([*made.splits["train"]["id"], *made.splits["validation"]["id"]]) == [*range(85)]
+    assert [*made.splits["test"]["id"]] == [*range(85, 100)]
+    [note] = made.facts["notes"]
+    assert note.startswith("5 training rows equal a row of the official test split")
