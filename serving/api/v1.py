@@ -14,8 +14,7 @@ from serving.http import bodies, image_header, json_body
 from serving.http.errors import Problem
 from serving.http.request_id import REQUEST_ID
 from serving.inference import cost
-from serving.inference.loaded_model import Model
-from serving.inference.predict import predict
+from serving.inference.loaded_model import Model, predict
 
 MAX_TEXTS = 256
 

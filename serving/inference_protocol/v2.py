@@ -23,8 +23,7 @@ from serving.champions.slots import Champions
 from serving.http import bodies
 from serving.http.canonical_path import PATH
 from serving.http.errors import Problem
-from serving.inference.loaded_model import Model
-from serving.inference.predict import predict
+from serving.inference.loaded_model import Model, predict
 from serving.inference_protocol import inference_request, tensors
 from serving.inference_protocol.inference_request import Inference
 from serving.inference_protocol.signatures import (
