@@ -42,6 +42,12 @@ def _same(one, other) -> bool:
     return one.history == other.history and all(np.array_equal(*pair) for pair in weights)
 
 
+def test_a_fit_ends_after_so_many_epochs_without_gain(splits):
+    """Steps too small for float32: no epoch gains anything after the first."""
+    changes = {"epochs": 10, "learning_rate": 1e-30, "patience": 2, "share": 0.2}
+    assert len(_fit("image", "perceptron", splits, **changes).history) == 1 + 2
+
+
 @pytest.mark.parametrize(("task", "arch", "changes"), SMALL)
 def test_a_killed_fit_goes_on_to_the_same_weights(task, arch, changes, splits, tmp_path):
     whole, left = _left_by_kills(task, arch, splits, tmp_path, **changes)
