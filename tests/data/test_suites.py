@@ -10,6 +10,7 @@ from PIL import Image
 from data.stored import Dataset
 from data.suites import forecast, image, sentiment
 from data.validate import judge
+from models.inputs.images import decode_picture
 
 SERIES = {"task": "forecast", "interval": 300, "history": 12, "horizon": 3, "season": 12}
 SERIES |= {"stride": 1, "fill": 900, "grid": "clock", "min_rows": 1}
@@ -157,6 +158,40 @@ def test_a_file_that_is_no_picture_is_refused_by_name():
     [check] = judged(raw, image.suite)["failed"]
     assert (check["column"], check["failing"]) == ("pixel_type", 3)
     assert [row["file"] for row in check["examples"]] == ["0/5.png", "0/6.png", "0/7.png"]
+
+
+def png(picture: Image.Image, **options) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG", **options)
+    return file.getvalue()
+
+
+DISC = np.hypot(*(np.mgrid[:16, :16] - 7.5)) < 5
+DEEP = np.where(DISC, 40_000, 9_000).astype(np.uint16)
+GLYPH = np.dstack([np.zeros((16, 16, 3), np.uint8), np.where(DISC, 255, 0).astype(np.uint8)])
+
+
+@pytest.mark.parametrize(
+    ("picture", "options", "passes"),
+    [
+        (Image.fromarray(DEEP), {}, True),
+        (Image.fromarray(DEEP // 16), {}, True),
+        (Image.fromarray(DEEP), {"transparency": 9_000}, True),
+        (Image.fromarray(GLYPH), {}, True),
+        (Image.fromarray(GLYPH).convert("LA"), {}, True),
+        (Image.fromarray(GLYPH[..., 3]), {"transparency": 0}, False),  # white on white
+        (Image.fromarray(GLYPH[..., 3]).convert("P"), {"transparency": 255}, True),
+        (Image.fromarray(GLYPH * np.uint8([1, 1, 1, 0])), {}, False),
+        (Image.fromarray(GLYPH[..., 3]).convert("1"), {}, True),
+    ],
+)
+def test_the_gate_sees_the_pixels_that_a_model_gets(picture, options, passes):
+    raw = pictures(60)
+    file = png(picture, **options)
+    raw.splits["rows"]["image"] = np.array([file + bytes([row]) for row in range(60)], object)
+    grey = np.asarray(decode_picture(file, "L", (16, 16)))
+    assert image.statistics(raw)["mean"][0] == pytest.approx(grey.mean(), abs=0.5)
+    assert judged(raw, image.suite)["success"] == passes
 
 
 def set_text(value, rows: int = 1):
