@@ -3,6 +3,8 @@
 The message of a ValueError raised here follows the words `datasets.NAME.KEY in params.yaml`.
 """
 
+import codecs
+import zoneinfo
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -46,12 +48,47 @@ def _different(labels: list[Any]) -> list[Any]:
     return labels
 
 
+def _known_encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+        "".encode(name)
+    except (LookupError, ValueError):
+        raise ValueError(
+            f"is {name!r}, expected an encoding: utf-8, latin-1, windows-1252, utf-16, …"
+        ) from None
+    return name
+
+
+def _single_sign(separator: str) -> str:
+    if len(separator) != 1 or not separator.isascii() or separator in '"\r\n':
+        raise ValueError(f'is {separator!r}, expected one sign; a tab is "\\t" in double quotes')
+    return separator
+
+
+def _known_zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"is {name!r}, expected a name such as Europe/Berlin or UTC") from None
+    return name
+
+
+def _time_format(form: str) -> str:
+    if form not in ("s", "ms") and "%" not in form:
+        raise ValueError(f'is {form!r}, expected s or ms since 1970, or such as "%d.%m.%Y %H:%M"')
+    return form
+
+
 def _grey_or_colour(shape: list[int]) -> list[int]:
     if shape[2] not in (1, 3):
         raise ValueError(f"is {shape}, expected 1 channel (grey) or 3 (colour), in the last place")
     return shape
 
 
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
+Separator = Annotated[str, AfterValidator(_single_sign)]
+Zone = Annotated[str, AfterValidator(_known_zone)]
+TimeFormat = Annotated[str, AfterValidator(_time_format)]
 Labels = Annotated[list[Any], AfterValidator(_different)]
 Range = Annotated[list[float], AfterValidator(_ascending)]
 Shape = Annotated[list[Count], Field(min_length=3, max_length=3), AfterValidator(_grey_or_colour)]
@@ -131,7 +168,7 @@ class ImageEntry(Entry):
     """Pictures."""
 
     task: str
-    kind: Literal["package", "folder"]
+    kind: Literal["package", "folder", "arrays"]
     path: Text
     labels: Labels | None = None
     shape: Shape | None = None
@@ -139,17 +176,27 @@ class ImageEntry(Entry):
 
 
 class TableEntry(Entry):
-    """Rows of a file with columns."""
+    """Rows of a file with columns, and how its words are written."""
 
     task: str
-    kind: Literal["package", "csv", "parquet"]
+    kind: Literal["package", "csv", "parquet", "json", "excel"]
     path: Text
     columns: Section | None = None
+    encoding: Encoding = "utf-8"
+    separator: Separator = ","
+    sheet: Text | None = None
+    decimal: Literal[".", ","] = "."
+    thousands: Annotated[str, Field(max_length=1)] | None = None
 
     @model_validator(mode="after")
-    def _names_columns(self) -> Self:
+    def _can_be_read(self) -> Self:
         if self.kind != "package" and self.columns is None:
             raise ValueError("lacks columns")
+        for key, kind in (("encoding", "csv"), ("separator", "csv"), ("sheet", "excel")):
+            if key in self.model_fields_set and self.kind != kind:
+                raise ValueError(f"has {key}, which is for `kind: {kind}` alone")
+        if self.thousands == self.decimal:
+            raise ValueError(f"has {self.decimal!r} as decimal and as thousands: say both")
         return self
 
 
@@ -169,6 +216,8 @@ class ForecastEntry(TableEntry):
     horizon: Count
     season: Count
     columns: SeriesColumns | None = None
+    time_format: TimeFormat | None = None
+    time_zone: Zone | None = None
     expect: ExpectReadings = ExpectReadings()
     range: Range | None = None
     stride: Count = 1
