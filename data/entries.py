@@ -4,6 +4,7 @@ The message of a ValueError raised here follows the words `datasets.NAME.KEY in 
 """
 
 import codecs
+import unicodedata
 import zoneinfo
 from typing import Annotated, Any, Literal, Self
 
@@ -40,7 +41,8 @@ def _ascending(limits: list[float]) -> list[float]:
 
 
 def _different(labels: list[Any]) -> list[Any]:
-    if len(set(map(str, labels))) < len(labels) or {type(label) for label in labels} - {str, int}:
+    names = {unicodedata.normalize("NFC", str(label)) for label in labels}
+    if len(names) < len(labels) or {type(label) for label in labels} - {str, int}:
         raise ValueError(
             f"is {labels}, expected different names; quote yes, no, on and off, which YAML takes "
             "for true and false"

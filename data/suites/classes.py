@@ -39,7 +39,7 @@ def classes(label: np.ndarray, labels: list[str], limits: ExpectClasses, listed:
     one = "make them one, or list all of them as `labels:` in its entry"
     expectations = [
         expect("TableRowCountToBeBetween", two, min_value=2),
-        between("rows", "no class is missing", low=1),
+        between("rows", "no class is missing", low=1, remedy="`labels:` names it" * listed),
         between(
             *("rows", enough),
             low=limits.class_rows,

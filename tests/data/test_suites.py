@@ -207,6 +207,69 @@ def test_a_label_that_is_spelled_wrongly_is_shown():
     assert check["examples"] == [{"id": 4, "label": "baad"}]
 
 
+@pytest.mark.parametrize(
+    ("labels", "pairs"),
+    [
+        (["Cat", "cat", "dog"], "'Cat' and 'cat'"),
+        (["dog", "dog ", "cat"], "'dog' and 'dog '"),
+        (["New York", "new  york", "b"], "'New York' and 'new  york'"),
+        (["a\u200b", "a", "b"], r"'a\u200b' and 'a'"),
+    ],
+)
+def test_labels_that_differ_by_case_or_space_alone_are_refused_unless_listed(labels, pairs):
+    raw = texts()
+    raw.splits["rows"]["label"][:] = [labels[row % 3] for row in range(300)]
+    raw.facts["labels"] = labels
+    [check] = judged(raw, sentiment.suite)["failed"]
+    assert f"({pairs})" in check["sentence"]
+    assert judged(raw, sentiment.suite, labels=labels)["success"]
+    raw.facts["labels"] = declared = [labels[0], labels[2]]
+    refused = judged(raw, sentiment.suite, labels=declared)["failed"]
+    assert f"by case or space alone differ {pairs.split(' and ')[0]}" in refused[0]["sentence"]
+
+
+def test_a_double_is_shown_by_its_text():
+    raw = texts()
+    copied(raw.splits["rows"])
+    [check] = judged(raw, sentiment.suite)["failed"]
+    text = raw.splits["rows"]["text"][0]
+    assert [(row["id"], row["text"]) for row in check["examples"]] == [
+        (0, text),
+        (2, text),
+        (4, text),
+    ]
+    assert not any("digest" in row for row in check["examples"])
+
+
+def test_text_and_label_that_are_swapped_are_asked_for():
+    raw = texts()
+    columns = raw.splits["rows"]
+    columns["text"], columns["label"] = columns["label"], columns["text"]
+    raw.facts["labels"] = sorted(columns["label"])
+    sentences = [check["sentence"] for check in judged(raw, sentiment.suite)["failed"]]
+    assert sum("are text and label swapped" in sentence for sentence in sentences) == 2
+    assert max(map(len, sentences)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("{0:x}{0:o}", ["shared"]),
+        ("今天的汤很好而且门也很新第{0}次", ["shared", "unspaced"]),
+        ("今天 的 汤 很 好 而且 门 也 很 新 第 {0} 次", []),
+        ("อาหารจานนี้อร่อยมากและราคาไม่แพง {0}", ["unspaced"]),
+        ("오늘 먹은 국은 맛있고 문도 새것이다 {0}", []),
+    ],
+)
+def test_texts_of_which_no_word_recurs_are_found(text, found):
+    raw = texts()
+    raw.splits["rows"]["text"][:] = [text.format(row) for row in range(300)]
+    report = judged(raw, sentiment.suite)
+    assert report["success"]
+    unmet = [check["column"] for check in report["checks"] if not check["met"]]
+    assert unmet == found
+
+
 def backwards(columns):
     columns["time"][[20, 30]] = columns["time"][[30, 20]]
 
