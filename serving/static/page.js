@@ -50,9 +50,8 @@ function offer(task, models) {
     clearAnswer(task);
     if (task === "image") prepare();
   });
-  const area = document.querySelector(`#${task} .datasets`);
-  area.hidden = datasets.length < 2;
-  area.replaceChildren(element("label", {}, "Dataset ", select));
+  const choice = datasets.length > 1 ? [element("label", {}, "Dataset ", select)] : [];
+  document.querySelector(`#${task} .datasets`).replaceChildren(...choice);
 }
 
 /** Puts words in the place of a task's controls; without words the controls are shown. */
