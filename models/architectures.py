@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from models import options
+from models import options, syntax_tree
 from models.errors import UnknownName, WrongParameter
 from models.inputs.kinds import CLASSES
 
@@ -162,7 +162,7 @@ def _imports(source: bytes, package: str) -> frozenset[str]:
     What is imported for type checkers alone is not executed and left out.
     """
     dotted = set()
-    waiting: list[ast.AST] = [ast.parse(source)]
+    waiting: list[ast.AST] = [syntax_tree.parse(source)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":

@@ -82,7 +82,7 @@ def test_a_scheduled_run_ends_in_a_champion_with_the_local_fingerprints(project,
 
     until(finished, "a scheduled retraining that completed", 540)
     board = answer(espalier(project, "compare", "--task", "image", "--dataset", "digits", "--json"))
-    assert {row["arch"] for row in board["rows"]} == set(KEPT["image"])
+    assert {row["arch"] for row in board["rows"]} == set(KEPT["image"]), log.read_text()
     # The cnn was fitted in full before.
     assert [(row["champion"], row["look"], row["share"]) for row in board["rows"]] == [
         (True, False, 1.0),

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from models import architectures
+from models import architectures, syntax_tree
 from models.inputs.kinds import CLASSES
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.runtime import environment
@@ -110,7 +110,7 @@ def _tree_digest(source: bytes) -> str:
     Comments, docstrings, formatting and line endings are no part of it. The tree is written as
     Python's minor version does, which is part of the fingerprint by itself.
     """
-    tree = ast.parse(source)
+    tree = syntax_tree.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None

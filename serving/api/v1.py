@@ -5,7 +5,8 @@ POST /v1/{task}/{dataset}   that of the dataset
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
@@ -23,6 +24,8 @@ from serving.http.errors import Problem
 from serving.http.request_id import REQUEST_ID
 from serving.inference import cost
 from serving.inference.loaded_model import Model, predict
+
+Endpoint = Callable[[Request, str | None], Awaitable[Response]]
 
 MAX_TEXTS = 256
 _DATASET = re.compile(r"/v1/([^/]+)/([^/]+)")
@@ -44,17 +47,17 @@ class ForecastBody(json_body.Body):
     level: float | None = None
 
 
-async def image(request: Request) -> Response:
+async def image(request: Request, dataset: str | None = None) -> Response:
     """Classify one picture."""
     picture = await bodies.read_picture(request)
     image_header.check(picture)
-    model = _serving(request, "image")
+    model = _serving(request, "image", dataset)
     seconds = model.seconds + cost.of_picture(picture)
     (answer,) = await predict(request, model, "image", [picture], seconds)
     return _respond(request, answer, model)
 
 
-async def sentiment(request: Request) -> Response:
+async def sentiment(request: Request, dataset: str | None = None) -> Response:
     """Classify one text, or each of several."""
     body = json_body.parse(await bodies.read_json(request), SentimentBody)
     if len(body.model_fields_set) != 1:
@@ -62,20 +65,25 @@ async def sentiment(request: Request) -> Response:
         code = "too_many_fields" if body.model_fields_set else "missing_field"
         raise Problem(422, code, f'Send either "text" or "texts"; {received}.')
     texts = body.texts or [body.text]
-    model = _serving(request, "sentiment")
+    model = _serving(request, "sentiment", dataset)
     seconds = len(texts) * model.seconds + cost.of_texts(texts)
     answers = await predict(request, model, "sentiment", texts, seconds)
     return _respond(request, {"results": answers} if body.texts else answers[0], model)
 
 
-async def forecast(request: Request) -> Response:
+async def forecast(request: Request, dataset: str | None = None) -> Response:
     """Forecast the next values of a series, with an interval for each."""
     body = json_body.parse(await bodies.read_json(request), ForecastBody)
-    model = _serving(request, "forecast")
+    model = _serving(request, "forecast", dataset)
     options = body.model_dump(include={"horizon", "level"}, exclude_none=True)
     histories = [body.history]
     (answer,) = await predict(request, model, "forecast", histories, model.seconds, **options)
     return _respond(request, answer, model)
+
+
+async def of_dataset(endpoint: Endpoint, request: Request) -> Response:
+    """Have an endpoint answer by the model of the dataset that the path names."""
+    return await endpoint(request, request.path_params["dataset"])
 
 
 async def unknown_dataset(request: Request) -> Response:
@@ -123,14 +131,16 @@ def dataset_routes(tasks: Iterable[str]) -> list[Route]:
     for task in tasks:
         routes += [
             Route(f"/v1/{task}/{_UNKNOWN}", unknown_dataset, methods=["POST"]),
-            Route(f"/v1/{task}/{{dataset}}", ENDPOINTS[task], methods=["POST"]),
+            Route(
+                f"/v1/{task}/{{dataset}}", partial(of_dataset, ENDPOINTS[task]), methods=["POST"]
+            ),
         ]
     return routes
 
 
-def _serving(request: Request, task: str) -> Model:
-    """Return the model that the path asks; raises Problem 404 or 503."""
-    champions, dataset = request.app.state.champions, request.path_params.get("dataset")
+def _serving(request: Request, task: str, dataset: str | None) -> Model:
+    """Return the model of a dataset, or of the task's first; raises Problem 404 or 503."""
+    champions = request.app.state.champions
     return champions.serving(task) if dataset is None else champions.serving_dataset(task, dataset)
 
 

@@ -132,10 +132,10 @@ class Champions:
 
     def serving(self, name: str) -> Model:
         """Return the model of a slot; raises Problem 503 while it has none."""
-        model = self.slots[name].model
-        if model is None:
+        slot = self.slots.get(name)  # it may be served no more since the path was looked up
+        if slot is None or slot.model is None:
             raise Problem(503, "no_model", f"No model serves {name} yet.", {"Retry-After": "1"})
-        return model
+        return slot.model
 
     def serving_dataset(self, task: str, dataset: str) -> Model:
         """Return the model of a task's dataset; raises Problem 404 or 503."""

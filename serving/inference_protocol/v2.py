@@ -143,8 +143,6 @@ def _serving(request: Request, slot: str | None) -> tuple[str, Model]:
     Raises Problem: 404 unknown_model, unknown_version; 503 no_model.
     """
     champions, slot = request.app.state.champions, slot or request.path_params["slot"]
-    if slot not in champions.slots:  # it is served no more since the path was looked up
-        raise _no_model(request, slot)
     model = champions.serving(slot)
     if request.scope[PATH] == request.scope["path"]:
         return slot, model
