@@ -131,7 +131,7 @@ def test_a_pending_version_that_nothing_was_decided_about_is_removed(home, fitte
 
 def test_a_champion_from_before_the_ledger_is_its_first_entry(home, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
-    registry.ready(version)
+    registry.ready(version, "")
     registry.set_champion(version)
     assert reconcile.reconcile(TASK, DATASET).version.version == "1"
     assert actions() == [("promotion", None, "1")]
