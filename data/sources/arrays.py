@@ -65,12 +65,14 @@ def _of_folder(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     pictures = [path for path in sorted(folder.iterdir()) if "images" in path.name]
     pairs = {}
     for path in pictures:
-        partner = path.name.replace("images", "labels").replace("idx3", "idx1")
+        name = path.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
         first = path.name.split("images")[0].rstrip("-_. ").lower()
         split = {"train": "train", "t10k": "test", "test": "test"}.get(first, "rows")
         if split in pairs:
             raise DataError(f"{folder} holds several pairs of IDX files: put each in a folder")
-        pairs[split] = (_idx(path, PICTURES, 3), _idx(folder / partner, LABELS, 1))
+        packed = folder / f"{name}.gz"
+        partner = packed if packed.is_file() else folder / name
+        pairs[split] = (_idx(path, PICTURES, 3), _idx(partner, LABELS, 1))
     if set(pairs) in ({"train"}, {"test"}):
         return {"rows": next(iter(pairs.values()))}
     if set(pairs) not in ({"rows"}, set(SPLITS)):

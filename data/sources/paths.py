@@ -1,9 +1,13 @@
-"""Where your own files lie: the path of an entry, and what no tool can follow below it."""
+"""Where your own files lie: the path of an entry, and the names below it."""
 
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 from data.errors import DataError
+
+# What systems, viewers and NAS put beside files, in lower case; and all names with . or @ first.
+SYSTEM = ("__macosx", "lost+found", "thumbs.db", "desktop.ini", "$recycle.bin", "#recycle")
 
 
 def local(path: str | Path) -> Path:
@@ -21,28 +25,53 @@ def local(path: str | Path) -> Path:
 
 
 def check(path: str | Path) -> None:
-    """Look at the names below `path` before DVC does.
+    """Look at what lies below `path` before DVC does.
 
     Raises:
-        DataError: there is no such path; a name is not UTF-8, which DVC cannot record; or a link
-            to a folder is among them, behind which DVC sees no change.
+        DataError: nothing is there, or see `below`.
     """
-    root = local(path)
-    for folder, folders, files in os.walk(root):
+    for _ in below(local(path)):
+        pass
+
+
+def below(root: Path) -> Iterator[tuple[PurePosixPath, bool]]:
+    """All files and folders below `root`, relative to it, and whether each is a folder.
+
+    Raises:
+        DataError: a name is not UTF-8, which DVC cannot record; a link leads nowhere; or one leads
+            to a folder, in which DVC sees no change.
+    """
+    for folder, names, files in os.walk(root):
+        folders = set(names)
         for name in (*folders, *files):
-            _check_name(Path(folder), name)
-        for name in folders:
-            if (Path(folder) / name).is_symlink():
-                raise DataError(
-                    f"{Path(folder) / name} is a link to a folder, and a change behind it would go"
-                    " unnoticed: copy that folder here, or make `path` the real one"
-                )
+            path = Path(folder) / name
+            _check_name(folder, name)
+            relative = PurePosixPath(path.relative_to(root).as_posix())
+            if path.is_symlink() and not is_hidden(relative):
+                _check_link(path)
+            yield relative, name in folders
 
 
-def _check_name(folder: Path, name: str) -> None:
+def is_hidden(path: PurePosixPath) -> bool:
+    """Whether a file or folder, or one that it lies in, is hidden or a system's own."""
+    return any(part[0] in ".@" or part.lower() in SYSTEM for part in path.parts)
+
+
+def _check_name(folder: str, name: str) -> None:
     try:
         name.encode()
     except UnicodeEncodeError:
         raise DataError(
-            f"{str(folder)!r} holds a name that is not UTF-8, {os.fsencode(name)!r}: rename it"
+            f"{os.fsencode(folder)!r} holds a name that is not UTF-8, {os.fsencode(name)!r}:"
+            " rename it"
         ) from None
+
+
+def _check_link(path: Path) -> None:
+    if not path.exists():
+        raise DataError(f"{path} is a link to {path.readlink()}, which is missing: remove the link")
+    if path.is_dir():
+        raise DataError(
+            f"{path} is a link to a folder, and a change in it would go unnoticed: copy that folder"
+            " here, or let `path` name the real one"
+        )

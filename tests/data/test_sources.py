@@ -14,7 +14,7 @@ import pytest
 from checkouts import Checkout
 
 from data.errors import DataError
-from data.sources import csv, folder, package, parquet
+from data.sources import csv, package, parquet
 from data.sources.shipped import keras_images
 
 TEXTS = {"task": "sentiment", "columns": {"text": "review", "label": "verdict"}}
@@ -223,29 +223,6 @@ def test_a_truncated_parquet_is_told(tmp_path):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match="not a whole Parquet file"):
         parquet.rows("own", TIMES | {"path": str(path)})
-
-
-def test_a_folder_of_pictures_gives_bytes_labels_and_names(tmp_path):
-    for name in ("cat/1.png", "cat/deep/2.JPG", "dog/1.webp"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(name.encode())
-    (tmp_path / "cat" / ".DS_Store").write_bytes(b"")
-    rows = folder.rows("pets", {"path": str(tmp_path)})
-    assert rows.facts["labels"] == ["cat", "dog"]
-    assert rows.splits["rows"]["label"].tolist() == ["cat", "cat", "dog"]
-    assert rows.splits["rows"]["file"].tolist() == ["cat/1.png", "cat/deep/2.JPG", "dog/1.webp"]
-    assert rows.splits["rows"]["image"][0] == b"cat/1.png"
-
-
-def test_a_folder_that_is_none_of_pictures_is_told(tmp_path):
-    with pytest.raises(DataError, match="is not a folder"):
-        folder.rows("pets", {"path": str(tmp_path / "none")})
-    with pytest.raises(DataError, match="holds no folders"):
-        folder.rows("pets", {"path": str(tmp_path)})
-    (tmp_path / "cat").mkdir()
-    (tmp_path / "cat" / "notes.txt").write_text("meow")
-    with pytest.raises(DataError, match=r"notes\.txt is not a picture: allowed are \.jpeg"):
-        folder.rows("pets", {"path": str(tmp_path)})
 
 
 def test_reading_a_source_imports_no_framework():
