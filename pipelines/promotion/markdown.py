@@ -1,7 +1,7 @@
-"""What was decided, in Markdown, for MLflow's pages of a run and of a version."""
+"""What was decided, in Markdown, for MLflow's pages of a run and of a version: they have no tables."""
 
+import html
 import re
-from collections.abc import Sequence
 
 from pipelines.promotion.ledger import Entry
 from pipelines.reports import leaderboard
@@ -12,18 +12,18 @@ VERBS = {
     "rollback": "champion again",
     "refusal": "refused",
 }
-SIGNS = re.compile(r"([\\`*_{}\[\]<>#|~])")  # of Markdown
+SIGNS = re.compile(r"([\\`*_{}\[\]#|~])")  # of Markdown
 
 
 def decision(entry: Entry) -> str:
     """A decision of the ledger: what became of the version, why, and each check of the gate."""
     evidence = entry.evidence if isinstance(entry.evidence, dict) else {"checks": []}
+    verdict = f"**Version {entry.to_version} {VERBS[entry.action]}**: {_plain(entry.reason or '')}"
     checks = [
-        ("✓" if check["passed"] else "✗", check["name"], check["evidence"])
+        f"- {'✓' if check['passed'] else '✗'} {_plain(check['name'])}: {_plain(check['evidence'])}"
         for check in evidence["checks"]
     ]
-    verdict = f"**Version {entry.to_version} {VERBS[entry.action]}**: {_plain(entry.reason or '')}"
-    return f"{verdict}\n\n{_table(('', 'check', 'evidence'), checks)}"
+    return "\n".join([verdict, "", *checks])
 
 
 def retraining(board: dict, verdict: str) -> str:
@@ -33,29 +33,19 @@ def retraining(board: dict, verdict: str) -> str:
         board: of `pipelines.reports.leaderboard.compare`.
         verdict: the last decision in Markdown; empty where there was none.
     """
-    rows = [
-        (
-            "★" if row.get("champion") else "first look" if row.get("look") else "",
-            name,
-            *(f"{row[split]['mean']:.4f}" for split in ("validation", "test")),
-            f"{row['fit_seconds']:.1f}",
-        )
-        for name, row in [
-            *leaderboard.named(leaderboard.shown(board)),
-            *((rival["name"], rival) for rival in board["rivals"]),
-        ]
-    ]
+    fits = leaderboard.named(leaderboard.shown(board))
+    rivals = [(rival["name"], rival) for rival in board["rivals"]]
     metric = board["metric"].replace("_", " ")
-    head = ("", "architecture", f"{metric}, validation", "test", "fit s")
+    rows = [
+        f"- {'★ ' if row.get('champion') else ''}{_plain(name)}"
+        f"{' (first look)' if row.get('look') else ''}: {metric} "
+        f"{row['validation']['mean']:.4f} on validation, {row['test']['mean']:.4f} on test"
+        for name, row in [*fits, *rivals]
+    ]
     more = "compare.html, under Artifacts, holds the whole comparison."
-    return "\n\n".join(part for part in (verdict, _table(head, rows), more) if part)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(_plain, line))} |" for line in lines)
+    return "\n".join([verdict, "", *rows, "", more])
 
 
 def _plain(text: str) -> str:
     """A text that Markdown shows as it stands."""
-    return SIGNS.sub(r"\\\1", " ".join(text.split()))
+    return SIGNS.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
