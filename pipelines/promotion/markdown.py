@@ -1,4 +1,4 @@
-"""What was decided, in Markdown, for MLflow's pages of a run and of a version: they have no tables."""
+"""What was decided, in Markdown without tables, for MLflow's pages of a run and of a version."""
 
 import html
 import re
