@@ -4,6 +4,7 @@ The message of a ValueError raised here follows the words `datasets.NAME.KEY in 
 """
 
 import codecs
+import unicodedata
 import zoneinfo
 from typing import Annotated, Any, Literal, Self
 
@@ -13,6 +14,7 @@ from data.errors import did_you_mean
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0)]
+Part = Annotated[float, Field(ge=0, le=1)]  # of the rows, 0 to 1
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -39,7 +41,8 @@ def _ascending(limits: list[float]) -> list[float]:
 
 
 def _different(labels: list[Any]) -> list[Any]:
-    if len(set(map(str, labels))) < len(labels) or {type(label) for label in labels} - {str, int}:
+    names = {unicodedata.normalize("NFC", str(label)) for label in labels}
+    if len(names) < len(labels) or {type(label) for label in labels} - {str, int}:
         raise ValueError(
             f"is {labels}, expected different names; quote yes, no, on and off, which YAML takes "
             "for true and false"
@@ -108,6 +111,46 @@ class SeriesColumns(Section):
     series: Text | None = None
 
 
+class Expect(Section):
+    """What the gate asks of any dataset (`expect:`); a part is how much may be so, at most."""
+
+    dropped: Part = 0.05  # rows that `on_bad_rows: drop` sets aside
+
+
+class ExpectClasses(Expect):
+    """Of labelled rows."""
+
+    rows: Count = 50  # at least
+    class_rows: Count = 10  # of a class, at least: 6 to learn from, 2 to choose by, 2 to test on
+    class_share: Part = 0.1  # of an even share, at least
+    doubles: Part = 0.05
+    contradictions: Part = 0.01  # equal rows of different labels
+
+
+class ExpectPictures(ExpectClasses):
+    """Of pictures."""
+
+    blank: Part = 0.0  # of one shade all over
+
+
+class ExpectTexts(ExpectClasses):
+    """Of texts."""
+
+    few_letters: Part = 0.01  # less than 40% letters and digits
+    repetitive: Part = 0.01  # a few characters again and again
+    broken: Part = 0.1  # with control or replacement characters
+
+
+class ExpectReadings(Expect):
+    """Of series."""
+
+    windows: Count = 10  # that the readings of a series would fill, at least
+    repeated_times: Part = 0.01  # no later than the stamp before
+    off_grid: Part = 0.1  # no whole multiple of the interval after the reading before
+    holes: Part = 0.05  # more than `fill` late
+    flat: Part = 0.0  # series that are one value all along
+
+
 class Needed(BaseModel):
     """What DVC reads of every entry, and what says which class describes it."""
 
@@ -117,7 +160,13 @@ class Needed(BaseModel):
     path: Text
 
 
-class ImageEntry(Section):
+class Entry(Section):
+    """What becomes of rows that no model can read, whatever the task."""
+
+    on_bad_rows: Literal["refuse", "drop"] = "refuse"
+
+
+class ImageEntry(Entry):
     """Pictures."""
 
     task: str
@@ -125,9 +174,10 @@ class ImageEntry(Section):
     path: Text
     labels: Labels | None = None
     shape: Shape | None = None
+    expect: ExpectPictures = ExpectPictures()
 
 
-class TableEntry(Section):
+class TableEntry(Entry):
     """Rows of a file with columns, and how its words are written."""
 
     task: str
@@ -157,6 +207,7 @@ class SentimentEntry(TableEntry):
 
     labels: Labels | None = None
     columns: Columns | None = None
+    expect: ExpectTexts = ExpectTexts()
 
 
 class ForecastEntry(TableEntry):
@@ -169,6 +220,7 @@ class ForecastEntry(TableEntry):
     columns: SeriesColumns | None = None
     time_format: TimeFormat | None = None
     time_zone: Zone | None = None
+    expect: ExpectReadings = ExpectReadings()
     range: Range | None = None
     stride: Count = 1
     fill: float = Field(900, ge=0)

@@ -8,9 +8,10 @@ from great_expectations.expectations import Expectation
 from PIL import Image
 
 from data.classes import digests
+from data.entries import ExpectPictures
 from data.stored import Dataset
 from data.suites.classes import classes, labelled
-from data.suites.table import Table, between, expect, filled
+from data.suites.table import Table, allow, at_least, between, expect, filled, percent
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 # What a request may have, in models/inputs/images.py.
@@ -20,15 +21,20 @@ STATISTICS = ["pixel_type", "height", "width", "channels", "mean", "spread", "br
 
 def suite(raw: Dataset, entry: dict) -> list[Table]:
     """The tables `pictures`, with statistics instead of pixels, and `classes`."""
-    frame = statistics(raw)
-    labels = raw.facts["labels"]
+    frame, limits = statistics(raw), ExpectPictures(**entry.get("expect", {}))
+    label, labels = frame["label"].to_numpy(), raw.facts["labels"]
     arrays = all(split["image"].dtype == np.uint8 for split in raw.splits.values())
     shape = entry.get("shape") if arrays else None  # files are brought to it when they are read
-    expectations = [*visible(), *scaled(arrays), *shaped(shape), *labelled(labels, "pictures")]
+    expectations = [
+        *visible(limits),
+        *scaled(arrays),
+        *shaped(shape),
+        *labelled(label, labels, limits, "pictures"),
+    ]
     key = [name for name in ("id", "file") if name in frame]
     return [
         Table("pictures", frame, key, expectations),
-        classes(frame["label"].to_numpy(), labels),
+        classes(label, labels, limits, "labels" in entry),
     ]
 
 
@@ -93,18 +99,20 @@ def _flat(picture: Image.Image, depth: int) -> Image.Image:
     return picture.convert(mode)
 
 
-def visible() -> list[Expectation]:
+def visible(limits: ExpectPictures) -> list[Expectation]:
     """Every row is a picture on which something is to be seen."""
     whole = (
         f"each file is a whole {', '.join(FORMATS)} of one frame and at most {MOST_PIXELS:,} "
         f"pixels, {MOST_WEBP_PIXELS:,} of WebP"
     )
     scale = "pixels are whole, 0 to 255"
+    few = f"at most {percent(limits.blank)} of the pictures are of one shade all over"
+    blank = few if limits.blank else "no picture is of one shade all over"
     return [
-        expect("TableRowCountToBeBetween", "there are at least 50 pictures", min_value=50),
+        at_least(limits.rows, "pictures"),
         filled("pixel_type", whole),
         expect("ColumnValuesToBeInSet", scale, column="pixel_type", value_set=["uint8"]),
-        between("spread", "no picture is of one shade all over", low=0.5),
+        between("spread", blank, low=0.5, mostly=1 - limits.blank, remedy=allow("blank")),
     ]
 
 

@@ -74,6 +74,7 @@ def test_an_unknown_name_is_told_with_the_nearest():
         ),
         (PICTURES | {"labels": [True, False]}, "labels .* quote yes, no, on and off"),
         (PICTURES | {"labels": ["a", "b", "a"]}, "labels .* expected different names"),
+        (PICTURES | {"labels": ["caf\u00e9", "b", "cafe\u0301"]}, "labels .* different names"),
     ],
 )
 def test_a_wrong_declaration_is_refused(params, entry, message):
