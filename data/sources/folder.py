@@ -40,7 +40,7 @@ def rows(name: str, entry: dict) -> Dataset:
     splits = {}
     for split, files in listing.splits.items():
         columns = {
-            "image": _contents(root, [path for path, _ in files]),
+            "image": contents(root, [path for path, _ in files]),
             "label": [name for _, name in files],
             "file": [path.as_posix() for path, _ in files],
         }
@@ -168,7 +168,8 @@ def _in_zip(path: Path) -> dict[PurePosixPath, bool]:
     return found
 
 
-def _contents(root: Path, files: list[PurePosixPath]) -> list[bytes]:
+def contents(root: Path, files: list[PurePosixPath]) -> list[bytes]:
+    """The bytes of some files of a folder or a ZIP; raises DataError when it is not whole."""
     if root.is_dir():
         return [(root / path).read_bytes() for path in files]
     try:

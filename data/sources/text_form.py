@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +9,7 @@ import pyarrow as pa
 from data.errors import DataError
 
 HEAD = 1 << 16
+NO_WINDOWS = frozenset(b"\x81\x8d\x8f\x90\x9d")  # bytes that windows-1252 does not have
 SEPARATORS = (",", ";", "\t", "|")
 OTHERS = {  # by their first bytes
     b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or say `kind: excel`",
@@ -40,7 +40,7 @@ def head(path: Path, size: int = HEAD) -> bytes:
 
 
 def encoding_of(content: bytes) -> str:
-    """utf-8, utf-16, utf-16-le, utf-16-be or windows-1252, which one it is by its first bytes.
+    """utf-8, utf-16, utf-16-le, utf-16-be, windows-1252 or latin-1: which it is by its first bytes.
 
     Any file is windows-1252 that is nothing else: the commonest one that is left.
     """
@@ -54,7 +54,7 @@ def encoding_of(content: bytes) -> str:
         content.decode()
     except UnicodeDecodeError as error:
         if len(content) - error.start > 3:  # not only a sign that the last byte cuts
-            return "windows-1252"
+            return "latin-1" if set(content) & NO_WINDOWS else "windows-1252"
     return "utf-8"
 
 
@@ -63,7 +63,7 @@ def check_encoding(path: Path, content: bytes, declared: str) -> None:
     likely = encoding_of(content)
     name = declared.lower().replace("_", "-")
     wide = likely.startswith("utf-16") and not name.startswith("utf-16")
-    if wide or (likely == "windows-1252" and name in ("utf-8", "utf8", "utf-8-sig")):
+    if wide or (likely in ("windows-1252", "latin-1") and name in ("utf-8", "utf8", "utf-8-sig")):
         raise DataError(not_in(path, declared, likely))
 
 
@@ -74,16 +74,17 @@ def not_in(path: Path, declared: str, likely: str = "windows-1252") -> str:
 
 
 def separator_of(text: str) -> str:
-    """The sign between the cells: the one that divides most rows into the same number of cells."""
+    """The sign between the cells: the one that divides most rows into as many as the header."""
     whole = text[: text.rfind("\n") + 1] or text
 
     def agreement(separator: str) -> tuple[float, int]:
         rows = csv.reader(io.StringIO(whole, newline=""), delimiter=separator)
         try:
-            counts = Counter(len(row) for _, row in zip(range(500), rows, strict=False) if row)
+            cells = [len(row) for _, row in zip(range(500), rows, strict=False) if row]
         except csv.Error:
             return 0, 0
-        cells, often = max(counts.items(), key=lambda item: item[1], default=(1, 0))
-        return (often / counts.total(), cells) if cells > 1 else (0, 0)
+        if not cells or cells[0] == 1:
+            return 0, 0
+        return cells.count(cells[0]) / len(cells), cells[0]
 
     return max(SEPARATORS, key=agreement)

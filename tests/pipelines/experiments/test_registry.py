@@ -28,7 +28,7 @@ def version(candidate):
 def test_a_version_becomes_ready_challenger_and_champion_one_after_the_other(candidate, version):
     assert version.state == "pending"
     assert registry.register("image", "digits", candidate) == version
-    registry.ready(version)
+    registry.ready(version, "")
     registry.set_challenger(version)
     assert registry.aliases(version.name) == {registry.CHALLENGER: "1"}
     assert registry.champion("image", "digits") is None
@@ -56,7 +56,7 @@ def test_what_was_registered_by_hand_is_none_of_ours(candidate):
 
 
 def test_a_refused_version_stays_on_record_with_its_reason(version):
-    registry.refuse(version, "too weak")
+    registry.refuse(version, "too weak", "**refused**")
     [refused] = registry.versions("image", "digits")
     held = tracking.connect().get_model_version(version.name, version.version)
     assert (refused.state, held.tags["espalier.reason"]) == ("refused", "too weak")
@@ -108,7 +108,7 @@ def test_a_damaged_published_artifact_is_placed_anew(version):
 def test_a_start_without_the_registry_takes_what_was_published(
     version, monkeypatch, capsys, tmp_path
 ):
-    served = settings.served() | {"image": "digits"}
+    served = settings.served() | {"image": ["digits", "mnist"]}
     monkeypatch.setattr(settings, "served", lambda: served)
     publish.publish("image", version)
     (publish.folder() / "image.json").write_text('{"name": "espal')
@@ -121,13 +121,14 @@ def test_a_start_without_the_registry_takes_what_was_published(
     said = capsys.readouterr().out
     assert "the registry does not answer" in said
     assert "espalier run --task forecast" in said
+    assert "espalier run --dataset mnist" in said
 
 
 def test_a_start_serves_no_champion_of_a_dataset_that_serve_names_no_more(
     version, monkeypatch, tmp_path
 ):
     publish.publish("image", version)
-    monkeypatch.setattr(settings, "served", lambda: dict.fromkeys(settings.TASKS, "digits"))
+    monkeypatch.setattr(settings, "served", lambda: {task: ["digits"] for task in settings.TASKS})
     publish.publish("sentiment", version)  # an image's, so not of espalier-sentiment-digits
     monkeypatch.chdir(tmp_path)
     started = []
