@@ -231,6 +231,18 @@ def test_stamps_with_a_zone_become_utc_in_words_too(tmp_path):
     assert time.astype("datetime64[h]").astype(str).tolist() == ["2024-05-01T00", "2024-05-01T01"]
 
 
+def test_the_clock_of_a_zone_becomes_utc_and_a_note_says_so(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("when;kW\n27.10.2024 02:00;1,5\n27.10.2024 02:00;2,5\n")
+    form = {"separator": ";", "decimal": ",", "time_format": "%d.%m.%Y %H:%M"}
+    own = TIMES | form | {"time_zone": "Europe/Berlin", "path": str(path)}
+    dataset = csv.rows("own", own)
+    hours = dataset.splits["rows"]["time"].astype("datetime64[h]").astype(str).tolist()
+    assert hours == ["2024-10-27T00", "2024-10-27T01"]
+    assert dataset.splits["rows"]["value"].tolist() == [1.5, 2.5]
+    assert dataset.facts["notes"][0].startswith("times on the clock of Europe/Berlin became UTC")
+
+
 def test_a_truncated_parquet_is_told(tmp_path):
     path = tmp_path / "own.parquet"
     pq.write_table(pa.table({"when": ["2024-01-01"], "kW": [1.0]}), path)
