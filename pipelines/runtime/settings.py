@@ -108,7 +108,7 @@ def checked(model: "type[Section]", received: Any, *keys: str) -> "Section":
     from data import declared
 
     try:
-        return declared.checked(model, received, environment.ROOT, *keys)
+        return declared.checked(model, received, environment.ROOT, declared.PARAMS, *keys)
     except DataError as error:
         raise UsageError(str(error)) from None
 
