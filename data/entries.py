@@ -3,6 +3,9 @@
 The message of a ValueError raised here follows the words `datasets.NAME.KEY in params.yaml`.
 """
 
+import codecs
+import unicodedata
+import zoneinfo
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -11,6 +14,7 @@ from data.errors import did_you_mean
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0)]
+Part = Annotated[float, Field(ge=0, le=1)]  # of the rows, 0 to 1
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -37,12 +41,44 @@ def _ascending(limits: list[float]) -> list[float]:
 
 
 def _different(labels: list[Any]) -> list[Any]:
-    if len(set(map(str, labels))) < len(labels) or {type(label) for label in labels} - {str, int}:
+    names = {unicodedata.normalize("NFC", str(label)) for label in labels}
+    if len(names) < len(labels) or {type(label) for label in labels} - {str, int}:
         raise ValueError(
             f"is {labels}, expected different names; quote yes, no, on and off, which YAML takes "
             "for true and false"
         )
     return labels
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+        "".encode(name)
+    except (LookupError, ValueError):
+        raise ValueError(
+            f"is {name!r}, expected an encoding: utf-8, latin-1, windows-1252, utf-16, …"
+        ) from None
+    return name
+
+
+def _single_sign(separator: str) -> str:
+    if len(separator) != 1 or not separator.isascii() or separator in '"\r\n':
+        raise ValueError(f'is {separator!r}, expected one sign; a tab is "\\t" in double quotes')
+    return separator
+
+
+def _known_zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"is {name!r}, expected a name such as Europe/Berlin or UTC") from None
+    return name
+
+
+def _time_format(form: str) -> str:
+    if form not in ("s", "ms") and "%" not in form:
+        raise ValueError(f'is {form!r}, expected s or ms since 1970, or such as "%d.%m.%Y %H:%M"')
+    return form
 
 
 def _grey_or_colour(shape: list[int]) -> list[int]:
@@ -51,6 +87,10 @@ def _grey_or_colour(shape: list[int]) -> list[int]:
     return shape
 
 
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
+Separator = Annotated[str, AfterValidator(_single_sign)]
+Zone = Annotated[str, AfterValidator(_known_zone)]
+TimeFormat = Annotated[str, AfterValidator(_time_format)]
 Labels = Annotated[list[Any], AfterValidator(_different)]
 Range = Annotated[list[float], AfterValidator(_ascending)]
 Shape = Annotated[list[Count], Field(min_length=3, max_length=3), AfterValidator(_grey_or_colour)]
@@ -71,6 +111,46 @@ class SeriesColumns(Section):
     series: Text | None = None
 
 
+class Expect(Section):
+    """What the gate asks of any dataset (`expect:`); a part is how much may be so, at most."""
+
+    dropped: Part = 0.05  # rows that `on_bad_rows: drop` sets aside
+
+
+class ExpectClasses(Expect):
+    """Of labelled rows."""
+
+    rows: Count = 50  # at least
+    class_rows: Count = 10  # of a class, at least: 6 to learn from, 2 to choose by, 2 to test on
+    class_share: Part = 0.1  # of an even share, at least
+    doubles: Part = 0.05
+    contradictions: Part = 0.01  # equal rows of different labels
+
+
+class ExpectPictures(ExpectClasses):
+    """Of pictures."""
+
+    blank: Part = 0.0  # of one shade all over
+
+
+class ExpectTexts(ExpectClasses):
+    """Of texts."""
+
+    few_letters: Part = 0.01  # less than 40% letters and digits
+    repetitive: Part = 0.01  # a few characters again and again
+    broken: Part = 0.1  # with control or replacement characters
+
+
+class ExpectReadings(Expect):
+    """Of series."""
+
+    windows: Count = 10  # that the readings of a series would fill, at least
+    repeated_times: Part = 0.01  # no later than the stamp before
+    off_grid: Part = 0.1  # no whole multiple of the interval after the reading before
+    holes: Part = 0.05  # more than `fill` late
+    flat: Part = 0.0  # series that are one value all along
+
+
 class Needed(BaseModel):
     """What DVC reads of every entry, and what says which class describes it."""
 
@@ -80,28 +160,45 @@ class Needed(BaseModel):
     path: Text
 
 
-class ImageEntry(Section):
+class Entry(Section):
+    """What becomes of rows that no model can read, whatever the task."""
+
+    on_bad_rows: Literal["refuse", "drop"] = "refuse"
+
+
+class ImageEntry(Entry):
     """Pictures."""
 
     task: str
-    kind: Literal["package", "folder"]
+    kind: Literal["package", "folder", "arrays"]
     path: Text
     labels: Labels | None = None
     shape: Shape | None = None
+    expect: ExpectPictures = ExpectPictures()
 
 
-class TableEntry(Section):
-    """Rows of a file with columns."""
+class TableEntry(Entry):
+    """Rows of a file with columns, and how its words are written."""
 
     task: str
-    kind: Literal["package", "csv", "parquet"]
+    kind: Literal["package", "csv", "parquet", "json", "excel"]
     path: Text
     columns: Section | None = None
+    encoding: Encoding = "utf-8"
+    separator: Separator = ","
+    sheet: Text | None = None
+    decimal: Literal[".", ","] = "."
+    thousands: Annotated[str, Field(max_length=1)] | None = None
 
     @model_validator(mode="after")
-    def _names_columns(self) -> Self:
+    def _can_be_read(self) -> Self:
         if self.kind != "package" and self.columns is None:
             raise ValueError("lacks columns")
+        for key, kind in (("encoding", "csv"), ("separator", "csv"), ("sheet", "excel")):
+            if key in self.model_fields_set and self.kind != kind:
+                raise ValueError(f"has {key}, which is for `kind: {kind}` alone")
+        if self.thousands == self.decimal:
+            raise ValueError(f"has {self.decimal!r} as decimal and as thousands: say both")
         return self
 
 
@@ -110,6 +207,7 @@ class SentimentEntry(TableEntry):
 
     labels: Labels | None = None
     columns: Columns | None = None
+    expect: ExpectTexts = ExpectTexts()
 
 
 class ForecastEntry(TableEntry):
@@ -120,6 +218,9 @@ class ForecastEntry(TableEntry):
     horizon: Count
     season: Count
     columns: SeriesColumns | None = None
+    time_format: TimeFormat | None = None
+    time_zone: Zone | None = None
+    expect: ExpectReadings = ExpectReadings()
     range: Range | None = None
     stride: Count = 1
     fill: float = Field(900, ge=0)

@@ -37,7 +37,8 @@ def prepare(name: str, folder: Path) -> None:
         raise DataError(f"the gate refused {name}: see {report.path(name)}")
     if verdict.get("raw_hash") != stored.hash_of(stored.RAW / name):
         raise DataError(f"{report.path(name)} judged other rows: run `dvc repro validate@{name}`")
-    raw.facts["notes"] += verdict["notes"]
+    raw.facts["notes"] += verdict["notes"]  # of rows set aside too: what is left is the version
+    raw = raw.without(report.set_aside(name))
     if entry["task"] == "forecast":
         prepared = by_time(raw, entry, declared.shares("series"))
     else:

@@ -2,19 +2,25 @@
 
 dataset, task, success, raw_hash (DVC's name for the rows that were judged)
 failed   the checks that refuse the dataset
+set_aside  how many rows `on_bad_rows: drop` left out, before the rest was judged; set_aside.csv
+         beside the report lists them
 notes    sentences: what was found that does not refuse it, and what is done about it
 checks   every expectation, in order: expectation, table, column, rule, severity ("critical"
-         refuses, "warning" is a finding), done (about a finding), met, failing (rows; None for
-         one about a whole table), rows, observed, examples (three failing rows), sentence
+         refuses, "warning" is a finding), done (about a finding), remedy (what lets it pass), met,
+         failing (rows; None for one about a whole table), rows, observed, examples (three failing
+         rows), sentence
 tables   {name: rows, values: a short table itself, of others the limits of each column}
 """
 
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from data.errors import DataError
 
 REPORTS = Path("data/reports")
+SET_ASIDE = "set_aside.csv"
 
 
 def path(name: str) -> Path:
@@ -30,13 +36,21 @@ def read(name: str, root: Path = Path()) -> dict:
         raise DataError(f"{path(name)} cannot be read: {error}") from error
 
 
+def set_aside(name: str) -> list[int]:
+    """The ids of the rows of dataset `name` that the gate left out; of none there is no list."""
+    listed = path(name).with_name(SET_ASIDE)
+    return pd.read_csv(listed, usecols=["id"])["id"].tolist() if listed.exists() else []
+
+
 def sentence(check: dict) -> str:
     """One check in plain words: `no text is empty: not so for 3 of 500 texts`."""
     if check["met"]:
         return check["rule"]
-    if check["failing"] is None:
-        return f"{check['rule']}: not so, observed {check['observed']}"
-    return f"{check['rule']}: not so for {check['failing']:,} of {check['rows']:,} {check['table']}"
+    found = f", observed {check['observed']}"
+    if check["failing"] is not None:
+        found = f" for {check['failing']:,} of {check['rows']:,} {check['table']}"
+    remedy = f"; {check['remedy']}" if check.get("remedy") else ""
+    return f"{check['rule']}: not so{found}{remedy}"
 
 
 def text(report: dict) -> str:

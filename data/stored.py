@@ -8,7 +8,7 @@ docs/decisions/0020-prepared-data-in-canonical-form.md says why.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -27,6 +27,17 @@ class Dataset:
 
     facts: dict
     splits: dict[str, Columns]
+
+    def without(self, ids: Sequence[int]) -> "Dataset":
+        """The same without the rows of these ids."""
+        kept = {split: ~np.isin(rows["id"], ids) for split, rows in self.splits.items()}
+        return Dataset(
+            self.facts,
+            {
+                split: {name: column[kept[split]] for name, column in rows.items()}
+                for split, rows in self.splits.items()
+            },
+        )
 
 
 def write(folder: Path, dataset: Dataset) -> None:

@@ -5,18 +5,26 @@ refuses; `prepare` depends on the report, so that a refusal stops `dvc repro`.
 """
 
 import importlib
+from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import great_expectations as gx
 import numpy as np
+import pandas as pd
 from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.expectations import Expectation
 
 from data import declared, page, report, stage, stored
+from data.entries import Expect
 from data.errors import GateRefused
-from data.suites.table import Table
+from data.report import SET_ASIDE
+from data.stored import Dataset
+from data.suites.table import SHARE, Table, allow, expect, percent
 
 EXAMPLES = 3
+FIRST_LINE = {"csv": 2, "excel": 2, "json": 1}  # of the rows, by kind; 1 where there is no header
 
 
 def validate(name: str, folder: Path) -> None:
@@ -26,14 +34,62 @@ def validate(name: str, folder: Path) -> None:
     """
     entry = declared.entry(name)
     raw = stored.read(stored.RAW / name)
-    suite = importlib.import_module(f"data.suites.{entry['task']}").suite
-    verdict = judge(name, entry["task"], suite(raw, entry))
+    tables, bad = sifted(raw, entry)
+    verdict = judge(name, entry["task"], tables)
+    if not bad.empty:
+        listed = report.path(name).with_name(SET_ASIDE)
+        verdict["notes"] += [
+            f"{rule}: {len(rows):,} bad rows set aside, {listed} lists them"
+            for rule, rows in bad.groupby("rule", sort=False)
+        ]
+        bad.to_csv(folder / SET_ASIDE, index=False)
+    verdict["set_aside"] = bad["id"].nunique()
     verdict["raw_hash"] = stored.hash_of(stored.RAW / name)
     stored.write_json(folder / "validation.json", verdict)
     (folder / "validation.html").write_text(page.render(verdict), encoding="utf-8")
     if not verdict["success"]:
         raise GateRefused(report.text(verdict))
     print(f"{name}: {len(verdict['checks'])} expectations, {len(verdict['notes'])} findings")
+
+
+def sifted(raw: Dataset, entry: dict) -> tuple[list[Table], pd.DataFrame]:
+    """The tables to judge, and the bad rows: id, what else names a row, line, and the rule.
+
+    With `on_bad_rows: drop` the tables are those of the other rows, and one of how many are set
+    aside; where that are too many, those of all rows.
+    """
+    suite = importlib.import_module(f"data.suites.{entry['task']}").suite
+    tables = suite(raw, entry)
+    if entry["on_bad_rows"] == "refuse":
+        return tables, pd.DataFrame(columns=["id"])
+    bad = _bad_rows(tables[0])
+    if entry["kind"] in FIRST_LINE:
+        bad.insert(1, "line", bad["id"] + FIRST_LINE[entry["kind"]])
+    rows, dropped = len(tables[0].frame), bad["id"].nunique()
+    most = entry["expect"]["dropped"]
+    if 0 < dropped <= most * rows:
+        tables = suite(raw.without(bad["id"].tolist()), entry)
+    frame = pd.DataFrame([{"rows": rows, "dropped": dropped, "share": dropped / rows}])
+    few = f"at most {percent(most)} of the rows are bad and set aside"
+    remedy = allow("dropped", _rounded_up(dropped / rows))
+    few_dropped = expect(
+        *("ColumnMaxToBeBetween", few), remedy=remedy, column="share", max_value=most
+    )
+    return [*tables, Table("set aside", frame, ["dropped"], [few_dropped])], bad
+
+
+def _bad_rows(table: Table) -> pd.DataFrame:
+    """The rows of a table that break a rule without exceptions: its key, and `rule`."""
+    results = _results(table, table.row_rules(), "COMPLETE")
+    rows = [
+        {name: row[name] for name in table.key}
+        | {"rule": result["expectation_config"]["description"]}
+        for result in results
+        for row in result["result"].get("unexpected_index_list") or []
+    ]
+    broken = pd.DataFrame(rows, columns=[*table.key, "rule"])
+    by_row = broken.groupby(table.key, sort=False, dropna=False, as_index=False)
+    return by_row["rule"].agg("; ".join)
 
 
 def judge(name: str, task: str, tables: list[Table]) -> dict:
@@ -54,19 +110,25 @@ def judge(name: str, task: str, tables: list[Table]) -> dict:
 
 def _checks(table: Table) -> list[dict]:
     """The result of each expectation of one table, in the suite's own order."""
+    order = [expectation.description for expectation in table.expectations]
+    results = _results(table, table.expectations, "SUMMARY")  # COMPLETE lists every failing row
+    checks = [_check(result, table) for result in results]
+    return sorted(checks, key=lambda check: order.index(check["rule"]))
+
+
+def _results(table: Table, expectations: Sequence[Expectation], form: str) -> list[dict]:
+    """What Great Expectations says of each expectation, failing rows named by the table's key."""
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    results = context.data_sources.pandas_default.read_dataframe(table.frame).validate(
-        gx.ExpectationSuite(name=table.name, expectations=table.expectations),
+    outcome = context.data_sources.pandas_default.read_dataframe(table.frame).validate(
+        gx.ExpectationSuite(name=table.name, expectations=list(expectations)),
         result_format={
-            "result_format": "SUMMARY",  # COMPLETE lists every failing row
+            "result_format": form,
             "partial_unexpected_count": EXAMPLES,
             "unexpected_index_column_names": table.key,
         },
     )
-    order = [expectation.description for expectation in table.expectations]
-    judged = [_check(result.to_json_dict(), table) for result in results.results]
-    return sorted(judged, key=lambda check: order.index(check["rule"]))
+    return [result.to_json_dict() for result in outcome.results]
 
 
 def _check(result: dict, table: Table) -> dict:
@@ -79,16 +141,45 @@ def _check(result: dict, table: Table) -> dict:
         "rule": expectation["description"],
         "severity": expectation["severity"],
         "done": expectation.get("notes"),
+        "remedy": "" if result["success"] else _remedy(expectation, outcome, table),
         "met": result["success"],
         "failing": outcome.get("unexpected_count"),
         "rows": len(table.frame),
         "observed": outcome.get("observed_value"),
         "examples": [
-            {name: _cell(value) for name, value in row.items()}
+            {name: _cell(value) for name, value in _readable(row, table.frame).items()}
             for row in outcome.get("partial_unexpected_index_list") or []
         ],
     }
     return check | {"sentence": report.sentence(check)}
+
+
+def _remedy(expectation: dict, outcome: dict, table: Table) -> str:
+    """What lets a dataset pass that does not: a setting, where at most half of its rows are so."""
+    remedy = (expectation.get("meta") or {}).get("remedy", "")
+    if not outcome.get("unexpected_count"):
+        return remedy
+    share = _rounded_up(outcome["unexpected_count"] / outcome["element_count"])
+    if share > 0.5:
+        return "" if SHARE in remedy else remedy
+    remedies = [remedy.replace(SHARE, f"{share:g}")] if remedy else []
+    if expectation["description"] in [rule.description for rule in table.row_rules()]:
+        more = f" with `expect: {{dropped: {share:g}}}`" if share > Expect().dropped else ""
+        remedies.append(f"`on_bad_rows: drop`{more} in its entry sets such rows aside")
+    return ", or ".join(remedies)
+
+
+def _rounded_up(share: float) -> float:
+    return ceil(100 * share - 1e-9) / 100
+
+
+def _readable(row: dict, frame: pd.DataFrame) -> dict:
+    """A failing row with the text or the file that is twice there, not what stands for it."""
+    if not row.keys() & {"digest", "labels_of_digest"}:
+        return row
+    shown = frame.loc[frame["id"] == row["id"]].iloc[0]
+    more = {name: shown[name] for name in ("text", "file") if name in shown}
+    return {name: value for name, value in row.items() if name != "digest"} | more
 
 
 def _cell(value: Any) -> Any:

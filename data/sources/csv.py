@@ -2,10 +2,76 @@
 
 from pathlib import Path
 
-from data.sources.columns import chosen, read_csv
+import pyarrow as pa
+import pyarrow.csv
+
+from data.errors import DataError
+from data.sources import text_form
+from data.sources.columns import chosen
+from data.sources.paths import local
 from data.stored import Dataset
 
 
 def rows(name: str, entry: dict) -> Dataset:
     """The columns that `columns:` names; raises DataError when the file or a column is missing."""
-    return chosen(read_csv(Path(entry["path"])), name, entry)
+    form = {key: entry[key] for key in ("encoding", "separator") if key in entry}
+    return chosen(read_csv(local(entry["path"]), **form), name, entry)
+
+
+def read_csv(path: Path, encoding: str = "utf-8", separator: str = ",") -> pa.Table:
+    """A CSV with a header row, packed or not: every cell as the words that stand there.
+
+    Quoted line breaks and empty cells are kept.
+
+    Raises:
+        DataError: the file is empty, ragged, of another encoding, or not separated so.
+    """
+    head = text_form.head(path)
+    text_form.check_encoding(path, head, encoding)
+    ragged: list[pyarrow.csv.InvalidRow] = []
+
+    def refuse(row: pyarrow.csv.InvalidRow) -> str:
+        ragged.append(row)
+        return "error"
+
+    try:
+        table = pyarrow.csv.read_csv(
+            path,
+            # with threads nobody knows the number of a row
+            pyarrow.csv.ReadOptions(encoding=encoding, use_threads=False),
+            pyarrow.csv.ParseOptions(
+                delimiter=separator, newlines_in_values=True, invalid_row_handler=refuse
+            ),
+            pyarrow.csv.ConvertOptions(default_column_type=pa.string()),
+        )
+        names = table.column_names
+    except UnicodeError as error:
+        raise DataError(text_form.not_in(path, encoding)) from error
+    except (pa.ArrowInvalid, OSError) as error:
+        if not ragged and "UTF8" in str(error):
+            raise DataError(text_form.not_in(path, encoding)) from error
+        problem = _ragged(ragged[0]) if ragged else " ".join(str(error).split())
+        hint = _other_separator(head, encoding, separator)
+        message = f"{path} is not a whole CSV in {encoding} with a header row: {problem}{hint}"
+        raise DataError(message) from error
+    if len(names) == 1:
+        hint = _other_separator(head, encoding, separator)
+        between = "commas" if separator == "," else repr(separator)
+        raise DataError(
+            f"{path} has one column, {names[0]!r}: expected several, with {between} between{hint}"
+        )
+    return table
+
+
+def _ragged(row: pyarrow.csv.InvalidRow) -> str:
+    where = f"row {row.number}" if row.number else "a row"
+    return (
+        f"{where} has {row.actual_columns} cells where the header has {row.expected_columns}: a"
+        " quote is not closed, or a cell with a separator or a quote in it is not quoted"
+    )
+
+
+def _other_separator(head: bytes, encoding: str, separator: str) -> str:
+    likely = text_form.separator_of(head.decode(encoding, errors="replace"))
+    shown = likely.replace("\t", "\\t")
+    return f'; perhaps `separator: "{shown}"` is missing' if likely != separator else ""

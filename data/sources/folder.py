@@ -1,37 +1,178 @@
-"""Your own pictures: a folder of class-named folders of JPEG, PNG or WebP files."""
+"""Your own pictures: class-named folders of JPEG, PNG or WebP files, or a ZIP of them."""
 
-from pathlib import Path
+import re
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
 from data.errors import DataError
+from data.sources import paths
+from data.sources.conversion import label
 from data.stored import Dataset
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
+SPLIT = re.compile(r"(train|val|test|dev)(ing|id|idation)?([-_ ]?(set|data|images))?", re.I)
+MOST_UNPACKED = 8 << 30  # bytes of a ZIP: all of them are held in memory
+
+
+@dataclass
+class Listing:
+    """The pictures of a folder or a ZIP: (path, class) by split, and what is to be said of them."""
+
+    splits: dict[str, list[tuple[PurePosixPath, str]]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def rows(name: str, entry: dict) -> Dataset:
     """`image`: the bytes of each file as they are; `label`: its folder; `file`: its path.
 
-    Raises DataError when the folder is missing, holds no class folders, or a class folder holds a
-    file that is not named like a picture. Whether it is one, the gate will see.
+    Whether a file is a picture, the gate will see.
+
+    Raises:
+        DataError: see `listed`; or a ZIP is not whole.
     """
-    root = Path(entry["path"])
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder: `path:` of {name} in params.yaml names it")
-    classes = sorted(path.name for path in root.glob("[!.]*/"))
-    if not classes:
-        raise DataError(f"{root} holds no folders: expected one folder of pictures for each class")
-    files = [path for label in classes for path in sorted((root / label).rglob("[!.]*"))]
-    files = [path for path in files if path.is_file()]
-    for path in files:
-        if path.suffix.lower() not in SUFFIXES:
-            raise DataError(f"{path} is not a picture: allowed are {', '.join(SUFFIXES)}")
-    names = [path.relative_to(root) for path in files]
-    columns = {
-        "image": np.array([path.read_bytes() for path in files], dtype=object),
-        "label": np.array([path.parts[0] for path in names], dtype=object),
-        "file": np.array([path.as_posix() for path in names], dtype=object),
+    root = paths.local(entry["path"])
+    listing = listed(root)
+    splits = {}
+    for split, files in listing.splits.items():
+        columns = {
+            "image": _contents(root, [path for path, _ in files]),
+            "label": [name for _, name in files],
+            "file": [path.as_posix() for path, _ in files],
+        }
+        splits[split] = {key: np.array(values, dtype=object) for key, values in columns.items()}
+    present = sorted({word for columns in splits.values() for word in columns["label"]})
+    declared = [label(str(word)) for word in entry.get("labels", ())]
+    return Dataset({"labels": declared or present, "notes": listing.notes}, splits)
+
+
+def listed(root: Path) -> Listing:
+    """What `root` holds, unread. A folder that is alone there is looked into.
+
+    Folders of train, val and test, each of them with the classes, are splits: test is the official
+    one, and the rows of train and val are taken together.
+
+    Raises:
+        DataError: there are no class folders; one of them is empty, a link, or holds a file that
+            is not named like a picture; a name is not UTF-8 or leads out of a ZIP; or the splits
+            hold other classes.
+    """
+    entries = dict(_in_zip(root) if root.is_file() else paths.below(root))
+    shown = {path: folder for path, folder in entries.items() if not paths.is_hidden(path)}
+    files = sorted(path for path, folder in shown.items() if not folder)
+    folders = sorted(path for path, folder in shown.items() if folder)
+    base, inner = PurePosixPath(), _children(folders, PurePosixPath())
+    while len(inner) == 1 and _children(folders, inner[0]) and not _children(files, inner[0]):
+        base, inner = inner[0], _children(folders, inner[0])
+    parts = [path for path in inner if SPLIT.fullmatch(path.name)]
+    listing = Listing()
+    if len(parts) < 2:
+        listing.splits["rows"] = _by_class(root, base, folders, files)
+        parts = [base]
+    else:
+        listing.splits, listing.notes = _by_split(root, parts, inner, folders, files)
+    loose = [path for part in (base, *parts) for path in _children(files, part)]
+    counts = {
+        "hidden or system files (. or @ comes first, Thumbs.db, …) were left out": len(
+            set(entries) - set(shown) - _folders(entries)
+        ),
+        "pictures lie beside the class folders: left out": len(
+            {path for path in loose if path.suffix.lower() in SUFFIXES}
+        ),
     }
-    labels = [str(label) for label in entry.get("labels", classes)]
-    return Dataset({"labels": labels, "notes": []}, {"rows": columns})
+    listing.notes += [f"{count:,} {what}" for what, count in counts.items() if count]
+    return listing
+
+
+def _folders(entries: dict[PurePosixPath, bool]) -> set[PurePosixPath]:
+    return {path for path, folder in entries.items() if folder}
+
+
+def _children(paths_: Iterable[PurePosixPath], parent: PurePosixPath) -> list[PurePosixPath]:
+    return [path for path in paths_ if path.parent == parent]
+
+
+def _by_class(
+    root: Path, base: PurePosixPath, folders: list[PurePosixPath], files: list[PurePosixPath]
+) -> list[tuple[PurePosixPath, str]]:
+    """The pictures of the class folders in `base`: path and class."""
+    classes = _children(folders, base)
+    if not classes:
+        raise DataError(f"{root / base} holds no folders: expected one of pictures for each class")
+    pictures = [path for path in files if path.is_relative_to(base) and path.parent != base]
+    for path in pictures:
+        if path.suffix.lower() not in SUFFIXES:
+            raise DataError(f"{root / path} is not a picture: allowed are {', '.join(SUFFIXES)}")
+    depth = len(base.parts)
+    if empty := set(classes) - {PurePosixPath(*path.parts[: depth + 1]) for path in pictures}:
+        raise DataError(f"{root / min(empty)} holds no pictures: put some in, or remove it")
+    return [(path, label(path.parts[depth])) for path in pictures]
+
+
+def _by_split(
+    root: Path,
+    parts: list[PurePosixPath],
+    inner: list[PurePosixPath],
+    folders: list[PurePosixPath],
+    files: list[PurePosixPath],
+) -> tuple[dict[str, list[tuple[PurePosixPath, str]]], list[str]]:
+    """The pictures of folders that are splits, and a note about them."""
+    names = [path.name for path in parts]
+    if others := sorted({path.name for path in inner} - set(names)):
+        raise DataError(
+            f"{root} holds the splits {names} and beside them {others}: move those away"
+        )
+    if any(not _children(folders, part) for part in parts):
+        raise DataError(
+            f"{root} holds {names}, which are splits and no classes: expected a folder of pictures"
+            " for each class in each of them"
+        )
+    taken = {part.name: _by_class(root, part, folders, files) for part in parts}
+    classes = {part: {name for _, name in pictures} for part, pictures in taken.items()}
+    for part, present in classes.items():
+        if differing := present ^ classes[names[0]]:
+            raise DataError(f"{root}: {names[0]} and {part} differ by the classes {differing}")
+    tests = [name for name in names if name.lower().startswith("test")]
+    training = [name for name in names if name not in tests]
+    if not any(name.lower().startswith("train") for name in training):
+        raise DataError(f"{root} holds the splits {names}, expected one called train")
+    joined = f"{' and '.join(training)} are read together, to be divided anew"
+    rows = [row for name in training for row in taken[name]]
+    if not tests:
+        return {"rows": rows}, [joined]
+    test = [row for name in tests for row in taken[name]]
+    note = f"{tests[0]} is the official test split"
+    return {"train": rows, "test": test}, [note, *([joined] if len(training) > 1 else [])]
+
+
+def _in_zip(path: Path) -> dict[PurePosixPath, bool]:
+    """The names in a ZIP, as `paths.below` gives them."""
+    try:
+        with ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (BadZipFile, OSError) as error:
+        raise DataError(f"{path} is neither a folder nor a whole ZIP of one") from error
+    if (total := sum(entry.file_size for entry in entries)) > MOST_UNPACKED:
+        raise DataError(f"{path} unpacks to {total:,} bytes, at most {MOST_UNPACKED:,}: unpack it")
+    found: dict[PurePosixPath, bool] = {}
+    for entry in entries:
+        name = PurePosixPath(entry.filename)
+        if name.is_absolute() or ".." in name.parts or "\\" in entry.filename:
+            raise DataError(f"{path} holds {entry.filename!r}, expected names below it, with /")
+        found |= dict.fromkeys(name.parents, True) | {name: entry.is_dir()}
+    found.pop(PurePosixPath(), None)
+    return found
+
+
+def _contents(root: Path, files: list[PurePosixPath]) -> list[bytes]:
+    if root.is_dir():
+        return [(root / path).read_bytes() for path in files]
+    try:
+        with ZipFile(root) as archive:
+            return [archive.read(str(path)) for path in files]
+    except (BadZipFile, RuntimeError, KeyError, OSError, zlib.error) as error:  # packed by password
+        raise DataError(f"{root} cannot be unpacked: {error}") from error

@@ -40,7 +40,7 @@ def test_an_unknown_name_is_told_with_the_nearest():
         ({"task": "sentiment"}, r"datasets\.mine in params\.yaml lacks kind, path"),
         (TEXTS, "mine in params.yaml lacks columns"),
         (TEXTS | {"task": "text"}, r"task .* is 'text': input should be 'image', 'sentiment' or"),
-        (TEXTS | {"kind": "folder"}, r"kind .* is 'folder': input should be 'package', 'csv' or"),
+        (TEXTS | {"kind": "folder"}, r"kind .* is 'folder': input should be 'package', 'csv',"),
         (TEXTS | {"colums": {}, "columns": {}}, r"unknown key 'colums' \(did you mean 'columns'"),
         (TEXTS | {"columns": {"text": "a"}}, r"mine\.columns in params\.yaml lacks label"),
         (TEXTS | {"columns": {"text": "a", "lable": "b"}}, "did you mean 'label'"),
@@ -57,6 +57,12 @@ def test_an_unknown_name_is_told_with_the_nearest():
         (TIMES | {"grid": "day"}, "grid .* is 'day': input should be 'clock' or 'rows'"),
         (TIMES | {"history": True}, "history .* is True: input should be a valid integer"),
         (TIMES | {"fill": -1}, "fill .* is -1: input should be greater than or equal to 0"),
+        (TIMES | {"encoding": "utf-9"}, "encoding .* is 'utf-9', expected an encoding: utf-8"),
+        (TIMES | {"separator": "\\t"}, "separator .* expected one sign; a tab is"),
+        (TIMES | {"kind": "parquet", "separator": ";"}, "has separator, which is for `kind: csv`"),
+        (TIMES | {"decimal": ",", "thousands": ","}, "has ',' as decimal and as thousands"),
+        (TIMES | {"time_format": "iso"}, "time_format .* is 'iso', expected s or ms"),
+        (TIMES | {"time_zone": "Berlin"}, "time_zone .* is 'Berlin', expected a name such as"),
         (
             TIMES | {"range": [400, 40]},
             r"range .* is \[400\.0, 40\.0\], expected \[lowest, highest\]",
@@ -68,6 +74,7 @@ def test_an_unknown_name_is_told_with_the_nearest():
         ),
         (PICTURES | {"labels": [True, False]}, "labels .* quote yes, no, on and off"),
         (PICTURES | {"labels": ["a", "b", "a"]}, "labels .* expected different names"),
+        (PICTURES | {"labels": ["caf\u00e9", "b", "cafe\u0301"]}, "labels .* different names"),
     ],
 )
 def test_a_wrong_declaration_is_refused(params, entry, message):

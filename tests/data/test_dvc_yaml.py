@@ -70,7 +70,7 @@ def test_a_stage_lists_nothing_that_no_dataset_runs(stage):
 
 
 def test_a_source_concerns_only_its_own_datasets():
-    reviews = "data/sources/movie_reviews.py"
+    reviews = "data/sources/shipped/movie_reviews.py"
     owners = {name for name in PARAMS["datasets"] if reviews in modules("ingest", name)[0]}
     assert owners == {"imdb", "rotten_tomatoes"}
 

@@ -1,20 +1,28 @@
 """Where rows come from: the packaged datasets as they are, your own files, and what is wrong."""
 
 import gzip
+import importlib
 import subprocess
 import sys
+from datetime import datetime
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from checkouts import Checkout
 
 from data.errors import DataError
-from data.sources import csv, folder, keras_images, package, parquet
+from data.sources import csv, package, parquet
+from data.sources.shipped import keras_images
 
 TEXTS = {"task": "sentiment", "columns": {"text": "review", "label": "verdict"}}
 TIMES = {"task": "forecast", "columns": {"time": "when", "value": "kW"}}
+
+
+def shipped(name, module):
+    return package.rows(name, {"path": f"data/sources/shipped/{module}.py"})
 
 
 @pytest.mark.parametrize(
@@ -30,7 +38,7 @@ TIMES = {"task": "forecast", "columns": {"time": "when", "value": "kW"}}
     ],
 )
 def test_a_packaged_dataset_has_its_rows(name, module, rows, classes):
-    dataset = package.rows(name, {"path": f"data/sources/{module}.py"})
+    dataset = shipped(name, module)
     counts = {len(column) for column in dataset.splits["rows"].values()}
     assert counts == {rows}
     if classes:
@@ -39,9 +47,13 @@ def test_a_packaged_dataset_has_its_rows(name, module, rows, classes):
 
 
 def test_packaged_rows_stay_as_they_are():
-    image = package.rows("digits", {"path": "data/sources/digits.py"}).splits["rows"]["image"]
+    image = package.rows("digits", {"path": "data/sources/shipped/digits.py"}).splits["rows"][
+        "image"
+    ]
     assert (image.dtype, image.shape, image.max()) == (np.uint8, (1797, 8, 8, 1), 255)
-    text = package.rows("imdb", {"path": "data/sources/movie_reviews.py"}).splits["rows"]["text"]
+    text = package.rows("imdb", {"path": "data/sources/shipped/movie_reviews.py"}).splits["rows"][
+        "text"
+    ]
     assert sum("<br />" in review for review in text) == 14_665
 
 
@@ -105,6 +117,16 @@ def test_own_series_may_be_packed_zoned_and_in_parquet(tmp_path):
     ("content", "message"),
     [
         (None, "is missing"),
+        (b"PK\3\4xl/workbook.xml", "ZIP archive or an Excel workbook: .* `kind: excel`"),
+        (b"PAR1\0\0", "a Parquet file: say `kind: parquet`"),
+        ("when,kW\n".encode("utf-16"), "not utf-8: it looks like utf-16, which `encoding: utf-16`"),
+        ("when,kW\n2024-01-01,1\n".encode("utf-16-be"), "looks like utf-16-be, which"),
+        ("Größe,kW\nwäs,1\n".encode("cp1252"), "perhaps it is windows-1252, which `encoding"),
+        (b"when;kW\n2024-01-01;1,5\n", r'row 2 has 2 cells where .* perhaps `separator: ";"`'),
+        (b'when,kW\n2024-01-01,1\n"2024\n\n', "row 3 has 1 cells where the header has 2: a quote"),
+        (b"when,kW\nTrue,1\n", "'when' holds something that is not an ISO 8601 .* in row 1"),
+        (b"when,kW\n12:30,1\n", "'when' holds something that is not an ISO 8601"),
+        (b"when,kW\n2024-01-01,1\n2024-01-01T00Z,1\n", "in row 1, without a time zone that other"),
         (b"when,kWh\n2024-01-01,1\n", r"no column 'kW' \(did you mean 'kWh'\?\)"),
         (b"", "not a whole CSV"),
         (b"when,kW\n2024-01-01,1\n2024-01", "not a whole CSV"),
@@ -123,11 +145,68 @@ def test_an_unreadable_csv_is_told(tmp_path, content, message):
         csv.rows("own", TIMES | {"path": str(path)})
 
 
-def test_texts_in_another_encoding_are_told(tmp_path):
+def test_another_encoding_far_below_is_told(tmp_path):
     path = tmp_path / "own.csv"
-    path.write_bytes("review,verdict\ntrès bon,1\n".encode("latin-1"))
-    with pytest.raises(DataError, match="'review' holds something that is not text in UTF-8"):
+    path.write_bytes(b"review,verdict\n" + b"good,1\n" * 20_000 + "très bon,1\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"not utf-8: perhaps it is windows-1252") as refusal:
         csv.rows("own", TEXTS | {"path": str(path)})
+    assert "\ufffd" not in str(refusal.value)
+
+
+WORDS = ["001", "1", "True", "1.0", "07", "1e5", "2024-01-01", "yes"]
+MISSING = ["", "nan", "NaN", "None", "NULL", "null", "N/A", "<NA>", " none "]
+
+
+@pytest.mark.parametrize(
+    ("form", "encoding", "separator"),
+    [({}, "utf-8", ","), ({"encoding": "utf-16", "separator": "\t"}, "utf-16", "\t"),
+     ({"encoding": "windows-1252", "separator": ";"}, "cp1252", ";")],
+)  # fmt: skip
+def test_words_of_a_csv_stay_as_they_are_written(tmp_path, form, encoding, separator):
+    path = tmp_path / "own.csv"
+    lines = [f"wäs {word}{separator}{word}" for word in WORDS + MISSING]
+    path.write_bytes("\n".join([f"review{separator}verdict", *lines, ""]).encode(encoding))
+    dataset = csv.rows("own", TEXTS | {"path": str(path)} | form)
+    assert dataset.splits["rows"]["label"].tolist() == WORDS + [None] * len(MISSING)
+    assert dataset.splits["rows"]["text"].tolist() == [f"wäs {word}" for word in WORDS + MISSING]
+    assert dataset.facts["labels"] == sorted(WORDS)
+
+
+def test_a_declared_label_is_never_missing_and_its_accents_are_composed(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("review,verdict\na,none\nnull,cafe\u0301\nc,\n", encoding="utf-8")
+    dataset = csv.rows("own", TEXTS | {"path": str(path), "labels": ["none", "cafe\u0301"]})
+    assert dataset.splits["rows"]["label"].tolist() == ["none", "caf\u00e9", None]
+    assert dataset.facts["labels"] == ["none", "caf\u00e9"]
+    assert dataset.splits["rows"]["text"][1] == "null"
+
+
+@pytest.mark.parametrize("kind", ["json", "excel"])
+def test_other_tables_are_read_as_words_too(tmp_path, kind):
+    path = tmp_path / "own"
+    if kind == "json":
+        lines = ['{"when": "2024-01-01 00:00", "kW": 1.50, "id": "07"}', '{"when": null, "id": 7}']
+        path.write_text("\n".join([*lines, ""]))
+    else:
+        book = openpyxl.Workbook()
+        book.active.append(["a first sheet"])
+        sheet = book.create_sheet("load")
+        for row in (["when", "kW", "id"], [datetime(2024, 1, 1), 1.5, "07"], [None, None, 7]):
+            sheet.append(row)
+        book.save(path)
+    times = {"columns": TIMES["columns"] | {"series": "id"}}
+    times |= {"sheet": "load"} if kind == "excel" else {}
+    source = importlib.import_module(f"data.sources.{kind}")
+    rows = source.rows("own", TIMES | times | {"path": str(path)}).splits["rows"]
+    assert rows["time"].astype("datetime64[h]").astype(str).tolist() == ["2024-01-01T00", "NaT"]
+    assert rows["value"].tolist()[:1] == [1.5]
+    assert np.isnan(rows["value"][1])
+    assert rows["series"].tolist() == ["07", "7"]
+    path.write_bytes(b'{"when": [1]}\n')
+    with pytest.raises(
+        DataError, match=r"'when' holds a list in line 1|not a whole Excel workbook"
+    ):
+        source.rows("own", TIMES | times | {"path": str(path)})
 
 
 def test_stamps_with_a_zone_become_utc_in_words_too(tmp_path):
@@ -146,34 +225,11 @@ def test_a_truncated_parquet_is_told(tmp_path):
         parquet.rows("own", TIMES | {"path": str(path)})
 
 
-def test_a_folder_of_pictures_gives_bytes_labels_and_names(tmp_path):
-    for name in ("cat/1.png", "cat/deep/2.JPG", "dog/1.webp"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(name.encode())
-    (tmp_path / "cat" / ".DS_Store").write_bytes(b"")
-    rows = folder.rows("pets", {"path": str(tmp_path)})
-    assert rows.facts["labels"] == ["cat", "dog"]
-    assert rows.splits["rows"]["label"].tolist() == ["cat", "cat", "dog"]
-    assert rows.splits["rows"]["file"].tolist() == ["cat/1.png", "cat/deep/2.JPG", "dog/1.webp"]
-    assert rows.splits["rows"]["image"][0] == b"cat/1.png"
-
-
-def test_a_folder_that_is_none_of_pictures_is_told(tmp_path):
-    with pytest.raises(DataError, match="is not a folder"):
-        folder.rows("pets", {"path": str(tmp_path / "none")})
-    with pytest.raises(DataError, match="holds no folders"):
-        folder.rows("pets", {"path": str(tmp_path)})
-    (tmp_path / "cat").mkdir()
-    (tmp_path / "cat" / "notes.txt").write_text("meow")
-    with pytest.raises(DataError, match=r"notes\.txt is not a picture: allowed are \.jpeg"):
-        folder.rows("pets", {"path": str(tmp_path)})
-
-
 def test_reading_a_source_imports_no_framework():
     code = (
         "import sys\n"
         "from data.sources import package, csv, parquet, folder\n"
-        "package.rows('digits', {'path': 'data/sources/digits.py'})\n"
+        "package.rows('digits', {'path': 'data/sources/shipped/digits.py'})\n"
         "print({'keras', 'sklearn', 'great_expectations', 'dvc'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

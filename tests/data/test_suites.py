@@ -4,51 +4,18 @@ import io
 
 import numpy as np
 import pytest
-from checkouts import reviews
 from PIL import Image
+from raw_rows import SERIES, pictures, put, readings, texts
 
 from data.stored import Dataset
 from data.suites import forecast, image, sentiment
 from data.validate import judge
-
-SERIES = {"task": "forecast", "interval": 300, "history": 12, "horizon": 3, "season": 12}
-SERIES |= {"stride": 1, "fill": 900, "grid": "clock", "min_rows": 1}
+from models.inputs.images import decode_picture
 
 
 def refused_by(report: dict) -> set[str]:
     """The columns, or for a whole table the expectations, on which a dataset was refused."""
     return {check["column"] or check["expectation"] for check in report["failed"]}
-
-
-def pictures(rows: int = 120) -> Dataset:
-    draw = np.random.default_rng(0)
-    columns = {
-        "image": draw.integers(0, 256, (rows, 8, 8, 1), dtype=np.uint8),
-        "label": np.array([str(row % 3) for row in range(rows)]),
-        "id": np.arange(rows),
-    }
-    return Dataset({"labels": ["0", "1", "2"], "notes": []}, {"rows": columns})
-
-
-def texts(rows: int = 300) -> Dataset:
-    text, label = zip(*reviews(rows), strict=True)
-    columns = {
-        "text": np.array(text, dtype=object),
-        "label": np.array(label, dtype=object),
-        "id": np.arange(rows),
-    }
-    return Dataset({"labels": ["bad", "good"], "notes": []}, {"rows": columns})
-
-
-def readings(rows: int = 600) -> Dataset:
-    seconds = 300 * np.arange(rows)
-    columns = {
-        "time": seconds.astype("datetime64[s]").astype("datetime64[ns]"),
-        "value": 100 + 10 * np.sin(np.arange(rows) / 20),
-        "series": np.full(rows, "a", dtype=object),
-        "id": np.arange(rows),
-    }
-    return Dataset({"notes": []}, {"rows": columns})
 
 
 def judged(raw: Dataset, suite, **entry) -> dict:
@@ -67,15 +34,6 @@ def test_clean_rows_pass(make, suite, entry):
     report = judged(make(), suite, **entry)
     assert report["success"]
     assert report["notes"] == []
-
-
-def put(column: str, rows, value):
-    """A corruption: `value` in some rows of a column."""
-
-    def corrupt(columns):
-        columns[column][rows] = value
-
-    return corrupt
 
 
 def unlabelled(columns):
@@ -159,6 +117,40 @@ def test_a_file_that_is_no_picture_is_refused_by_name():
     assert [row["file"] for row in check["examples"]] == ["0/5.png", "0/6.png", "0/7.png"]
 
 
+def png(picture: Image.Image, **options) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG", **options)
+    return file.getvalue()
+
+
+DISC = np.hypot(*(np.mgrid[:16, :16] - 7.5)) < 5
+DEEP = np.where(DISC, 40_000, 9_000).astype(np.uint16)
+GLYPH = np.dstack([np.zeros((16, 16, 3), np.uint8), np.where(DISC, 255, 0).astype(np.uint8)])
+
+
+@pytest.mark.parametrize(
+    ("picture", "options", "passes"),
+    [
+        (Image.fromarray(DEEP), {}, True),
+        (Image.fromarray(DEEP // 16), {}, True),
+        (Image.fromarray(DEEP), {"transparency": 9_000}, True),
+        (Image.fromarray(GLYPH), {}, True),
+        (Image.fromarray(GLYPH).convert("LA"), {}, True),
+        (Image.fromarray(GLYPH[..., 3]), {"transparency": 0}, False),  # white on white
+        (Image.fromarray(GLYPH[..., 3]).convert("P"), {"transparency": 255}, True),
+        (Image.fromarray(GLYPH * np.uint8([1, 1, 1, 0])), {}, False),
+        (Image.fromarray(GLYPH[..., 3]).convert("1"), {}, True),
+    ],
+)
+def test_the_gate_sees_the_pixels_that_a_model_gets(picture, options, passes):
+    raw = pictures(60)
+    file = png(picture, **options)
+    raw.splits["rows"]["image"] = np.array([file + bytes([row]) for row in range(60)], object)
+    grey = np.asarray(decode_picture(file, "L", (16, 16)))
+    assert image.statistics(raw)["mean"][0] == pytest.approx(grey.mean(), abs=0.5)
+    assert judged(raw, image.suite)["success"] == passes
+
+
 def set_text(value, rows: int = 1):
     def corrupt(columns):
         columns["text"][:rows] = [f"{value}{row * '!'}" if value else value for row in range(rows)]
@@ -215,8 +207,75 @@ def test_a_label_that_is_spelled_wrongly_is_shown():
     assert check["examples"] == [{"id": 4, "label": "baad"}]
 
 
+@pytest.mark.parametrize(
+    ("labels", "pairs"),
+    [
+        (["Cat", "cat", "dog"], "'Cat' and 'cat'"),
+        (["dog", "dog ", "cat"], "'dog' and 'dog '"),
+        (["New York", "new  york", "b"], "'New York' and 'new  york'"),
+        (["a\u200b", "a", "b"], r"'a\u200b' and 'a'"),
+    ],
+)
+def test_labels_that_differ_by_case_or_space_alone_are_refused_unless_listed(labels, pairs):
+    raw = texts()
+    raw.splits["rows"]["label"][:] = [labels[row % 3] for row in range(300)]
+    raw.facts["labels"] = labels
+    [check] = judged(raw, sentiment.suite)["failed"]
+    assert f"({pairs})" in check["sentence"]
+    assert judged(raw, sentiment.suite, labels=labels)["success"]
+    raw.facts["labels"] = declared = [labels[0], labels[2]]
+    refused = judged(raw, sentiment.suite, labels=declared)["failed"]
+    assert f"by case or space alone differ {pairs.split(' and ')[0]}" in refused[0]["sentence"]
+
+
+def test_a_double_is_shown_by_its_text():
+    raw = texts()
+    copied(raw.splits["rows"])
+    [check] = judged(raw, sentiment.suite)["failed"]
+    text = raw.splits["rows"]["text"][0]
+    assert [(row["id"], row["text"]) for row in check["examples"]] == [
+        (0, text),
+        (2, text),
+        (4, text),
+    ]
+    assert not any("digest" in row for row in check["examples"])
+
+
+def test_text_and_label_that_are_swapped_are_asked_for():
+    raw = texts()
+    columns = raw.splits["rows"]
+    columns["text"], columns["label"] = columns["label"], columns["text"]
+    raw.facts["labels"] = sorted(columns["label"])
+    sentences = [check["sentence"] for check in judged(raw, sentiment.suite)["failed"]]
+    assert sum("are text and label swapped" in sentence for sentence in sentences) == 2
+    assert max(map(len, sentences)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("{0:x}{0:o}", ["shared"]),
+        ("今天的汤很好而且门也很新第{0}次", ["shared", "unspaced"]),
+        ("今天 的 汤 很 好 而且 门 也 很 新 第 {0} 次", []),
+        ("อาหารจานนี้อร่อยมากและราคาไม่แพง {0}", ["unspaced"]),
+        ("오늘 먹은 국은 맛있고 문도 새것이다 {0}", []),
+    ],
+)
+def test_texts_of_which_no_word_recurs_are_found(text, found):
+    raw = texts()
+    raw.splits["rows"]["text"][:] = [text.format(row) for row in range(300)]
+    report = judged(raw, sentiment.suite)
+    assert report["success"]
+    unmet = [check["column"] for check in report["checks"] if not check["met"]]
+    assert unmet == found
+
+
 def backwards(columns):
     columns["time"][[20, 30]] = columns["time"][[30, 20]]
+
+
+def autumn(columns):
+    columns["time"][50:] -= np.timedelta64(3600, "s")
 
 
 def other_interval(columns):
@@ -240,7 +299,7 @@ def holes(columns):
         (put("value", slice(None), 100.0), "spread"),
         (put("time", 4, np.datetime64("NaT", "ns")), "time"),
         (put("series", 4, None), "series"),
-        (backwards, "step"),
+        (autumn, "repeats"),
         (put("time", slice(20, 40), np.datetime64(6000, "s")), "step"),
         (other_interval, "step"),
         (jitter, "beside"),
@@ -265,8 +324,8 @@ def test_an_example_is_told_as_json_would_hold_it():
     [check] = judged(raw, forecast.suite, **SERIES)["failed"]
     assert check["examples"] == [{"id": 7, "time": "1970-01-01 00:35:00", "value": "inf"}]
     raw.splits["rows"]["value"][7] = 100.0
-    backwards(raw.splits["rows"])
-    [check] = judged(raw, forecast.suite, **SERIES)["failed"]
+    put("time", slice(20, 40), np.datetime64(6000, "s"))(raw.splits["rows"])
+    check = judged(raw, forecast.suite, **SERIES)["failed"][0]
     assert {type(row["step"]) for row in check["examples"]} == {float}
 
 

@@ -7,7 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from small_data import FACTS
 
 from data import declared, prepare
-from data.sources import glucose as source
+from data.sources.shipped import glucose as source
 from models import architectures
 from models.artifact import artifact
 from models.errors import ExportMismatch

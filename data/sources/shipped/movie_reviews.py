@@ -5,7 +5,8 @@ The package's one CSV is read as data; none of its code is imported.
 
 import numpy as np
 
-from data.sources.columns import read_csv, texts
+from data.sources.columns import texts
+from data.sources.csv import read_csv
 from data.sources.package import locate
 from data.stored import Dataset
 

@@ -3,7 +3,8 @@
 From bokeh-sampledata, public domain.
 """
 
-from data.sources.columns import read_csv, readings
+from data.sources.columns import readings
+from data.sources.csv import read_csv
 from data.sources.package import locate
 from data.stored import Dataset
 

@@ -1,0 +1,54 @@
+"""Your own Excel workbook of text and label, or of time and value."""
+
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import pandas as pd
+import pyarrow as pa
+
+from data.errors import DataError, did_you_mean
+from data.sources.columns import chosen
+from data.sources.paths import local
+from data.stored import Dataset
+
+
+def rows(name: str, entry: dict) -> Dataset:
+    """The columns that `columns:` names; raises DataError when the file or a column is missing."""
+    return chosen(read_excel(local(entry["path"]), entry.get("sheet")), name, entry)
+
+
+def read_excel(path: Path, sheet: str | None = None, most: int | None = None) -> pa.Table:
+    """One sheet with a header row: every cell as words, dates in ISO 8601.
+
+    Args:
+        path: a workbook in Office Open XML.
+        sheet: its name; the first without.
+        most: of how many rows; all without.
+
+    Raises:
+        DataError: it is no such workbook, or has no such sheet.
+    """
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, expected a file")
+    try:
+        with pd.ExcelFile(path, engine="openpyxl") as book:
+            names = [str(name) for name in book.sheet_names]
+            if sheet not in (None, *names):
+                hint = did_you_mean(str(sheet), names)
+                raise DataError(f"{path} has no sheet {sheet!r}{hint}; it has {names}")
+            as_they_are = {"dtype": object, "keep_default_na": False, "na_filter": False}
+            frame = pd.read_excel(book, sheet or names[0], nrows=most, **as_they_are)
+    except (BadZipFile, KeyError, OSError, ValueError, TypeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"{path} is not a whole Excel workbook (.xlsx): save it anew as one, or as CSV"
+        ) from error
+    frame.columns = frame.columns.map(str)
+    cells = {name: [_word(cell) for cell in frame[name]] for name in frame}
+    return pa.table({name: pa.array(words, pa.string()) for name, words in cells.items()})
+
+
+def _word(cell: Any) -> str:
+    return cell.isoformat() if hasattr(cell, "isoformat") else str(cell)

@@ -1,0 +1,77 @@
+"""Where your own files lie: the path of an entry, and the names below it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from data.errors import DataError
+
+# What systems, viewers and NAS put beside files, in lower case; and all names with . or @ first.
+SYSTEM = ("__macosx", "lost+found", "thumbs.db", "desktop.ini", "$recycle.bin", "#recycle")
+
+
+def local(path: str | Path) -> Path:
+    """`path:` of an entry, with `~` expanded.
+
+    Raises:
+        DataError: it is the address of another machine, or nothing is there.
+    """
+    if "://" in str(path):
+        raise DataError(f"{path} is an address, expected a file or folder: fetch it, and name that")
+    found = Path(path).expanduser()
+    if not found.exists():
+        raise DataError(f"{path} is missing: `path:` in params.yaml names it")
+    return found
+
+
+def check(path: str | Path) -> None:
+    """Look at what lies below `path` before DVC does.
+
+    Raises:
+        DataError: nothing is there, or see `below`.
+    """
+    for _ in below(local(path)):
+        pass
+
+
+def below(root: Path) -> Iterator[tuple[PurePosixPath, bool]]:
+    """All files and folders below `root`, relative to it, and whether each is a folder.
+
+    Raises:
+        DataError: a name is not UTF-8, which DVC cannot record; a link leads nowhere; or one leads
+            to a folder, in which DVC sees no change.
+    """
+    for folder, names, files in os.walk(root):
+        folders = set(names)
+        for name in (*folders, *files):
+            path = Path(folder) / name
+            _check_name(folder, name)
+            relative = PurePosixPath(path.relative_to(root).as_posix())
+            if path.is_symlink() and not is_hidden(relative):
+                _check_link(path)
+            yield relative, name in folders
+
+
+def is_hidden(path: PurePosixPath) -> bool:
+    """Whether a file or folder, or one that it lies in, is hidden or a system's own."""
+    return any(part[0] in ".@" or part.lower() in SYSTEM for part in path.parts)
+
+
+def _check_name(folder: str, name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{os.fsencode(folder)!r} holds a name that is not UTF-8, {os.fsencode(name)!r}:"
+            " rename it"
+        ) from None
+
+
+def _check_link(path: Path) -> None:
+    if not path.exists():
+        raise DataError(f"{path} is a link to {path.readlink()}, which is missing: remove the link")
+    if path.is_dir():
+        raise DataError(
+            f"{path} is a link to a folder, and a change in it would go unnoticed: copy that folder"
+            " here, or let `path` name the real one"
+        )

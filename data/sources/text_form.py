@@ -1,0 +1,89 @@
+"""What a file of text is written in, as its first bytes tell: encoding and separator."""
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+
+from data.errors import DataError
+
+HEAD = 1 << 16
+SEPARATORS = (",", ";", "\t", "|")
+OTHERS = {  # by their first bytes
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or say `kind: excel`",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook of before 2007: save it as .xlsx, with `kind: excel`",
+    b"PAR1": "a Parquet file: say `kind: parquet`",
+    b"\x1f\x8b": "packed by gzip: let its name end in .gz",
+    b"%PDF": "a PDF: export the table as CSV",
+}
+
+
+def head(path: Path, size: int = HEAD) -> bytes:
+    """The first bytes of a file, unpacked where its name says that it is packed.
+
+    Raises:
+        DataError: it cannot be read, or is no file of text.
+    """
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, expected a file")
+    try:
+        with pa.input_stream(path) as file:
+            content = bytes(file.read(size))
+    except OSError as error:
+        raise DataError(f"{path} is not a whole file: {' '.join(str(error).split())}") from error
+    for first, what in OTHERS.items():
+        if content.startswith(first):
+            raise DataError(f"{path} is {what}")
+    return content
+
+
+def encoding_of(content: bytes) -> str:
+    """utf-8, utf-16, utf-16-le, utf-16-be or windows-1252, which one it is by its first bytes.
+
+    Any file is windows-1252 that is nothing else: the commonest one that is left.
+    """
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros = content[start::2].count(0)
+        if content and zeros > 0.3 * len(content[start::2]) and zeros > 2 * content.count(0) / 3:
+            return encoding
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        if len(content) - error.start > 3:  # not only a sign that the last byte cuts
+            return "windows-1252"
+    return "utf-8"
+
+
+def check_encoding(path: Path, content: bytes, declared: str) -> None:
+    """Raise DataError where the first bytes are not in the encoding that the entry declares."""
+    likely = encoding_of(content)
+    name = declared.lower().replace("_", "-")
+    wide = likely.startswith("utf-16") and not name.startswith("utf-16")
+    if wide or (likely == "windows-1252" and name in ("utf-8", "utf8", "utf-8-sig")):
+        raise DataError(not_in(path, declared, likely))
+
+
+def not_in(path: Path, declared: str, likely: str = "windows-1252") -> str:
+    """The message about a file that is not in the declared encoding."""
+    certain = "it looks like" if likely.startswith("utf-16") else "perhaps it is"
+    return f"{path} is not {declared}: {certain} {likely}, which `encoding: {likely}` says"
+
+
+def separator_of(text: str) -> str:
+    """The sign between the cells: the one that divides most rows into the same number of cells."""
+    whole = text[: text.rfind("\n") + 1] or text
+
+    def agreement(separator: str) -> tuple[float, int]:
+        rows = csv.reader(io.StringIO(whole, newline=""), delimiter=separator)
+        try:
+            counts = Counter(len(row) for _, row in zip(range(500), rows, strict=False) if row)
+        except csv.Error:
+            return 0, 0
+        cells, often = max(counts.items(), key=lambda item: item[1], default=(1, 0))
+        return (often / counts.total(), cells) if cells > 1 else (0, 0)
+
+    return max(SEPARATORS, key=agreement)
