@@ -43,8 +43,9 @@ def clock_grid(readings: pd.DataFrame, interval: int, fill: float) -> pd.DataFra
     """
     tick_length = interval * 1_000_000_000
     nanoseconds = readings["time"].astype("int64")
-    tick = (nanoseconds + tick_length // 2) // tick_length
-    beside = (nanoseconds - tick * tick_length).abs()
+    origin = _origin(nanoseconds.to_numpy(), tick_length)
+    tick = (nanoseconds - origin + tick_length // 2) // tick_length
+    beside = (nanoseconds - origin - tick * tick_length).abs()
     nearest_first = readings.assign(tick=tick, beside=beside).sort_values(["tick", "beside"])
     kept = nearest_first.drop_duplicates("tick")
     hole = np.append(np.diff(kept["tick"]) - 1, 0)  # ticks without a reading, after each reading
@@ -52,8 +53,50 @@ def clock_grid(readings: pd.DataFrame, interval: int, fill: float) -> pd.DataFra
     kept = kept.assign(stretch=np.append(0, np.cumsum(~short)[:-1]))
     points = kept.loc[kept.index.repeat(np.where(short, hole, 0) + 1)]
     late = points.groupby("tick").cumcount()
-    time = pd.to_datetime((points["tick"] + late) * tick_length, unit="ns")
+    time = pd.to_datetime((points["tick"] + late) * tick_length + origin, unit="ns")
     return points.assign(time=time, observed=late == 0)
+
+
+def _origin(time: np.ndarray, tick_length: int) -> int:
+    """How long after the multiples of its length a clock ticks, so that readings are near a tick.
+
+    At the multiples where that is so, and also where readings drift all over the interval. Else
+    where most readings are to the nanosecond, or at the twelfth of the interval next to the middle
+    of all: five past, for hourly ones. Midway between two ticks jitter would make two readings one.
+
+    time: of the readings, in nanoseconds (readings,); tick_length likewise.
+    """
+    offset = time % tick_length
+    if not len(time) or _near(offset, 0, tick_length):
+        return 0
+    values, counts = np.unique(offset, return_counts=True)
+    if 2 * counts.max() > len(time):
+        return int(values[counts.argmax()])
+    mean = np.angle(np.exp(2j * np.pi * offset / tick_length).mean()) / (2 * np.pi) * tick_length
+    beside = (offset - mean + tick_length / 2) % tick_length - tick_length / 2
+    origin = round((mean + np.median(beside)) / tick_length * 12) * tick_length // 12 % tick_length
+    return int(origin) if _near(offset, origin, tick_length) else 0
+
+
+def _near(offset: np.ndarray, origin: int, tick_length: int) -> bool:
+    """Whether nine in ten of the readings lie within a quarter of the interval around its ticks."""
+    beside = (offset - origin + tick_length // 2) % tick_length - tick_length // 2
+    return bool((np.abs(beside) <= tick_length // 4).mean() >= 0.9)
+
+
+def window_starts(split: Columns, history: int, horizon: int, stride: int) -> np.ndarray:
+    """Where windows of a split begin, int64 (windows,): each inside one segment, all its targets
+    observed, as models/inputs/series.py cuts them.
+    """
+    segment, span = split["segment"], history + horizon
+    start = np.arange(max(len(segment) - span + 1, 0))
+    unseen = np.append(0, np.cumsum(~split["observed"]))
+    first = np.searchsorted(segment, segment)  # of each row's segment: they are numbered in order
+    return start[
+        (segment[start] == segment[start + span - 1])
+        & (unseen[start + span] == unseen[start + history])
+        & ((start - first[start]) % stride == 0)
+    ]
 
 
 def cuts(time: pd.Series, shares: dict[str, float]) -> np.ndarray:

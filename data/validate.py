@@ -160,9 +160,10 @@ def _remedy(expectation: dict, outcome: dict, table: Table) -> str:
     if not outcome.get("unexpected_count"):
         return remedy
     share = _rounded_up(outcome["unexpected_count"] / outcome["element_count"])
+    parts = [part for part in remedy.split("; ") if SHARE not in part or share <= 0.5]
+    remedies = ["; ".join(parts).replace(SHARE, f"{share:g}")] if remedy else []
     if share > 0.5:
-        return "" if SHARE in remedy else remedy
-    remedies = [remedy.replace(SHARE, f"{share:g}")] if remedy else []
+        return "".join(remedies)
     if expectation["description"] in [rule.description for rule in table.row_rules()]:
         more = f" with `expect: {{dropped: {share:g}}}`" if share > Expect().dropped else ""
         remedies.append(f"`on_bad_rows: drop`{more} in its entry sets such rows aside")

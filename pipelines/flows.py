@@ -22,7 +22,6 @@ from pipelines.experiments.tracking import Record
 from pipelines.locks import lock
 from pipelines.processes import dask_cluster
 from pipelines.promotion import reconcile, retraining
-from pipelines.reports import page
 from pipelines.runtime import console, environment, settings
 from pipelines.training import baselines, guard, successive_halving
 from pipelines.training import fit as fitting
@@ -39,7 +38,7 @@ ensure_guard = prefect.task(cache_policy=NO_CACHE)(guard.ensure)
 fit_on_worker = prefect.task(cache_policy=NO_CACHE, task_run_name="fit {planned.arch}")(fitting.fit)
 score_source = prefect.task(cache_policy=NO_CACHE)(baselines.score)
 decide = prefect.task(cache_policy=NO_CACHE)(retraining.decide)
-attach_report = prefect.task(cache_policy=NO_CACHE, **RETRIES)(page.attach)
+attach_report = prefect.task(cache_policy=NO_CACHE, **RETRIES)(retraining.report)
 # prefect_dask leaves open what futures its runner makes; Prefect takes them for those of threads.
 RUNNER: TaskRunner[Any] = DaskTaskRunner(**dask_cluster.runner_options())
 

@@ -6,41 +6,53 @@ from great_expectations.expectations import Expectation
 
 from data.entries import ExpectReadings
 from data.stored import Dataset
+from data.suites.splits import splits
 from data.suites.table import Table, allow, between, expect, filled, percent
 
 LARGEST = 1e12
+MOST_FILLED = 10_000_000  # 0.5 GB in prepare
 HOUR = 3600
 MONTH = 28 * 86_400, 31 * 86_400  # seconds
 ROWS = "`grid: rows` in its entry takes each row as one step"
 
 
 def suite(raw: Dataset, entry: dict) -> list[Table]:
-    """The tables `readings`, with the step since the one before, and `series`."""
+    """The tables `readings`, with the step since the one before, `series`, and `splits`, as prepare
+    will make them; without the last where that would take too much memory, or there is too little.
+    """
     limits = ExpectReadings(**entry.get("expect", {}))
     frame = steps(raw, entry["interval"])
     on_clock = entry["grid"] == "clock"
     expectations = [
         *numbers(entry.get("range")),
+        *codes(frame),
         *forward(limits),
         *(regular(frame["step"], entry, limits) if on_clock else []),
     ]
     key = ["id", "time"] if frame["series"].nunique() == 1 else ["id", "time", "series"]
     readings = frame.assign(time=frame["time"].dt.strftime("%Y-%m-%d %H:%M:%S"))
-    return [Table("readings", readings, key, expectations), series(frame, entry, limits)]
+    by_name = series(frame, entry, limits)
+    tables = [Table("readings", readings, key, expectations), by_name]
+    whole = frame.dropna(subset=["time", "value"])["series"].value_counts()
+    if by_name.frame["filled"].sum() <= MOST_FILLED and whole.max() >= entry["min_rows"]:
+        tables.append(splits(frame, entry))
+    return tables
 
 
 def steps(raw: Dataset, interval: int) -> pd.DataFrame:
     """One row for each reading, in the order of the source: id, time, value, series (missing where
     its name is empty), and in seconds since (the reading in the row before of the same series),
-    step (the reading before in time), missed (how much longer than `interval`) and beside (how far
-    from a multiple of it).
+    step (the reading before in time), missed (how many whole intervals lie between, as the grid
+    sees it; of calendar months, which no grid keeps, the rest too) and beside (how far the step is
+    from a multiple of the interval).
     """
     frame = pd.DataFrame(raw.splits["rows"])
     frame["series"] = frame["series"].where(frame["series"].astype(str).str.strip() != "")
     frame["since"] = _since_before(frame)
     frame["step"] = _since_before(frame.sort_values("time", kind="stable"))
-    frame["missed"] = frame["step"] - interval
-    frame["beside"] = (frame["step"] - interval * (frame["step"] / interval).round()).abs()
+    whole = interval * (frame["step"] / interval).round()
+    frame["missed"] = (frame["step"] if _calendar(frame["step"]) else whole) - interval
+    frame["beside"] = (frame["step"] - whole).abs()
     return frame
 
 
@@ -64,6 +76,38 @@ def numbers(limits: tuple[float, float] | None) -> list[Expectation]:
         filled("value", "each reading has a value (no NaN)"),
         between("value", inside, low, high, remedy=default),
     ]
+
+
+def codes(readings: pd.DataFrame) -> list[Expectation]:
+    """No one value comes again and again, far from all others: -999 where nothing was measured.
+
+    readings: as `steps` gives them.
+    """
+    found = sorted({code for _, one in readings.groupby("series") for code in _codes(one["value"])})
+    named = f" ({', '.join(f'{code:g}' for code in found[:5])})" if found else ""
+    rule = f"no value far from all others recurs in 1% of the readings{named}"
+    done = (
+        "it stays in; if nothing was measured there, `range: [lowest, highest]` with "
+        "`on_bad_rows: drop` in its entry leaves it out"
+    )
+    return [expect("ColumnValuesToNotBeInSet", rule, done, column="value", value_set=found)]
+
+
+def _codes(values: pd.Series) -> list[float]:
+    """Values in 1% to 20% of the readings of one series, apart from the bulk of the others by more
+    than its width, and from the next other value too.
+    """
+    values = values[np.isfinite(values)]
+    counts = values.value_counts()
+    often = counts.index[(counts >= max(3, len(values) / 100)) & (counts <= len(values) / 5)]
+    found = []
+    for code in often:
+        rest = values[values != code]
+        low, high = rest.quantile([0.05, 0.95])
+        outside = max(low - code, code - high)
+        if high > low and min(outside, (rest - code).abs().min()) > high - low:
+            found.append(float(code))
+    return found
 
 
 def forward(limits: ExpectReadings) -> list[Expectation]:
@@ -92,11 +136,12 @@ def regular(step: pd.Series, entry: dict, limits: ExpectReadings) -> list[Expect
 
     step: seconds since the reading before (readings,).
     """
-    interval, fill = entry["interval"], entry["fill"]
+    interval, fill, median = entry["interval"], entry["fill"], step.median()
+    other = f"is it `interval: {median:.0f}`?" if median >= 1 else ""
     jitter = interval / 10
     low, high = interval - jitter, interval + jitter
-    declared = f"the median step is the declared interval of {interval:g} s"
-    multiples = f"steps are whole multiples of {interval:g} s"
+    declared = f"the median step is the declared interval of {interval} s"
+    multiples = f"steps are whole multiples of {interval} s"
     followed = f"readings follow without a hole of more than {fill:g} s"
     hole = f"no reading is missing between two others for more than {fill:g} s"
     snapped = "prepare snaps each reading to the nearest point of the regular grid"
@@ -107,7 +152,7 @@ def regular(step: pd.Series, entry: dict, limits: ExpectReadings) -> list[Expect
     return [
         expect(
             *("ColumnMedianToBeBetween", declared),
-            remedy=_calendar(step) or f"is `interval:` {max(step.median(), 1):.0f} s?",
+            remedy=_calendar(step) or other,
             column="step",
             min_value=low,
             max_value=high,
@@ -147,8 +192,10 @@ def series(readings: pd.DataFrame, entry: dict, limits: ExpectReadings) -> Table
     """
     finite = readings.assign(value=readings["value"].where(np.isfinite(readings["value"])))
     finite["repeats"] = _runs_back(readings, entry["interval"])
+    finite["filled"] = _filled(readings["step"], entry)
     by_name = finite.groupby("series", as_index=False)
-    frame = by_name.agg(rows=("value", "size"), spread=("value", "std"), repeats=("repeats", "sum"))
+    sums = {column: (column, "sum") for column in ("repeats", "filled")}
+    frame = by_name.agg(rows=("value", "size"), spread=("value", "std"), **sums)
     frame["spread"] = frame["spread"].fillna(0.0)  # of one reading
     least, tiny = entry["min_rows"], float(np.finfo(np.float32).tiny)
     window = entry["history"] + entry["horizon"]
@@ -160,6 +207,8 @@ def series(readings: pd.DataFrame, entry: dict, limits: ExpectReadings) -> Table
     few_flat = f"at most {percent(limits.flat)} of the series are one value all along"
     local = "no hour is there twice, as on a local clock in autumn"
     zone = "local time without a zone? set `time_zone: Europe/Berlin`, or which it is, in its entry"
+    bounded = f"at most {MOST_FILLED:,} points of the grid are carried forward"
+    stamp = "a shorter `fill:`; is a stamp far from all others, a year mistyped?"
     each = f"each series has at least {least:,} readings"
     left_out = "prepare leaves shorter ones out"
     expectations = [
@@ -176,9 +225,22 @@ def series(readings: pd.DataFrame, entry: dict, limits: ExpectReadings) -> Table
             remedy=allow("flat"),
         ),
         between("repeats", local, high=0, remedy=zone),
+        expect(
+            *("ColumnSumToBeBetween", bounded),
+            remedy=stamp,
+            column="filled",
+            max_value=MOST_FILLED,
+        ),
         between("rows", each, low=least, done=left_out),
     ]
     return Table("series", frame, ["series"], expectations)
+
+
+def _filled(step: pd.Series, entry: dict) -> pd.Series:
+    """How many points of the grid each reading's value would be carried to (readings,)."""
+    missing = (step / entry["interval"]).round() - 1
+    short = missing.between(1, entry["fill"] / entry["interval"]) & (entry["grid"] == "clock")
+    return missing.where(short, 0.0)
 
 
 def _runs_back(readings: pd.DataFrame, interval: int) -> pd.Series:

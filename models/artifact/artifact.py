@@ -1,10 +1,10 @@
 """The folder that a trained model travels in, and the check that it is what was written.
 
     model.onnx  model.keras  inputs.json  [inputs.npz]  golden.json  manifest.json
-    [familiarity.onnx  familiarity.json]
+    [familiarity.onnx  familiarity.json]  [MLmodel]
 
-The last two are the guard of the dataset (`models.familiarity`); the answers of an artifact that
-comes without say nothing of what is familiar.
+The guard of the dataset has two files (`models.familiarity`); the answers of an artifact that comes
+without say nothing of what is familiar. MLmodel is for MLflow; whoever wrote the folder adds it.
 
 `manifest.json` holds the sha256 of every other file; its own sha256 is kept elsewhere (in the
 published pointer, and as a tag of the registered version), so that nobody who can write to the
@@ -33,7 +33,9 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 REQUIRED = frozenset({"model.onnx", "model.keras", "inputs.json", "golden.json"})
 GUARD = ("familiarity.onnx", "familiarity.json")
-FILES = REQUIRED | {"inputs.npz", *GUARD}
+FILES = REQUIRED | {"inputs.npz", *GUARD, "MLmodel"}
+# MLflow's clients leave this in a folder from which they load a registered model; nobody reads it.
+LEFT_BY_MLFLOW = "registered_model_meta"
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 1 << 30
 
@@ -57,6 +59,11 @@ def write_manifest(folder: Path, identity: Mapping) -> str:
     manifest = dict(identity) | {"format": FORMAT, "files": files}
     _check_names(folder, manifest)
     (folder / MANIFEST).write_bytes(to_json(manifest))
+    return _sha256(folder / MANIFEST)
+
+
+def manifest_digest(folder: Path) -> str:
+    """Return the sha256 (hex) of the manifest as it lies there, for whoever trusts the folder."""
     return _sha256(folder / MANIFEST)
 
 
@@ -220,7 +227,7 @@ def _check_names(folder: Path, manifest: Mapping) -> None:
 
 def _names(folder: Path) -> set[str]:
     try:
-        return {path.name for path in folder.iterdir()}
+        return {path.name for path in folder.iterdir()} - {LEFT_BY_MLFLOW}
     except OSError as error:
         raise ArtifactError(f"There is no artifact folder {folder}: {error.strerror}.") from error
 

@@ -32,6 +32,8 @@ from pipelines.training import successive_halving
 FAILED, LOCKED, REFUSED, DONE = 1, 75, 3, 0
 RELEASE_SECONDS = 300
 INTERRUPT_SECONDS = 3  # a task
+# MLflow's own pages begin with those for language models.
+MLFLOW_PAGE = "http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
 # What a worker's first fit imports: seconds, in which the data is made.
 FRAMEWORKS = ("keras", "mlflow", "pipelines.flows")
 
@@ -236,5 +238,5 @@ def _next(outcomes: dict[str, Outcome]) -> str:
         if outcome.dataset_hash
     ]
     store = shlex.quote(f"sqlite:///{os.path.relpath(environment.home() / 'mlflow.db')}")
-    lines += [f"  mlflow ui --backend-store-uri {store}"]
+    lines += [f"  mlflow ui --backend-store-uri {store}", f"  and open {MLFLOW_PAGE}"]
     return "\n" + "\n".join(lines)

@@ -153,14 +153,19 @@ def preview(task: str, dataset: str, candidate: Record) -> Version:
     )
 
 
-def ready(version: Version) -> None:
-    """Mark the version as one that may serve, also where it was refused before."""
+def ready(version: Version, verdict: str) -> None:
+    """Mark the version as one that may serve, also where it was refused before.
+
+    verdict: the gate's, in Markdown, for the version's page.
+    """
+    _describe(version, verdict)
     _tag(version, STATE, "ready")
 
 
-def refuse(version: Version, reason: str) -> None:
-    """Keep the version on record as refused, with the reason."""
+def refuse(version: Version, reason: str, verdict: str) -> None:
+    """Keep the version on record as refused, with the reason and the gate's verdict."""
     _tag(version, "espalier.reason", reason)
+    _describe(version, verdict)
     _tag(version, STATE, "refused")
 
 
@@ -201,6 +206,10 @@ def set_champion(version: Version, head: tuple[int, str] | None = None) -> None:
 def _note_champion(task: str, dataset: str, version: Version | None) -> None:
     text = json.dumps(None if version is None else asdict(version))
     leaderboard_rows.note(task, dataset, leaderboard_rows.CHAMPION, text)
+
+
+def _describe(version: Version, text: str) -> None:
+    tracking.connect().update_model_version(version.name, version.version, description=text)
 
 
 def _tag(version: Version, name: str, value: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -35,6 +36,8 @@ STORE_SECONDS = 300  # for another process that makes or upgrades the store
 PROBE_SECONDS = 5  # for a server's first answer
 # The runs that have a row, and the losses whose curves are kept with the row of a fit.
 KEPT, LOSSES = (FIT, BASELINE, RIVAL, GUARD), ("loss", "val_loss")
+# Tags of MLflow's own pages: which pages an experiment has, and a text in Markdown.
+PAGES, NOTE = {"mlflow.experimentKind": "custom_model_development"}, "mlflow.note.content"
 
 
 class ServerError(RuntimeError):
@@ -110,7 +113,7 @@ def experiment(task: str, dataset: str) -> str:
     present = client.get_experiment_by_name(name)
     if present is None:
         try:
-            created = client.create_experiment(name, artifact_location=place)
+            created = client.create_experiment(name, artifact_location=place, tags=PAGES)
         except MlflowException:
             present = client.get_experiment_by_name(name)
             if present is None:
@@ -197,9 +200,29 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         "espalier.look": json.dumps(fit.look),
         BACKEND: json.dumps(fingerprint.versions(), sort_keys=True),
     }
-    with active(fit.dataset, f"{fit.arch} {fit.seed}", tags, parent_run_id) as run_id:
+    name = f"{fit.arch} · {'first look' if fit.look else 'full'} · seed {fit.seed}"
+    with active(fit.dataset, name, tags, parent_run_id) as run_id:
         mlflow.log_params({**fit.parameters, "seed": fit.seed})
         yield run_id
+
+
+def describe(run_id: str, note: str, tags: Mapping[str, str], metrics: Mapping[str, float]) -> None:
+    """Say on the page of a run what it came to.
+
+    Args:
+        run_id: the run.
+        note: in Markdown.
+        tags: of Espalier.
+        metrics: by the names that its fits have.
+    """
+    from mlflow.entities import Metric, RunTag
+
+    now = time.time_ns() // 1_000_000
+    connect().log_batch(
+        run_id,
+        [Metric(name, value, now, 0) for name, value in metrics.items()],
+        tags=[RunTag(name, value) for name, value in {**tags, NOTE: note}.items()],
+    )
 
 
 def records(dataset: DatasetVersion) -> list[Record]:

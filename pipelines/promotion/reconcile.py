@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipelines.experiments import leaderboard_rows, registry, tracking, verification
 from pipelines.locks import lock
-from pipelines.promotion import ledger
+from pipelines.promotion import ledger, markdown
 from pipelines.promotion.contender import Contender
 from pipelines.release import publish
 from pipelines.runtime import console, settings
@@ -154,6 +154,6 @@ def _update_states(task: str, dataset: str, entries: list[ledger.Entry]) -> None
         if entry is None or version.state == "ready":
             continue
         if entry.action != "refusal":
-            registry.ready(version)
+            registry.ready(version, markdown.decision(entry))
         elif version.state == "pending":
-            registry.refuse(version, entry.reason)
+            registry.refuse(version, entry.reason, markdown.decision(entry))

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from pipelines.experiments import ranking, registry, verification
+from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.gate import rules
-from pipelines.promotion import contender, decision, evaluation, ledger, reconcile
+from pipelines.promotion import contender, decision, evaluation, ledger, markdown, reconcile
+from pipelines.reports import comparison, leaderboard, page
 from pipelines.runtime import console
 from pipelines.training import baselines
 from pipelines.training.successive_halving import Plan
@@ -77,6 +78,22 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Version | None:
     verb = "promoted" if evaluated.passed else "refused"
     console.line("champion", f"{candidate.name} {verb}: {evaluated.reason}")
     return registry.champion(task, name)
+
+
+def report(dataset: DatasetVersion, run_id: str) -> None:
+    """Say on the retraining's own run what it came to, and keep the page of it there."""
+    board = comparison.compare(dataset)
+    page.attach(board, run_id)
+    entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
+    best = next((row for row in leaderboard.best(board) if not row["look"]), None)
+    tracking.describe(
+        run_id,
+        markdown.retraining(board, markdown.decision(entries[-1]) if entries else ""),
+        {"espalier.decision": entries[-1].action} if entries else {},
+        {f"{split}_{board['metric']}": best[split]["mean"] for split in ("validation", "test")}
+        if best
+        else {},
+    )
 
 
 def outcome(dataset: DatasetVersion, trained: int, reused: int) -> Outcome:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.experiments import commit, tracking
-from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import charts, comparison, leaderboard, svg
 from pipelines.reports.svg import Point
 from pipelines.runtime.settings import UsageError
@@ -32,10 +31,10 @@ def write(board: dict, file: Path) -> None:
         ) from None
 
 
-def attach(dataset: DatasetVersion, parent_run_id: str) -> None:
-    """Keep the page of what is known now with a retraining's run."""
-    page = render(comparison.compare(dataset), commit.tags(), datetime.now(UTC))
-    tracking.connect().log_text(parent_run_id, page, FILE)
+def attach(board: dict, run_id: str) -> None:
+    """Keep the page of a board with a retraining's run."""
+    page = render(board, commit.tags(), datetime.now(UTC))
+    tracking.connect().log_text(run_id, page, FILE)
 
 
 def render(board: dict, commit: Mapping[str, str], now: datetime) -> str:

@@ -20,7 +20,7 @@ from pipelines.experiments.tracking import PrunedError, Record
 from pipelines.processes import threads
 from pipelines.reports import charts
 from pipelines.runtime import console, environment
-from pipelines.training import guard, plots
+from pipelines.training import guard, mlmodel, plots
 
 if TYPE_CHECKING:
     from models.evaluation.measure import Scores
@@ -137,6 +137,7 @@ def _record_artifact(
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         folder = Path(scratch)
         familiarity = tracking.artifact_folder(guarded.run_id)
+        mlmodel.write(folder, fitted.inputs)
         digest = package.write(folder, fitted, dataset.splits, dataset.facts, identity, familiarity)
         requests = [artifact.payload(case["request"])[0] for case in artifact.read_golden(folder)]
         latency = convert.latency_ms(folder / "model.onnx", fitted.inputs.to_tensor(requests))

@@ -61,11 +61,11 @@ def lived(place) -> dict:
             raise RuntimeError("out of memory")
     made = [registry.register("image", "digits", record) for record in fits[:1]]
     decide("promotion", None, made[0], ("naive", True, "better, p < 0.0001"))
-    registry.ready(made[0])
+    registry.ready(made[0], "")
     registry.set_champion(made[0])
     for record in fits[1:]:
         made.append(registry.register("image", "digits", record))
-        registry.refuse(made[-1], "not yet decided")  # else the next would remove it
+        registry.refuse(made[-1], "not yet decided", "")  # else the next would remove it
     decide("refusal", made[0], made[1], ("slices", False, "class 3 fell"), "slices")
     decide("force", made[0], made[2], ("slices", False, "class 8 fell"), "[it] must")
     last = decide("rollback", made[2], made[0], reason="class 8 again")
@@ -159,7 +159,7 @@ def test_a_data_hash_leads_to_all_that_came_of_it(world, capsys):
     assert kinds[:3] == [("fit", pytest.approx(score)) for score in (0.92, 0.91, 0.9)]
     assert {kind for kind, _ in kinds[3:]} == {"baseline", "fit", "retrain"}
     [failed] = [line for line in lineage.fits if line.status == "FAILED"]
-    assert (failed.name, failed.why) == ("lstm 0", "out of memory")
+    assert (failed.name, failed.why) == ("lstm · full · seed 0", "out of memory")
     page = shown(lineage, capsys)
     for text in (
         "v3 was promoted by force, champion before: v1",

@@ -28,7 +28,7 @@ def version(candidate):
 def test_a_version_becomes_ready_challenger_and_champion_one_after_the_other(candidate, version):
     assert version.state == "pending"
     assert registry.register("image", "digits", candidate) == version
-    registry.ready(version)
+    registry.ready(version, "")
     registry.set_challenger(version)
     assert registry.aliases(version.name) == {registry.CHALLENGER: "1"}
     assert registry.champion("image", "digits") is None
@@ -56,7 +56,7 @@ def test_what_was_registered_by_hand_is_none_of_ours(candidate):
 
 
 def test_a_refused_version_stays_on_record_with_its_reason(version):
-    registry.refuse(version, "too weak")
+    registry.refuse(version, "too weak", "**refused**")
     [refused] = registry.versions("image", "digits")
     held = tracking.connect().get_model_version(version.name, version.version)
     assert (refused.state, held.tags["espalier.reason"]) == ("refused", "too weak")

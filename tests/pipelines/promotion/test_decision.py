@@ -11,8 +11,9 @@ from models.artifact import artifact
 from pipelines.commands import promote, rollback, run
 from pipelines.commands.rollback import RollbackRefused
 from pipelines.experiments import registry, tracking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.locks import lock, state
-from pipelines.promotion import contender, decision, ledger, reconcile
+from pipelines.promotion import contender, decision, ledger, reconcile, retraining
 from pipelines.promotion import evaluation as evaluate
 from pipelines.release import bento, publish
 from pipelines.runtime.settings import UsageError
@@ -70,6 +71,26 @@ def test_a_refusal_leaves_the_champion_and_moves_the_ledgers_head(home, fitted):
     assert actions() == [("promotion", None, "1"), ("refusal", "1", "2")]
     assert "it is not" in entry.reason
     assert registry.champion(TASK, DATASET).head == (2, entry.hash)
+
+
+def test_mlflows_pages_say_what_was_decided_and_why(home, fitted):
+    promoted(fitted(0))
+    decided(fitted(1), passed=False)
+    pages = tracking.connect().search_model_versions(f"name = '{MODEL}'")
+    assert [page.description.split(":")[0] for page in sorted(pages, key=lambda v: v.version)] == [
+        "**Version 1 promoted**",
+        "**Version 2 refused**",
+    ]
+    dataset = DatasetVersion(TASK, DATASET, HASH)
+    with tracking.parent(dataset, "quick", "retrain") as parent:
+        retraining.report(dataset, parent)
+    data = tracking.connect().get_run(parent).data
+    assert data.metrics == {"validation_accuracy": 0.9, "test_accuracy": 0.9}
+    assert data.tags["espalier.decision"] == "refusal"
+    note = data.tags["mlflow.note.content"]
+    assert note.startswith("**Version 2 refused**")
+    assert "- ✗ naive: it is not" in note
+    assert "- ★ cnn: accuracy 0.9000 on validation, 0.9000 on test" in note
 
 
 def test_force_makes_a_refused_version_champion_unless_a_service_would_not_take_it_in(home, fitted):
@@ -131,7 +152,7 @@ def test_a_pending_version_that_nothing_was_decided_about_is_removed(home, fitte
 
 def test_a_champion_from_before_the_ledger_is_its_first_entry(home, fitted):
     version = registry.register(TASK, DATASET, fitted(0))
-    registry.ready(version)
+    registry.ready(version, "")
     registry.set_champion(version)
     assert reconcile.reconcile(TASK, DATASET).version.version == "1"
     assert actions() == [("promotion", None, "1")]

@@ -26,7 +26,7 @@ print({"dask", "distributed", "keras", "mlflow", "prefect"} & sys.modules.keys()
 
 def test_where_nothing_is_left_to_do_nothing_heavy_is_imported(home, tmp_path):
     version = registry.register("image", "digits", finished(fit(), tmp_path / "fit"))
-    registry.ready(version)
+    registry.ready(version, "")
     registry.set_champion(version)
     reconcile.reconcile("image", "digits")
     leaderboard_rows.note_unchanged("image", "digits")

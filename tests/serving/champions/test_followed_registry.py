@@ -49,7 +49,7 @@ def versions(trainers) -> list[Version]:
     made = [candidate(trainers, hits(0.9 + seed / 100), seed) for seed in range(3)]
     registered = [registry.register("image", "digits", one) for one in made]
     for version in registered:
-        registry.ready(version)
+        registry.ready(version, "")
     return registered
 
 

@@ -1,0 +1,51 @@
+"""What was decided, in Markdown without tables, for MLflow's pages of a run and of a version."""
+
+import html
+import re
+
+from pipelines.promotion.ledger import Entry
+from pipelines.reports import leaderboard
+
+VERBS = {
+    "promotion": "promoted",
+    "force": "promoted by force",
+    "rollback": "champion again",
+    "refusal": "refused",
+}
+SIGNS = re.compile(r"([\\`*_{}\[\]#|~])")  # of Markdown
+
+
+def decision(entry: Entry) -> str:
+    """A decision of the ledger: what became of the version, why, and each check of the gate."""
+    evidence = entry.evidence if isinstance(entry.evidence, dict) else {"checks": []}
+    verdict = f"**Version {entry.to_version} {VERBS[entry.action]}**: {_plain(entry.reason or '')}"
+    checks = [
+        f"- {'✓' if check['passed'] else '✗'} {_plain(check['name'])}: {_plain(check['evidence'])}"
+        for check in evidence["checks"]
+    ]
+    return "\n".join([verdict, "", *checks])
+
+
+def retraining(board: dict, verdict: str) -> str:
+    """What a retraining came to.
+
+    Args:
+        board: of `pipelines.reports.leaderboard.compare`.
+        verdict: the last decision in Markdown; empty where there was none.
+    """
+    fits = leaderboard.named(leaderboard.shown(board))
+    rivals = [(rival["name"], rival) for rival in board["rivals"]]
+    metric = board["metric"].replace("_", " ")
+    rows = [
+        f"- {'★ ' if row.get('champion') else ''}{_plain(name)}"
+        f"{' (first look)' if row.get('look') else ''}: {metric} "
+        f"{row['validation']['mean']:.4f} on validation, {row['test']['mean']:.4f} on test"
+        for name, row in [*fits, *rivals]
+    ]
+    more = "compare.html, under Artifacts, holds the whole comparison."
+    return "\n".join([verdict, "", *rows, "", more])
+
+
+def _plain(text: str) -> str:
+    """A text that Markdown shows as it stands."""
+    return SIGNS.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
