@@ -95,7 +95,7 @@ def test_what_cannot_be_added_leaves_nothing(checkout, name, changes, message):
 def test_a_name_that_an_update_brings_is_told(checkout):
     clash = own.add("twice", ENTRY, checkout.folder).parent
     checkout.declare("twice", **MINE)
-    with pytest.raises(DataError, match="declared in params.yaml and in data/own/twice: rename"):
+    with pytest.raises(DataError, match=r"declared in params\.yaml and in data/own/twice: rename"):
         declared.params(checkout.folder)
     clash.rename(clash.with_name("renamed"))
     (checkout.folder / "params.yaml").write_bytes(checkout.shipped["params.yaml"])
@@ -106,5 +106,5 @@ def test_what_is_removed_leaves_nothing_but_its_source(checkout):
     own.remove("tickets", checkout.folder)
     assert [path for path in checkout.folder.rglob("*") if path.stem == "tickets"] == []
     assert (checkout.folder / ENTRY["path"]).is_file()
-    with pytest.raises(DataError, match="imdb is declared in params.yaml"):
+    with pytest.raises(DataError, match=r"imdb is declared in params\.yaml"):
         own.remove("imdb", checkout.folder)
