@@ -93,7 +93,8 @@ def main() -> None:
 
 def _publish(home: Path) -> dict[str, Path]:
     """Put what is to answer into a home of its own; returns each task's artifact there."""
-    for task, dataset in settings.served().items():
+    for task in settings.TASKS:
+        dataset = settings.dataset_of(task, None)
         version = registry.champion(task, dataset)
         if version is None:
             raise SystemExit(f"{task} has no champion yet: make run")

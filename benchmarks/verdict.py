@@ -71,7 +71,7 @@ def promoted(kind: Kind, ours: float, pairs: int = PAIRS) -> int:
     """Return how many of the pairs end with a promotion where the scores are ours and the level."""
     randoms = (np.random.default_rng([round(1000 * ours), number]) for number in range(pairs))
     drawn = (kind.draw(random, scores=(ours, kind.level)) for random in randoms)
-    asked = rules.of(kind.task, settings.served()[kind.task])
+    asked = rules.of(kind.task, settings.served()[kind.task][0])
     return sum(_promotes(kind.task, asked, *sides) for sides in drawn)
 
 

@@ -3,6 +3,7 @@
 BentoML's own application lies behind it and answers what is forwarded to it.
 """
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from serving.api import v1
 from serving.api.openapi import description
 from serving.api.page import PAGES
-from serving.api.v1 import MODELS, READY, TASK_ROUTES
 from serving.champions.slots import Champions
 from serving.http.admission import Admission
 from serving.http.auth import BearerToken, needs_token
@@ -27,7 +28,7 @@ from serving.http.request_id import RequestId
 from serving.http.shutdown import bound_graceful_shutdown
 from serving.inference.executor import Executor
 from serving.inference.micro_batching import Batches
-from serving.inference_protocol.v2 import canonical, protocol_routes
+from serving.inference_protocol import v2
 from serving.request_log.writer import RequestLog
 
 # What BentoML's application answers: probes, metrics, its client's schema, Swagger UI for /docs.
@@ -39,6 +40,8 @@ FORWARDED = (
     "/static_content/swagger-ui.css",
     "/static_content/swagger-ui-bundle.js",
 )
+# The paths on which the models of datasets are asked, which come and go.
+DATASET = re.compile(r"/v1/[^/]+/[^/]+|/v2/models/[^/]+/infer")
 
 
 @dataclass(frozen=True)
@@ -67,20 +70,28 @@ def application(
         limits: Who may ask, and how much at a time.
         service: The labels of its metrics; see RequestMetrics.
     """
-    tasks = tuple(champions.slots)
+    tasks = champions.tasks
     closed = partial(needs_token, protected=limits.protected) if limits.token else None
-    # Each of a fixed path; those that are asked most come first.
-    routes = [*(TASK_ROUTES[task] for task in tasks), *protocol_routes(tasks)]
-    routes += [READY, MODELS, *PAGES, description(champions, closed)]
+    # Those that are asked most come first, each of a fixed path.
+    routes = [*(v1.TASK_ROUTES[task] for task in tasks), *v2.protocol_routes(tasks)]
+    routes += [v1.READY, v1.MODELS, *PAGES, description(champions, closed)]
+    routes += v1.dataset_routes(tasks)
     routes += [Route(path, bentoml_app, methods=["GET"]) for path in FORWARDED]
     paths = {route.path for route in routes}
     models = {route.path for route in routes if "POST" in (route.methods or ())}
     uploads = Uploads()
+
+    def canonical(path: str) -> str | None:
+        route = v1.canonical(champions, path) or v2.canonical(champions, path)
+        if route and DATASET.fullmatch(route):  # a set, so that the fixed ones cost no more
+            models.add(route)
+        return route
+
     app = Starlette(
         routes=routes,
         middleware=[
             Middleware(RequestId),
-            Middleware(CanonicalPath, paths=paths, canonical=partial(canonical, champions)),
+            Middleware(CanonicalPath, paths=paths, canonical=canonical),
             Middleware(RequestMetrics, service=service),
             Middleware(HostCheck, hosts=limits.hosts),
             Middleware(BearerToken, token=limits.token, protected=limits.protected),

@@ -2,14 +2,15 @@
 
     bentoml serve serving.service:Espalier
 
-ESPALIER_TASKS=image,sentiment narrows it, and has it be ready once both serve; ESPALIER_HOME says
+ESPALIER_TASKS=image,sentiment narrows it, and has it be ready once both serve; image-fashion names
+the model of one dataset. ESPALIER_HOME says
 where champions are published and requests are logged: at most ESPALIER_LOG_MB=1024 megabytes for
 ESPALIER_LOG_DAYS=90 days, without the inputs unless ESPALIER_LOG_INPUTS=1. ESPALIER_API_TOKEN is
 what a client must carry, ESPALIER_PROTECT=health,metrics what it closes too.
 ESPALIER_HOSTS=espalier.example.org names the hosts that it answers for beside those of loopback,
 ESPALIER_MAX_REQUESTS=64 how many requests it admits at a time.
-ESPALIER_FOLLOW=espalier-image-mnist_5k takes the champions of that registered model from the MLflow
-server that MLFLOW_TRACKING_URI names.
+ESPALIER_FOLLOW=espalier-image-mnist_5k takes the champions of that registered model, or of several,
+from the MLflow server that MLFLOW_TRACKING_URI names.
 """
 
 import os
@@ -26,6 +27,7 @@ from starlette.types import ASGIApp
 
 from serving import bentoml_usage, settings
 from serving.app import Limits, application
+from serving.champions import served
 from serving.champions.registry_client import Registry
 from serving.champions.registry_poller import RegistryPoller
 from serving.champions.slots import Champions
@@ -43,11 +45,15 @@ LIMITS = Limits(
     protected=settings.protected(),
     requests=settings.max_requests(),
 )
-champions = Champions(TASKS, settings.required_tasks())
+followed = {
+    name: registered
+    for name, registered in settings.followed().items()
+    if served.task_of(name) in TASKS
+}
+champions = Champions([*TASKS, *followed], settings.required_models())
 pollers = [
-    RegistryPoller(Registry(settings.registry()), task, name, settings.pointer_folders()[0])
-    for task, name in settings.followed().items()
-    if task in TASKS
+    RegistryPoller(Registry(settings.registry()), name, registered, settings.pointer_folders()[0])
+    for name, registered in followed.items()
 ]
 log = RequestLog(
     settings.home() / "requests",

@@ -1,12 +1,16 @@
 """The settings of the service, from the environment: the tasks, where their models come from, what
-is logged, who may ask."""
+is logged, who may ask.
+
+A model has the name of its slot: a task, or a task and a dataset, such as image-fashion."""
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from models.inputs.errors import did_you_mean
+from serving.champions import served
 from serving.champions.loading import TASKS
 from serving.http.auth import OPEN
 from serving.http.host_check import HOST
@@ -16,20 +20,25 @@ REGISTERED = re.compile(f"espalier-({'|'.join(TASKS)})-[A-Za-z0-9_.-]+")
 
 
 def wanted_tasks() -> tuple[str, ...]:
-    """The tasks that ESPALIER_TASKS names, comma separated.
+    """The tasks of the models that are required; all of them where none is."""
+    return tuple(dict.fromkeys(map(served.task_of, required_models()))) or TASKS
 
-    When it names none: those that are followed or whose champions a Bento carries, or all of them
-    elsewhere.
+
+def required_models() -> tuple[str, ...]:
+    """The models without which the service is not ready: none where it serves all by default.
+
+    They are those that ESPALIER_TASKS names, comma separated; where it names none, those that are
+    followed, or that a Bento carries.
     """
-    return required_tasks() or TASKS
+    return _models("ESPALIER_TASKS") or tuple(sorted({*followed(), *carried()}, key=_rank))
 
 
-def required_tasks() -> tuple[str, ...]:
-    """The tasks without which the service is not ready: none where it serves all by default."""
-    named = _names("ESPALIER_TASKS", "tasks", TASKS)
-    models = followed()
-    carried = [task for task in TASKS if task in models or (BESIDE / f"{task}.json").is_file()]
-    return named or tuple(carried)
+def carried() -> list[str]:
+    """The models of the Bento that this is."""
+    names = list(TASKS)
+    with suppress(OSError):  # of before there was more than one dataset a task
+        names += served.names(served.read(BESIDE), TASKS)
+    return [name for name in names if (BESIDE / f"{name}.json").is_file()]
 
 
 def home() -> Path:
@@ -43,19 +52,20 @@ def pointer_folders() -> list[Path]:
 
 
 def followed() -> dict[str, str]:
-    """Task → the registered model whose champion it serves: ESPALIER_FOLLOW, comma separated."""
+    """Model → the registered model whose champion it is: ESPALIER_FOLLOW, comma separated.
+
+    The first one of a task is the task's own, each other one its dataset's.
+    """
     models: dict[str, str] = {}
-    for name in _listed("ESPALIER_FOLLOW"):
-        match = REGISTERED.fullmatch(name)
+    for registered in dict.fromkeys(_listed("ESPALIER_FOLLOW")):
+        match = REGISTERED.fullmatch(registered)
         if match is None:
             raise ValueError(
-                f"ESPALIER_FOLLOW names {name!r}; a registered model is called "
+                f"ESPALIER_FOLLOW names {registered!r}; a registered model is called "
                 f"espalier-TASK-DATASET, where TASK is one of {', '.join(TASKS)}."
             )
-        if models.setdefault(match[1], name) != name:
-            raise ValueError(
-                f"ESPALIER_FOLLOW names two models of {match[1]}; it takes one a task."
-            )
+        name = registered.removeprefix("espalier-") if match[1] in models else match[1]
+        models[name] = registered
     return models
 
 
@@ -134,6 +144,25 @@ def protected() -> tuple[str, ...]:
             "for: set one, or unset ESPALIER_PROTECT."
         )
     return named
+
+
+def _rank(name: str) -> tuple[int, bool]:
+    """A key that sorts the names of models by task, the task's own first."""
+    task = served.task_of(name)
+    return TASKS.index(task), name != task
+
+
+def _models(variable: str) -> tuple[str, ...]:
+    """The names of models in a variable; raises ValueError for one of another task."""
+    names = dict.fromkeys(_listed(variable))
+    for name in names:
+        if served.task_of(name) not in TASKS:
+            near, allowed = did_you_mean(name, TASKS), ", ".join(TASKS)
+            raise ValueError(
+                f"{variable} names {name!r}{near}; the tasks are {allowed}, and TASK-DATASET "
+                "names one dataset of a task."
+            )
+    return tuple(names)
 
 
 def _number(variable: str, default: int, least: int, rule: str) -> int:

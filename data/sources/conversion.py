@@ -79,7 +79,7 @@ def numbers(
         return column.cast(pa.float64(), safe=False).to_numpy()  # whole ones may be rounded
     if not (_is_words(kind) or pa.types.is_boolean(kind)):
         raise _of_type(column, name, "numbers")
-    text = _stripped(words(column, name))
+    text = stripped(words(column, name))
     plain = text
     if decimal != "." or thousands:
         gap = r"[ \x{a0}\x{202f}]" if thousands.isspace() else re.escape(thousands)
@@ -124,11 +124,14 @@ def times(column: pa.ChunkedArray, name: str, form: str | None = None) -> pd.Ser
         DataError: something is no stamp, written so.
     """
     kind = column.type
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return column.to_pandas()
+    if pa.types.is_timestamp(kind):
+        instants = column.cast(pa.timestamp(kind.unit)).to_pandas()
+        return instants.dt.tz_localize("UTC") if kind.tz else instants
+    if pa.types.is_date(kind):
+        return column.cast(pa.timestamp("ms")).to_pandas()
     if not (_is_words(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise _of_type(column, name, "time stamps")
-    text = _stripped(words(column, name))
+    text = stripped(words(column, name))
     if form in EPOCHS:
         since = np.rint(numbers(column, name) * EPOCHS[form])
         read = pd.Series(pd.to_datetime(since, unit="us", utc=True, errors="coerce"))
@@ -215,10 +218,11 @@ def _is_words(kind: pa.DataType) -> bool:
     return pa.types.is_null(kind) or any(getattr(pa.types, f"is_{name}")(kind) for name in tests)
 
 
-def _stripped(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Without white space around them; null where one is missing."""
+def stripped(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Without white space around them; null where one is missing, or only a dash."""
     text = pc.utf8_trim_whitespace(text)
-    return pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(sorted(MISSING))), None, text)
+    missing = pa.array(sorted(MISSING | {"-"}))
+    return pc.if_else(pc.is_in(pc.utf8_lower(text), missing), None, text)
 
 
 def _check(text: pa.ChunkedArray, read: pd.Series, name: str, expected: str, remedy: str) -> None:

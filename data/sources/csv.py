@@ -1,5 +1,6 @@
 """Your own CSV of text and label, or of time and value."""
 
+import itertools
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,10 +19,18 @@ def rows(name: str, entry: dict) -> Dataset:
     return chosen(read_csv(local(entry["path"]), **form), name, entry)
 
 
-def read_csv(path: Path, encoding: str = "utf-8", separator: str = ",") -> pa.Table:
+def read_csv(
+    path: Path, encoding: str = "utf-8", separator: str = ",", first: int | None = None
+) -> pa.Table:
     """A CSV with a header row, packed or not: every cell as the words that stand there.
 
     Quoted line breaks and empty cells are kept.
+
+    Args:
+        path: of the file.
+        encoding: of the file, as Python calls it.
+        separator: the sign between two cells.
+        first: how many bytes to read of it, about; all without.
 
     Raises:
         DataError: the file is empty, ragged, of another encoding, or not separated so.
@@ -34,22 +43,24 @@ def read_csv(path: Path, encoding: str = "utf-8", separator: str = ",") -> pa.Ta
         ragged.append(row)
         return "error"
 
+    # with threads nobody knows the number of a row
+    reading = pyarrow.csv.ReadOptions(encoding=encoding, use_threads=False, block_size=first)
+    parsing = pyarrow.csv.ParseOptions(
+        delimiter=separator, newlines_in_values=True, invalid_row_handler=refuse
+    )
+    converting = pyarrow.csv.ConvertOptions(default_column_type=pa.string())
     try:
-        table = pyarrow.csv.read_csv(
-            path,
-            # with threads nobody knows the number of a row
-            pyarrow.csv.ReadOptions(encoding=encoding, use_threads=False),
-            pyarrow.csv.ParseOptions(
-                delimiter=separator, newlines_in_values=True, invalid_row_handler=refuse
-            ),
-            pyarrow.csv.ConvertOptions(default_column_type=pa.string()),
-        )
+        if first:
+            with pyarrow.csv.open_csv(path, reading, parsing, converting) as blocks:
+                table = pa.Table.from_batches(itertools.islice(blocks, 1), blocks.schema)
+        else:
+            table = pyarrow.csv.read_csv(path, reading, parsing, converting)
         names = table.column_names
     except UnicodeError as error:
-        raise DataError(text_form.not_in(path, encoding)) from error
+        raise DataError(text_form.not_in(path, encoding, head)) from error
     except (pa.ArrowInvalid, OSError) as error:
         if not ragged and "UTF8" in str(error):
-            raise DataError(text_form.not_in(path, encoding)) from error
+            raise DataError(text_form.not_in(path, encoding, head)) from error
         problem = _ragged(ragged[0]) if ragged else " ".join(str(error).split())
         hint = _other_separator(head, encoding, separator)
         message = f"{path} is not a whole CSV in {encoding} with a header row: {problem}{hint}"

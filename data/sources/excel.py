@@ -1,5 +1,7 @@
 """Your own Excel workbook of text and label, or of time and value."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -29,25 +31,37 @@ def read_excel(path: Path, sheet: str | None = None, most: int | None = None) ->
     Raises:
         DataError: it is no such workbook, or has no such sheet.
     """
+    with _opened(path) as book:
+        names = [str(name) for name in book.sheet_names]
+        if sheet not in (None, *names):
+            hint = did_you_mean(str(sheet), names)
+            raise DataError(f"{path} has no sheet {sheet!r}{hint}; it has {names}")
+        as_they_are = {"dtype": object, "keep_default_na": False, "na_filter": False}
+        frame = pd.read_excel(book, sheet or names[0], nrows=most, **as_they_are)
+    frame.columns = frame.columns.map(str)
+    cells = {name: [_word(cell) for cell in frame[name]] for name in frame}
+    return pa.table({name: pa.array(words, pa.string()) for name, words in cells.items()})
+
+
+def sheets(path: Path) -> list[str]:
+    """The names of its sheets; raises DataError when it is no workbook."""
+    with _opened(path) as book:
+        return [str(name) for name in book.sheet_names]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pd.ExcelFile]:
     if path.is_dir():
         raise DataError(f"{path} is a folder, expected a file")
     try:
         with pd.ExcelFile(path, engine="openpyxl") as book:
-            names = [str(name) for name in book.sheet_names]
-            if sheet not in (None, *names):
-                hint = did_you_mean(str(sheet), names)
-                raise DataError(f"{path} has no sheet {sheet!r}{hint}; it has {names}")
-            as_they_are = {"dtype": object, "keep_default_na": False, "na_filter": False}
-            frame = pd.read_excel(book, sheet or names[0], nrows=most, **as_they_are)
+            yield book
+    except DataError:
+        raise
     except (BadZipFile, KeyError, OSError, ValueError, TypeError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(
             f"{path} is not a whole Excel workbook (.xlsx): save it anew as one, or as CSV"
         ) from error
-    frame.columns = frame.columns.map(str)
-    cells = {name: [_word(cell) for cell in frame[name]] for name in frame}
-    return pa.table({name: pa.array(words, pa.string()) for name, words in cells.items()})
 
 
 def _word(cell: Any) -> str:

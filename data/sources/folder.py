@@ -40,7 +40,7 @@ def rows(name: str, entry: dict) -> Dataset:
     splits = {}
     for split, files in listing.splits.items():
         columns = {
-            "image": _contents(root, [path for path, _ in files]),
+            "image": contents(root, [path for path, _ in files]),
             "label": [name for _, name in files],
             "file": [path.as_posix() for path, _ in files],
         }
@@ -103,6 +103,10 @@ def _by_class(
     classes = _children(folders, base)
     if not classes:
         raise DataError(f"{root / base} holds no folders: expected one of pictures for each class")
+    below = [path for path in folders if path.parent in classes]
+    if len(below) > len(classes) and all(SPLIT.fullmatch(path.name) for path in below):
+        names = sorted({path.name for path in below})
+        raise DataError(f"{root / base} has the splits {names} in its classes: put them around")
     pictures = [path for path in files if path.is_relative_to(base) and path.parent != base]
     for path in pictures:
         if path.suffix.lower() not in SUFFIXES:
@@ -168,7 +172,8 @@ def _in_zip(path: Path) -> dict[PurePosixPath, bool]:
     return found
 
 
-def _contents(root: Path, files: list[PurePosixPath]) -> list[bytes]:
+def contents(root: Path, files: list[PurePosixPath]) -> list[bytes]:
+    """The bytes of some files of a folder or a ZIP; raises DataError when it is not whole."""
     if root.is_dir():
         return [(root / path).read_bytes() for path in files]
     try:

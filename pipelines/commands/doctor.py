@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from rich.table import Table
 
 from data.dvc import state as dvc_state
+from data.errors import DataError
 from pipelines.locks import state
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
@@ -188,12 +189,16 @@ def _telemetry() -> Finding:
 
 
 def _champions() -> Finding:
-    pointers = {task: publish.read(task) for task in settings.TASKS}
+    try:
+        endpoints = list(settings.endpoints())
+    except (settings.UsageError, DataError) as error:
+        return Finding("champions", str(error), "mend params.yaml")
+    pointers = {name: publish.read(name) for name in endpoints}
     states = [
-        f"{pointer.name}/{pointer.version}" if pointer else f"no {task}"
-        for task, pointer in pointers.items()
+        f"{pointer.name}/{pointer.version}" if pointer else f"no {name}"
+        for name, pointer in pointers.items()
     ]
-    broken = [task for task, pointer in pointers.items() if pointer and not publish.intact(task)]
+    broken = [name for name, pointer in pointers.items() if pointer and not publish.intact(name)]
     mend = f"the artifact of {', '.join(broken)} is damaged: espalier run" if broken else ""
     return Finding("champions", ", ".join(states), mend)
 

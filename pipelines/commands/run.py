@@ -56,6 +56,7 @@ def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, Outcome], int]:
     for task, dataset in tasks.items():
         rules.of(task, dataset)
         versions.check_source(dataset)
+    publish.declare()
     console.heading("Plan")
     ended = _locked(tasks)
     with console.stage("plan") as say:
@@ -97,19 +98,20 @@ def finished(tasks: dict[str, str], profile: str) -> dict[str, Outcome]:
 
 def release() -> None:
     """Package the published champions as a Bento and ask its endpoints, unless that was done."""
-    if bento.current() is not None or not any(map(publish.read, settings.TASKS)):
+    if bento.current() is not None or not bento.published():
         return
     console.heading("Release")
     with console.stage("bento") as say:
         made = bento.build()
         say(made.tag)
     with console.stage("smoke") as say:
-        tasks, champions = list(made.champions), bento.champions(made.tag)
-        with service.running(made.path, tasks) as running:
-            answers = {task: service.smoke(running.url, task, champions) for task in tasks}
+        endpoints, champions = list(made.champions), bento.champions(made.tag)
+        with service.running(made.path, endpoints) as running:
+            answers = {name: service.smoke(running.url, name, champions) for name in endpoints}
         say(f"{len(answers)} endpoints of {made.tag} answered")
-    for task, answer in answers.items():
-        console.out().print(f"    POST /v1/{task} → {_short(answer)}", markup=False)
+    for name, answer in answers.items():
+        path = service.path_of(name)
+        console.out().print(f"    POST {path} → {_short(answer)}", markup=False)
 
 
 def show(outcomes: dict[str, Outcome]) -> None:
@@ -225,12 +227,13 @@ def _next(outcomes: dict[str, Outcome]) -> str:
     if log := console.log():
         lines += [f"Log     {os.path.relpath(log)}"]
     lines += [
-        f"Served  {served}, not {outcomes[task].dataset}: `serve:` in params.yaml names one a task"
-        for task, served in settings.served().items()
-        if task in outcomes and served != outcomes[task].dataset
+        f"Served  {', '.join(datasets)}, not {outcomes[task].dataset}: `serve:` in params.yaml may "
+        f"name several: {task}: [{', '.join([*datasets, outcomes[task].dataset])}]"
+        for task, datasets in settings.served().items()
+        if task in outcomes and outcomes[task].dataset not in datasets
     ]
     lines += ["Next, after `source .venv/bin/activate`:"]
-    if any(map(publish.read, settings.TASKS)):
+    if bento.published():
         lines += ["  espalier serve"]
     lines += [
         f"  espalier compare --task {task} --dataset {outcome.dataset}"

@@ -14,17 +14,21 @@ GRACE_SECONDS = "10"  # for requests under way at the end; BentoML's own is a da
 def serve(port: int) -> None:
     """Become the service, until it is interrupted; this process does not return.
 
-    Raises `service.ServiceError` when no task has a champion.
+    Raises `service.ServiceError` when no dataset that is served has a champion.
     """
-    waiting = [task for task in settings.TASKS if not _published(task)]
-    if len(waiting) == len(settings.TASKS):
+    publish.declare()
+    endpoints = settings.endpoints()
+    waiting = [name for name, dataset in endpoints.items() if not _published(name, *dataset)]
+    if len(waiting) == len(endpoints):
         raise service.ServiceError("there is no champion to serve yet: `espalier run` makes them")
     if not _free(port):
         raise service.ServiceError(
             f"port {port} is taken by another process: espalier serve --port {port + 1}, or end it"
         )
-    for task in waiting:
-        console.line(task, f"no champion yet; the first one of espalier run --task {task} serves")
+    for name in waiting:
+        task, dataset = endpoints[name]
+        option = f"--task {task}" if name == task else f"--dataset {dataset}"
+        console.line(name, f"no champion yet; the first one of espalier run {option} serves")
     command = service.command(service.CHECKOUT, port)
     command += ["--timeout-graceful-shutdown", GRACE_SECONDS]
     os.chdir(environment.ROOT)
@@ -42,10 +46,9 @@ def _free(port: int) -> bool:
     return True
 
 
-def _published(task: str) -> bool:
-    """Whether the task's pointer stands, after bringing it in line with params.yaml's `serve:`."""
-    dataset = settings.served()[task]
-    if _names(task, dataset):
+def _published(endpoint: str, task: str, dataset: str) -> bool:
+    """Whether the endpoint's pointer stands, after bringing it in line with the registry."""
+    if _names(endpoint, task, dataset):
         return True
     from mlflow.exceptions import MlflowException  # seconds, which a start seldom has to pay
 
@@ -53,17 +56,17 @@ def _published(task: str) -> bool:
         champion = registry.champion(task, dataset)
     except (MlflowException, tracking.ServerError) as error:
         # Without the registry too: where the pointer is no good the last good model serves.
-        console.line(task, f"as it was last published: the registry does not answer ({error})")
-        return (publish.folder() / f"{task}.json").exists()
+        console.line(endpoint, f"as it was last published: the registry does not answer ({error})")
+        return (publish.folder() / f"{endpoint}.json").exists()
     if champion is None:
-        if not _names(task, dataset):  # but no pointer, a damaged one, or another dataset's
-            publish.withdraw(task)
+        if not _names(endpoint, task, dataset):  # but no pointer, a damaged one, or another's
+            publish.withdraw(endpoint)
         return False
-    publish.publish(task, champion)
+    publish.publish(endpoint, champion)
     return True
 
 
-def _names(task: str, dataset: str) -> bool:
-    """Whether the task's pointer can be read, and names a model of the dataset."""
-    pointer = publish.read(task)
+def _names(endpoint: str, task: str, dataset: str) -> bool:
+    """Whether the endpoint's pointer can be read, and names a model of the dataset."""
+    pointer = publish.read(endpoint)
     return pointer is not None and pointer.name == registry.model_name(task, dataset)

@@ -150,9 +150,9 @@ def _row(run: "Run") -> Row:
 
 
 def _full_name(model: str) -> str:
-    """The registered model that is meant: `espalier-image` is short for that of what is served."""
+    """The registered model that is meant: `espalier-image` is short for that of its plain path."""
     served, task = settings.served(), model.removeprefix(PREFIX)
-    model = registry.model_name(task, served[task]) if task in served else model
+    model = registry.model_name(task, served[task][0]) if task in served else model
     models = [registered.name for registered in _registered()]
     if not models:
         raise UsageError(f"there is no {model} yet: `espalier run` makes the first models")

@@ -19,7 +19,6 @@ from pipelines.experiments.leaderboard_rows import Row
 from pipelines.promotion import ledger
 from pipelines.promotion.ledger import Entry
 from pipelines.release import bento, publish
-from pipelines.runtime import settings
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -267,8 +266,8 @@ def _concerns(entry: Entry, version: str) -> bool:
 def _pointers(name: str, version: str) -> list[str]:
     """The pointers of this home, which services watch, that name the version."""
     return [
-        str(publish.folder() / f"{task}.json")
-        for task, pointer in bento.published(settings.TASKS).items()
+        str(publish.folder() / f"{endpoint}.json")
+        for endpoint, pointer in bento.published().items()
         if (pointer.name, pointer.version) == (name, version)
     ]
 

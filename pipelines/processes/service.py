@@ -55,8 +55,8 @@ class Running:
 
 
 @contextmanager
-def running(target: str, tasks: list[str], home: Path | None = None) -> Iterator[Running]:
-    """A service that is ready to answer for `tasks`, for the time of the block.
+def running(target: str, endpoints: list[str], home: Path | None = None) -> Iterator[Running]:
+    """A service that is ready to answer on `endpoints`, for the time of the block.
 
     home: where its champions are published; without one it has those that its Bento carries.
     """
@@ -68,7 +68,7 @@ def running(target: str, tasks: list[str], home: Path | None = None) -> Iterator
         kept = {name: value for name, value in os.environ.items() if name not in OTHERS}
         variables = kept | {
             "ESPALIER_HOME": str(home or scratch),
-            "ESPALIER_TASKS": ",".join(tasks),
+            "ESPALIER_TASKS": ",".join(endpoints),
             # Nor is what we ask anything to remember, in a folder that is gone in a moment.
             "ESPALIER_LOG_MB": "0",
             # A service empties its metrics' folder at the start: not that of one that is serving.
@@ -127,30 +127,35 @@ def latency_ms(url: str, task: str, folder: Path, requests: int = 100) -> float:
     return statistics.median(seconds) * 1000
 
 
-def smoke(url: str, task: str, champions: Path) -> dict:
+def smoke(url: str, endpoint: str, champions: Path) -> dict:
     """The answer to one request, the first golden one of the champion that must give it.
 
-    champions: the folder with the task's pointer and the artifact that it names.
+    champions: the folder with the endpoint's pointer and the artifact that it names.
     """
-    pointer = json.loads((champions / f"{task}.json").read_text(encoding="utf-8"))
+    pointer = json.loads((champions / f"{endpoint}.json").read_text(encoding="utf-8"))
     golden = artifact.read_golden(champions / pointer["artifact"])
-    answer = ask(url, task, golden[0]["request"])
+    answer = ask(url, endpoint, golden[0]["request"])
     served = answer["model"]
     if (served["name"], served["version"]) != (pointer["name"], pointer["version"]):
         raise ServiceError(
-            f"{task} was answered by {served['name']}/{served['version']}, "
+            f"{endpoint} was answered by {served['name']}/{served['version']}, "
             f"expected {pointer['name']}/{pointer['version']}"
         )
     return answer
 
 
-def ask(url: str, task: str, request: dict) -> dict:
+def ask(url: str, endpoint: str, request: dict) -> dict:
     """The service's answer to one request in the form of golden.json."""
     with environment.client(url, timeout=10) as client:
-        answer = client.post(f"{url}/v1/{task}", **_body(task, request))
+        answer = client.post(url + path_of(endpoint), **_body(endpoint, request))
     if not answer.is_success:
-        raise ServiceError(f"{task} was answered {answer.status_code}: {answer.text}")
+        raise ServiceError(f"{endpoint} was answered {answer.status_code}: {answer.text}")
     return answer.json()
+
+
+def path_of(endpoint: str) -> str:
+    """Where an endpoint is asked: `/v1/image`, or `/v1/image/fashion` of `image-fashion`."""
+    return f"/v1/{endpoint.replace('-', '/', 1)}"
 
 
 def free_port() -> int:
@@ -166,9 +171,9 @@ def free_port() -> int:
     return port
 
 
-def _body(task: str, request: dict) -> dict:
+def _body(endpoint: str, request: dict) -> dict:
     """What httpx sends for a request in the form of golden.json."""
-    if task != "image":
+    if endpoint.partition("-")[0] != "image":
         return {"json": request}
     return {
         "content": base64.b64decode(request["image"]),

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pipelines.experiments import leaderboard_rows, registry, tracking, verification
+from pipelines.experiments.registry import Version
 from pipelines.locks import lock
 from pipelines.promotion import ledger, markdown
 from pipelines.promotion.contender import Contender
@@ -59,6 +60,7 @@ def follow(task: str, dataset: str, *verified: Contender) -> Contender | None:
         verified: what this run has verified, with the copies that are published.
     """
     model = registry.model_name(task, dataset)
+    publish.declare()
     while True:
         entries = _whole_ledger(task, dataset) or _adopted(task, dataset)
         folders = {one.version.manifest_sha256: one.folder for one in verified}
@@ -77,12 +79,11 @@ def is_reconciled(task: str, dataset: str) -> bool:
         return False
     if champion is None or not champions:
         return champion is None and not champions
-    served = settings.served()[task] == dataset
-    published = publish.names(publish.read(task), champion) and publish.intact(task)
+    endpoint = settings.endpoint(task, dataset)
     return (
         champion.version == champions[-1].to_version
         and champion.head == ledger.head(entries)
-        and (published or not served)
+        and (endpoint is None or _published(endpoint, champion))
     )
 
 
@@ -100,14 +101,21 @@ def _apply(
         return None
     registry.set_champion(version, ledger.head(entries))
     folder = verified.get(version.manifest_sha256)
-    published = publish.names(publish.read(task), version) and (folder or publish.intact(task))
+    endpoint = settings.endpoint(task, dataset)
+    published = endpoint is not None and _published(endpoint, version, folder)
     folder = folder or verification.whole(version)
     if folder is None:
         console.line("champion", f"{version.arch} v{version.version}: its artifact is damaged")
         return None
-    if settings.served()[task] == dataset and not published:
-        publish.publish(task, version, verified=folder)
+    if endpoint is not None and not published:
+        publish.publish(endpoint, version, verified=folder)
     return Contender(version, folder)
+
+
+def _published(endpoint: str, version: Version, verified: Path | None = None) -> bool:
+    """Whether the endpoint's pointer names the version, and its artifact is whole."""
+    named = publish.names(publish.read(endpoint), version)
+    return named and (verified is not None or publish.intact(endpoint))
 
 
 def _whole_ledger(task: str, dataset: str) -> list[ledger.Entry]:

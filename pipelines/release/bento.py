@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -58,7 +58,7 @@ class BuildError(RuntimeError):
 
 @dataclass(frozen=True)
 class Bento:
-    """A Bento that was built. champions: task → name and version of what answers for it."""
+    """A Bento that was built. champions: endpoint → name and version of what answers for it."""
 
     tag: str
     path: str
@@ -71,8 +71,9 @@ class Bento:
 
 def build(task: str | None = None) -> Bento:
     """Build a Bento of the champions that are published, or of one task's alone."""
-    tasks = settings.TASKS if task is None else [settings.one_of("task", task, settings.TASKS)]
-    pointers = published(tasks)
+    if task is not None:
+        settings.one_of("task", task, settings.TASKS)
+    pointers = published(task)
     if not pointers:
         which = "no champion" if task is None else f"no champion of {task}"
         raise BuildError(f"there is {which} to package yet: `espalier run` makes them")
@@ -90,7 +91,7 @@ def build(task: str | None = None) -> Bento:
     if built.returncode:
         raise BuildError(f"bentoml could not build: {built.stderr.strip().splitlines()[-1]}")
     tag = built.stdout.split()[-1]
-    champions = {task: f"{one.name}/{one.version}" for task, one in pointers.items()}
+    champions = {name: f"{one.name}/{one.version}" for name, one in pointers.items()}
     return Bento(tag, str(_place(tag)), champions)
 
 
@@ -104,13 +105,14 @@ def current() -> str | None:
         return None
     tag = f"{NAME}:{latest.read_text(encoding='utf-8').strip()}"
     source = _place(tag) / "src"
-    pointers = published(settings.TASKS)
+    pointers = published()
     copied = all(
         (source / target).is_file() and filecmp.cmp(source / target, here, shallow=False)
         for target, here in _contents(pointers)
     )
-    carried = {task: publish.read_file(source / CHAMPIONS / f"{task}.json") for task in pointers}
-    return tag if copied and carried == pointers else None
+    carried = source / CHAMPIONS
+    same = all(publish.read_file(carried / f"{name}.json") == one for name, one in pointers.items())
+    return tag if copied and same and publish.served(carried) == _served(pointers) else None
 
 
 def champions(tag: str) -> Path:
@@ -128,10 +130,11 @@ def carriers(name: str, version: str) -> list[str]:
     ]
 
 
-def published(tasks: Iterable[str]) -> dict[str, Pointer]:
-    """The pointers of those of the tasks that have one."""
-    pointers = {task: publish.read(task) for task in tasks}
-    return {task: pointer for task, pointer in pointers.items() if pointer is not None}
+def published(task: str | None = None) -> dict[str, Pointer]:
+    """The pointers of the endpoints that have one: of all, or of one task's."""
+    endpoints = [name for name, of in settings.endpoints().items() if task in (None, of[0])]
+    pointers = {name: publish.read(name) for name in endpoints}
+    return {name: pointer for name, pointer in pointers.items() if pointer is not None}
 
 
 def fill(context: Path, published: Mapping[str, Pointer]) -> None:
@@ -143,10 +146,20 @@ def fill(context: Path, published: Mapping[str, Pointer]) -> None:
     for target, source in _contents(published):
         (context / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, context / target)
-    for task, pointer in published.items():
-        (context / CHAMPIONS / f"{task}.json").write_text(pointer.to_json(), encoding="utf-8")
+    for name, pointer in published.items():
+        (context / CHAMPIONS / f"{name}.json").write_text(pointer.to_json(), encoding="utf-8")
+    publish.write_served(context / CHAMPIONS, _served(published))
     (context / HOME).mkdir()
     (context / HOME / "README.md").write_text(ABOUT_HOME, encoding="utf-8")
+
+
+def _served(published: Mapping[str, Pointer]) -> dict[str, list[str]]:
+    """Task → the datasets of these pointers, as a service reads it."""
+    served: dict[str, list[str]] = {}
+    for pointer in published.values():
+        task, _, dataset = pointer.endpoint.partition("-")
+        served.setdefault(task, []).append(dataset)
+    return served
 
 
 def _contents(published: Mapping[str, Pointer]) -> Iterator[tuple[str, Path]]:
@@ -165,11 +178,11 @@ def _contents(published: Mapping[str, Pointer]) -> Iterator[tuple[str, Path]]:
 def _options(context: Path, published: Mapping[str, Pointer], name: str) -> dict[str, Any]:
     """The arguments of bentoml.bentos.build. Labels carry each champion's name and fingerprint."""
     labels = {}
-    for task, pointer in published.items():
+    for endpoint, pointer in published.items():
         folder = publish.folder() / pointer.artifact
         manifest = artifact.check(folder, pointer.manifest_sha256)
-        labels[task] = f"{pointer.name}/{pointer.version}"
-        labels[f"{task}.fingerprint"] = manifest["fingerprint"]
+        labels[endpoint] = f"{pointer.name}/{pointer.version}"
+        labels[f"{endpoint}.fingerprint"] = manifest["fingerprint"]
     return {
         "name": name,
         "build_ctx": str(context),

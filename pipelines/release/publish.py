@@ -1,25 +1,28 @@
 """Hand a champion to the services: its artifact on disk, then the pointer that they watch.
 
-`<home>/published/<task>.json` names the artifact below `<home>/published/artifacts/` and the
+`<home>/published/<endpoint>.json` names the artifact below `<home>/published/artifacts/` and the
 sha256 of its manifest, and says what the model scored on the test split. The artifact is in place
-before the pointer names it. Services note beside it which models they found good.
+before the pointer names it. Services note beside it which models they found good. `served.json`
+tells them the datasets of each task (`serving/champions/served.py`).
 """
 
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from models.artifact import artifact
 from pipelines.experiments import tracking, verification
 from pipelines.experiments.registry import Version
-from pipelines.runtime import environment
+from pipelines.runtime import environment, settings
 
 # A temporary file is its owner's alone; a service in a container reads it as another user.
 READABLE = 0o644
+SERVED = "served.json"
 
 
 def folder(home: Path | None = None) -> Path:
@@ -29,7 +32,7 @@ def folder(home: Path | None = None) -> Path:
 
 @dataclass(frozen=True)
 class Pointer:
-    """Which version of a model a task is answered by.
+    """Which version of a model an endpoint is answered by.
 
     artifact: its folder, as seen from the pointer's. metrics: of the test split; older ones: None.
     """
@@ -40,15 +43,63 @@ class Pointer:
     manifest_sha256: str
     metrics: Mapping[str, float] | None = None
 
+    @property
+    def endpoint(self) -> str:
+        """The name that an endpoint of this dataset alone has: `image-fashion`."""
+        return self.name.removeprefix("espalier-")
+
     def to_json(self) -> str:
         """The pointer's file."""
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
 
-def read(task: str, home: Path | None = None) -> Pointer | None:
-    """The task's pointer; None when there is none, or none that can be read: `publish` writes it
-    anew."""
-    return read_file(folder(home) / f"{task}.json")
+def declare() -> None:
+    """Tell the services what params.yaml serves; repeatable.
+
+    A pointer moves where its dataset became the first of its task, or is it no more. One of a
+    dataset that is served no more is removed, unless it answers a plain path: it does until the
+    first champion of the new first dataset comes.
+    """
+    wanted, endpoints, place = settings.served(), settings.endpoints(), folder()
+    place.mkdir(parents=True, exist_ok=True)
+    for task, datasets in wanted.items():
+        own = place / f"{task}-{datasets[0]}.json"
+        if own.exists():
+            _set_aside(task)
+            with suppress(FileNotFoundError):  # another process was faster
+                own.replace(place / f"{task}.json")
+    if served(place) != wanted:
+        write_served(place, wanted)
+    for pointer in place.glob("*-*.json"):
+        if "." not in pointer.stem and pointer.stem not in endpoints:
+            pointer.unlink(missing_ok=True)
+
+
+def served(place: Path) -> dict[str, list[str]] | None:
+    """Task → datasets, as a folder of pointers says it; None where it does not."""
+    try:
+        return json.loads((place / SERVED).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def write_served(place: Path, datasets: Mapping[str, Sequence[str]]) -> None:
+    """Say in a folder of pointers which datasets are served, by task."""
+    _write(place / SERVED, json.dumps(datasets, indent=2) + "\n")
+
+
+def _set_aside(endpoint: str) -> None:
+    """Keep the pointer of an endpoint for the dataset that it is of, where it is served too."""
+    pointer = read(endpoint)
+    if pointer is not None and pointer.endpoint in settings.endpoints():
+        with suppress(FileExistsError):
+            (folder() / f"{pointer.endpoint}.json").hardlink_to(folder() / f"{endpoint}.json")
+
+
+def read(endpoint: str, home: Path | None = None) -> Pointer | None:
+    """The endpoint's pointer; None when there is none, or none that can be read: `publish` writes
+    it anew."""
+    return read_file(folder(home) / f"{endpoint}.json")
 
 
 def read_file(path: Path) -> Pointer | None:
@@ -67,35 +118,44 @@ def names(pointer: Pointer | None, version: Version) -> bool:
 
 
 def publish(
-    task: str,
+    endpoint: str,
     version: Version,
     home: Path | None = None,
     verified: Path | None = None,
 ) -> None:
-    """Copy the version's artifact into `home` and point the task at it; repeatable.
+    """Copy the version's artifact into `home` and point the endpoint at it; repeatable.
 
     verified: the artifact's folder, where this run has hashed it already.
     """
     place, pointer = folder(home), _pointer(version)
     _place_artifact(version, verified, place / pointer.artifact)
+    standing = read(endpoint)
+    if home is None and standing is not None and standing.name != version.name:
+        _set_aside(endpoint)
+    _write(place / f"{endpoint}.json", replace(pointer, metrics=_scores(version)).to_json())
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that services read, in one step."""
     with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=place, prefix=f".{task}.", delete=False
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.stem}.", delete=False
     ) as file:
-        file.write(replace(pointer, metrics=_scores(version)).to_json())
+        file.write(text)
         file.flush()
         os.fchmod(file.fileno(), READABLE)
         os.fsync(file.fileno())
-    Path(file.name).replace(place / f"{task}.json")
+    Path(file.name).replace(path)
 
 
-def withdraw(task: str) -> None:
-    """Take the task's pointer away: no service starts with it; one that runs keeps its model."""
-    (folder() / f"{task}.json").unlink(missing_ok=True)
+def withdraw(endpoint: str) -> None:
+    """Take the endpoint's pointer away: no service starts with it; one that runs keeps its
+    model."""
+    (folder() / f"{endpoint}.json").unlink(missing_ok=True)
 
 
-def intact(task: str, home: Path | None = None) -> bool:
-    """Whether the task has a pointer and the artifact that it names is whole."""
-    pointer = read(task, home)
+def intact(endpoint: str, home: Path | None = None) -> bool:
+    """Whether the endpoint has a pointer and the artifact that it names is whole."""
+    pointer = read(endpoint, home)
     return pointer is not None and _is_whole(folder(home) / pointer.artifact, pointer)
 
 

@@ -1,8 +1,8 @@
 """The sections of params.yaml above the data, declared in Pydantic: `serve` and `profiles`."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from data.entries import Count, Section
 
@@ -11,12 +11,25 @@ Task = Literal["image", "sentiment", "forecast"]
 Parameters = dict[str, dict[str, dict[str, Any]]]
 
 
-class Serve(Section):
-    """Which dataset's champion each endpoint serves."""
+def _listed(names: Any) -> Any:
+    return [names] if isinstance(names, str) else names  # a single one needs no brackets
 
-    image: str
-    sentiment: str
-    forecast: str
+
+def _different(names: list[str]) -> list[str]:
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"is {names}, expected a dataset, or several different ones in a list")
+    return names
+
+
+Datasets = Annotated[list[str], BeforeValidator(_listed), AfterValidator(_different)]
+
+
+class Serve(Section):
+    """Which datasets' champions are served: the first of a task answers its plain path."""
+
+    image: Datasets
+    sentiment: Datasets
+    forecast: Datasets
 
 
 class FirstLook(Section):

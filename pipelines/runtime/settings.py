@@ -20,17 +20,43 @@ class UsageError(ValueError):
     """A name or value that a person typed is not one we know; the message says what is."""
 
 
-def served() -> dict[str, str]:
-    """Task → the dataset whose champion its endpoint serves, and which `run` takes by default."""
+def served() -> dict[str, list[str]]:
+    """Task → the datasets whose champions are served.
+
+    The first one answers the task's plain path, and is the one that `run` takes by default.
+    """
     from pipelines.runtime.sections import Serve
 
     params = _read()
     serve = checked(Serve, params.get("serve"), "serve").model_dump()
-    for task, dataset in serve.items():
-        if dataset not in params["datasets"]:
-            near = did_you_mean(dataset, params["datasets"])
-            raise UsageError(f"serve.{task} in params.yaml names no dataset: {dataset!r}{near}")
+    for task, named in serve.items():
+        for dataset in named:
+            if dataset not in params["datasets"]:
+                near = did_you_mean(dataset, params["datasets"])
+                raise UsageError(f"serve.{task} in params.yaml names no dataset: {dataset!r}{near}")
+            entry = params["datasets"][dataset]
+            own = entry.get("task", task) if isinstance(entry, dict) else task
+            if own != task:
+                raise UsageError(f"serve.{task} in params.yaml names {dataset!r}, one for {own}")
     return serve
+
+
+def endpoints() -> dict[str, tuple[str, str]]:
+    """Name of the model under /v2 → the task and the dataset that it is of.
+
+    Pointers are called so too. The first dataset of a task has the task's name: `image`, and
+    `image-fashion` for another one.
+    """
+    return {
+        task if number == 0 else f"{task}-{dataset}": (task, dataset)
+        for task, datasets in served().items()
+        for number, dataset in enumerate(datasets)
+    }
+
+
+def endpoint(task: str, dataset: str) -> str | None:
+    """The name under which the dataset's champion is served; None where it is not."""
+    return next((name for name, one in endpoints().items() if one == (task, dataset)), None)
 
 
 def datasets() -> dict[str, str]:
@@ -40,9 +66,9 @@ def datasets() -> dict[str, str]:
 
 
 def dataset_of(task: str, dataset: str | None) -> str:
-    """The dataset that is meant: `dataset` when it is one of `task`, else the served one."""
+    """The dataset that is meant: `dataset` if it is one of `task`, else the first one served."""
     if dataset is None:
-        return served()[one_of("task", task, TASKS)]
+        return served()[one_of("task", task, TASKS)][0]
     if (own := task_of(dataset)) != task:
         raise UsageError(f"dataset {dataset!r} is one for {own}, not for {task}")
     return dataset

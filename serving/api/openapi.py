@@ -14,6 +14,7 @@ from yaml import CSafeLoader, load
 from models.inputs.images import ImageInputs
 from models.inputs.series import LEVELS, MAX_SCALES, SeriesInputs
 from models.inputs.texts import TextInputs
+from serving.champions.served import path_of, task_of
 from serving.champions.slots import Champions
 from serving.http.canonical_path import is_under
 from serving.inference.loaded_model import Model
@@ -35,7 +36,7 @@ def description(champions: Champions, closed: Callable[[str], bool] | None) -> R
     template = load(FILE.read_text("utf-8"), CSafeLoader)
 
     async def docs(request: Request) -> Response:
-        models = {task: slot.model for task, slot in champions.slots.items()}
+        models = {name: slot.model for name, slot in champions.listed().items()}
         return JSONResponse(complete(template, models, closed))
 
     return Route("/docs.json", docs, methods=["GET"])
@@ -50,19 +51,23 @@ def complete(
 
     Args:
         template: what openapi.yaml holds.
-        models: task → its champion, for each task that is served.
+        models: slot → its champion, for each slot; a dataset's own comes after its task's.
         closed: whether a path needs the token; None while there is none.
     """
-    paths = _expand(template["paths"], models)
+    tasks = [name for name in models if task_of(name) == name]
+    paths = _expand(template["paths"], tasks)
     for task in ("image", "sentiment", "forecast"):
         if task not in models:
             del paths[f"/v1/{task}"]
     sections = template["components"].items()
-    components = {name: _expand(section, models) for name, section in sections}
+    components = {name: _expand(section, tasks) for name, section in sections}
     document = template | {"paths": paths, "components": components}
-    for task, model in models.items():
+    for name in models:
+        if name not in tasks:
+            _add_dataset(document, name)
+    for name, model in models.items():
         if model is not None:
-            _describe(document, task, model)
+            _describe(document, name, model)
     if closed:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         for path in filter(closed, paths):
@@ -80,26 +85,56 @@ def _expand(section: Mapping[str, Any], tasks: Iterable[str]) -> Document:
     return expanded
 
 
-def _describe(document: Document, task: str, model: Model) -> None:
+def _add_dataset(document: Document, name: str) -> None:
+    """Put in the paths and schemas of a dataset's slot: those of its task, under its own name."""
+    task, paths = task_of(name), document["paths"]
+    own = {"history", "value", "horizon", "level"} if task == "forecast" else set()
+    schemas, parameters = (document["components"][part] for part in ("schemas", "parameters"))
+    own |= {schema for schema in schemas if schema.startswith(f"{task}-")}
+    renamed = {f'schemas/{one}"': f'schemas/{_own(name, one)}"' for one in own}
+    renamed |= {f'version-of-{task}"': f'version-of-{name}"', f" {task} ": f" {name} "}
+    renamed |= {f'"operationId": "{task}"': f'"operationId": "{name}"', f" {task}.": f" {name}."}
+
+    def copy(part: Any) -> Any:
+        text = json.dumps(part)
+        for old, new in renamed.items():
+            text = text.replace(old, new)
+        return json.loads(text)
+
+    paths[path_of(name)] = copy(paths[f"/v1/{task}"])
+    models = f"/v2/models/{task}"
+    for path in [path for path in paths if is_under(models, path)]:
+        paths[f"/v2/models/{name}{path.removeprefix(models)}"] = copy(paths[path])
+    schemas |= {_own(name, one): copy(schemas[one]) for one in own}
+    parameters[f"version-of-{name}"] = copy(parameters[f"version-of-{task}"])
+
+
+def _own(name: str, schema: str) -> str:
+    """Return the name of a slot's own schema: that of its task, unless it is a dataset's slot."""
+    task = task_of(name)
+    return schema if name == task else f"{name}-{schema.removeprefix(f'{task}-')}"
+
+
+def _describe(document: Document, name: str, model: Model) -> None:
     """Put in what `model` decides: ranges, labels, names, the shape and an example of its input."""
     components, described = document["components"], signature(model)
     schemas = components["schemas"]
-    shape, items, data = _batch_of_one(document, model.inputs)
+    shape, items, data = _batch_of_one(document, name, model.inputs)
     # A picture's file is taken as binary data only.
     datatypes = [name for name, form in described.forms.items() if len(form.shape) == len(shape)]
     size = {"minItems": prod(shape), "maxItems": prod(shape)}
-    schemas[f"{task}-input"]["properties"] |= {
+    schemas[f"{name}-input"]["properties"] |= {
         "name": {"const": described.name},
         "datatype": {"enum": datatypes},
         "shape": {"const": shape},
         "data": {"type": "array", "items": items} | size,
     }
-    schemas[f"{task}-output"]["enum"] = list(described.outputs)
-    components["parameters"][f"version-of-{task}"]["schema"]["enum"] = [model.pointer.version]
+    schemas[f"{name}-output"]["enum"] = list(described.outputs)
+    components["parameters"][f"version-of-{name}"]["schema"]["enum"] = [model.pointer.version]
     tensor = {"name": described.name, "datatype": datatypes[0], "shape": shape, "data": data}
     example = {"inputs": [tensor], "outputs": [{"name": described.outputs[0]}]}
     for version in ("", "/versions/{version}"):
-        _set_example(document, f"/v2/models/{task}{version}/infer", example)
+        _set_example(document, f"/v2/models/{name}{version}/infer", example)
 
 
 def _set_example(document: Document, path: str, example: Any) -> None:
@@ -108,9 +143,9 @@ def _set_example(document: Document, path: str, example: Any) -> None:
 
 
 def _batch_of_one(
-    document: Document, inputs: ImageInputs | TextInputs | SeriesInputs
+    document: Document, name: str, inputs: ImageInputs | TextInputs | SeriesInputs
 ) -> tuple[list[int], Document, list[Any]]:
-    """Put in the ranges and labels of `inputs`.
+    """Put in the ranges and labels of the `inputs` of a slot.
 
     Returns:
         The shape of a batch of one, the schema of one of its elements, and all elements of an
@@ -119,16 +154,16 @@ def _batch_of_one(
     schemas = document["components"]["schemas"]
     if isinstance(inputs, SeriesInputs):
         away, level = MAX_SCALES * inputs.scale, len(inputs.radii) / LEVELS
-        schemas["history"]["minItems"] = inputs.history
-        schemas["value"] |= {"minimum": inputs.mean - away, "maximum": inputs.mean + away}
-        schemas["horizon"]["maximum"] = inputs.horizon
-        schemas["level"]["maximum"] = level
+        schemas[_own(name, "history")]["minItems"] = inputs.history
+        value = schemas[_own(name, "value")]
+        value |= {"minimum": inputs.mean - away, "maximum": inputs.mean + away}
+        schemas[_own(name, "horizon")]["maximum"] = inputs.horizon
+        schemas[_own(name, "level")]["maximum"] = level
         history = [round(inputs.mean, 3)] * inputs.history
         options = {"horizon": inputs.horizon, "level": min(0.8, level)}
-        _set_example(document, "/v1/forecast", {"history": history} | options)
-        return [1, inputs.history], {"$ref": "#/components/schemas/value"}, history
-    task = "image" if isinstance(inputs, ImageInputs) else "sentiment"
-    schemas[f"{task}-label"]["enum"] = list(inputs.labels)
+        _set_example(document, path_of(name), {"history": history} | options)
+        return [1, inputs.history], {"$ref": f"#/components/schemas/{_own(name, 'value')}"}, history
+    schemas[f"{name}-label"]["enum"] = list(inputs.labels)
     if isinstance(inputs, TextInputs):
         return [1], {"$ref": "#/components/schemas/text"}, [TEXT]
     shape = [1, inputs.height, inputs.width, inputs.channels]

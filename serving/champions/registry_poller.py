@@ -46,19 +46,19 @@ class DamagedVersion(Exception):
 
 
 class RegistryPoller:
-    """Keeps a task's pointer up to date with the champion of a registered model.
+    """Keeps a slot's pointer up to date with the champion of a registered model.
 
     Args:
         registry: The MLflow server.
-        task: image, sentiment or forecast.
+        slot: The slot's name.
         name: The registered model.
-        folder: Where the pointer `<task>.json` and the artifacts are kept.
+        folder: Where the pointer `<slot>.json` and the artifacts are kept.
     """
 
-    def __init__(self, registry: Registry, task: str, name: str, folder: Path):
-        self.registry, self.task, self.name = registry, task, name
-        self.pointer = folder / f"{task}.json"
-        self.artifacts = folder / task
+    def __init__(self, registry: Registry, slot: str, name: str, folder: Path):
+        self.registry, self.slot, self.name = registry, slot, name
+        self.pointer = folder / f"{slot}.json"
+        self.artifacts = folder / slot
         self._proven: Version | None = None  # whose artifact this process has found whole
         self._refused: Version | None = None
         self._retry_at = 0.0  # when the refused one is downloaded once more
@@ -67,7 +67,7 @@ class RegistryPoller:
     def start(self) -> None:
         """Start the thread."""
         log.info("Following the champion of %s at %s", self.name, self.registry.url)
-        threading.Thread(target=self._run, name=f"follow {self.task}", daemon=True).start()
+        threading.Thread(target=self._run, name=f"follow {self.slot}", daemon=True).start()
 
     def stop(self) -> None:
         """End the thread; a download that runs is given up with the process."""
@@ -94,8 +94,8 @@ class RegistryPoller:
                     log.info("%s It is asked again every %s s.", error, POLL_SECONDS)
                 away, awaited = False, True
             except DamagedVersion as error:
-                log.error("Refused %s from %s: %s", self.task, self.registry.url, error)
-                counter("espalier_model_refusals", "task").labels(self.task).inc()
+                log.error("Refused %s from %s: %s", self.slot, self.registry.url, error)
+                counter("espalier_model_refusals", "task").labels(self.slot).inc()
             except Exception as error:  # whatever it is, the next poll may succeed
                 if not away:
                     log.warning("%s cannot be followed for now: %s", self.name, _describe(error))
@@ -109,7 +109,7 @@ class RegistryPoller:
             pointer = Pointer(
                 name=self.name,
                 version=version.number,
-                artifact=f"{self.task}/{version.manifest_sha256}",
+                artifact=f"{self.slot}/{version.manifest_sha256}",
                 manifest_sha256=version.manifest_sha256,
             )
             current = _read(self.pointer)

@@ -1,21 +1,23 @@
-"""The models that serve, one slot a task, and the thread that keeps them up to date.
+"""The models that serve, one slot a dataset, and the thread that keeps them up to date.
 
-Five times a second the thread compares the times and inodes of the published pointers. A new model
-is loaded beside the one that serves; when everything is proven one assignment replaces the old one,
-and requests that hold the old one finish with it. A refused pointer is not read again until it
-changes, unless the system failed: then it is retried. Where the published model is refused at the
-start, its fallbacks are tried.
+A slot is named after its pointer's file (`served.py`). Five times a second the thread compares the
+times and inodes of the published pointers. A new model is loaded beside the one that serves; when
+everything is proven one assignment replaces the old one, and requests that hold the old one finish
+with it. A refused pointer is not read again until it changes, unless the system failed: then it is
+retried. Where the published model is refused at the start, its fallbacks are tried.
 """
 
 import logging
 import math
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from serving.champions import fallback
+from models.inputs.errors import did_you_mean, shown
+from serving.champions import fallback, served
 from serving.champions.loading import Refused, load
 from serving.http.errors import Problem
 from serving.http.metrics import counter
@@ -33,15 +35,25 @@ Signature = tuple[int, int, int]  # of a pointer: modification time, inode and s
 
 @dataclass(frozen=True)
 class Slot:
-    """A task's model, and why the published one was refused, if it was: both change at once."""
+    """A dataset's model, and why the published one was refused, if it was: both change at once.
 
+    declared: the dataset that the model is to be of, where that is known.
+    """
+
+    task: str
+    declared: str | None = None
     model: Model | None = None
     refused: str | None = None
+
+    @property
+    def dataset(self) -> str | None:
+        """The dataset of the model, or before there is one that which is awaited."""
+        return self.model.manifest["dataset"] if self.model else self.declared
 
 
 @dataclass
 class Attempts:
-    """What was tried since a task's pointers changed."""
+    """What was tried since a slot's pointers changed."""
 
     signatures: tuple[Signature | None, ...] | None = None
     retry_at: float = 0.0  # when the pointers are read again though they have not changed
@@ -53,23 +65,27 @@ class Champions:
     """The slots of some tasks, kept up to date with the folders of published pointers.
 
     Args:
-        tasks: Those that are mounted.
-        required: Those without which the service is not ready.
+        names: The slots that there are whatever the folders say: tasks, and datasets of theirs.
+        required: The names without which the service is not ready.
     """
 
-    def __init__(self, tasks: Iterable[str], required: Collection[str] = ()):
-        self.slots = {task: Slot() for task in tasks}
-        self.required = required
-        self._attempts = {task: Attempts() for task in self.slots}
+    def __init__(self, names: Iterable[str], required: Iterable[str] = ()):
+        self.required = tuple(required)
+        self._names = (*names, *self.required)
+        self.tasks = tuple(dict.fromkeys(map(served.task_of, self._names)))
+        self.slots: dict[str, Slot] = {}
+        self._served: dict[Path, served.Served] = {}
+        self._attempts: dict[str, Attempts] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._mount()
 
     def start(self, folders: list[Path]) -> None:
         """Load what is published, then go on watching; an earlier folder wins over a later one."""
-        for task in self.slots:
-            for name in (SWAPS, REFUSALS):
-                counter(name, "task").labels(task)  # on the metrics page from the start
         self.refresh(folders)
+        for name in self.listed():
+            for series in (SWAPS, REFUSALS):
+                counter(series, "task").labels(name)  # on the metrics page from the start
         self._thread = threading.Thread(target=self._watch, args=(folders,), daemon=True)
         self._thread.start()
 
@@ -80,48 +96,100 @@ class Champions:
             self._thread.join()
 
     def refresh(self, folders: list[Path]) -> None:
-        """Load each task whose pointers have changed, or whose retry is due."""
-        for task in self.slots:
-            pointers = [folder / f"{task}.json" for folder in folders]
+        """Load each slot whose pointers have changed, or whose retry is due."""
+        for folder in folders:
+            with suppress(OSError, ValueError):  # then what it said before holds
+                self._served[folder] = served.read(folder)
+        self._mount()
+        for name in self.slots:
+            pointers = [folder / f"{name}.json" for folder in folders]
             signatures = tuple(map(_signature, pointers))
-            attempts = self._attempts[task]
+            attempts = self._attempts[name]
             if signatures != attempts.signatures:
-                attempts = self._attempts[task] = Attempts(signatures)
+                attempts = self._attempts[name] = Attempts(signatures)
             elif time.monotonic() < attempts.retry_at:
                 continue
             attempts.retry_at = time.monotonic() + attempts.retry_seconds  # if loading itself fails
-            if not self._fill(task, pointers, attempts):
+            if not self._fill(name, pointers, attempts):
                 attempts.retry_at = math.inf
             attempts.retry_seconds = min(2 * attempts.retry_seconds, MAX_RETRY_SECONDS)
 
-    def serving(self, task: str) -> Model:
-        """Return the model of a task; raises Problem 503 while it has none."""
-        model = self.slots[task].model
-        if model is None:
-            raise Problem(503, "no_model", f"No model serves {task} yet.", {"Retry-After": "1"})
-        return model
+    def find(self, name: str) -> str | None:
+        """Return the slot that answers for a name; None where there is none.
+
+        Args:
+            name: A task, a task and a dataset of it (`image-fashion`), or a registered model.
+        """
+        for key, slot in self.slots.items():
+            model, own = slot.model, f"{slot.task}-{slot.dataset}"
+            if name in (key, own, model.pointer.name if model else f"espalier-{own}"):
+                return key
+        return None
+
+    def listed(self) -> dict[str, Slot]:
+        """Return the slots by name, each dataset once: a task's own slot comes first."""
+        return {name: slot for name, slot in self.slots.items() if self.find(name) == name}
+
+    def serving(self, name: str) -> Model:
+        """Return the model of a slot; raises Problem 503 while it has none."""
+        slot = self.slots.get(name)  # it may be served no more since the path was looked up
+        if slot is None or slot.model is None:
+            raise Problem(503, "no_model", f"No model serves {name} yet.", {"Retry-After": "1"})
+        return slot.model
+
+    def serving_dataset(self, task: str, dataset: str) -> Model:
+        """Return the model of a task's dataset; raises Problem 404 or 503."""
+        name = self.find(f"{task}-{dataset}")
+        if name is None:
+            known = [s.dataset for s in self.listed().values() if s.task == task and s.dataset]
+            there = ", ".join(known) or "none yet"
+            message = (
+                f"There is no dataset {shown(dataset)} of {task}{did_you_mean(dataset, known)}"
+            )
+            raise Problem(404, "unknown_dataset", f"{message}; there is {there}.")
+        return self.serving(name)
 
     def require_ready(self) -> None:
-        """Raise Problem 503 unless every task has a model that must have one, and some task has.
+        """Raise Problem 503 unless every slot has a model that must have one, and some slot has.
 
-        A task whose first champion is yet to come keeps nobody from the others, unless it is
-        required; a task whose published champion was refused does.
+        A dataset whose first champion is yet to come keeps nobody from the others, unless it is
+        required; one whose published champion was refused does.
         """
-        missing = self.missing()
-        awaited = [task for task in missing if task in self.required or self.slots[task].refused]
-        if awaited or len(missing) == len(self.slots):
-            reasons = "; ".join(f"{task}: {reason}" for task, reason in missing.items())
+        listed, missing = self.listed(), self.missing()
+        required = set(map(self.find, self.required))
+        awaited = [name for name in missing if name in required or listed[name].refused]
+        if awaited or len(missing) == len(listed):
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
             raise Problem(503, "not_ready", f"A model is missing. {reasons}.")
 
     def missing(self) -> dict[str, str]:
-        """Return each task without a model, and why it has none."""
+        """Return each slot without a model, and why it has none."""
         return {
-            task: f"the published one was refused: {slot.refused}"
+            name: f"the published one was refused: {slot.refused}"
             if slot.refused
             else "none has been published"
-            for task, slot in self.slots.items()
+            for name, slot in self.listed().items()
             if slot.model is None
         }
+
+    def _mount(self) -> None:
+        """Have a slot for each name and each dataset that is served; tasks come first."""
+        datasets: dict[str, str | None] = dict.fromkeys((*self.tasks, *self._names))
+        for declared in self._served.values():
+            for task in self.tasks:
+                datasets[task] = datasets[task] or next(iter(declared.get(task, ())), None)
+            datasets |= dict.fromkeys(served.names(declared, self.tasks))
+        for name in datasets.keys() - self.slots:
+            self._attempts[name] = Attempts()
+        slots = {
+            name: replace(
+                self.slots.get(name) or Slot(served.task_of(name)),
+                declared=dataset or name.partition("-")[2] or None,
+            )
+            for name, dataset in datasets.items()
+        }
+        if slots != self.slots:
+            self.slots = slots  # as a whole: requests read it meanwhile
 
     def _watch(self, folders: list[Path]) -> None:
         while not self._stop.wait(POLL_SECONDS):
@@ -130,28 +198,29 @@ class Champions:
             except Exception:  # whatever it is, the next turn may succeed
                 log.exception("The published models could not be read.")
 
-    def _fill(self, task: str, pointers: list[Path], attempts: Attempts) -> bool:
+    def _fill(self, name: str, pointers: list[Path], attempts: Attempts) -> bool:
         """Load what the first pointer publishes, or into an empty slot what stands in for it.
 
         Returns:
             Whether the system failed, so that it is to be tried again.
         """
-        slot, refusals, model = self.slots[task], list[Refused](), None
+        slot, refusals, model = self.slots[name], list[Refused](), None
         for pointer in _candidates(pointers, slot.model is None):
             try:
-                model = load(pointer, task, slot.model)
+                model = load(pointer, slot.task, slot.model)
                 break
             except Refused as refusal:
                 refusals.append(refusal)
                 if (pointer, str(refusal)) not in attempts.reported:
                     attempts.reported.add((pointer, str(refusal)))
-                    log.error("Refused %s from %s: %s", task, pointer, refusal)
-                    counter(REFUSALS, "task").labels(task).inc()
+                    log.error("Refused %s from %s: %s", name, pointer, refusal)
+                    counter(REFUSALS, "task").labels(name).inc()
         if model:
-            counter(SWAPS, "task").labels(task).inc()
-        self.slots[task] = Slot(model or slot.model, refusals[0].reason if refusals else None)
+            counter(SWAPS, "task").labels(name).inc()
+        reason = refusals[0].reason if refusals else None
+        self.slots[name] = replace(slot, model=model or slot.model, refused=reason)
         if model:
-            log.info("Serving %s: %s version %s", task, model.pointer.name, model.pointer.version)
+            log.info("Serving %s: %s version %s", name, model.pointer.name, model.pointer.version)
             if pointer == pointers[0]:
                 _remember(pointer, model)
         return any(refusal.transient for refusal in refusals)

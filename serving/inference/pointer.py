@@ -1,4 +1,4 @@
-"""The file `<task>.json` that publishes a model: which artifact serves, and its scores."""
+"""The file `<slot>.json` that publishes a model: which artifact serves, and its scores."""
 
 import json
 import os

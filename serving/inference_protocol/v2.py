@@ -4,8 +4,8 @@
     GET  /v2/models/{name}[/versions/{version}][/ready]
     POST /v2/models/{name}[/versions/{version}]/infer
 
-The name of a model is its task, or the name that its champion is registered under. Only the version
-that serves is there. Tensor data may be JSON or raw bytes.
+The name of a model is its task, a task and a dataset (image-fashion), or the name that its champion
+is registered under. Only the version that serves is there. Tensor data may be JSON or raw bytes.
 """
 
 import re
@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from models.inputs.errors import shown
 from models.inputs.series import SeriesInputs
+from serving.champions.served import task_of
 from serving.champions.slots import Champions
 from serving.http import bodies
 from serving.http.canonical_path import PATH
@@ -39,35 +40,40 @@ _MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?/?
 
 
 def protocol_routes(tasks: tuple[str, ...]) -> list[Route]:
-    """Return the routes under /v2."""
+    """Return the routes under /v2; the names of the tasks, which are asked most, come first."""
+    endpoints = (("/infer", infer, "POST"), ("/ready", model_ready, "GET"), ("", metadata, "GET"))
     models = [
-        Route(f"/v2/models/{task}{end}", partial(endpoint, task=task), methods=[method])
-        for end, endpoint, method in (
-            ("/infer", infer, "POST"), ("/ready", model_ready, "GET"), ("", metadata, "GET")
-        )
+        Route(f"/v2/models/{task}{end}", partial(endpoint, slot=task), methods=[method])
+        for end, endpoint, method in endpoints
         for task in tasks
-    ]  # fmt: skip
+    ]
+    others = [
+        Route(f"/v2/models/{{slot}}{end}", endpoint, methods=[method])
+        for end, endpoint, method in endpoints
+    ]
     return [
         *models,
         Route("/v2", server),
         Route("/v2/health/live", live),
         Route("/v2/health/ready", ready),
         Route(UNKNOWN, unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+        *others,
     ]
 
 
 def canonical(champions: Champions, path: str) -> str | None:
-    """Return the route's path for a `path` that names a model by version or registered name."""
+    """Return the route's path for a `path` that names a model by version or another name."""
     match = _MODEL.fullmatch(path)
     if match is None:
         return None
-    for task, slot in champions.slots.items():
-        # Before the first champion its registered name is known by its form alone.
-        model, name = slot.model, match[1]
-        named = name == model.pointer.name if model else name.startswith(f"espalier-{task}-")
-        if name == task or named:
-            return f"/v2/models/{task}{match[3] or ''}"
-    return UNKNOWN
+    slot = champions.find(match[1]) or _awaited(champions, match[1])
+    return f"/v2/models/{slot}{match[3] or ''}" if slot else UNKNOWN
+
+
+def _awaited(champions: Champions, name: str) -> str | None:
+    """Return the task whose first champion may have a registered name: it has the task's form."""
+    tasks = [task for task in champions.tasks if champions.slots[task].dataset is None]
+    return next((task for task in tasks if name.startswith(f"espalier-{task}-")), None)
 
 
 async def server(request: Request) -> Response:
@@ -91,15 +97,15 @@ async def unknown(request: Request) -> Response:
     raise _no_model(request, _named(request)[0])
 
 
-async def model_ready(request: Request, task: str) -> Response:
+async def model_ready(request: Request, slot: str | None = None) -> Response:
     """Answer 200 once a model serves, in the version that the path names."""
-    name, _ = _serving(request, task)
+    name, _ = _serving(request, slot)
     return _json({"name": name, "ready": True})
 
 
-async def metadata(request: Request, task: str) -> Response:
+async def metadata(request: Request, slot: str | None = None) -> Response:
     """Describe a model's input and outputs."""
-    name, model = _serving(request, task)
+    name, model = _serving(request, slot)
     described = signature(model)
     datatype, form = next(iter(described.forms.items()))
     tensor = {"name": described.name, "datatype": datatype, "shape": form.shape}
@@ -114,11 +120,12 @@ async def metadata(request: Request, task: str) -> Response:
     return _json(content)
 
 
-async def infer(request: Request, task: str) -> Response:
+async def infer(request: Request, slot: str | None = None) -> Response:
     """Answer the raw inputs of one request."""
+    task = task_of(slot or request.path_params["slot"])
     limit = bodies.MAX_PICTURE_BYTES if task == "image" else bodies.MAX_JSON_BYTES
     body, header_length = await bodies.read_tensors(request, limit)
-    name, model = _serving(request, task)
+    name, model = _serving(request, slot)
     read = partial(inference_request.read, body, header_length, model)
     inference = await request.app.state.executor.run(len(body) * SECONDS_A_BYTE, read)
     estimate = seconds(model, inference.inputs)
@@ -126,16 +133,21 @@ async def infer(request: Request, task: str) -> Response:
     return _respond(name, model, inference, answers)
 
 
-def _serving(request: Request, task: str) -> tuple[str, Model]:
-    """Return the model of a task, and the name that the path has for it.
+def _serving(request: Request, slot: str | None) -> tuple[str, Model]:
+    """Return the model of a slot, and the name that the path has for it.
+
+    Args:
+        request: The request.
+        slot: The slot's name; None where the path holds it.
 
     Raises Problem: 404 unknown_model, unknown_version; 503 no_model.
     """
-    model = request.app.state.champions.serving(task)
+    champions, slot = request.app.state.champions, slot or request.path_params["slot"]
+    model = champions.serving(slot)
     if request.scope[PATH] == request.scope["path"]:
-        return task, model
+        return slot, model
     name, version = _named(request)
-    if name not in (task, model.pointer.name):  # a new champion since the path was looked up
+    if champions.find(name) != slot:  # a new champion since the path was looked up
         raise _no_model(request, name)
     if version not in (None, model.pointer.version):
         message = (
@@ -153,8 +165,8 @@ def _named(request: Request) -> tuple[str, str | None]:
 
 
 def _no_model(request: Request, name: str) -> Problem:
-    tasks = ", ".join(request.app.state.champions.slots)
-    return Problem(404, "unknown_model", f"There is no model {shown(name)}; there is {tasks}.")
+    there = ", ".join(request.app.state.champions.listed())
+    return Problem(404, "unknown_model", f"There is no model {shown(name)}; there is {there}.")
 
 
 def _output(model: Model, name: str) -> dict[str, Any]:

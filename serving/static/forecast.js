@@ -4,7 +4,7 @@ import { answers } from "./answer.js";
 import { chart, number, table } from "./chart.js";
 import { element } from "./elements.js";
 import { takesFiles } from "./files.js";
-import { champion } from "./models.js";
+import { champion, path } from "./models.js";
 import { example, numbersOf, Unreadable } from "./series.js";
 import { askJson } from "./service.js";
 
@@ -50,7 +50,7 @@ function forecast() {
     const history = values.slice(-champion("forecast").input.history); // the rest would not count
     const left = values.length - history.length;
     readNote.textContent = `${values.length} values read${left ? `; the model uses the last ${history.length}` : ""}.`;
-    return { ...(await askJson("v1/forecast", { history, level })), history };
+    return { ...(await askJson(path("forecast"), { history, level })), history };
   });
 }
 

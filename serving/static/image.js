@@ -7,7 +7,7 @@ import { example } from "./digits.js";
 import { element } from "./elements.js";
 import { takesFiles } from "./files.js";
 import { picture } from "./ink.js";
-import { champion } from "./models.js";
+import { champion, path } from "./models.js";
 import { ask } from "./service.js";
 
 const section = document.getElementById("image");
@@ -51,7 +51,7 @@ async function askDrawn(strokes) {
 
 async function askSent(coming) {
   const file = await coming;
-  const answer = await ask("v1/image", file, file.type || "application/octet-stream");
+  const answer = await ask(path("image"), file, file.type || "application/octet-stream");
   return { ...answer, sent: file };
 }
 

@@ -3,17 +3,31 @@
 import { ask } from "./service.js";
 
 let listed = [];
+let missing = [];
+const chosen = {}; // task → the dataset that a visitor chose
 
-/** Returns { models, missing }: the tasks that have a champion, and those that wait for one. */
+/** Returns { models, missing }: the datasets that have a champion, and those that wait for one. */
 export async function loadModels() {
   const list = await ask("v1/models");
-  listed = list.models;
+  ({ models: listed, missing } = list);
   return list;
 }
 
-/** Returns the metadata of the model that serves a task; null while none does. */
+/** Returns the metadata of the model that is asked for a task; null while none serves. */
 export function champion(task) {
-  return listed.find((model) => model.task === task) ?? null;
+  const models = listed.filter((model) => model.task === task);
+  return models.find(({ dataset }) => dataset === chosen[task]) ?? models[0] ?? null;
+}
+
+/** From now on asks the champion of this dataset for the task. */
+export function choose(task, dataset) {
+  chosen[task] = dataset;
+}
+
+/** Returns where the model of a task is asked: the plain path is the first dataset's. */
+export function path(task) {
+  const plain = !chosen[task] && missing.every((one) => one.task !== task);
+  return plain ? `v1/${task}` : `v1/${task}/${champion(task).dataset}`;
 }
 
 /** Returns the metadata of the model that answered; loads the list again if it is a new one. */

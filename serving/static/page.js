@@ -1,10 +1,10 @@
 // The page: the tasks that this service has, and the section of each.
 
-import { failure } from "./answer.js";
+import { clearAnswer, failure } from "./answer.js";
 import { element } from "./elements.js";
 import "./forecast.js";
 import { prepare } from "./image.js";
-import { loadModels } from "./models.js";
+import { champion, choose, loadModels } from "./models.js";
 import "./sentiment.js";
 
 const TASKS = { image: "images", sentiment: "texts", forecast: "series" };
@@ -28,6 +28,7 @@ function showTask(task, models, missing) {
   const waiting = missing.find((one) => one.task === task);
   if (models.some((model) => model.task === task)) {
     place(task, []);
+    offer(task, models);
   } else if (waiting) {
     const command = element("code", {}, `espalier run --task ${task}`);
     const words = `No champion serves ${TASKS[task]} yet: ${waiting.reason}. Train one with `;
@@ -36,6 +37,21 @@ function showTask(task, models, missing) {
     const words = `This service does not serve ${TASKS[task]}: it was started for other tasks.`;
     place(task, [element("p", {}, words)]);
   }
+}
+
+/** Shows a choice of dataset where a task has several. */
+function offer(task, models) {
+  const datasets = models.filter((model) => model.task === task).map(({ dataset }) => dataset);
+  const options = datasets.map((dataset) => element("option", {}, dataset));
+  const select = element("select", {}, ...options);
+  select.value = champion(task).dataset;
+  select.addEventListener("change", () => {
+    choose(task, select.value);
+    clearAnswer(task);
+    if (task === "image") prepare();
+  });
+  const choice = datasets.length > 1 ? [element("label", {}, "Dataset ", select)] : [];
+  document.querySelector(`#${task} .datasets`).replaceChildren(...choice);
 }
 
 /** Puts words in the place of a task's controls; without words the controls are shown. */

@@ -3,6 +3,7 @@
 import { answers, percent } from "./answer.js";
 import { bars } from "./bars.js";
 import { element } from "./elements.js";
+import { path } from "./models.js";
 import { askJson } from "./service.js";
 
 const EXAMPLES = [
@@ -35,7 +36,7 @@ field.addEventListener("keydown", (event) => {
 
 function judge() {
   const text = field.value;
-  show(() => askJson("v1/sentiment", { text }));
+  show(() => askJson(path("sentiment"), { text }));
 }
 
 function verdict({ label, probabilities }) {

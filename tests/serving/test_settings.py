@@ -18,11 +18,15 @@ def test_a_bento_serves_the_champions_that_it_carries(tmp_path, monkeypatch):
     monkeypatch.delenv("ESPALIER_TASKS", raising=False)
     monkeypatch.setattr(settings, "BESIDE", tmp_path)
     assert settings.wanted_tasks() == ("image", "sentiment", "forecast")
-    assert settings.required_tasks() == ()
+    assert settings.required_models() == ()
     (tmp_path / "forecast.json").write_text("{}")
-    assert settings.wanted_tasks() == settings.required_tasks() == ("forecast",)
+    assert settings.wanted_tasks() == settings.required_models() == ("forecast",)
+    (tmp_path / "forecast-load.json").write_text("{}")
+    (tmp_path / "served.json").write_text('{"forecast": ["glucose", "load", "absent"]}')
+    assert settings.required_models() == ("forecast", "forecast-load")
+    assert settings.wanted_tasks() == ("forecast",)
     monkeypatch.setenv("ESPALIER_TASKS", "image")
-    assert settings.wanted_tasks() == settings.required_tasks() == ("image",)
+    assert settings.wanted_tasks() == settings.required_models() == ("image",)
 
 
 def test_what_is_followed_is_served_and_watched(monkeypatch):
@@ -31,8 +35,15 @@ def test_what_is_followed_is_served_and_watched(monkeypatch):
     models = {"forecast": "espalier-forecast-glucose", "image": "espalier-image-mnist_5k"}
     monkeypatch.setenv("ESPALIER_FOLLOW", ", ".join(models.values()))
     assert settings.followed() == models
-    assert settings.wanted_tasks() == settings.required_tasks() == ("image", "forecast")
+    assert settings.wanted_tasks() == settings.required_models() == ("image", "forecast")
     assert settings.pointer_folders()[0].name == "followed"
+    second = "espalier-image-fashion"
+    monkeypatch.setenv("ESPALIER_FOLLOW", ",".join([*models.values(), second, second]))
+    assert settings.followed() == models | {"image-fashion": second}
+    assert settings.required_models() == ("image", "image-fashion", "forecast")
+    monkeypatch.setenv("ESPALIER_TASKS", "image-fashion")
+    assert settings.wanted_tasks() == ("image",)
+    assert settings.required_models() == ("image-fashion",)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +83,6 @@ def test_what_is_followed_is_served_and_watched(monkeypatch):
             "called espalier-TASK-DATASET",
         ),
         (settings.followed, "ESPALIER_FOLLOW", "espalier-image-../x", "espalier-TASK-DATASET"),
-        (
-            settings.followed,
-            "ESPALIER_FOLLOW",
-            "espalier-image-a,espalier-image-b",
-            "two models of image",
-        ),
         (
             settings.registry,
             "MLFLOW_TRACKING_URI",

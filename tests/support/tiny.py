@@ -26,29 +26,39 @@ WORDS = ("good", "great", "fine", "bad", "awful", "dull")
 HISTORY, HORIZON = 24, 6
 
 
-def publish(home: Path, task: str, version: str = "1", seed: int = 0, spoil=None) -> Path:
+def publish(
+    home: Path,
+    slot: str,
+    version: str = "1",
+    seed: int = 0,
+    spoil=None,
+    dataset: str | None = None,
+) -> Path:
     """Write an artifact and its pointer as pipelines do, and return the artifact's folder.
 
-    seed: another seed, another model. spoil: called with the folder before the pointer is written.
+    slot: a task, or a task and a dataset. seed: another seed, another model. spoil: called with the
+    folder before the pointer is written. dataset: by default that of the slot, or `tiny`.
     """
+    task, _, own = slot.partition("-")
+    dataset = dataset or own or "tiny"
     artifacts = home / "published" / "artifacts"
     artifacts.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=artifacts))
-    digest = write(staging, task, seed)
+    digest = write(staging, task, seed, dataset=dataset)
     if (artifacts / digest).exists():
         shutil.rmtree(staging)
     else:
         staging.rename(artifacts / digest)
     if spoil:
         spoil(artifacts / digest)
-    return point(home, task, version, digest)
+    return point(home, slot, version, digest, dataset)
 
 
-def point(home: Path, task: str, version: str, digest: str) -> Path:
+def point(home: Path, slot: str, version: str, digest: str, dataset: str = "tiny") -> Path:
     """Publish the artifact `digest`: one atomic rename."""
-    pointer = home / "published" / f"{task}.json"
+    pointer = home / "published" / f"{slot}.json"
     content = {
-        "name": f"espalier-{task}-tiny",
+        "name": f"espalier-{slot.partition('-')[0]}-{dataset}",
         "version": version,
         "artifact": f"artifacts/{digest}",
         "manifest_sha256": digest,
@@ -59,8 +69,21 @@ def point(home: Path, task: str, version: str, digest: str) -> Path:
     return pointer.parent / "artifacts" / digest
 
 
+def declare(home: Path, **served: list[str]) -> None:
+    """Say which datasets are served: task → datasets."""
+    (home / "published").mkdir(exist_ok=True)
+    (home / "published" / "served.json").write_text(json.dumps(served))
+
+
 def write(
-    folder: Path, task: str, seed: int, golden=None, graph=None, guard=None, guarded: bool = True
+    folder: Path,
+    task: str,
+    seed: int,
+    golden=None,
+    graph=None,
+    guard=None,
+    guarded: bool = True,
+    dataset: str = "tiny",
 ) -> str:
     """Write a whole artifact and return its manifest's sha256.
 
@@ -80,7 +103,7 @@ def write(
     (folder / "golden.json").write_bytes(artifact.to_json(golden))
     identity = {
         "task": task,
-        "dataset": "tiny",
+        "dataset": dataset,
         "dataset_hash": "d41d8cd98f00b204e9800998ecf8427e.dir",
         "arch": "perceptron",
         "fingerprint": hashlib.sha256(f"{task}{seed}".encode()).hexdigest(),

@@ -17,7 +17,7 @@ LABELS = list("0123456789")
 @pytest.mark.parametrize(("dataset", "told"), [("digits", True), ("mnist_5k", False)])
 def test_a_dataset_that_is_not_served_is_told(home, capsys, dataset, told):
     run.show({"image": Outcome(dataset, dataset_hash=HASH, reason="it was refused")})
-    served = "Served  mnist_5k, not digits: `serve:` in params.yaml names one a task"
+    served = "Served  mnist_5k, not digits: `serve:` in params.yaml may name several: image: [mnist"
     assert (served in capsys.readouterr().out) is told
 
 

@@ -108,7 +108,7 @@ def test_a_damaged_published_artifact_is_placed_anew(version):
 def test_a_start_without_the_registry_takes_what_was_published(
     version, monkeypatch, capsys, tmp_path
 ):
-    served = settings.served() | {"image": "digits"}
+    served = settings.served() | {"image": ["digits", "mnist"]}
     monkeypatch.setattr(settings, "served", lambda: served)
     publish.publish("image", version)
     (publish.folder() / "image.json").write_text('{"name": "espal')
@@ -121,13 +121,14 @@ def test_a_start_without_the_registry_takes_what_was_published(
     said = capsys.readouterr().out
     assert "the registry does not answer" in said
     assert "espalier run --task forecast" in said
+    assert "espalier run --dataset mnist" in said
 
 
 def test_a_start_serves_no_champion_of_a_dataset_that_serve_names_no_more(
     version, monkeypatch, tmp_path
 ):
     publish.publish("image", version)
-    monkeypatch.setattr(settings, "served", lambda: dict.fromkeys(settings.TASKS, "digits"))
+    monkeypatch.setattr(settings, "served", lambda: {task: ["digits"] for task in settings.TASKS})
     publish.publish("sentiment", version)  # an image's, so not of espalier-sentiment-digits
     monkeypatch.chdir(tmp_path)
     started = []

@@ -129,7 +129,7 @@ def test_what_a_kill_left_undone_is_done_by_the_next_run(home, fitted, undone):
 
 def test_a_bento_carries_what_was_published_when_it_was_begun(home, fitted, tmp_path, monkeypatch):
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
-    first, published = promoted(fitted(0)), bento.published([TASK])
+    first, published = promoted(fitted(0)), bento.published(TASK)
     promoted(fitted(1))
     bento.fill(tmp_path / "bentos" / "espalier" / "abc" / "src", published)
     (tmp_path / "bentos" / "espalier" / "latest").write_text("abc")

@@ -42,7 +42,7 @@ def home(tmp_path, monkeypatch, empty_store):
             ):
                 moved = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
                 store.execute(moved, (MADE_IN, home.as_uri()))
-        served = settings.served() | {TASK: DATASET}
+        served = settings.served() | {TASK: [DATASET]}
         monkeypatch.setattr(settings, "served", lambda: served)
         yield home
 

@@ -7,12 +7,12 @@ from pipelines.runtime import environment, settings
 
 def test_each_task_has_a_served_dataset_of_its_own_kind():
     assert set(settings.served()) == set(settings.TASKS)
-    for task, dataset in settings.served().items():
-        assert settings.task_of(dataset) == task
+    for task, datasets in settings.served().items():
+        assert {settings.task_of(dataset) for dataset in datasets} == {task}
 
 
 def test_the_served_dataset_is_the_default():
-    assert settings.dataset_of("image", None) == settings.served()["image"]
+    assert settings.dataset_of("image", None) == settings.served()["image"][0]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,24 @@ def test_the_more_particular_goes_over_the_more_general(monkeypatch, said, units
     assert settings.overrides("own", "image", "cnn", "digits").get("units") == units
 
 
+SERVE = {"image": "digits", "sentiment": "imdb", "forecast": "glucose"}
+
+
+def test_a_task_may_serve_several_datasets(monkeypatch):
+    datasets: dict[str, dict] = {"digits": {}, "mnist": {}, "imdb": {}, "glucose": {}}
+    serve = SERVE | {"image": ["mnist", "digits"]}
+    monkeypatch.setattr(settings, "_read", lambda: {"datasets": datasets, "serve": serve})
+    assert settings.served()["image"] == ["mnist", "digits"]
+    assert settings.served()["sentiment"] == ["imdb"]
+    assert list(settings.endpoints()) == ["image", "image-digits", "sentiment", "forecast"]
+    assert settings.dataset_of("image", None) == "mnist"
+    assert [settings.endpoint("image", name) for name in ("mnist", "digits", "x")] == [
+        "image",
+        "image-digits",
+        None,
+    ]
+
+
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
@@ -56,14 +74,19 @@ def test_the_more_particular_goes_over_the_more_general(monkeypatch, said, units
             {"serve": {"image": "digits", "sentiment": "imdb"}},
             r"serve in params\.yaml lacks forecast",
         ),
-        ({"serve": {"image": "digit", "sentiment": "imdb", "forecast": "glucose"}}, "'digits'"),
+        ({"serve": SERVE | {"image": "digit"}}, "'digits'"),
+        ({"serve": SERVE | {"image": ["digits", "digit"]}}, "'digits'"),
+        ({"serve": SERVE | {"image": []}}, r"serve\.image .* is \[\], expected a dataset"),
+        ({"serve": SERVE | {"image": ["digits", "digits"]}}, "expected .* different ones"),
+        ({"serve": SERVE | {"image": 3}}, r"serve\.image .* is 3"),
+        ({"serve": SERVE | {"image": "imdb"}}, "serve.image .* names 'imdb', one for sentiment"),
         ({"profiles": {"quick": {"imge": {}}}}, "unknown key 'imge'"),
         ({"profiles": {"quick": {"image": {"cnn": {"epochs": 3}}}}}, r"image\.cnn\.epochs .* is 3"),
         ({"profiles": {"quick": {"first_look": {"image": {"share": 2}}}}}, r"share .* is 2"),
     ],
 )
 def test_a_wrong_section_is_told_by_key(monkeypatch, sections, message):
-    datasets = {"digits": {}, "imdb": {}, "glucose": {}}
+    datasets = {"digits": {}, "imdb": {"task": "sentiment"}, "glucose": {}}
     monkeypatch.setattr(settings, "_read", lambda: {"datasets": datasets, **sections})
     read = settings.served if "serve" in sections else lambda: settings.profile("quick")
     with pytest.raises(settings.UsageError, match=message):

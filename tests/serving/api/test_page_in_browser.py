@@ -467,6 +467,24 @@ def test_a_model_of_other_things_is_shown_pictures(visit, fresh_server, tmp_path
     check(page)
 
 
+def test_a_visitor_chooses_the_dataset_where_a_task_has_several(visit, fresh_server, tmp_path):
+    tiny.declare(tmp_path, sentiment=["films", "tickets"])
+    tiny.publish(tmp_path, "sentiment", dataset="films")
+    tiny.publish(tmp_path, "sentiment-tickets", seed=1)
+    tiny.publish(tmp_path, "forecast")
+    server = fresh_server(tmp_path, ESPALIER_TASKS="sentiment-tickets,forecast")
+    server.wait(server.ready)
+    page = visit(f"http://127.0.0.1:{server.port}", viewport={"width": 340, "height": 700})
+    choice = page.get_by_label("Dataset")
+    expect(choice).to_have_count(1)
+    for dataset in ("films", "tickets", "films"):
+        choice.select_option(dataset)
+        page.locator("#sentiment [data-do=example]").click()
+        named = f"espalier-sentiment-{dataset}, version 1"
+        expect(page.locator("#sentiment .facts")).to_contain_text(named)
+    check(page)
+
+
 def test_a_service_that_is_gone_is_said_to_be(visit, fresh_server, tmp_path):
     home = tmp_path / "home"
     tiny.publish(home, "sentiment")

@@ -1,0 +1,81 @@
+"""What own pictures are, as their names and some of their heads tell."""
+
+import io
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from data.errors import DataError
+from data.prepare import LARGEST_COMMON, OTHERWISE
+from data.sources import arrays, folder
+
+LOOKED_AT = 200
+
+
+def in_files(root: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Three rows of a folder or ZIP, and what is to be said of it.
+
+    Raises:
+        DataError: there are no class folders, or see `data.sources.folder.listed`.
+    """
+    listing = folder.listed(root)
+    pictures = [picture for split in listing.splits.values() for picture in split]
+    if not pictures:
+        raise DataError(f"{root} holds no pictures")
+    spread = np.unique(np.linspace(0, len(pictures) - 1, LOOKED_AT).astype(int))
+    contents = folder.contents(root, [pictures[number][0] for number in spread])
+    sizes = [_size(content) for content in contents]
+    shown = np.unique(np.linspace(0, len(spread) - 1, 3).astype(int))
+    rows = [
+        {
+            "file": pictures[spread[number]][0].as_posix(),
+            "label": pictures[spread[number]][1],
+            "size": sizes[number] or "unreadable",
+        }
+        for number in shown
+    ]
+    counts = Counter(name for _, name in pictures)
+    whole = f"{len(pictures):,} pictures of {counted(counts)}"
+    return rows, [whole, _sizes(sizes), *listing.notes]
+
+
+def in_arrays(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Three rows of an .npz or of IDX files, and what is to be said of it; raises DataError."""
+    dataset = arrays.rows("", {"path": str(path)})
+    columns = next(iter(dataset.splits.values()))
+    height, width = columns["image"].shape[1:3]
+    rows = [
+        {"file": f"{path.name}, {number}", "label": name, "size": f"{width} x {height}"}
+        for number, name in enumerate(columns["label"][:3])
+    ]
+    counts = Counter(name for split in dataset.splits.values() for name in split["label"])
+    whole = f"{counts.total():,} pictures of {counted(counts)}"
+    return rows, [whole, f"all are {width} x {height}"]
+
+
+def _size(content: bytes) -> str | None:
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            return f"{picture.width} x {picture.height}"
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
+        return None
+
+
+def counted(classes: Mapping[str, int]) -> str:
+    """`2 classes: pos 120, neg 110`; a long name is cut, and of many the commonest are named."""
+    most = sorted(classes.items(), key=lambda item: -item[1])[:8]
+    shown = ", ".join(f"{' '.join(name.split())[:30]} {count:,}" for name, count in most)
+    return f"{len(classes)} classes: {shown}{', …' if len(classes) > 8 else ''}"
+
+
+def _sizes(sizes: list[str | None]) -> str:
+    known = {size for size in sizes if size}
+    seen = f"{OTHERWISE} x {OTHERWISE}"
+    if len(known) == 1 and max(map(int, min(known).split(" x "))) <= LARGEST_COMMON:
+        seen = min(known)
+    are = f"all are {min(known)}" if len(known) == 1 else f"they have {len(known)} sizes"
+    return f"{are}: models see them at {seen}, where `shape` says no other"

@@ -1,0 +1,139 @@
+"""What a table is, as its first rows tell: kind, encoding, separator, sheet."""
+
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.errors import DataError
+from data.sources import csv, excel, json, text_form
+from data.sources.folder import SUFFIXES
+
+MOST_ROWS, MOST_BYTES = 100_000, 1 << 24
+TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".gz")
+IDX = b"\0\0\x08"
+
+
+@dataclass
+class Sample:
+    """The first rows of a table, how it is read, and what is to be said of it."""
+
+    table: pa.Table
+    whole: bool
+    settings: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def kind_of(path: Path) -> str:
+    """The `kind` of an entry for a file or folder.
+
+    Raises:
+        DataError: it is of none.
+    """
+    if path.is_dir():
+        names = [one.name.lower() for one in path.iterdir()]
+        if any(name.endswith(".parquet") for name in names):
+            return "parquet"
+        is_idx = any("images" in name and not name.endswith(SUFFIXES) for name in names)
+        pictures = any(one.is_dir() and not one.name.startswith(".") for one in path.iterdir())
+        if is_idx and not pictures:
+            return "arrays"
+        if files := [name for name in names if name.endswith(TABLES) and not pictures]:
+            raise DataError(f"{path} is a folder: name the file in it, such as {min(files)}")
+        return "folder"
+    with path.open("rb") as file:
+        first = file.read(4)
+    if first == b"PK\3\4":
+        return _kind_of_zip(path)
+    if first == b"PAR1":
+        return "parquet"
+    if first.startswith(IDX) or "idx" in path.name:
+        return "arrays"
+    content = text_form.head(path)
+    if not content.strip():
+        raise DataError(f"{path} is empty")
+    if b"\0" in content and not text_form.encoding_of(content).startswith("utf-"):
+        raise DataError(f"{path} is no table: expected CSV, JSON lines, Parquet or Excel")
+    return "json" if content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") else "csv"
+
+
+def _kind_of_zip(path: Path) -> str:
+    try:
+        with ZipFile(path) as archive:
+            names = [name.lower() for name in archive.namelist()]
+    except BadZipFile as error:
+        raise DataError(f"{path} is not a whole ZIP archive") from error
+    if "xl/workbook.xml" in names:
+        return "excel"
+    if all(name.endswith(".npy") for name in names):
+        return "arrays"
+    if any(name.endswith(SUFFIXES) for name in names):
+        return "folder"
+    raise DataError(f"{path} is a ZIP without pictures: unpack it, and name the file that it holds")
+
+
+def sample_of(path: Path, kind: str) -> Sample:
+    """The first rows of a table of that kind.
+
+    Raises:
+        DataError: it cannot be read, or holds no rows.
+    """
+    read = {"csv": _csv, "json": _json, "parquet": _parquet, "excel": _excel}[kind]
+    sample = read(path)
+    if not len(sample.table):
+        raise DataError(f"{path} holds no rows")
+    if len(sample.table) > MOST_ROWS:
+        sample.table, sample.whole = sample.table.slice(0, MOST_ROWS), False
+    return sample
+
+
+def _csv(path: Path) -> Sample:
+    content = text_form.head(path, 4 * MOST_BYTES)
+    encoding = text_form.encoding_of(content)
+    separator = text_form.separator_of(content[: text_form.HEAD].decode(encoding, "replace"))
+    table = csv.read_csv(path, encoding, separator, first=MOST_BYTES)
+    sample = Sample(table, whole=len(content) < MOST_BYTES)
+    if encoding != "utf-8":
+        sample.settings["encoding"] = encoding
+        guess = "" if encoding.startswith("utf") else ", a guess: look at the letters in the rows"
+        sample.remarks.append(f"the encoding is {encoding}{guess}")
+    if separator != ",":
+        sample.settings["separator"] = separator
+        name = {"\t": "tabs", ";": "semicolons"}.get(separator, f"signs {separator!r}")
+        sample.remarks.append(f"{name} stand between the cells")
+    return sample
+
+
+def _json(path: Path) -> Sample:
+    table = json.read_json(path, MOST_ROWS)
+    return Sample(table, whole=len(table) < MOST_ROWS)
+
+
+def _parquet(path: Path) -> Sample:
+    try:
+        file = pq.ParquetDataset(path)
+        first = pq.ParquetFile(file.files[0])
+        batches = list(itertools.islice(first.iter_batches(batch_size=MOST_ROWS), 1))
+        table = pa.Table.from_batches(batches, first.schema_arrow)
+        whole = len(file.files) == 1 and len(table) == first.metadata.num_rows
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path} is not a whole Parquet file: {error}") from error
+    return Sample(table, whole)
+
+
+def _excel(path: Path) -> Sample:
+    for sheet in (names := excel.sheets(path)):
+        table = excel.read_excel(path, sheet, MOST_ROWS)
+        if table.num_columns > 1 and len(table):
+            break
+    else:
+        raise DataError(f"{path} has no sheet of several columns, with a header row: {names}")
+    sample = Sample(table, whole=len(table) < MOST_ROWS)
+    if sheet != names[0]:
+        sample.settings["sheet"] = sheet
+    if len(names) > 1:
+        sample.remarks.append(f"of the sheets {names} {sheet!r} is read: `sheet` says another")
+    return sample

@@ -1,0 +1,236 @@
+"""What is proposed for a file or folder that nobody described: its entry, three rows, remarks."""
+
+import csv
+import io
+import zipfile
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+from PIL import Image
+
+from data.entries import ENTRIES
+from data.errors import DataError
+from data.proposal import proposed
+
+HOURS = [datetime(2024, 1, 1) + timedelta(hours=number) for number in range(900)]
+SIZES = [f"{1000 + number % 24}.{number % 7}5" for number in range(900)]
+SENTENCES = [f"The soup on day {number} was, as ever, {number % 9} of nine" for number in range(90)]
+STARS = [str(1 + number % 5) for number in range(90)]
+HOURLY = {"interval": 3600, "history": 48, "horizon": 12, "season": 24}
+
+
+def written(path, header, rows, encoding="utf-8", **options):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n", **options).writerows([header, *rows])
+    path.write_bytes(text.getvalue().encode(encoding))
+    return path
+
+
+def look(path, task=None, **columns):
+    """The proposal, its entry as short as params.yaml would take it."""
+    proposal = proposed(task, path, columns)
+    entry = dict(proposal.entry)
+    ENTRIES[entry["task"]].model_validate(entry)
+    assert entry.pop("path") == str(path)
+    return entry, proposal.sample, " | ".join(proposal.remarks)
+
+
+@pytest.mark.parametrize(
+    ("form", "settings"),
+    [
+        ("%Y-%m-%dT%H:%M", {}),
+        ("%d.%m.%Y %H:%M", {"time_format": "%d.%m.%Y %H:%M"}),
+        ("%m/%d/%Y %I:%M %p", {"time_format": "%m/%d/%Y %I:%M %p"}),
+        ("%d-%b-%Y %H:%M:%S", {"time_format": "%d-%b-%Y %H:%M:%S"}),
+        ("%Y%m%d%H%M", {"time_format": "%Y%m%d%H%M"}),
+        ("s", {"time_format": "s"}),
+        ("ms", {"time_format": "ms"}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("decimal", "thousands", "separator"),
+    [(".", "", ","), (",", "", ";"), (",", ".", "\t"), (".", ",", ";")],
+)
+def test_how_a_series_is_written_is_found_out(
+    tmp_path, form, settings, decimal, thousands, separator
+):
+    scale = {"s": 1, "ms": 1000}.get(form)
+    since = datetime(1970, 1, 1)
+    times = [
+        str(int((hour - since).total_seconds()) * scale) if scale else hour.strftime(form)
+        for hour in HOURS
+    ]
+    values = [f"{size[0]}{thousands}{size[1:4]}{decimal}{size[5:]}" for size in SIZES]
+    rows = zip(times, values, ["x"] * 900, strict=True)
+    path = written(tmp_path / "load.csv", ["when", "mw", "note"], rows, delimiter=separator)
+    entry, sample, remarks = look(path)
+    signs = {"decimal": decimal, "thousands": thousands, "separator": separator}
+    differing = {k: v for k, v in signs.items() if v != {"decimal": ".", "separator": ","}.get(k)}
+    named = {"task": "forecast", "kind": "csv", "columns": {"time": "when", "value": "mw"}}
+    assert entry == named | HOURLY | settings | {k: v for k, v in differing.items() if v}
+    assert sample[1] == {"time": "2024-01-01T01:00:00", "value": 1001.15, "series": "load"}
+    assert "not used: 'note'" in remarks
+
+
+@pytest.mark.parametrize(
+    ("days", "form", "taken"),
+    [(20, "%d/%m/%Y", "%d/%m/%Y"), (20, "%m/%d/%Y", "%m/%d/%Y"), (5, "%m/%d/%Y", "%d/%m/%Y")],
+)
+def test_day_and_month_stand_in_the_order_in_which_time_runs_on(tmp_path, days, form, taken):
+    dates = [datetime(2024, 1 + n // 5, 1 + n % 5) for n in range(days)]
+    rows = [(date.strftime(form), n) for n, date in enumerate(dates)]
+    entry, _, remarks = look(written(tmp_path / "a.csv", ["date", "y"], rows))
+    assert entry["time_format"] == taken
+    assert f"times are read as {taken}, not as" in remarks
+
+
+@pytest.mark.parametrize(
+    ("frequency", "expected"),
+    [
+        ("5min", {"interval": 300, "horizon": 12, "season": 288}),
+        ("D", {"interval": 86400, "history": 28, "horizon": 7, "season": 7}),
+        ("B", {"interval": 86400, "season": 5, "grid": "rows"}),
+        ("MS", {"season": 12, "grid": "rows"}),
+        ("QS", {"season": 4, "grid": "rows"}),
+        ("W", {"interval": 604800, "season": 52}),
+    ],
+)
+def test_the_rhythm_of_a_series_gives_its_lengths(tmp_path, frequency, expected):
+    times = pd.date_range("1960-01-01", periods=750, freq=frequency)
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"time": times, "value": np.arange(750.0)}).to_parquet(path)
+    entry, _, _ = look(path)
+    assert expected.items() <= entry.items()
+    assert ("grid" in entry) == ("grid" in expected)
+
+
+def test_an_hour_that_is_there_twice_gives_the_zone_and_holes_are_filled(tmp_path):
+    start = datetime(2024, 10, 1, tzinfo=ZoneInfo("UTC"))
+    local = [(start + timedelta(hours=n)).astimezone(ZoneInfo("Europe/Paris")) for n in range(900)]
+    rows = [(time.strftime("%Y-%m-%d %H:%M"), n) for n, time in enumerate(local) if n % 40 != 7]
+    entry, sample, remarks = look(written(tmp_path / "a.csv", ["time", "kW"], rows))
+    assert (entry["time_zone"], entry["fill"]) == ("Europe/Berlin", 10800)
+    assert sample[0]["time"] == "2024-10-01T00:00:00"
+    assert "an hour is there twice, as on the clock of Europe/Berlin" in remarks
+
+
+def test_rows_of_equal_times_are_parted_by_a_column(tmp_path):
+    rows = [(hour, hour, meter, 7, n) for n, hour in enumerate(HOURS) for meter in ("07", "7")]
+    header = ["zeit von", "zeit bis", "zähler", "c", "wert"]
+    entry, sample, remarks = look(written(tmp_path / "a.csv", header, rows))
+    assert entry["columns"] == {"time": "zeit von", "value": "wert", "series": "zähler"}
+    assert [row["series"] for row in sample] == ["07", "7", "07"]
+    assert "of 2 series" in remarks
+
+
+@pytest.mark.parametrize(
+    ("encoding", "separator", "settings"),
+    [
+        ("utf-8", ",", {}),
+        ("utf-8-sig", ";", {"separator": ";"}),
+        ("cp1252", ";", {"encoding": "windows-1252", "separator": ";"}),
+        ("utf-16", "\t", {"encoding": "utf-16", "separator": "\t"}),
+        ("utf-16-le", ",", {"encoding": "utf-16-le"}),
+    ],
+)
+def test_how_texts_are_written_is_found_out(tmp_path, encoding, separator, settings):
+    rows = zip(range(90), STARS, [f"{text} Größe" for text in SENTENCES], strict=True)
+    header = ["nr", "sterne", "Rezension"]
+    path = written(tmp_path / "a.txt", header, rows, encoding, delimiter=separator)
+    entry, sample, remarks = look(path)
+    columns = {"text": "Rezension", "label": "sterne"}
+    assert entry == {"task": "sentiment", "kind": "csv", "columns": columns} | settings
+    assert sample[0] == {"text": f"{SENTENCES[0]} Größe", "label": "1"}
+    assert "90 rows of 5 classes: 1 18" in remarks
+
+
+@pytest.mark.parametrize("kind", ["json", "excel", "parquet"])
+def test_other_tables_are_known_by_what_they_are(tmp_path, kind):
+    path = tmp_path / "a"
+    frame = pd.DataFrame({"review": SENTENCES, "stars": STARS})
+    if kind == "json":
+        frame.to_json(path, orient="records", lines=True)
+    elif kind == "parquet":
+        frame.to_parquet(path)
+    else:
+        book = openpyxl.Workbook()
+        book.active.append(["a cover"])
+        for row in [list(frame), *frame.to_numpy().tolist()]:
+            (book["data"] if "data" in book.sheetnames else book.create_sheet("data")).append(row)
+        book.save(path)
+    entry, _, _ = look(path)
+    assert entry["kind"] == kind
+    assert entry["columns"] == {"text": "review", "label": "stars"}
+    assert entry.get("sheet") == ("data" if kind == "excel" else None)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "npz", "idx"])
+def test_pictures_are_known_by_what_they_are(tmp_path, kind):
+    pixels = np.zeros((2, 6, 5), np.uint8)
+    path = tmp_path / ("pets.zip" if kind == "zip" else "pets.npz" if kind == "npz" else "pets")
+    if kind == "npz":
+        np.savez(path, x=pixels, y=np.array([3, 4]))
+    elif kind == "idx":
+        path.mkdir()
+        for name, values in (("images-idx3", pixels), ("labels-idx1", np.array([3, 4], np.uint8))):
+            head = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+            (path / f"{name}-ubyte").write_bytes(head + values.tobytes())
+        assert proposed(None, path / "images-idx3-ubyte", {}).entry["path"] == str(path)
+    else:
+        for name in ("3", "4"):
+            (tmp_path / "pets" / name).mkdir(parents=True)
+            Image.fromarray(pixels[0]).save(tmp_path / "pets" / name / "0.png")
+        if kind == "zip":
+            with zipfile.ZipFile(path, "w") as archive:
+                for file in sorted((tmp_path / "pets").rglob("*.png")):
+                    archive.write(file, file.relative_to(tmp_path))
+    entry, sample, remarks = look(path)
+    assert entry == {"task": "image", "kind": "arrays" if kind in ("npz", "idx") else "folder"}
+    assert [(row["label"], row["size"]) for row in sample] == [("3", "5 x 6"), ("4", "5 x 6")]
+    assert "2 pictures of 2 classes: 3 1, 4 1 | all are 5 x 6" in remarks
+
+
+TIMED = [(hour.isoformat(), 1, 2) for hour in HOURS]
+
+
+@pytest.mark.parametrize(
+    ("rows", "given", "message"),
+    [
+        ([("when", "m1", "m2"), *TIMED], {}, "could be the value: 'm1', 'm2'; say --value"),
+        ([("when", "m1", "m2"), *TIMED], {"value": "wen"}, r"is 'wen' \(did you mean 'when'"),
+        ([("when", "m1", "m2"), *TIMED], {"text": "m1", "value": "m2"}, "--text is not for --task"),
+        ([("when", "m1", "m2"), *TIMED], {"task": "image"}, "--task is image, but .* a table"),
+        ([("when", "m1", "m2"), *TIMED], {"task": "tables"}, "--task is 'tables', expected image"),
+        ([("when", "mw"), ("2024-01-01", 1), ("Total", 2)], {}, "'Total' in row 2"),
+        ([("when", "mw"), ("2024-01-01", "5 MW")], {}, "no column holds numbers: say --value"),
+        ([("when", "mw"), ("2024-01-01", 1), ("2024-01-01", 2)], {}, "than once: say --series"),
+        ([("2024-01-01", "1"), ("2024-01-02", 2)], {}, "'2024-01-01', looks like data: write the"),
+        ([("a", "b"), ("x", "y"), ("z", "y")], {}, "say --task sentiment with --text and --label"),
+        ([("text", "label"), *zip(SENTENCES, SENTENCES, strict=True)], {}, "say --label"),
+        ([("text", "label")], {}, "holds no rows"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_known_is_asked_by_the_option(tmp_path, rows, given, message):
+    path = written(tmp_path / "a.csv", rows[0], rows[1:])
+    with pytest.raises(DataError, match=message):
+        look(path, **given)
+
+
+def test_a_folder_of_tables_is_told(tmp_path):
+    (tmp_path / "load.csv").write_text("time,kW\n")
+    with pytest.raises(DataError, match=r"is a folder: name the file in it, such as load\.csv"):
+        proposed(None, tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "is empty"), (b"\x89PNG\r\n\0\0\0\xff", "is no table"), (b"PK\3\4", "not a whole ZIP")],
+)
+def test_a_file_of_no_kind_is_told(tmp_path, content, message):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        proposed(None, tmp_path / "a", {})
