@@ -27,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-data_app = typer.Typer(no_args_is_help=True, help="List, check and remove datasets.")
+data_app = typer.Typer(no_args_is_help=True, help="Declare, list, check and remove datasets.")
 app.add_typer(data_app, name="data")
 
 Task = Annotated[str | None, typer.Option(help="image, sentiment or forecast.")]
@@ -231,6 +231,27 @@ def build(task: Task = None, as_json: Json = False) -> None:
     _divert("build", as_json)
     made = bento.build(task)
     _say(as_json, made.to_dict(), lambda: console.out().print(f"{made.tag} in {made.path}"))
+
+
+@data_app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What to call the new dataset.")],
+    path: Annotated[Path, typer.Argument(help="A file, or a folder of pictures.")],
+    task: Task = None,
+    text: Annotated[str | None, typer.Option(help="The column of texts.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column of labels.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column of time stamps.")] = None,
+    value: Annotated[str | None, typer.Option(help="The column of values.")] = None,
+    series: Annotated[str | None, typer.Option(help="The column that names the series.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at data of your own, and declare it: espalier data add tickets ~/tickets.csv"""
+    from pipelines.commands import data as step
+
+    _divert("data-add", as_json)
+    named = {"text": text, "label": label, "time": time, "value": value, "series": series}
+    added = step.add(name, path, task, {key: one for key, one in named.items() if one})
+    _say(as_json, asdict(added), lambda: step.show_added(added))
 
 
 @data_app.command("list")
