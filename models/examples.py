@@ -44,6 +44,8 @@ def examples_of_a_fit(
 def share_of(split: Split, share: float, facts: Mapping) -> Split:
     """Return a part of a split: the latest rows of a series, else those of a fixed random draw.
 
+    Where holes leave the latest rows of a series not half their share of windows, more are taken.
+
     Args:
         split: columns (row,) by name.
         share: over 0, at most 1.
@@ -54,6 +56,10 @@ def share_of(split: Split, share: float, facts: Mapping) -> Split:
     rows = len(next(iter(split.values())))
     count = max(1, round(share * rows))
     if facts["task"] == "forecast":
+        start = fit_inputs(split, facts, {}).window_starts(split)
+        wanted = min(len(start), max(1, round(share * len(start))))
+        if 2 * np.count_nonzero(start >= rows - count) < wanted:
+            count = rows - start[-wanted]
         chosen = np.arange(rows - count, rows)
     else:
         chosen = np.random.default_rng(0).permutation(rows)[:count]

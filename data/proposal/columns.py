@@ -173,7 +173,11 @@ def readings(columns: dict[str, Column], given: Mapping[str, str]) -> dict[str, 
         timed = [column for column in rest if column.forms and column.numbers is None]
         timed = timed or [column for column in rest if column.forms]
         timed = timed or [column for column in rest if column.likely or column.rank("time") < 2]
-        time = _the_one("time", columns, timed, "times")
+        if not timed:
+            _the_one("time", columns, timed, "times")
+        most = max(column.different for column in timed)  # of a begin and an end, the first
+        timed = [column for column in timed if column.different > 0.5 * most]
+        time = min(timed, key=lambda column: column.rank("time")).name
     if not series:
         series = _series(columns, time, value)
     if not value:

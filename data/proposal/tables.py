@@ -13,6 +13,7 @@ from data.sources import csv, excel, json, text_form
 from data.sources.folder import SUFFIXES
 
 MOST_ROWS, MOST_BYTES = 100_000, 1 << 24
+TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".gz")
 IDX = b"\0\0\x08"
 
 
@@ -38,7 +39,11 @@ def kind_of(path: Path) -> str:
             return "parquet"
         is_idx = any("images" in name and not name.endswith(SUFFIXES) for name in names)
         pictures = any(one.is_dir() and not one.name.startswith(".") for one in path.iterdir())
-        return "arrays" if is_idx and not pictures else "folder"
+        if is_idx and not pictures:
+            return "arrays"
+        if files := [name for name in names if name.endswith(TABLES) and not pictures]:
+            raise DataError(f"{path} is a folder: name the file in it, such as {min(files)}")
+        return "folder"
     with path.open("rb") as file:
         first = file.read(4)
     if first == b"PK\3\4":

@@ -15,7 +15,9 @@ def chosen(table: pa.Table, name: str, entry: dict) -> Dataset:
     columns = entry["columns"]
     if entry["task"] == "forecast":
         form = {key: entry[key] for key in (*NUMBERS, *STAMPS) if key in entry}
-        return Dataset({"notes": []}, {"rows": readings(table, name, **columns, **form)})
+        rows, zone = readings(table, name, **columns, **form), entry.get("time_zone")
+        note = f"times on the clock of {zone} became UTC; of an hour twice the first is summer time"
+        return Dataset({"notes": [note] if zone else []}, {"rows": rows})
     declared = [conversion.label(str(label)) for label in entry.get("labels", ())]
     rows = texts(table, **columns, declared=declared)
     present = sorted({label for label in rows["label"] if label is not None})

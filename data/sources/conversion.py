@@ -124,8 +124,11 @@ def times(column: pa.ChunkedArray, name: str, form: str | None = None) -> pd.Ser
         DataError: something is no stamp, written so.
     """
     kind = column.type
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return column.to_pandas()
+    if pa.types.is_timestamp(kind):
+        instants = column.cast(pa.timestamp(kind.unit)).to_pandas()
+        return instants.dt.tz_localize("UTC") if kind.tz else instants
+    if pa.types.is_date(kind):
+        return column.cast(pa.timestamp("ms")).to_pandas()
     if not (_is_words(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise _of_type(column, name, "time stamps")
     text = stripped(words(column, name))
@@ -216,9 +219,10 @@ def _is_words(kind: pa.DataType) -> bool:
 
 
 def stripped(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Without white space around them; null where one is missing."""
+    """Without white space around them; null where one is missing, or only a dash."""
     text = pc.utf8_trim_whitespace(text)
-    return pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(sorted(MISSING))), None, text)
+    missing = pa.array(sorted(MISSING | {"-"}))
+    return pc.if_else(pc.is_in(pc.utf8_lower(text), missing), None, text)
 
 
 def _check(text: pa.ChunkedArray, read: pd.Series, name: str, expected: str, remedy: str) -> None:

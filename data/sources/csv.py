@@ -57,10 +57,10 @@ def read_csv(
             table = pyarrow.csv.read_csv(path, reading, parsing, converting)
         names = table.column_names
     except UnicodeError as error:
-        raise DataError(text_form.not_in(path, encoding)) from error
+        raise DataError(text_form.not_in(path, encoding, head)) from error
     except (pa.ArrowInvalid, OSError) as error:
         if not ragged and "UTF8" in str(error):
-            raise DataError(text_form.not_in(path, encoding)) from error
+            raise DataError(text_form.not_in(path, encoding, head)) from error
         problem = _ragged(ragged[0]) if ragged else " ".join(str(error).split())
         hint = _other_separator(head, encoding, separator)
         message = f"{path} is not a whole CSV in {encoding} with a header row: {problem}{hint}"

@@ -103,6 +103,10 @@ def _by_class(
     classes = _children(folders, base)
     if not classes:
         raise DataError(f"{root / base} holds no folders: expected one of pictures for each class")
+    below = [path for path in folders if path.parent in classes]
+    if len(below) > len(classes) and all(SPLIT.fullmatch(path.name) for path in below):
+        names = sorted({path.name for path in below})
+        raise DataError(f"{root / base} has the splits {names} in its classes: put them around")
     pictures = [path for path in files if path.is_relative_to(base) and path.parent != base]
     for path in pictures:
         if path.suffix.lower() not in SUFFIXES:

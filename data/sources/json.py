@@ -29,7 +29,8 @@ def read_json(path: Path, most: int | None = None) -> pa.Table:
     Raises:
         DataError: a line is no object, or not UTF-8.
     """
-    text_form.check_encoding(path, text_form.head(path), "utf-8")
+    if (encoding := text_form.encoding_of(text_form.head(path))) != "utf-8":
+        raise DataError(f"{path} is not utf-8 but perhaps {encoding}: write it anew as UTF-8")
     columns: dict[str, list[str | None]] = {}
     count = 0
     try:

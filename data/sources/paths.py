@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 from data.errors import DataError
 
 # What systems, viewers and NAS put beside files, in lower case; and all names with . or @ first.
-SYSTEM = ("__macosx", "lost+found", "thumbs.db", "desktop.ini", "$recycle.bin", "#recycle")
+SYSTEM = ["__macosx", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini"]
+SYSTEM += ["$recycle.bin", "#recycle", "system volume information", "icon\r"]
 
 
 def local(path: str | Path) -> Path:
@@ -30,8 +31,10 @@ def check(path: str | Path) -> None:
     Raises:
         DataError: nothing is there, or see `below`.
     """
-    for _ in below(local(path)):
-        pass
+    root = local(path)
+    if root.is_dir():
+        for _ in below(root):
+            pass
 
 
 def below(root: Path) -> Iterator[tuple[PurePosixPath, bool]]:
@@ -41,14 +44,14 @@ def below(root: Path) -> Iterator[tuple[PurePosixPath, bool]]:
         DataError: a name is not UTF-8, which DVC cannot record; a link leads nowhere; or one leads
             to a folder, in which DVC sees no change.
     """
-    for folder, names, files in os.walk(root):
+    for folder, names, files in os.walk(root, onerror=_refuse):
         folders = set(names)
         for name in (*folders, *files):
             path = Path(folder) / name
             _check_name(folder, name)
             relative = PurePosixPath(path.relative_to(root).as_posix())
-            if path.is_symlink() and not is_hidden(relative):
-                _check_link(path)
+            if not is_hidden(relative):
+                _check_kind(path)
             yield relative, name in folders
 
 
@@ -67,11 +70,17 @@ def _check_name(folder: str, name: str) -> None:
         ) from None
 
 
-def _check_link(path: Path) -> None:
-    if not path.exists():
+def _refuse(error: OSError) -> None:
+    raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
+def _check_kind(path: Path) -> None:
+    if path.is_symlink() and not path.exists():
         raise DataError(f"{path} is a link to {path.readlink()}, which is missing: remove the link")
-    if path.is_dir():
+    if path.is_symlink() and path.is_dir():
         raise DataError(
             f"{path} is a link to a folder, and a change in it would go unnoticed: copy that folder"
             " here, or let `path` name the real one"
         )
+    if not path.is_file() and not path.is_dir():
+        raise DataError(f"{path} is neither a file nor a folder: remove it")

@@ -9,6 +9,8 @@ import pyarrow as pa
 from data.errors import DataError
 
 HEAD = 1 << 16
+SINGLE = ("windows-1252", "latin-1")  # one byte a sign: any bytes could be so
+CONTROL = [bytes([code]) for code in range(32) if code not in b"\t\n\v\f\r\x1a\x1b"]
 NO_WINDOWS = frozenset(b"\x81\x8d\x8f\x90\x9d")  # bytes that windows-1252 does not have
 SEPARATORS = (",", ";", "\t", "|")
 OTHERS = {  # by their first bytes
@@ -40,10 +42,12 @@ def head(path: Path, size: int = HEAD) -> bytes:
 
 
 def encoding_of(content: bytes) -> str:
-    """utf-8, utf-16, utf-16-le, utf-16-be, windows-1252 or latin-1: which it is by its first bytes.
+    """utf-8, utf-16, utf-16-le, utf-16-be, utf-32, windows-1252 or latin-1, by the first bytes.
 
     Any file is windows-1252 that is nothing else: the commonest one that is left.
     """
+    if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "utf-32"
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
@@ -61,15 +65,21 @@ def encoding_of(content: bytes) -> str:
 def check_encoding(path: Path, content: bytes, declared: str) -> None:
     """Raise DataError where the first bytes are not in the encoding that the entry declares."""
     likely = encoding_of(content)
-    name = declared.lower().replace("_", "-")
-    wide = likely.startswith("utf-16") and not name.startswith("utf-16")
-    if wide or (likely in ("windows-1252", "latin-1") and name in ("utf-8", "utf8", "utf-8-sig")):
-        raise DataError(not_in(path, declared, likely))
+    name, wide = declared.lower().replace("_", "-"), likely.startswith(("utf-16", "utf-32"))
+    if not wide and sum(map(content.count, CONTROL)) > 0.02 * len(content):
+        raise DataError(f"{path} is no file of text: export it as one, or name another")
+    if wide and not name.startswith(likely[:6]):
+        raise DataError(not_in(path, declared, content))
+    if likely in SINGLE and name in ("utf-8", "utf8", "utf-8-sig"):
+        raise DataError(not_in(path, declared, content))
 
 
-def not_in(path: Path, declared: str, likely: str = "windows-1252") -> str:
-    """The message about a file that is not in the declared encoding."""
-    certain = "it looks like" if likely.startswith("utf-16") else "perhaps it is"
+def not_in(path: Path, declared: str, content: bytes) -> str:
+    """The message about a file, with these first bytes, that is not in the declared encoding."""
+    likely = encoding_of(content)
+    if likely == declared:  # as far as the first bytes tell
+        likely = SINGLE[declared == SINGLE[0]]
+    certain = "perhaps it is" if likely in SINGLE else "it looks like"
     return f"{path} is not {declared}: {certain} {likely}, which `encoding: {likely}` says"
 
 

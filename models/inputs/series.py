@@ -69,19 +69,23 @@ class SeriesInputs:
             split: value, observed, segment (row,), consecutive inside a segment.
             stride: rows between the starts of neighbouring windows, counted in each segment.
         """
-        value, segment = split["value"], split["segment"]
+        start = self.window_starts(split, stride)
+        rows = split["value"][start[:, None] + np.arange(self.history + self.horizon)]
+        return Windows(start, rows[:, : self.history], rows[:, self.history :])
+
+    def window_starts(self, split: Mapping[str, np.ndarray], stride: int = 1) -> np.ndarray:
+        """Return the row of the first value of each of `windows`, int64 (window,)."""
+        segment = split["segment"]
         span = self.history + self.horizon
-        start = np.arange(max(len(value) - span + 1, 0))
+        start = np.arange(max(len(segment) - span + 1, 0))
         unseen = np.concatenate([[0], np.cumsum(~split["observed"])])
         opens = np.flatnonzero(np.diff(segment, prepend=segment[:1] - 1))
         offset = start - opens[np.searchsorted(opens, start, side="right") - 1]
-        start = start[
+        return start[
             (segment[start] == segment[start + span - 1])
             & (unseen[start + span] == unseen[start + self.history])
             & (offset % stride == 0)
         ]
-        rows = value[start[:, None] + np.arange(span)]
-        return Windows(start, rows[:, : self.history], rows[:, self.history :])
 
     def to_tensor(self, histories: np.ndarray | Sequence[Sequence[float]]) -> np.ndarray:
         """Return float32 (series, history) standard scores of the last values of each history.

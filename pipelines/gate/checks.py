@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pipelines.gate import paired_comparison, slices
 from pipelines.gate.paired_comparison import Verdict
 from pipelines.gate.rules import Rules
+from pipelines.runtime import console
 
 LOAD_DEPENDENT = {"latency", "memory"}  # checks that a busy machine may fail
 NAIVE, CHAMPION, GOLDEN = "naive", "champion", "golden"  # checks that others ask for by name
@@ -94,7 +95,7 @@ def _floor(task: str, rules: Rules, ours: Scored) -> Check:
         majority = float(ours.rows["naive_correct"].mean())
         required = majority + rules.floor * (1 - majority)
         bound, passed = "at least", score >= required
-    evidence = f"{score:.4f} on the test split; {bound} {required:.4g} is required"
+    evidence = f"{console.figure(score)} on the test split; {bound} {required:.4g} is required"
     return Check("floor", passed, evidence, {"score": score, "required": required})
 
 

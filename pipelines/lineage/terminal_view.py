@@ -49,7 +49,7 @@ def show(lineage: Lineage) -> None:
 
 def _fits(fits: list[RunSummary]) -> Rows:
     for fit in fits[:LINES]:
-        scores = ["–" if s is None else f"{s:.4f}" for s in (fit.validation, fit.test)]
+        scores = ["–" if s is None else console.figure(s) for s in (fit.validation, fit.test)]
         ended = "" if fit.status == "FINISHED" else f", {fit.status.lower()}"
         kind = "look" if fit.look else fit.kind
         yield fit.run_id, Text(f"{' / '.join(scores)}  {kind} · {fit.name}{ended}")

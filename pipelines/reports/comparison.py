@@ -101,7 +101,7 @@ def sentences(board: dict) -> list[str]:
                 and one["ours"] in models
             ]
             if named:
-                score = f"{rival['test']['mean']:.4f}"
+                score = console.figure(rival["test"]["mean"])
                 lines.append(f"{rival['name']} ({score}) {verb} {', '.join(named)}")
     return lines + board["failures"] + board["notes"]
 
@@ -123,7 +123,7 @@ def _table(board: dict, rows: Sequence[dict]) -> Table:
             f"{verdict['difference']:+.4f}",
             f"{verdict['low']:+.4f} to {verdict['high']:+.4f}",
             p_value(verdict["p"]),
-            f"{verdict['effect']:+.2f}",
+            console.figure(verdict["effect"], "+.2f"),
         )
     return table
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from pipelines.experiments import commit, tracking
 from pipelines.reports import charts, comparison, leaderboard, svg
 from pipelines.reports.svg import Point
+from pipelines.runtime import console
 from pipelines.runtime.settings import UsageError
 
 METRICS = {"accuracy": "accuracy", "relative_mae": "relative MAE"}
@@ -48,7 +49,7 @@ def render(board: dict, commit: Mapping[str, str], now: datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    jinja.filters |= {"signed": signed, "p": comparison.p_value}
+    jinja.filters |= {"signed": signed, "figure": console.figure, "p": comparison.p_value}
     rows = leaderboard.shown(board)
     front = [row for row in board["rows"] if row["pareto"]][:FRONT]
     return jinja.get_template("page.html").render(
@@ -107,7 +108,7 @@ def costs(board: dict) -> str:
             row["validation"]["mean"],
             4 + 9 * (size - least) / span,
             ("★ " if row["champion"] else "") + row["name"] if "name" in row else "",
-            f"{row['arch']}: {metric} {row['validation']['mean']:.4f}, "
+            f"{row['arch']}: {metric} {console.figure(row['validation']['mean'])}, "
             f"{row['latency_ms']:.3f} ms, {row['parameter_count']:,} weights",
         )
         for row, size in zip(rows, sizes, strict=True)

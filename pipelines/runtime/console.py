@@ -45,6 +45,13 @@ class Line:
     seconds: float | None = None
 
 
+def figure(value: float, form: str = ".4f") -> str:
+    """A number for a person. An error relative to that of a naive forecast without any, as the
+    largest float stands for it, has no end.
+    """
+    return f"{value:{form}}" if abs(value) < 1e9 else "−∞" if value < 0 else "∞"
+
+
 def divert(log: Path, answers_only: bool = False) -> None:
     """Send this process' standard output and error to the file `log`, our own lines excepted.
 

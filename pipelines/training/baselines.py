@@ -77,7 +77,7 @@ def score(source: Source, parent: str) -> list[console.Line]:
             log_scores(task, metric, scores)
             mlflow.log_metric("fit_seconds", seconds)
         validation, test = (scores[split].metrics[metric] for split in ("validation", "test"))
-        text = f"{name}; {metric} {validation:.4f}, on test {test:.4f}"
+        text = f"{name}; {metric} {console.figure(validation)}, on test {console.figure(test)}"
         lines.append(console.Line(source.kind, text, seconds))
     return lines
 

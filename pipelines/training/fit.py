@@ -103,7 +103,7 @@ def _line(planned: Fit, epochs: int, scores: dict[str, "Scores"], seconds: float
     metric = ranking.METRIC[planned.dataset.task][0]
     validation, test = (scores[split].metrics[metric] for split in SCORED)
     name = planned.arch if planned.seed == 0 else f"{planned.arch} {planned.seed}"
-    text = f"{epochs} epochs; {metric} {validation:.4f}, on test {test:.4f}"
+    text = f"{epochs} epochs; {metric} {console.figure(validation)}, on test {console.figure(test)}"
     return console.Line(name, text, seconds)
 
 

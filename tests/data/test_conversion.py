@@ -1,6 +1,7 @@
 """From words and types to labels, times and numbers: what is read, and what is refused how."""
 
 import datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -38,10 +39,18 @@ def instants(values, form=None, zone=None, series=None, kind=None):
         (1707818400000, "ms"),
         (datetime.datetime(2024, 2, 13, 10, tzinfo=datetime.UTC), None),
         (datetime.datetime(2024, 2, 13, 10), "%d.%m.%Y"),
+        (datetime.datetime(2024, 2, 13, 12, tzinfo=ZoneInfo("Europe/Athens")), None),
     ],
 )
 def test_a_stamp_is_read_as_its_format_says(stamp, form):
     assert instants([stamp, None], form) == ["2024-02-13T10", "NaT"]
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.date64()])
+def test_a_date_is_the_midnight_of_its_zone(kind):
+    day = [datetime.date(2024, 7, 1)]
+    assert instants(day, kind=kind) == ["2024-07-01T00"]
+    assert instants(day, zone="Europe/Berlin", kind=kind) == ["2024-06-30T22"]
 
 
 def test_the_clock_of_a_zone_becomes_utc_and_the_first_of_two_hours_is_summer_time():
@@ -82,13 +91,15 @@ def test_a_stamp_that_cannot_be_known_is_told(values, form, zone, message):
         (["52,583.0", "7"], ".", ",", [52583, 7]),
         (["+1.5", "2"], ".", "", [1.5, 2]),
         (["True", "false"], ".", "", [1, 0]),
+        (["-7", "1e-3"], ".", "", [-7, 0.001]),
         ([True, False], ".", "", [1, 0]),
     ],
 )
 def test_a_number_is_read_as_its_signs_say(values, decimal, thousands, expected):
-    read = conversion.numbers(column([*values, None]), "kW", decimal, thousands)
-    assert read.tolist()[:-1] == expected
-    assert np.isnan(read[-1])
+    missing = [None] if isinstance(values[0], bool) else [None, "-", "N/A", " "]
+    read = conversion.numbers(column([*values, *missing]), "kW", decimal, thousands)
+    assert read.tolist()[: len(values)] == expected
+    assert np.isnan(read[len(values) :]).all()
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ def test_a_class_may_be_called_train(tmp_path):
         (["train/1.png", "test/1.png"], r"\['test', 'train'\], which are splits and no classes"),
         (["train/a/1.png", "test/a/1.png", "x/1.png"], r"and beside them \['x'\]: move those away"),
         (["val/a/1.png", "test/a/1.png"], "expected one called train"),
+        ([f"{pet}/{part}/1.png" for pet in "ab" for part in ("train", "test")], "in its classes"),
     ],
 )
 def test_a_folder_that_is_none_of_pictures_is_told(tmp_path, names, message):
@@ -95,6 +96,7 @@ def test_a_folder_that_is_none_of_pictures_is_told(tmp_path, names, message):
             "is a link to gone, which is missing",
         ),
         (lambda root: (root / os.fsdecode(b"gr\xfcn")).mkdir(), r"not UTF-8, b'gr\\xfcn'"),
+        (lambda root: os.mkfifo(root / "cat/3.png"), "3.png is neither a file nor a folder"),
     ],
 )
 def test_what_dvc_cannot_see_or_record_is_told_by_name(tmp_path, make, message):

@@ -119,11 +119,10 @@ def test_an_hour_that_is_there_twice_gives_the_zone_and_holes_are_filled(tmp_pat
 
 
 def test_rows_of_equal_times_are_parted_by_a_column(tmp_path):
-    rows = [(hour, meter, 7, n) for n, hour in enumerate(HOURS) for meter in ("07", "7")]
-    entry, sample, remarks = look(
-        written(tmp_path / "a.csv", ["zeit", "zähler", "c", "wert"], rows)
-    )
-    assert entry["columns"] == {"time": "zeit", "value": "wert", "series": "zähler"}
+    rows = [(hour, hour, meter, 7, n) for n, hour in enumerate(HOURS) for meter in ("07", "7")]
+    header = ["zeit von", "zeit bis", "zähler", "c", "wert"]
+    entry, sample, remarks = look(written(tmp_path / "a.csv", header, rows))
+    assert entry["columns"] == {"time": "zeit von", "value": "wert", "series": "zähler"}
     assert [row["series"] for row in sample] == ["07", "7", "07"]
     assert "of 2 series" in remarks
 
@@ -219,6 +218,12 @@ def test_what_cannot_be_known_is_asked_by_the_option(tmp_path, rows, given, mess
     path = written(tmp_path / "a.csv", rows[0], rows[1:])
     with pytest.raises(DataError, match=message):
         look(path, **given)
+
+
+def test_a_folder_of_tables_is_told(tmp_path):
+    (tmp_path / "load.csv").write_text("time,kW\n")
+    with pytest.raises(DataError, match=r"is a folder: name the file in it, such as load\.csv"):
+        proposed(None, tmp_path, {})
 
 
 @pytest.mark.parametrize(

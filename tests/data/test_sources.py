@@ -145,6 +145,8 @@ def test_own_series_may_be_packed_zoned_and_in_parquet(tmp_path):
     [
         (None, "is missing"),
         (b"PK\3\4xl/workbook.xml", "ZIP archive or an Excel workbook: .* `kind: excel`"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff", "no file of text: export it as one"),
+        ("when,kW\n".encode("utf-32"), "it looks like utf-32"),
         (b"PAR1\0\0", "a Parquet file: say `kind: parquet`"),
         ("when,kW\n".encode("utf-16"), "not utf-8: it looks like utf-16, which `encoding: utf-16`"),
         ("when,kW\n2024-01-01,1\n".encode("utf-16-be"), "looks like utf-16-be, which"),
@@ -178,6 +180,18 @@ def test_another_encoding_far_below_is_told(tmp_path):
     with pytest.raises(DataError, match=r"not utf-8: perhaps it is windows-1252") as refusal:
         csv.rows("own", TEXTS | {"path": str(path)})
     assert "\ufffd" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [("utf-16", "not utf-16: it looks like utf-8"), ("windows-1252", "perhaps it is latin-1")],
+)
+def test_a_wrong_encoding_is_told_with_a_likelier_one(tmp_path, declared, message):
+    path = tmp_path / "own.csv"
+    path.write_bytes("review,verdict\nà,1\n".encode("utf-8" if declared == "utf-16" else "latin-1"))
+    path.write_bytes(path.read_bytes() + b"\x81" * (declared != "utf-16"))
+    with pytest.raises(DataError, match=message):
+        csv.rows("own", TEXTS | {"path": str(path), "encoding": declared})
 
 
 WORDS = ["001", "1", "True", "1.0", "07", "1e5", "2024-01-01", "yes"]
@@ -242,6 +256,18 @@ def test_stamps_with_a_zone_become_utc_in_words_too(tmp_path):
     pq.write_table(pa.table({"when": when, "kW": [1, 2]}), path)
     time = parquet.rows("own", TIMES | {"path": str(path)}).splits["rows"]["time"]
     assert time.astype("datetime64[h]").astype(str).tolist() == ["2024-05-01T00", "2024-05-01T01"]
+
+
+def test_the_clock_of_a_zone_becomes_utc_and_a_note_says_so(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("when;kW\n27.10.2024 02:00;1,5\n27.10.2024 02:00;2,5\n")
+    form = {"separator": ";", "decimal": ",", "time_format": "%d.%m.%Y %H:%M"}
+    own = TIMES | form | {"time_zone": "Europe/Berlin", "path": str(path)}
+    dataset = csv.rows("own", own)
+    hours = dataset.splits["rows"]["time"].astype("datetime64[h]").astype(str).tolist()
+    assert hours == ["2024-10-27T00", "2024-10-27T01"]
+    assert dataset.splits["rows"]["value"].tolist() == [1.5, 2.5]
+    assert dataset.facts["notes"][0].startswith("times on the clock of Europe/Berlin became UTC")
 
 
 def test_a_truncated_parquet_is_told(tmp_path):

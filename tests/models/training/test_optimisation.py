@@ -10,6 +10,7 @@ from models import architectures, options
 from models.errors import WrongParameter
 from models.examples import share_of
 from models.export import convert
+from models.inputs.series import SeriesInputs
 from models.training import fit, optimisation
 
 # Ten classes, of which any constant answer is right for a tenth: learnt in a second or two.
@@ -132,6 +133,15 @@ def test_a_share_takes_the_latest_rows_of_a_series_and_any_of_the_others(splits)
     part = share_of(pictures, 0.25, FACTS["image"])
     assert len(part["label"]) == len(part["image"]) == round(0.25 * len(pictures["label"]))
     assert set(part["label"]) == set(range(10))
+
+
+def test_a_share_of_a_series_with_a_hole_takes_its_share_of_windows():
+    rows = np.arange(1000)
+    split = {"value": rows * 1.0, "observed": rows >= 0, "segment": (rows >= 900).astype(int)}
+    facts = {"task": "forecast", "history": 100, "horizon": 12}
+    part = share_of(split, 0.2, facts)  # neither the 100 rows before the hole nor those after do
+    windows = SeriesInputs(100, 12, 0.0, 1.0)
+    assert len(windows.window_starts(part)) == round(0.2 * len(windows.window_starts(split)))
 
 
 @pytest.mark.parametrize(

@@ -85,3 +85,16 @@ def test_a_line_names_the_part_of_the_run_that_it_belongs_to(capsys):
 def test_a_line_fits_into_eighty_columns(capsys, seconds):
     console.line("perceptron", "x" * 50, seconds)
     assert len(capsys.readouterr().out.rstrip("\n")) <= 80
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "shown"),
+    [
+        (0.81234, ".4f", "0.8123"),
+        (sys.float_info.max, ".4f", "∞"),
+        (-sys.float_info.max, "+.2f", "−∞"),
+        (12345.678, ".3f", "12345.678"),
+    ],
+)
+def test_a_score_without_end_takes_one_sign(value, form, shown):
+    assert console.figure(value, form) == shown
