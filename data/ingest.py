@@ -10,6 +10,7 @@ import numpy as np
 
 from data import declared, stage, stored
 from data.errors import DataError, did_you_mean
+from data.sources.conversion import label
 
 
 def ingest(name: str, folder: Path) -> None:
@@ -29,7 +30,7 @@ def ingest(name: str, folder: Path) -> None:
     dataset = source.rows(name, entry)
     dataset.facts |= {"name": name, "task": entry["task"]}
     if (positive := entry.get("positive")) is not None:
-        dataset.facts["positive"] = _positive(name, str(positive), dataset.facts["labels"])
+        dataset.facts["positive"] = _positive(name, label(str(positive)), dataset.facts["labels"])
     count = _number(dataset)
     if count == 0:
         raise DataError(f"{entry['path']} holds no rows")
