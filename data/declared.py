@@ -1,6 +1,11 @@
-"""params.yaml: read, and what it declares about a dataset checked before anything else is read."""
+"""What is declared about a dataset, checked before anything else is read.
+
+The datasets that ship are declared in params.yaml, a user's own in data/own/NAME/entry.yaml: an
+update of the checkout never meets them.
+"""
 
 import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,31 +23,54 @@ SPLITS = ("train", "validation", "test")  # in which order a series is cut
 # libyaml's loader, where it is built in, is ten times as fast
 LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+PARAMS, OWN = Path("params.yaml"), Path("data/own")
 
 
 def params(root: Path = Path()) -> dict:
-    """The whole of params.yaml.
+    """The whole of params.yaml, with the own datasets among `datasets`; None for one without YAML.
 
     Args:
         root: the repository's root, by default the working folder.
 
     Raises:
-        DataError: the file is missing, no YAML, holds a name twice, or declares no datasets.
+        DataError: the file is missing, no YAML, holds a name twice, or declares no datasets; or an
+            own dataset has the name of another.
     """
-    path = root / "params.yaml"
-    if not path.is_file():
+    if not (root / PARAMS).is_file():
         raise DataError(
             f"there is no params.yaml in {root.absolute()}, expected a repository's root"
         )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        _check_keys(_composed(text))
-        whole = yaml.load(text, LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    whole = _read(root / PARAMS)
     if not isinstance(whole, dict) or not isinstance(whole.get("datasets"), dict):
-        raise DataError(f"{path} declares no datasets: expected `datasets:` with one entry or more")
+        raise DataError(
+            f"{root / PARAMS} declares no datasets: expected `datasets:` with one entry or more"
+        )
+    for name in own(root):
+        if name in whole["datasets"]:
+            raise DataError(
+                f"{name} is declared in params.yaml and in {OWN / name}: rename the folder"
+            )
+        with suppress(DataError):  # told when it is asked for
+            whole["datasets"][name] = None
+            whole["datasets"][name] = _read(root / own_entry(name))
     return whole
+
+
+def own(root: Path = Path()) -> list[str]:
+    """The names of the own datasets."""
+    return sorted(file.parent.name for file in (root / OWN).glob("*/entry.yaml"))
+
+
+def own_entry(name: str) -> Path:
+    """The file that declares an own dataset, from the repository's root."""
+    return OWN / name / "entry.yaml"
+
+
+def place_of(name: str, root: Path = Path()) -> tuple[Path, tuple[str, ...]]:
+    """The file that declares a dataset, from the repository's root, and the keys to its entry."""
+    if (root / own_entry(name)).is_file():
+        return own_entry(name), ()
+    return PARAMS, ("datasets", name)
 
 
 def shares(of: str, root: Path = Path()) -> dict[str, float]:
@@ -58,7 +86,7 @@ def shares(of: str, root: Path = Path()) -> dict[str, float]:
     from data.entries import Shares
 
     declared = (params(root).get("split") or {}).get(of)
-    return checked(Shares, declared, root, "split", of).model_dump()
+    return checked(Shares, declared, root, PARAMS, "split", of).model_dump()
 
 
 def entry(name: str, root: Path = Path()) -> dict:
@@ -73,28 +101,38 @@ def entry(name: str, root: Path = Path()) -> dict:
     if name not in datasets:
         hint = did_you_mean(name, datasets)
         listed = ", ".join(map(str, datasets))
-        raise DataError(f"unknown dataset {name!r}{hint}; params.yaml declares: {listed}")
-    declared, keys = datasets[name], ("datasets", name)
+        raise DataError(f"unknown dataset {name!r}{hint}; declared are: {listed}")
+    file, keys = place_of(name, root)
+    declared = datasets[name] if keys else _read(root / file)
     if not NAME.fullmatch(name):
         raise DataError(
-            f"datasets.{name} in params.yaml has a name that is none: use letters, digits, - and _"
-            f"{_line_of(root, *keys)}"
+            f"{'.'.join(keys) or file} has a name that is none: use letters, digits, - and _"
+            f"{_line_of(root / file, *keys)}"
         )
-    task = checked(Needed, declared, root, *keys).task
-    return checked(ENTRIES[task], declared, root, *keys).model_dump(exclude_none=True)
+    task = checked(Needed, declared, root, file, *keys).task
+    return checked(ENTRIES[task], declared, root, file, *keys).model_dump(exclude_none=True)
 
 
 def check_neighbours(name: str, root: Path = Path()) -> None:
-    """Raise DataError about another entry that DVC cannot read: it reads all of them, always."""
+    """Raise DataError about another entry that DVC cannot read: it reads all of params.yaml."""
     from data.entries import Needed
 
-    for other, declared in params(root)["datasets"].items():
+    for other, declared in _read(root / PARAMS)["datasets"].items():
         if other != name:
-            checked(Needed, declared, root, "datasets", other)
+            checked(Needed, declared, root, PARAMS, "datasets", str(other))
 
 
-def checked(model: "type[Declared]", declared: Any, root: Path, *keys: str) -> "Declared":
-    """What params.yaml declares under `keys`, as `model` describes it.
+def checked(
+    model: "type[Declared]", declared: Any, root: Path, file: Path, *keys: str
+) -> "Declared":
+    """What is declared, as `model` describes it.
+
+    Args:
+        model: the class of the section.
+        declared: what the file says under the keys.
+        root: the repository's root.
+        file: where it is declared, from the root.
+        keys: to the section, the outermost first.
 
     Raises:
         DataError: the first error, with the key, what was received, and the line.
@@ -107,7 +145,7 @@ def checked(model: "type[Declared]", declared: Any, root: Path, *keys: str) -> "
         details = errors.errors(include_url=False)
     first = details[0]
     path = [*keys, *map(str, first["loc"])]
-    place = _line_of(root, *path)
+    place = _line_of(root / file, *path)
     if first["type"] == "missing":
         path.pop()
         missing = [one["loc"] for one in details if one["type"] == "missing"]
@@ -119,12 +157,22 @@ def checked(model: "type[Declared]", declared: Any, root: Path, *keys: str) -> "
         problem = f"is {first['input']!r}, expected keys with values"
     else:
         problem = f"is {first['input']!r}: {first['msg'].lower()}"
-    raise DataError(f"{'.'.join(path)} in params.yaml {problem}{place}")
+    raise DataError(f"{'.'.join(path)} in {file} {problem}{place}".removeprefix(" in "))
 
 
-def _line_of(root: Path, *keys: str) -> str:
-    """` (line 12)` of params.yaml, where these keys stand one below the other; else nothing."""
-    node = _composed((root / "params.yaml").read_text(encoding="utf-8-sig"))
+def _read(file: Path) -> Any:
+    """What a YAML file holds; raises DataError where it is none, or holds a key twice."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        _check_keys(_composed(text), file.name)
+        return yaml.load(text, LOADER)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _line_of(file: Path, *keys: str) -> str:
+    """` (line 12)` of a file, where these keys stand one below the other; else nothing."""
+    node = _composed(file.read_text(encoding="utf-8-sig"))
     place = ""
     for key in keys:
         pairs = node.value if isinstance(node, yaml.MappingNode) else []
@@ -136,19 +184,19 @@ def _line_of(root: Path, *keys: str) -> str:
     return place
 
 
-def _check_keys(node: yaml.Node | None) -> None:
-    """Raise DataError when a key of params.yaml stands twice in one place, as `node` and below."""
+def _check_keys(node: yaml.Node | None, file: str) -> None:
+    """Raise DataError when a key of a file stands twice in one place, as `node` and below."""
     lines: dict[str, int] = {}
     for key, value in node.value if isinstance(node, yaml.MappingNode) else []:
         line = key.start_mark.line + 1
         if isinstance(key, yaml.ScalarNode) and key.value != "<<":
             if key.value in lines:
                 raise DataError(
-                    f"{key.value!r} is in params.yaml twice, in line {lines[key.value]} and in "
+                    f"{key.value!r} is in {file} twice, in line {lines[key.value]} and in "
                     f"line {line}: rename or remove one"
                 )
             lines[key.value] = line
-        _check_keys(value)
+        _check_keys(value, file)
 
 
 @cache

@@ -28,10 +28,10 @@ def path(name: str) -> Path:
     return REPORTS / name / "validation.json"
 
 
-def read(name: str) -> dict:
-    """The report of dataset `name`; raises DataError when there is none."""
+def read(name: str, root: Path = Path()) -> dict:
+    """The report of dataset `name` in a checkout; raises DataError when there is none."""
     try:
-        return json.loads(path(name).read_text(encoding="utf-8"))
+        return json.loads((root / path(name)).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path(name)} cannot be read: {error}") from error
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from data import declared, stage
+from data import declared, own, stage
 from data.dvc import state
 from data.errors import DataError, GateRefused
 
@@ -24,13 +24,11 @@ def reproduce(dataset: str) -> None:
         DataError: a source is missing or truncated, the dataset is not declared, or DVC cannot go
             on; in the words of the stage that failed.
     """
-    path = declared.entry(dataset, ROOT)["path"]
-    declared.check_neighbours(dataset, ROOT)
-    if not (ROOT / path).exists():
-        raise DataError(f"{path} is missing: `path:` of {dataset} in params.yaml names it")
+    target = _target(dataset)
+    check_source(dataset)
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         written = Path(folder) / "failure.json"
-        done = _dvc("repro", f"prepare@{dataset}", **{stage.FAILURE: str(written)})
+        done = _dvc("repro", target, **{stage.FAILURE: str(written)})
         if done.returncode == 0:
             return
         if not written.exists():
@@ -40,18 +38,35 @@ def reproduce(dataset: str) -> None:
     raise kind(failure["message"])
 
 
+def check_source(dataset: str) -> None:
+    """Raise DataError where the path of a dataset names nothing."""
+    path = declared.entry(dataset, ROOT)["path"]
+    if not (ROOT / Path(path).expanduser()).exists():
+        file, _ = declared.place_of(dataset, ROOT)
+        raise DataError(f"{path} is missing: `path:` of {dataset} in {file} names it")
+
+
+def lock_file(dataset: str) -> Path:
+    """The lock that names the versions of a dataset, from the root; an own one has its own."""
+    file, keys = declared.place_of(dataset, ROOT)
+    return Path("dvc.lock") if keys else file.with_name("dvc.lock")
+
+
 def dataset_hash(dataset: str) -> str | None:
-    """DVC's name for the prepared data, `<md5>.dir` as in dvc.lock; None before it was made."""
-    prepared = state.stages(ROOT).get(f"prepare@{dataset}", {"outs": []})
+    """DVC's name for the prepared data, `<md5>.dir` as in its lock; None before it was made."""
+    lock = lock_file(dataset)
+    stage_name = f"prepare@{dataset}" if lock == Path("dvc.lock") else "prepare"
+    prepared = state.stages(ROOT, ROOT / lock).get(stage_name, {"outs": []})
     path = f"data/prepared/{dataset}"
     return next((out["md5"] for out in prepared["outs"] if out["path"] == path), None)
 
 
 def commit_of(dataset_hash: str) -> str | None:
-    """The first commit, on any branch, whose dvc.lock names this hash; None without one or git."""
+    """The first commit, on any branch, of a lock that names this hash; None without one or git."""
     log = ["git", "-C", str(ROOT), "log", "--all", "--format=%H", f"-S{dataset_hash}"]
     try:
-        done = subprocess.run([*log, "--", "dvc.lock"], capture_output=True, encoding="utf-8")
+        locks = ["dvc.lock", f"{declared.OWN}/*/dvc.lock"]
+        done = subprocess.run([*log, "--", *locks], capture_output=True, encoding="utf-8")
     except FileNotFoundError:
         return None
     commits = done.stdout.split()  # newest first; there is none where git has failed
@@ -64,12 +79,10 @@ def outdated(datasets: list[str]) -> list[str]:
     Raises:
         DataError: one of them is not declared, or DVC cannot tell.
     """
-    for dataset in datasets:
-        declared.entry(dataset, ROOT)
-        declared.check_neighbours(dataset, ROOT)
-    targets = [f"prepare@{dataset}" for dataset in datasets]
+    targets = [_target(dataset) for dataset in datasets]
     changed = json.loads(_output("status", "--json", "--with-deps", *targets))
-    names = {stage.partition("@")[2] for stage in changed}
+    # `ingest@NAME`, of an own dataset `data/own/NAME/dvc.yaml:ingest`
+    names = {one.partition("@")[2] or Path(one.rpartition(":")[0]).parent.name for one in changed}
     return [dataset for dataset in datasets if dataset in names]
 
 
@@ -81,8 +94,7 @@ def push(dataset: str) -> None:
     Raises:
         DataError: the remote cannot be reached, or something to send is missing here.
     """
-    declared.entry(dataset, ROOT)
-    done = _dvc("push", "--with-deps", f"prepare@{dataset}")
+    done = _dvc("push", "--with-deps", _target(dataset))
     if done.returncode != 0:
         raise DataError(
             f"{dataset} cannot be sent to the DVC remote ({_remotes()}): {_error(done)}"
@@ -128,6 +140,20 @@ def fetch(dataset_hash: str, dataset: str, folder: Path) -> Path:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return folder
+
+
+def _target(dataset: str) -> str:
+    """The last stage of a dataset, as DVC's command line names it; the entries are checked.
+
+    Raises:
+        DataError: the dataset, or one that DVC reads with it, is not declared as it should be.
+    """
+    if dataset in declared.own(ROOT):
+        own.write_stages(dataset, ROOT)
+        return f"{declared.OWN}/{dataset}/dvc.yaml:prepare"
+    declared.entry(dataset, ROOT)
+    declared.check_neighbours(dataset, ROOT)
+    return f"prepare@{dataset}"
 
 
 def _remotes() -> str:

@@ -3,11 +3,9 @@
 Nothing heavy is imported here: `espalier --help` answers at once.
 """
 
-import errno
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -17,16 +15,10 @@ from typing import Annotated
 
 import typer
 
-from pipelines.locks.lock import LockHeldError
+from pipelines import failures
+from pipelines.failures import DONE, FAILED, INTERRUPTED, REFUSED, StateError
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
-
-DONE, FAILED, USAGE, REFUSED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 75, 130
-
-
-class StateError(RuntimeError):
-    """The folder of state cannot be written to; the message says what to do."""
-
 
 app = typer.Typer(
     add_completion=False,
@@ -34,6 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+data_app = typer.Typer(no_args_is_help=True, help="Declare, list, check and remove datasets.")
+app.add_typer(data_app, name="data")
 
 Task = Annotated[str | None, typer.Option(help="image, sentiment or forecast.")]
 Dataset = Annotated[str | None, typer.Option(help="A dataset of params.yaml.")]
@@ -238,6 +233,60 @@ def build(task: Task = None, as_json: Json = False) -> None:
     _say(as_json, made.to_dict(), lambda: console.out().print(f"{made.tag} in {made.path}"))
 
 
+@data_app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What to call the new dataset.")],
+    path: Annotated[Path, typer.Argument(help="A file, or a folder of pictures.")],
+    task: Task = None,
+    text: Annotated[str | None, typer.Option(help="The column of texts.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column of labels.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column of time stamps.")] = None,
+    value: Annotated[str | None, typer.Option(help="The column of values.")] = None,
+    series: Annotated[str | None, typer.Option(help="The column that names the series.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at data of your own, and declare it: espalier data add tickets ~/tickets.csv"""
+    from pipelines.commands import data as step
+
+    _divert("data-add", as_json)
+    named = {"text": text, "label": label, "time": time, "value": value, "series": series}
+    added = step.add(name, path, task, {key: one for key, one in named.items() if one})
+    _say(as_json, asdict(added), lambda: step.show_added(added))
+
+
+@data_app.command("list")
+def listed(as_json: Json = False) -> None:
+    """Name the datasets: those that ship, and your own."""
+    from pipelines.commands import data as step
+
+    _divert("data-list", as_json)
+    rows = step.listed()
+    _say(as_json, {"datasets": [asdict(row) for row in rows]}, lambda: step.show_listed(rows))
+
+
+@data_app.command()
+def check(name: Annotated[str, typer.Argument(help="A dataset.")], as_json: Json = False) -> None:
+    """Say whether a dataset may be trained on, without training. Exit code 3: it may not."""
+    from pipelines.commands import data as step
+
+    _divert("data-check", as_json)
+    verdict = step.check(name)
+    _say(as_json, verdict, lambda: step.show_checked(verdict))
+
+
+@data_app.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="A dataset of your own.")], as_json: Json = False
+) -> None:
+    """Remove a dataset of your own: its declaration, its versions, what was made of it."""
+    from pipelines.commands import data as step
+
+    _divert("data-remove", as_json)
+    champions = step.remove(name)
+    removed = {"dataset": name, "champions": champions}
+    _say(as_json, removed, lambda: step.show_removed(name, champions))
+
+
 @app.command()
 def serve(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
     """Serve the champions on 127.0.0.1 until Ctrl-C; new ones are taken over while it runs."""
@@ -270,7 +319,7 @@ def main() -> None:
             _leave(INTERRUPTED)
         raise
     except Exception as error:
-        sys.exit(_report(error))
+        sys.exit(failures.report(error))
 
 
 def _leave(code: int) -> None:
@@ -283,58 +332,6 @@ def _leave(code: int) -> None:
         with suppress(OSError):
             stream.flush()
     os._exit(code)
-
-
-def _report(error: Exception) -> int:
-    """Print what went wrong for a person, then log it; returns the exit code."""
-    from data.errors import GateRefused
-    from models.errors import ParameterError
-    from pipelines.commands.rollback import RollbackRefused
-
-    codes = {
-        GateRefused: REFUSED,
-        RollbackRefused: REFUSED,
-        LockHeldError: LOCKED,
-        UsageError: USAGE,
-        ParameterError: USAGE,
-    }
-    code = next((code for kind, code in codes.items() if isinstance(error, kind)), FAILED)
-    console.err().print(f"espalier: {_cause(error) or error}", markup=False)
-    if not console.log():
-        return code
-    try:
-        traceback.print_exc()
-        if code == FAILED:
-            console.err().print(f"The whole story is in {console.log()}", markup=False)
-    except OSError:  # the log's disk is full, and the interpreter would write there at its end
-        _drop_output()
-    return code
-
-
-def _cause(error: BaseException) -> str:
-    """What lies behind an error, where its own words do not name it; else nothing."""
-    chain = [error]
-    while following := chain[-1].__cause__ or chain[-1].__context__:
-        chain.append(following)
-    full = (errno.ENOSPC, errno.EDQUOT)
-    if any(getattr(one, "errno", None) in full or "disk is full" in str(one) for one in chain):
-        return (
-            f"no space is left on the disk of {environment.home()}: free some, or set "
-            "ESPALIER_HOME to a folder on another disk"
-        )
-    if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("http"):
-        from pipelines.commands import doctor
-
-        finding = doctor.mlflow_server()
-        return f"{finding.what}: {finding.state}: {finding.mend}" if finding.mend else ""
-    return ""
-
-
-def _drop_output() -> None:
-    """Send what libraries still print to nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
 
 
 def _required(option: str, value: str | None) -> str:
@@ -355,7 +352,7 @@ def _divert(verb: str, as_json: bool) -> None:
             f"cannot write to {environment.home()} ({error.strerror}): "
             "set ESPALIER_HOME to a folder of yours"
         ) from None
-    if verb in ("run", "train") and (problem := environment.git_problem()):
+    if verb in ("run", "train", "data-check") and (problem := environment.git_problem()):
         console.err().print(f"espalier: {': '.join(problem)}", markup=False)
 
 

@@ -1,7 +1,7 @@
-"""DVC's own files in a checkout, and what a kill leaves of them: dvc.lock, and who holds what.
+"""DVC's own files in a checkout, and what a kill leaves of them: its locks, and who holds what.
 
-DVC truncates dvc.lock before it writes it, so that a kill can cut it anywhere, and with it the
-versions of all other datasets. A copy is kept while DVC runs, and restored.
+DVC truncates a dvc.lock before it writes it, so that a kill can cut it anywhere, and with it the
+versions of all other datasets in it. A copy is kept while DVC runs, and restored.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from data.declared import LOADER
+from data.declared import LOADER, OWN
 
 FILE = {"path", "hash", "md5", "size"}  # what DVC writes of each dependency and output
 
@@ -27,34 +27,47 @@ def held(root: Path) -> Iterator[None]:
 
     folder = root / ".dvc" / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
-    lock, copy, marker = root / "dvc.lock", folder / "dvc.lock.kept", folder / "dvc.lock.writing"
+    marker = folder / "dvc.lock.writing"
     with FileLock(folder / "espalier.lock"):
-        _restore(lock, copy, was_killed=marker.exists())
+        for lock in _locks(root):
+            _restore(lock, _copy(lock, root), was_killed=marker.exists())
         table = folder / "rwlock"
         if table.exists() and not _is_held(table):
             table.unlink()
         marker.touch()
         yield
-        _keep(lock, copy)
+        for lock in _locks(root):
+            _keep(lock, _copy(lock, root))
         marker.unlink()
 
 
-def stages(root: Path) -> dict[str, dict]:
-    """The stages of dvc.lock by name; one that a kill has cut off is restored beforehand."""
-    entries = _entries(root / "dvc.lock")
+def stages(root: Path, lock: Path) -> dict[str, dict]:
+    """The stages of a checkout's lock by name; one that a kill has cut off is restored before."""
+    entries = _entries(lock)
     if entries is None:
         with held(root):  # DVC may be just writing it
-            entries = _entries(root / "dvc.lock")
+            entries = _entries(lock)
     return entries or {}
 
 
 def is_whole(root: Path) -> bool:
-    """Whether dvc.lock can be read, where there is one."""
-    return _entries(root / "dvc.lock") is not None
+    """Whether each dvc.lock can be read."""
+    return all(_entries(lock) is not None for lock in _locks(root))
+
+
+def _locks(root: Path) -> list[Path]:
+    """The lock of the checkout, and that of each own dataset."""
+    return [root / "dvc.lock", *sorted((root / OWN).glob("*/dvc.lock"))]
+
+
+def _copy(lock: Path, root: Path) -> Path:
+    """Where the copy of a lock is kept."""
+    name = lock.relative_to(root).as_posix().replace("/", "-")
+    return root / ".dvc" / "tmp" / f"{name}.kept"
 
 
 def _restore(lock: Path, copy: Path, was_killed: bool) -> None:
-    """Write dvc.lock anew from the kept copy, or git's, when a kill has cut it off; else keep one.
+    """Write a lock anew from the kept copy, or git's, when a kill has cut it off; else keep one.
 
     Cut off between two stages it can be read: then the copy has a stage that it lacks.
     """

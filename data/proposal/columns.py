@@ -44,7 +44,8 @@ class Column:
     def rank(self, role: str) -> int:
         """0 for a name that says that the column is this, 1 for one that has it in it, else 2."""
         names, own = NAMES[role].split(), self.name.strip().casefold()
-        parts = re.split(r"[\W_\d]+", own)
+        apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", self.name)  # reviewText
+        parts = re.split(r"[\W_\d]+", apart.casefold())
         return 0 if own in names else 1 if set(parts) & set(names) else 2
 
     @property

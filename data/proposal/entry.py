@@ -41,7 +41,6 @@ def proposed(task: str | None, path: Path, columns: Mapping[str, str]) -> Propos
         DataError: it cannot be read so, or which option has to be given.
     """
     found = paths.local(path).resolve()
-    paths.check(found)
     kind = tables.kind_of(found)
     is_pictures = kind in ("folder", "arrays")
     if task not in (None, *ROLES):
@@ -56,6 +55,7 @@ def proposed(task: str | None, path: Path, columns: Mapping[str, str]) -> Propos
         raise DataError(
             f"columns has {min(unknown)!r}, expected {ROLES['sentiment']} or {ROLES['forecast']}"
         )
+    paths.check(found)
     sample = tables.sample_of(found, kind)
     known = roles.columns_of(sample.table)
     roles.check(known, columns)

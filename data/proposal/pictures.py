@@ -74,6 +74,8 @@ def counted(classes: Mapping[str, int]) -> str:
 
 def _sizes(sizes: list[str | None]) -> str:
     known = {size for size in sizes if size}
+    if not known:
+        return f"none of the {len(sizes)} that were looked at can be read"
     seen = f"{OTHERWISE} x {OTHERWISE}"
     if len(known) == 1 and max(map(int, min(known).split(" x "))) <= LARGEST_COMMON:
         seen = min(known)

@@ -177,9 +177,10 @@ def rhythm(instants: np.ndarray, series: np.ndarray, whole: bool) -> tuple[dict[
     elif (missed := (steps > 1.5 * lengths["interval"]).mean()) > 0.005:
         lengths["fill"] = max(900, lengths["interval"] * 3)
         remarks.append(f"{missed:.1%} of the readings come late: up to three are filled in")
-    if whole and longest < 10 * (lengths["history"] + lengths["horizon"]):
-        lengths["horizon"] = max(1, min(lengths["horizon"], longest // 40))
-        lengths["history"] = max(1, longest // 10 - lengths["horizon"])
+    window = longest // 10  # the gate asks for ten of them
+    if whole and window < lengths["history"] + lengths["horizon"]:
+        lengths["horizon"] = max(1, min(lengths["horizon"], window // 5))
+        lengths["history"] = max(1, window - lengths["horizon"])
         remarks.append(
             f"history and horizon are short: the longest series has {longest:,} readings"
         )

@@ -57,7 +57,7 @@ def kind_of(path: Path) -> str:
         raise DataError(f"{path} is empty")
     if b"\0" in content and not text_form.encoding_of(content).startswith("utf-"):
         raise DataError(f"{path} is no table: expected CSV, JSON lines, Parquet or Excel")
-    return "json" if content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") else "csv"
+    return "json" if content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"{", b"[")) else "csv"
 
 
 def _kind_of_zip(path: Path) -> str:

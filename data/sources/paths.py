@@ -1,6 +1,7 @@
 """Where your own files lie: the path of an entry, and the names below it."""
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -44,15 +45,14 @@ def below(root: Path) -> Iterator[tuple[PurePosixPath, bool]]:
         DataError: a name is not UTF-8, which DVC cannot record; a link leads nowhere; or one leads
             to a folder, in which DVC sees no change.
     """
-    for folder, names, files in os.walk(root, onerror=_refuse):
-        folders = set(names)
-        for name in (*folders, *files):
-            path = Path(folder) / name
+    for folder, folders, files in os.walk(root, onerror=_refuse):
+        inside = PurePosixPath(Path(folder).relative_to(root).as_posix())
+        for name, is_folder in (dict.fromkeys(folders, True) | dict.fromkeys(files, False)).items():
             _check_name(folder, name)
-            relative = PurePosixPath(path.relative_to(root).as_posix())
+            relative = inside / name
             if not is_hidden(relative):
-                _check_kind(path)
-            yield relative, name in folders
+                _check_kind(Path(folder, name))
+            yield relative, is_folder
 
 
 def is_hidden(path: PurePosixPath) -> bool:
@@ -75,6 +75,9 @@ def _refuse(error: OSError) -> None:
 
 
 def _check_kind(path: Path) -> None:
+    mode = path.lstat().st_mode
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return
     if path.is_symlink() and not path.exists():
         raise DataError(f"{path} is a link to {path.readlink()}, which is missing: remove the link")
     if path.is_symlink() and path.is_dir():

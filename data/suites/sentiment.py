@@ -41,7 +41,7 @@ def statistics(raw: Dataset) -> pd.DataFrame:
     """One row for each text: id, label, text, length (characters, outer white space aside), words,
     letters (share of letters and digits among what is not white space), variety (different
     characters, of the 8 that a text of some length surely has), markup and broken (how many tags,
-    control or replacement characters), shared (how many of its words another text has, too),
+    control or replacement characters), shared (how many of its first words another text has, too),
     unspaced (whether a script without spaces goes on and on), digest, labels_of_digest.
     """
     frame = pd.DataFrame(raw.splits["rows"])
@@ -57,7 +57,7 @@ def statistics(raw: Dataset) -> pd.DataFrame:
     frame["variety"] = [len(alphabet) / max(1, min(len(text), 8)) for text, alphabet in counted]
     frame["markup"] = texts.str.count(_MARKUP)
     frame["broken"] = [_count(text, filter(_BROKEN.match, alphabet)) for text, alphabet in counted]
-    words = [set(text.casefold().split()) for text in texts]
+    words = [set(text.casefold().split()) for text in texts.str[:200]]  # a review: 6 s for all
     texts_of = Counter(chain.from_iterable(words))
     frame["shared"] = [sum(texts_of[word] > 1 for word in own) for own in words]
     frame["unspaced"] = texts.str.count(_UNSPACED)

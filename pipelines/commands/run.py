@@ -49,11 +49,13 @@ def chosen(task: str | None, dataset: str | None) -> dict[str, str]:
 def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, Outcome], int]:
     """Bring every task to a champion; returns each task's outcome and the exit code.
 
-    tasks: task → dataset. Raises UsageError for wrong rules of the gate: before hours of training.
+    tasks: task → dataset. Raises UsageError for wrong rules of the gate, DataError for a source
+    that is not there: before hours of training.
     """
     start = time.monotonic()
     for task, dataset in tasks.items():
         rules.of(task, dataset)
+        versions.check_source(dataset)
     publish.declare()
     console.heading("Plan")
     ended = _locked(tasks)

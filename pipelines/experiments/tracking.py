@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse, urlsplit
 from urllib.request import url2pathname
 
+from data import versions
 from pipelines.experiments import commit, fingerprint, leaderboard_rows
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.leaderboard_rows import NAMED, Record, Row
@@ -136,7 +137,7 @@ def parent(dataset: DatasetVersion, profile: str, verb: str) -> Iterator[str]:
 
     tags = {"espalier.kind": verb, "espalier.profile": profile}
     with active(dataset, f"{verb} {dataset.name}", tags, None) as run_id:
-        mlflow.log_artifact(str(environment.ROOT / "dvc.lock"))
+        mlflow.log_artifact(str(environment.ROOT / versions.lock_file(dataset.name)))
         yield run_id
 
 

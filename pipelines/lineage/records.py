@@ -217,12 +217,13 @@ def data(dataset: DatasetVersion, parents: Sequence[str]) -> Data:
     """
     place, commit = f"{prepared.PREPARED}/{dataset.name}", versions.commit_of(dataset.hash)
     checkout: str | None = f"dvc pull {place}"
+    lock = versions.lock_file(dataset.name)
     if versions.dataset_hash(dataset.name) != dataset.hash:
         if commit is not None:
-            checkout = f"git checkout {commit[:12]} -- dvc.lock && {checkout}"
+            checkout = f"git checkout {commit[:12]} -- {lock} && {checkout}"
         else:
             kept = _kept_lock(dataset.hash, parents)
-            checkout = f"cp {kept} dvc.lock && {checkout}" if kept else None
+            checkout = f"cp {kept} {lock} && {checkout}" if kept else None
     return Data(
         task=dataset.task,
         dataset=dataset.name,

@@ -21,10 +21,11 @@ class UsageError(ValueError):
 
 
 def served() -> dict[str, list[str]]:
-    """Task → the datasets whose champions are served.
+    """Task → the datasets whose champions are served: those under `serve:`, then the own ones.
 
     The first one answers the task's plain path, and is the one that `run` takes by default.
     """
+    from data import declared
     from pipelines.runtime.sections import Serve
 
     params = _read()
@@ -38,6 +39,11 @@ def served() -> dict[str, list[str]]:
             own = entry.get("task", task) if isinstance(entry, dict) else task
             if own != task:
                 raise UsageError(f"serve.{task} in params.yaml names {dataset!r}, one for {own}")
+    for dataset in declared.own(environment.ROOT):
+        entry = params["datasets"][dataset]
+        own = entry.get("task") if isinstance(entry, dict) else None  # None: half typed
+        if own in serve and dataset not in serve[own]:
+            serve[own].append(dataset)
     return serve
 
 
@@ -134,7 +140,7 @@ def checked(model: "type[Section]", received: Any, *keys: str) -> "Section":
     from data import declared
 
     try:
-        return declared.checked(model, received, environment.ROOT, *keys)
+        return declared.checked(model, received, environment.ROOT, declared.PARAMS, *keys)
     except DataError as error:
         raise UsageError(str(error)) from None
 

@@ -63,6 +63,13 @@ def test_a_stage_lists_what_it_runs(stage, name):
     assert run <= listed
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet", "json", "excel", "folder", "arrays"])
+def test_ingest_lists_what_own_data_of_every_kind_runs(kind):
+    deps = STAGES["ingest"]["do"]["deps"]
+    listed = {dep.replace("${item.kind}", kind) for dep in deps}
+    assert closure(["data/ingest.py", f"data/sources/{kind}.py"]) <= listed
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_lists_nothing_that_no_dataset_runs(stage):
     lists, runs = zip(*(modules(stage, name) for name in PARAMS["datasets"]), strict=True)

@@ -20,9 +20,10 @@ OTHERS = ("export ", "curl ", "prefect ", "bentoml ", "mlflow ", "rm ", "git ", 
 
 @pytest.mark.parametrize("command", ESPALIER)
 def test_an_espalier_command_parses(command):
-    root = typer.main.get_command(app)
-    name, *arguments = shlex.split(command)[1:]
-    verb = root.commands[name]
+    verb, arguments = typer.main.get_command(app), shlex.split(command)[1:]
+    while hasattr(verb, "commands"):  # `espalier data list`
+        name, *arguments = arguments
+        verb = verb.commands[name]
     with verb.make_context(name, arguments) as context:
         assert context.args == []
 
@@ -58,6 +59,6 @@ def test_a_file_that_a_text_names_is_there():
         (path.relative_to(ROOT).as_posix(), name)
         for path in texts
         for name in named.findall(path.read_text(encoding="utf-8"))
-        if not (ROOT / name).exists()
+        if not (ROOT / name).exists() and not name.startswith("data/own/")  # a user's
     }
     assert missing == set()

@@ -6,10 +6,10 @@ It takes the time of a whole run and of the fits that the pages show: half an ho
 import csv
 import os
 import random
-import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from documents import Block, blocks
@@ -122,13 +122,7 @@ def _of(page: str) -> list[Block]:
 
 
 def _own_data(folder) -> None:
-    """Lay down the two datasets of docs/own-data.md, with the entries as that page has them."""
-    page = (ROOT / "docs/own-data.md").read_text(encoding="utf-8")
-    tickets, load = re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S)
-    entries = tickets.removeprefix("datasets:\n") + load
-    params = (folder / "params.yaml").read_text(encoding="utf-8")
-    params = params.replace("datasets:\n", "datasets:\n" + entries, 1)
-    (folder / "params.yaml").write_text(params, encoding="utf-8")
+    """Lay down the two files of docs/own-data.md."""
     (folder / "inbox").mkdir()
     draw = random.Random(0)
     words = {"good": ["fine", "warm", "quick"], "bad": ["slow", "cold", "broken"]}
@@ -140,3 +134,7 @@ def _own_data(folder) -> None:
     ]
     with (folder / "inbox/tickets.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("body", "mood"), *rows])
+    start = datetime(2024, 1, 1)
+    hours = [(start + timedelta(hours=n), 50 + n % 24 + draw.gauss(0, 1)) for n in range(1500)]
+    with (folder / "inbox/load.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("when", "mw"), *hours])

@@ -11,6 +11,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = str(Path(sys.executable).parent)
+MADE = ("own", "raw", "prepared", "reports", "notes")  # of the person who works here
 WORDS = ["film", "plot", "actor", "scene", "story", "light", "music", "time", "world", "voice"]
 
 MINE = {
@@ -27,7 +28,7 @@ class Checkout:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        hidden = shutil.ignore_patterns("raw", "prepared", "reports", "notes", "__pycache__")
+        hidden = shutil.ignore_patterns(*MADE, "__pycache__")
         shutil.copytree(ROOT / "data", folder / "data", ignore=hidden)
         (folder / ".dvc").mkdir()
         for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config"):

@@ -29,7 +29,8 @@ GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@localhost")
 
 
 def copied(to: Path) -> Path:
-    """Copy what git tracks, and what it would, into the new folder `to`, as a commit there."""
+    """Copy what git tracks, and what it would, into the new folder `to`, as a commit there; but
+    not the own datasets of the person who works here."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -38,7 +39,7 @@ def copied(to: Path) -> Path:
         check=True,
     )
     for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() and not name.startswith("data/own/"):
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, to / name)
     for step in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "as it stands"]):

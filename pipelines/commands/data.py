@@ -1,0 +1,170 @@
+"""The commands `data`: a user's own datasets declared, listed, checked and removed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data import declared, own, report, versions
+from data.errors import DataError
+from pipelines.experiments import dataset as data
+from pipelines.locks import lock
+from pipelines.runtime import console, environment, settings
+from pipelines.runtime.settings import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Added:
+    """An own dataset that was declared.
+
+    entry: what its file declares. sample: three rows as they were understood. remarks: sentences on
+    what was detected.
+    """
+
+    dataset: str
+    file: str
+    entry: dict
+    sample: list[dict]
+    remarks: list[str]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A dataset that is declared.
+
+    file: where. hash: DVC's, of its version here; None before one was made.
+    """
+
+    dataset: str
+    task: str
+    path: str
+    file: str
+    hash: str | None
+    served: bool
+
+
+def add(name: str, path: Path, task: str | None, columns: Mapping[str, str]) -> Added:
+    """Declare the data at a path as the own dataset `name`; nothing of the data is copied.
+
+    Args:
+        name: of the new dataset.
+        path: a file or a folder.
+        task: image, sentiment or forecast; None: the one that the data is of.
+        columns: text, label, time, value, series → the name of the column.
+
+    Raises:
+        UsageError: the name is none or taken, or an option is missing.
+        DataError: the data cannot be read.
+    """
+    from data.proposal.entry import proposed as propose
+
+    try:
+        own.check_name(name, environment.ROOT)
+    except DataError as error:
+        raise UsageError(str(error)) from None
+    if task is not None:
+        settings.one_of("task", task, settings.TASKS)
+    proposed = propose(task, path, columns)
+    file = own.add(name, proposed.entry, environment.ROOT)
+    place = str(file.relative_to(environment.ROOT))
+    return Added(name, place, proposed.entry, proposed.sample, proposed.remarks)
+
+
+def listed() -> list[Listed]:
+    """All datasets that are declared, the own ones last."""
+    served = {one for datasets in settings.served().values() for one in datasets}
+    return [
+        Listed(
+            dataset=name,
+            task=task,
+            path=declared.entry(name, environment.ROOT)["path"],
+            file=str(declared.place_of(name, environment.ROOT)[0]),
+            hash=versions.dataset_hash(name),
+            served=name in served,
+        )
+        for name, task in settings.datasets().items()
+    ]
+
+
+def check(name: str) -> dict:
+    """Make the version of a dataset's data as it is now, and return the report of its gate.
+
+    Raises GateRefused where the gate says no, DataError.
+    """
+    task = settings.task_of(name)
+    with lock.hold(task):
+        made = data.version(task, name)
+    return report.read(name, environment.ROOT) | {"dataset_hash": made.hash}
+
+
+def remove(name: str) -> list[str]:
+    """Remove an own dataset and what was made of it; returns the champions that it leaves.
+
+    Raises UsageError where it is none.
+    """
+    from pipelines.experiments import registry
+
+    task = settings.task_of(name)
+    with lock.hold(task):
+        try:
+            own.remove(name, environment.ROOT)
+        except DataError as error:
+            raise UsageError(str(error)) from None
+    champion = registry.recorded_champion(task, name)
+    return [f"{registry.model_name(task, name)}/{champion.version}"] if champion else []
+
+
+def show_added(added: Added) -> None:
+    """Print what was understood, and what to type next."""
+    out = console.out()
+    entry = ", ".join(f"{key} {_value(value)}" for key, value in added.entry.items())
+    console.line("entry", f"{added.file}: {entry}")
+    for remark in added.remarks:
+        console.line("", remark)
+    console.line("rows", "as they were understood:")
+    out.print(_table(added.sample))
+    out.print(f"Next    espalier run --dataset {added.dataset}", markup=False)
+    out.print(f"Change  {added.file}; espalier data check {added.dataset}", markup=False)
+
+
+def show_listed(rows: Sequence[Listed]) -> None:
+    """Print the datasets as a table."""
+    table = console.table("datasets")
+    for column in ("dataset", "task", "data", "version", "served"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        version, served = (row.hash or "")[:8], "✓" if row.served else ""
+        table.add_row(row.dataset, row.task, row.path, version, served)
+    console.out().print(table)
+
+
+def show_checked(verdict: dict) -> None:
+    """Print the findings of the gate, and where its page is."""
+    for note in verdict["notes"]:
+        console.line("finding", note)
+    page = report.path(verdict["dataset"]).with_suffix(".html")
+    console.out().print(f"{verdict['dataset']} may be trained on; {page} shows why", markup=False)
+
+
+def show_removed(name: str, champions: Sequence[str]) -> None:
+    """Print what is gone, and what stays."""
+    stays = f"; {', '.join(champions)} stays in the registry" if champions else ""
+    console.out().print(f"{name} is removed, its source untouched{stays}", markup=False)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} → {column}" for key, column in value.items())
+    return str(value)
+
+
+def _table(rows: Sequence[dict]) -> "Table":
+    table = console.table("")
+    for name in rows[0] if rows else ():
+        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=60)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    return table

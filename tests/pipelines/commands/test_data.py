@@ -1,0 +1,71 @@
+"""The commands `data`: own data is declared by a look at it, listed, checked and removed."""
+
+import pytest
+import yaml
+from checkouts import Checkout, reviews
+
+from data import declared, versions
+from data.errors import DataError, GateRefused
+from pipelines.commands import data as commands
+from pipelines.runtime import environment, settings
+from pipelines.runtime.settings import UsageError
+
+
+@pytest.fixture
+def checkout(tmp_path, home, monkeypatch) -> Checkout:
+    """A checkout in which the commands run, with texts of its user beside it."""
+    (tmp_path / "checkout").mkdir()
+    made = Checkout(tmp_path / "checkout")
+    monkeypatch.setattr(environment, "ROOT", made.folder)
+    monkeypatch.setattr(versions, "ROOT", made.folder)
+    rows = "".join(f"{text};{label}\n" for text, label in reviews())
+    (tmp_path / "tickets.csv").write_text(f"body;mood\n{rows}", encoding="utf-8")
+    return made
+
+
+def test_data_is_declared_listed_and_removed(checkout, tmp_path):
+    shipped = (checkout.folder / "params.yaml").read_bytes()
+    added = commands.add("tickets", tmp_path / "tickets.csv", None, {})
+    assert added.entry == yaml.safe_load((checkout.folder / added.file).read_text())
+    assert added.entry["columns"] == {"text": "body", "label": "mood"}
+    assert added.entry["separator"] == ";"
+    assert [set(row) for row in added.sample] == [{"text", "label"}] * 3
+    assert settings.served()["sentiment"] == ["imdb", "tickets"]
+    assert settings.endpoint("sentiment", "tickets") == "sentiment-tickets"
+    [row] = [row for row in commands.listed() if row.dataset == "tickets"]
+    assert (row.task, row.file, row.hash, row.served) == ("sentiment", added.file, None, True)
+    assert commands.remove("tickets") == []
+    assert settings.served()["sentiment"] == ["imdb"]
+    assert (checkout.folder / "params.yaml").read_bytes() == shipped
+
+
+@pytest.mark.slow
+def test_data_is_checked_without_training(checkout, tmp_path):
+    commands.add("tickets", tmp_path / "tickets.csv", None, {})
+    verdict = commands.check("tickets")
+    assert verdict["success"]
+    assert versions.dataset_hash("tickets") == verdict["dataset_hash"]
+    with (tmp_path / "tickets.csv").open("a", encoding="utf-8") as file:
+        file.write("one more;fine\n")
+    with pytest.raises(GateRefused, match="each class has at least 10 rows"):
+        commands.check("tickets")
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "columns", "message"),
+    [
+        ("my tickets", "tickets.csv", {}, "'my tickets' is no name for a dataset"),
+        ("imdb", "tickets.csv", {}, "there is a dataset 'imdb' already, in params.yaml"),
+        ("tickets", "gone.csv", {}, "gone.csv"),
+        ("tickets", "tickets.csv", {"text": "boddy"}, "did you mean 'body'"),
+    ],
+)
+def test_what_cannot_be_declared_leaves_nothing(checkout, tmp_path, name, path, columns, message):
+    with pytest.raises((UsageError, DataError), match=message):
+        commands.add(name, tmp_path / path, None, columns)
+    assert declared.own(checkout.folder) == []
+
+
+def test_what_ships_is_not_removed(checkout):
+    with pytest.raises(UsageError, match=r"imdb is declared in params\.yaml"):
+        commands.remove("imdb")
