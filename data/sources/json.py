@@ -34,7 +34,7 @@ def read_json(path: Path, most: int | None = None) -> pa.Table:
     columns: dict[str, list[str | None]] = {}
     count = 0
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if not line.strip():
                     continue
