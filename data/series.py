@@ -67,21 +67,18 @@ def _origin(time: np.ndarray, tick_length: int) -> int:
     time: of the readings, in nanoseconds (readings,); tick_length likewise.
     """
     offset = time % tick_length
-    if not len(time) or _near(offset, 0, tick_length):
+    from_tick = np.minimum(offset, tick_length - offset)
+    if not len(time) or (from_tick <= tick_length // 4).mean() >= 0.9:
         return 0
     values, counts = np.unique(offset, return_counts=True)
     if 2 * counts.max() > len(time):
         return int(values[counts.argmax()])
-    mean = np.angle(np.exp(2j * np.pi * offset / tick_length).mean()) / (2 * np.pi) * tick_length
+    direction = np.exp(2j * np.pi * offset / tick_length).mean()  # as of hands on a dial
+    if np.abs(direction) < 0.3:  # it is 0.4 of readings all over two thirds of the interval
+        return 0
+    mean = np.angle(direction) / (2 * np.pi) * tick_length
     beside = (offset - mean + tick_length / 2) % tick_length - tick_length / 2
-    origin = round((mean + np.median(beside)) / tick_length * 12) * tick_length // 12 % tick_length
-    return int(origin) if _near(offset, origin, tick_length) else 0
-
-
-def _near(offset: np.ndarray, origin: int, tick_length: int) -> bool:
-    """Whether nine in ten of the readings lie within a quarter of the interval around its ticks."""
-    beside = (offset - origin + tick_length // 2) % tick_length - tick_length // 2
-    return bool((np.abs(beside) <= tick_length // 4).mean() >= 0.9)
+    return round((mean + np.median(beside)) / tick_length * 12) * tick_length // 12 % tick_length
 
 
 def window_starts(split: Columns, history: int, horizon: int, stride: int) -> np.ndarray:

@@ -26,6 +26,7 @@ def suite(raw: Dataset, entry: dict) -> list[Table]:
     arrays = all(split["image"].dtype == np.uint8 for split in raw.splits.values())
     shape = entry.get("shape") if arrays else None  # files are brought to it when they are read
     expectations = [
+        at_least(limits.rows, "pictures", len(frame)),
         *visible(limits),
         *scaled(arrays),
         *shaped(shape),
@@ -109,7 +110,6 @@ def visible(limits: ExpectPictures) -> list[Expectation]:
     few = f"at most {percent(limits.blank)} of the pictures are of one shade all over"
     blank = few if limits.blank else "no picture is of one shade all over"
     return [
-        at_least(limits.rows, "pictures"),
         filled("pixel_type", whole),
         expect("ColumnValuesToBeInSet", scale, column="pixel_type", value_set=["uint8"]),
         between("spread", blank, low=0.5, mostly=1 - limits.blank, remedy=allow("blank")),

@@ -26,6 +26,7 @@ def suite(raw: Dataset, entry: dict) -> list[Table]:
     frame, limits = statistics(raw), ExpectTexts(**entry.get("expect", {}))
     label, labels = frame["label"].to_numpy(), raw.facts["labels"]
     expectations = [
+        at_least(limits.rows, "texts", len(frame)),
         *written(limits),
         *clean(limits),
         *learnable(),
@@ -82,7 +83,6 @@ def written(limits: ExpectTexts) -> list[Expectation]:
     )
     junk = f"rows of little but signs stay in; above {percent(limits.few_letters)} they are refused"
     return [
-        at_least(limits.rows, "texts"),
         expect("TableColumnsToMatchSet", present, column_set=columns, exact_match=False),
         filled("text", "each row has a text"),
         between("length", "no text is empty", low=1),

@@ -87,8 +87,8 @@ def filled(column: str, rule: str) -> Expectation:
     return expect("ColumnValuesToNotBeNull", rule, column=column)
 
 
-def at_least(count: int, rows: str) -> Expectation:
+def at_least(count: int, rows: str, present: int) -> Expectation:
     """There are so many rows; `rows` is their plural."""
     rule = f"there are at least {count} {rows}"
-    remedy = "add rows, or ask for less: `expect: {rows: …}` in its entry"
+    remedy = f"add some, or {allow('rows', present)}"
     return expect("TableRowCountToBeBetween", rule, remedy=remedy, min_value=count)
