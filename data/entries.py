@@ -40,6 +40,15 @@ def _ascending(limits: list[float]) -> list[float]:
     return limits
 
 
+def _word(label: Any) -> Any:
+    if type(label) not in (str, int):
+        raise ValueError(
+            f"is {label}, expected a label; quote yes, no, on and off, which YAML takes for true "
+            "and false"
+        )
+    return label
+
+
 def _different(labels: list[Any]) -> list[Any]:
     names = {unicodedata.normalize("NFC", str(label)) for label in labels}
     if len(names) < len(labels) or {type(label) for label in labels} - {str, int}:
@@ -91,6 +100,7 @@ Encoding = Annotated[str, AfterValidator(_known_encoding)]
 Separator = Annotated[str, AfterValidator(_single_sign)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 TimeFormat = Annotated[str, AfterValidator(_time_format)]
+Label = Annotated[Any, AfterValidator(_word)]
 Labels = Annotated[list[Any], AfterValidator(_different)]
 Range = Annotated[list[float], AfterValidator(_ascending)]
 Shape = Annotated[list[Count], Field(min_length=3, max_length=3), AfterValidator(_grey_or_colour)]
@@ -203,9 +213,10 @@ class TableEntry(Entry):
 
 
 class SentimentEntry(TableEntry):
-    """Texts."""
+    """Texts; positive: the label whose probability is an answer's `score`."""
 
     labels: Labels | None = None
+    positive: Label | None = None
     columns: Columns | None = None
     expect: ExpectTexts = ExpectTexts()
 

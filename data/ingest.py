@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from data import declared, stage, stored
-from data.errors import DataError
+from data.errors import DataError, did_you_mean
+from data.sources.conversion import label
 
 
 def ingest(name: str, folder: Path) -> None:
@@ -28,11 +29,23 @@ def ingest(name: str, folder: Path) -> None:
     source = importlib.import_module(f"data.sources.{entry['kind']}")
     dataset = source.rows(name, entry)
     dataset.facts |= {"name": name, "task": entry["task"]}
+    if (positive := entry.get("positive")) is not None:
+        dataset.facts["positive"] = _positive(name, label(str(positive)), dataset.facts["labels"])
     count = _number(dataset)
     if count == 0:
         raise DataError(f"{entry['path']} holds no rows")
     stored.write(folder, dataset)
     print(f"{name}: {count:,} rows from {entry['path']}")
+
+
+def _positive(name: str, positive: str, labels: list[str]) -> str:
+    """The label that the entry calls positive; raises DataError where it is none of `labels`."""
+    if positive not in labels:
+        raise DataError(
+            f"datasets.{name}.positive in params.yaml is {positive!r}"
+            f"{did_you_mean(positive, labels)}, expected one of the labels: {', '.join(labels)}"
+        )
+    return positive
 
 
 def _number(dataset: stored.Dataset) -> int:

@@ -8,7 +8,8 @@
                carried forward; `segment` int64, constant inside an unbroken stretch and unique over
                the dataset; `time` datetime64[ns]; `series` str
 
-facts: `name`, `task`, `labels` (classes), `rows` {split: count}, and for a forecast
+facts: `name`, `task`, `labels` (classes), `positive` (the label that the entry calls so, if any),
+`rows` {split: count}, and for a forecast
 `interval_seconds`, `history`, `horizon`, `stride`, `season`. What the gate and the preparation
 noted lies beside it, in data/notes/NAME.json: a reworded note is no new data.
 """

@@ -13,6 +13,7 @@ from logged import logged_records
 
 from pipelines.lineage import request_log
 from serving.champions.slots import Champions
+from serving.inference.loaded_model import Model
 from serving.request_log.segment import Segments
 
 ARCHIVE = Path(__file__).parent / "support" / "home_of_896d5ab.tar.gz"
@@ -26,15 +27,25 @@ def home(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def served(folder: Path, task: str) -> str:
+def serving(folder: Path, task: str) -> Model:
     champions = Champions([task])
     champions.refresh([folder])
-    return champions.serving(task).pointer.version
+    return champions.serving(task)
+
+
+def served(folder: Path, task: str) -> str:
+    return serving(folder, task).pointer.version
 
 
 def test_its_champions_serve(home):
     assert served(home / "published", "sentiment") == "2"
     assert served(home / "followed", "forecast") == "1"
+
+
+def test_its_champion_keeps_its_score(home):
+    """It was made before an entry could name a positive label: it is the second of two."""
+    [answer] = serving(home / "published", "sentiment").predict(["good"])
+    assert answer["score"] == list(answer["probabilities"].values())[1]
 
 
 def test_its_fallback_serves_where_the_champion_is_damaged(home):

@@ -12,7 +12,7 @@ from data.errors import DataError
 from data.sources import csv, excel, json, text_form
 from data.sources.folder import SUFFIXES
 
-MOST_ROWS, MOST_BYTES = 100_000, 1 << 24
+MOST_ROWS, MOST_CELLS, MOST_BYTES = 100_000, 1_000_000, 1 << 24
 TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".gz")
 IDX = b"\0\0\x08"
 
@@ -85,8 +85,9 @@ def sample_of(path: Path, kind: str) -> Sample:
     sample = read(path)
     if not len(sample.table):
         raise DataError(f"{path} holds no rows")
-    if len(sample.table) > MOST_ROWS:
-        sample.table, sample.whole = sample.table.slice(0, MOST_ROWS), False
+    most = min(MOST_ROWS, max(2_000, MOST_CELLS // sample.table.num_columns))
+    if len(sample.table) > most:
+        sample.table, sample.whole = sample.table.slice(0, most), False
     return sample
 
 

@@ -69,6 +69,9 @@ class TextInputs:
     labels: tuple[str, ...]
     # int32 (pair, 2) word ids, sorted: the ids of the pairs come after those of the words.
     pairs: np.ndarray | None = field(default=None, repr=False, compare=False)
+    # The label whose probability is the score, if there is one. Models of before do not say (""):
+    # it is the second of two.
+    positive: str | None = ""
     ids: dict[str, int] = field(init=False, repr=False, compare=False)
     codes: np.ndarray | None = field(init=False, repr=False, compare=False)
 
@@ -79,7 +82,13 @@ class TextInputs:
 
     @classmethod
     def fit(
-        cls, texts: Iterable[str], labels: Sequence[str], words: int, length: int, ngrams: int = 1
+        cls,
+        texts: Iterable[str],
+        labels: Sequence[str],
+        words: int,
+        length: int,
+        ngrams: int = 1,
+        positive: str | None = "",
     ) -> "TextInputs":
         """Take the vocabulary from the training texts: the `words` most frequent ones.
 
@@ -87,6 +96,7 @@ class TextInputs:
             words: size of the id space, padding and unknown included.
             length: words of a text that are read, counted from its end.
             ngrams: 1 for words, 2 for words and pairs, the most frequent of both.
+            positive: the label whose probability is the score; None for no score.
         """
         global _remembered
         _remembered = _remembered_by_fits
@@ -94,7 +104,8 @@ class TextInputs:
         counts = Counter(chain.from_iterable(split))
         # Equal counts in alphabetical order: the same texts in any order give the same ids.
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[: max(words - 2, 0)]
-        fitted = cls(length, tuple(word for word, _ in ranked), tuple(labels))
+        vocabulary = tuple(word for word, _ in ranked)
+        fitted = cls(length, vocabulary, tuple(labels), positive=positive)
         if ngrams == 1:
             return fitted
         return fitted._with_pairs(split, np.array([count for _, count in ranked], int), words - 2)
@@ -106,7 +117,8 @@ class TextInputs:
         """Return inputs for a training split and the parameters of an architecture."""
         ngrams = parameters.get("ngrams", 1)  # absent where an architecture reads words in order
         words, length = parameters["words"], parameters["length"]
-        return cls.fit(split["text"], facts["labels"], words, length, ngrams)
+        labels, positive = facts["labels"], facts.get("positive")
+        return cls.fit(split["text"], labels, words, length, ngrams, positive)
 
     def sizes(self) -> dict[str, int]:
         """The arguments of a builder in `models/sentiment/` that the data decides."""
@@ -129,14 +141,14 @@ class TextInputs:
         return tensor
 
     def to_answers(self, outputs: np.ndarray) -> list[dict]:
-        """Turn probabilities (text, class) into `{"label", "score", "probabilities"}` each.
+        """Turn probabilities (text, class) into `{"label", "probabilities", "score"}` each.
 
-        score: the probability of the second of two labels ("positive"), else of the label itself.
+        score: the probability of the positive label; left out where there is none.
         """
         answers = [class_answer(self.labels, row) for row in outputs.tolist()]
-        for answer in answers:
-            scored = self.labels[1] if len(self.labels) == 2 else answer["label"]
-            answer["score"] = answer["probabilities"][scored]
+        if (scored := self.scored) is not None:
+            for answer in answers:
+                answer["score"] = answer["probabilities"][scored]
         return answers
 
     def agrees(self, expected: Mapping, answer: Mapping) -> bool:
@@ -151,12 +163,22 @@ class TextInputs:
             "vocabulary": list(self.vocabulary),
             "labels": list(self.labels),
         }
+        if self.positive != "":
+            fields["positive"] = self.positive
         return fields, {} if self.pairs is None else {"pairs": self.pairs}
 
     @classmethod
     def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]) -> "TextInputs":
         vocabulary, labels = tuple(fields["vocabulary"]), tuple(fields["labels"])
-        return cls(fields["length"], vocabulary, labels, arrays.get("pairs"))
+        positive = fields.get("positive", "")
+        return cls(fields["length"], vocabulary, labels, arrays.get("pairs"), positive)
+
+    @property
+    def scored(self) -> str | None:
+        """The label whose probability is the score; None where there is no score."""
+        if self.positive == "":
+            return self.labels[1] if len(self.labels) == 2 else None
+        return self.positive
 
     @property
     def _places(self) -> int:

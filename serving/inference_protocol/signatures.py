@@ -58,8 +58,10 @@ def signature(model: Model) -> Signature:
         forms = {"UINT8": pixels, "FP32": pixels, "BYTES": files}
         return Signature("image", description, forms, ("probabilities", "label", *familiar))
     if isinstance(inputs, TextInputs):
-        forms, outputs = {"BYTES": Form((-1,), (MAX_BATCH,), _texts)}, ("probabilities", "label")
-        return Signature("text", "Texts, in UTF-8.", forms, (*outputs, "score", *familiar))
+        forms = {"BYTES": Form((-1,), (MAX_BATCH,), _texts)}
+        score = () if inputs.scored is None else ("score",)
+        outputs = ("probabilities", "label", *score, *familiar)
+        return Signature("text", "Texts, in UTF-8.", forms, outputs)
     values = Form((-1, -1), (MAX_BATCH, MAX_HISTORY), _histories)
     description = (
         "Histories at the regular interval, as FP32 too. The model reads the last values. "

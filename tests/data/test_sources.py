@@ -2,6 +2,7 @@
 
 import gzip
 import importlib
+import json
 import subprocess
 import sys
 from datetime import datetime
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from checkouts import Checkout
 
+from data import ingest, stored
 from data.errors import DataError
 from data.sources import csv, package, parquet
 from data.sources.shipped import keras_images
@@ -55,6 +57,31 @@ def test_packaged_rows_stay_as_they_are():
         "text"
     ]
     assert sum("<br />" in review for review in text) == 14_665
+
+
+@pytest.mark.parametrize(
+    ("entry", "positive"),
+    [
+        ({"positive": "good"}, "good"),
+        ({"positive": "god"}, r"positive .* is 'god' \(did you mean 'good'\?\), .*: bad, good"),
+        ({"positive": 1, "labels": [0, 1]}, "1"),
+        ({"positive": True}, r"positive .* is True"),
+        ({}, None),
+    ],
+)
+def test_the_label_that_an_entry_calls_positive_is_a_fact(tmp_path, monkeypatch, entry, positive):
+    monkeypatch.chdir(tmp_path)
+    declaring = {"path": "own.csv", "kind": "csv", **TEXTS, **entry}
+    (tmp_path / "params.yaml").write_text(json.dumps({"datasets": {"own": declaring}}))
+    labels = [str(label) for label in entry.get("labels", ("bad", "good"))]
+    (tmp_path / "own.csv").write_text("review,verdict\n" + "".join(f"a,{one}\n" for one in labels))
+    (tmp_path / "raw").mkdir()
+    if positive in (None, *labels):
+        ingest.ingest("own", tmp_path / "raw")
+        assert stored.read(tmp_path / "raw").facts.get("positive") == positive
+    else:
+        with pytest.raises(DataError, match=positive):
+            ingest.ingest("own", tmp_path / "raw")
 
 
 def test_a_truncated_package_file_is_told(tmp_path, monkeypatch):

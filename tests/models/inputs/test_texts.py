@@ -127,8 +127,25 @@ def test_any_text_gives_ids_or_input_error(text):
         refused("empty_text", TEXT.to_tensor, [text])
 
 
-def test_the_score_is_the_probability_of_positive():
-    [answer] = TEXT.to_answers(np.array([[0.75, 0.25]], np.float32))
-    assert (answer["label"], answer["score"]) == ("negative", 0.25)
-    [answer] = TextInputs(2, (), ("a", "b", "c")).to_answers(np.array([[0.5, 0.25, 0.25]]))
-    assert (answer["label"], answer["score"]) == ("a", 0.5)
+@pytest.mark.parametrize(
+    ("facts", "score"),
+    [
+        ({"labels": ["a", "b"], "positive": "a"}, 0.5),
+        ({"labels": ["a", "b"]}, None),
+        ({"labels": ["a", "b", "c"], "positive": "c"}, 0.125),
+        ({"labels": ["a", "b", "c"]}, None),
+    ],
+)
+def test_the_score_is_the_probability_of_the_label_that_is_called_positive(facts, score):
+    """It travels with the model; one of before `positive` has that of the second of two."""
+    split, parameters = {"text": ["good film", "bad film"]}, {"words": 5, "length": 3}
+    fitted = TextInputs.fit_split(split, facts, parameters)
+    fields, arrays = fitted.spec()
+    outputs = np.array([[0.5, 0.375, 0.125][: len(facts["labels"])]])
+    [answer] = TextInputs.from_spec(fields, arrays).to_answers(outputs)
+    assert answer.get("score") == score
+    del fields["positive"]
+    before = TextInputs.from_spec(fields, arrays)
+    assert before.spec()[0] == fields  # as its manifest's digest has it
+    [answer] = before.to_answers(outputs)
+    assert answer.get("score") == (0.375 if len(facts["labels"]) == 2 else None)
