@@ -178,7 +178,7 @@ def readings(columns: dict[str, Column], given: Mapping[str, str]) -> dict[str, 
         if not timed:
             _the_one("time", columns, timed, "times")
         most = max(column.different for column in timed)  # of a begin and an end, the first
-        timed = [column for column in timed if column.different > 0.5 * most]
+        timed = [column for column in timed if column.different >= 0.5 * most]
         time = min(timed, key=lambda column: column.rank("time")).name
     if not series:
         series = _series(columns, time, value)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.errors import DataError
-from data.sources import csv, excel, json, text_form
+from data.sources import csv, excel, json, parquet, text_form
 from data.sources.folder import SUFFIXES
 
 MOST_ROWS, MOST_CELLS, MOST_BYTES = 100_000, 1_000_000, 1 << 24
@@ -64,7 +64,7 @@ def _kind_of_zip(path: Path) -> str:
     try:
         with ZipFile(path) as archive:
             names = [name.lower() for name in archive.namelist()]
-    except BadZipFile as error:
+    except (BadZipFile, NotImplementedError, ValueError) as error:
         raise DataError(f"{path} is not a whole ZIP archive") from error
     if "xl/workbook.xml" in names:
         return "excel"
@@ -121,7 +121,7 @@ def _parquet(path: Path) -> Sample:
         table = pa.Table.from_batches(batches, first.schema_arrow)
         whole = len(file.files) == 1 and len(table) == first.metadata.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path} is not a whole Parquet file: {error}") from error
+        raise parquet.not_whole(path, error) from error
     return Sample(table, whole)
 
 
