@@ -233,6 +233,35 @@ def build(task: Task = None, as_json: Json = False) -> None:
     _say(as_json, made.to_dict(), lambda: console.out().print(f"{made.tag} in {made.path}"))
 
 
+@app.command()
+def predict(
+    file: Annotated[Path, typer.Argument(help="Texts or readings, or a folder of pictures.")],
+    task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
+    dataset: Dataset = None,
+    version: Annotated[str | None, typer.Option(help="A version; by default the champion.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A .csv, .parquet or .jsonl file.")] = None,
+    text: Annotated[str | None, typer.Option(help="The column of texts.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column of time stamps.")] = None,
+    value: Annotated[str | None, typer.Option(help="The column of values.")] = None,
+    series: Annotated[str | None, typer.Option(help="The column that names the series.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a whole file: espalier predict new.csv --task sentiment --out answers.csv
+
+    Without --out the answers are JSON lines on standard output.
+    """
+    from pipelines.commands import predict as step
+
+    if as_json and out is None:
+        raise UsageError("--json prints what was done, so that the answers need --out FILE")
+    _divert("predict", as_json or out is None)
+    named = {"text": text, "time": time, "value": value, "series": series}
+    columns = {key: one for key, one in named.items() if one}
+    done = step.predict(file, task, dataset, version, columns, out)
+    if out is not None:
+        _say(as_json, asdict(done), lambda: step.show(done))
+
+
 @data_app.command()
 def add(
     name: Annotated[str, typer.Argument(help="What to call the new dataset.")],

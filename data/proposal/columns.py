@@ -97,7 +97,8 @@ def _numbers(values: pa.ChunkedArray, name: str) -> tuple[str, str] | None:
     """Decimal sign and thousands, with which the values are numbers."""
     for decimal, thousands in NUMBERS:
         try:
-            conversion.numbers(values.slice(0, stamps.ROWS), name, decimal, thousands)
+            for few in (20, stamps.ROWS):  # most columns are none of numbers
+                conversion.numbers(values.slice(0, few), name, decimal, thousands)
             read = conversion.numbers(values, name, decimal, thousands)
         except DataError:
             continue
@@ -177,7 +178,7 @@ def readings(columns: dict[str, Column], given: Mapping[str, str]) -> dict[str, 
         if not timed:
             _the_one("time", columns, timed, "times")
         most = max(column.different for column in timed)  # of a begin and an end, the first
-        timed = [column for column in timed if column.different > 0.5 * most]
+        timed = [column for column in timed if column.different >= 0.5 * most]
         time = min(timed, key=lambda column: column.rank("time")).name
     if not series:
         series = _series(columns, time, value)
@@ -218,7 +219,7 @@ def _the_one(role: str, columns: dict[str, Column], candidates: list[Column], wh
     if not candidates:
         shown = {column.name: _some(column) for column in columns.values()}
         raise DataError(f"no column holds {what}: say --{role}; the file has {shown}")
-    listed = ", ".join(repr(column.name) for column in candidates)
+    listed = ", ".join(repr(column.name) for column in candidates[:12])
     raise DataError(f"several columns could be the {role}: {listed}; say --{role}")
 
 

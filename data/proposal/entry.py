@@ -117,7 +117,7 @@ def _of_series(
     entry |= settings | {"columns": names} | lengths
     rows = chosen(sample.table, Path(entry["path"]).stem, entry).splits["rows"]
     taken = [
-        {"time": str(instant)[:19], "value": float(number), "series": name}
+        {"time": f"{str(instant)[:19]}{'Z' * clock.in_utc}", "value": float(number), "series": name}
         for instant, number, name in _first(rows["time"], rows["value"], rows["series"])
     ]
     count = len(set(ids))

@@ -39,6 +39,7 @@ class Clock:
 
     settings: dict[str, str]
     instants: np.ndarray
+    in_utc: bool
     remarks: list[str]
 
 
@@ -124,7 +125,8 @@ def clock(column: pa.ChunkedArray, name: str, series: np.ndarray, possible: list
         )
     elif stamps.dt.tz is not None and form not in EPOCHS:
         remarks.append("times have a zone: they become UTC")
-    return Clock(settings, conversion.in_utc(stamps, name, zone, series), remarks)
+    instants = conversion.in_utc(stamps, name, zone, series)
+    return Clock(settings, instants, bool(zone or stamps.dt.tz), remarks)
 
 
 def _turns(stamps: pd.Series, series: np.ndarray) -> int:

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.errors import DataError
-from data.sources import csv, excel, json, text_form
+from data.sources import csv, excel, json, parquet, text_form
 from data.sources.folder import SUFFIXES
 
-MOST_ROWS, MOST_BYTES = 100_000, 1 << 24
+MOST_ROWS, MOST_CELLS, MOST_BYTES = 100_000, 1_000_000, 1 << 24
 TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".gz")
 IDX = b"\0\0\x08"
 
@@ -64,7 +64,7 @@ def _kind_of_zip(path: Path) -> str:
     try:
         with ZipFile(path) as archive:
             names = [name.lower() for name in archive.namelist()]
-    except BadZipFile as error:
+    except (BadZipFile, NotImplementedError, ValueError) as error:
         raise DataError(f"{path} is not a whole ZIP archive") from error
     if "xl/workbook.xml" in names:
         return "excel"
@@ -85,8 +85,9 @@ def sample_of(path: Path, kind: str) -> Sample:
     sample = read(path)
     if not len(sample.table):
         raise DataError(f"{path} holds no rows")
-    if len(sample.table) > MOST_ROWS:
-        sample.table, sample.whole = sample.table.slice(0, MOST_ROWS), False
+    most = min(MOST_ROWS, max(2_000, MOST_CELLS // sample.table.num_columns))
+    if len(sample.table) > most:
+        sample.table, sample.whole = sample.table.slice(0, most), False
     return sample
 
 
@@ -120,7 +121,7 @@ def _parquet(path: Path) -> Sample:
         table = pa.Table.from_batches(batches, first.schema_arrow)
         whole = len(file.files) == 1 and len(table) == first.metadata.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path} is not a whole Parquet file: {error}") from error
+        raise parquet.not_whole(path, error) from error
     return Sample(table, whole)
 
 

@@ -34,8 +34,8 @@ def texts(table: pa.Table, text: str, label: str, declared: list[str] | None = N
         declared: labels that are none that is missing, however they are spelt.
     """
     return {
-        "text": conversion.words(_column(table, text), text).to_numpy(),
-        "label": conversion.labels(_column(table, label), label, declared or []),
+        "text": conversion.words(column(table, text), text).to_numpy(),
+        "label": conversion.labels(column(table, label), label, declared or []),
     }
 
 
@@ -71,23 +71,24 @@ def readings(
     """
     ids = np.full(len(table), name, dtype=object)
     if series:
-        ids = conversion.names(_column(table, series), series)
-    stamps = conversion.times(_column(table, time), time, time_format)
+        ids = conversion.names(column(table, series), series)
+    stamps = conversion.times(column(table, time), time, time_format)
     return {
         "time": conversion.in_utc(stamps, time, time_zone, ids),
-        "value": conversion.numbers(_column(table, value), value, decimal, thousands),
+        "value": conversion.numbers(column(table, value), value, decimal, thousands),
         "series": ids,
     }
 
 
-def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+def column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """The column of that name, a category as its values; raises DataError where there is none."""
     names = table.column_names
     if name not in names:
         hint = did_you_mean(name, names)
         raise DataError(f"there is no column {name!r}{hint}; the file has {names}")
     if names.count(name) > 1:
         raise DataError(f"column {name!r} is there {names.count(name)} times; the file has {names}")
-    column = table[name]
-    if pa.types.is_dictionary(column.type):  # a category: what its values are counts
-        column = column.cast(column.type.value_type)
-    return column
+    cells = table[name]
+    if pa.types.is_dictionary(cells.type):  # a category: what its values are counts
+        cells = cells.cast(cells.type.value_type)
+    return cells

@@ -25,13 +25,15 @@ def words(column: pa.ChunkedArray, name: str, expected: str = "text") -> pa.Chun
         DataError: it is of a type that is not one word a row, or bytes that are not UTF-8.
     """
     try:
-        return column.cast(pa.string())
+        text = column.cast(pa.string())
+        text.validate(full=True)
     except pa.ArrowNotImplementedError as error:
         raise _of_type(column, name, expected) from error
     except pa.ArrowInvalid as error:
         raise DataError(
             f"column {name!r} holds bytes that are not text in UTF-8: write them anew as UTF-8"
         ) from error
+    return text
 
 
 def label(word: str) -> str:

@@ -1,6 +1,7 @@
 """Your own CSV of text and label, or of time and value."""
 
 import itertools
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -37,17 +38,9 @@ def read_csv(
     """
     head = text_form.head(path)
     text_form.check_encoding(path, head, encoding)
-    ragged: list[pyarrow.csv.InvalidRow] = []
-
-    def refuse(row: pyarrow.csv.InvalidRow) -> str:
-        ragged.append(row)
-        return "error"
-
     # with threads nobody knows the number of a row
     reading = pyarrow.csv.ReadOptions(encoding=encoding, use_threads=False, block_size=first)
-    parsing = pyarrow.csv.ParseOptions(
-        delimiter=separator, newlines_in_values=True, invalid_row_handler=refuse
-    )
+    parsing = pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True)
     converting = pyarrow.csv.ConvertOptions(default_column_type=pa.string())
     try:
         if first:
@@ -59,9 +52,9 @@ def read_csv(
     except UnicodeError as error:
         raise DataError(text_form.not_in(path, encoding, head)) from error
     except (pa.ArrowInvalid, OSError) as error:
-        if not ragged and "UTF8" in str(error):
+        if "UTF8" in str(error):
             raise DataError(text_form.not_in(path, encoding, head)) from error
-        problem = _ragged(ragged[0]) if ragged else " ".join(str(error).split())
+        problem = _problem(str(error))
         hint = _other_separator(head, encoding, separator)
         message = f"{path} is not a whole CSV in {encoding} with a header row: {problem}{hint}"
         raise DataError(message) from error
@@ -74,11 +67,15 @@ def read_csv(
     return table
 
 
-def _ragged(row: pyarrow.csv.InvalidRow) -> str:
-    where = f"row {row.number}" if row.number else "a row"
+def _problem(message: str) -> str:
+    """Arrow's words for what is wrong, without those of the row itself, which has no end."""
+    ragged = re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", message)
+    if not ragged:
+        return " ".join(message.split())
+    number, expected, cells = ragged.groups()
     return (
-        f"{where} has {row.actual_columns} cells where the header has {row.expected_columns}: a"
-        " quote is not closed, or a cell with a separator or a quote in it is not quoted"
+        f"row {number or '?'} has {cells} cells where the header has {expected}: a quote is not"
+        " closed, or a cell with a separator or a quote in it is not quoted"
     )
 
 

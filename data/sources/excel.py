@@ -1,10 +1,10 @@
 """Your own Excel workbook of text and label, or of time and value."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import pandas as pd
 import pyarrow as pa
@@ -54,11 +54,12 @@ def _opened(path: Path) -> Iterator[pd.ExcelFile]:
     if path.is_dir():
         raise DataError(f"{path} is a folder, expected a file")
     try:
-        with pd.ExcelFile(path, engine="openpyxl") as book:
+        with warnings.catch_warnings(), pd.ExcelFile(path, engine="openpyxl") as book:
+            warnings.simplefilter("ignore", UserWarning)  # of styles and the like, which it drops
             yield book
     except DataError:
         raise
-    except (BadZipFile, KeyError, OSError, ValueError, TypeError) as error:
+    except Exception as error:  # a torn one fails in openpyxl, zlib, or the XML parser
         raise DataError(
             f"{path} is not a whole Excel workbook (.xlsx): save it anew as one, or as CSV"
         ) from error

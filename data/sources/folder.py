@@ -110,10 +110,13 @@ def _by_class(
     pictures = [path for path in files if path.is_relative_to(base) and path.parent != base]
     for path in pictures:
         if path.suffix.lower() not in SUFFIXES:
-            raise DataError(f"{root / path} is not a picture: allowed are {', '.join(SUFFIXES)}")
+            name = paths.shown(root / path)
+            raise DataError(f"{name} is not a picture: allowed are {', '.join(SUFFIXES)}")
     depth = len(base.parts)
     if empty := set(classes) - {PurePosixPath(*path.parts[: depth + 1]) for path in pictures}:
-        raise DataError(f"{root / min(empty)} holds no pictures: put some in, or remove it")
+        raise DataError(
+            f"{paths.shown(root / min(empty))} holds no pictures: put some in, or remove it"
+        )
     return [(path, label(path.parts[depth])) for path in pictures]
 
 
@@ -158,7 +161,7 @@ def _in_zip(path: Path) -> dict[PurePosixPath, bool]:
     try:
         with ZipFile(path) as archive:
             entries = archive.infolist()
-    except (BadZipFile, OSError) as error:
+    except (BadZipFile, OSError, NotImplementedError, ValueError) as error:
         raise DataError(f"{path} is neither a folder nor a whole ZIP of one") from error
     if (total := sum(entry.file_size for entry in entries)) > MOST_UNPACKED:
         raise DataError(f"{path} unpacks to {total:,} bytes, at most {MOST_UNPACKED:,}: unpack it")
@@ -179,5 +182,5 @@ def contents(root: Path, files: list[PurePosixPath]) -> list[bytes]:
     try:
         with ZipFile(root) as archive:
             return [archive.read(str(path)) for path in files]
-    except (BadZipFile, RuntimeError, KeyError, OSError, zlib.error) as error:  # packed by password
+    except (BadZipFile, RuntimeError, ValueError, KeyError, EOFError, OSError, zlib.error) as error:
         raise DataError(f"{root} cannot be unpacked: {error}") from error

@@ -1,5 +1,7 @@
 """Your own Parquet file of text and label, or of time and value."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,6 +17,11 @@ def rows(name: str, entry: dict) -> Dataset:
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError, ValueError) as error:
-        problem = " ".join(str(error).split())
-        raise DataError(f"{path} is not a whole Parquet file: {problem}") from error
+        raise not_whole(path, error) from error
     return chosen(table, name, entry)
+
+
+def not_whole(path: Path, error: Exception) -> DataError:
+    """The error about a file that is none, without the bytes that Arrow shows of it."""
+    reason = getattr(error, "strerror", None) or "it is cut, or of another format"
+    return DataError(f"{path} is not a whole Parquet file: {reason}")

@@ -60,6 +60,11 @@ def is_hidden(path: PurePosixPath) -> bool:
     return any(part[0] in ".@" or part.lower() in SYSTEM for part in path.parts)
 
 
+def shown(path: Path) -> str:
+    """A path for a message: signs that a terminal would obey are escaped."""
+    return str(path) if str(path).isprintable() else repr(str(path))
+
+
 def _check_name(folder: str, name: str) -> None:
     try:
         name.encode()

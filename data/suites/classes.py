@@ -30,7 +30,7 @@ def classes(label: np.ndarray, labels: list[str], limits: ExpectClasses, listed:
     even = 1 / max(1, len(labels))
     fewest = int(rows.min()) if labels else 0
     portion = floor(100 * frame["share"].min() / even) / 100 if labels else 0.0
-    join = "add rows, or make it part of another class"
+    join = "add rows, or list the other classes as `labels:` with `on_bad_rows: drop`"
     few = SWAPPED if _a_class_a_row(label, labels) else join
     enough = f"each class has at least {limits.class_rows} rows"
     balanced = f"each class has at least {percent(limits.class_share)} of an even share"

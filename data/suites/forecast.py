@@ -137,7 +137,8 @@ def regular(step: pd.Series, entry: dict, limits: ExpectReadings) -> list[Expect
     step: seconds since the reading before (readings,).
     """
     interval, fill, median = entry["interval"], entry["fill"], step.median()
-    other = f"is it `interval: {median:.0f}`?" if median >= 1 else ""
+    beside = "is the time of day in a column beside?"
+    other = f"is it `interval: {median:.0f}`?" if median >= 1 else beside
     jitter = interval / 10
     low, high = interval - jitter, interval + jitter
     declared = f"the median step is the declared interval of {interval} s"

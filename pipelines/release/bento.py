@@ -154,12 +154,16 @@ def fill(context: Path, published: Mapping[str, Pointer]) -> None:
 
 
 def _served(published: Mapping[str, Pointer]) -> dict[str, list[str]]:
-    """Task → the datasets of these pointers, as a service reads it."""
-    served: dict[str, list[str]] = {}
-    for pointer in published.values():
-        task, _, dataset = pointer.endpoint.partition("-")
-        served.setdefault(task, []).append(dataset)
-    return served
+    """Task → the datasets of these pointers, as a service reads it.
+
+    The first one that is served has the task's plain path, also where it has no champion yet.
+    """
+    carried = [pointer.endpoint.partition("-")[::2] for pointer in published.values()]
+    return {
+        task: [name for name in datasets if name == datasets[0] or (task, name) in carried]
+        for task, datasets in settings.served().items()
+        if task in dict(carried)
+    }
 
 
 def _contents(published: Mapping[str, Pointer]) -> Iterator[tuple[str, Path]]:

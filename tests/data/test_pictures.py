@@ -1,6 +1,7 @@
 """Your own pictures: what a folder, a ZIP and arrays give, what is left out, what is refused."""
 
 import gzip
+import io
 import os
 import zipfile
 
@@ -72,6 +73,7 @@ def test_a_class_may_be_called_train(tmp_path):
     ("names", "message"),
     [
         ([], "holds no folders: expected one of pictures for each class"),
+        (["cat/\x1b[31m.txt"], r"'.*cat/\\x1b\[31m\.txt' is not a picture"),
         (["cat/notes.txt"], r"notes\.txt is not a picture: allowed are \.jpeg"),
         (["cat/1.png", "dog/.hidden.png"], "dog holds no pictures: put some in, or remove it"),
         (["train/cat/1.png", "test/dog/1.png"], "test and train differ by the classes"),
@@ -170,6 +172,15 @@ def idx(values):
     return head + values.tobytes()
 
 
+def of_later_zip():
+    """An .npz that says that only a later version of ZIP can unpack it."""
+    file = io.BytesIO()
+    np.savez(file, x=PIXELS, y=NUMBERS)
+    content = bytearray(file.getvalue())
+    content[content.index(b"PK\1\2") + 6] = 99
+    return bytes(content)
+
+
 @pytest.mark.parametrize("form", ["npz", "npz with splits", "idx", "idx with splits"])
 def test_arrays_are_pictures_and_labels(tmp_path, form):
     splits = {"train": "train", "test": "t10k"} if "splits" in form else {"rows": "my"}
@@ -199,6 +210,7 @@ def test_arrays_are_pictures_and_labels(tmp_path, form):
         ({"images": PIXELS}, r"holds \['images'\], expected x and y, or x_train"),
         ({"x": np.array([{}]), "y": NUMBERS}, "not a whole .npz of plain arrays"),
         (b"nothing", "not a whole .npz of plain arrays"),
+        (of_later_zip(), "not a whole .npz of plain arrays"),
     ],
 )
 def test_arrays_of_another_form_are_told(tmp_path, held, message):

@@ -270,6 +270,22 @@ def test_the_clock_of_a_zone_becomes_utc_and_a_note_says_so(tmp_path):
     assert dataset.facts["notes"][0].startswith("times on the clock of Europe/Berlin became UTC")
 
 
+def test_a_ragged_row_of_another_encoding_is_one_sentence(tmp_path, capfd):
+    path = tmp_path / "own.csv"
+    path.write_bytes(b"review,verdict\n" + b"good,1\n" * 20_000 + b"tr\xe8s,bon,1\n")
+    with pytest.raises(DataError, match="row 20002 has 3 cells where the header has 2"):
+        csv.rows("own", TEXTS | {"path": str(path)})
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_string_of_parquet_that_is_no_utf8_is_told(tmp_path):
+    path = tmp_path / "own.parquet"
+    pq.write_table(pa.table({"review": ["a fine day"] * 9, "verdict": ["1"] * 9}), path)
+    path.write_bytes(path.read_bytes().replace(b"fine", b"f\xff\xfee"))
+    with pytest.raises(DataError, match="'review' holds bytes that are not text in UTF-8"):
+        parquet.rows("own", TEXTS | {"path": str(path)})
+
+
 def test_a_truncated_parquet_is_told(tmp_path):
     path = tmp_path / "own.parquet"
     pq.write_table(pa.table({"when": ["2024-01-01"], "kW": [1.0]}), path)

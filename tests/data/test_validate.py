@@ -139,6 +139,18 @@ def test_rows_that_are_set_aside_leave_the_dataset_that_never_had_them(passed):
     assert len(hashes) == 1
 
 
+def test_a_class_of_few_rows_is_left_out_by_listing_the_others(passed):
+    _, entry = ENTRIES["sentiment"]
+    raw = texts()
+    put("label", [7, 9], "mixed")(raw.splits["rows"])
+    raw.facts["labels"] = ["bad", "good", "mixed"]
+    with pytest.raises(GateRefused, match="list the other classes as `labels:` with `on_bad_rows"):
+        passed(raw, entry)
+    raw.facts["labels"] = ["bad", "good"]  # as data/sources/ takes them from the entry
+    gone, _ = passed(raw, entry | {"labels": raw.facts["labels"], "on_bad_rows": "drop"})
+    assert gone == {7, 9}
+
+
 @pytest.mark.parametrize(
     ("task", "expect", "message"),
     [

@@ -91,3 +91,12 @@ def test_a_bento_says_which_datasets_it_carries(serve, tmp_path):
     carried = tmp_path / "context" / bento.CHAMPIONS
     assert served.read(carried) == {"image": ["digits", "b"]}
     assert publish.read_file(carried / "image-b.json").endpoint == "image-b"
+
+
+def test_a_bento_without_the_first_datasets_champion_leaves_it_the_plain_path(serve, tmp_path):
+    (publish.folder() / "artifacts/0").mkdir(parents=True)
+    (publish.folder() / "artifacts/0/manifest.json").touch()
+    point("image-b", "b")
+    serve("a", "b", "c")
+    bento.fill(tmp_path / "context", bento.published())
+    assert served.read(tmp_path / "context" / bento.CHAMPIONS) == {"image": ["a", "b"]}

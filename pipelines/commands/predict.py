@@ -1,0 +1,233 @@
+"""The command `predict`: a champion answers a whole file, as its service would."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data import declared
+from models.artifact import artifact
+from models.inputs.errors import InputError
+from pipelines.experiments import registry, verification
+from pipelines.experiments.registry import Version
+from pipelines.runtime import console, environment, settings
+from pipelines.runtime.settings import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from models.export.answering import Answering
+
+BATCH = 512
+COLUMNS = ("label", "probability", "score", "familiar", "familiarity", "error")
+ALWAYS = ("label", "probability", "error")
+Write = Callable[["pa.Table"], None]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What was answered: rows, those of them with an error, by which version, into which file."""
+
+    rows: int
+    errors: int
+    model: str
+    version: str
+    fingerprint: str
+    out: str | None
+
+
+def predict(
+    file: Path,
+    task: str,
+    dataset: str | None,
+    number: str | None,
+    columns: Mapping[str, str],
+    out: Path | None,
+) -> Predicted:
+    """Answer each row of a file, or each picture of a folder, in order.
+
+    Args:
+        file: of texts or readings, or a folder of pictures.
+        task: image, sentiment or forecast.
+        dataset: whose model answers; by default the one that is served first.
+        number: of a version; by default the champion.
+        columns: text, time, value, series → the name of the column.
+        out: a .csv, .parquet or .jsonl file, replaced when all is answered; None: JSON lines on
+            standard output.
+
+    Raises:
+        UsageError: there is no such version, or no form of that name.
+        DataError: the file cannot be read.
+        ArtifactError: the version's artifact is damaged.
+    """
+    from models.export.answering import Answering
+
+    dataset = settings.dataset_of(task, dataset)
+    version = _version(task, dataset, number)
+    folder = verification.verify(version)
+    model, given = Answering(folder), artifact.read_golden(folder)[0]["answer"]
+    rows = errors = 0
+    with console.stage("predict") as say, _writer(out) as write:
+        if task == "forecast":
+            entry = declared.entry(dataset, environment.ROOT)
+            answered = iter([_forecasts(file, entry, columns, model)])
+        else:
+            names = [name for name in COLUMNS if name in given or name in ALWAYS]
+            answered = _labelled(file, columns.get("text"), model, names)
+        for table, bad in answered:
+            write(table)
+            rows, errors = rows + len(table), errors + bad
+        say(f"{rows:,} rows by {version.name}/{version.version}")
+        if errors:
+            say(f"; {errors:,} could not be answered: the column error says why")
+    place = None if out is None else str(out)
+    return Predicted(rows, errors, version.name, version.version, version.fingerprint, place)
+
+
+def show(predicted: Predicted) -> None:
+    """Print where the answers are."""
+    if predicted.out:
+        console.out().print(f"answers in {predicted.out}", markup=False)
+
+
+def _version(task: str, dataset: str, number: str | None) -> Version:
+    name = registry.model_name(task, dataset)
+    if number is None:
+        if champion := registry.recorded_champion(task, dataset):
+            return champion
+        raise UsageError(f"{name} has no champion: espalier run --dataset {dataset} makes one")
+    if version := registry.version(name, number):
+        return version
+    held = ", ".join(version.version for version in registry.versions(task, dataset)) or "none"
+    raise UsageError(f"{name} has no version {number!r}; it has {held}")
+
+
+def _labelled(
+    file: Path, column: str | None, model: "Answering", names: Sequence[str]
+) -> Iterator[tuple["pa.Table", int]]:
+    """The rows with their answers, a batch at a time, and how many of them have an error.
+
+    Args:
+        file: of texts, or a folder of pictures.
+        column: of texts, where one is named.
+        model: a classifier.
+        names: the columns to add.
+    """
+    from data import batches
+
+    parts: Iterator[tuple[pa.Table, list]] = batches.pictures(file, BATCH)
+    if model.inputs.kind == "text":
+        parts = batches.texts(file, BATCH, column)
+    for table, inputs in parts:
+        answers = _answers(model, inputs)
+        for name in names:
+            table = _with(table, name, [answer.get(name) for answer in answers])
+        yield table, sum("error" in answer for answer in answers)
+
+
+def _answers(model: "Answering", inputs: list) -> list[dict]:
+    """An answer for each input, or the error that a request would get."""
+    try:
+        answers = model.answers(inputs)
+    except InputError:
+        if len(inputs) > 1:
+            return [answer for one in inputs for answer in _answers(model, [one])]
+        try:
+            model.answers(inputs)
+        except InputError as error:
+            return [{"error": str(error)}]
+    return [
+        answer | {"probability": answer["probabilities"][answer["label"]]} for answer in answers
+    ]
+
+
+def _forecasts(
+    file: Path, entry: Mapping[str, Any], columns: Mapping[str, str], model: "Answering"
+) -> tuple["pa.Table", int]:
+    """A row for each series and step ahead; a series that is too short has one, with its error."""
+    import numpy as np
+    import pyarrow as pa
+
+    from data import batches
+
+    ends, histories = batches.histories(file, entry, columns)
+    step = np.timedelta64(entry["interval"], "s")
+    rows: list[dict] = []
+    errors = 0
+    for end, history in zip(ends.to_pylist(), histories, strict=True):
+        try:
+            [answer] = model.answers([history.tolist()])
+        except InputError as error:
+            rows.append({"series": end["series"], "error": str(error)})
+            errors += 1
+            continue
+        shared = {name: answer[name] for name in ("familiar", "familiarity") if name in answer}
+        rows += [
+            {
+                "series": end["series"],
+                "time": str(np.datetime64(end["time"], "s") + (ahead + 1) * step),
+            }
+            | {name: answer[name][ahead] for name in ("forecast", "lower", "upper")}
+            | shared
+            for ahead in range(len(answer["forecast"]))
+        ]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pa.table({name: [row.get(name) for row in rows] for name in names}), errors
+
+
+def _with(table: "pa.Table", name: str, values: list) -> "pa.Table":
+    """The table with a column of answers, in place of one of the same name."""
+    import pyarrow as pa
+
+    kinds = {"label": pa.string(), "error": pa.string(), "familiar": pa.bool_()}
+    column = pa.array(values, kinds.get(name, pa.float64()))
+    if name in table.column_names:
+        return table.set_column(table.column_names.index(name), name, column)
+    return table.append_column(name, column)
+
+
+def _writer(out: Path | None) -> AbstractContextManager[Write]:
+    if out is None:
+        return nullcontext(_print)
+    if out.suffix not in (".csv", ".parquet", ".jsonl"):
+        raise UsageError(f"--out {out} has no form that is known: .csv, .parquet or .jsonl")
+    return _into(out)
+
+
+def _print(table: "pa.Table") -> None:
+    for row in table.to_pylist():
+        console.answer(json.dumps(row, default=str, ensure_ascii=False))
+
+
+@contextmanager
+def _into(out: Path) -> Iterator[Write]:
+    """Write into a file beside, which takes the place of `out` when all went well."""
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    making = out.with_name(f".{out.name}.making")
+    opened: list[Any] = []
+
+    def write(table: "pa.Table") -> None:
+        if out.suffix == ".jsonl":
+            if not opened:
+                opened.append(making.open("w", encoding="utf-8"))
+            for row in table.to_pylist():
+                opened[0].write(json.dumps(row, default=str, ensure_ascii=False) + "\n")
+            return
+        if not opened:
+            kind = pyarrow.csv.CSVWriter
+            if out.suffix == ".parquet":
+                kind = pyarrow.parquet.ParquetWriter
+            opened.append(kind(making, table.schema))
+        opened[0].write_table(table)
+
+    try:
+        yield write
+        for file in opened:
+            file.close()
+        making.replace(out)
+    finally:
+        making.unlink(missing_ok=True)
