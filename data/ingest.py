@@ -42,8 +42,8 @@ def _positive(name: str, positive: str, labels: list[str]) -> str:
     """The label that the entry calls positive; raises DataError where it is none of `labels`."""
     if positive not in labels:
         raise DataError(
-            f"datasets.{name}.positive in params.yaml is {positive!r}"
-            f"{did_you_mean(positive, labels)}, expected one of the labels: {', '.join(labels)}"
+            f"the entry of {name} says `positive: {positive}`{did_you_mean(positive, labels)}, "
+            f"expected one of its labels: {', '.join(labels)}"
         )
     return positive
 

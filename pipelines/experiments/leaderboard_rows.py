@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FIELDS = ("run_id", "kind", "name", "status", "fingerprint", "started", "artifact_uri")
 DOCUMENTS = ("tags", "metrics", "curves")  # as JSON
 NAMED = ("espalier.task", "espalier.dataset", "espalier.dataset_hash")
-TAKEN_IN, UNCHANGED, CHAMPION = "taken in", "unchanged", "champion"
+TAKEN_IN, UNCHANGED, CHAMPION, VERSIONS = "taken in", "unchanged", "champion", "versions"
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,15 @@ def recorded_champion(task: str, dataset: str) -> Version | None:
 
 def versions(task: str, dataset: str) -> list[Version]:
     """Every version of ours of a task's dataset, oldest first."""
-    return of_model(model_name(task, dataset))
+    found = of_model(model_name(task, dataset))
+    numbers = json.dumps({version.run_id: version.version for version in found})
+    leaderboard_rows.note(task, dataset, leaderboard_rows.VERSIONS, numbers)
+    return found
+
+
+def recorded_versions(task: str, dataset: str) -> dict[str, str]:
+    """Run → its version, as the last command saw them; MLflow is not asked."""
+    return json.loads(leaderboard_rows.noted(task, dataset, leaderboard_rows.VERSIONS) or "{}")
 
 
 def of_model(name: str) -> list[Version]:

@@ -29,7 +29,8 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
     Returns `{"task", "dataset", "dataset_hash", "metric", "higher_is_better", "floor", "champion",
     "rows", "rivals", "failures"}`. Each row's `validation` and `test` hold mean, low and high
     (95 %, over the rows of that split, and over seeds where there are two or more), `share` the
-    part of the training rows that was used, and `runs` its seeds.
+    part of the training rows that was used, `runs` its seeds, and `version` the registered one: the
+    champion or the newest, None where there is none.
     only: these fits instead of all.
     """
     metric, more_is_better = ranking.METRIC[dataset.task]
@@ -41,7 +42,8 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
         chosen = {fit.fingerprint for fit in only}
         records = [replace(one, look=False) for one in records if one.fingerprint in chosen]
     champion = registry.recorded_champion(dataset.task, dataset.name)
-    rows = [_row(dataset.task, group, champion) for group in _groups(records)]
+    versions = registry.recorded_versions(dataset.task, dataset.name)
+    rows = [_row(dataset.task, group, champion, versions) for group in _groups(records)]
     sign = -1 if more_is_better else 1
     rows.sort(key=lambda row: (row["look"], sign * row["validation"]["mean"]))
     rivals = [row for kind in RIVALS for row in tracking.ended(dataset, kind)]
@@ -94,6 +96,11 @@ def named(rows: Sequence[dict]) -> list[tuple[str, dict]]:
     ]
 
 
+def versioned(name: str, row: dict) -> str:
+    """The name of a row, behind the registered version that it is, if it is one: `v3 cnn`."""
+    return f"v{row['version']} {name}" if row.get("version") else name
+
+
 def table(board: dict) -> Table:
     """The leaderboard for a terminal; a mark says how a row stands beside the champion."""
     direction = "higher" if board["higher_is_better"] else "lower"
@@ -111,7 +118,7 @@ def table(board: dict) -> Table:
     for name, row in [*named(rows), *((rival["name"], rival) for rival in board["rivals"])]:
         fitted, test = "arch" in row, row["test"]
         table.add_row(
-            f"{_mark(row)} {name}",
+            f"{_mark(row)} {versioned(name, row)}",
             "all" if row.get("share", 1) == 1 else f"{row['share']:.0%}",
             f"{row['profile']}×{row['seeds']}" if fitted else row["kind"],
             f"{row['parameter_count']:,}" if fitted else "",
@@ -161,7 +168,12 @@ def _groups(records: list[Record]) -> list[list[Record]]:
     return [*full, *looks.values()]
 
 
-def _row(task: str, group: list[Record], champion: Version | None) -> dict:
+def _row(
+    task: str, group: list[Record], champion: Version | None, versions: Mapping[str, str]
+) -> dict:
+    run_ids = {record.run_id for record in group}
+    reigns = champion is not None and champion.run_id in run_ids
+    numbers = [versions[run_id] for run_id in run_ids & versions.keys()]
     return {
         "arch": group[0].arch,
         "profile": group[0].profile,
@@ -174,7 +186,8 @@ def _row(task: str, group: list[Record], champion: Version | None) -> dict:
         "parameter_count": int(group[0].metrics["parameter_count"]),
         "fit_seconds": fmean(record.metrics["fit_seconds"] for record in group),
         "latency_ms": fmean(record.metrics["latency_ms"] for record in group),
-        "champion": champion is not None and champion.run_id in {r.run_id for r in group},
+        "champion": reigns,
+        "version": champion.version if champion and reigns else max(numbers, key=int, default=None),
         "runs": [
             {"run_id": r.run_id, "seed": r.seed, "artifact_uri": r.artifact_uri} for r in group
         ],

@@ -50,6 +50,7 @@ def render(board: dict, commit: Mapping[str, str], now: datetime) -> str:
         lstrip_blocks=True,
     )
     jinja.filters |= {"signed": signed, "figure": console.figure, "p": comparison.p_value}
+    jinja.filters["versioned"] = leaderboard.versioned
     rows = leaderboard.shown(board)
     front = [row for row in board["rows"] if row["pareto"]][:FRONT]
     return jinja.get_template("page.html").render(

@@ -63,7 +63,7 @@ def test_packaged_rows_stay_as_they_are():
     ("entry", "positive"),
     [
         ({"positive": "good"}, "good"),
-        ({"positive": "god"}, r"positive .* is 'god' \(did you mean 'good'\?\), .*: bad, good"),
+        ({"positive": "god"}, r"`positive: god` \(did you mean 'good'\?\), .*: bad, good"),
         ({"positive": 1, "labels": [0, 1]}, "1"),
         ({"positive": True}, r"positive .* is True"),
         ({}, None),

@@ -1,6 +1,7 @@
 """A decision goes on record first, and the registry, the pointer and the head's tag follow it."""
 
 import shutil
+from datetime import UTC, datetime
 
 import entries
 import pytest
@@ -16,6 +17,7 @@ from pipelines.locks import lock, state
 from pipelines.promotion import contender, decision, ledger, reconcile, retraining
 from pipelines.promotion import evaluation as evaluate
 from pipelines.release import bento, publish
+from pipelines.reports import comparison, page
 from pipelines.runtime.settings import UsageError
 
 TASK, DATASET, MODEL = "image", "mnist_5k", "espalier-image-mnist_5k"  # one that is served
@@ -91,6 +93,21 @@ def test_mlflows_pages_say_what_was_decided_and_why(home, fitted):
     assert note.startswith("**Version 2 refused**")
     assert "- ✗ naive: it is not" in note
     assert "- ★ cnn: accuracy 0.9000 on validation, 0.9000 on test" in note
+
+
+def test_the_leaderboard_and_its_page_name_registered_versions(home, fitted, tmp_path):
+    promoted(fitted(0))
+    decided(candidate(tmp_path, hits(0.8), seed=1, arch="ann", dataset=DATASET), passed=False)
+    candidate(tmp_path, hits(0.7), seed=2, arch="lstm", dataset=DATASET)
+    board = comparison.compare(DatasetVersion(TASK, DATASET, HASH))
+    assert {row["arch"]: row["version"] for row in board["rows"]} == {
+        "cnn": "1",
+        "ann": "2",
+        "lstm": None,
+    }
+    shown = page.render(board, {}, datetime.now(UTC))
+    for name in ("★ v1 cnn", "v2 ann", "lstm"):
+        assert f'<th scope="row">{name}</th>' in shown
 
 
 def test_force_makes_a_refused_version_champion_unless_a_service_would_not_take_it_in(home, fitted):

@@ -92,5 +92,6 @@ def test_few_rows_are_all_shown_in_eighty_columns(capsys):
 def test_a_mark_says_how_a_row_does_beside_the_champion():
     outcomes = {"cnn": "better", "lstm": "worse", "ann": "cannot tell"}
     rows = [row(arch, verdict={"outcome": outcome}) for arch, outcome in outcomes.items()]
-    table = leaderboard.table(board(row("deep_cnn", champion=True, verdict=None), *rows))
-    assert list(table.columns[0].cells) == ["★ deep_cnn", "▲ cnn", "▼ lstm", "= ann"]
+    rows[0]["version"], best = "12", row("deep_cnn", champion=True, verdict=None, version="3")
+    table = leaderboard.table(board(best, *rows))
+    assert list(table.columns[0].cells) == ["★ v3 deep_cnn", "▲ v12 cnn", "▼ lstm", "= ann"]

@@ -213,6 +213,6 @@ def test_it_is_written_to_a_file_or_the_file_is_named(image, tmp_path):
 
 def test_it_is_kept_with_a_retraining(home):
     with tracking.parent(DIGITS, "quick", "retrain") as parent:
-        report.attach(DIGITS, parent)
+        report.attach(comparison.compare(DIGITS), parent)
     kept = tracking.connect().list_artifacts(parent)
     assert report.FILE in [file.path for file in kept]
