@@ -9,9 +9,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from data import declared, own, stage
-from data.dvc import state
+from data import declared, stage
+from data.dvc import own, state
 from data.errors import DataError, GateRefused
+from data.sources import paths
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,11 +40,12 @@ def reproduce(dataset: str) -> None:
 
 
 def check_source(dataset: str) -> None:
-    """Raise DataError where the path of a dataset names nothing."""
-    path = declared.entry(dataset, ROOT)["path"]
-    if not (ROOT / Path(path).expanduser()).exists():
+    """Raise DataError where the path of a dataset names nothing, or what DVC cannot watch."""
+    path = ROOT / Path(declared.entry(dataset, ROOT)["path"]).expanduser()
+    if not path.exists():
         file, _ = declared.place_of(dataset, ROOT)
         raise DataError(f"{path} is missing: `path:` of {dataset} in {file} names it")
+    paths.check(path)
 
 
 def lock_file(dataset: str) -> Path:
@@ -80,6 +82,8 @@ def outdated(datasets: list[str]) -> list[str]:
         DataError: one of them is not declared, or DVC cannot tell.
     """
     targets = [_target(dataset) for dataset in datasets]
+    for dataset in datasets:
+        check_source(dataset)
     changed = json.loads(_output("status", "--json", "--with-deps", *targets))
     # `ingest@NAME`, of an own dataset `data/own/NAME/dvc.yaml:ingest`
     names = {one.partition("@")[2] or Path(one.rpartition(":")[0]).parent.name for one in changed}

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data import declared, own, report, versions
+from data import declared, report, versions
+from data.dvc import own
 from data.errors import DataError
 from pipelines.experiments import dataset as data
 from pipelines.locks import lock

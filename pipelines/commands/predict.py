@@ -115,7 +115,7 @@ def _labelled(
         model: a classifier.
         names: the columns to add.
     """
-    from data import batches
+    from data.proposal import batches
 
     parts: Iterator[tuple[pa.Table, list]] = batches.pictures(file, BATCH)
     if model.inputs.kind == "text":
@@ -150,7 +150,7 @@ def _forecasts(
     import numpy as np
     import pyarrow as pa
 
-    from data import batches
+    from data.proposal import batches
 
     ends, histories = batches.histories(file, entry, columns)
     step = np.timedelta64(entry["interval"], "s")

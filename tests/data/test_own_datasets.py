@@ -4,7 +4,8 @@ import pytest
 import yaml
 from checkouts import MINE, Checkout, reviews, write_reviews
 
-from data import declared, own
+from data import declared
+from data.dvc import own
 from data.errors import DataError
 
 ENTRY = {**MINE, "path": "../mine/reviews.csv"}
