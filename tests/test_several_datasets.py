@@ -23,7 +23,7 @@ def test_a_service_takes_in_a_second_dataset_and_another_order(tmp_path):
     declare_reviews(project)
     write_reviews(project / "own" / "tickets.csv", calm="wonderful", angry="dreadful")
     with parameters(project) as params:
-        tickets = params["datasets"]["reviews"] | {"path": "own/tickets.csv"}
+        tickets = params["datasets"]["reviews"] | {"path": "own/tickets.csv", "positive": "calm"}
         params["datasets"]["tickets"] = tickets
         params["serve"]["sentiment"] = ["reviews", "tickets"]
     assert outcomes(project, "--task", "sentiment")["sentiment"]["dataset"] == "reviews"
@@ -46,6 +46,9 @@ def test_a_service_takes_in_a_second_dataset_and_another_order(tmp_path):
         assert "POST /v1/sentiment/tickets → " in done.stdout  # the Bento was asked as well
         assert "Served" not in done.stdout
         until(lambda: label("/tickets") == "angry", "the second dataset's champion", 5)
+        scored, unscored = ask("/tickets").json(), ask().json()
+        assert scored["score"] == scored["probabilities"]["calm"] < 0.5
+        assert "score" not in unscored  # its entry calls no label positive
         traced = espalier(project, "trace", ask("/tickets").json()["request_id"], "--json")
         assert answer(traced)["versions"][0]["model"] == "espalier-sentiment-tickets"
         built = answer(espalier(project, "build", "--task", "sentiment", "--json"))

@@ -10,6 +10,7 @@ from data.dvc import own
 from data.errors import DataError
 from pipelines.experiments import dataset as data
 from pipelines.locks import lock
+from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
 from pipelines.runtime.settings import UsageError
 
@@ -114,6 +115,7 @@ def remove(name: str) -> list[str]:
             own.remove(name, environment.ROOT)
         except DataError as error:
             raise UsageError(str(error)) from None
+    publish.declare()  # a service that runs drops it too
     champion = registry.recorded_champion(task, name)
     return [f"{registry.model_name(task, name)}/{champion.version}"] if champion else []
 

@@ -7,6 +7,7 @@ from checkouts import Checkout, reviews
 from data import declared, versions
 from data.errors import DataError, GateRefused
 from pipelines.commands import data as commands
+from pipelines.release import publish
 from pipelines.runtime import environment, settings
 from pipelines.runtime.settings import UsageError
 
@@ -34,7 +35,12 @@ def test_data_is_declared_listed_and_removed(checkout, tmp_path):
     assert settings.endpoint("sentiment", "tickets") == "sentiment-tickets"
     [row] = [row for row in commands.listed() if row.dataset == "tickets"]
     assert (row.task, row.file, row.hash, row.served) == ("sentiment", added.file, None, True)
+    publish.declare()
+    pointer = publish.folder() / "sentiment-tickets.json"
+    pointer.write_text("{}")
     assert commands.remove("tickets") == []
+    assert not pointer.exists()
+    assert publish.served(publish.folder())["sentiment"] == ["imdb"]
     assert settings.served()["sentiment"] == ["imdb"]
     assert (checkout.folder / "params.yaml").read_bytes() == shipped
 
