@@ -1,51 +1,18 @@
-"""The `espalier` command: it parses, calls, and says how it ended.
+"""Commands that make, compare and choose models."""
 
-Nothing heavy is imported here: `espalier --help` answers at once.
-"""
-
-import sys
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines import invocation
-from pipelines.invocation import DONE, FAILED, INTERRUPTED, REFUSED, StateError
-from pipelines.runtime import console, environment
+from pipelines.cli import invocation
+from pipelines.cli.arguments import Dataset, Json, Profile, Task
+from pipelines.cli.invocation import DONE, FAILED, REFUSED
+from pipelines.runtime import console
 from pipelines.runtime.settings import UsageError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-data_app = typer.Typer(no_args_is_help=True, help="Declare, list, check and remove datasets.")
-app.add_typer(data_app, name="data")
-
-Task = Annotated[str | None, typer.Option(help="image, sentiment or forecast.")]
-Dataset = Annotated[str | None, typer.Option(help="A dataset of params.yaml.")]
-Profile = Annotated[str, typer.Option(help="A profile of params.yaml.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs; progress to stderr.")]
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        console.answer(f"espalier {version('espalier')}")
-        raise typer.Exit
-
-
-@app.callback()
-def command(
-    version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print it and end.")
-    ] = False,
-) -> None:
-    """Version, validate, train, compare, promote and serve deep-learning models."""
+app = typer.Typer()
 
 
 @app.command()
@@ -233,166 +200,7 @@ def trace(
     raise typer.Exit(FAILED if lineage.broken else DONE)
 
 
-@app.command()
-def build(task: Task = None, as_json: Json = False) -> None:
-    """Package the served champions as a Bento: all of them, or the one of the task named.
-
-    Example: espalier build --task image
-    """
-    from pipelines.release import bento
-
-    invocation.begin("build", as_json)
-    made = bento.build(task)
-    invocation.end(
-        as_json, made.to_dict(), lambda: console.out().print(f"{made.tag} in {made.path}")
-    )
-
-
-@app.command()
-def predict(
-    file: Annotated[Path, typer.Argument(help="Texts or readings, or a folder of pictures.")],
-    task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
-    dataset: Dataset = None,
-    version: Annotated[str | None, typer.Option(help="A version; by default the champion.")] = None,
-    out: Annotated[Path | None, typer.Option(help="A .csv, .parquet or .jsonl file.")] = None,
-    text: Annotated[str | None, typer.Option(help="The column of texts.")] = None,
-    time: Annotated[str | None, typer.Option(help="The column of time stamps.")] = None,
-    value: Annotated[str | None, typer.Option(help="The column of values.")] = None,
-    series: Annotated[str | None, typer.Option(help="The column that names the series.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Answer a whole file.
-
-    Without --out the answers are JSON lines on standard output.
-
-    Example: espalier predict new.csv --task sentiment --out answers.csv
-    """
-    from pipelines.commands import predict as step
-
-    if as_json and out is None:
-        raise UsageError("--json prints what was done, so that the answers need --out FILE")
-    invocation.begin("predict", as_json or out is None)
-    named = {"text": text, "time": time, "value": value, "series": series}
-    columns = {key: one for key, one in named.items() if one}
-    done = step.predict(file, task, dataset, version, columns, out)
-    if out is not None:
-        invocation.end(as_json, asdict(done), lambda: step.show(done))
-
-
-@data_app.command()
-def add(
-    name: Annotated[str, typer.Argument(help="What to call the new dataset.")],
-    path: Annotated[Path, typer.Argument(help="A file, or a folder of pictures.")],
-    task: Task = None,
-    text: Annotated[str | None, typer.Option(help="The column of texts.")] = None,
-    label: Annotated[str | None, typer.Option(help="The column of labels.")] = None,
-    time: Annotated[str | None, typer.Option(help="The column of time stamps.")] = None,
-    value: Annotated[str | None, typer.Option(help="The column of values.")] = None,
-    series: Annotated[str | None, typer.Option(help="The column that names the series.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Look at data of your own, and declare it.
-
-    Example: espalier data add tickets inbox/tickets.csv --text body --label mood
-    """
-    from pipelines.commands import data as step
-
-    invocation.begin("data-add", as_json)
-    named = {"text": text, "label": label, "time": time, "value": value, "series": series}
-    added = step.add(name, path, task, {key: one for key, one in named.items() if one})
-    invocation.end(as_json, asdict(added), lambda: step.show_added(added))
-
-
-@data_app.command("list")
-def listed(as_json: Json = False) -> None:
-    """Name the datasets: those that ship, and your own.
-
-    Example: espalier data list --json
-    """
-    from pipelines.commands import data as step
-
-    invocation.begin("data-list", as_json)
-    rows = step.listed()
-    invocation.end(
-        as_json, {"datasets": [asdict(row) for row in rows]}, lambda: step.show_listed(rows)
-    )
-
-
-@data_app.command()
-def check(name: Annotated[str, typer.Argument(help="A dataset.")], as_json: Json = False) -> None:
-    """Say whether a dataset may be trained on, without training. Exit code 3: it may not.
-
-    Example: espalier data check tickets
-    """
-    from pipelines.commands import data as step
-
-    invocation.begin("data-check", as_json)
-    verdict = step.check(name)
-    invocation.end(as_json, verdict, lambda: step.show_checked(verdict))
-
-
-@data_app.command()
-def remove(
-    name: Annotated[str, typer.Argument(help="A dataset of your own.")], as_json: Json = False
-) -> None:
-    """Remove a dataset of your own: its declaration, its versions, what was made of it.
-
-    Example: espalier data remove tickets
-    """
-    from pipelines.commands import data as step
-
-    invocation.begin("data-remove", as_json)
-    champions = step.remove(name)
-    removed = {"dataset": name, "champions": champions}
-    invocation.end(as_json, removed, lambda: step.show_removed(name, champions))
-
-
-@app.command()
-def serve(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
-    """Serve the champions on 127.0.0.1 until Ctrl-C; new ones are taken over while it runs.
-
-    Example: espalier serve --port 8080
-    """
-    from pipelines.commands import serve as step
-
-    environment.apply()
-    step.serve(port)
-
-
-@app.command()
-def doctor(as_json: Json = False) -> None:
-    """Say what is installed, what it would talk to, what is wrong and how to mend it.
-
-    Example: espalier doctor --json
-    """
-    from pipelines.commands import doctor as step
-
-    set_aside = environment.foreign()
-    with suppress(StateError, environment.VariableError):  # each is a finding
-        invocation.begin("doctor", as_json)
-    findings = step.findings(set_aside)
-    invocation.end(as_json, {"findings": findings}, lambda: step.show(findings))
-    raise typer.Exit(FAILED if any(finding["mend"] for finding in findings) else DONE)
-
-
-def main() -> None:
-    """Run the command; every failure ends in one sentence and its exit code."""
-    try:
-        app()
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            console.err().print("interrupted: what was finished is kept, run it again to go on")
-            invocation.leave(INTERRUPTED)
-        raise
-    except Exception as error:
-        sys.exit(invocation.report(error))
-
-
 def _required(option: str, value: str | None) -> str:
     if value is None:
         raise UsageError(f"--{option} is missing: espalier train --list names what there is")
     return value
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,103 @@
+"""Commands that use champions, and that look after the machine."""
+
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli import invocation
+from pipelines.cli.arguments import Dataset, Json, Task
+from pipelines.cli.invocation import DONE, FAILED, StateError
+from pipelines.runtime import console, environment
+from pipelines.runtime.settings import UsageError
+
+app = typer.Typer()
+
+
+@app.command()
+def predict(
+    file: Annotated[Path, typer.Argument(help="Texts or readings, or a folder of pictures.")],
+    task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
+    dataset: Dataset = None,
+    version: Annotated[str | None, typer.Option(help="A version; by default the champion.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A .csv, .parquet or .jsonl file.")] = None,
+    text: Annotated[str | None, typer.Option(help="The column of texts.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column of time stamps.")] = None,
+    value: Annotated[str | None, typer.Option(help="The column of values.")] = None,
+    series: Annotated[str | None, typer.Option(help="The column that names the series.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a whole file.
+
+    Without --out the answers are JSON lines on standard output.
+
+    Example: espalier predict new.csv --task sentiment --out answers.csv
+    """
+    from pipelines.commands import predict as step
+
+    if as_json and out is None:
+        raise UsageError("--json prints what was done, so that the answers need --out FILE")
+    invocation.begin("predict", as_json or out is None)
+    named = {"text": text, "time": time, "value": value, "series": series}
+    columns = {key: one for key, one in named.items() if one}
+    done = step.predict(file, task, dataset, version, columns, out)
+    if out is not None:
+        invocation.end(as_json, asdict(done), lambda: step.show(done))
+
+
+@app.command()
+def build(task: Task = None, as_json: Json = False) -> None:
+    """Package the served champions as a Bento: all of them, or the one of the task named.
+
+    Example: espalier build --task image
+    """
+    from pipelines.release import bento
+
+    invocation.begin("build", as_json)
+    made = bento.build(task)
+    invocation.end(
+        as_json, made.to_dict(), lambda: console.out().print(f"{made.tag} in {made.path}")
+    )
+
+
+@app.command()
+def serve(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
+    """Serve the champions on 127.0.0.1 until Ctrl-C; new ones are taken over while it runs.
+
+    Example: espalier serve --port 8080
+    """
+    from pipelines.commands import serve as step
+
+    environment.apply()
+    step.serve(port)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Say what serves and since when, what runs, and what lies on the disk.
+
+    Example: espalier status --json
+    """
+    from pipelines.commands import status as step
+
+    invocation.begin("status", as_json)
+    state = step.status()
+    invocation.end(as_json, asdict(state), lambda: step.show(state))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what is installed, what it would talk to, what is wrong and how to mend it.
+
+    Example: espalier doctor --json
+    """
+    from pipelines.commands import doctor as step
+
+    set_aside = environment.foreign()
+    with suppress(StateError, environment.VariableError):  # each is a finding
+        invocation.begin("doctor", as_json)
+    findings = step.findings(set_aside)
+    invocation.end(as_json, {"findings": findings}, lambda: step.show(findings))
+    raise typer.Exit(FAILED if any(finding["mend"] for finding in findings) else DONE)

@@ -1,0 +1,106 @@
+"""The command `status`: what serves and since when, what runs, what lies on the disk."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.prepared import PREPARED
+from data.stored import RAW
+from pipelines.experiments import registry
+from pipelines.locks import lock
+from pipelines.locks.lock import LockHeldError
+from pipelines.processes import service
+from pipelines.promotion import ledger
+from pipelines.release import publish
+from pipelines.runtime import console, environment, settings
+
+
+@dataclass(frozen=True)
+class Serving:
+    """An endpoint.
+
+    model, version: what is published for it; None before its first champion. since: when that
+    became champion, ISO, UTC.
+    """
+
+    path: str
+    dataset: str
+    model: str | None
+    version: str | None
+    since: str | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a machine does.
+
+    running: task → who holds its lock. disk: what → bytes.
+    """
+
+    serving: list[Serving]
+    running: dict[str, str]
+    disk: dict[str, int]
+
+
+def status() -> Status:
+    """Look at pointers, ledger, locks and folders; nothing is changed, and no service is asked."""
+    home, root = environment.home(), environment.ROOT
+    places = {
+        "runs and artifacts": [home / "mlartifacts", home / "mlflow.db"],
+        "published": [home / "published", home / "followed"],
+        "Bentos": [home / "bentoml"],
+        "checkpoints": [home / "checkpoints"],
+        "logs": [home / "logs", home / "requests"],
+        "data": [root / RAW, root / PREPARED],
+        "versions of data": [root / ".dvc" / "cache", home / "dvc-remote", home / "fetched"],
+    }
+    disk = {what: _bytes(folders) for what, folders in places.items()}
+    endpoints = settings.endpoints().items()
+    return Status([_serving(name, *of) for name, of in endpoints], _running(), disk)
+
+
+def show(state: Status) -> None:
+    """Print it as three short tables."""
+    table = console.table("serves, where `espalier serve` runs")
+    for column in ("endpoint", "dataset", "version", "since"):
+        table.add_column(column, overflow="fold")
+    for one in state.serving:
+        version = f"{one.model}/{one.version}" if one.model else "none yet"
+        table.add_row(f"POST {one.path}", one.dataset, version, one.since or "")
+    console.out().print(table)
+    for task, holder in state.running.items():
+        console.line(task, holder)
+    if not state.running:
+        console.line("running", "no task is being retrained")
+    for what, size in state.disk.items():
+        console.line("disk", f"{size / 1e6:,.1f} MB of {what}")
+
+
+def _serving(name: str, task: str, dataset: str) -> Serving:
+    pointer, path = publish.read(name), service.path_of(name)
+    if pointer is None:
+        return Serving(path, dataset, None, None, None)
+    champions = ledger.champions(ledger.entries(registry.model_name(task, dataset)))
+    since = next((c.at for c in reversed(champions) if c.to_version == pointer.version), None)
+    return Serving(path, dataset, pointer.name, pointer.version, since)
+
+
+def _running() -> dict[str, str]:
+    held = {}
+    for task in settings.TASKS:
+        try:
+            with lock.hold(task, 0):
+                pass
+        except LockHeldError as error:
+            held[task] = str(error)
+    return held
+
+
+def _bytes(places: Iterable[Path]) -> int:
+    total = 0
+    for place in places:
+        for file in [place, *place.rglob("*")]:
+            with suppress(OSError):  # it is gone by now
+                total += file.stat().st_size if file.is_file() else 0
+    return total
