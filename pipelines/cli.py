@@ -3,25 +3,20 @@
 Nothing heavy is imported here: `espalier --help` answers at once.
 """
 
-import json
-import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines import failures
-from pipelines.failures import DONE, FAILED, INTERRUPTED, REFUSED, StateError
+from pipelines import invocation
+from pipelines.invocation import DONE, FAILED, INTERRUPTED, REFUSED, StateError
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -64,15 +59,17 @@ def run(
 
     Exit code 0: every task has a champion. 1: failed. 2: wrong usage. 3: the gate said no.
     75: another run holds a task's lock.
+
+    Example: espalier run --task image
     """
     from pipelines.commands import run as step
     from pipelines.runtime import settings
 
-    _divert("run", as_json)
+    invocation.begin("run", as_json)
     settings.profile(profile)
     outcomes, code = step.run(step.chosen(task, dataset), profile)
     tasks = {name: asdict(outcome) for name, outcome in outcomes.items()}
-    _say(as_json, {"tasks": tasks}, lambda: step.show(outcomes))
+    invocation.end(as_json, {"tasks": tasks}, lambda: step.show(outcomes))
     raise typer.Exit(code)
 
 
@@ -95,18 +92,21 @@ def train(
     listed: Annotated[bool, typer.Option("--list", help="Name the architectures.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train one architecture and record it; what is known already is not trained again."""
+    """Train one architecture and record it; what is known already is not trained again.
+
+    Example: espalier train --task image --arch cnn --set epochs=3,6 --seeds 2
+    """
     if listed:
         from pipelines.experiments import architectures
 
-        _divert("train", as_json)
+        invocation.begin("train", as_json)
         entries = architectures.entries(task)
-        _say(as_json, {"tasks": entries}, lambda: architectures.show(entries))
+        invocation.end(as_json, {"tasks": entries}, lambda: architectures.show(entries))
         return
     from pipelines.reports import leaderboard
     from pipelines.training import parameter_grid
 
-    _divert("train", as_json)
+    invocation.begin("train", as_json)
     what = (_required("task", task), _required("arch", arch), dataset, profile)
     choices = parameter_grid.parsed(changes or [])
     if search is None:
@@ -119,7 +119,7 @@ def train(
         if seeds > 1 or force:
             raise UsageError("--search takes one seed and goes on: leave --seeds and --force out")
         board = searching.search(*what, search, choices)
-    _say(as_json, board, lambda: leaderboard.show(board))
+    invocation.end(as_json, board, lambda: leaderboard.show(board))
     raise typer.Exit(FAILED if board["failed"] else DONE)
 
 
@@ -131,21 +131,24 @@ def compare(
     audit: Annotated[bool, typer.Option("--audit", help="Look for leaks instead.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare the models of a dataset's present version: who is better than whom, and how sure."""
+    """Compare the models of a dataset's present version: who is better than whom, and how sure.
+
+    Example: espalier compare --task image --html report.html
+    """
     from pipelines.experiments import dataset as data
     from pipelines.reports import comparison, page
     from pipelines.runtime import settings
 
-    _divert("compare", as_json)
+    invocation.begin("compare", as_json)
     name = settings.dataset_of(task, dataset)
     if audit:
         from pipelines.audit import audit as step
 
         audited = step.audit(task, name)
-        _say(as_json, audited.to_dict(), lambda: step.show(audited))
+        invocation.end(as_json, audited.to_dict(), lambda: step.show(audited))
         return
     board = comparison.compare(data.present(task, name))
-    _say(as_json, board, lambda: comparison.show(board))
+    invocation.end(as_json, board, lambda: comparison.show(board))
     if html is not None:
         page.write(board, html)
         console.line("page", str(html))
@@ -170,16 +173,18 @@ def promote(
     """Put a candidate before the gate: it becomes champion if every check passes.
 
     Exit code 0: it is champion. 3: the gate said no. 75: another run holds the task.
+
+    Example: espalier promote --task image cnn --dry-run
     """
     from pipelines.commands import promote as step
 
-    _divert("promote", as_json)
+    invocation.begin("promote", as_json)
     if force != bool(reason) or (force and (dry_run or not reason.strip())):
         raise UsageError('--force needs --reason "…", and neither goes with --dry-run')
     outcome = step.promote(
         task, dataset, candidate, dry_run=dry_run, force=reason if force else None
     )
-    _say(as_json, asdict(outcome), lambda: step.show(outcome))
+    invocation.end(as_json, asdict(outcome), lambda: step.show(outcome))
     raise typer.Exit(DONE if outcome.accepted else REFUSED)
 
 
@@ -190,12 +195,15 @@ def rollback(
     reason: Annotated[str, typer.Option(help="Why; it goes on record.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Let the champion before this one serve again; once more goes further back."""
+    """Let the champion before this one serve again; once more goes further back.
+
+    Example: espalier rollback --task image --reason "wrong on receipts"
+    """
     from pipelines.commands import rollback as step
 
-    _divert("rollback", as_json)
+    invocation.begin("rollback", as_json)
     outcome = step.rollback(task, dataset, reason)
-    _say(as_json, outcome.to_dict(), lambda: step.show(outcome))
+    invocation.end(as_json, outcome.to_dict(), lambda: step.show(outcome))
 
 
 @app.command()
@@ -213,24 +221,31 @@ def trace(
     """Show where something came from, what came of it, who decided so, and when it served.
 
     Exit code 1: a ledger is not what was written. 2: nothing is known by that name.
+
+    Example: espalier trace espalier-image@champion
     """
     from pipelines.commands import trace as step
     from pipelines.lineage import terminal_view
 
-    _divert("trace", as_json)
+    invocation.begin("trace", as_json)
     lineage = step.history() if what is None else step.trace(what)
-    _say(as_json, lineage.model_dump(), lambda: terminal_view.show(lineage))
+    invocation.end(as_json, lineage.model_dump(), lambda: terminal_view.show(lineage))
     raise typer.Exit(FAILED if lineage.broken else DONE)
 
 
 @app.command()
 def build(task: Task = None, as_json: Json = False) -> None:
-    """Package the served champions as a Bento: all of them, or the one of the task named."""
+    """Package the served champions as a Bento: all of them, or the one of the task named.
+
+    Example: espalier build --task image
+    """
     from pipelines.release import bento
 
-    _divert("build", as_json)
+    invocation.begin("build", as_json)
     made = bento.build(task)
-    _say(as_json, made.to_dict(), lambda: console.out().print(f"{made.tag} in {made.path}"))
+    invocation.end(
+        as_json, made.to_dict(), lambda: console.out().print(f"{made.tag} in {made.path}")
+    )
 
 
 @app.command()
@@ -246,20 +261,22 @@ def predict(
     series: Annotated[str | None, typer.Option(help="The column that names the series.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Answer a whole file: espalier predict new.csv --task sentiment --out answers.csv
+    """Answer a whole file.
 
     Without --out the answers are JSON lines on standard output.
+
+    Example: espalier predict new.csv --task sentiment --out answers.csv
     """
     from pipelines.commands import predict as step
 
     if as_json and out is None:
         raise UsageError("--json prints what was done, so that the answers need --out FILE")
-    _divert("predict", as_json or out is None)
+    invocation.begin("predict", as_json or out is None)
     named = {"text": text, "time": time, "value": value, "series": series}
     columns = {key: one for key, one in named.items() if one}
     done = step.predict(file, task, dataset, version, columns, out)
     if out is not None:
-        _say(as_json, asdict(done), lambda: step.show(done))
+        invocation.end(as_json, asdict(done), lambda: step.show(done))
 
 
 @data_app.command()
@@ -274,51 +291,68 @@ def add(
     series: Annotated[str | None, typer.Option(help="The column that names the series.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Look at data of your own, and declare it: espalier data add tickets ~/tickets.csv"""
+    """Look at data of your own, and declare it.
+
+    Example: espalier data add tickets inbox/tickets.csv --text body --label mood
+    """
     from pipelines.commands import data as step
 
-    _divert("data-add", as_json)
+    invocation.begin("data-add", as_json)
     named = {"text": text, "label": label, "time": time, "value": value, "series": series}
     added = step.add(name, path, task, {key: one for key, one in named.items() if one})
-    _say(as_json, asdict(added), lambda: step.show_added(added))
+    invocation.end(as_json, asdict(added), lambda: step.show_added(added))
 
 
 @data_app.command("list")
 def listed(as_json: Json = False) -> None:
-    """Name the datasets: those that ship, and your own."""
+    """Name the datasets: those that ship, and your own.
+
+    Example: espalier data list --json
+    """
     from pipelines.commands import data as step
 
-    _divert("data-list", as_json)
+    invocation.begin("data-list", as_json)
     rows = step.listed()
-    _say(as_json, {"datasets": [asdict(row) for row in rows]}, lambda: step.show_listed(rows))
+    invocation.end(
+        as_json, {"datasets": [asdict(row) for row in rows]}, lambda: step.show_listed(rows)
+    )
 
 
 @data_app.command()
 def check(name: Annotated[str, typer.Argument(help="A dataset.")], as_json: Json = False) -> None:
-    """Say whether a dataset may be trained on, without training. Exit code 3: it may not."""
+    """Say whether a dataset may be trained on, without training. Exit code 3: it may not.
+
+    Example: espalier data check tickets
+    """
     from pipelines.commands import data as step
 
-    _divert("data-check", as_json)
+    invocation.begin("data-check", as_json)
     verdict = step.check(name)
-    _say(as_json, verdict, lambda: step.show_checked(verdict))
+    invocation.end(as_json, verdict, lambda: step.show_checked(verdict))
 
 
 @data_app.command()
 def remove(
     name: Annotated[str, typer.Argument(help="A dataset of your own.")], as_json: Json = False
 ) -> None:
-    """Remove a dataset of your own: its declaration, its versions, what was made of it."""
+    """Remove a dataset of your own: its declaration, its versions, what was made of it.
+
+    Example: espalier data remove tickets
+    """
     from pipelines.commands import data as step
 
-    _divert("data-remove", as_json)
+    invocation.begin("data-remove", as_json)
     champions = step.remove(name)
     removed = {"dataset": name, "champions": champions}
-    _say(as_json, removed, lambda: step.show_removed(name, champions))
+    invocation.end(as_json, removed, lambda: step.show_removed(name, champions))
 
 
 @app.command()
 def serve(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
-    """Serve the champions on 127.0.0.1 until Ctrl-C; new ones are taken over while it runs."""
+    """Serve the champions on 127.0.0.1 until Ctrl-C; new ones are taken over while it runs.
+
+    Example: espalier serve --port 8080
+    """
     from pipelines.commands import serve as step
 
     environment.apply()
@@ -327,14 +361,17 @@ def serve(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Say what is installed, what it would talk to, what is wrong and how to mend it."""
+    """Say what is installed, what it would talk to, what is wrong and how to mend it.
+
+    Example: espalier doctor --json
+    """
     from pipelines.commands import doctor as step
 
     set_aside = environment.foreign()
     with suppress(StateError, environment.VariableError):  # each is a finding
-        _divert("doctor", as_json)
+        invocation.begin("doctor", as_json)
     findings = step.findings(set_aside)
-    _say(as_json, {"findings": findings}, lambda: step.show(findings))
+    invocation.end(as_json, {"findings": findings}, lambda: step.show(findings))
     raise typer.Exit(FAILED if any(finding["mend"] for finding in findings) else DONE)
 
 
@@ -345,51 +382,16 @@ def main() -> None:
     except SystemExit as end:
         if end.code == INTERRUPTED:
             console.err().print("interrupted: what was finished is kept, run it again to go on")
-            _leave(INTERRUPTED)
+            invocation.leave(INTERRUPTED)
         raise
     except Exception as error:
-        sys.exit(failures.report(error))
-
-
-def _leave(code: int) -> None:
-    """End this process now, past the interpreter's own end.
-
-    Steps may still run on threads: what they do while the interpreter is taken down can abort the
-    process, and change its exit code. The processes that it started end with it.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
-            stream.flush()
-    os._exit(code)
+        sys.exit(invocation.report(error))
 
 
 def _required(option: str, value: str | None) -> str:
     if value is None:
         raise UsageError(f"--{option} is missing: espalier train --list names what there is")
     return value
-
-
-def _divert(verb: str, as_json: bool) -> None:
-    """Make the environment and send what libraries print to a log of this call."""
-    environment.apply()
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    log = environment.home() / "logs" / f"{verb}-{stamp}.log"
-    try:
-        console.divert(log, answers_only=as_json)
-    except OSError as error:
-        raise StateError(
-            f"cannot write to {environment.home()} ({error.strerror}): "
-            "set ESPALIER_HOME to a folder of yours"
-        ) from None
-    if verb in ("run", "train", "data-check") and (problem := environment.git_problem()):
-        console.err().print(f"espalier: {': '.join(problem)}", markup=False)
-
-
-def _say(as_json: bool, facts: dict, show: Callable[[], None]) -> None:
-    if as_json:
-        console.answer(json.dumps(facts))
-    else:
-        show()
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ def test_an_interrupted_command_ends_with_its_code_whatever_still_runs(tmp_path)
 
 
 VERBS = ["run", "train", "compare", "promote", "rollback", "trace", "build", "serve", "doctor"]
+VERBS += ["predict", "data add", "data list", "data check", "data remove"]
 
 
 def test_its_version_is_that_of_the_package(tmp_path):
@@ -71,9 +72,16 @@ def test_its_version_is_that_of_the_package(tmp_path):
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_has_help(verb):
-    done = CliRunner().invoke(cli.app, [verb, "--help"])
+    done = CliRunner().invoke(cli.app, [*verb.split(), "--help"])
     assert done.exit_code == 0
-    assert "--help" in done.stdout
+    assert f"Example: espalier {verb}" in done.stdout
+
+
+def test_a_shell_completes_its_words(tmp_path):
+    asked = {"_ESPALIER_COMPLETE": "complete_bash", "COMP_WORDS": "espalier pro", "COMP_CWORD": "1"}
+    program = str(Path(sys.executable).with_name("espalier"))
+    done = subprocess.run([program], env=variables(**asked), capture_output=True, text=True)
+    assert done.stdout.split() == ["promote"]
 
 
 @pytest.mark.parametrize(

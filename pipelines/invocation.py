@@ -1,8 +1,13 @@
-"""How a command fails: one sentence for a person, the story in its log, an exit code."""
+"""One call of the command: where its output goes, and how it ends or fails."""
 
 import errno
+import json
 import os
+import sys
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
 
 from pipelines.locks.lock import LockHeldError
 from pipelines.runtime import console, environment
@@ -13,6 +18,42 @@ DONE, FAILED, USAGE, REFUSED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 75, 130
 
 class StateError(RuntimeError):
     """The folder of state cannot be written to; the message says what to do."""
+
+
+def begin(verb: str, as_json: bool) -> None:
+    """Make the environment and send what libraries print to a log of this call."""
+    environment.apply()
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    log = environment.home() / "logs" / f"{verb}-{stamp}.log"
+    try:
+        console.divert(log, answers_only=as_json)
+    except OSError as error:
+        raise StateError(
+            f"cannot write to {environment.home()} ({error.strerror}): "
+            "set ESPALIER_HOME to a folder of yours"
+        ) from None
+    if verb in ("run", "train", "data-check") and (problem := environment.git_problem()):
+        console.err().print(f"espalier: {': '.join(problem)}", markup=False)
+
+
+def end(as_json: bool, facts: dict, show: Callable[[], None]) -> None:
+    """Print the outcome: as JSON for a program, or as `show` does for a person."""
+    if as_json:
+        console.answer(json.dumps(facts))
+    else:
+        show()
+
+
+def leave(code: int) -> None:
+    """End this process now, past the interpreter's own end.
+
+    Steps may still run on threads: what they do while the interpreter is taken down can abort the
+    process, and change its exit code. The processes that it started end with it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def report(error: Exception) -> int:
