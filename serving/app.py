@@ -4,7 +4,7 @@ BentoML's own application lies behind it and answers what is forwarded to it.
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -104,7 +104,7 @@ def application(
     return app
 
 
-def _routes(tasks: Sequence[str], bentoml_app: Starlette, described: Route) -> list[Route]:
+def _routes(tasks: tuple[str, ...], bentoml_app: Starlette, described: Route) -> list[Route]:
     """Return the routes: those that are asked most come first, each of a fixed path."""
     return [
         *(v1.TASK_ROUTES[task] for task in tasks),
