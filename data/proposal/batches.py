@@ -96,7 +96,8 @@ def histories(
     """
     table = pa.concat_tables(parts(paths.local(path), FIRST))
     declared = entry.get("columns") or {}
-    given = {role: name for role, name in declared.items() if name in table.column_names} | names
+    given = {role: name for role, name in declared.items() if name in table.column_names}
+    given |= names
     named, form = _form(table, given)
     if declared and set(declared.values()) <= set(table.column_names):
         keys = (*columns.NUMBERS, *columns.STAMPS)
