@@ -24,6 +24,7 @@ LONGEST = (
     "test_first_look.py",
     "test_network.py",
     "test_runs_at_once.py",
+    "test_several_datasets.py",
     "test_versions_at_once.py",
 )
 

@@ -48,6 +48,7 @@ def test_a_lock_that_a_kill_cut_off_is_restored(checkout):
     assert lock.read_text() == whole
 
 
+@pytest.mark.slow
 def test_a_changed_entry_and_a_changed_source_make_another_version(checkout):
     first = checkout.versions("dataset_hash('tickets')")
     entry = checkout.folder / "data/own/tickets/entry.yaml"

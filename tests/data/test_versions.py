@@ -47,6 +47,7 @@ def test_own_data_is_prepared_and_named(made):
     assert lies_there == made.versions("dataset_hash('mine')")
 
 
+@pytest.mark.slow
 def test_a_changed_file_makes_another_version_and_back_the_same(made):
     before = made.versions("dataset_hash('mine')")
     first = committed(made)
@@ -82,6 +83,7 @@ def test_changed_code_parameters_and_lost_outputs_are_noticed(made, path):
     assert made.versions("outdated(['mine'])") == "[]"
 
 
+@pytest.mark.slow
 def test_a_refusal_keeps_its_report_and_is_never_taken_for_done(made):
     good = made.versions("dataset_hash('mine')")
     write_reviews(made.folder / MINE["path"], [(text, "bad") for text, _ in reviews()])
@@ -118,6 +120,7 @@ def test_what_is_wrong_is_told_in_one_sentence(made):
     assert made.versions("outdated(['mine'])") == "[]"
 
 
+@pytest.mark.slow
 def test_a_hash_is_enough_to_fetch_the_data_elsewhere(made, tmp_path):
     made.versions("push('mine')")
     remote = made.folder / ".espalier" / "dvc-remote"
@@ -155,6 +158,7 @@ def test_an_interrupted_push_is_finished_by_the_next(made):
     assert {path: path.read_bytes() for path in remote.rglob("*") if path.is_file()} == whole
 
 
+@pytest.mark.slow
 def test_a_reworded_note_is_no_new_data(made):
     before = made.versions("dataset_hash('mine')")
     notes = made.folder / "data" / "notes" / "mine.json"
