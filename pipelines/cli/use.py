@@ -76,6 +76,18 @@ def serve(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
 
 
 @app.command()
+def up(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
+    """Start the Prefect server, its worker, the service and MLflow's page; Ctrl-C ends them.
+
+    Example: espalier up --port 8080
+    """
+    from pipelines.commands import up as step
+
+    invocation.begin("up", as_json=False)
+    step.up(port)
+
+
+@app.command()
 def status(as_json: Json = False) -> None:
     """Say what serves and since when, what runs, and what lies on the disk.
 

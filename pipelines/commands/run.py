@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from data import versions
 from data.errors import GateRefused
 from pipelines.experiments import dataset as data
-from pipelines.experiments import leaderboard_rows
+from pipelines.experiments import leaderboard_rows, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import rules
 from pipelines.locks import lock
@@ -32,8 +32,6 @@ from pipelines.training import successive_halving
 FAILED, LOCKED, REFUSED, DONE = 1, 75, 3, 0
 RELEASE_SECONDS = 300
 INTERRUPT_SECONDS = 3  # a task
-# MLflow's own pages begin with those for language models.
-MLFLOW_PAGE = "http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
 # What a worker's first fit imports: seconds, in which the data is made.
 FRAMEWORKS = ("keras", "mlflow", "pipelines.flows")
 
@@ -241,5 +239,8 @@ def _next(outcomes: dict[str, Outcome]) -> str:
         if outcome.dataset_hash
     ]
     store = shlex.quote(f"sqlite:///{os.path.relpath(environment.home() / 'mlflow.db')}")
-    lines += [f"  mlflow ui --backend-store-uri {store}", f"  and open {MLFLOW_PAGE}"]
+    lines += [
+        f"  mlflow ui --backend-store-uri {store}",
+        f"  and open http://127.0.0.1:5000/{tracking.PAGE}",
+    ]
     return "\n" + "\n".join(lines)

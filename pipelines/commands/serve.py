@@ -1,7 +1,6 @@
 """Serve the champions over HTTP in the foreground, from the pointers on disk."""
 
 import os
-import socket
 
 from pipelines.experiments import registry, tracking
 from pipelines.processes import service
@@ -22,7 +21,7 @@ def serve(port: int) -> None:
     if len(waiting) == len(endpoints):
         raise service.ServiceError("there is no champion to serve yet: `espalier run` makes them")
     port = port or service.free_port()
-    if not _free(port):
+    if not service.is_free(port):
         raise service.ServiceError(
             f"port {port} is taken by another process: espalier serve --port {port + 1}, or end it"
         )
@@ -34,17 +33,6 @@ def serve(port: int) -> None:
     command += ["--timeout-graceful-shutdown", GRACE_SECONDS]
     os.chdir(environment.ROOT)
     os.execvpe(command[0], command, os.environ)
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As the service itself binds: a port that was just given up is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _published(endpoint: str, task: str, dataset: str) -> bool:

@@ -36,6 +36,8 @@ STORE_SECONDS = 300  # for another process that makes or upgrades the store
 PROBE_SECONDS = 5  # for a server's first answer
 # The runs that have a row, and the losses whose curves are kept with the row of a fit.
 KEPT, LOSSES = (FIT, BASELINE, RIVAL, GUARD), ("loss", "val_loss")
+# Where MLflow's pages for models begin; without the end it opens those for language models.
+PAGE = "#/experiments?workflowType=machine_learning"
 # Tags of MLflow's own pages: which pages an experiment has, and a text in Markdown.
 PAGES, NOTE = {"mlflow.experimentKind": "custom_model_development"}, "mlflow.note.content"
 

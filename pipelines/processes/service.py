@@ -158,6 +158,18 @@ def path_of(endpoint: str) -> str:
     return f"/v1/{endpoint.replace('-', '/', 1)}"
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of loopback."""
+    with socket.socket() as probe:
+        # As the service itself binds: a port that was just given up is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def free_port() -> int:
     """A port on loopback that nothing listens on, and that is given to no other for a minute.
 

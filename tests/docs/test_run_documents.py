@@ -19,6 +19,7 @@ pytestmark = pytest.mark.docs
 
 # What does not end by itself, and where it answers.
 SERVERS = {
+    "espalier up": "http://127.0.0.1:5000/health",
     "espalier serve": "http://127.0.0.1:3000/readyz",
     "make serve": "http://127.0.0.1:3000/readyz",
     "bentoml serve espalier": "http://127.0.0.1:3000/readyz",
