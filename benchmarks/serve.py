@@ -93,8 +93,7 @@ def main() -> None:
 
 def _publish(home: Path) -> dict[str, Path]:
     """Put what is to answer into a home of its own; returns each task's artifact there."""
-    for task in settings.TASKS:
-        dataset = settings.dataset_of(task, None)
+    for task, [dataset, *_] in settings.served().items():
         version = registry.champion(task, dataset)
         if version is None:
             raise SystemExit(f"{task} has no champion yet: make run")

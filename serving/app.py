@@ -70,13 +70,8 @@ def application(
         limits: Who may ask, and how much at a time.
         service: The labels of its metrics; see RequestMetrics.
     """
-    tasks = champions.tasks
     closed = partial(needs_token, protected=limits.protected) if limits.token else None
-    # Those that are asked most come first, each of a fixed path.
-    routes = [*(v1.TASK_ROUTES[task] for task in tasks), *v2.protocol_routes(tasks)]
-    routes += [v1.READY, v1.MODELS, *PAGES, description(champions, closed)]
-    routes += v1.dataset_routes(tasks)
-    routes += [Route(path, bentoml_app, methods=["GET"]) for path in FORWARDED]
+    routes = _routes(champions.tasks, bentoml_app, description(champions, closed))
     paths = {route.path for route in routes}
     models = {route.path for route in routes if "POST" in (route.methods or ())}
     uploads = Uploads()
@@ -107,6 +102,17 @@ def application(
     app.state.batches = Batches()
     app.state.uploads = uploads
     return app
+
+
+def _routes(tasks: tuple[str, ...], bentoml_app: Starlette, described: Route) -> list[Route]:
+    """Return the routes: those that are asked most come first, each of a fixed path."""
+    return [
+        *(v1.TASK_ROUTES[task] for task in tasks),
+        *v2.protocol_routes(tasks),
+        *(v1.READY, v1.MODELS, *PAGES, described),
+        *v1.dataset_routes(tasks),
+        *(Route(path, bentoml_app, methods=["GET"]) for path in FORWARDED),
+    ]
 
 
 def _lifespan(bentoml_app: Starlette) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:

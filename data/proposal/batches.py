@@ -4,7 +4,7 @@ A CSV, Parquet files and pictures are read as a stream; JSON lines and a workboo
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ FIRST = 10_000  # rows that tell what the columns of readings are
 
 
 def pictures(path: Path, size: int) -> Iterator[tuple[pa.Table, list[bytes]]]:
-    """The pictures below a folder, at any depth, by their names; or one file.
+    """The pictures below a folder, at any depth, by their names, hidden ones left out; or one file.
 
     Args:
         path: the folder or file.
@@ -38,9 +38,14 @@ def pictures(path: Path, size: int) -> Iterator[tuple[pa.Table, list[bytes]]]:
         DataError: there is no picture.
     """
     root = paths.local(path)
-    listed = [str(name) for name, folder in paths.below(root) if not folder]
-    files = sorted(listed) if root.is_dir() else [""]
-    names = [name for name in files if (root / name).suffix.lower() in SUFFIXES]
+    files = [PurePosixPath()]
+    if root.is_dir():
+        files = sorted(name for name, folder in paths.below(root) if not folder)
+    names = [
+        name
+        for name in files
+        if (root / name).suffix.lower() in SUFFIXES and not paths.is_hidden(name)
+    ]
     if not names:
         raise DataError(f"{path} holds no pictures: expected {', '.join(SUFFIXES)}")
     for start in range(0, len(names), size):
@@ -48,13 +53,17 @@ def pictures(path: Path, size: int) -> Iterator[tuple[pa.Table, list[bytes]]]:
         yield pa.table({"file": list(map(str, batch))}), [file.read_bytes() for file in batch]
 
 
-def texts(path: Path, size: int, column: str | None) -> Iterator[tuple[pa.Table, list[str | None]]]:
+def texts(
+    path: Path, size: int, entry: Mapping[str, Any], column: str | None
+) -> Iterator[tuple[pa.Table, list[str | None]]]:
     """The texts of a table.
 
     Args:
         path: a CSV, JSON lines, Parquet files or a workbook.
         size: of a batch.
-        column: the name of the column of texts; None: the one called `text`, or the longest words.
+        entry: of the dataset that the model learned from.
+        column: the name of the column of texts; None: that of the entry, or the one called `text`,
+            or the only column of words.
 
     Yields:
         A part of the table as it is, and the text of each row, None where there is none.
@@ -63,7 +72,7 @@ def texts(path: Path, size: int, column: str | None) -> Iterator[tuple[pa.Table,
         DataError: it cannot be read, or there is no such column.
     """
     for table in parts(paths.local(path), size):
-        column = column or _text_column(table)
+        column = column or _text_column(table, entry)
         yield table, conversion.words(columns.column(table, column), column).to_pylist()
 
 
@@ -74,8 +83,10 @@ def histories(
 
     Args:
         path: a table of readings, in any order.
-        entry: of the dataset that the model learned from: interval, grid, fill, history.
-        names: time, value, series → the names of the columns; what is not named is found.
+        entry: of the dataset that the model learned from: interval, grid, fill, history; also how
+            values and times are written, where the table has its columns.
+        names: time, value, series → the names of the columns; what is not named is the entry's
+            where the table has it, or found.
 
     Returns:
         A table of `series` and `time`, that of the last reading, and the values of each.
@@ -84,27 +95,43 @@ def histories(
         DataError: it cannot be read, or which columns are meant is not known.
     """
     table = pa.concat_tables(parts(paths.local(path), FIRST))
-    known = roles.columns_of(table.slice(0, FIRST))
-    roles.check(known, names)
-    named = roles.readings(known, names)
-    time, value = known[named["time"]], known[named["value"]]
-    if not time.forms or not value.numbers:
-        raise DataError(f"{path} has no times and numbers in {named}: say --time and --value")
-    ids = np.full(min(len(table), FIRST), "", dtype=object)
-    if "series" in named:
-        ids = table[named["series"]].slice(0, FIRST).to_pandas().astype(object).to_numpy()
-    form = stamps.clock(time.values, time.name, ids, time.forms).settings
-    decimal, thousands = value.numbers
-    form |= {"decimal": decimal, "thousands": thousands}
+    declared = entry.get("columns") or {}
+    given = {role: name for role, name in declared.items() if name in table.column_names}
+    given |= names
+    named, form = _form(table, given)
+    if declared and set(declared.values()) <= set(table.column_names):
+        keys = (*columns.NUMBERS, *columns.STAMPS)
+        form = {key: entry[key] for key in keys if key in entry}
     readings = pd.DataFrame(columns.readings(table, path.stem, **named, **form)).dropna()
-    ends: dict[str, list] = {"series": [], "time": []}
+    zoned = conversion.times(
+        columns.column(table, named["time"]), named["time"], form.get("time_format")
+    ).dt.tz
+    in_utc = "Z" if zoned or form.get("time_zone") else ""
+    ends: dict[str, list] = {"series": [], "time": [], "zone": []}
     values = []
     for name, points in series.place(readings, dict(entry)).groupby("series", sort=False):
         last = points[points["stretch"] == points["stretch"].iloc[-1]]
         ends["series"].append(name)
         ends["time"].append(last["time"].iloc[-1])
+        ends["zone"].append(in_utc)
         values.append(last["value"].to_numpy()[-entry["history"] :])
     return pa.table(ends), values
+
+
+def _form(table: pa.Table, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The columns of readings, and how their times and values are written, as the first tell."""
+    known = roles.columns_of(table.slice(0, FIRST))
+    roles.check(known, given)
+    named = roles.readings(known, given)
+    time, value = known[named["time"]], known[named["value"]]
+    if not time.forms or not value.numbers:
+        raise DataError(f"there are no times and numbers in {named}: say --time and --value")
+    ids = np.full(min(len(table), FIRST), "", dtype=object)
+    if "series" in named:
+        ids = table[named["series"]].slice(0, FIRST).to_pandas().astype(object).to_numpy()
+    form = stamps.clock(time.values, time.name, ids, time.forms).settings
+    decimal, thousands = value.numbers
+    return named, form | {"decimal": decimal, "thousands": thousands}
 
 
 def parts(path: Path, size: int) -> Iterator[pa.Table]:
@@ -144,11 +171,12 @@ def _csv(path: Path) -> pyarrow.csv.CSVStreamingReader:
     )
 
 
-def _text_column(table: pa.Table) -> str:
+def _text_column(table: pa.Table, entry: Mapping[str, Any]) -> str:
+    for name in ((entry.get("columns") or {}).get("text"), "text"):
+        if name is not None and name in table.column_names:
+            return str(name)
     kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
     words = [field.name for field in table.schema if any(kind(field.type) for kind in kinds)]
-    if "text" in table.column_names:
-        return "text"
-    if not words:
-        raise DataError(f"there is no column of texts among {table.column_names}: say --text")
-    return max(words, key=lambda name: sum(map(len, filter(None, table[name].to_pylist()))))
+    if len(words) != 1:
+        raise DataError(f"which column of {table.column_names} holds the texts? say --text")
+    return words[0]

@@ -22,7 +22,7 @@ def local(path: str | Path) -> Path:
         raise DataError(f"{path} is an address, expected a file or folder: fetch it, and name that")
     found = Path(path).expanduser()
     if not found.exists():
-        raise DataError(f"{path} is missing: `path:` in params.yaml names it")
+        raise DataError(f"there is no file or folder {path}")
     return found
 
 

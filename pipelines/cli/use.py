@@ -31,7 +31,7 @@ def predict(
 ) -> None:
     """Answer a whole file.
 
-    Without --out the answers are JSON lines on standard output.
+    Without --out the answers are JSON lines on standard output. Exit code 1: no row was answered.
 
     Example: espalier predict new.csv --task sentiment --out answers.csv
     """
@@ -45,6 +45,7 @@ def predict(
     done = step.predict(file, task, dataset, version, columns, out)
     if out is not None:
         invocation.end(as_json, asdict(done), lambda: step.show(done))
+    raise typer.Exit(FAILED if done.errors == done.rows else DONE)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """The commands `data`: a user's own datasets declared, listed, checked and removed."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +38,8 @@ class Added:
 class Listed:
     """A dataset that is declared.
 
-    file: where. hash: DVC's, of its version here; None before one was made.
+    file: where. hash: DVC's, of its version here; None before one was made. fault: what is wrong
+    with its entry; then nothing is known of it.
     """
 
     dataset: str
@@ -46,6 +48,7 @@ class Listed:
     file: str
     hash: str | None
     served: bool
+    fault: str
 
 
 def add(name: str, path: Path, task: str | None, columns: Mapping[str, str]) -> Added:
@@ -58,37 +61,37 @@ def add(name: str, path: Path, task: str | None, columns: Mapping[str, str]) -> 
         columns: text, label, time, value, series → the name of the column.
 
     Raises:
-        UsageError: the name is none or taken, or an option is missing.
-        DataError: the data cannot be read.
+        UsageError: the name is none or taken, an option is missing, or the data cannot be read.
     """
     from data.proposal.entry import proposed as propose
 
-    try:
-        own.check_name(name, environment.ROOT)
-    except DataError as error:
-        raise UsageError(str(error)) from None
     if task is not None:
         settings.one_of("task", task, settings.TASKS)
-    proposed = propose(task, path, columns)
-    file = own.add(name, proposed.entry, environment.ROOT)
+    try:
+        own.check_name(name, environment.ROOT)
+        proposed = propose(task, path, columns)
+        file = own.add(name, proposed.entry, environment.ROOT)
+    except DataError as error:
+        raise UsageError(str(error)) from None
     place = str(file.relative_to(environment.ROOT))
     return Added(name, place, proposed.entry, proposed.sample, proposed.remarks)
 
 
 def listed() -> list[Listed]:
-    """All datasets that are declared, the own ones last."""
+    """All datasets that are declared, the own ones last, also those whose entry is none."""
     served = {one for datasets in settings.served().values() for one in datasets}
-    return [
-        Listed(
-            dataset=name,
-            task=task,
-            path=declared.entry(name, environment.ROOT)["path"],
-            file=str(declared.place_of(name, environment.ROOT)[0]),
-            hash=versions.dataset_hash(name),
-            served=name in served,
-        )
-        for name, task in settings.datasets().items()
-    ]
+    rows = []
+    for name in declared.params(environment.ROOT)["datasets"]:
+        task, path, fault = "", "", ""
+        try:
+            entry = declared.entry(name, environment.ROOT)
+            task, path = entry["task"], entry["path"]
+        except DataError as error:
+            fault = str(error)
+        file = str(declared.place_of(name, environment.ROOT)[0])
+        named = versions.dataset_hash(name)
+        rows.append(Listed(name, task, path, file, named, name in served, fault))
+    return rows
 
 
 def check(name: str) -> dict:
@@ -109,15 +112,16 @@ def remove(name: str) -> list[str]:
     """
     from pipelines.experiments import registry
 
-    task = settings.task_of(name)
-    with lock.hold(task):
+    task = settings.datasets().get(name)  # None: its entry is none, so that no run can be going on
+    with lock.hold(task) if task else nullcontext():
         try:
             own.remove(name, environment.ROOT)
         except DataError as error:
             raise UsageError(str(error)) from None
     publish.declare()  # a service that runs drops it too
-    champion = registry.recorded_champion(task, name)
-    return [f"{registry.model_name(task, name)}/{champion.version}"] if champion else []
+    if task is None or (champion := registry.recorded_champion(task, name)) is None:
+        return []
+    return [f"{registry.model_name(task, name)}/{champion.version}"]
 
 
 def show_added(added: Added) -> None:
@@ -140,7 +144,7 @@ def show_listed(rows: Sequence[Listed]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         version, served = (row.hash or "")[:8], "✓" if row.served else ""
-        table.add_row(row.dataset, row.task, row.path, version, served)
+        table.add_row(row.dataset, row.task, row.fault or row.path, version, served)
     console.out().print(table)
 
 

@@ -64,18 +64,19 @@ def predict(
     """
     from models.export.answering import Answering
 
-    dataset = settings.dataset_of(task, dataset)
+    dataset, file = settings.dataset_of(task, dataset), file.expanduser()
+    if not file.exists():
+        raise UsageError(f"there is no file or folder {file}")
     version = _version(task, dataset, number)
-    folder = verification.verify(version)
+    folder, entry = verification.verify(version), declared.entry(dataset, environment.ROOT)
     model, given = Answering(folder), artifact.read_golden(folder)[0]["answer"]
     rows = errors = 0
-    with console.stage("predict") as say, _writer(out) as write:
+    with console.stage("predict") as say, _writer(file, out) as write:
         if task == "forecast":
-            entry = declared.entry(dataset, environment.ROOT)
             answered = iter([_forecasts(file, entry, columns, model)])
         else:
             names = [name for name in COLUMNS if name in given or name in ALWAYS]
-            answered = _labelled(file, columns.get("text"), model, names)
+            answered = _labelled(_inputs(file, task, entry, columns.get("text")), model, names)
         for table, bad in answered:
             write(table)
             rows, errors = rows + len(table), errors + bad
@@ -97,29 +98,36 @@ def _version(task: str, dataset: str, number: str | None) -> Version:
     if number is None:
         if champion := registry.recorded_champion(task, dataset):
             return champion
-        raise UsageError(f"{name} has no champion: espalier run --dataset {dataset} makes one")
+        raise UsageError(
+            f"{name} has no champion: espalier run --dataset {dataset} makes one, or "
+            f"espalier promote --task {task} --dataset {dataset} of what was trained"
+        )
     if version := registry.version(name, number):
         return version
     held = ", ".join(version.version for version in registry.versions(task, dataset)) or "none"
     raise UsageError(f"{name} has no version {number!r}; it has {held}")
 
 
+def _inputs(
+    file: Path, task: str, entry: Mapping[str, Any], column: str | None
+) -> Iterator[tuple["pa.Table", list]]:
+    from data.proposal import batches
+
+    if task == "image":
+        return batches.pictures(file, BATCH)
+    return batches.texts(file, BATCH, entry, column)
+
+
 def _labelled(
-    file: Path, column: str | None, model: "Answering", names: Sequence[str]
+    parts: Iterator[tuple["pa.Table", list]], model: "Answering", names: Sequence[str]
 ) -> Iterator[tuple["pa.Table", int]]:
     """The rows with their answers, a batch at a time, and how many of them have an error.
 
     Args:
-        file: of texts, or a folder of pictures.
-        column: of texts, where one is named.
+        parts: tables, and the inputs in each of their rows.
         model: a classifier.
         names: the columns to add.
     """
-    from data.proposal import batches
-
-    parts: Iterator[tuple[pa.Table, list]] = batches.pictures(file, BATCH)
-    if model.inputs.kind == "text":
-        parts = batches.texts(file, BATCH, column)
     for table, inputs in parts:
         answers = _answers(model, inputs)
         for name in names:
@@ -154,6 +162,7 @@ def _forecasts(
 
     ends, histories = batches.histories(file, entry, columns)
     step = np.timedelta64(entry["interval"], "s")
+    on_clock = entry["grid"] == "clock"  # else nobody knows when the next row comes
     rows: list[dict] = []
     errors = 0
     for end, history in zip(ends.to_pylist(), histories, strict=True):
@@ -164,15 +173,13 @@ def _forecasts(
             errors += 1
             continue
         shared = {name: answer[name] for name in ("familiar", "familiarity") if name in answer}
-        rows += [
-            {
-                "series": end["series"],
-                "time": str(np.datetime64(end["time"], "s") + (ahead + 1) * step),
-            }
-            | {name: answer[name][ahead] for name in ("forecast", "lower", "upper")}
-            | shared
-            for ahead in range(len(answer["forecast"]))
-        ]
+        last = np.datetime64(end["time"], "s")
+        for ahead in range(len(answer["forecast"])):
+            row: dict[str, Any] = {"series": end["series"], "step": ahead + 1}
+            if on_clock:
+                row["time"] = f"{last + (ahead + 1) * step}{end['zone']}"
+            row |= {name: answer[name][ahead] for name in ("forecast", "lower", "upper")}
+            rows.append(row | shared)
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.table({name: [row.get(name) for row in rows] for name in names}), errors
 
@@ -188,11 +195,15 @@ def _with(table: "pa.Table", name: str, values: list) -> "pa.Table":
     return table.append_column(name, column)
 
 
-def _writer(out: Path | None) -> AbstractContextManager[Write]:
+def _writer(file: Path, out: Path | None) -> AbstractContextManager[Write]:
     if out is None:
         return nullcontext(_print)
-    if out.suffix not in (".csv", ".parquet", ".jsonl"):
+    if out.suffix.lower() not in (".csv", ".parquet", ".jsonl"):
         raise UsageError(f"--out {out} has no form that is known: .csv, .parquet or .jsonl")
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}")
+    if out.exists() and out.samefile(file):
+        raise UsageError(f"--out {out} is the file that is read: name another")
     return _into(out)
 
 
@@ -211,7 +222,7 @@ def _into(out: Path) -> Iterator[Write]:
     opened: list[Any] = []
 
     def write(table: "pa.Table") -> None:
-        if out.suffix == ".jsonl":
+        if out.suffix.lower() == ".jsonl":
             if not opened:
                 opened.append(making.open("w", encoding="utf-8"))
             for row in table.to_pylist():
@@ -219,7 +230,7 @@ def _into(out: Path) -> Iterator[Write]:
             return
         if not opened:
             kind = pyarrow.csv.CSVWriter
-            if out.suffix == ".parquet":
+            if out.suffix.lower() == ".parquet":
                 kind = pyarrow.parquet.ParquetWriter
             opened.append(kind(making, table.schema))
         opened[0].write_table(table)

@@ -21,6 +21,7 @@ def serve(port: int) -> None:
     waiting = [name for name, dataset in endpoints.items() if not _published(name, *dataset)]
     if len(waiting) == len(endpoints):
         raise service.ServiceError("there is no champion to serve yet: `espalier run` makes them")
+    port = port or service.free_port()
     if not _free(port):
         raise service.ServiceError(
             f"port {port} is taken by another process: espalier serve --port {port + 1}, or end it"

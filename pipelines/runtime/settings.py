@@ -66,9 +66,13 @@ def endpoint(task: str, dataset: str) -> str | None:
 
 
 def datasets() -> dict[str, str]:
-    """Dataset → the task that it is for; an entry without a task is left out."""
+    """Dataset → the task that it is for; an entry that says none is left out."""
     entries = _read()["datasets"].items()
-    return {name: entry["task"] for name, entry in entries if "task" in (entry or {})}
+    return {
+        name: entry["task"]
+        for name, entry in entries
+        if isinstance(entry, dict) and "task" in entry
+    }
 
 
 def dataset_of(task: str, dataset: str | None) -> str:

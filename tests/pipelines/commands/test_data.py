@@ -72,6 +72,17 @@ def test_what_cannot_be_declared_leaves_nothing(checkout, tmp_path, name, path, 
     assert declared.own(checkout.folder) == []
 
 
+@pytest.mark.parametrize("entry", ["", "task: [", "task: sentiment\ntask: image", "- a"])
+def test_an_entry_that_is_none_is_listed_with_its_fault_and_can_be_removed(checkout, entry):
+    folder = checkout.folder / "data/own/bad"
+    folder.mkdir(parents=True)
+    (folder / "entry.yaml").write_text(entry, encoding="utf-8")
+    [row] = [row for row in commands.listed() if row.dataset == "bad"]
+    assert "entry.yaml" in row.fault
+    commands.remove("bad")
+    assert not folder.exists()
+
+
 def test_what_ships_is_not_removed(checkout):
     with pytest.raises(UsageError, match=r"imdb is declared in params\.yaml"):
         commands.remove("imdb")

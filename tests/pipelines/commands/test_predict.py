@@ -9,11 +9,13 @@ import pytest
 import tiny
 from recorded import HASH, fit
 
+from data import declared
 from data.errors import DataError
 from models.export.answering import Answering
 from pipelines.commands import predict as command
 from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.runtime import environment
 from pipelines.runtime.settings import UsageError
 
 DATASETS = {"image": "mnist_5k", "sentiment": "imdb", "forecast": "glucose"}
@@ -92,6 +94,30 @@ def test_pictures_of_a_folder_are_answered_by_their_names(champion, tmp_path, ca
     assert rows[1]["error"]
 
 
+def test_a_table_is_read_as_that_which_the_model_learned_from(champion, tmp_path, monkeypatch):
+    """Its columns and its way to write numbers go over what the table looks like."""
+    for task in ("sentiment", "forecast"):
+        champion(task)
+    form = {"decimal": ",", "thousands": ".", "time_zone": "Europe/Berlin"}
+    form |= {"columns": {"time": "when", "value": "mw"}}
+    glucose = declared.entry("glucose", environment.ROOT)
+    entries = {"imdb": {"columns": {"text": "short"}}, "glucose": glucose | form}
+    monkeypatch.setattr(declared, "entry", lambda name, root: entries[name])
+    texts = {"long": ["dull and bad, dull and bad"], "short": ["good"]}
+    predicted(lay(tmp_path / "in.csv", pd.DataFrame(texts)), "sentiment", tmp_path / "out.csv")
+    by_name = command.predict(
+        tmp_path / "in.csv", "sentiment", None, None, {"text": "short"}, tmp_path / "again.csv"
+    )
+    assert by_name.rows == 1
+    assert (tmp_path / "again.csv").read_text() == (tmp_path / "out.csv").read_text()
+    times = pd.date_range("2024-07-01", periods=30, freq="5min")
+    frame = pd.DataFrame({"when": times, "mw": "1.155", "price": "7"})
+    predicted(lay(tmp_path / "load.csv", frame), "forecast", tmp_path / "next.csv")
+    first = read(tmp_path / "next.csv").iloc[0]
+    assert first["time"] == "2024-07-01T00:30:00Z"
+    assert abs(first["forecast"]) > 100
+
+
 def test_what_comes_next_is_forecast_for_each_series(champion, tmp_path):
     model = champion("forecast")
     times = pd.date_range("2024-05-01", periods=40, freq="5min")
@@ -117,7 +143,8 @@ def test_what_comes_next_is_forecast_for_each_series(champion, tmp_path):
         ("in.csv", "7", {}, "out.csv", "has no version '7'; it has 1"),
         ("in.csv", None, {}, "out.xls", "no form that is known: .csv, .parquet or .jsonl"),
         ("in.csv", None, {"text": "texx"}, "out.csv", "did you mean 'text'"),
-        ("gone.csv", None, {}, "out.csv", "gone.csv is missing"),
+        ("in.csv", None, {}, "none/out.csv", "there is no folder .*none"),
+        ("gone.csv", None, {}, "out.csv", "there is no file or folder .*gone.csv"),
     ],
 )
 def test_what_cannot_be_answered_leaves_nothing(
