@@ -40,7 +40,7 @@ def params(root: Path = Path()) -> dict:
         raise DataError(
             f"there is no params.yaml in {root.absolute()}, expected a repository's root"
         )
-    whole = _read(root / PARAMS)
+    whole = _read(root, PARAMS)
     if not isinstance(whole, dict) or not isinstance(whole.get("datasets"), dict):
         raise DataError(
             f"{root / PARAMS} declares no datasets: expected `datasets:` with one entry or more"
@@ -52,7 +52,7 @@ def params(root: Path = Path()) -> dict:
             )
         with suppress(DataError):  # told when it is asked for
             whole["datasets"][name] = None
-            whole["datasets"][name] = _read(root / own_entry(name))
+            whole["datasets"][name] = _read(root, own_entry(name))
     return whole
 
 
@@ -103,7 +103,7 @@ def entry(name: str, root: Path = Path()) -> dict:
         listed = ", ".join(map(str, datasets))
         raise DataError(f"unknown dataset {name!r}{hint}; declared are: {listed}")
     file, keys = place_of(name, root)
-    declared = datasets[name] if keys else _read(root / file)
+    declared = datasets[name] if keys else _read(root, file)
     if not NAME.fullmatch(name):
         raise DataError(
             f"{'.'.join(keys) or file} has a name that is none: use letters, digits, - and _"
@@ -117,7 +117,7 @@ def check_neighbours(name: str, root: Path = Path()) -> None:
     """Raise DataError about another entry that DVC cannot read: it reads all of params.yaml."""
     from data.entries import Needed
 
-    for other, declared in _read(root / PARAMS)["datasets"].items():
+    for other, declared in _read(root, PARAMS)["datasets"].items():
         if other != name:
             checked(Needed, declared, root, PARAMS, "datasets", str(other))
 
@@ -145,7 +145,9 @@ def checked(
         details = errors.errors(include_url=False)
     first = details[0]
     path = [*keys, *map(str, first["loc"])]
-    place = _line_of(root / file, *path)
+    known = declared if isinstance(declared, dict) and not first["loc"] else {}
+    unknown = [str(key) for key in known if key not in model.model_fields]
+    place = _line_of(root / file, *path, *unknown[:1])
     if first["type"] == "missing":
         path.pop()
         missing = [one["loc"] for one in details if one["type"] == "missing"]
@@ -160,14 +162,15 @@ def checked(
     raise DataError(f"{'.'.join(path)} in {file} {problem}{place}".removeprefix(" in "))
 
 
-def _read(file: Path) -> Any:
-    """What a YAML file holds; raises DataError where it is none, or holds a key twice."""
+def _read(root: Path, file: Path) -> Any:
+    """What a YAML file below `root` holds; raises DataError if it is none, or has a key twice."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        _check_keys(_composed(text), file.name)
+        text = (root / file).read_text(encoding="utf-8-sig")
+        _check_keys(_composed(text), file)
         return yaml.load(text, LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+        problem = " ".join(str(error).split()).replace(' in "<unicode string>"', "")
+        raise DataError(f"{file} is not YAML: {problem}") from error
 
 
 def _line_of(file: Path, *keys: str) -> str:
@@ -184,7 +187,7 @@ def _line_of(file: Path, *keys: str) -> str:
     return place
 
 
-def _check_keys(node: yaml.Node | None, file: str) -> None:
+def _check_keys(node: yaml.Node | None, file: Path) -> None:
     """Raise DataError when a key of a file stands twice in one place, as `node` and below."""
     lines: dict[str, int] = {}
     for key, value in node.value if isinstance(node, yaml.MappingNode) else []:

@@ -40,6 +40,7 @@ class Column:
     forms: list[stamps.Form]  # that read its stamps
     likely: list[stamps.Form]  # that read the first of them
     numbers: tuple[str, str] | None  # decimal and thousands
+    is_twice: bool = False  # another column has its name
 
     def rank(self, role: str) -> int:
         """0 for a name that says that the column is this, 1 for one that has it in it, else 2."""
@@ -74,8 +75,9 @@ def columns_of(table: pa.Table) -> dict[str, Column]:
 
 def _column(table: pa.Table, name: str) -> Column:
     if table.column_names.count(name) > 1:
-        values = pa.chunked_array([], pa.null())
-    elif pa.types.is_dictionary(table[name].type):
+        none, words = pa.chunked_array([], pa.null()), pd.Series([], dtype=str)
+        return Column(name, none, words, 0, 0.0, [], [], None, is_twice=True)
+    if pa.types.is_dictionary(table[name].type):
         values = table[name].cast(table[name].type.value_type)
     else:
         values = table[name]
@@ -112,11 +114,26 @@ def check(columns: dict[str, Column], given: Mapping[str, str]) -> None:
         if name not in columns:
             hint = did_you_mean(name, columns)
             raise DataError(f"--{role} is {name!r}{hint}; the file has {list(columns)}")
+        if columns[name].is_twice:
+            raise DataError(f"--{role}: the column {name!r} is there twice: rename one")
         if columns[name].words.empty:
             raise DataError(
-                f"--{role} is {name!r}, which is empty, there twice, or of the type"
+                f"--{role} is {name!r}, which is empty, or of the type"
                 f" {columns[name].values.type}: expected one word or number a row"
             )
+    if len(set(given.values())) < len(given):
+        options = ", ".join(f"--{role} {name}" for role, name in given.items())
+        raise DataError(f"one column is given twice, as {options}: expected one for each")
+
+
+def _check_twice(columns: dict[str, Column], *roles: str) -> None:
+    """Raise DataError where the name that says one of these roles is that of two columns."""
+    for role in roles:
+        for column in columns.values():
+            if column.is_twice and column.rank(role) == 0:
+                raise DataError(
+                    f"the column {column.name!r} is there twice: rename one, or say --{role}"
+                )
 
 
 def task_of(columns: dict[str, Column], given: Mapping[str, str]) -> str:
@@ -127,6 +144,7 @@ def task_of(columns: dict[str, Column], given: Mapping[str, str]) -> str:
         return "sentiment"
     if any(column.likely or column.rank("time") < 2 for column in columns.values()):
         return "forecast"
+    _check_twice(columns, "text", "label", "value")
     raise DataError(
         f"the columns {list(columns)} look like neither texts with labels nor a series: say"
         " --task sentiment with --text and --label, or --task forecast with --time and --value"
@@ -145,9 +163,11 @@ def texts(columns: dict[str, Column], given: Mapping[str, str]) -> dict[str, str
         DataError: one of them could be several, or none.
     """
     text, label = given.get("text"), given.get("label")
+    _check_twice(columns, *sorted({"text", "label"} - set(given)))
     if not text:
         rest = [column for column in _texts(columns) if column.name != label]
-        rest = rest or [column for column in columns.values() if column.rank("text") == 0]
+        named = [one for one in columns.values() if one.rank("text") == 0 and one.name != label]
+        rest = rest or named
         rest.sort(key=lambda column: (column.rank("text"), -column.length))
         text = rest[0].name if rest else _the_one("text", columns, [], "sentences")
     if not label:
@@ -170,6 +190,7 @@ def readings(columns: dict[str, Column], given: Mapping[str, str]) -> dict[str, 
         DataError: one of them could be several, or none.
     """
     time, value, series = (given.get(role) for role in ("time", "value", "series"))
+    _check_twice(columns, *sorted({"time", "value"} - set(given)))
     if not time:
         rest = [column for column in columns.values() if column.name != value]
         timed = [column for column in rest if column.forms and column.numbers is None]

@@ -91,6 +91,8 @@ def _of_texts(
     remarks = [*sample.remarks, f"{_rows(sample)} of {classes}"]
     if missing := sum(name is None for name in rows["label"]):
         remarks.append(f"{missing:,} rows have no label")
+    if 2 * len(counts) > counts.sum() > 2:  # as the gate will ask
+        remarks.append("most rows have a label of their own: are text and label swapped?")
     taken = [{"text": text, "label": label} for text, label in _first(rows["text"], rows["label"])]
     return Proposal(entry, taken, [*remarks, *_unused(sample, names)])
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from data.entries import ExpectPictures
 from data.errors import DataError
 from data.prepare import LARGEST_COMMON, OTHERWISE
 from data.sources import arrays, folder
@@ -39,8 +40,7 @@ def in_files(root: Path) -> tuple[list[dict[str, Any]], list[str]]:
         for number in shown
     ]
     counts = Counter(name for _, name in pictures)
-    whole = f"{len(pictures):,} pictures of {counted(counts)}"
-    return rows, [whole, _sizes(sizes), *listing.notes]
+    return rows, [_whole(counts), _sizes(sizes), *listing.notes, *_too_few(counts)]
 
 
 def in_arrays(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -53,8 +53,21 @@ def in_arrays(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         for number, name in enumerate(columns["label"][:3])
     ]
     counts = Counter(name for split in dataset.splits.values() for name in split["label"])
-    whole = f"{counts.total():,} pictures of {counted(counts)}"
-    return rows, [whole, f"all are {width} x {height}"]
+    return rows, [_whole(counts), f"all are {width} x {height}", *_too_few(counts)]
+
+
+def _whole(counts: Counter[str]) -> str:
+    return f"{counts.total():,} picture{'s' * (counts.total() > 1)} of {counted(counts)}"
+
+
+def _too_few(counts: Counter[str]) -> list[str]:
+    """Why the gate will refuse them whatever they show."""
+    least, remarks = ExpectPictures().rows, []
+    if len(counts) < 2:
+        remarks.append("the gate refuses a single class: put each class in a folder of its own")
+    if counts.total() < least:
+        remarks.append(f"the gate refuses fewer than {least} pictures: `expect: rows` says another")
+    return remarks
 
 
 def _size(content: bytes) -> str | None:
@@ -69,7 +82,8 @@ def counted(classes: Mapping[str, int]) -> str:
     """`2 classes: pos 120, neg 110`; a long name is cut, and of many the commonest are named."""
     most = sorted(classes.items(), key=lambda item: -item[1])[:8]
     shown = ", ".join(f"{' '.join(name.split())[:30]} {count:,}" for name, count in most)
-    return f"{len(classes)} classes: {shown}{', …' if len(classes) > 8 else ''}"
+    classes_ = "classes" if len(classes) > 1 else "class"
+    return f"{len(classes)} {classes_}: {shown}{', …' if len(classes) > 8 else ''}"
 
 
 def _sizes(sizes: list[str | None]) -> str:

@@ -82,16 +82,7 @@ def numbers(
     if not (_is_words(kind) or pa.types.is_boolean(kind)):
         raise _of_type(column, name, "numbers")
     text = stripped(words(column, name))
-    plain = text
-    if decimal != "." or thousands:
-        gap = r"[ \x{a0}\x{202f}]" if thousands.isspace() else re.escape(thousands)
-        whole = rf"(\d+|\d{{1,3}}({gap}\d{{3}})+)" if thousands else r"\d+"
-        written = (
-            rf"^[+-]?({whole}({re.escape(decimal)}\d*)?|{re.escape(decimal)}\d+)([eE][+-]?\d+)?$"
-        )
-        plain = pc.if_else(pc.match_substring_regex(text, written), text, "?")
-        plain = pc.replace_substring_regex(plain, gap, "") if thousands else plain
-        plain = pc.replace_substring(plain, decimal, ".")
+    plain = _plain(text, decimal, thousands) if decimal != "." or thousands else text
     try:
         return plain.cast(pa.float64()).to_numpy()
     except pa.ArrowInvalid:

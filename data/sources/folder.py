@@ -72,24 +72,23 @@ def listed(root: Path) -> Listing:
     listing = Listing()
     if len(parts) < 2:
         listing.splits["rows"] = _by_class(root, base, folders, files)
-        parts = [base]
     else:
         listing.splits, listing.notes = _by_split(root, parts, inner, folders, files)
-    loose = [path for part in (base, *parts) for path in _children(files, part)]
-    counts = {
-        "hidden or system files (. or @ comes first, Thumbs.db, …) were left out": len(
-            set(entries) - set(shown) - _folders(entries)
-        ),
-        "pictures lie beside the class folders: left out": len(
-            {path for path in loose if path.suffix.lower() in SUFFIXES}
-        ),
-    }
-    listing.notes += [f"{count:,} {what}" for what, count in counts.items() if count]
+    taken = {path for pictures in listing.splits.values() for path, _ in pictures}
+    loose = [path.suffix.lower() in SUFFIXES for path in files if path not in taken]
+    beside = [
+        f"{count:,} {what}{'s' * (count > 1)}"
+        for what, count in (("picture", sum(loose)), ("other file", loose.count(False)))
+        if count
+    ]
+    if hidden := sum(not folder for folder in entries.values()) - len(files):
+        files_were = "files were" if hidden > 1 else "file was"
+        listing.notes.append(
+            f"{hidden:,} hidden or system {files_were} left out: . or @ comes first, Thumbs.db, …"
+        )
+    if beside:
+        listing.notes.append(f"left out beside the class folders: {' and '.join(beside)}")
     return listing
-
-
-def _folders(entries: dict[PurePosixPath, bool]) -> set[PurePosixPath]:
-    return {path for path, folder in entries.items() if folder}
 
 
 def _children(paths_: Iterable[PurePosixPath], parent: PurePosixPath) -> list[PurePosixPath]:

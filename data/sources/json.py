@@ -27,7 +27,7 @@ def read_json(path: Path, most: int | None = None) -> pa.Table:
         most: of how many rows; all without.
 
     Raises:
-        DataError: a line is no object, or not UTF-8.
+        DataError: a line is no object, or not UTF-8; or there are no rows.
     """
     if (encoding := text_form.encoding_of(text_form.head(path))) != "utf-8":
         raise DataError(f"{path} is not utf-8 but perhaps {encoding}: write it anew as UTF-8")
@@ -47,6 +47,8 @@ def read_json(path: Path, most: int | None = None) -> pa.Table:
                     break
     except (OSError, EOFError) as error:
         raise DataError(f"{path} is not a whole file: {error}") from error
+    if not columns:
+        raise DataError(f"{path} holds no rows: expected one object a line, with columns as keys")
     try:
         return pa.table({key: pa.array(column, pa.string()) for key, column in columns.items()})
     except UnicodeError as error:  # half a pair of \\u escapes

@@ -117,6 +117,8 @@ def show(outcome: Promotion) -> None:
         verb = "promoted by force"
     candidate = outcome.candidate
     message = f"{candidate.arch} v{candidate.version} {verb}: {outcome.reason}"
+    if outcome.accepted and not outcome.promoted:
+        message = f"{candidate.arch} v{candidate.version} stays champion: nothing was decided"
     console.out().print(message, markup=False)
 
 

@@ -77,8 +77,9 @@ def datasets() -> dict[str, str]:
 
 def dataset_of(task: str, dataset: str | None) -> str:
     """The dataset that is meant: `dataset` if it is one of `task`, else the first one served."""
+    one_of("task", task, TASKS)
     if dataset is None:
-        return served()[one_of("task", task, TASKS)][0]
+        return served()[task][0]
     if (own := task_of(dataset)) != task:
         raise UsageError(f"dataset {dataset!r} is one for {own}, not for {task}")
     return dataset

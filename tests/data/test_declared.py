@@ -95,6 +95,25 @@ def test_an_error_names_the_line(tmp_path):
         declared.entry("mine", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "task: image\nkind: a\nkind: b\n",
+            r"^'kind' is in data/own/bj/entry\.yaml twice, in line 2",
+        ),
+        ("task: image\nkind: [\n", r"^data/own/bj/entry\.yaml is not YAML: while[^<>]*, line 3"),
+        (yaml.safe_dump(TEXTS) + "encodng: x\n", r"unknown key 'encodng'.*\(line 4\)"),
+    ],
+)
+def test_an_own_entry_is_told_by_its_path_and_line(params, text, message):
+    root = params(mine=PICTURES)
+    (root / "data/own/bj").mkdir(parents=True)
+    (root / "data/own/bj/entry.yaml").write_text(text)
+    with pytest.raises(DataError, match=message):
+        declared.entry("bj", root)
+
+
 def test_a_name_there_twice_is_told_with_both_lines(tmp_path):
     text = "datasets:\n  mine: {task: image}\n  other: {}\n  mine: {task: image}\n"
     (tmp_path / "params.yaml").write_text(text)

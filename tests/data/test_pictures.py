@@ -43,8 +43,8 @@ def test_what_systems_leave_is_left_out_and_counted(tmp_path):
     files, labels, notes = read(tmp_path)
     assert (files["rows"], labels) == (PETS, ["cat", "dog"])
     hidden, loose = notes
-    assert hidden.startswith("7 hidden or system files")
-    assert loose == "1 pictures lie beside the class folders: left out"
+    assert hidden.startswith("7 hidden or system files were left out")
+    assert loose == "left out beside the class folders: 1 picture and 1 other file"
 
 
 @pytest.mark.parametrize(

@@ -193,8 +193,26 @@ def test_pictures_are_known_by_what_they_are(tmp_path, kind):
     assert entry == {"task": "image", "kind": "arrays" if kind in ("npz", "idx") else "folder"}
     assert [(row["label"], row["size"]) for row in sample] == [("3", "5 x 6"), ("4", "5 x 6")]
     assert "2 pictures of 2 classes: 3 1, 4 1 | all are 5 x 6" in remarks
+    assert "the gate refuses fewer than 50 pictures" in remarks
+    assert "a single class" not in remarks
 
 
+def test_a_single_class_is_told_at_once(tmp_path):
+    (tmp_path / "cat").mkdir()
+    Image.new("L", (2, 2)).save(tmp_path / "cat" / "1.png")
+    _, _, remarks = look(tmp_path)
+    assert remarks.startswith("1 picture of 1 class: cat 1 |")
+    assert "the gate refuses a single class" in remarks
+
+
+def test_swapped_columns_are_told(tmp_path):
+    path = written(tmp_path / "a.csv", ["a", "b"], zip(STARS, SENTENCES, strict=True))
+    assert "are text and label swapped?" in look(path, text="a", label="b")[2]
+    assert "swapped" not in look(path, text="b", label="a")[2]
+
+
+PAIRS = list(zip(STARS, STARS, strict=True))
+TRIPLES = list(zip(SENTENCES, STARS, STARS, strict=True))
 TIMED = [(hour.isoformat(), 1, 2) for hour in HOURS]
 
 
@@ -213,6 +231,11 @@ TIMED = [(hour.isoformat(), 1, 2) for hour in HOURS]
         ([("a", "b"), ("x", "y"), ("z", "y")], {}, "say --task sentiment with --text and --label"),
         ([("text", "label"), *zip(SENTENCES, SENTENCES, strict=True)], {}, "say --label"),
         ([("text", "label")], {}, "holds no rows"),
+        ([("text", "label", "label"), *TRIPLES], {}, "the column 'label' is there twice: rename"),
+        ([("text", "label", "label"), *TRIPLES], {"label": "label"}, "'label' is there twice"),
+        ([("text", "text", "label"), *TRIPLES], {}, "the column 'text' is there twice: rename one"),
+        ([("when", "mw", "mw"), *TIMED], {}, "the column 'mw' is there twice: rename one"),
+        ([("a", "b"), *PAIRS], {"text": "b", "label": "b"}, "twice, as --text b, --label b:"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_known_is_asked_by_the_option(tmp_path, rows, given, message):

@@ -243,11 +243,13 @@ def test_other_tables_are_read_as_words_too(tmp_path, kind):
     assert rows["value"].tolist()[:1] == [1.5]
     assert np.isnan(rows["value"][1])
     assert rows["series"].tolist() == ["07", "7"]
-    path.write_bytes(b'{"when": [1]}\n')
-    with pytest.raises(
-        DataError, match=r"'when' holds a list in line 1|not a whole Excel workbook"
+    for content, message in (
+        (b'{"when": [1]}\n', "'when' holds a list in line 1"),
+        (b"\n", "holds no rows: expected one object a line"),
     ):
-        source.rows("own", TIMES | times | {"path": str(path)})
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=f"{message}|not a whole Excel workbook"):
+            source.rows("own", TIMES | times | {"path": str(path)})
 
 
 def test_stamps_with_a_zone_become_utc_in_words_too(tmp_path):

@@ -11,6 +11,7 @@ from data import versions
 from models.artifact import artifact
 from pipelines.commands import promote
 from pipelines.experiments import registry, verification
+from pipelines.promotion.contender import Summary
 from pipelines.runtime.settings import UsageError
 
 pytestmark = pytest.mark.slow
@@ -65,6 +66,13 @@ def test_each_artifact_is_hashed_at_most_twice_in_all(home, tmp_path, hashed, be
     # What is published was hashed by nobody: it is a copy of what was.
     champion = registry.champion(TASK, DATASET)
     assert verification.whole(champion)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_champion_again_stays_so(capsys, dry_run):
+    one = Summary("1", "perceptron", "f" * 64, {})
+    promote.show(promote.Promotion(TASK, DATASET, HASH, dry_run, one, one, False, "it is already"))
+    assert capsys.readouterr().out == "perceptron v1 stays champion: nothing was decided\n"
 
 
 def test_an_architecture_names_its_best_full_fit(home, tmp_path, monkeypatch):

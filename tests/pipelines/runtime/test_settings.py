@@ -19,6 +19,7 @@ def test_the_served_dataset_is_the_default():
     ("call", "near"),
     [
         (lambda: settings.dataset_of("imagery", None), "image"),
+        (lambda: settings.dataset_of("sentimnt", "imdb"), "sentiment"),
         (lambda: settings.dataset_of("image", "digit"), "digits"),
         (lambda: settings.task_of("imbd"), "imdb"),
         (lambda: settings.overrides("quik", "image", "cnn", "digits"), "quick"),
