@@ -12,6 +12,7 @@ from project import ROOT, answer, variables
 from typer.testing import CliRunner
 
 from pipelines import cli
+from pipelines.processes import service
 
 
 def typed(home: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -137,12 +138,10 @@ def test_without_a_champion_it_says_what_makes_one(verb, tmp_path):
 
 
 def test_a_taken_port_is_seen_before_the_service_is_started():
-    from pipelines.commands import serve
-
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        assert not serve._free(port)
-    assert serve._free(port)
+        assert not service.is_free(port)
+    assert service.is_free(port)
 
 
 def test_a_home_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
