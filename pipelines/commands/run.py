@@ -13,7 +13,7 @@ import traceback
 from contextlib import ExitStack, suppress
 
 from data import versions
-from data.errors import GateRefused
+from data.errors import DataError, GateRefused
 from pipelines.experiments import dataset as data
 from pipelines.experiments import leaderboard_rows, tracking
 from pipelines.experiments.dataset import DatasetVersion
@@ -47,16 +47,14 @@ def chosen(task: str | None, dataset: str | None) -> dict[str, str]:
 def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, Outcome], int]:
     """Bring every task to a champion; returns each task's outcome and the exit code.
 
-    tasks: task → dataset. Raises UsageError for wrong rules of the gate, DataError for a source
-    that is not there: before hours of training.
+    tasks: task → dataset. Raises UsageError for wrong rules of the gate: before hours of training.
     """
     start = time.monotonic()
     for task, dataset in tasks.items():
         rules.of(task, dataset)
-        versions.check_source(dataset)
     publish.declare()
     console.heading("Plan")
-    ended = _locked(tasks)
+    ended = _locked(tasks) | _without_source(tasks)
     with console.stage("plan") as say:
         done = finished({task: tasks[task] for task in tasks if task not in ended}, profile)
         say(f"{len(done)} of {len(tasks)} tasks are up to date")
@@ -141,6 +139,18 @@ def _locked(tasks: dict[str, str]) -> dict[str, tuple[Outcome, int]]:
         except LockHeldError as held:
             console.line("stopped", str(held))
             ended[task] = Outcome(dataset, reason=str(held)), LOCKED
+    return ended
+
+
+def _without_source(tasks: dict[str, str]) -> dict[str, tuple[Outcome, int]]:
+    """The outcome of each task whose source is not there, or cannot be watched."""
+    ended = {}
+    for task, dataset in tasks.items():
+        try:
+            versions.check_source(dataset)
+        except DataError as error:
+            console.line("stopped", str(error))
+            ended[task] = Outcome(dataset, reason=str(error)), FAILED
     return ended
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -40,9 +41,32 @@ def begin(checkout: Checkout, *command: str) -> subprocess.Popen:
     )  # fmt: skip
 
 
-def working(place: Path) -> int | None:
-    """The process id of the stage that is filling a temporary folder in `place`."""
-    return next((int(path.name.split(".")[-1]) for path in place.glob(".mine.*")), None)
+def stopped(process: subprocess.Popen, module: str, place: Path) -> psutil.Process:
+    """The process of a stage below `process`, stopped while it fills a temporary folder in `place`.
+
+    It runs a hundredth of a second at a time from its first imports on: the folder may be there for
+    less time than this process waits for its turn.
+    """
+    stage = until(lambda: running(process, module))
+    until(lambda: advanced(stage, place))
+    return stage
+
+
+def running(process: subprocess.Popen, module: str) -> psutil.Process | None:
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if module in child.cmdline() and child.exe() == os.path.realpath(sys.executable):
+                child.suspend()
+                return child
+    return None
+
+
+def advanced(stage: psutil.Process, place: Path) -> bool:
+    """Let a stopped stage go on for a moment; whether it fills its folder now."""
+    stage.resume()
+    time.sleep(0.01)
+    stage.suspend()
+    return any(place.glob(".mine.*"))
 
 
 def ended(pid: int) -> bool:
@@ -53,20 +77,25 @@ DVC = ("dvc", "repro", "prepare@mine")
 OURS = (sys.executable, "-c", "from data import versions; versions.reproduce('mine')")
 
 
-def kill_while(checkout: Checkout, place: Path, *command: str) -> None:
+def kill_while(checkout: Checkout, module: str, place: Path, *command: str) -> None:
     """Begin a command, kill it while a stage fills `place`, and wait for the stage's end."""
     process = begin(checkout, *command)
-    pid = until(lambda: working(place))
+    stage = stopped(process, module, place)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    until(lambda: ended(pid))
+    stage.resume()
+    until(lambda: ended(stage.pid))
 
 
 def test_a_stage_ends_with_its_parent_and_the_next_run_mends(mine):
     """Killed at each stage in turn, the command goes on where the one before it was killed."""
-    for stage, command in (("raw", DVC), ("reports", OURS), ("prepared", DVC)):
+    for module, stage, command in (
+        ("data.ingest", "raw", DVC),
+        ("data.validate", "reports", OURS),
+        ("data.prepare", "prepared", DVC),
+    ):
         place = mine.folder / "data" / stage
-        kill_while(mine, place, *command)
+        kill_while(mine, module, place, *command)
         assert not (place / "mine").exists()
     assert mine.versions("reproduce('mine')") == "None"
     assert mine.versions("outdated(['mine'])") == "[]"
@@ -75,8 +104,7 @@ def test_a_stage_ends_with_its_parent_and_the_next_run_mends(mine):
 
 def test_a_killed_stage_is_a_failure_and_leaves_nothing(mine):
     process = begin(mine, *DVC)
-    pid = until(lambda: working(mine.folder / "data" / "reports"))
-    os.kill(pid, signal.SIGKILL)
+    stopped(process, "data.validate", mine.folder / "data" / "reports").kill()
     assert process.wait() != 0
     assert not (mine.folder / "data" / "reports" / "mine").exists()
     assert not (mine.folder / "data" / "prepared").exists()
