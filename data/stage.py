@@ -20,6 +20,7 @@ FAILED, REFUSED, ORPHANED = 1, 3, 4
 # Names a file for the status and the message of a stage that fails: DVC's own output holds both
 # somewhere in its text.
 FAILURE = "ESPALIER_STAGE_FAILURE"
+PARENT = "ESPALIER_STAGE_PARENT"  # the process that started the stage, which may be gone by now
 
 
 def run(work: Callable[[str, Path], None], place: Path) -> None:
@@ -66,7 +67,7 @@ def _status(work: Callable[[str, Path], None], name: str, folder: Path) -> int:
 
 def end_with_parent() -> int:
     """End this process a moment after its parent has ended, however that ended; its parent's id."""
-    parent = os.getppid()
+    parent = int(os.environ.get(PARENT) or os.getppid())
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     return parent
 
