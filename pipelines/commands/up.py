@@ -103,7 +103,9 @@ def _deploy() -> None:
 
 def _prefect_says(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [*_tool("prefect"), "--no-prompt", *arguments]
-    return subprocess.run(command, cwd=environment.ROOT, capture_output=True, text=True)
+    return subprocess.run(
+        command, cwd=environment.ROOT, capture_output=True, encoding="utf-8", errors="replace"
+    )
 
 
 def _wait(part: Part) -> None:

@@ -24,7 +24,6 @@ from models.artifact import artifact
 from pipelines.release import publish
 from pipelines.release.publish import Pointer
 from pipelines.runtime import environment, settings
-from pipelines.runtime.settings import UsageError
 
 NAME = "espalier"  # of the Bento with every endpoint; one of a single task is named after it
 CHAMPIONS = "champions"  # the folder of a Bento that is built like `publish.folder()`
@@ -71,18 +70,13 @@ class Bento:
 
 
 def build(task: str | None = None) -> Bento:
-    """Build a Bento of the champions that are published, or of one task's alone.
-
-    Raises:
-        UsageError: there is no such task, or no champion.
-        BuildError: bentoml could not build.
-    """
+    """Build a Bento of the champions that are published, or of one task's alone."""
     if task is not None:
         settings.one_of("task", task, settings.TASKS)
     pointers = published(task)
     if not pointers:
         which = "no champion" if task is None else f"no champion of {task}"
-        raise UsageError(f"there is {which} to package yet: `espalier run` makes them")
+        raise BuildError(f"there is {which} to package yet: `espalier run` makes them")
     name = NAME if task is None else f"{NAME}-{task}"
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         context = Path(scratch)

@@ -113,7 +113,7 @@ def test_what_dvc_cannot_see_or_record_is_told_by_name(tmp_path, make, message):
 
 @pytest.mark.parametrize("path", ["s3://bucket/pets", "none/there"])
 def test_a_path_that_is_none_here_is_told(path):
-    with pytest.raises(DataError, match=r"expected a file or folder|is missing: `path:`"):
+    with pytest.raises(DataError, match=r"expected a file or folder|there is no file or folder"):
         paths.local(path)
 
 

@@ -143,7 +143,7 @@ def test_own_series_may_be_packed_zoned_and_in_parquet(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "is missing"),
+        (None, "there is no file or folder"),
         (b"PK\3\4xl/workbook.xml", "ZIP archive or an Excel workbook: .* `kind: excel`"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff", "no file of text: export it as one"),
         ("when,kW\n".encode("utf-32"), "it looks like utf-32"),

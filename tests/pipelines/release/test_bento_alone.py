@@ -79,7 +79,7 @@ def test_its_compose_file_names_what_lies_in_it(packaged):
 
 def test_only_a_task_with_a_champion_is_packaged(home):
     tiny.publish(home, "image")
-    with pytest.raises(UsageError, match="no champion of forecast"):
+    with pytest.raises(bento.BuildError, match="no champion of forecast"):
         bento.build("forecast")
     with pytest.raises(UsageError, match="did you mean 'image'"):
         bento.build("imag")
