@@ -133,12 +133,9 @@ def _locked(tasks: dict[str, str]) -> dict[str, tuple[Outcome, int]]:
     """The outcome of each task that another run works on, known before anything is waited for."""
     ended = {}
     for task, dataset in tasks.items():
-        try:
-            with lock.hold(task):
-                pass
-        except LockHeldError as held:
-            console.line("stopped", str(held))
-            ended[task] = Outcome(dataset, reason=str(held)), LOCKED
+        if held := lock.holder(task):
+            console.line("stopped", held)
+            ended[task] = Outcome(dataset, reason=held), LOCKED
     return ended
 
 

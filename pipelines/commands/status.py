@@ -9,7 +9,6 @@ from data.prepared import PREPARED
 from data.stored import RAW
 from pipelines.experiments import registry
 from pipelines.locks import lock
-from pipelines.locks.lock import LockHeldError
 from pipelines.processes import service
 from pipelines.promotion import ledger
 from pipelines.release import publish
@@ -87,14 +86,8 @@ def _serving(name: str, task: str, dataset: str) -> Serving:
 
 
 def _running() -> dict[str, str]:
-    held = {}
-    for task in settings.TASKS:
-        try:
-            with lock.hold(task, 0):
-                pass
-        except LockHeldError as error:
-            held[task] = str(error)
-    return held
+    holders = {task: lock.holder(task, 0) for task in settings.TASKS}
+    return {task: holder for task, holder in holders.items() if holder}
 
 
 def _bytes(places: Iterable[Path]) -> int:

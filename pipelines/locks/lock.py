@@ -49,6 +49,15 @@ def hold(name: str, wait_seconds: float = MOMENT) -> AbstractContextManager[None
     return _file_lock(folder, name, wait_seconds)
 
 
+def holder(name: str, wait_seconds: float = MOMENT) -> str:
+    """A sentence about who holds the lock; empty where it is free within `wait_seconds`."""
+    try:
+        with hold(name, wait_seconds):
+            return ""
+    except LockHeldError as held:
+        return str(held)
+
+
 @contextmanager
 def _file_lock(folder: Path, name: str, wait_seconds: float) -> Iterator[None]:
     from filelock import FileLock, Timeout
