@@ -5,6 +5,7 @@ import re
 
 from pipelines.promotion.ledger import Entry
 from pipelines.reports import leaderboard
+from pipelines.runtime import console
 
 VERBS = {
     "promotion": "promoted",
@@ -39,7 +40,8 @@ def retraining(board: dict, verdict: str) -> str:
     rows = [
         f"- {'★ ' if row.get('champion') else ''}{_plain(name)}"
         f"{' (first look)' if row.get('look') else ''}: {metric} "
-        f"{row['validation']['mean']:.4f} on validation, {row['test']['mean']:.4f} on test"
+        f"{console.figure(row['validation']['mean'])} on validation, "
+        f"{console.figure(row['test']['mean'])} on test"
         for name, row in [*fits, *rivals]
     ]
     more = "compare.html, under Artifacts, holds the whole comparison."
