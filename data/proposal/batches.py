@@ -94,7 +94,10 @@ def histories(
     Raises:
         DataError: it cannot be read, or which columns are meant is not known.
     """
-    table = pa.concat_tables(parts(paths.local(path), FIRST))
+    read = list(parts(paths.local(path), FIRST))
+    if not read:
+        raise DataError(f"{path} holds no rows")
+    table = pa.concat_tables(read)
     declared = entry.get("columns") or {}
     given = {role: name for role, name in declared.items() if name in table.column_names}
     given |= names
@@ -104,7 +107,7 @@ def histories(
         form = {key: entry[key] for key in keys if key in entry}
     readings = pd.DataFrame(columns.readings(table, path.stem, **named, **form)).dropna()
     zoned = conversion.times(
-        columns.column(table, named["time"]), named["time"], form.get("time_format")
+        columns.column(table.slice(0, FIRST), named["time"]), named["time"], form.get("time_format")
     ).dt.tz
     in_utc = "Z" if zoned or form.get("time_zone") else ""
     ends: dict[str, list] = {"series": [], "time": [], "zone": []}
@@ -120,15 +123,14 @@ def histories(
 
 def _form(table: pa.Table, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """The columns of readings, and how their times and values are written, as the first tell."""
-    known = roles.columns_of(table.slice(0, FIRST))
+    first = table.slice(0, FIRST)
+    known = roles.columns_of(first)
     roles.check(known, given)
     named = roles.readings(known, given)
     time, value = known[named["time"]], known[named["value"]]
     if not time.forms or not value.numbers:
         raise DataError(f"there are no times and numbers in {named}: say --time and --value")
-    ids = np.full(min(len(table), FIRST), "", dtype=object)
-    if "series" in named:
-        ids = table[named["series"]].slice(0, FIRST).to_pandas().astype(object).to_numpy()
+    ids = tables.series_of(first, named.get("series"))
     form = stamps.clock(time.values, time.name, ids, time.forms).settings
     decimal, thousands = value.numbers
     return named, form | {"decimal": decimal, "thousands": thousands}

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from data.errors import DataError, did_you_mean
 from data.proposal import stamps
-from data.sources import conversion
+from data.sources import columns, conversion
 
 NAMES = {
     "text": "text review comment body message content sentence description title tweet question "
@@ -77,10 +77,7 @@ def _column(table: pa.Table, name: str) -> Column:
     if table.column_names.count(name) > 1:
         none, words = pa.chunked_array([], pa.null()), pd.Series([], dtype=str)
         return Column(name, none, words, 0, 0.0, [], [], None, is_twice=True)
-    if pa.types.is_dictionary(table[name].type):
-        values = table[name].cast(table[name].type.value_type)
-    else:
-        values = table[name]
+    values = columns.column(table, name)
     try:
         words = conversion.words(values, name).to_pandas().dropna()
     except DataError:  # lists and the like

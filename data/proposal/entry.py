@@ -109,7 +109,7 @@ def _of_series(
     if not value.numbers:
         conversion.numbers(value.values, value.name)
         raise DataError(f"column {value.name!r} holds no numbers: say --value")
-    ids = _ids(sample, names.get("series"))
+    ids = tables.series_of(sample.table, names.get("series"))
     clock = stamps.clock(time.values, time.name, ids, time.forms)
     lengths, remarks = stamps.rhythm(clock.instants, ids, sample.whole)
     decimal, thousands = value.numbers or (".", "")
@@ -132,12 +132,6 @@ def _of_series(
         *_unused(sample, names),
     ]
     return Proposal(entry, taken, remarks)
-
-
-def _ids(sample: tables.Sample, name: str | None) -> np.ndarray:
-    if not name:
-        return np.full(len(sample.table), "", dtype=object)
-    return sample.table[name].to_pandas().astype(object).to_numpy()
 
 
 def _signs(value: roles.Column) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -73,6 +74,13 @@ def _kind_of_zip(path: Path) -> str:
     if any(name.endswith(SUFFIXES) for name in names):
         return "folder"
     raise DataError(f"{path} is a ZIP without pictures: unpack it, and name the file that it holds")
+
+
+def series_of(table: pa.Table, name: str | None) -> np.ndarray:
+    """To which series each row belongs, (rows,): by a column, or all to one."""
+    if not name:
+        return np.full(len(table), "", dtype=object)
+    return table[name].to_pandas().astype(object).to_numpy()
 
 
 def sample_of(path: Path, kind: str) -> Sample:

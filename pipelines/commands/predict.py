@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data import declared
+from data.errors import DataError
 from models.artifact import artifact
 from models.inputs.errors import InputError
 from pipelines.experiments import registry, verification
@@ -80,6 +81,8 @@ def predict(
         for table, bad in answered:
             write(table)
             rows, errors = rows + len(table), errors + bad
+        if not rows:
+            raise DataError(f"{file} holds no rows")
         say(f"{rows:,} rows by {version.name}/{version.version}")
         if errors:
             say(f"; {errors:,} could not be answered: the column error says why")
@@ -139,13 +142,10 @@ def _answers(model: "Answering", inputs: list) -> list[dict]:
     """An answer for each input, or the error that a request would get."""
     try:
         answers = model.answers(inputs)
-    except InputError:
-        if len(inputs) > 1:
-            return [answer for one in inputs for answer in _answers(model, [one])]
-        try:
-            model.answers(inputs)
-        except InputError as error:
+    except InputError as error:
+        if len(inputs) == 1:
             return [{"error": str(error)}]
+        return [answer for one in inputs for answer in _answers(model, [one])]
     return [
         answer | {"probability": answer["probabilities"][answer["label"]]} for answer in answers
     ]

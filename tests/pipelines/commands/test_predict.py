@@ -144,6 +144,7 @@ def test_what_comes_next_is_forecast_for_each_series(champion, tmp_path):
         ("in.csv", None, {}, "out.xls", "no form that is known: .csv, .parquet or .jsonl"),
         ("in.csv", None, {"text": "texx"}, "out.csv", "did you mean 'text'"),
         ("in.csv", None, {}, "none/out.csv", "there is no folder .*none"),
+        ("empty.csv", None, {}, "out.csv", "empty.csv holds no rows"),
         ("gone.csv", None, {}, "out.csv", "there is no file or folder .*gone.csv"),
     ],
 )
@@ -152,6 +153,7 @@ def test_what_cannot_be_answered_leaves_nothing(
 ):
     champion("sentiment")
     lay(tmp_path / "in.csv", pd.DataFrame({"text": TEXTS, "n": range(4)}))
+    (tmp_path / "empty.csv").write_text("text,n\n", encoding="utf-8")
     (tmp_path / "outs").mkdir()
     with pytest.raises((UsageError, DataError), match=message):
         command.predict(
