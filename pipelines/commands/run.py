@@ -4,7 +4,6 @@ The plan needs no server and no framework, so that a run with nothing to do ends
 """
 
 import importlib
-import json
 import os
 import shlex
 import threading
@@ -20,17 +19,16 @@ from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import rules
 from pipelines.locks import lock
 from pipelines.locks.lock import LockHeldError
-from pipelines.processes import dask_cluster, prefect_server, service
+from pipelines.processes import dask_cluster, prefect_server
 from pipelines.promotion import reconcile, retraining
 from pipelines.promotion.retraining import Outcome
-from pipelines.release import bento, publish
+from pipelines.release import bento, publish, release
 from pipelines.reports import leaderboard
 from pipelines.runtime import console, environment, settings
 from pipelines.training import successive_halving
 
 # Exit codes of a task; of several the first of these that occurs is the run's.
 FAILED, LOCKED, REFUSED, DONE = 1, 75, 3, 0
-RELEASE_SECONDS = 300
 INTERRUPT_SECONDS = 3  # a task
 # What a worker's first fit imports: seconds, in which the data is made.
 FRAMEWORKS = ("keras", "mlflow", "pipelines.flows")
@@ -63,9 +61,7 @@ def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, Outcome], int]:
         ended |= _retrain(missing, profile)
     codes = {code for _, code in ended.values()}
     if not codes & {FAILED, LOCKED}:
-        # Runs of other tasks package the same champions: one after the other.
-        with lock.hold("release", RELEASE_SECONDS):
-            release()
+        release.release()
     for task, dataset in tasks.items():
         if ended[task][1] in (DONE, REFUSED):
             leaderboard_rows.note_unchanged(task, dataset)
@@ -90,24 +86,6 @@ def finished(tasks: dict[str, str], profile: str) -> dict[str, Outcome]:
         if dataset not in outdated
     }
     return {task: outcome for task, outcome in outcomes.items() if outcome is not None}
-
-
-def release() -> None:
-    """Package the published champions as a Bento and ask its endpoints, unless that was done."""
-    if bento.current() is not None or not bento.published():
-        return
-    console.heading("Release")
-    with console.stage("bento") as say:
-        made = bento.build()
-        say(made.tag)
-    with console.stage("smoke") as say:
-        endpoints, champions = list(made.champions), bento.champions(made.tag)
-        with service.running(made.path, endpoints) as running:
-            answers = {name: service.smoke(running.url, name, champions) for name in endpoints}
-        say(f"{len(answers)} endpoints of {made.tag} answered")
-    for name, answer in answers.items():
-        path = service.path_of(name)
-        console.out().print(f"    POST {path} → {_short(answer)}", markup=False)
 
 
 def show(outcomes: dict[str, Outcome]) -> None:
@@ -196,7 +174,7 @@ def _retrain_one(task: str, dataset: str, profile: str) -> tuple[Outcome, int]:
     from pipelines import flows
 
     try:
-        outcome = flows.retrain(task, dataset, profile, lock.MOMENT)
+        outcome = flows.retrain(task, dataset, profile, lock.MOMENT, package=False)
         return outcome, _code(outcome)
     except GateRefused as refusal:
         reason, code = "the data was refused", REFUSED
@@ -212,14 +190,6 @@ def _retrain_one(task: str, dataset: str, profile: str) -> tuple[Outcome, int]:
 
 def _code(outcome: Outcome) -> int:
     return DONE if outcome.champion else REFUSED
-
-
-def _short(answer: dict) -> str:
-    shown = {name: answer[name] for name in ("label", "score", "forecast") if name in answer}
-    if "forecast" in shown:
-        shown["forecast"] = [round(value, 1) for value in shown["forecast"]]
-    model = answer["model"]
-    return f"{json.dumps(shown)} from {model['name']}/{model['version']}"
 
 
 def _next(outcomes: dict[str, Outcome]) -> str:
@@ -248,6 +218,6 @@ def _next(outcomes: dict[str, Outcome]) -> str:
     store = shlex.quote(f"sqlite:///{os.path.relpath(environment.home() / 'mlflow.db')}")
     lines += [
         f"  mlflow ui --backend-store-uri {store}",
-        f"  and open http://127.0.0.1:5000/{tracking.PAGE}",
+        f"  and open {tracking.LOCAL_SERVER}/{tracking.PAGE}",
     ]
     return "\n" + "\n".join(lines)

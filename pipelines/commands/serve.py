@@ -2,7 +2,7 @@
 
 import os
 
-from pipelines.experiments import registry, tracking
+from pipelines.experiments import registry
 from pipelines.processes import service
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
@@ -43,7 +43,7 @@ def _published(endpoint: str, task: str, dataset: str) -> bool:
 
     try:
         champion = registry.champion(task, dataset)
-    except (MlflowException, tracking.ServerError) as error:
+    except (MlflowException, environment.ServerError) as error:
         # Without the registry too: where the pointer is no good the last good model serves.
         console.line(endpoint, f"as it was last published: the registry does not answer ({error})")
         return (publish.folder() / f"{endpoint}.json").exists()

@@ -1,4 +1,4 @@
-"""What was decided, in Markdown without tables, for MLflow's pages of a run and of a version."""
+"""What was decided, in Markdown without tables, for the pages of MLflow and Prefect."""
 
 import html
 import re
@@ -44,7 +44,7 @@ def retraining(board: dict, verdict: str) -> str:
         f"{console.figure(row['test']['mean'])} on test"
         for name, row in [*fits, *rivals]
     ]
-    more = "compare.html, under Artifacts, holds the whole comparison."
+    more = "compare.html, an artifact of the run in MLflow, holds the whole comparison."
     return "\n".join([verdict, "", *rows, "", more])
 
 

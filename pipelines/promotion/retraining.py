@@ -1,10 +1,10 @@
 """What a retraining comes to: nothing left to do, the best fit before the gate, the champion."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
-from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.gate import rules
 from pipelines.promotion import contender, decision, evaluation, ledger, markdown, reconcile
@@ -27,6 +27,13 @@ class Outcome:
     reused: int = 0
     champion: contender.Summary | None = None
     reason: str = ""
+
+
+class Verdict(NamedTuple):
+    """What became of the champion: Promoted, Kept or Refused, and a sentence."""
+
+    name: str
+    text: str
 
 
 def finished(plan: Plan) -> Outcome | None:
@@ -54,8 +61,8 @@ def up_to_date(dataset: DatasetVersion, records: list[Record]) -> bool:
     return decision.refused_before(dataset, candidate, champion, rules.of(task, name))
 
 
-def decide(dataset: DatasetVersion, records: list[Record]) -> Version | None:
-    """Let the best of `records` try to be champion; returns the current champion afterwards.
+def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
+    """Let the best of `records` try to be champion; returns what became of it.
 
     Raises RuntimeError when there is not one record.
     """
@@ -67,33 +74,48 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Version | None:
     current = champion.version if champion else None
     best, gate_rules = ranking.best(task, records), rules.of(task, name)
     if champion is not None and champion.version.run_id == best.run_id:
-        console.line("champion", f"{champion.name} stays")
-        return champion.version
+        return _verdict("Kept", f"{champion.name} stays")
     if decision.refused_before(dataset, best, current, gate_rules):
-        return current
+        return _verdict("Refused", f"{best.arch} was refused before, beside the same champion")
     folder = verification.verify(best)
     candidate = contender.Contender(decision.enter(dataset, best), folder)
     evaluated = evaluation.evaluate(dataset, candidate, champion, head, gate_rules)
     decision.decide(evaluated)
-    verb = "promoted" if evaluated.passed else "refused"
-    console.line("champion", f"{candidate.name} {verb}: {evaluated.reason}")
-    return registry.champion(task, name)
+    verdict = "Promoted" if evaluated.passed else "Refused"
+    return _verdict(verdict, f"{candidate.name} {verdict.lower()}: {evaluated.reason}")
 
 
-def report(dataset: DatasetVersion, run_id: str) -> None:
-    """Say on the retraining's own run what it came to, and keep the page of it there."""
+def _verdict(name: str, text: str) -> Verdict:
+    console.line("champion", text)
+    return Verdict(name, text)
+
+
+def settled(outcome: Outcome) -> Verdict:
+    """The verdict where nothing was left to do."""
+    if champion := outcome.champion:
+        return Verdict("Kept", f"{champion.arch} v{champion.version} stays: nothing was left to do")
+    return Verdict("Refused", outcome.reason)
+
+
+def report(dataset: DatasetVersion, run_id: str) -> str:
+    """Say on the retraining's own run what it came to, and keep the page of it there.
+
+    Returns what it says, in Markdown.
+    """
     board = comparison.compare(dataset)
     page.attach(board, run_id)
     entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
     best = next((row for row in leaderboard.best(board) if not row["look"]), None)
+    note = markdown.retraining(board, markdown.decision(entries[-1]) if entries else "")
     tracking.describe(
         run_id,
-        markdown.retraining(board, markdown.decision(entries[-1]) if entries else ""),
+        note,
         {"espalier.decision": entries[-1].action} if entries else {},
         {f"{split}_{board['metric']}": best[split]["mean"] for split in ("validation", "test")}
         if best
         else {},
     )
+    return note
 
 
 def outcome(dataset: DatasetVersion, trained: int, reused: int) -> Outcome:
