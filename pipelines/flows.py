@@ -33,7 +33,9 @@ from pipelines.promotion import reconcile, retraining
 from pipelines.release import release
 from pipelines.runtime import console, environment, settings
 from pipelines.training import baselines, guard, successive_halving
+from pipelines.training import budget as budgets
 from pipelines.training import fit as fitting
+from pipelines.training.budget import Budget, Costs
 
 # Only what a network or another process can make fail is tried again. A fit or a check that
 # fails once fails for a reason.
@@ -60,11 +62,13 @@ RUNNER: TaskRunner[Any] = DaskTaskRunner(**dask_cluster.runner_options())
 
 
 class Rung(NamedTuple):
-    """The records of fits that were done together, and how many of them were new or reused."""
+    """The records of fits that were done together, how many of them were new or reused, and those
+    for which the budget was too small."""
 
     records: list[Record]
     trained: int
     reused: int
+    left_out: list[str]
 
 
 def run_name() -> str:
@@ -80,6 +84,7 @@ def retrain(
     profile: str = "quick",
     wait_seconds: float = 3600,
     package: bool = True,
+    budget: str | None = None,
 ) -> retraining.Outcome:
     """Version the data, do the fits that are missing, let the best try to be champion.
 
@@ -89,6 +94,7 @@ def retrain(
         profile: a profile of params.yaml.
         wait_seconds: for another run that holds the task.
         package: whether the champions become a Bento then, as at the end of `espalier run`.
+        budget: of time, such as 1h; None: all fits are done.
 
     Returns:
         What the task came to. The run's state is called after it: Promoted, Kept or Refused.
@@ -98,11 +104,11 @@ def retrain(
     """
     state: Any  # Prefect returns what it holds, or raises that
     environment.apply()
-    name = settings.dataset_of(task, dataset)
+    name, spending = settings.dataset_of(task, dataset), budgets.of(budget)
     with console.read_by(prefect.get_run_logger().info), prefect.tags(*tag(task, name, profile)):
         try:
-            with lock.hold(task, wait_seconds):
-                outcome, verdict = retrained(task, name, profile)
+            with spending.part(task), lock.hold(task, wait_seconds):
+                outcome, verdict = retrained(task, name, profile, spending)
         except GateRefused as refusal:
             state = Failed(name="Data refused", message=str(refusal), data=refusal)
             return state
@@ -112,7 +118,9 @@ def retrain(
     return state
 
 
-def retrained(task: str, name: str, profile: str) -> tuple[retraining.Outcome, retraining.Verdict]:
+def retrained(
+    task: str, name: str, profile: str, spending: Budget
+) -> tuple[retraining.Outcome, retraining.Verdict]:
     """The steps of a retraining, while its task's lock is held."""
     reconcile.reconcile(task, name)
     with data.versioning:
@@ -127,15 +135,17 @@ def retrained(task: str, name: str, profile: str) -> tuple[retraining.Outcome, r
         scoring = [submit(score_source, RIVAL, source, parent) for source in sources]
         guarded = guarding.result()
         console.show(*guarded.lines)
-        first = rung(plan.looks, guarded, parent, lambda _: FIRST_LOOK)
+        costs = Costs(tracking.records(version))
+        first = rung(plan.looks, guarded, parent, spending, costs)
         for scored in scoring:
             console.show(*scored.result())
-        longest = successive_halving.longest(first.records)
-        full = rung(plan.fits(first.records), guarded, parent, longest)
+        full = rung(plan.fits(first.records), guarded, parent, spending, costs, bool(plan.looks))
+        left_out = [*first.left_out, *full.left_out]
         verdict = decide(version, full.records)
-        show_report(version, attach_report(version, parent), parent)
+        note = attach_report(version, parent, spending.text, left_out)
+        show_report(version, note, parent)
     trained, reused = first.trained + full.trained, first.reused + full.reused
-    return retraining.outcome(version, trained, reused), verdict
+    return retraining.outcome(version, trained, reused, left_out), verdict
 
 
 def tag(*tags: str) -> tuple[str, ...]:
@@ -155,25 +165,42 @@ def show_report(version: data.DatasetVersion, note: str, run_id: str) -> None:
 
 
 def rung(
-    fits: list[Fit], guarded: guard.Guard, parent: str, priority: Callable[[Fit], float]
+    fits: list[Fit],
+    guarded: guard.Guard,
+    parent: str,
+    spending: Budget,
+    costs: Costs,
+    ranked: bool = False,
 ) -> Rung:
-    """Do the fits that are missing, side by side; one that fails does not stop the others."""
+    """Do the fits that are missing, side by side, as long as the budget lasts; one that fails does
+    not stop the others. ranked: whether the most promising stand first."""
     reused = verification.reusable(fits)
     missing = [fit for fit in fits if fit.fingerprint not in reused]
     successive_halving.show(fits, missing)
-    pending = {}
-    for fit in missing:
-        with prefect.tags(fit.arch):
-            pending[submit(fit_on_worker, priority(fit), fit, guarded, parent)] = fit
+    workers = len(missing) if spending.text is None else dask_cluster.size()
+    planned = budgets.Rung(spending, costs, missing, ranked, bool(reused), workers)
+    pending: dict[PrefectFuture, Fit] = {}
     records = []
-    for future in as_completed(list(pending)):
-        result = result_of(future)
+    while True:
+        for fit in planned.begin():
+            priority = FIRST_LOOK if fit.look else costs.predict(fit)
+            with prefect.tags(fit.arch):
+                pending[submit(fit_on_worker, priority, fit, guarded, parent)] = fit
+        if not pending:
+            break
+        future = next(as_completed(list(pending)))
+        fit, result = pending.pop(future), result_of(future)
         if isinstance(result, fitting.Result):
+            planned.end(fit, result.record, result.line.seconds)
             console.show(result.line)
             records.append(result.record)
         else:
-            console.line(pending[future].arch, f"failed: {result}")
-    return Rung([*reused.values(), *records], len(records), len(reused))
+            planned.end(fit)
+            console.line(fit.arch, f"failed: {result}")
+    left_out = [fit.title for fit in planned.waiting]
+    if left_out:
+        console.line("left out", f"{len(left_out)} of {len(fits)}: {', '.join(left_out)}")
+    return Rung([*reused.values(), *records], len(records), len(reused), left_out)
 
 
 def submit(task: prefect.Task, priority: float, *arguments: Any) -> PrefectFuture:

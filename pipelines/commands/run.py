@@ -25,7 +25,9 @@ from pipelines.promotion.retraining import Outcome
 from pipelines.release import bento, publish, release
 from pipelines.reports import leaderboard
 from pipelines.runtime import console, environment, settings
+from pipelines.training import budget as budgets
 from pipelines.training import successive_halving
+from pipelines.training.budget import Costs
 
 # Exit codes of a task; of several the first of these that occurs is the run's.
 FAILED, LOCKED, REFUSED, DONE = 1, 75, 3, 0
@@ -42,12 +44,23 @@ def chosen(task: str | None, dataset: str | None) -> dict[str, str]:
     return {name: settings.dataset_of(name, dataset) for name in tasks}
 
 
-def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, Outcome], int]:
-    """Bring every task to a champion; returns each task's outcome and the exit code.
+def run(
+    tasks: dict[str, str], profile: str, budget: str | None = None
+) -> tuple[dict[str, Outcome], int]:
+    """Bring every task to a champion.
 
-    tasks: task → dataset. Raises UsageError for wrong rules of the gate: before hours of training.
+    Args:
+        tasks: task → dataset.
+        profile: a profile of params.yaml.
+        budget: of time for all of them, such as 10m; None: all fits are done.
+
+    Returns:
+        Each task's outcome, and the exit code.
+
+    Raises:
+        UsageError: wrong rules of the gate, or a budget too small: before hours of training.
     """
-    start = time.monotonic()
+    start, spending = time.monotonic(), budgets.of(budget)
     for task, dataset in tasks.items():
         rules.of(task, dataset)
     publish.declare()
@@ -58,7 +71,10 @@ def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, Outcome], int]:
         say(f"{len(done)} of {len(tasks)} tasks are up to date")
     ended |= {task: (outcome, _code(outcome)) for task, outcome in done.items()}
     if missing := {task: tasks[task] for task in tasks if task not in ended}:
-        ended |= _retrain(missing, profile)
+        if budget is not None:
+            spending.check(_least(missing, profile))
+        spending.join(missing)
+        ended |= _retrain(missing, profile, budget)
     codes = {code for _, code in ended.values()}
     if not codes & {FAILED, LOCKED}:
         release.release()
@@ -104,6 +120,8 @@ def show(outcomes: dict[str, Outcome]) -> None:
             leaderboard.show(leaderboard.compare(version))
         if outcome.champion is None:
             console.out().print(f"No champion stands for {outcome.dataset}: {outcome.reason}")
+        if outcome.left_out:
+            console.out().print(f"The budget left out: {'; '.join(outcome.left_out)}", markup=False)
     console.out().print(_next(outcomes), markup=False)
 
 
@@ -139,13 +157,27 @@ def _finished(task: str, dataset: str, profile: str) -> Outcome | None:
     return retraining.finished(successive_halving.plan(data.present(task, dataset), profile))
 
 
-def _retrain(tasks: dict[str, str], profile: str) -> dict[str, tuple[Outcome, int]]:
+def _least(tasks: dict[str, str], profile: str) -> float:
+    """The seconds of one full fit of each task, the cheapest, as far as earlier fits tell."""
+    seconds = 0.0
+    for task, dataset in tasks.items():
+        with suppress(settings.UsageError):  # no version yet
+            version = data.present(task, dataset)
+            costs = Costs(tracking.records(version))
+            full = successive_halving.plan(version, profile).full if version.facts else []
+            seconds += min(map(costs.predict, filter(costs.know, full)), default=0.0)
+    return seconds / dask_cluster.size()
+
+
+def _retrain(
+    tasks: dict[str, str], profile: str, budget: str | None
+) -> dict[str, tuple[Outcome, int]]:
     """Retrain the tasks at the same time, on one cluster; task → its outcome and exit code."""
     results: dict[str, tuple[Outcome, int]] = {}
 
     def retrain(task: str, dataset: str) -> None:
         with console.part(task if len(tasks) > 1 else ""):
-            results[task] = _retrain_one(task, dataset, profile)
+            results[task] = _retrain_one(task, dataset, profile, budget)
 
     # Interrupted, they see the cluster end and put that on record; as daemons they delay no exit.
     threads = [threading.Thread(target=retrain, args=item, daemon=True) for item in tasks.items()]
@@ -170,11 +202,11 @@ def _wait_for(threads: list[threading.Thread]) -> None:
             thread.join(INTERRUPT_SECONDS)
 
 
-def _retrain_one(task: str, dataset: str, profile: str) -> tuple[Outcome, int]:
+def _retrain_one(task: str, dataset: str, profile: str, budget: str | None) -> tuple[Outcome, int]:
     from pipelines import flows
 
     try:
-        outcome = flows.retrain(task, dataset, profile, lock.MOMENT, package=False)
+        outcome = flows.retrain(task, dataset, profile, lock.MOMENT, False, budget)
         return outcome, _code(outcome)
     except GateRefused as refusal:
         reason, code = "the data was refused", REFUSED

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Collection
 
 from pipelines.promotion.ledger import Entry
 from pipelines.reports import leaderboard
@@ -27,12 +28,13 @@ def decision(entry: Entry) -> str:
     return "\n".join([verdict, "", *checks])
 
 
-def retraining(board: dict, verdict: str) -> str:
+def retraining(board: dict, verdict: str, left_out: Collection[str] = ()) -> str:
     """What a retraining came to.
 
     Args:
         board: of `pipelines.reports.leaderboard.compare`.
         verdict: the last decision in Markdown; empty where there was none.
+        left_out: the fits for which a budget was too small.
     """
     fits = leaderboard.named(leaderboard.shown(board))
     rivals = [(rival["name"], rival) for rival in board["rivals"]]
@@ -45,7 +47,8 @@ def retraining(board: dict, verdict: str) -> str:
         for name, row in [*fits, *rivals]
     ]
     more = "compare.html, an artifact of the run in MLflow, holds the whole comparison."
-    return "\n".join([verdict, "", *rows, "", more])
+    less = [f"The budget left out: {_plain('; '.join(left_out))}.", ""] if left_out else []
+    return "\n".join([verdict, "", *rows, "", *less, more])
 
 
 def _plain(text: str) -> str:

@@ -1,5 +1,6 @@
 """What a retraining comes to: nothing left to do, the best fit before the gate, the champion."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ class Outcome:
     """What `espalier run --json` holds of a task.
 
     trained, reused: numbers of fits. champion: the current one. reason: why there is none.
+    left_out: fits for which the budget was too small.
     """
 
     dataset: str
@@ -27,6 +29,7 @@ class Outcome:
     reused: int = 0
     champion: contender.Summary | None = None
     reason: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -97,20 +100,35 @@ def settled(outcome: Outcome) -> Verdict:
     return Verdict("Refused", outcome.reason)
 
 
-def report(dataset: DatasetVersion, run_id: str) -> str:
+def report(
+    dataset: DatasetVersion,
+    run_id: str,
+    budget: str | None = None,
+    left_out: Collection[str] = (),
+) -> str:
     """Say on the retraining's own run what it came to, and keep the page of it there.
 
-    Returns what it says, in Markdown.
+    Args:
+        dataset: the version that was retrained on.
+        run_id: the retraining's run.
+        budget: what it could spend; None: as much as it took.
+        left_out: the fits for which that was too small.
+
+    Returns:
+        What it says, in Markdown.
     """
     board = comparison.compare(dataset)
     page.attach(board, run_id)
     entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
     best = next((row for row in leaderboard.best(board) if not row["look"]), None)
-    note = markdown.retraining(board, markdown.decision(entries[-1]) if entries else "")
+    note = markdown.retraining(board, markdown.decision(entries[-1]) if entries else "", left_out)
+    tags: dict[str, str] = {"espalier.decision": entries[-1].action} if entries else {}
+    if budget:
+        tags |= {"espalier.budget": budget, "espalier.left_out": "; ".join(left_out)}
     tracking.describe(
         run_id,
         note,
-        {"espalier.decision": entries[-1].action} if entries else {},
+        tags,
         {f"{split}_{board['metric']}": best[split]["mean"] for split in ("validation", "test")}
         if best
         else {},
@@ -118,11 +136,13 @@ def report(dataset: DatasetVersion, run_id: str) -> str:
     return note
 
 
-def outcome(dataset: DatasetVersion, trained: int, reused: int) -> Outcome:
+def outcome(
+    dataset: DatasetVersion, trained: int, reused: int, left_out: Collection[str] = ()
+) -> Outcome:
     """The outcome of a task whose best fit was decided about."""
     champion = registry.champion(dataset.task, dataset.name)
     summary = None if champion is None else contender.summary(champion)
     entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
     refused = [entry.reason for entry in entries if entry.action == "refusal"]
     reason = refused[-1] if champion is None and refused else ""
-    return Outcome(dataset.name, dataset.hash, trained, reused, summary, reason)
+    return Outcome(dataset.name, dataset.hash, trained, reused, summary, reason, tuple(left_out))
