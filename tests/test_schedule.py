@@ -117,7 +117,7 @@ def test_a_scheduled_run_ends_in_a_champion_with_the_local_fingerprints(project,
     ]
     [bento] = (project / ".espalier" / "bentoml" / "bentos" / "espalier").glob("*/bento.yaml")
     carried = json.loads((bento.parent / "src" / "champions" / "image.json").read_text())
-    assert carried["fingerprint"] == board["champion"]["fingerprint"]
+    assert carried["version"] == board["champion"]["version"]
 
     again = outcomes(project, "--dataset", "digits")["image"]
     assert (again["trained"], again["reused"]) == (0, 4)
@@ -144,15 +144,22 @@ def test_prefect_s_pages_say_what_was_done_and_decided(project, api, scheduled):
         assert part in page["data"]
 
 
-def test_a_refusal_is_told_apart_and_leaves_the_champion(project, api, scheduled):
+def test_a_refusal_is_told_apart_and_what_the_budget_left_out(project, api, scheduled):
+    """Of three full fits there is time for one: the cheapest, which the raised floor refuses."""
     with parameters(project) as params:
         params["gate"]["image"]["digits"] = {"floor": 1.0}
         params["profiles"]["short"] = {"image": {"all": {"all": {"epochs": 1}}}}
+    asked = {"task": "image", "dataset": "digits", "profile": "short", "budget": "31s"}
     made = httpx.post(
         f"{api}/deployments/{scheduled['deployment_id']}/create_flow_run",
-        json={"parameters": {"task": "image", "dataset": "digits", "profile": "short"}},
+        json={"parameters": asked},
     ).json()
     refused = ended(api, project, lambda run: run["id"] == made["id"])
     assert refused["state_name"] == "Refused"
-    assert "v2 refused" in refused["state"]["message"]
+    fitted, version, _ = refused["state"]["message"].split(maxsplit=2)
+    assert version == "v2"
     assert pointer(project, "image")[0]["version"] == "1"
+    tags = runs(project, "image", "digits", "retrain")[-1].data.tags
+    assert tags["espalier.budget"] == "31s"
+    assert {fitted, *tags["espalier.left_out"].split("; ")} == set(KEPT["image"])
+    assert f"The budget left out: {tags['espalier.left_out']}" in tags["mlflow.note.content"]
