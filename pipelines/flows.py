@@ -135,11 +135,11 @@ def retrained(
         scoring = [submit(score_source, RIVAL, source, parent) for source in sources]
         guarded = guarding.result()
         console.show(*guarded.lines)
-        costs = Costs(tracking.records(version))
+        costs = Costs(version, tracking.records(version))
         first = rung(plan.looks, guarded, parent, spending, costs)
+        full = rung(plan.fits(first.records), guarded, parent, spending, costs, bool(plan.looks))
         for scored in scoring:
             console.show(*scored.result())
-        full = rung(plan.fits(first.records), guarded, parent, spending, costs, bool(plan.looks))
         left_out = [*first.left_out, *full.left_out]
         verdict = decide(version, full.records)
         note = attach_report(version, parent, spending.text, left_out)
@@ -199,7 +199,8 @@ def rung(
             console.line(fit.arch, f"failed: {result}")
     left_out = [fit.title for fit in planned.waiting]
     if left_out:
-        console.line("left out", f"{len(left_out)} of {len(fits)}: {', '.join(left_out)}")
+        text = f"{len(left_out)} of {len(fits)}, for the budget: {', '.join(left_out)}"
+        console.line("left out", text)
     return Rung([*reused.values(), *records], len(records), len(reused), left_out)
 
 

@@ -36,10 +36,10 @@ def run(
 
     Example: espalier run --task image --budget 10m
     """
+    invocation.begin("run", as_json)
     from pipelines.commands import run as step
     from pipelines.runtime import settings
 
-    invocation.begin("run", as_json)
     settings.profile(profile)
     outcomes, code = step.run(step.chosen(task, dataset), profile, budget)
     tasks = {name: asdict(outcome) for name, outcome in outcomes.items()}

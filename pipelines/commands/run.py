@@ -61,6 +61,7 @@ def run(
         UsageError: wrong rules of the gate, or a budget too small: before hours of training.
     """
     start, spending = time.monotonic(), budgets.of(budget)
+    spending.check(0)
     for task, dataset in tasks.items():
         rules.of(task, dataset)
     publish.declare()
@@ -71,7 +72,7 @@ def run(
         say(f"{len(done)} of {len(tasks)} tasks are up to date")
     ended |= {task: (outcome, _code(outcome)) for task, outcome in done.items()}
     if missing := {task: tasks[task] for task in tasks if task not in ended}:
-        if budget is not None:
+        if budget is not None:  # it reads the record
             spending.check(_least(missing, profile))
         spending.join(missing)
         ended |= _retrain(missing, profile, budget)
@@ -163,7 +164,7 @@ def _least(tasks: dict[str, str], profile: str) -> float:
     for task, dataset in tasks.items():
         with suppress(settings.UsageError):  # no version yet
             version = data.present(task, dataset)
-            costs = Costs(tracking.records(version))
+            costs = Costs(version, tracking.records(version))
             full = successive_halving.plan(version, profile).full if version.facts else []
             seconds += min(map(costs.predict, filter(costs.know, full)), default=0.0)
     return seconds / dask_cluster.size()

@@ -24,7 +24,7 @@ class Fit:
     @property
     def title(self) -> str:
         """What a person calls it: the architecture, and whether it is a first look only."""
-        return f"{self.arch}, first look" if self.look else self.arch
+        return f"{self.arch} (first look)" if self.look else self.arch
 
 
 def fits(

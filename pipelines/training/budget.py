@@ -9,11 +9,12 @@ import math
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.runtime import console
@@ -21,6 +22,7 @@ from pipelines.runtime.settings import UsageError
 
 START_SECONDS, END_SECONDS = 15, 30  # of every run: its servers; gate, comparison and Bento
 BESIDE_SECONDS = 5  # of a fit, beside its epochs, until one was measured
+VALIDATION = 1 / 3  # what a row costs that is not learned from: one pass of three
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -37,10 +39,12 @@ def seconds_of(text: str) -> float:
 class Costs:
     """The seconds that fits take on a dataset, from those of other fits on it."""
 
-    def __init__(self, known: Iterable[Record] = ()) -> None:
-        """known: finished fits; of one architecture the last counts."""
+    def __init__(self, dataset: DatasetVersion, known: Iterable[Record] = ()) -> None:
+        """known: finished fits on the dataset; of one architecture the last counts."""
+        rows = dataset.facts.get("rows", {"train": 1, "validation": 0})
+        self._validation = rows["validation"] / rows["train"] * VALIDATION
         self._beside: dict[str, float] = {}
-        self._epoch: dict[str, float] = {}  # on all training rows
+        self._epoch: dict[str, float] = {}  # of as many rows as the training split has
         for record in known:
             self.learn(record)
 
@@ -48,7 +52,7 @@ class Costs:
         """Take in a fit. seconds: what it took in all, imports and scoring included."""
         parameters, fitted = record.parameters, record.metrics["fit_seconds"]
         epoch = record.metrics.get("seconds_per_epoch", fitted / parameters["epochs"])
-        self._epoch[record.arch] = epoch / parameters.get("share", 1.0)
+        self._epoch[record.arch] = epoch / self._rows(parameters)
         if seconds is not None:
             self._beside[record.arch] = max(0.0, seconds - epoch * parameters["epochs"])
 
@@ -61,7 +65,11 @@ class Costs:
         of the slowest known one."""
         epoch = self._epoch.get(fit.arch, max(self._epoch.values(), default=0.0))
         beside = self._beside.get(fit.arch, max(self._beside.values(), default=BESIDE_SECONDS))
-        return beside + epoch * fit.parameters["epochs"] * fit.parameters.get("share", 1.0)
+        return beside + epoch * fit.parameters["epochs"] * self._rows(fit.parameters)
+
+    def _rows(self, parameters: Mapping) -> float:
+        """The rows of an epoch, those of the training split being 1."""
+        return parameters.get("share", 1.0) + self._validation
 
 
 class Budget:
@@ -181,6 +189,6 @@ class Rung:
         seconds = self.costs.predict(fit)
         console.line(
             "budget",
-            f"{self.budget.text} is too small: {fit.title} takes about {seconds:.0f} s and is done "
+            f"{self.budget.text} is too small: {fit.title} may take {seconds:.0f} s and is done "
             f"all the same; --budget {self.budget.needed(seconds)} would do",
         )

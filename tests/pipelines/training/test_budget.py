@@ -42,7 +42,7 @@ def record(arch: str, fit_seconds: float, **parameters: float) -> Record:
 
 
 def test_seconds_are_predicted_in_proportion_to_rows_and_epochs():
-    costs = Costs([record("ann", 999)])
+    costs = Costs(DIGITS, [record("ann", 999)])
     costs.learn(record("ann", 30, epochs=2, share=0.5, each=10), seconds=35)
     assert costs.predict(fit("ann", epochs=10, share=1.0)) == 15 + 10 * 20  # 15 s beside the epochs
     assert costs.predict(fit("ann", epochs=2, share=0.5)) == 35
@@ -50,6 +50,12 @@ def test_seconds_are_predicted_in_proportion_to_rows_and_epochs():
     assert costs.predict(fit("cnn", epochs=2)) == 15 + 2 * 400
     assert costs.predict(fit("lstm", epochs=1)) == costs.predict(fit("cnn", epochs=1))
     assert [costs.know(fit(arch)) for arch in ("ann", "lstm")] == [True, False]
+
+
+def test_validation_rows_cost_a_third_of_training_rows():
+    split = replace(DIGITS, facts={"rows": {"train": 100, "validation": 30}})
+    costs = Costs(split, [record("ann", 30, share=0.2)])
+    assert costs.predict(fit("ann", share=1.0)) == pytest.approx(budget.BESIDE_SECONDS + 110)
 
 
 def begun(rung: budget.Rung, **end: float) -> list[str]:
@@ -65,7 +71,7 @@ def begun(rung: budget.Rung, **end: float) -> list[str]:
 def rung(text: str | None, hours: dict[str, float], looks: bool, **more) -> budget.Rung:
     """A rung of fits that take these hours, on one worker."""
     fits = [replace(fit(arch), look=looks) for arch in hours]
-    costs = Costs([record(arch, each * HOUR) for arch, each in hours.items()])
+    costs = Costs(DIGITS, [record(arch, each * HOUR) for arch, each in hours.items()])
     whole = Budget(text)
     more = {"ranked": not looks, "done": False, "workers": 1} | more
     return budget.Rung(whole, costs, fits, **more)
@@ -100,7 +106,7 @@ def test_too_small_a_budget_is_told_with_one_that_would_do():
     with console.read_by(lines.append):
         begun(rung("1h", {"cnn": 3}, looks=False))
     assert [line.split("  ")[-1].strip() for line in lines] == [
-        "1h is too small: cnn takes about 10805 s and is done all the same; --budget 181m would do"
+        "1h is too small: cnn may take 10805 s and is done all the same; --budget 181m would do"
     ]
     with pytest.raises(UsageError, match=r"--budget 1h is too small: .* about 181m: give that"):
         Budget("1h").check(3 * HOUR)
