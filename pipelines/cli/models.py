@@ -114,10 +114,11 @@ def compare(
         audited = step.audit(task, name)
         invocation.end(as_json, audited.to_dict(), lambda: step.show(audited))
         return
-    board = comparison.compare(data.present(task, name))
+    version = data.present(task, name)
+    board = comparison.compare(version)
     invocation.end(as_json, board, lambda: comparison.show(board))
     if html is not None:
-        page.write(board, html)
+        page.write(version, board, html)
         console.line("page", str(html))
 
 
