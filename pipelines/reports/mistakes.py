@@ -106,7 +106,7 @@ def _of_series(
     inputs = artifact.read_inputs(folder)
     windows, error = inputs.windows(split, facts["stride"]), scored["error"].mean(axis=1)
     time = split["time"][windows.start + inputs.history]
-    if not np.array_equal(time, scored.get("time")):
+    if not np.array_equal(time, scored["time"]):
         raise DataError(OTHER_ROWS)
     chosen = _apart(windows.start, error, inputs.history + inputs.horizon)
     outputs = convert.runner(folder / "model.onnx")(inputs.to_tensor(windows.history[chosen]))

@@ -14,10 +14,11 @@ from pipelines.experiments import commit, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import charts, comparison, leaderboard, mistakes, svg
 from pipelines.reports.svg import Point
-from pipelines.runtime import console
+from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
 
 METRICS = {"accuracy": "accuracy", "relative_mae": "relative MAE"}
+STYLE = environment.ROOT / "data" / "validation_page"  # the gate's page looks the same
 FILE = "compare.html"  # beside a retraining's run
 CLASSES = 20  # that a table of counts has room for; of more the commonest mistakes are listed
 CIRCLES, FRONT = 300, 20  # of the picture of costs, and of the table below it
@@ -61,7 +62,7 @@ def render(
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     jinja = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader([Path(__file__).parent, STYLE]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 import pytest
+from browsing import complaints, needs_chromium
 from homes import living_in
 from recorded import DIGITS, HASH, classified, finished, fit
 from small_data import FACTS, waves
@@ -125,6 +126,14 @@ def test_it_loads_and_runs_nothing_and_can_be_read_by_all(boards, board):
     assert page.get("lang") == "en"
     assert "prefers-color-scheme: dark" in html
     assert 'name="viewport"' in html
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_a_browser_finds_nothing_wrong(boards, tmp_path):
+    for name, board in boards.items():
+        (tmp_path / f"{name}.html").write_text(rendered(board))
+        assert complaints(tmp_path / f"{name}.html") == []
 
 
 def test_each_part_holds_the_data_s_own_numbers(image):
