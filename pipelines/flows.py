@@ -97,7 +97,7 @@ def rung(
             console.show(result.line)
             records.append(result.record)
         else:
-            console.line(pending[future].arch, f"failed: {result}")
+            console.line(pending[future].arch, f"failed: {result}", failed=True)
     return Rung([*reused.values(), *records], len(records), len(reused))
 
 

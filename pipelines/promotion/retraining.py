@@ -85,7 +85,7 @@ def report(dataset: DatasetVersion, run_id: str) -> None:
     board = comparison.compare(dataset)
     page.attach(dataset, board, run_id)
     entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
-    best = next((row for row in leaderboard.best(board) if not row["look"]), None)
+    best = next((row for row in leaderboard.best(board) if not row["rescored"]), None)
     tracking.describe(
         run_id,
         markdown.retraining(board, markdown.decision(entries[-1]) if entries else ""),

@@ -34,22 +34,28 @@ def worst(dataset: DatasetVersion, board: dict) -> tuple[dict[str, list[dict]], 
     Returns:
         Name of the fit → its mistakes, the worst first; and a sentence for each one left out.
     """
-    fits = {row["name"]: row["runs"][0] for row in board["rows"] if "name" in row}
+    fits = {row["name"]: row for row in board["rows"] if "name" in row}
     if not fits or not dataset.facts:  # then the data lies elsewhere
         return {}, []
     found, notes = {}, []
-    for name, run in fits.items():
+    for name, row in fits.items():
+        scored = f"{dataset.hash}/validation" if row.get("rescored") else "validation"
         try:
             split = data.rows(dataset).splits["validation"]
-            found[name] = of_run(run, split, dataset.facts)
+            found[name] = of_run(row["runs"][0], split, dataset.facts, scored)
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             notes.append(f"the mistakes of {name} cannot be shown: {error}")
     return found, notes
 
 
-def of_run(run: Mapping[str, str], split: Columns, facts: Mapping) -> list[dict]:
-    """The worst mistakes of one run; raises DataError where it was measured on other rows."""
-    scored = scores.rows_of(run["run_id"], "validation", artifact_uri=run["artifact_uri"])
+def of_run(
+    run: Mapping[str, str], split: Columns, facts: Mapping, place: str = "validation"
+) -> list[dict]:
+    """The worst mistakes of one run; raises DataError where it was measured on other rows.
+
+    place: of its scores, as `scores.rows_of` takes it.
+    """
+    scored = scores.rows_of(run["run_id"], place, artifact_uri=run["artifact_uri"])
     if facts["task"] == "forecast":
         return _of_series(run["run_id"], scored, split, facts)
     return _of_classes(scored, split, facts)
