@@ -7,7 +7,7 @@ READY := .venv/.ready$(if $(EXTRA),-$(EXTRA))
 # The stages of dvc.yaml and the tools call `python` and each other by name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: setup run serve test test-slow test-docs check bench bench-train bench-verdict bench-compare bench-serve bench-load lock
+.PHONY: setup run serve test test-slow test-docs docs check bench bench-train bench-verdict bench-compare bench-serve bench-load lock
 
 setup: $(READY)
 
@@ -51,6 +51,12 @@ test-slow: $(READY)
 # Every command of README.md and docs/, typed into a fresh clone: half an hour.
 test-docs: $(READY)
 	@pytest -m docs tests/docs
+
+# The site: docs/ and what is generated from the code. It opens from disk and needs no network.
+SITE ?= build
+docs: $(READY)
+	@sphinx-build -q -W --keep-going -E -d $(SITE)/doctrees docs $(SITE)/docs
+	@echo "$(SITE)/docs/index.html"
 
 check: $(READY)
 	@ruff check .

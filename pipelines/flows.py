@@ -196,7 +196,7 @@ def rung(
             records.append(result.record)
         else:
             planned.end(fit)
-            console.line(fit.arch, f"failed: {result}")
+            console.line(fit.arch, f"failed: {result}", failed=True)
     left_out = [fit.title for fit in planned.waiting]
     if left_out:
         text = f"{len(left_out)} of {len(fits)}, for the budget: {', '.join(left_out)}"

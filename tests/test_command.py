@@ -12,6 +12,7 @@ from project import ROOT, answer, variables
 from typer.testing import CliRunner
 
 from pipelines import cli
+from pipelines.locks import lock
 from pipelines.processes import service
 
 
@@ -60,6 +61,7 @@ def test_an_interrupted_command_ends_with_its_code_whatever_still_runs(tmp_path)
     )
     assert ended.returncode == 130
     assert "run it again to go on" in ended.stderr
+    assert not ended.stdout
 
 
 VERBS = ["run", "train", "compare", "promote", "rollback", "trace", "build", "serve", "doctor"]
@@ -130,13 +132,33 @@ def test_the_architectures_are_listed_for_programs(tmp_path):
     listed = answer(done)["tasks"]
     assert set(listed) == {"image", "sentiment", "forecast"}
     assert {"arch", "about", "parameters"} == set(listed["image"][0])
+    assert not list((tmp_path / "home" / "logs").iterdir())  # nothing was written to its log
 
 
-@pytest.mark.parametrize("verb", ["serve", "build"])
-def test_without_a_champion_it_says_what_makes_one(verb, tmp_path):
-    done = typed(tmp_path / "home", verb)
-    assert done.returncode == 1
-    assert "espalier run" in done.stderr
+@pytest.mark.parametrize(
+    ("command", "code", "message"),
+    [
+        ("serve", 1, "there is no champion to serve yet: `espalier run` makes them"),
+        ("build", 1, "`espalier run`"),
+        ("data add names own/absent.csv", 2, "own/absent.csv"),
+        ("data remove digits", 2, "digits"),
+        ("predict own/absent.csv --task sentiment", 2, "there is no file or folder"),
+        ("rollback --task image", 3, "has had no champion before the current one"),
+        ("run --task forecast", 75, "'forecast' is being run by process"),
+        ("promote --task forecast", 75, "'forecast' is being run by process"),
+        ("data check glucose", 75, "'forecast' is being run by process"),
+    ],
+)
+def test_what_failed_or_was_refused_is_told_on_standard_error(
+    command, code, message, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ESPALIER_HOME", str(tmp_path / "home"))
+    with lock.hold("forecast"):
+        done = typed(tmp_path / "home", *command.split())
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert message not in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_a_taken_port_is_seen_before_the_service_is_started():
@@ -155,4 +177,5 @@ def test_a_home_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
     assert "Traceback" not in done.stderr
     done = typed(home, "doctor")
     assert done.returncode == 1
-    assert "set ESPALIER_HOME" in done.stdout
+    assert "set ESPALIER_HOME" in done.stdout  # a finding
+    assert done.stderr.startswith("espalier: to be mended: ")

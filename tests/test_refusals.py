@@ -171,6 +171,7 @@ def test_whichever_forecast_is_asked_for_the_gate_says_so(project):
     for fit in fits:
         done = espalier(project, "promote", "--task", "forecast", fit.info.run_id, "--json")
         assert done.returncode == 3, done.stderr
+        assert " refused: " in done.stderr
         failed = [check["name"] for check in answer(done)["checks"] if not check["passed"]]
         assert "naive" in failed
     assert store(project).search_model_versions("name = 'espalier-forecast-stocks'")

@@ -49,3 +49,5 @@ def main() -> None:
         raise
     except Exception as error:
         sys.exit(invocation.report(error))
+    finally:
+        console.drop_empty_log()

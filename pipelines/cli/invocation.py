@@ -8,6 +8,9 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from typing import NoReturn
+
+import typer
 
 from pipelines.locks.lock import LockHeldError
 from pipelines.runtime import console, environment
@@ -29,7 +32,7 @@ def begin(verb: str, as_json: bool) -> None:
     """Make the environment and send what libraries print to a log of this call."""
     environment.apply()
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    log = environment.home() / "logs" / f"{verb}-{stamp}.log"
+    log = environment.home() / "logs" / f"{verb}-{stamp}-{os.getpid()}.log"
     try:
         console.divert(log, answers_only=as_json)
     except OSError as error:
@@ -41,18 +44,40 @@ def begin(verb: str, as_json: bool) -> None:
         if verb in verbs:
             environment.check_server(variable)
     if verb in ("run", "train", "data-check") and (problem := environment.git_problem()):
-        console.err().print(f"espalier: {': '.join(problem)}", markup=False)
+        fail(": ".join(problem))
 
 
-def end(as_json: bool, facts: dict, show: Callable[[], None]) -> None:
-    """Print the outcome: as JSON for a program, or as `show` does for a person."""
+def end(
+    as_json: bool,
+    facts: dict,
+    show: Callable[[], None],
+    code: int = DONE,
+    failure: str = "",
+) -> NoReturn:
+    """Print the outcome on standard output, what failed on standard error, and end.
+
+    Args:
+        as_json: print the facts, for a program.
+        facts: the outcome as JSON.
+        show: prints it for a person.
+        code: the exit code.
+        failure: why it is not DONE, where that was not told before.
+    """
     if as_json:
         console.answer(json.dumps(facts))
     else:
         show()
+    if failure:
+        fail(failure)
+    raise typer.Exit(code)
 
 
-def leave(code: int) -> None:
+def fail(sentence: str) -> None:
+    """Say on standard error what failed or was refused."""
+    console.err().print(f"espalier: {sentence}", markup=False)
+
+
+def leave(code: int) -> NoReturn:
     """End this process now, past the interpreter's own end.
 
     Steps may still run on threads: what they do while the interpreter is taken down can abort the
@@ -61,6 +86,7 @@ def leave(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()
+    console.drop_empty_log()
     os._exit(code)
 
 
@@ -78,7 +104,7 @@ def report(error: Exception) -> int:
         ParameterError: USAGE,
     }
     code = next((code for kind, code in codes.items() if isinstance(error, kind)), FAILED)
-    console.err().print(f"espalier: {_cause(error) or error}", markup=False)
+    fail(_cause(error) or str(error))
     if not console.log():
         return code
     try:

@@ -43,8 +43,8 @@ def run(
     settings.profile(profile)
     outcomes, code = step.run(step.chosen(task, dataset), profile, budget)
     tasks = {name: asdict(outcome) for name, outcome in outcomes.items()}
-    invocation.end(as_json, {"tasks": tasks}, lambda: step.show(outcomes))
-    raise typer.Exit(code)
+    failure = step.refusals(outcomes)
+    invocation.end(as_json, {"tasks": tasks}, lambda: step.show(outcomes), code, failure)
 
 
 @app.command()
@@ -76,7 +76,6 @@ def train(
         invocation.begin("train", as_json)
         entries = architectures.entries(task)
         invocation.end(as_json, {"tasks": entries}, lambda: architectures.show(entries))
-        return
     from pipelines.reports import leaderboard
     from pipelines.training import parameter_grid
 
@@ -93,8 +92,8 @@ def train(
         if seeds > 1 or force:
             raise UsageError("--search takes one seed and goes on: leave --seeds and --force out")
         board = searching.search(*what, search, choices)
-    invocation.end(as_json, board, lambda: leaderboard.show(board))
-    raise typer.Exit(FAILED if board["failed"] else DONE)
+    code = FAILED if board["failed"] else DONE  # each was told when it failed
+    invocation.end(as_json, board, lambda: leaderboard.show(board), code)
 
 
 @app.command()
@@ -120,12 +119,12 @@ def compare(
 
         audited = step.audit(task, name)
         invocation.end(as_json, audited.to_dict(), lambda: step.show(audited))
-        return
-    board = comparison.compare(data.present(task, name))
-    invocation.end(as_json, board, lambda: comparison.show(board))
+    version = data.present(task, name)
+    board = comparison.compare(version)
     if html is not None:
-        page.write(board, html)
+        page.write(version, board, html)
         console.line("page", str(html))
+    invocation.end(as_json, board, lambda: comparison.show(board))
 
 
 @app.command()
@@ -158,8 +157,10 @@ def promote(
     outcome = step.promote(
         task, dataset, candidate, dry_run=dry_run, force=reason if force else None
     )
-    invocation.end(as_json, asdict(outcome), lambda: step.show(outcome))
-    raise typer.Exit(DONE if outcome.accepted else REFUSED)
+    sentence, facts = step.sentence(outcome), asdict(outcome)
+    if outcome.accepted:
+        invocation.end(as_json, facts, lambda: console.out().print(sentence, markup=False))
+    invocation.end(as_json, facts, lambda: None, REFUSED, sentence)
 
 
 @app.command()
@@ -203,8 +204,9 @@ def trace(
 
     invocation.begin("trace", as_json)
     lineage = step.history() if what is None else step.trace(what)
-    invocation.end(as_json, lineage.model_dump(), lambda: terminal_view.show(lineage))
-    raise typer.Exit(FAILED if lineage.broken else DONE)
+    code, failure = FAILED if lineage.broken else DONE, "; ".join(lineage.broken)
+    facts = lineage.model_dump()
+    invocation.end(as_json, facts, lambda: terminal_view.show(lineage), code, failure)
 
 
 def _required(option: str, value: str | None) -> str:

@@ -43,9 +43,10 @@ def predict(
     named = {"text": text, "time": time, "value": value, "series": series}
     columns = {key: one for key, one in named.items() if one}
     done = step.predict(file, task, dataset, version, columns, out)
-    if out is not None:
-        invocation.end(as_json, asdict(done), lambda: step.show(done))
-    raise typer.Exit(FAILED if done.errors == done.rows else DONE)
+    code, failure = DONE, ""
+    if done.errors == done.rows:
+        code, failure = FAILED, "no row could be answered: the column error says why"
+    invocation.end(as_json, asdict(done), lambda: step.show(done), code, failure)
 
 
 @app.command()
@@ -112,5 +113,6 @@ def doctor(as_json: Json = False) -> None:
     with suppress(StateError, environment.VariableError):  # each is a finding
         invocation.begin("doctor", as_json)
     findings = step.findings(set_aside)
-    invocation.end(as_json, {"findings": findings}, lambda: step.show(findings))
-    raise typer.Exit(FAILED if any(finding["mend"] for finding in findings) else DONE)
+    wrong = [finding["what"] for finding in findings if finding["mend"]]
+    code, failure = (FAILED, f"to be mended: {', '.join(wrong)}") if wrong else (DONE, "")
+    invocation.end(as_json, {"findings": findings}, lambda: step.show(findings), code, failure)

@@ -17,7 +17,7 @@ from pipelines.promotion import contender, decision, evaluation, ledger, reconci
 from pipelines.promotion.contender import Contender, Summary
 from pipelines.promotion.evaluation import Evaluation
 from pipelines.promotion.ledger import Entry
-from pipelines.runtime import console, settings
+from pipelines.runtime import settings
 from pipelines.runtime.settings import UsageError
 
 
@@ -108,8 +108,8 @@ def _outcome(
     )
 
 
-def show(outcome: Promotion) -> None:
-    """Print what became of a candidate; its checks stand above already."""
+def sentence(outcome: Promotion) -> str:
+    """What became of a candidate."""
     verb = "promoted" if outcome.accepted else "refused"
     if outcome.dry_run:
         verb = f"would be {verb}"
@@ -119,7 +119,7 @@ def show(outcome: Promotion) -> None:
     message = f"{candidate.arch} v{candidate.version} {verb}: {outcome.reason}"
     if outcome.accepted and not outcome.promoted:
         message = f"{candidate.arch} v{candidate.version} stays champion: nothing was decided"
-    console.out().print(message, markup=False)
+    return message
 
 
 def _candidate(

@@ -68,7 +68,8 @@ def run(
     console.heading("Plan")
     ended = _locked(tasks) | _without_source(tasks)
     with console.stage("plan") as say:
-        done = finished({task: tasks[task] for task in tasks if task not in ended}, profile)
+        free = {task: tasks[task] for task in tasks if task not in ended}
+        done = finished(free, profile) if free else {}
         say(f"{len(done)} of {len(tasks)} tasks are up to date")
     ended |= {task: (outcome, _code(outcome)) for task, outcome in done.items()}
     if missing := {task: tasks[task] for task in tasks if task not in ended}:
@@ -119,11 +120,18 @@ def show(outcomes: dict[str, Outcome]) -> None:
             leaderboard.show(board, comparison.sentences(board))
         else:  # at once: verdicts take a second of imports
             leaderboard.show(leaderboard.compare(version))
-        if outcome.champion is None:
-            console.out().print(f"No champion stands for {outcome.dataset}: {outcome.reason}")
         if outcome.left_out:
             console.out().print(f"The budget left out: {'; '.join(outcome.left_out)}", markup=False)
     console.out().print(_next(outcomes), markup=False)
+
+
+def refusals(outcomes: dict[str, Outcome]) -> str:
+    """Why no champion stands for what was trained; what stopped before has said so."""
+    return "; ".join(
+        f"no champion stands for {one.dataset}: {one.reason}"
+        for one in outcomes.values()
+        if one.dataset_hash is not None and one.champion is None
+    )
 
 
 def _locked(tasks: dict[str, str]) -> dict[str, tuple[Outcome, int]]:
@@ -131,7 +139,7 @@ def _locked(tasks: dict[str, str]) -> dict[str, tuple[Outcome, int]]:
     ended = {}
     for task, dataset in tasks.items():
         if held := lock.holder(task):
-            console.line("stopped", held)
+            console.line("stopped", held, failed=True)
             ended[task] = Outcome(dataset, reason=held), LOCKED
     return ended
 
@@ -143,7 +151,7 @@ def _without_source(tasks: dict[str, str]) -> dict[str, tuple[Outcome, int]]:
         try:
             versions.check_source(dataset)
         except DataError as error:
-            console.line("stopped", str(error))
+            console.line("stopped", str(error), failed=True)
             ended[task] = Outcome(dataset, reason=str(error)), FAILED
     return ended
 
@@ -211,13 +219,13 @@ def _retrain_one(task: str, dataset: str, profile: str, budget: str | None) -> t
         return outcome, _code(outcome)
     except GateRefused as refusal:
         reason, code = "the data was refused", REFUSED
-        console.out().print(str(refusal), markup=False)
+        console.err().print(str(refusal), markup=False)
     except LockHeldError as held:
         reason, code = str(held), LOCKED
     except Exception as error:
         traceback.print_exc()
         reason, code = str(error), FAILED
-    console.line("stopped", reason)
+    console.line("stopped", reason, failed=True)
     return Outcome(dataset, reason=reason), code
 
 
@@ -232,7 +240,7 @@ def _next(outcomes: dict[str, Outcome]) -> str:
         for outcome in outcomes.values()
     ]
     lines = [f"Report  {os.path.relpath(page)}" for page in pages if page.exists()]
-    if log := console.log():
+    if (log := console.log()) and log.stat().st_size:
         lines += [f"Log     {os.path.relpath(log)}"]
     lines += [
         f"Served  {', '.join(datasets)}, not {outcomes[task].dataset}: `serve:` in params.yaml may "

@@ -72,5 +72,5 @@ def _fit_each(fits: list[Fit], parent: str, varied: Iterable[str]) -> list[str]:
             if len(failed) == number == len(fits) - 1:
                 raise
             failed.append(str(error))
-            console.line(planned.arch, f"failed: {error}")
+            console.line(planned.arch, f"failed: {error}", failed=True)
     return failed

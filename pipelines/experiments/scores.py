@@ -1,7 +1,7 @@
 """What a finished fit scored on the test split, row by row: as recorded, or measured once more.
 
-A model is scored on a version of the test split once, and the rows are kept with its run: those of
-its own version by the fit itself, those of a later one below `scores/<dataset_hash>/`.
+A model is scored on a version of the data once, and the rows are kept with its run: those of its
+own version by the fit itself, those of a later one below `scores/<dataset_hash>/`.
 """
 
 import tempfile
@@ -45,7 +45,14 @@ def log_scores(task: str, metric: str, scores: Mapping) -> None:
 def rows_of(run_id: str, split: str, *, artifact_uri: str = "") -> dict[str, np.ndarray]:
     """The run's scores row by row on one split, as `models.evaluation.measure` made them.
 
-    artifact_uri: the run's, where it is known: asking for it takes longer than reading the scores.
+    Args:
+        run_id: of the fit, the rival or the baseline.
+        split: validation or test; behind the version's hash and a slash where the run is of an
+            older version than the one that was scored.
+        artifact_uri: the run's, where it is known: asking for it takes longer than reading.
+
+    Raises:
+        OSError: there are none.
     """
     file = tracking.artifact_of(run_id, f"{tracking.SCORES}/{split}.npz", artifact_uri)
     with np.load(file, allow_pickle=False) as arrays:
@@ -76,10 +83,11 @@ def on_test(
     measured = _measured(dataset, verified or verification.verify(fitted))
     if keep:
         _keep(fitted.run_id, dataset.hash, measured)
-    return measured
+    return measured["test"]
 
 
-def _measured(dataset: DatasetVersion, verified: Path) -> Mapping:
+def _measured(dataset: DatasetVersion, verified: Path) -> dict[str, Mapping]:
+    """Split → its rows, of those that no fit learns from."""
     from data import prepared
     from models.evaluation import measure
 
@@ -90,14 +98,19 @@ def _measured(dataset: DatasetVersion, verified: Path) -> Mapping:
             f"`dvc checkout {place}`, or `espalier run --dataset {dataset.name}`"
         )
     read = prepared.read(place)
-    return measure.evaluate_artifact(verified, read.splits, read.facts).rows
+    return {
+        split: measure.evaluate_artifact(
+            verified, {**read.splits, "test": read.splits[split]}, read.facts
+        ).rows
+        for split in measure.SCORED
+    }
 
 
-def _keep(run_id: str, dataset_hash: str, rows: Mapping) -> None:
+def _keep(run_id: str, dataset_hash: str, measured: Mapping[str, Mapping]) -> None:
     client = tracking.connect()
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
-        file = Path(scratch) / "test.npz"
-        np.savez_compressed(file, **rows)
-        client.log_artifact(run_id, str(file), f"{tracking.SCORES}/{dataset_hash}")
+        for split, rows in measured.items():
+            np.savez_compressed(Path(scratch) / f"{split}.npz", **rows)
+        client.log_artifacts(run_id, scratch, f"{tracking.SCORES}/{dataset_hash}")
     # The tag comes last: it says that the rows are there.
     client.set_tag(run_id, RESCORED + dataset_hash, datetime.now(UTC).isoformat())

@@ -135,9 +135,9 @@ class Lineage(BaseModel):
     ledgers: list[Book]
 
     @property
-    def broken(self) -> bool:
-        """Whether one of the ledgers is not what was written."""
-        return any(book.broken for book in self.ledgers)
+    def broken(self) -> list[str]:
+        """A sentence for each ledger that is not what was written."""
+        return [f"{one.model}: {one.broken}" for one in self.ledgers if one.broken]
 
 
 def book(model: str) -> Book:

@@ -48,7 +48,7 @@ def retraining(board: dict, verdict: str, left_out: Collection[str] = ()) -> str
     ]
     more = "compare.html, an artifact of the run in MLflow, holds the whole comparison."
     less = [f"The budget left out: {_plain('; '.join(left_out))}.", ""] if left_out else []
-    return "\n".join([verdict, "", *rows, "", *less, more])
+    return "\n".join([verdict, "", "**Leaderboard**", "", *rows, "", *less, more])
 
 
 def _plain(text: str) -> str:

@@ -118,9 +118,9 @@ def report(
         What it says, in Markdown.
     """
     board = comparison.compare(dataset)
-    page.attach(board, run_id)
+    page.attach(dataset, board, run_id)
     entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
-    best = next((row for row in leaderboard.best(board) if not row["look"]), None)
+    best = next((row for row in leaderboard.best(board) if not row["rescored"]), None)
     note = markdown.retraining(board, markdown.decision(entries[-1]) if entries else "", left_out)
     tags: dict[str, str] = {"espalier.decision": entries[-1].action} if entries else {}
     if budget:

@@ -91,7 +91,12 @@ def sentences(board: dict) -> list[str]:
     """Which models each baseline and rival is better than, or cannot be told from, beyond chance;
     and what went wrong."""
     models = {row["name"] for row in board["rows"] if "name" in row}
-    lines = []
+    champion, lines = board["champion"], []
+    if champion and not any(row["champion"] for row in board["rows"]):
+        lines = [
+            f"the champion, v{champion['version']} {champion['arch']}, has no row: it is of data "
+            f"{champion['dataset_hash'][:8]}, and the gate has not scored it on this data"
+        ]
     for rival in board["rivals"]:
         for outcome, verb in VERBS.items():
             named = [
@@ -140,9 +145,10 @@ def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
     entrants: list[Entrant] = []
     notes = []
     for name, row in named:
+        split = f"{board['dataset_hash']}/test" if row.get("rescored") else "test"
         try:
             rows = [
-                scores.rows_of(run["run_id"], "test", artifact_uri=run["artifact_uri"])
+                scores.rows_of(run["run_id"], split, artifact_uri=run["artifact_uri"])
                 for run in row["runs"]
             ]
             paired_comparison.check(task, rows, entrants[0].rows if entrants else rows)

@@ -30,7 +30,8 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
     "rows", "rivals", "failures"}`. Each row's `validation` and `test` hold mean, low and high
     (95 %, over the rows of that split, and over seeds where there are two or more), `share` the
     part of the training rows that was used, `runs` its seeds, and `version` the registered one: the
-    champion or the newest, None where there is none.
+    champion or the newest, None where there is none. A champion of another version of the data has
+    a row as soon as the gate has scored it on this one; `dataset_hash` names its own.
     only: these fits instead of all.
     """
     metric, more_is_better = ranking.METRIC[dataset.task]
@@ -38,12 +39,15 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
     floor = None
     if records:
         floor = {"name": records[-1].naive, "test": records[-1].metrics["test_floor"]}
+    champion = registry.recorded_champion(dataset.task, dataset.name)
+    versions = registry.recorded_versions(dataset.task, dataset.name)
     if only is not None:  # none is a look here, whatever it was made for
         chosen = {fit.fingerprint for fit in only}
         records = [replace(one, look=False) for one in records if one.fingerprint in chosen]
-    champion = registry.recorded_champion(dataset.task, dataset.name)
-    versions = registry.recorded_versions(dataset.task, dataset.name)
-    rows = [_row(dataset.task, group, champion, versions) for group in _groups(records)]
+    groups = _groups(records)
+    if only is None and champion is not None and champion.dataset_hash != dataset.hash:
+        groups += _rescored(dataset, champion)
+    rows = [_row(dataset, group, champion, versions) for group in groups]
     sign = -1 if more_is_better else 1
     rows.sort(key=lambda row: (row["look"], sign * row["validation"]["mean"]))
     rivals = [row for kind in RIVALS for row in tracking.ended(dataset, kind)]
@@ -64,8 +68,8 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
 def best(board: dict) -> list[dict]:
     """The rows that stand for the others: each architecture's best full fit, and the champion."""
     full = [row for row in board["rows"] if not row["look"]]
-    first = {row["arch"]: row for row in reversed(full)}
-    return [row for row in full if row is first[row["arch"]] or row["champion"]]
+    first = {row["arch"]: row for row in reversed(full) if not row["rescored"]}
+    return [row for row in full if row is first.get(row["arch"]) or row["champion"]]
 
 
 def shown(board: dict) -> list[dict]:
@@ -88,7 +92,8 @@ def named(rows: Sequence[dict]) -> list[tuple[str, dict]]:
             for name, value in row["parameters"].items()
             if any(other.get(name, value) != value for other in same)  # older code had fewer
         }
-        names.append(f"{row['arch']} {console.named(differing)}".rstrip())
+        data = f"of data {row['dataset_hash'][:8]}" if row["rescored"] else ""
+        names.append(" ".join(filter(None, (row["arch"], console.named(differing), data))))
     seen = Counter(names)
     return [
         (f"{name} ({row['profile']})" if seen[name] > 1 else name, row)
@@ -168,20 +173,43 @@ def _groups(records: list[Record]) -> list[list[Record]]:
     return [*full, *looks.values()]
 
 
+def _rescored(dataset: DatasetVersion, champion: Version) -> list[list[Record]]:
+    """The champion with its scores on this version of the data, as a group; none before it was
+    scored."""
+    from models.evaluation import measure
+
+    record, metric = tracking.record(champion.run_id), ranking.METRIC[dataset.task][0]
+    metrics = dict(record.metrics)
+    for split in measure.SCORED:
+        name, place = f"{split}_{metric}", f"{dataset.hash}/{split}"
+        try:
+            rows = scores.rows_of(record.run_id, place, artifact_uri=record.artifact_uri)
+        except OSError:
+            return []
+        interval = measure.interval(dataset.task, [rows])
+        metrics |= zip((name, f"{name}_low", f"{name}_high"), interval, strict=True)
+    return [[replace(record, metrics=metrics, look=False)]]
+
+
 def _row(
-    task: str, group: list[Record], champion: Version | None, versions: Mapping[str, str]
+    dataset: DatasetVersion,
+    group: list[Record],
+    champion: Version | None,
+    versions: Mapping[str, str],
 ) -> dict:
     run_ids = {record.run_id for record in group}
     reigns = champion is not None and champion.run_id in run_ids
     numbers = [versions[run_id] for run_id in run_ids & versions.keys()]
     return {
         "arch": group[0].arch,
+        "dataset_hash": group[0].dataset_hash,
+        "rescored": group[0].dataset_hash != dataset.hash,
         "profile": group[0].profile,
         "look": group[0].look,
         "share": group[0].parameters.get("share", 1.0),
         "seeds": len(group),
-        "validation": _interval(task, group, "validation"),
-        "test": _interval(task, group, "test"),
+        "validation": _interval(dataset.task, group, "validation"),
+        "test": _interval(dataset.task, group, "test"),
         "parameters": group[0].parameters,
         "parameter_count": int(group[0].metrics["parameter_count"]),
         "fit_seconds": fmean(record.metrics["fit_seconds"] for record in group),

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -39,11 +39,15 @@ _reader: ContextVar[Callable[[str], object] | None] = ContextVar("reader", defau
 
 @dataclass(frozen=True)
 class Line:
-    """A line of progress that another process hands back, for this one to print."""
+    """A line of progress that another process hands back, for this one to print.
+
+    failed: it says what failed or was refused, which goes to standard error.
+    """
 
     name: str
     text: str
     seconds: float | None = None
+    failed: bool = False
 
 
 def figure(value: float, form: str = ".4f") -> str:
@@ -68,6 +72,13 @@ def divert(log: Path, answers_only: bool = False) -> None:
     os.dup2(sink, 1)
     os.dup2(sink, 2)
     os.close(sink)
+
+
+def drop_empty_log() -> None:
+    """Remove the log of this process where nothing was written to it."""
+    with suppress(OSError):
+        if _streams.log and not _streams.log.stat().st_size:
+            _streams.log.unlink()
 
 
 def out() -> Console:
@@ -141,9 +152,9 @@ def epochs(name: str, total: int) -> Iterator[Callable[[int, dict], None]]:
         yield advance
 
 
-def line(name: str, text: str, seconds: float | None = None) -> None:
-    """One plain line: a name, what came out, how long it took."""
-    show(Line(name, text, seconds))
+def line(name: str, text: str, seconds: float | None = None, failed: bool = False) -> None:
+    """One plain line: a name, what came out, how long it took; see `Line`."""
+    show(Line(name, text, seconds, failed))
 
 
 def show(*lines: Line) -> None:
@@ -152,7 +163,8 @@ def show(*lines: Line) -> None:
         part = f"{_part.get():<10}" if _part.get() else ""
         took = "" if one.seconds is None else f"{one.seconds:.1f} s"
         text = f"{one.name:<13}{took:>8}  {one.text}".rstrip()
-        out().print(f"  {part}{text}", markup=False)
+        console = err() if one.failed else out()
+        console.print(f"  {part}{text}", markup=False)
         if reader := _reader.get():
             reader(text)
 

@@ -1,4 +1,4 @@
-"""The sections of params.yaml above the data, declared in Pydantic: `serve` and `profiles`."""
+"""The sections of params.yaml above the data, declared in Pydantic: `serve`, `gate`, `profiles`."""
 
 from typing import Annotated, Any, Literal
 
@@ -28,22 +28,40 @@ class Serve(Section):
     """Which datasets' champions are served: the first of a task answers its plain path."""
 
     image: Datasets
+    """A dataset, or several in a list."""
     sentiment: Datasets
+    """Likewise."""
     forecast: Datasets
+    """Likewise."""
+
+
+class Gate(Section):
+    """What the gate asks: task → `all` or a dataset → rules, see pipelines/gate/rules.py."""
+
+    image: dict[str, dict[str, Any]]
+    sentiment: dict[str, dict[str, Any]]
+    forecast: dict[str, dict[str, Any]]
 
 
 class FirstLook(Section):
     """The screening fits of a profile, and how many architectures get a full fit after them."""
 
     share: float = Field(gt=0, le=1)
+    """Of the training rows."""
     epochs: Count
+    """Of each fit."""
     keep: Count
+    """Architectures that get a full fit."""
 
 
 class Profile(Section):
     """The parameters that a profile sets, and its first looks."""
 
     first_look: dict[Task, FirstLook] = Field({})
+    """Task → its screening fits; a task without fits every architecture in full."""
     image: Parameters = Field({})
+    """Architecture or `all` → dataset or `all` → parameters."""
     sentiment: Parameters = Field({})
+    """Likewise."""
     forecast: Parameters = Field({})
+    """Likewise."""

@@ -166,7 +166,7 @@ def _try_one(study: "optuna.Study", space: Space, number: str, guarded: Guard, p
         console.line(space.arch, str(pruned))
         study.tell(trial, state=TrialState.PRUNED)
     except ModelError as error:
-        console.line(space.arch, f"failed: {error}")
+        console.line(space.arch, f"failed: {error}", failed=True)
         trial.set_user_attr(FAILED, str(error))
         study.tell(trial, state=TrialState.FAIL)
     else:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from project import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 class Block(NamedTuple):
@@ -23,8 +23,14 @@ def blocks() -> list[Block]:
         texts = re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
         for number, text in enumerate(texts, 1):
             if commands := _commands(text):
-                found.append(Block(page.name, number, commands))
+                found.append(Block(page.relative_to(ROOT).as_posix(), number, commands))
     return found
+
+
+def files(page: str) -> dict[str, str]:
+    """Path → content of the files that a page shows: Python blocks whose first line names one."""
+    text = next(path for path in PAGES if path.name == page).read_text(encoding="utf-8")
+    return dict(re.findall(r"^```python\n# (\S+\.py)\n(.*?)^```", text, re.M | re.S))
 
 
 def _commands(text: str) -> list[str]:

@@ -385,4 +385,4 @@ def test_the_command_ends_with_one_where_the_chain_is_broken(tampered, world, tm
     tampered("DELETE FROM ledger WHERE position = 4")
     done = traced(**{state.VARIABLE: f"sqlite:///{tmp_path / 'tampered.db'}"})
     assert done.returncode == 1, done.stderr
-    assert "THE LEDGER OF" in done.stdout
+    assert done.stderr.startswith(f"espalier: {MODEL}: ")

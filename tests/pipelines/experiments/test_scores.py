@@ -11,7 +11,8 @@ from small_data import IMAGE, digits
 from data import stored
 from data.errors import DataError
 from models.errors import ModelError
-from pipelines.experiments import dataset, scores, tracking
+from pipelines.experiments import dataset, registry, scores, tracking
+from pipelines.reports import comparison, leaderboard
 
 
 @pytest.fixture
@@ -52,6 +53,28 @@ def test_a_later_version_is_scored_once_and_kept_but_by_a_dry_run(fitted, prepar
     for name, column in first.items():
         np.testing.assert_array_equal(again[name], column)
     assert tag in client.get_run(fitted.run_id).data.tags
+
+
+def test_a_champion_of_older_data_has_a_row_with_its_scores_on_this_data(
+    home, tmp_path, fitted, prepare
+):
+    later = replace(DIGITS, hash=prepare(60))
+    registry.set_champion(registry.register("image", "digits", fitted))
+    (tmp_path / "again").mkdir()
+    same_again = candidate(tmp_path / "again", hits(0.5), dataset_hash=later.hash)
+    board = comparison.compare(later)
+    assert [row["champion"] for row in board["rows"]] == [False]
+    assert "v1 cnn, has no row" in comparison.sentences(board)[0]
+
+    correct = scores.on_test(later, fitted)["correct"]
+    board = comparison.compare(later)
+    names = dict(leaderboard.named(leaderboard.best(board)))
+    assert names.keys() == {"cnn", "cnn of data 01234567"}
+    champion, other = names["cnn of data 01234567"], names["cnn"]
+    assert (champion["runs"][0]["run_id"], champion["champion"]) == (fitted.run_id, True)
+    assert (other["runs"][0]["run_id"], other["champion"]) == (same_again.run_id, False)
+    assert champion["test"]["mean"] == correct.mean()
+    assert not any("has no row" in sentence for sentence in comparison.sentences(board))
 
 
 def test_rows_of_older_code_are_measured_anew(home, tmp_path, prepare):

@@ -10,6 +10,8 @@ def row(arch: str, score: float = 0.9, **changes) -> dict:
     interval = {"mean": score, "low": score - 0.01, "high": score + 0.01}
     return {
         "arch": arch,
+        "dataset_hash": "0123456789abcdef.dir",
+        "rescored": False,
         "profile": "quick",
         "look": False,
         "share": 1.0,
@@ -50,6 +52,10 @@ def board(*rows: dict, rivals=()) -> dict:
             ["cnn", "ann units=8", "ann units=16"],
         ),
         ([row("cnn"), row("cnn", profile="best")], ["cnn (quick)", "cnn (best)"]),
+        (  # the champion before the data changed, beside the same architecture on today's
+            [row("cnn"), row("cnn", rescored=True, dataset_hash="fedcba9876543210.dir")],
+            ["cnn", "cnn of data fedcba98"],
+        ),
         (  # older code did not have each parameter
             [
                 row("cnn", parameters={"epochs": 1, "clip": 0.5}),
