@@ -247,7 +247,7 @@ def _prefect() -> Finding:
 def _server(variable: str) -> Finding:
     what, url = environment.SERVERS[variable][0], os.environ[variable]
     if problem := environment.unanswered(variable):
-        return Finding(what, f"{url}: {problem}", f"start it, correct {variable}, or unset it")
+        return Finding(what, f"{url}: {problem}", f"start it, or unset {variable}")
     return Finding(what, f"{url} answers")
 
 
