@@ -5,7 +5,9 @@ come from stands in `pipelines.promotion.evaluation`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from pipelines.gate import paired_comparison, slices
 from pipelines.gate.paired_comparison import Verdict
@@ -13,7 +15,9 @@ from pipelines.gate.rules import Rules
 from pipelines.runtime import console
 
 LOAD_DEPENDENT = {"latency", "memory"}  # checks that a busy machine may fail
-NAIVE, CHAMPION, GOLDEN = "naive", "champion", "golden"  # checks that others ask for by name
+# Checks that others ask for by name.
+FLOOR, NAIVE, CHAMPION, SLICES, GOLDEN = "floor", "naive", "champion", "slices", "golden"
+EVIDENCE = {FLOOR, NAIVE, CHAMPION, SLICES}  # checks that look at the test rows
 WORDS = {"better": "better than", "worse": "worse than", "cannot tell": "cannot be told from"}
 
 
@@ -35,13 +39,15 @@ class Check:
 class Scored:
     """A model on the test split, and what it costs.
 
-    rows: `measure.Scores.rows`. latency_ms: of one request through the graph alone.
+    rows: `measure.Scores.rows`. latency_ms: of one request through the graph alone. known: bool
+    (row,), which of the test rows `rows` are, where they are not all.
     """
 
     name: str
     rows: Mapping
     latency_ms: float
     size_mb: float
+    known: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -55,14 +61,30 @@ class Served:
 
 
 def quality(
-    task: str, rules: Rules, ours: Scored, theirs: Scored | None, labels: Sequence[str]
+    task: str,
+    rules: Rules,
+    ours: Scored,
+    theirs: Scored | None,
+    labels: Sequence[str],
+    incomparable: str | None = None,
 ) -> list[Check]:
     """The checks on the test split: the floor, the naive baseline, the champion, the slices.
 
-    theirs: the champion on the same rows; None where there is none to compare with.
+    Args:
+        task: image, sentiment or forecast.
+        rules: of the gate.
+        ours: the candidate.
+        theirs: the champion on the same rows, or those that it knows; None where there is none.
+        labels: the names of the classes.
+        incomparable: why a champion that is there has no rows: a person has to decide.
     """
     checks = [_floor(task, rules, ours), _naive(task, rules, ours)]
+    if incomparable is not None:
+        evidence = f"{incomparable}; `espalier promote --force --reason …` overrules it"
+        return checks + [Check(name, False, evidence) for name in (CHAMPION, SLICES)]
     if theirs is not None:
+        if theirs.known is not None:
+            ours = replace(ours, rows=slices.only(ours.rows, theirs.known))
         checks += [_champion(task, rules, ours, theirs), _slices(task, rules, ours, theirs, labels)]
     return checks
 
@@ -73,10 +95,10 @@ def service(rules: Rules, served: Served, size_mb: float) -> list[Check]:
     checks = [Check(GOLDEN, served.complaint is None, served.complaint or golden)]
     if served.complaint is None:
         checks += [
-            _budget("latency", "ms a request over HTTP", served.latency_ms, rules.latency_ms),
-            _budget("memory", "MB of memory while serving", served.memory_mb, rules.memory_mb),
+            _budget("latency_ms", "ms a request over HTTP", served.latency_ms, rules),
+            _budget("memory_mb", "MB of memory while serving", served.memory_mb, rules),
         ]
-    return [*checks, _budget("size", "MB on disk", size_mb, rules.size_mb)]
+    return [*checks, _budget("size_mb", "MB to serve", size_mb, rules)]
 
 
 def cheaper(ours: Scored, theirs: Scored, share: float) -> bool:
@@ -96,7 +118,7 @@ def _floor(task: str, rules: Rules, ours: Scored) -> Check:
         required = majority + rules.floor * (1 - majority)
         bound, passed = "at least", score >= required
     evidence = f"{console.figure(score)} on the test split; {bound} {required:.4g} is required"
-    return Check("floor", passed, evidence, {"score": score, "required": required})
+    return Check(FLOOR, passed, evidence, {"score": score, "required": required})
 
 
 def _naive(task: str, rules: Rules, ours: Scored) -> Check:
@@ -112,6 +134,9 @@ def _champion(task: str, rules: Rules, ours: Scored, theirs: Scored) -> Check:
         "size_mb": [ours.size_mb, theirs.size_mb],
     }
     evidence = _comparison(theirs.name, verdict)
+    if theirs.known is not None:
+        count, total = int(theirs.known.sum()), len(theirs.known)
+        evidence += f", on the {count:,} of {total:,} rows whose class it knows"
     if verdict.outcome == "better":
         return Check(CHAMPION, True, evidence, facts)
     # Worse by little is worse: else two models would take turns, one cheaper and one better.
@@ -130,14 +155,18 @@ def _slices(task: str, rules: Rules, ours: Scored, theirs: Scored, labels: Seque
     facts = {"fallen": [one.name for one in fallen], "slices": len(parts)}
     if fallen:
         named = "; ".join(f"{one.name} {one.difference:+.3f} on {one.rows} rows" for one in fallen)
-        return Check("slices", False, f"fell by more than {rules.slice:g}: {named}", facts)
+        return Check(SLICES, False, f"fell by more than {rules.slice:g}: {named}", facts)
     evidence = f"none of {len(parts)} fell by more than {rules.slice:g} beyond chance"
-    return Check("slices", True, f"{evidence}; lowest {worst.name} {worst.difference:+.3f}", facts)
+    return Check(SLICES, True, f"{evidence}; lowest {worst.name} {worst.difference:+.3f}", facts)
 
 
-def _budget(name: str, unit: str, value: float, budget: float) -> Check:
+def _budget(rule: str, unit: str, value: float, rules: Rules) -> Check:
+    budget = getattr(rules, rule)
     evidence = f"{value:.1f} {unit}; the budget is {budget:g}"
-    return Check(name, value <= budget, evidence, {"value": value, "budget": budget})
+    if value > budget:
+        evidence += f": `{rule}` under `gate:` in params.yaml"
+    facts = {"value": value, "budget": budget}
+    return Check(rule.partition("_")[0], value <= budget, evidence, facts)
 
 
 def _comparison(name: str, verdict: Verdict) -> str:

@@ -12,6 +12,7 @@ from pipelines.experiments import scores
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate import checks as gate
+from pipelines.gate import slices
 from pipelines.gate.checks import Check, Scored, Served
 from pipelines.gate.rules import Rules
 from pipelines.processes import service
@@ -22,6 +23,7 @@ from pipelines.runtime import console
 
 TURNS, REQUESTS = 11, 40  # of timing the models in turn, so that they meet the same machine
 MEGABYTE = 1e6
+SHARED = 0.5  # of the test rows have to be of classes that both models know
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Evaluation:
         return all(check.passed for check in self.checks)
 
     @property
+    def gives_way(self) -> bool:
+        """Whether it was refused before the test split was looked at: the next one may try."""
+        return not self.passed and not any(check.name in gate.EVIDENCE for check in self.checks)
+
+    @property
     def servable(self) -> bool:
         """Whether a service would take the candidate in, which no person can overrule."""
         return all(check.passed for check in self.checks if check.name == gate.GOLDEN)
@@ -63,9 +70,13 @@ def evaluate(
     champion: Contender | None,
     head: ledger.Head,
     rules: Rules,
+    *,
     keep: bool = True,
+    whole: bool = False,
 ) -> Evaluation:
-    """Check the candidate on the present test split, and in a service of its own; print each check.
+    """Check the candidate in a service of its own, then on the present test split; print it.
+
+    Each look at the test split makes the next one worth less: what a budget refuses gets none.
 
     Args:
         dataset: its version in the checkout.
@@ -74,6 +85,7 @@ def evaluate(
         head: of the ledger, read before the champion was looked up.
         rules: of the gate.
         keep: record the test scores that had to be measured for this.
+        whole: look at the test split whatever the service showed.
 
     Raises:
         ServiceError: the service does not start.
@@ -81,24 +93,35 @@ def evaluate(
     with console.stage("replay") as say:
         served = _serve(dataset.task, candidate)
         say(served.complaint or f"{served.golden} golden requests answered over HTTP as expected")
-    latencies = _latencies([candidate, champion] if champion else [candidate])
-    ours, theirs = _scored(candidate.name, dataset, candidate, latencies[0], keep), None
-    if champion is not None:
-        try:
-            name = f"the champion {champion.name}"
-            theirs = _scored(name, dataset, champion, latencies[1], keep)
-        except ModelError as error:
-            # It answers with other classes, or another horizon: it stands in nobody's way.
-            console.line("champion", f"cannot be compared any more: {error}")
-    labels = list(getattr(artifact.read_inputs(candidate.folder), "labels", ()))
-    checks = [
-        not_withdrawn(candidate.version),
-        *gate.quality(dataset.task, rules, ours, theirs, labels),
-        *gate.service(rules, served, ours.size_mb),
-    ]
+    size_mb = _size_mb(candidate.folder)
+    checks = [not_withdrawn(candidate.version), *gate.service(rules, served, size_mb)]
+    if whole or all(check.passed for check in checks):
+        checks += _quality(dataset, candidate, champion, rules, keep)
     for check in checks:
         console.line("gate", f"{'✓' if check.passed else '✗'} {check.name}: {check.evidence}")
     return Evaluation(candidate, champion, head, dataset, rules, checks)
+
+
+def _quality(
+    dataset: DatasetVersion,
+    candidate: Contender,
+    champion: Contender | None,
+    rules: Rules,
+    keep: bool,
+) -> list[Check]:
+    """The checks on the test split."""
+    latencies = _latencies([candidate, champion] if champion else [candidate])
+    ours = _scored(candidate.name, dataset, candidate, latencies[0], keep)
+    theirs, incomparable = None, None
+    if champion is not None:
+        name = f"the champion {champion.name}"
+        try:
+            theirs = _scored(name, dataset, champion, latencies[1], keep)
+        except ModelError as error:  # it answers with other classes, or another horizon
+            theirs = _on_shared_classes(name, dataset, champion, latencies[1], ours)
+            incomparable = None if theirs else f"{name} cannot be compared: {error}"
+    labels = list(getattr(artifact.read_inputs(candidate.folder), "labels", ()))
+    return gate.quality(dataset.task, rules, ours, theirs, labels, incomparable)
 
 
 def paired_medians(turns: np.ndarray) -> list[float]:
@@ -130,8 +153,26 @@ def _scored(
 ) -> Scored:
     """The contender on the present test split. Raises ModelError where it does not fit the data."""
     rows = scores.on_test(dataset, contender.version, contender.folder, keep)
-    size = sum(file.stat().st_size for file in contender.folder.iterdir())
-    return Scored(name, rows, latency_ms, size / MEGABYTE)
+    return Scored(name, rows, latency_ms, _size_mb(contender.folder))
+
+
+def _on_shared_classes(
+    name: str, dataset: DatasetVersion, contender: Contender, latency_ms: float, ours: Scored
+) -> Scored | None:
+    """The contender on the test rows whose class it knows; None where these are too few."""
+    if dataset.task == "forecast":
+        return None
+    known, correct = scores.by_name(dataset, contender.folder)
+    if known.mean() < SHARED:
+        return None
+    rows = slices.only({**ours.rows, "correct": correct}, known)
+    return Scored(name, rows, latency_ms, _size_mb(contender.folder), known)
+
+
+def _size_mb(folder: Path) -> float:
+    """The size of what a service loads, in megabytes: without the file to train on."""
+    files = (file for file in folder.iterdir() if file.name != "model.keras")
+    return sum(file.stat().st_size for file in files) / MEGABYTE
 
 
 def _serve(task: str, candidate: Contender) -> Served:

@@ -97,6 +97,26 @@ def test_a_class_that_falls_stops_a_model_that_is_better_on_the_whole():
     assert len(checks["slices"].facts["fallen"]) == 1
 
 
+def test_a_champion_that_cannot_be_compared_fails_the_checks_and_never_removes_them():
+    checks = gate.quality("image", RULES, scored(GOOD), None, LABELS, "it knows other classes")
+    assert [check.name for check in checks] == ["floor", "naive", "champion", "slices"]
+    assert [check.passed for check in checks] == [True, True, False, False]
+    assert checks[2].evidence.startswith("it knows other classes; `espalier promote --force")
+
+
+def test_beside_a_champion_of_other_classes_the_rows_of_its_own_classes_count():
+    known = np.arange(1000) % 10 < 8
+    ours = flipped(GOOD, slice(0, 300), True)
+    theirs = Scored("cnn", rows_of(GOOD[known]), 0.1, 2.0, known)
+    theirs.rows["label"] = rows_of(GOOD)["label"][known]
+    checks = quality(scored(ours), theirs)
+    assert checks["champion"].facts["difference"] == pytest.approx(
+        ours[known].mean() - GOOD[known].mean()
+    )
+    assert "on the 800 of 1,000 rows" in checks["champion"].evidence
+    assert checks["slices"].facts["slices"] == 8
+
+
 @pytest.mark.parametrize(
     ("over", "shown", "size_mb"),
     [
@@ -110,6 +130,8 @@ def test_each_budget_stops_what_is_over_it(over, shown, size_mb):
     checks = gate.service(RULES, shown, size_mb)
     assert [check.name for check in checks] == ["golden", "latency", "memory", "size"]
     assert [check.name for check in checks if not check.passed] == over
+    for name in over:
+        assert f"`{name}_m" in next(check.evidence for check in checks if check.name == name)
 
 
 def test_a_wrong_answer_is_evidence_in_its_own_words():
