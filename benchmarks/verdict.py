@@ -78,10 +78,11 @@ def promoted(kind: Kind, ours: float, pairs: int = PAIRS) -> int:
 def _promotes(task: str, asked: rules.Rules, ours: list, theirs: list | None) -> bool:
     if len(ours) > 1:
         return paired_comparison.compare(task, ours, theirs).outcome == paired_comparison.BETTER
-    sides = (
+    ours, theirs = (
         None if side is None else checks.Scored("", side[0], 1.0, 1.0) for side in (ours, theirs)
     )
-    return all(check.passed for check in checks.quality(task, asked, *sides, simulated.LABELS))
+    made = checks.quality(task, asked, ours, theirs, simulated.LABELS, anchor=theirs)
+    return all(check.passed for check in made)
 
 
 def _first(random, scores: tuple[float, float]):

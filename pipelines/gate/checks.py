@@ -4,6 +4,7 @@ They decide from numbers alone: rows of test scores, costs, measurements of a se
 come from stands in `pipelines.promotion.evaluation`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -66,6 +67,7 @@ def quality(
     ours: Scored,
     theirs: Scored | None,
     labels: Sequence[str],
+    anchor: Scored | None = None,
     incomparable: str | None = None,
 ) -> list[Check]:
     """The checks on the test split: the floor, the naive baseline, the champion, the slices.
@@ -76,6 +78,7 @@ def quality(
         ours: the candidate.
         theirs: the champion on the same rows, or those that it knows; None where there is none.
         labels: the names of the classes.
+        anchor: the champion that the margin is measured from; None where it has no rows.
         incomparable: why a champion that is there has no rows: a person has to decide.
     """
     checks = [_floor(task, rules, ours), _naive(task, rules, ours)]
@@ -85,7 +88,10 @@ def quality(
     if theirs is not None:
         if theirs.known is not None:
             ours = replace(ours, rows=slices.only(ours.rows, theirs.known))
-        checks += [_champion(task, rules, ours, theirs), _slices(task, rules, ours, theirs, labels)]
+        checks += [
+            _champion(task, rules, ours, theirs, anchor),
+            _slices(task, rules, ours, theirs, labels),
+        ]
     return checks
 
 
@@ -101,10 +107,13 @@ def service(rules: Rules, served: Served, size_mb: float) -> list[Check]:
     return [*checks, _budget("size_mb", "MB to serve", size_mb, rules)]
 
 
-def cheaper(ours: Scored, theirs: Scored, share: float) -> bool:
-    """Whether latency or size is lower by `share` at least, and the other one not higher by it."""
-    ratios = (ours.latency_ms / theirs.latency_ms, ours.size_mb / theirs.size_mb)
-    return min(ratios) <= 1 - share and max(ratios) < 1 + share
+def cost(ours: Scored, theirs: Scored) -> float:
+    """What ours costs relative to theirs: the geometric mean of the ratios of latency and of size.
+
+    One number, which must fall with each promotion for cost: with two, models could take turns,
+    one faster and one smaller.
+    """
+    return math.sqrt(ours.latency_ms / theirs.latency_ms * ours.size_mb / theirs.size_mb)
 
 
 def _floor(task: str, rules: Rules, ours: Scored) -> Check:
@@ -127,11 +136,16 @@ def _naive(task: str, rules: Rules, ours: Scored) -> Check:
     return Check(NAIVE, verdict.outcome == "better", evidence, _facts(verdict))
 
 
-def _champion(task: str, rules: Rules, ours: Scored, theirs: Scored) -> Check:
+def _champion(
+    task: str, rules: Rules, ours: Scored, theirs: Scored, anchor: Scored | None
+) -> Check:
     verdict = paired_comparison.compare(task, [ours.rows], [theirs.rows], rules.alpha)
+    ratio = cost(ours, theirs)
     facts = _facts(verdict) | {
+        "outcome": verdict.outcome,
         "latency_ms": [ours.latency_ms, theirs.latency_ms],
         "size_mb": [ours.size_mb, theirs.size_mb],
+        "cost": ratio,
     }
     evidence = _comparison(theirs.name, verdict)
     if theirs.known is not None:
@@ -140,11 +154,18 @@ def _champion(task: str, rules: Rules, ours: Scored, theirs: Scored) -> Check:
     if verdict.outcome == "better":
         return Check(CHAMPION, True, evidence, facts)
     # Worse by little is worse: else two models would take turns, one cheaper and one better.
-    close = verdict.outcome != "worse" and paired_comparison.not_worse(verdict, rules.margin)
-    cheap = cheaper(ours, theirs, rules.cheaper)
-    evidence += f"; {'' if close else 'not proven '}within the margin of {rules.margin:g}"
-    evidence += f"; {'' if cheap else 'not '}cheaper: {_cost(ours)} against {_cost(theirs)}"
-    return Check(CHAMPION, close and cheap, evidence, facts)
+    close = verdict.outcome != "worse" and anchor is not None
+    if anchor is not None and anchor is not theirs:
+        verdict = paired_comparison.compare(task, [ours.rows], [anchor.rows], rules.alpha)
+        facts["anchor"] = {"name": anchor.name} | _facts(verdict)
+    close = close and paired_comparison.not_worse(verdict, rules.margin)
+    name = "the champion" if anchor is theirs else anchor.name if anchor else "its anchor"
+    evidence += f"; {'' if close else 'not proven '}within the margin of {rules.margin:g} of {name}"
+    cheap = ratio <= 1 - rules.cheaper
+    evidence += (
+        f"; {'' if cheap else 'not '}cheaper: {ratio:.2f} of its cost, {_cost(ours)} against"
+    )
+    return Check(CHAMPION, close and cheap, f"{evidence} {_cost(theirs)}", facts)
 
 
 def _slices(task: str, rules: Rules, ours: Scored, theirs: Scored, labels: Sequence[str]) -> Check:

@@ -1,6 +1,7 @@
 """One candidate before the gate: what it scored, what it costs, what it showed while serving."""
 
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from models.artifact import artifact
 from models.errors import ModelError
-from pipelines.experiments import scores
+from pipelines.experiments import registry, scores, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate import checks as gate
@@ -16,7 +17,7 @@ from pipelines.gate import slices
 from pipelines.gate.checks import Check, Scored, Served
 from pipelines.gate.rules import Rules
 from pipelines.processes import service
-from pipelines.promotion import ledger
+from pipelines.promotion import anchor, ledger
 from pipelines.promotion.contender import Contender
 from pipelines.release import publish
 from pipelines.runtime import console
@@ -112,7 +113,7 @@ def _quality(
     """The checks on the test split."""
     latencies = _latencies([candidate, champion] if champion else [candidate])
     ours = _scored(candidate.name, dataset, candidate, latencies[0], keep)
-    theirs, incomparable = None, None
+    theirs, anchored, incomparable = None, None, None
     if champion is not None:
         name = f"the champion {champion.name}"
         try:
@@ -120,8 +121,9 @@ def _quality(
         except ModelError as error:  # it answers with other classes, or another horizon
             theirs = _on_shared_classes(name, dataset, champion, latencies[1], ours)
             incomparable = None if theirs else f"{name} cannot be compared: {error}"
+        anchored = theirs and _anchor(dataset, champion.version, theirs, keep)
     labels = list(getattr(artifact.read_inputs(candidate.folder), "labels", ()))
-    return gate.quality(dataset.task, rules, ours, theirs, labels, incomparable)
+    return gate.quality(dataset.task, rules, ours, theirs, labels, anchored, incomparable)
 
 
 def paired_medians(turns: np.ndarray) -> list[float]:
@@ -154,6 +156,25 @@ def _scored(
     """The contender on the present test split. Raises ModelError where it does not fit the data."""
     rows = scores.on_test(dataset, contender.version, contender.folder, keep)
     return Scored(name, rows, latency_ms, _size_mb(contender.folder))
+
+
+def _anchor(
+    dataset: DatasetVersion, champion: Version, theirs: Scored, keep: bool
+) -> Scored | None:
+    """The champion that the margin is measured from; None where it cannot be scored any more."""
+    number = anchor.of(ledger.entries(champion.name), champion.version)
+    if number == champion.version:
+        return theirs
+    version = registry.version(champion.name, number)
+    if version is None or theirs.known is not None:
+        return None
+    folder = verification.whole(version)
+    if folder is None:
+        return None
+    one = Contender(version, folder)
+    with suppress(ModelError):
+        return _scored(f"the anchor {one.name}", dataset, one, theirs.latency_ms, keep)
+    return None
 
 
 def _on_shared_classes(

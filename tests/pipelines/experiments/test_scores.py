@@ -94,7 +94,7 @@ def test_other_labels_cannot_be_scored(fitted, prepare):
 
 
 def test_with_other_labels_the_rows_of_shared_names_are_scored(fitted, prepare):
-    """The artifact answers with 0 to 9; two of today's labels have other names, and the order too."""
+    """The artifact answers with 0 to 9; today two labels have other names."""
     names = ["nine", "eight", *IMAGE["labels"][:8]]
     shifted = replace(DIGITS, hash=prepare(60, labels=names))
     known, correct = scores.by_name(shifted, tracking.artifact_folder(fitted.run_id))

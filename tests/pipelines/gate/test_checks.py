@@ -14,8 +14,12 @@ def scored(correct: np.ndarray, latency_ms: float = 0.1, size_mb: float = 2.0) -
     return Scored("cnn", rows_of(correct), latency_ms, size_mb)
 
 
-def quality(ours: Scored, theirs: Scored | None = None) -> dict[str, gate.Check]:
-    return {check.name: check for check in gate.quality("image", RULES, ours, theirs, LABELS)}
+def quality(
+    ours: Scored, theirs: Scored | None = None, anchor: Scored | None = None
+) -> dict[str, gate.Check]:
+    """The checks by name; the champion is its own anchor unless another is given."""
+    checks = gate.quality("image", RULES, ours, theirs, LABELS, anchor or theirs)
+    return {check.name: check for check in checks}
 
 
 def flipped(correct: np.ndarray, rows: slice, value: bool) -> np.ndarray:
@@ -59,15 +63,28 @@ def test_an_equal_model_replaces_the_champion_only_where_it_is_cheaper():
 @pytest.mark.parametrize(
     ("latency_ms", "size_mb", "cheaper"),
     [
-        (0.08, 2.0, True),
-        (0.1, 1.6, True),
-        (0.081, 2.0, False),
-        (0.05, 2.4, False),
+        (0.064, 2.0, True),
+        (0.1, 1.28, True),
+        (0.065, 2.0, False),
+        (0.05, 2.4, True),
+        (0.05, 4.0, False),
         (0.1, 2.0, False),
     ],
 )
-def test_cheaper_is_less_of_one_and_no_more_of_the_other(latency_ms, size_mb, cheaper):
-    assert gate.cheaper(scored(GOOD, latency_ms, size_mb), scored(GOOD), 0.2) is cheaper
+def test_cheaper_is_one_number_of_latency_and_size_together(latency_ms, size_mb, cheaper):
+    check = quality(scored(GOOD, latency_ms, size_mb), scored(GOOD))["champion"]
+    assert check.passed is cheaper
+
+
+def test_the_margin_is_measured_from_the_anchor_and_not_from_who_lost_a_part_of_it():
+    before = np.arange(20_000) % 10 > 0
+    lower = flipped(before, slice(1, 110), False)  # 98 of its hits: 0.0049
+    champion, cheap = scored(lower), scored(lower, latency_ms=0.01)
+    assert quality(cheap, champion)["champion"].passed
+    check = quality(cheap, champion, anchor=scored(before))["champion"]
+    assert not check.passed
+    assert "not proven within the margin of 0.005 of cnn" in check.evidence
+    assert check.facts["anchor"]["difference"] == pytest.approx(-98 / 20_000)
 
 
 def test_cheaper_but_not_proven_within_the_margin_is_refused():
@@ -98,7 +115,8 @@ def test_a_class_that_falls_stops_a_model_that_is_better_on_the_whole():
 
 
 def test_a_champion_that_cannot_be_compared_fails_the_checks_and_never_removes_them():
-    checks = gate.quality("image", RULES, scored(GOOD), None, LABELS, "it knows other classes")
+    cause = "it knows other classes"
+    checks = gate.quality("image", RULES, scored(GOOD), None, LABELS, incomparable=cause)
     assert [check.name for check in checks] == ["floor", "naive", "champion", "slices"]
     assert [check.passed for check in checks] == [True, True, False, False]
     assert checks[2].evidence.startswith("it knows other classes; `espalier promote --force")
