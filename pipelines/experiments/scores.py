@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data import stored
+from data import classes, stored
 from data.errors import DataError
 from models.artifact import artifact
 from pipelines.experiments import dataset as data
@@ -102,6 +102,18 @@ def by_name(dataset: DatasetVersion, verified: Path) -> tuple[np.ndarray, np.nda
     truth = np.array(read.facts["labels"])[split["label"]]
     outputs = convert.runner(verified / "model.onnx")(examples(inputs, split).tensor)
     return np.isin(truth, names), names[outputs.argmax(axis=1)] == truth
+
+
+def test_rows(dataset: DatasetVersion) -> list[str]:
+    """What identifies each row of the present test split, whatever its label.
+
+    Raises DataError where other data lies in the checkout.
+    """
+    split = _prepared(dataset).splits["test"]
+    if dataset.task == "forecast":
+        readings = zip(*(split[name] for name in ("series", "time", "value")), strict=True)
+        return [f"{series} {time} {value}" for series, time, value in readings]
+    return classes.digests(split["image" if dataset.task == "image" else "text"]).tolist()
 
 
 def _measured(dataset: DatasetVersion, verified: Path) -> dict[str, Mapping]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipelines.gate import paired_comparison, slices
+from pipelines.gate import paired_comparison, slices, spending
 from pipelines.gate.paired_comparison import Verdict
 from pipelines.gate.rules import Rules
 from pipelines.runtime import console
@@ -69,6 +69,7 @@ def quality(
     labels: Sequence[str],
     anchor: Scored | None = None,
     incomparable: str | None = None,
+    earlier: float = 0.0,
 ) -> list[Check]:
     """The checks on the test split: the floor, the naive baseline, the champion, the slices.
 
@@ -80,6 +81,7 @@ def quality(
         labels: the names of the classes.
         anchor: the champion that the margin is measured from; None where it has no rows.
         incomparable: why a champion that is there has no rows: a person has to decide.
+        earlier: decisions by these rows before this one (`spending.level`).
     """
     checks = [_floor(task, rules, ours), _naive(task, rules, ours)]
     if incomparable is not None:
@@ -89,7 +91,7 @@ def quality(
         if theirs.known is not None:
             ours = replace(ours, rows=slices.only(ours.rows, theirs.known))
         checks += [
-            _champion(task, rules, ours, theirs, anchor),
+            _champion(task, rules, ours, theirs, anchor, earlier),
             _slices(task, rules, ours, theirs, labels),
         ]
     return checks
@@ -137,28 +139,35 @@ def _naive(task: str, rules: Rules, ours: Scored) -> Check:
 
 
 def _champion(
-    task: str, rules: Rules, ours: Scored, theirs: Scored, anchor: Scored | None
+    task: str, rules: Rules, ours: Scored, theirs: Scored, anchor: Scored | None, earlier: float
 ) -> Check:
-    verdict = paired_comparison.compare(task, [ours.rows], [theirs.rows], rules.alpha)
-    ratio = cost(ours, theirs)
+    level = spending.level(rules.alpha, earlier)
+    verdict = paired_comparison.compare(task, [ours.rows], [theirs.rows], level)
+    ratio, gain = cost(ours, theirs), paired_comparison.provable(verdict, level)
     facts = _facts(verdict) | {
         "outcome": verdict.outcome,
+        "earlier": earlier,
+        "level": level,
+        "provable": gain,
         "latency_ms": [ours.latency_ms, theirs.latency_ms],
         "size_mb": [ours.size_mb, theirs.size_mb],
         "cost": ratio,
+        "anchor": anchor and anchor.name,
     }
     evidence = _comparison(theirs.name, verdict)
     if theirs.known is not None:
         count, total = int(theirs.known.sum()), len(theirs.known)
         evidence += f", on the {count:,} of {total:,} rows whose class it knows"
-    if verdict.outcome == "better":
+    evidence += f"; decision {1 + earlier:.3g} by these rows: level {level:.2g}"
+    evidence += f", which proves a gain of {gain:.2g}"
+    if verdict.outcome == paired_comparison.BETTER:
         return Check(CHAMPION, True, evidence, facts)
     # Worse by little is worse: else two models would take turns, one cheaper and one better.
-    close = verdict.outcome != "worse" and anchor is not None
-    if anchor is not None and anchor is not theirs:
-        verdict = paired_comparison.compare(task, [ours.rows], [anchor.rows], rules.alpha)
-        facts["anchor"] = {"name": anchor.name} | _facts(verdict)
-    close = close and paired_comparison.not_worse(verdict, rules.margin)
+    close = (
+        anchor is not None
+        and verdict.outcome != paired_comparison.WORSE
+        and paired_comparison.not_worse(task, ours.rows, anchor.rows, rules.margin, level)
+    )
     name = "the champion" if anchor is theirs else anchor.name if anchor else "its anchor"
     evidence += f"; {'' if close else 'not proven '}within the margin of {rules.margin:g} of {name}"
     cheap = ratio <= 1 - rules.cheaper

@@ -83,6 +83,7 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
             evidence={
                 "rules": evaluation.rules.model_dump(),
                 "checks": [check.to_dict() for check in evaluation.checks],
+                "test_rows": evaluation.test_rows,
             },
             reason=evaluation.reason if override is None else override,
         )

@@ -1,19 +1,21 @@
 """One candidate before the gate: what it scored, what it costs, what it showed while serving."""
 
 import tempfile
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from data.errors import DataError
 from models.artifact import artifact
 from models.errors import ModelError
 from pipelines.experiments import registry, scores, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate import checks as gate
-from pipelines.gate import slices
+from pipelines.gate import slices, spending
 from pipelines.gate.checks import Check, Scored, Served
 from pipelines.gate.rules import Rules
 from pipelines.processes import service
@@ -31,7 +33,8 @@ SHARED = 0.5  # of the test rows have to be of classes that both models know
 class Evaluation:
     """A candidate before the gate: beside which champion, by which rules, with what outcome.
 
-    head: of the ledger when the champion was looked up.
+    head: of the ledger when the champion was looked up. test_rows: a sketch of the rows that it was
+    judged by (`spending.sketch`); None where no test rows lie in the checkout.
     """
 
     candidate: Contender
@@ -40,6 +43,7 @@ class Evaluation:
     dataset: DatasetVersion
     rules: Rules
     checks: list[Check]
+    test_rows: list[int] | None = None
 
     @property
     def passed(self) -> bool:
@@ -94,13 +98,15 @@ def evaluate(
     with console.stage("replay") as say:
         served = _serve(dataset.task, candidate)
         say(served.complaint or f"{served.golden} golden requests answered over HTTP as expected")
-    size_mb = _size_mb(candidate.folder)
+    size_mb, test_rows = _size_mb(candidate.folder), None
     checks = [not_withdrawn(candidate.version), *gate.service(rules, served, size_mb)]
     if whole or all(check.passed for check in checks):
-        checks += _quality(dataset, candidate, champion, rules, keep)
+        with suppress(DataError):
+            test_rows = spending.sketch(scores.test_rows(dataset))
+        checks += _quality(dataset, candidate, champion, rules, test_rows, keep)
     for check in checks:
         console.line("gate", f"{'✓' if check.passed else '✗'} {check.name}: {check.evidence}")
-    return Evaluation(candidate, champion, head, dataset, rules, checks)
+    return Evaluation(candidate, champion, head, dataset, rules, checks, test_rows)
 
 
 def _quality(
@@ -108,12 +114,13 @@ def _quality(
     candidate: Contender,
     champion: Contender | None,
     rules: Rules,
+    test_rows: list[int] | None,
     keep: bool,
 ) -> list[Check]:
     """The checks on the test split."""
     latencies = _latencies([candidate, champion] if champion else [candidate])
     ours = _scored(candidate.name, dataset, candidate, latencies[0], keep)
-    theirs, anchored, incomparable = None, None, None
+    theirs, anchored, incomparable, earlier = None, None, None, 0.0
     if champion is not None:
         name = f"the champion {champion.name}"
         try:
@@ -122,8 +129,33 @@ def _quality(
             theirs = _on_shared_classes(name, dataset, champion, latencies[1], ours)
             incomparable = None if theirs else f"{name} cannot be compared: {error}"
         anchored = theirs and _anchor(dataset, champion.version, theirs, keep)
+        earlier = decisions_by(test_rows, ledger.entries(champion.version.name), dataset.hash)
     labels = list(getattr(artifact.read_inputs(candidate.folder), "labels", ()))
-    return gate.quality(dataset.task, rules, ours, theirs, labels, anchored, incomparable)
+    return gate.quality(dataset.task, rules, ours, theirs, labels, anchored, incomparable, earlier)
+
+
+def decisions_by(
+    test_rows: Sequence[int] | None, entries: Iterable[ledger.Entry], dataset_hash: str
+) -> float:
+    """How many decisions beside a champion were made by these rows, as `spending.level` counts.
+
+    Args:
+        test_rows: a sketch of the rows. Without one, as of older entries, data is the same or not.
+        entries: of the model's ledger.
+        dataset_hash: of this data.
+    """
+    earlier = 0.0
+    for entry in entries:
+        evidence = entry.evidence if isinstance(entry.evidence, dict) else {}
+        compared = any(
+            check["name"] == gate.CHAMPION and "p" in check for check in evidence.get("checks", ())
+        )
+        before = evidence.get("test_rows")
+        if compared and before is not None and test_rows is not None:
+            earlier += spending.overlap(before, test_rows)
+        elif compared:
+            earlier += entry.dataset_hash == dataset_hash
+    return earlier
 
 
 def paired_medians(turns: np.ndarray) -> list[float]:

@@ -22,7 +22,7 @@ def quality(
     return {check.name: check for check in checks}
 
 
-def flipped(correct: np.ndarray, rows: slice, value: bool) -> np.ndarray:
+def flipped(correct: np.ndarray, rows: slice | np.ndarray, value: bool) -> np.ndarray:
     """The hits with those of `rows` set."""
     changed = correct.copy()
     changed[rows] = value
@@ -78,13 +78,27 @@ def test_cheaper_is_one_number_of_latency_and_size_together(latency_ms, size_mb,
 
 def test_the_margin_is_measured_from_the_anchor_and_not_from_who_lost_a_part_of_it():
     before = np.arange(20_000) % 10 > 0
-    lower = flipped(before, slice(1, 110), False)  # 99 of its hits
+    lower = flipped(before, slice(1, 220), False)  # 198 of its hits
     champion, cheap = scored(lower), scored(lower, latency_ms=0.01)
     assert quality(cheap, champion)["champion"].passed
-    check = quality(cheap, champion, anchor=scored(before))["champion"]
+    anchor = Scored("the anchor ann v1", rows_of(before), 0.1, 2.0)
+    check = quality(cheap, champion, anchor)["champion"]
     assert not check.passed
-    assert "not proven within the margin of 0.005 of cnn" in check.evidence
-    assert check.facts["anchor"]["difference"] == pytest.approx(-99 / 20_000)
+    assert "not proven within the margin of 0.01 of the anchor ann v1" in check.evidence
+
+
+def test_each_decision_by_the_same_rows_has_a_smaller_level_and_says_so():
+    better = scored(flipped(GOOD, np.flatnonzero(~GOOD)[:8], True))  # p is 0.008
+    checks = [
+        gate.quality("image", RULES, better, scored(GOOD), LABELS, earlier=earlier)[2]
+        for earlier in (0, 1, 9.5)
+    ]
+    assert [check.passed for check in checks] == [True, False, False]
+    assert "; decision 1 by these rows: level 0.019, which proves a gain" in checks[0].evidence
+    assert "; decision 10.5 by these rows: level 0.00056" in checks[2].evidence
+    gains = [check.facts["provable"] for check in checks]
+    assert gains == sorted(gains)
+    assert gains[0] < better.rows["correct"].mean() - GOOD.mean() < gains[2]
 
 
 def test_cheaper_but_not_proven_within_the_margin_is_refused():
