@@ -49,13 +49,15 @@ test-slow: $(READY)
 		--numprocesses $$(python -c 'import os; print(os.cpu_count() + 1)')
 
 # Every command of README.md and docs/, typed into a fresh clone: half an hour.
-test-docs: $(READY)
+test-SITE ?= build
+docs: $(READY)
 	@pytest -m docs tests/docs
 
 # The site: docs/ and what is generated from the code. It opens from disk and needs no network.
+SITE ?= build
 docs: $(READY)
-	@sphinx-build -q -W --keep-going -E -d build/doctrees docs build/docs
-	@echo "build/docs/index.html"
+	@sphinx-build -q -W --keep-going -E -d $(SITE)/doctrees docs $(SITE)/docs
+	@echo "$(SITE)/docs/index.html"
 
 check: $(READY)
 	@ruff check .

@@ -16,6 +16,7 @@ Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0)]
 Part = Annotated[float, Field(ge=0, le=1)]  # of the rows, 0 to 1
 Text = Annotated[str, Field(min_length=1)]
+About = Annotated[str, Field(min_length=1, max_length=300)]  # one or two sentences
 
 
 class Section(BaseModel):
@@ -171,8 +172,9 @@ class Needed(BaseModel):
 
 
 class Entry(Section):
-    """What becomes of rows that no model can read, whatever the task."""
+    """What the rows are, in words, and what becomes of those that no model can read."""
 
+    about: About | None = None
     on_bad_rows: Literal["refuse", "drop"] = "refuse"
 
 

@@ -55,6 +55,17 @@ def is_whole(root: Path) -> bool:
     return all(_entries(lock) is not None for lock in _locks(root))
 
 
+def is_left(root: Path) -> bool:
+    """Whether DVC's table of locks names a process, and none of those runs."""
+    table = root / ".dvc" / "tmp" / "rwlock"
+    try:
+        return bool(_holders(table)) and not _is_held(table)
+    except FileNotFoundError:
+        return False
+    except ValueError:  # cut off by a kill
+        return True
+
+
 def _locks(root: Path) -> list[Path]:
     """The lock of the checkout, and that of each own dataset."""
     return [root / "dvc.lock", *sorted((root / OWN).glob("*/dvc.lock"))]
@@ -114,11 +125,15 @@ def _is_held(table: Path) -> bool:
     DVC asks for the process' number alone, which a zombie keeps and another process may be given.
     """
     try:
-        modes = json.loads(table.read_text(encoding="utf-8"))
+        holders = _holders(table)
     except ValueError:  # cut off by a kill
         return False
-    holders = [*modes.get("write", {}).values(), *chain(*modes.get("read", {}).values())]
     return any(_runs(holder["pid"], table.stat().st_mtime) for holder in holders)
+
+
+def _holders(table: Path) -> list[dict]:
+    modes = json.loads(table.read_text(encoding="utf-8"))
+    return [*modes.get("write", {}).values(), *chain(*modes.get("read", {}).values())]
 
 
 def _runs(pid: int, since: float) -> bool:

@@ -1,28 +1,44 @@
 """What is installed, what it would talk to, what is wrong and how to mend it.
 
-Each check is a function that returns a `Finding`; a check that cannot be made says why.
+Each check is a function that returns a `Finding`; a check that cannot be made says why. Those that
+wait for others run side by side.
 """
 
 import json
+import locale
 import os
+import platform
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+import tomllib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
 
 from rich.table import Table
 
 from data.dvc import state as dvc_state
 from data.errors import DataError
+from pipelines.commands import configuration
 from pipelines.locks import state
+from pipelines.processes import service
+from pipelines.promotion import ledger
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
 
 NEEDED_GIB = 5  # the environment's packages aside: data, runs and artifacts of the default datasets
+PORT = 3000  # of `espalier serve` and `espalier up`
+CLOCK_SECONDS = 120  # that files of another machine may be ahead
+ANSWER_SECONDS = 2  # of a server
 TOOLS = ("dvc", "great-expectations", "prefect", "keras", "tensorflow", "mlflow", "bentoml")
 
 
@@ -41,11 +57,16 @@ def findings(set_aside: Sequence[str] = ()) -> list[dict]:
     Args:
         set_aside: the variables that `environment.apply` unset or replaced.
     """
-    checks = (
-        _python, _lock, _tools, lambda: _variables(set_aside), _backend, _repository, _dvc_lock,
-        _remote, mlflow_server, _prefect, _home, _database, _telemetry, _champions,
+    checks: tuple[Callable[[], Finding], ...] = (
+        _python, _lock, _tools, lambda: _variables(set_aside), _locale, _clock, _keras, _backend,
+        _repository, _dvc_lock, _dvc_locks, _remote, mlflow_server, _prefect, _port, _home,
+        _database, _mlflow_database, _ledger, _telemetry, _champions,
     )  # fmt: skip
-    return [asdict(check()) for check in checks]
+    with ThreadPoolExecutor(len(checks)) as pool:
+        answers = [pool.submit(check) for check in checks]
+        faults = [Finding(*fault) for fault in configuration.faults()]
+    declared = faults or [Finding("params.yaml", "as it should be, and so are the own datasets")]
+    return [asdict(finding) for finding in [*declared, *(one.result() for one in answers)]]
 
 
 def show(rows: list[dict]) -> None:
@@ -59,7 +80,15 @@ def show(rows: list[dict]) -> None:
 
 
 def _python() -> Finding:
-    return Finding("Python", f"{sys.version.split()[0]} in {sys.prefix}")
+    """Whether it is one that the locks were made for."""
+    from packaging.specifiers import SpecifierSet
+
+    project = tomllib.loads((environment.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted, number = project["project"]["requires-python"], platform.python_version()
+    if SpecifierSet(wanted).contains(number, prereleases=True):
+        return Finding("Python", f"{number} in {sys.prefix}")
+    mend = "rm -rf .venv && make PYTHON=python3.12 setup"
+    return Finding("Python", f"{number} in {sys.prefix}, where {wanted} is expected", mend)
 
 
 def _lock() -> Finding:
@@ -84,8 +113,71 @@ def _tools() -> Finding:
     return Finding("tools", state, "" if all(installed.values()) else "make setup")
 
 
+def _locale() -> Finding:
+    """Whether the terminal's language is installed, and names of files are Unicode."""
+    names = ("LC_ALL", "LC_CTYPE", "LANG")
+    said = next(
+        (f"{name}={os.environ[name]}" for name in names if os.environ.get(name)), "none set"
+    )
+    before, mend = locale.setlocale(locale.LC_CTYPE), "export LC_ALL=C.UTF-8"
+    try:
+        locale.setlocale(locale.LC_CTYPE, "")
+    except locale.Error:
+        return Finding("locale", f"{said} is not installed", mend)
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    if sys.getfilesystemencoding() != "utf-8":
+        return Finding("locale", f"{said}: names of files are {sys.getfilesystemencoding()}", mend)
+    return Finding("locale", said)
+
+
+def _clock() -> Finding:
+    """Whether the clock goes on from what was written last."""
+    names = ("espalier.db", "mlflow.db", "published")
+    written = [environment.home() / name for name in names] + [environment.ROOT / "dvc.lock"]
+    latest = max((file.stat().st_mtime for file in written if file.exists()), default=0.0)
+    now = time.time()
+    if latest > now + CLOCK_SECONDS:
+        state = f"{(latest - now) / 60:,.0f} minutes behind what was written last"
+        return Finding("clock", state, "set the clock: timedatectl set-ntp true")
+    return Finding("clock", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
+
+
+def _keras() -> Finding:
+    """Whether Keras can be imported with the user's file of settings; a fit sets its own."""
+    file = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()) / "keras.json"
+    if not file.exists():
+        return Finding("keras.json", "none")
+    allowed = {
+        "floatx": ("bfloat16", "float16", "float32", "float64"),
+        "image_data_format": ("channels_last", "channels_first"),
+    }
+    mend = f"mend {file}, or remove it"
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        wrong = [
+            f"{key} is {said[key]!r}"
+            for key in allowed
+            if said.get(key, allowed[key][0]) not in allowed[key]
+        ]
+        if not isinstance(said.get("epsilon", 1e-7), float):
+            wrong.append(f"epsilon is {said['epsilon']!r}")
+    except (ValueError, AttributeError, OSError) as error:
+        return Finding("keras.json", f"{file} is no JSON object: {error}", mend)
+    if wrong:
+        return Finding("keras.json", f"Keras refuses {file}: {', '.join(wrong)}", mend)
+    return Finding("keras.json", str(file))
+
+
 def _backend() -> Finding:
-    """Keras' backend and devices, read in a process of its own: the import takes seconds."""
+    """Keras' backend; where there is a GPU its devices too, in a process of its own: the import
+    takes seconds."""
+    name = os.environ["KERAS_BACKEND"]
+    if name not in environment.BACKENDS or find_spec(name) is None:
+        state = f"{name} is not installed"
+        return Finding("backend", state, "unset KERAS_BACKEND, or make setup EXTRA=jax")
+    if not Path("/dev/nvidiactl").exists():
+        return Finding("backend", f"{name} on cpu")
     code = (
         "import keras, json; print(json.dumps([keras.backend.backend(), "
         "keras.distribution.list_devices()]))"
@@ -116,6 +208,14 @@ def _dvc_lock() -> Finding:
     if dvc_state.is_whole(environment.ROOT):
         return Finding("dvc.lock", "whole")
     return Finding("dvc.lock", "cut off, as by a kill", "espalier run, which restores it")
+
+
+def _dvc_locks() -> Finding:
+    """Whether DVC's table of locks names a process that has ended."""
+    if dvc_state.is_left(environment.ROOT):
+        state = "DVC's table of locks names a process that has ended"
+        return Finding("DVC's locks", state, "espalier run, which clears it")
+    return Finding("DVC's locks", "none is left over")
 
 
 def _remote() -> Finding:
@@ -151,13 +251,29 @@ def _server(what: str, url: str, variable: str) -> Finding:
     import httpx
 
     try:
-        with environment.client(url, timeout=5) as client:
+        with environment.client(url, ANSWER_SECONDS) as client:
             answer = client.get(url)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Finding(what, f"{url}: {error}", f"start it, or unset {variable}")
     if not answer.is_success:
         return Finding(what, f"{url} answers {answer.status_code}", f"look at {variable}")
     return Finding(what, f"{url} answers")
+
+
+def _port() -> Finding:
+    """Whether the service's port is free, or the service is there already."""
+    import httpx
+
+    if service.is_free(PORT):
+        return Finding("port", f"{PORT} is free")
+    url = f"http://127.0.0.1:{PORT}/v1/models"
+    try:
+        with environment.client(url, ANSWER_SECONDS) as client:
+            client.get(url).raise_for_status().json()["models"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        mend = f"end it, or espalier serve --port {PORT + 1}"
+        return Finding("port", f"{PORT} is taken by another process", mend)
+    return Finding("port", f"{PORT}: the service answers there")
 
 
 def _home() -> Finding:
@@ -174,11 +290,47 @@ def _home() -> Finding:
 
 
 def _database() -> Finding:
-    """Where the ledger is kept."""
+    """Where the ledger is kept, and whether it can be read."""
+    mend = f"look at ESPALIER_HOME and {state.VARIABLE}; a damaged file needs a copy of before"
     try:
-        return Finding("state database", str(state.connect().url))
+        url = state.connect().url
     except state.DatabaseError as error:
-        return Finding("state database", str(error), f"look at ESPALIER_HOME and {state.VARIABLE}")
+        return Finding("state database", str(error), mend)
+    if url.get_backend_name() == "sqlite" and (damage := _damage(Path(str(url.database)))):
+        return Finding("state database", f"{url}: {damage}", mend)
+    return Finding("state database", str(url))
+
+
+def _mlflow_database() -> Finding:
+    file = environment.home() / "mlflow.db"
+    if file.exists() and (damage := _damage(file)):
+        mend = "put back a copy of before, or move it away: what it records is then made anew"
+        return Finding("MLflow's database", f"{file}: {damage}", mend)
+    return Finding("MLflow's database", "whole" if file.exists() else "none yet")
+
+
+def _damage(file: Path) -> str:
+    """What SQLite finds wrong with a database; nothing where it is whole."""
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
+            [[answer]] = database.execute("PRAGMA quick_check(1)").fetchall()
+    except sqlite3.Error as error:
+        return str(error)
+    return "" if answer == "ok" else " ".join(str(answer).split())
+
+
+def _ledger() -> Finding:
+    """Whether every decision on record is what was written."""
+    try:
+        models = ledger.models()
+        broken = [
+            f"{model}: {why}" for model in models if (why := ledger.verify(ledger.entries(model)))
+        ]
+    except (state.DatabaseError, ValueError) as error:
+        return Finding("ledger", str(error), "mend the state database first")
+    if broken:
+        return Finding("ledger", "; ".join(broken), "espalier trace, which shows every entry")
+    return Finding("ledger", f"whole, of {len(models)} models")
 
 
 def _telemetry() -> Finding:
@@ -191,8 +343,8 @@ def _telemetry() -> Finding:
 def _champions() -> Finding:
     try:
         endpoints = list(settings.endpoints())
-    except (settings.UsageError, DataError) as error:
-        return Finding("champions", str(error), "mend params.yaml")
+    except (settings.UsageError, DataError):
+        return Finding("champions", "not known while params.yaml is wrong")
     pointers = {name: publish.read(name) for name in endpoints}
     states = [
         f"{pointer.name}/{pointer.version}" if pointer else f"no {name}"

@@ -4,9 +4,18 @@ espalier train --list
 """
 
 import json
+from functools import cache
+from types import FunctionType
 
 from models import architectures
+from models.errors import ModelError, ParameterError
 from pipelines.runtime import console, settings
+
+PAGE = "docs/own-architecture.md"
+
+
+class ArchitectureError(ModelError):
+    """The file of an architecture cannot be used; the message says where and why."""
 
 
 def entries(task: str | None) -> dict[str, list[dict]]:
@@ -15,7 +24,44 @@ def entries(task: str | None) -> dict[str, list[dict]]:
     about: one line. parameters: name → default. Imports no framework.
     """
     tasks = settings.TASKS if task is None else [settings.one_of("task", task, settings.TASKS)]
-    return {name: [_entry(name, arch) for arch in architectures.names(name)] for name in tasks}
+    return {name: [_entry(name, arch) for arch in usable(name)] for name in tasks}
+
+
+@cache
+def usable(task: str) -> list[str]:
+    """The architectures of a task: one whose file has a fault is told, once, and left out."""
+    names = []
+    for arch in architectures.names(task):
+        try:
+            check(task, arch)
+            names.append(arch)
+        except ArchitectureError as error:
+            console.line(arch, f"left out: {error}", failed=True)
+    return names
+
+
+def check(task: str, arch: str) -> None:
+    """Raise ArchitectureError where the file of an architecture cannot be used, UnknownName."""
+    place = f"models/{task}/{arch}.py"
+    try:
+        file = architectures.module(task, arch)
+    except SyntaxError as error:
+        raise ArchitectureError(f"{place}, line {error.lineno}: {error.msg}") from None
+    except ParameterError:
+        raise
+    except Exception as error:  # whatever a person's file does when it is imported
+        reason = f"{type(error).__name__}: {error}"
+        raise ArchitectureError(f"{place} cannot be imported: {reason}") from None
+    kinds = {"build": FunctionType, "INPUTS": dict, "FIT": dict}
+    for name, kind in kinds.items():
+        if not isinstance(getattr(file, name, None), kind):
+            raise ArchitectureError(f"{place} has no {kind.__name__} {name}: see {PAGE}")
+    for name, value in architectures.defaults(task, arch).items():
+        if not isinstance(value, int | float | str | None):
+            raise ArchitectureError(
+                f"{place}: the parameter {name} needs a number, a word, True, False or None as its "
+                f"default: see {PAGE}"
+            )
 
 
 def show(entries: dict[str, list[dict]]) -> None:
@@ -43,9 +89,9 @@ def _assignments(entry: dict) -> dict[str, str]:
 
 
 def _entry(task: str, arch: str) -> dict:
-    about = (architectures.module(task, arch).__doc__ or "").strip().splitlines()[0]
+    lines = (architectures.module(task, arch).__doc__ or "").strip().splitlines()
     return {
         "arch": arch,
-        "about": about,
+        "about": lines[0] if lines else "",
         "parameters": architectures.defaults(task, arch),
     }

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from models import architectures
+from pipelines.experiments import architectures as files
 from pipelines.experiments import fingerprint
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.runtime import settings
@@ -36,7 +37,7 @@ def fits(
     defaults. Raises ValueError for unknown names.
     """
     planned = []
-    for arch in architectures.names(dataset.task) if archs is None else archs:
+    for arch in files.usable(dataset.task) if archs is None else archs:
         overrides = settings.overrides(profile, dataset.task, arch, dataset.name)
         parameters = architectures.resolve(
             dataset.task, arch, {**overrides, **(changes or {})}, dataset.facts
@@ -48,7 +49,8 @@ def fits(
 
 
 def check(task: str, arch: str, dataset: str, profile: str, changes: Iterable[dict]) -> None:
-    """Raise UsageError or ParameterError for a wrong name or value, before the data is touched."""
+    """Raise UsageError, ParameterError or ArchitectureError before the data is touched."""
+    files.check(task, arch)
     overrides = settings.overrides(profile, task, arch, dataset)
     for change in changes:
         architectures.resolve(task, arch, overrides | change, {"name": dataset})

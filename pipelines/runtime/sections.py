@@ -1,4 +1,4 @@
-"""The sections of params.yaml above the data, declared in Pydantic: `serve` and `profiles`."""
+"""The sections of params.yaml above the data, declared in Pydantic: `serve`, `gate`, `profiles`."""
 
 from typing import Annotated, Any, Literal
 
@@ -30,6 +30,14 @@ class Serve(Section):
     image: Datasets
     sentiment: Datasets
     forecast: Datasets
+
+
+class Gate(Section):
+    """What the gate asks: task → `all` or a dataset → rules, see pipelines/gate/rules.py."""
+
+    image: dict[str, dict[str, Any]]
+    sentiment: dict[str, dict[str, Any]]
+    forecast: dict[str, dict[str, Any]]
 
 
 class FirstLook(Section):

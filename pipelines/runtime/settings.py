@@ -1,6 +1,6 @@
 """What params.yaml says above the data: which dataset each endpoint serves, and the profiles."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from data.errors import DataError, did_you_mean
@@ -26,25 +26,41 @@ def served() -> dict[str, list[str]]:
     The first one answers the task's plain path, and is the one that `run` takes by default.
     """
     from data import declared
+
+    datasets, named = _read()["datasets"], serve()
+    for task in named:
+        for dataset in named[task]:
+            check_served(task, dataset, datasets)
+    for dataset in declared.own(environment.ROOT):
+        entry = datasets[dataset]
+        own = entry.get("task") if isinstance(entry, dict) else None  # None: half typed
+        if own in named and dataset not in named[own]:
+            named[own].append(dataset)
+    return named
+
+
+def serve() -> dict[str, list[str]]:
+    """Task → the datasets under `serve:`, whether there are such or not."""
     from pipelines.runtime.sections import Serve
 
-    params = _read()
-    serve = checked(Serve, params.get("serve"), "serve").model_dump()
-    for task, named in serve.items():
-        for dataset in named:
-            if dataset not in params["datasets"]:
-                near = did_you_mean(dataset, params["datasets"])
-                raise UsageError(f"serve.{task} in params.yaml names no dataset: {dataset!r}{near}")
-            entry = params["datasets"][dataset]
-            own = entry.get("task", task) if isinstance(entry, dict) else task
-            if own != task:
-                raise UsageError(f"serve.{task} in params.yaml names {dataset!r}, one for {own}")
-    for dataset in declared.own(environment.ROOT):
-        entry = params["datasets"][dataset]
-        own = entry.get("task") if isinstance(entry, dict) else None  # None: half typed
-        if own in serve and dataset not in serve[own]:
-            serve[own].append(dataset)
-    return serve
+    return checked(Serve, _read().get("serve"), "serve").model_dump()
+
+
+def check_served(task: str, dataset: str, datasets: Mapping[str, Any]) -> None:
+    """Raise UsageError where `serve:` names for a task what is none of its datasets.
+
+    Args:
+        task: image, sentiment or forecast.
+        dataset: what it names.
+        datasets: the entries of all datasets.
+    """
+    if dataset not in datasets:
+        near = did_you_mean(dataset, datasets)
+        raise UsageError(f"serve.{task} in params.yaml names no dataset: {dataset!r}{near}")
+    entry = datasets[dataset]
+    own = entry.get("task", task) if isinstance(entry, dict) else task
+    if own != task:
+        raise UsageError(f"serve.{task} in params.yaml names {dataset!r}, one for {own}")
 
 
 def endpoints() -> dict[str, tuple[str, str]]:
@@ -95,15 +111,25 @@ def task_of(dataset: str) -> str:
 
 def gate(task: str) -> dict:
     """What the gate asks of the task's candidates: `all` or a dataset → rules."""
-    return _read().get("gate", {}).get(task, {})
+    from pipelines.runtime.sections import Gate
+
+    return getattr(checked(Gate, _read().get("gate"), "gate"), task)
+
+
+def profiles() -> dict[str, Any]:
+    """The profiles by name, as params.yaml says them. Raises UsageError where it says none."""
+    said = _read().get("profiles")
+    if not isinstance(said, dict):
+        raise UsageError(f"profiles in params.yaml is {said!r}, expected names with parameters")
+    return said
 
 
 def profile(name: str) -> "Profile":
     """The profile of that name."""
     from pipelines.runtime.sections import Profile
 
-    profiles = _read()["profiles"]
-    return checked(Profile, profiles[one_of("profile", name, profiles)], "profiles", name)
+    said = profiles()
+    return checked(Profile, said[one_of("profile", name, said)], "profiles", name)
 
 
 def first_look(profile_name: str, task: str) -> "FirstLook | None":

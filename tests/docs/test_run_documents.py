@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from documents import Block, blocks
+from documents import Block, blocks, files
 from project import ROOT, answers, copied, until, variables
 
 pytestmark = pytest.mark.docs
@@ -39,8 +39,11 @@ def clone(tmp_path_factory):
     """A clone in which `make run` has made three champions, and a reader's own data lies."""
     folder = copied(tmp_path_factory.mktemp("reader") / "espalier")
     (folder / ".venv").symlink_to(ROOT / ".venv")
-    subprocess.run([ROOT / ".venv/bin/espalier", "run"], cwd=folder, env=variables(), check=True)
+    here = variables(PYTHONPATH=str(folder))  # before the checkout that .venv was made for
+    subprocess.run([ROOT / ".venv/bin/espalier", "run"], cwd=folder, env=here, check=True)
     _own_data(folder)
+    for path, text in files("own-architecture.md").items():
+        (folder / path).write_text(text)
     return folder
 
 
@@ -57,7 +60,7 @@ class Shell:
     def __init__(self, folder):
         self.folder = folder
         path = f"{folder}/.venv/bin:{os.environ['PATH']}"
-        self.environment = variables(PATH=path)
+        self.environment = variables(PATH=path, PYTHONPATH=str(folder))
         self.servers: list[subprocess.Popen] = []
 
     def type(self, command: str) -> None:

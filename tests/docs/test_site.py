@@ -1,0 +1,86 @@
+"""The site that `make docs` builds: from disk, in a real browser, with what the code says."""
+
+import html
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+from project import ROOT
+
+from models import architectures
+from pipelines.runtime import settings
+
+CHROMIUM = Path("/usr/bin/chromium")
+PAGES = sorted((ROOT / "docs/architectures").glob("*/[!i]*.md"))
+SIZES = {
+    "image": {"height": 28, "width": 28, "channels": 1, "classes": 10},
+    "sentiment": {"length": 400, "classes": 2},
+    "forecast": {"history": 72, "horizon": 12},
+}
+DATASETS = {"image": "mnist_5k", "sentiment": "imdb", "forecast": "glucose"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The site, built as `make docs` does, which fails at any warning."""
+    folder = tmp_path_factory.mktemp("site")
+    subprocess.run(["make", "docs", f"SITE={folder}"], cwd=ROOT, check=True)
+    return folder / "docs"
+
+
+def test_every_shipped_architecture_has_a_page():
+    counts = {task: sum(page.parent.name == task for page in PAGES) for task in SIZES}
+    assert counts == {"image": 7, "sentiment": 11, "forecast": 10}
+    assert all(page.stem in architectures.names(page.parent.name) for page in PAGES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
+def test_a_page_has_the_numbers_of_its_model(site, page):
+    task, arch = page.parent.name, page.stem
+    file = architectures.module(task, arch)
+    sizes = SIZES[task] | ({"words": file.INPUTS["words"]} if task == "sentiment" else {})
+    if "ngrams" in file.INPUTS:
+        sizes["length"] = 1600
+    chosen = settings.overrides("quick", task, arch, DATASETS[task])
+    model = file.build(**sizes, **chosen)
+    shown = (site / f"architectures/{task}/{arch}.html").read_text(encoding="utf-8")
+    text = html.unescape(re.sub(r"<[^>]+>", " ", shown))
+    assert f"{model.count_params():,} weights" in text
+    for layer in model.layers:
+        shape = " × ".join(map(str, layer.output.shape[1:]))
+        row = [type(layer).__name__, shape]
+        if count := layer.count_params():
+            row.append(f"{count:,}")
+        assert re.search(r"\s+(?:[^\n]*\s+)?".join(map(re.escape, row)), text), row
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="no browser: apt-get install chromium")
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+def test_the_site_opens_from_disk(site, look):
+    options = {"viewport": {"width": 390, "height": 800}} if look == "phone" else {}
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"] if os.getuid() == 0 else []
+        ) as browser,
+    ):
+        page = browser.new_page(color_scheme="dark" if look == "dark" else "light", **options)
+        urls, errors = [], []
+        page.on("request", lambda request: urls.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        for name in ("index", "own-data", "architectures/index", "architectures/image/cnn"):
+            page.goto(f"file://{site}/{name}.html")
+            violations = Axe().run(page).response["violations"]
+            assert violations == [], json.dumps(violations, indent=1)
+            assert page.evaluate("document.body.scrollWidth <= document.body.clientWidth")
+        page.goto(f"file://{site}/search.html?q=familiarity")
+        page.locator("#search-results li a").first.wait_for()
+        assert [url for url in urls if not url.startswith(("file:", "data:"))] == []
+        assert errors == []
