@@ -1,7 +1,6 @@
 """One candidate before the gate: what it scored, what it costs, what it showed while serving."""
 
 import tempfile
-from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from pipelines.gate import slices, spending
 from pipelines.gate.checks import Check, Scored, Served
 from pipelines.gate.rules import Rules
 from pipelines.processes import service
-from pipelines.promotion import anchor, ledger
+from pipelines.promotion import history, ledger
 from pipelines.promotion.contender import Contender
 from pipelines.release import publish
 from pipelines.runtime import console
@@ -129,33 +128,11 @@ def _quality(
             theirs = _on_shared_classes(name, dataset, champion, latencies[1], ours)
             incomparable = None if theirs else f"{name} cannot be compared: {error}"
         anchored = theirs and _anchor(dataset, champion.version, theirs, keep)
-        earlier = decisions_by(test_rows, ledger.entries(champion.version.name), dataset.hash)
+        earlier = history.decisions_by(
+            test_rows, ledger.entries(champion.version.name), dataset.hash
+        )
     labels = list(getattr(artifact.read_inputs(candidate.folder), "labels", ()))
     return gate.quality(dataset.task, rules, ours, theirs, labels, anchored, incomparable, earlier)
-
-
-def decisions_by(
-    test_rows: Sequence[int] | None, entries: Iterable[ledger.Entry], dataset_hash: str
-) -> float:
-    """How many decisions beside a champion were made by these rows, as `spending.level` counts.
-
-    Args:
-        test_rows: a sketch of the rows. Without one, as of older entries, data is the same or not.
-        entries: of the model's ledger.
-        dataset_hash: of this data.
-    """
-    earlier = 0.0
-    for entry in entries:
-        evidence = entry.evidence if isinstance(entry.evidence, dict) else {}
-        compared = any(
-            check["name"] == gate.CHAMPION and "p" in check for check in evidence.get("checks", ())
-        )
-        before = evidence.get("test_rows")
-        if compared and before is not None and test_rows is not None:
-            earlier += spending.overlap(before, test_rows)
-        elif compared:
-            earlier += entry.dataset_hash == dataset_hash
-    return earlier
 
 
 def paired_medians(turns: np.ndarray) -> list[float]:
@@ -194,7 +171,7 @@ def _anchor(
     dataset: DatasetVersion, champion: Version, theirs: Scored, keep: bool
 ) -> Scored | None:
     """The champion that the margin is measured from; None where it cannot be scored any more."""
-    number = anchor.of(ledger.entries(champion.name), champion.version)
+    number = history.anchor(ledger.entries(champion.name), champion.version)
     if number == champion.version:
         return theirs
     version = registry.version(champion.name, number)
