@@ -56,7 +56,8 @@ def page(task: str, arch: str) -> str:
 
 def overview(task: str) -> str:
     """Return a table of a task's architectures that have a page, and those pages."""
-    shown = [arch for arch in architectures.names(task) if (PAGES / task / f"{arch}.md").exists()]
+    names = [*architectures.names(task), architectures.GUARD]
+    shown = [arch for arch in names if (PAGES / task / f"{arch}.md").exists()]
     rows = [
         f"| [{arch}]({arch}.md) | {_about(task, arch)} | {built(task, arch).count_params():,} |"
         for arch in shown
