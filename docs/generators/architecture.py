@@ -40,7 +40,9 @@ def page(task: str, arch: str) -> str:
             *rows,
             "",
             "## Its parameters",
-            f"`espalier train --task {task} --arch {arch} --set NAME=VALUE` sets one.",
+            "It is no rival, and takes its defaults."
+            if arch == architectures.GUARD
+            else f"`espalier train --task {task} --arch {arch} --set NAME=VALUE` sets one.",
             "",
             "| parameter | default | meaning |",
             "| --- | --- | --- |",
