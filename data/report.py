@@ -7,8 +7,8 @@ set_aside  how many rows `on_bad_rows: drop` left out, before the rest was judge
 notes    sentences: what was found that does not refuse it, and what is done about it
 checks   every expectation, in order: expectation, table, column, rule, severity ("critical"
          refuses, "warning" is a finding), done (about a finding), remedy (what lets it pass), met,
-         failing (rows; None for one about a whole table), rows, observed, examples (three failing
-         rows), sentence
+         failing (rows; None for one about a whole table), rows, observed, range (the least and
+         the largest of a column of numbers), examples (three failing rows), sentence
 tables   {name: rows, values: a short table itself, of others the limits of each column}
 """
 

@@ -16,12 +16,13 @@ import pandas as pd
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations import Expectation
 
-from data import declared, page, report, stage, stored
+from data import declared, report, stage, stored
 from data.entries import Expect
 from data.errors import GateRefused
 from data.report import SET_ASIDE
 from data.stored import Dataset
 from data.suites.table import SHARE, Table, allow, expect, percent
+from data.validation_page import page
 
 EXAMPLES = 3
 FIRST_LINE = {"csv": 2, "excel": 2, "json": 1}  # of the rows, by kind; 1 where there is no header
@@ -46,7 +47,8 @@ def validate(name: str, folder: Path) -> None:
     verdict["set_aside"] = bad["id"].nunique()
     verdict["raw_hash"] = stored.hash_of(stored.RAW / name)
     stored.write_json(folder / "validation.json", verdict)
-    (folder / "validation.html").write_text(page.render(verdict), encoding="utf-8")
+    html = page.render(verdict, entry, raw, tables, bad)
+    (folder / "validation.html").write_text(html, encoding="utf-8")
     if not verdict["success"]:
         raise GateRefused(report.text(verdict))
     print(f"{name}: {len(verdict['checks'])} expectations, {len(verdict['notes'])} findings")
@@ -146,12 +148,23 @@ def _check(result: dict, table: Table) -> dict:
         "failing": outcome.get("unexpected_count"),
         "rows": len(table.frame),
         "observed": outcome.get("observed_value"),
+        "range": _range(table.frame.get(expectation["kwargs"].get("column"))),
         "examples": [
             {name: _cell(value) for name, value in _readable(row, table.frame).items()}
             for row in outcome.get("partial_unexpected_index_list") or []
         ],
     }
     return check | {"sentence": report.sentence(check)}
+
+
+def _range(values: pd.Series | None) -> list[float]:
+    """The least and the largest of a column of numbers; of any other nothing."""
+    if values is None or not pd.api.types.is_numeric_dtype(values):
+        return []
+    finite = values[np.isfinite(values)]
+    return (
+        [round(end, 4) for end in (finite.min().item(), finite.max().item())] if len(finite) else []
+    )
 
 
 def _remedy(expectation: dict, outcome: dict, table: Table) -> str:

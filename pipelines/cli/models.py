@@ -112,9 +112,10 @@ def compare(
 
         audited = step.audit(task, name)
         invocation.end(as_json, audited.to_dict(), lambda: step.show(audited))
-    board = comparison.compare(data.present(task, name))
+    version = data.present(task, name)
+    board = comparison.compare(version)
     if html is not None:
-        page.write(board, html)
+        page.write(version, board, html)
         console.line("page", str(html))
     invocation.end(as_json, board, lambda: comparison.show(board))
 

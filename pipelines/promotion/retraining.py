@@ -83,7 +83,7 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Version | None:
 def report(dataset: DatasetVersion, run_id: str) -> None:
     """Say on the retraining's own run what it came to, and keep the page of it there."""
     board = comparison.compare(dataset)
-    page.attach(board, run_id)
+    page.attach(dataset, board, run_id)
     entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
     best = next((row for row in leaderboard.best(board) if not row["rescored"]), None)
     tracking.describe(

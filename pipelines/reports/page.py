@@ -2,7 +2,7 @@
 
     espalier compare --task image --html report.html
 
-What it shows is what `--json` says: `render` reads nothing else.
+What it shows is what `--json` says, and the worst mistakes of each fit.
 """
 
 import math
@@ -11,39 +11,58 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.experiments import commit, tracking
-from pipelines.reports import charts, comparison, leaderboard, svg
+from pipelines.experiments.dataset import DatasetVersion
+from pipelines.reports import charts, comparison, leaderboard, mistakes, svg
 from pipelines.reports.svg import Point
-from pipelines.runtime import console
+from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
 
 METRICS = {"accuracy": "accuracy", "relative_mae": "relative MAE"}
+STYLE = environment.ROOT / "data" / "validation_page"  # the gate's page looks the same
 FILE = "compare.html"  # beside a retraining's run
 CLASSES = 20  # that a table of counts has room for; of more the commonest mistakes are listed
 CIRCLES, FRONT = 300, 20  # of the picture of costs, and of the table below it
 
 
-def write(board: dict, file: Path) -> None:
-    """Write the page of a board from `pipelines.reports.comparison.compare`."""
+def write(dataset: DatasetVersion, board: dict, file: Path) -> None:
+    """Write the page of a dataset's board from `pipelines.reports.comparison.compare`."""
     try:
-        file.write_text(render(board, commit.tags(), datetime.now(UTC)), encoding="utf-8")
+        file.write_text(_page(dataset, board), encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"--html {file} cannot be written ({error.strerror}): name a file in a folder of yours"
         ) from None
 
 
-def attach(board: dict, run_id: str) -> None:
-    """Keep the page of a board with a retraining's run."""
-    page = render(board, commit.tags(), datetime.now(UTC))
-    tracking.connect().log_text(run_id, page, FILE)
+def attach(dataset: DatasetVersion, board: dict, run_id: str) -> None:
+    """Keep the page of a dataset's board with a retraining's run."""
+    tracking.connect().log_text(run_id, _page(dataset, board), FILE)
 
 
-def render(board: dict, commit: Mapping[str, str], now: datetime) -> str:
-    """The page as HTML. commit: the tags that `pipelines.experiments.commit.tags` gives."""
+def _page(dataset: DatasetVersion, board: dict) -> str:
+    worst, notes = mistakes.worst(dataset, board)
+    board = board | {"notes": board["notes"] + notes}
+    return render(board, worst, commit.tags(), datetime.now(UTC))
+
+
+def render(
+    board: dict,
+    worst: Mapping[str, Sequence[Mapping]],
+    commit: Mapping[str, str],
+    now: datetime,
+) -> str:
+    """The page as HTML.
+
+    Args:
+        board: from `pipelines.reports.comparison.compare`.
+        worst: the mistakes of each fit, from `pipelines.reports.mistakes.worst`.
+        commit: the tags that `pipelines.experiments.commit.tags` gives.
+        now: when it was made.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     jinja = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader([Path(__file__).parent, STYLE]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -70,9 +89,10 @@ def render(board: dict, commit: Mapping[str, str], now: datetime) -> str:
             name: svg.lines(charts.learning_curve(name, seeds))
             for name, seeds in board["curves"].items()
         },
-        mistakes={name: charts.mistakes(counts) for name, counts in board["confusion"].items()},
+        confused={name: charts.mistakes(counts) for name, counts in board["confusion"].items()},
         as_tables=len(board["labels"]) <= CLASSES,
         forecasts=forecasts(board["windows"]),
+        worst=worst,
     )
 
 

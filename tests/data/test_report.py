@@ -1,10 +1,8 @@
-"""The report for a terminal, and the page: complete, escaped, and loading nothing."""
-
-import re
+"""The report as text: complete, and told when it is torn."""
 
 import pytest
 
-from data import page, report
+from data import report
 from data.errors import DataError
 
 CHECK = {
@@ -48,14 +46,6 @@ def test_a_refusal_names_expectation_column_rows_and_examples(refused):
 def test_a_check_of_a_whole_table_tells_what_was_observed():
     check = CHECK | {"failing": None, "observed": 12, "rule": "there are at least 50 texts"}
     assert report.sentence(check) == "there are at least 50 texts: not so, observed 12"
-
-
-def test_the_page_loads_nothing_and_escapes_what_it_shows(refused):
-    html = page.render(refused)
-    assert not re.search(r"https?:|src=|href=|<script|@import|url\(", html)
-    assert "id 4, label &#x27;&lt;script&gt;&#x27;" in html
-    assert "texts hold &lt;br /&gt;" in html
-    assert "color-scheme: light dark" in html
 
 
 def test_a_torn_report_is_told(tmp_path, monkeypatch, refused):

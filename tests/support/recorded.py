@@ -44,12 +44,14 @@ def finished(
     epochs: Callable[[], None] = lambda: None,
     rows: Mapping[str, Scores] | None = None,
     inputs=None,
+    write: Callable[[Path], str] | None = None,
     **scores: float,
 ) -> tracking.Record:
     """Record the fit as done, with an artifact of a few bytes and the given scores.
 
     epochs: called while the run is active; what it raises ends the run. rows: the scores of
-    validation and test with their rows, where these are asked for. inputs: the artifact's.
+    validation and test with their rows, where these are asked for. inputs: the artifact's. write:
+    writes a whole artifact instead, and returns its manifest's sha256.
     """
     import mlflow
 
@@ -72,7 +74,8 @@ def finished(
             metrics[f"{split}_{metric}_{end}"] = metrics[f"{split}_{metric}"] + by
     with tracking.child(planned, parent) as run_id:
         epochs()
-        digest = artifact.write_manifest(folder, {"fingerprint": planned.fingerprint})
+        identity = {"fingerprint": planned.fingerprint}
+        digest = write(folder) if write else artifact.write_manifest(folder, identity)
         mlflow.log_artifacts(str(folder), tracking.MODEL)
         mlflow.log_metrics(metrics)
         mlflow.set_tags({"espalier.manifest_sha256": digest, "espalier.naive": "majority class"})

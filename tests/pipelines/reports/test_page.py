@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 import pytest
+from browsing import complaints, needs_chromium
 from homes import living_in
 from recorded import DIGITS, HASH, classified, finished, fit
 from small_data import FACTS, waves
@@ -86,23 +87,38 @@ def series(boards) -> dict:
     return boards["series"]
 
 
+WORST = {
+    "image": {"label": "bird", "sure": 0.987, "truth": "cat & dog", "chance": 0.01}
+    | {"image": "data:image/webp;base64,UklGR//+"},
+    "series": {
+        "when": "2026-11-21 12:00",
+        "error": 4.25,
+        "naive_error": 2.5,
+        "picture": '<svg role="img" aria-label="off"/>',
+    },
+}
+
+
 def rendered(board: dict) -> str:
-    return report.render(board, COMMIT, NOW)
+    kind = "series" if board["task"] == "forecast" else "image"
+    return report.render(board, {"cnn": [WORST[kind]], "ann": []}, COMMIT, NOW)
 
 
 @pytest.mark.parametrize("board", ["image", "series"])
 def test_it_loads_and_runs_nothing_and_can_be_read_by_all(boards, board):
     html = rendered(boards[board])
+    html = html.replace(f'src="{WORST["image"]["image"]}" ', "")  # a picture in the page itself
     assert not re.search(r"https?:|//|@import|url\(|javascript:", html)
     page = parsed(html)
     elements = [*page.iter()]
-    assert not {"script", "link", "img", "iframe", "object"} & {one.tag for one in elements}
+    assert not {"script", "link", "iframe", "object"} & {one.tag for one in elements}
     attributes = {name for one in elements for name in one.attrib}
     assert not attributes & {"src", "href", "srcset", "xlink:href", "action", "data"}
     assert not [name for name in attributes if name.startswith("on")]
     ids = [one.get("id") for one in elements if "id" in one.attrib]
     assert len(ids) == len(set(ids))
     assert {one.get("aria-labelledby") for one in elements} <= {*ids, None}
+    assert all(one.get("alt") for one in page.iter("img"))
     pictures = [one for one in page.iter("svg") if one.get("aria-hidden") is None]
     assert pictures
     assert all(one.get("role") == "img" and one.get("aria-label") for one in pictures)
@@ -110,6 +126,14 @@ def test_it_loads_and_runs_nothing_and_can_be_read_by_all(boards, board):
     assert page.get("lang") == "en"
     assert "prefers-color-scheme: dark" in html
     assert 'name="viewport"' in html
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_a_browser_finds_nothing_wrong(boards, tmp_path):
+    for name, board in boards.items():
+        (tmp_path / f"{name}.html").write_text(rendered(board))
+        assert complaints(tmp_path / f"{name}.html") == []
 
 
 def test_each_part_holds_the_data_s_own_numbers(image):
@@ -134,6 +158,13 @@ def test_each_part_holds_the_data_s_own_numbers(image):
     counts = [list(map(str, row)) for row in image["confusion"]["cnn"]]
     assert counts[2] in cells(page, "bird")
     assert "on validation 1 after an epoch, 0.51 at the end" in rendered(image)
+
+
+def test_mistakes_stand_with_what_is_right(boards):
+    texts = [text_of(parsed(rendered(board))) for board in boards.values()]
+    assert "answered bird at 98.7 % right is cat & dog , at 1.0 %" in texts[0]
+    assert "ann: none on the validation rows" in texts[0]
+    assert "from 2026-11-21 12:00 off by 4.2500; the naive forecast by 2.5000" in texts[1]
 
 
 def test_names_are_shown_and_never_obeyed(image):
@@ -193,7 +224,7 @@ def test_of_very_many_rows_some_are_shown_and_the_rest_is_counted(image):
 
 
 def test_with_nothing_trained_and_without_git_it_says_so(home):
-    text = text_of(parsed(report.render(comparison.compare(DIGITS), {}, NOW)))
+    text = text_of(parsed(report.render(comparison.compare(DIGITS), {}, {}, NOW)))
     assert "No model was fitted in full" in text
     assert "git commit none" in text
 
@@ -205,14 +236,14 @@ def test_a_champion_of_other_data_is_named(image):
 
 
 def test_it_is_written_to_a_file_or_the_file_is_named(image, tmp_path):
-    report.write(image, tmp_path / "page.html")
+    report.write(DIGITS, image, tmp_path / "page.html")
     assert cells(parsed((tmp_path / "page.html").read_text()), "ann")
     with pytest.raises(UsageError, match=r"nowhere/page.html cannot be written .*: name a file"):
-        report.write(image, tmp_path / "nowhere" / "page.html")
+        report.write(DIGITS, image, tmp_path / "nowhere" / "page.html")
 
 
 def test_it_is_kept_with_a_retraining(home):
     with tracking.parent(DIGITS, "quick", "retrain") as parent:
-        report.attach(comparison.compare(DIGITS), parent)
+        report.attach(DIGITS, comparison.compare(DIGITS), parent)
     kept = tracking.connect().list_artifacts(parent)
     assert report.FILE in [file.path for file in kept]
