@@ -43,7 +43,7 @@ def clone(tmp_path_factory):
     here = variables(PYTHONPATH=str(folder))  # before the checkout that .venv was made for
     subprocess.run([ROOT / ".venv/bin/espalier", "run"], cwd=folder, env=here, check=True)
     _own_data(folder)
-    for path, text in files("own-architecture.md").items():
+    for path, text in files("docs/own-architecture.md").items():
         (folder / path).write_text(text)
     return folder
 
