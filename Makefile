@@ -49,8 +49,7 @@ test-slow: $(READY)
 		--numprocesses $$(python -c 'import os; print(os.cpu_count() + 1)')
 
 # Every command of README.md and docs/, typed into a fresh clone: half an hour.
-test-SITE ?= build
-docs: $(READY)
+test-docs: $(READY)
 	@pytest -m docs tests/docs
 
 # The site: docs/ and what is generated from the code. It opens from disk and needs no network.

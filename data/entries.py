@@ -22,7 +22,8 @@ About = Annotated[str, Field(min_length=1, max_length=300)]  # one or two senten
 class Section(BaseModel):
     """A part of params.yaml with keys of its own; an unknown one is told before a missing one."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    # What stands below a field is its description, of which docs/ makes the reference.
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -111,55 +112,75 @@ class Columns(Section):
     """The columns of a file of texts, by what they hold."""
 
     text: Text
+    """The column of texts."""
     label: Text
+    """The column of labels."""
 
 
 class SeriesColumns(Section):
     """The columns of a file of readings."""
 
     time: Text
+    """The column of time stamps."""
     value: Text
+    """The column of readings."""
     series: Text | None = None
+    """The column that names the series; without it there is one."""
 
 
 class Expect(Section):
     """What the gate asks of any dataset (`expect:`); a part is how much may be so, at most."""
 
-    dropped: Part = 0.05  # rows that `on_bad_rows: drop` sets aside
+    dropped: Part = 0.05
+    """Rows that `on_bad_rows: drop` sets aside."""
 
 
 class ExpectClasses(Expect):
     """Of labelled rows."""
 
-    rows: Count = 50  # at least
-    class_rows: Count = 10  # of a class, at least: 6 to learn from, 2 to choose by, 2 to test on
-    class_share: Part = 0.1  # of an even share, at least
+    rows: Count = 50
+    """Rows, at least."""
+    class_rows: Count = 10  # 6 to learn from, 2 to choose by, 2 to test on
+    """Rows of each class, at least."""
+    class_share: Part = 0.1
+    """Part of an even share that each class has, at least."""
     doubles: Part = 0.05
-    contradictions: Part = 0.01  # equal rows of different labels
+    """Rows that were there before."""
+    contradictions: Part = 0.01
+    """Equal rows of different labels."""
 
 
 class ExpectPictures(ExpectClasses):
     """Of pictures."""
 
-    blank: Part = 0.0  # of one shade all over
+    blank: Part = 0.0
+    """Pictures of one shade all over."""
 
 
 class ExpectTexts(ExpectClasses):
     """Of texts."""
 
-    few_letters: Part = 0.01  # less than 40% letters and digits
-    repetitive: Part = 0.01  # a few characters again and again
-    broken: Part = 0.1  # with control or replacement characters
+    few_letters: Part = 0.01
+    """Texts of less than 40% letters and digits, such as emoji alone."""
+    repetitive: Part = 0.01
+    """Texts of a few characters again and again."""
+    broken: Part = 0.1
+    """Texts with control or replacement characters."""
 
 
 class ExpectReadings(Expect):
     """Of series."""
 
-    windows: Count = 10  # that the readings of a series would fill, at least
-    repeated_times: Part = 0.01  # no later than the stamp before
-    off_grid: Part = 0.1  # no whole multiple of the interval after the reading before
-    holes: Part = 0.05  # more than `fill` late
-    flat: Part = 0.0  # series that are one value all along
+    windows: Count = 10
+    """Windows of history and horizon that the longest series fills, at least."""
+    repeated_times: Part = 0.01
+    """Readings with the stamp of the one before."""
+    off_grid: Part = 0.1
+    """Steps that are no multiple of `interval`, give or take a tenth."""
+    holes: Part = 0.05
+    """Readings that come more than `fill` late."""
+    flat: Part = 0.0
+    """Series that are one value all along."""
 
 
 class Needed(BaseModel):
@@ -176,31 +197,46 @@ class Entry(Section):
 
     about: About | None = None
     on_bad_rows: Literal["refuse", "drop"] = "refuse"
+    """What becomes of rows that no model can learn from; drop sets them aside."""
 
 
 class ImageEntry(Entry):
     """Pictures."""
 
     task: str
+    """`image`."""
     kind: Literal["package", "folder", "arrays"]
+    """What `path` is; `package` is for the datasets that ship."""
     path: Text
+    """A folder of class folders, or a ZIP of it; an `.npz`, or a folder of IDX files."""
     labels: Labels | None = None
+    """The classes; one that is missing or not listed is then refused."""
     shape: Shape | None = None
+    """Height, width and channels that a model sees; 1 channel is grey, 3 are colour."""
     expect: ExpectPictures = ExpectPictures()
+    """The limits of the gate."""
 
 
 class TableEntry(Entry):
     """Rows of a file with columns, and how its words are written."""
 
     task: str
+    """`sentiment` or `forecast`."""
     kind: Literal["package", "csv", "parquet", "json", "excel"]
+    """The file's format; `package` is for the datasets that ship."""
     path: Text
+    """The file; of Parquet also the folder of its parts."""
     columns: Section | None = None
     encoding: Encoding = "utf-8"
+    """Of a CSV: `latin-1`, `windows-1252`, `utf-16`, …"""
     separator: Separator = ","
+    """Of a CSV: `;`, or a tab in double quotes, …"""
     sheet: Text | None = None
+    """Of an Excel file: the name of the sheet; the first without."""
     decimal: Literal[".", ","] = "."
+    """The decimal sign of values."""
     thousands: Annotated[str, Field(max_length=1)] | None = None
+    """The sign between thousands."""
 
     @model_validator(mode="after")
     def _can_be_read(self) -> Self:
@@ -218,27 +254,44 @@ class SentimentEntry(TableEntry):
     """Texts; positive: the label whose probability is an answer's `score`."""
 
     labels: Labels | None = None
+    """The classes; one that is missing or not listed is then refused."""
     positive: Label | None = None
+    """The label whose probability is an answer's `score`."""
     columns: Columns | None = None
+    """The columns, by what they hold."""
     expect: ExpectTexts = ExpectTexts()
+    """The limits of the gate."""
 
 
 class ForecastEntry(TableEntry):
     """Series: times in seconds, lengths in steps."""
 
     interval: Count
+    """Seconds between two readings."""
     history: Count
+    """Readings that a forecast sees."""
     horizon: Count
+    """Readings that it forecasts."""
     season: Count
+    """Readings of a season, for the naive forecast."""
     columns: SeriesColumns | None = None
+    """The columns, by what they hold."""
     time_format: TimeFormat | None = None
+    """Such as `%d.%m.%Y %H:%M`, or `s` or `ms` since 1970; without it ISO 8601."""
     time_zone: Zone | None = None
+    """The clock of stamps that have no zone of their own, such as `Europe/Berlin`."""
     expect: ExpectReadings = ExpectReadings()
+    """The limits of the gate."""
     range: Range | None = None
+    """The lowest and the highest value that there may be."""
     stride: Count = 1
+    """Steps between the windows that are validated and tested on."""
     fill: float = Field(900, ge=0)
+    """The longest gap that is carried forward, in seconds."""
     grid: Literal["clock", "rows"] = "clock"
+    """`rows` takes every row as one step, whatever time lies between."""
     min_rows: Count = 1
+    """The least readings of a series; shorter ones are left out."""
 
 
 ENTRIES: dict[str, type[Section]] = {
@@ -252,8 +305,11 @@ class Shares(Section):
     """How the rows are divided, in the order in which a series is cut."""
 
     train: Share
+    """What is learned from."""
     validation: Share
+    """What the best epoch and the best architecture are chosen by."""
     test: Share
+    """What judges."""
 
     @model_validator(mode="after")
     def _add_up_to_one(self) -> Self:

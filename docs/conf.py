@@ -15,6 +15,7 @@ author = "the authors of Espalier"
 extensions = ["myst_parser", "generators"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
+smartquotes = False  # an option is --task, not –task
 html_title = "Espalier"
 html_theme = "furo"
 html_math_renderer = "mathml"

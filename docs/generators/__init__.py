@@ -6,11 +6,17 @@ arguments. It returns Markdown.
 
 from sphinx.util.docutils import SphinxDirective
 
-from generators import architecture
+from generators import architecture, reference
 
 FUNCTIONS = {
     "architecture": architecture.page,
     "architectures": architecture.overview,
+    "command": reference.command,
+    "http": reference.http,
+    "metrics": reference.metrics,
+    "params": reference.params,
+    "tags": reference.tags,
+    "training": reference.training,
 }
 
 

@@ -11,23 +11,26 @@ Bound = Annotated[float, Field(ge=0)]
 
 
 class Rules(Section):
-    """The gate's numbers for one dataset.
-
-    alpha: two-sided level of every test. floor, of classes: how far from the majority's accuracy to
-    1 any model must come; of series: the most that its relative error may be. margin: what a
-    cheaper model may lose of the score. cheaper: the share by which latency or size must be lower.
-    slice: what no slice may lose. latency_ms, memory_mb, size_mb: the budgets of what is served.
-    """
+    """The gate's numbers for one dataset."""
 
     model_config = ConfigDict(frozen=True)
     alpha: float = Field(gt=0, lt=1)
+    """Two-sided level of every test."""
     floor: Bound
+    """Of classes, how far from the majority's accuracy to 1 any model must come, at least; of
+    series, its relative error, at most."""
     margin: Bound
+    """What a cheaper model may lose of the score, at most, its interval included."""
     cheaper: Bound
+    """The share by which latency or size must be lower; the other may not be that much higher."""
     slice: Bound
+    """What no class, text length, season or step ahead may lose of the score."""
     latency_ms: Bound
+    """Median of one request over HTTP, at most."""
     memory_mb: Bound
+    """Memory of the service with this model, at most."""
     size_mb: Bound
+    """Of the artifact on disk, at most."""
 
 
 def of(task: str, dataset: str) -> Rules:

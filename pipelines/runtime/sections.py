@@ -28,8 +28,11 @@ class Serve(Section):
     """Which datasets' champions are served: the first of a task answers its plain path."""
 
     image: Datasets
+    """A dataset, or several in a list."""
     sentiment: Datasets
+    """Likewise."""
     forecast: Datasets
+    """Likewise."""
 
 
 class Gate(Section):
@@ -44,14 +47,21 @@ class FirstLook(Section):
     """The screening fits of a profile, and how many architectures get a full fit after them."""
 
     share: float = Field(gt=0, le=1)
+    """Of the training rows."""
     epochs: Count
+    """Of each fit."""
     keep: Count
+    """Architectures that get a full fit."""
 
 
 class Profile(Section):
     """The parameters that a profile sets, and its first looks."""
 
     first_look: dict[Task, FirstLook] = Field({})
+    """Task → its screening fits; a task without fits every architecture in full."""
     image: Parameters = Field({})
+    """Architecture or `all` → dataset or `all` → parameters."""
     sentiment: Parameters = Field({})
+    """Likewise."""
     forecast: Parameters = Field({})
+    """Likewise."""
