@@ -105,7 +105,7 @@ def test_the_leaderboard_and_its_page_name_registered_versions(home, fitted, tmp
         "ann": "2",
         "lstm": None,
     }
-    shown = page.render(board, {}, datetime.now(UTC))
+    shown = page.render(board, {}, {}, datetime.now(UTC))
     for name in ("★ v1 cnn", "v2 ann", "lstm"):
         assert f'<th scope="row">{name}</th>' in shown
 
