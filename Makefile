@@ -26,6 +26,7 @@ bench-train: $(READY)
 
 bench-verdict: $(READY)
 	@python -m benchmarks.verdict
+	@python -m benchmarks.nights
 
 bench-compare: $(READY)
 	@python -m benchmarks.compare

@@ -20,6 +20,53 @@ CALM = 0.99  # how a series' agitation goes on from step to step
 RELATIVE = 0.775  # what MAE relative to the naive one comes to with these
 
 
+class Split:
+    """A test split of ten classes that may grow, and models that are asked about it."""
+
+    def __init__(self, random, count: int):
+        self._random, self.count = random, 0
+        self._label, self._hard = np.empty(0, int), np.empty(0)
+        self.grow(count)
+
+    def grow(self, count: int) -> None:
+        """Add rows that are like those before."""
+        self.count += count
+        self._label = np.append(self._label, self._random.integers(0, 10, count))
+        self._hard = np.append(self._hard, self._random.standard_normal(count))
+
+    def model(self, accuracy: float) -> list:
+        """A model with this accuracy on all requests there could be."""
+        return [accuracy, np.empty(0)]
+
+    def rows(self, model: list) -> Rows:
+        """What the model scores on the rows that there are; the same on those of before."""
+        from scipy.stats import norm
+
+        new = self.count - len(model[1])
+        model[1] = np.append(model[1], self._random.standard_normal(new))
+        difficulty = np.sqrt(ALIKE) * self._hard + np.sqrt(1 - ALIKE) * model[1]
+        correct = difficulty <= norm.ppf(model[0])
+        return {"label": self._label, "correct": correct, "naive_correct": self._label == 0}
+
+
+class Season:
+    """Windows of a series whose errors last, and forecasts of them."""
+
+    def __init__(self, random, count: int, horizon: int = 12, block: int = 108):
+        self._random, self.count, self._horizon, self._block = random, count, horizon, block
+        self._unknowable = _ahead(_shocks(random, count + horizon), count, horizon)
+        self._naive = np.abs(self._unknowable + _wrong(random, count, horizon, 1.0, 0.9))
+
+    def model(self, share: float) -> np.ndarray:
+        """A forecast with this MAE relative to the naive one: its errors."""
+        wrong = _wrong(self._random, self.count, self._horizon, OWN, 0.95)
+        return np.abs(self._unknowable + wrong) * share / RELATIVE
+
+    def rows(self, model: np.ndarray) -> Rows:
+        """What the model scores."""
+        return _rows(model, self._naive, _every_half_hour(self.count), self._block)
+
+
 def classifiers(random, rows: int, scores: tuple[float, float], seeds: int = 1) -> Sides:
     """Two classifiers of ten classes.
 

@@ -45,7 +45,7 @@ def kinds() -> list[Kind]:
     glucose = partial(simulated.forecasters, windows=6464, horizon=12, block=84)
     sea = partial(simulated.forecasters, windows=2700, horizon=12, block=108, persistence=0.95)
     return [
-        Kind("image", "1,000 rows", images, 0.97, 0.985),
+        Kind("image", "1,000 rows", images, 0.97, 0.99),
         Kind("image", "1,000 rows, 5 seeds each", partial(images, seeds=5), 0.97, 0.985),
         Kind("sentiment", "5,000 rows", reviews, 0.90, 0.92),
         Kind("sentiment", "5,000 rows, 3 seeds each", partial(reviews, seeds=3), 0.90, 0.92),
@@ -78,10 +78,11 @@ def promoted(kind: Kind, ours: float, pairs: int = PAIRS) -> int:
 def _promotes(task: str, asked: rules.Rules, ours: list, theirs: list | None) -> bool:
     if len(ours) > 1:
         return paired_comparison.compare(task, ours, theirs).outcome == paired_comparison.BETTER
-    sides = (
+    ours, theirs = (
         None if side is None else checks.Scored("", side[0], 1.0, 1.0) for side in (ours, theirs)
     )
-    return all(check.passed for check in checks.quality(task, asked, *sides, simulated.LABELS))
+    made = checks.quality(task, asked, ours, theirs, simulated.LABELS, anchor=theirs)
+    return all(check.passed for check in made)
 
 
 def _first(random, scores: tuple[float, float]):

@@ -40,7 +40,9 @@ def page(task: str, arch: str) -> str:
             *rows,
             "",
             "## Its parameters",
-            f"`espalier train --task {task} --arch {arch} --set NAME=VALUE` sets one.",
+            "It is no rival, and takes its defaults."
+            if arch == architectures.GUARD
+            else f"`espalier train --task {task} --arch {arch} --set NAME=VALUE` sets one.",
             "",
             "| parameter | default | meaning |",
             "| --- | --- | --- |",
@@ -56,7 +58,8 @@ def page(task: str, arch: str) -> str:
 
 def overview(task: str) -> str:
     """Return a table of a task's architectures that have a page, and those pages."""
-    shown = [arch for arch in architectures.names(task) if (PAGES / task / f"{arch}.md").exists()]
+    names = [*architectures.names(task), architectures.GUARD]
+    shown = [arch for arch in names if (PAGES / task / f"{arch}.md").exists()]
     rows = [
         f"| [{arch}]({arch}.md) | {_about(task, arch)} | {built(task, arch).count_params():,} |"
         for arch in shown

@@ -82,7 +82,13 @@ def promote(
         else:
             candidate = Contender(decision.enter(version, record), folder)
         evaluated = evaluation.evaluate(
-            version, candidate, champion, head, gate_rules, keep=not dry_run
+            version,
+            candidate,
+            champion,
+            head,
+            gate_rules,
+            keep=not dry_run,
+            whole=force is not None,
         )
         return _outcome(outcome, evaluated, None if dry_run else decision.decide(evaluated, force))
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data import stored
+from data import classes, stored
 from data.errors import DataError
+from models.artifact import artifact
 from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
@@ -86,10 +87,50 @@ def on_test(
     return measured["test"]
 
 
+def by_name(dataset: DatasetVersion, verified: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A classifier of other labels on the present test split, its answers taken by their names.
+
+    verified: the folder of its artifact.
+    Returns two bool (row,): whether the row's label is one of its own, and whether it says that.
+    Raises DataError where other data lies in the checkout.
+    """
+    from models.examples import examples
+    from models.export import convert
+
+    read, inputs = _prepared(dataset), artifact.read_inputs(verified)
+    split, names = read.splits["test"], np.array(inputs.labels)
+    truth = np.array(read.facts["labels"])[split["label"]]
+    outputs = convert.runner(verified / "model.onnx")(examples(inputs, split).tensor)
+    return np.isin(truth, names), names[outputs.argmax(axis=1)] == truth
+
+
+def test_rows(dataset: DatasetVersion) -> list[str]:
+    """What identifies each row of the present test split, whatever its label.
+
+    Raises DataError where other data lies in the checkout.
+    """
+    split = _prepared(dataset).splits["test"]
+    if dataset.task == "forecast":
+        readings = zip(*(split[name] for name in ("series", "time", "value")), strict=True)
+        return [f"{series} {time} {value}" for series, time, value in readings]
+    return classes.digests(split["image" if dataset.task == "image" else "text"]).tolist()
+
+
 def _measured(dataset: DatasetVersion, verified: Path) -> dict[str, Mapping]:
     """Split → its rows, of those that no fit learns from."""
-    from data import prepared
     from models.evaluation import measure
+
+    read = _prepared(dataset)
+    return {
+        split: measure.evaluate_artifact(
+            verified, {**read.splits, "test": read.splits[split]}, read.facts
+        ).rows
+        for split in measure.SCORED
+    }
+
+
+def _prepared(dataset: DatasetVersion) -> stored.Dataset:
+    from data import prepared
 
     place = data.folder(dataset.name)
     if (lies_there := stored.hash_of(place)) != dataset.hash:
@@ -97,13 +138,7 @@ def _measured(dataset: DatasetVersion, verified: Path) -> dict[str, Mapping]:
             f"{place} holds {lies_there}, and dvc.lock names {dataset.hash}: "
             f"`dvc checkout {place}`, or `espalier run --dataset {dataset.name}`"
         )
-    read = prepared.read(place)
-    return {
-        split: measure.evaluate_artifact(
-            verified, {**read.splits, "test": read.splits[split]}, read.facts
-        ).rows
-        for split in measure.SCORED
-    }
+    return prepared.read(place)
 
 
 def _keep(run_id: str, dataset_hash: str, measured: Mapping[str, Mapping]) -> None:

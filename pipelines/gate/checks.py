@@ -4,16 +4,21 @@ They decide from numbers alone: rows of test scores, costs, measurements of a se
 come from stands in `pipelines.promotion.evaluation`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from pipelines.gate import paired_comparison, slices
+import numpy as np
+
+from pipelines.gate import paired_comparison, slices, spending
 from pipelines.gate.paired_comparison import Verdict
 from pipelines.gate.rules import Rules
 from pipelines.runtime import console
 
 LOAD_DEPENDENT = {"latency", "memory"}  # checks that a busy machine may fail
-NAIVE, CHAMPION, GOLDEN = "naive", "champion", "golden"  # checks that others ask for by name
+# Checks that others ask for by name.
+FLOOR, NAIVE, CHAMPION, SLICES, GOLDEN = "floor", "naive", "champion", "slices", "golden"
+EVIDENCE = {FLOOR, NAIVE, CHAMPION, SLICES}  # checks that look at the test rows
 WORDS = {"better": "better than", "worse": "worse than", "cannot tell": "cannot be told from"}
 
 
@@ -35,13 +40,15 @@ class Check:
 class Scored:
     """A model on the test split, and what it costs.
 
-    rows: `measure.Scores.rows`. latency_ms: of one request through the graph alone.
+    rows: `measure.Scores.rows`. latency_ms: of one request through the graph alone. known: bool
+    (row,), which of the test rows `rows` are, where they are not all.
     """
 
     name: str
     rows: Mapping
     latency_ms: float
     size_mb: float
+    known: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -55,15 +62,38 @@ class Served:
 
 
 def quality(
-    task: str, rules: Rules, ours: Scored, theirs: Scored | None, labels: Sequence[str]
+    task: str,
+    rules: Rules,
+    ours: Scored,
+    theirs: Scored | None,
+    labels: Sequence[str],
+    anchor: Scored | None = None,
+    incomparable: str | None = None,
+    earlier: float = 0.0,
 ) -> list[Check]:
     """The checks on the test split: the floor, the naive baseline, the champion, the slices.
 
-    theirs: the champion on the same rows; None where there is none to compare with.
+    Args:
+        task: image, sentiment or forecast.
+        rules: of the gate.
+        ours: the candidate.
+        theirs: the champion on the same rows, or those that it knows; None where there is none.
+        labels: the names of the classes.
+        anchor: the champion that the margin is measured from; None where it has no rows.
+        incomparable: why a champion that is there has no rows: a person has to decide.
+        earlier: decisions by these rows before this one (`spending.level`).
     """
     checks = [_floor(task, rules, ours), _naive(task, rules, ours)]
+    if incomparable is not None:
+        evidence = f"{incomparable}; `espalier promote --force --reason …` overrules it"
+        return checks + [Check(name, False, evidence) for name in (CHAMPION, SLICES)]
     if theirs is not None:
-        checks += [_champion(task, rules, ours, theirs), _slices(task, rules, ours, theirs, labels)]
+        if theirs.known is not None:
+            ours = replace(ours, rows=slices.only(ours.rows, theirs.known))
+        checks += [
+            _champion(task, rules, ours, theirs, anchor, earlier),
+            _slices(task, rules, ours, theirs, labels),
+        ]
     return checks
 
 
@@ -73,16 +103,19 @@ def service(rules: Rules, served: Served, size_mb: float) -> list[Check]:
     checks = [Check(GOLDEN, served.complaint is None, served.complaint or golden)]
     if served.complaint is None:
         checks += [
-            _budget("latency", "ms a request over HTTP", served.latency_ms, rules.latency_ms),
-            _budget("memory", "MB of memory while serving", served.memory_mb, rules.memory_mb),
+            _budget("latency_ms", "ms a request over HTTP", served.latency_ms, rules),
+            _budget("memory_mb", "MB of memory while serving", served.memory_mb, rules),
         ]
-    return [*checks, _budget("size", "MB on disk", size_mb, rules.size_mb)]
+    return [*checks, _budget("size_mb", "MB to serve", size_mb, rules)]
 
 
-def cheaper(ours: Scored, theirs: Scored, share: float) -> bool:
-    """Whether latency or size is lower by `share` at least, and the other one not higher by it."""
-    ratios = (ours.latency_ms / theirs.latency_ms, ours.size_mb / theirs.size_mb)
-    return min(ratios) <= 1 - share and max(ratios) < 1 + share
+def cost(ours: Scored, theirs: Scored) -> float:
+    """What ours costs relative to theirs: the geometric mean of the ratios of latency and of size.
+
+    One number, which must fall with each promotion for cost: with two, models could take turns,
+    one faster and one smaller.
+    """
+    return math.sqrt(ours.latency_ms / theirs.latency_ms * ours.size_mb / theirs.size_mb)
 
 
 def _floor(task: str, rules: Rules, ours: Scored) -> Check:
@@ -96,7 +129,7 @@ def _floor(task: str, rules: Rules, ours: Scored) -> Check:
         required = majority + rules.floor * (1 - majority)
         bound, passed = "at least", score >= required
     evidence = f"{console.figure(score)} on the test split; {bound} {required:.4g} is required"
-    return Check("floor", passed, evidence, {"score": score, "required": required})
+    return Check(FLOOR, passed, evidence, {"score": score, "required": required})
 
 
 def _naive(task: str, rules: Rules, ours: Scored) -> Check:
@@ -105,21 +138,43 @@ def _naive(task: str, rules: Rules, ours: Scored) -> Check:
     return Check(NAIVE, verdict.outcome == "better", evidence, _facts(verdict))
 
 
-def _champion(task: str, rules: Rules, ours: Scored, theirs: Scored) -> Check:
-    verdict = paired_comparison.compare(task, [ours.rows], [theirs.rows], rules.alpha)
+def _champion(
+    task: str, rules: Rules, ours: Scored, theirs: Scored, anchor: Scored | None, earlier: float
+) -> Check:
+    level = spending.level(rules.alpha, earlier)
+    verdict = paired_comparison.compare(task, [ours.rows], [theirs.rows], level)
+    ratio, gain = cost(ours, theirs), paired_comparison.provable(verdict, level)
     facts = _facts(verdict) | {
+        "outcome": verdict.outcome,
+        "earlier": earlier,
+        "level": level,
+        "provable": gain,
         "latency_ms": [ours.latency_ms, theirs.latency_ms],
         "size_mb": [ours.size_mb, theirs.size_mb],
+        "cost": ratio,
+        "anchor": anchor and anchor.name,
     }
     evidence = _comparison(theirs.name, verdict)
-    if verdict.outcome == "better":
+    if theirs.known is not None:
+        count, total = int(theirs.known.sum()), len(theirs.known)
+        evidence += f", on the {count:,} of {total:,} rows whose class it knows"
+    evidence += f"; decision {1 + earlier:.3g} by these rows: level {level:.2g}"
+    evidence += f", which proves a gain of {gain:.2g}"
+    if verdict.outcome == paired_comparison.BETTER:
         return Check(CHAMPION, True, evidence, facts)
     # Worse by little is worse: else two models would take turns, one cheaper and one better.
-    close = verdict.outcome != "worse" and paired_comparison.not_worse(verdict, rules.margin)
-    cheap = cheaper(ours, theirs, rules.cheaper)
-    evidence += f"; {'' if close else 'not proven '}within the margin of {rules.margin:g}"
-    evidence += f"; {'' if cheap else 'not '}cheaper: {_cost(ours)} against {_cost(theirs)}"
-    return Check(CHAMPION, close and cheap, evidence, facts)
+    close = (
+        anchor is not None
+        and verdict.outcome != paired_comparison.WORSE
+        and paired_comparison.not_worse(task, ours.rows, anchor.rows, rules.margin, level)
+    )
+    name = "the champion" if anchor is theirs else anchor.name if anchor else "its anchor"
+    evidence += f"; {'' if close else 'not proven '}within the margin of {rules.margin:g} of {name}"
+    cheap = ratio <= 1 - rules.cheaper
+    evidence += (
+        f"; {'' if cheap else 'not '}cheaper: {ratio:.2f} of its cost, {_cost(ours)} against"
+    )
+    return Check(CHAMPION, close and cheap, f"{evidence} {_cost(theirs)}", facts)
 
 
 def _slices(task: str, rules: Rules, ours: Scored, theirs: Scored, labels: Sequence[str]) -> Check:
@@ -130,14 +185,18 @@ def _slices(task: str, rules: Rules, ours: Scored, theirs: Scored, labels: Seque
     facts = {"fallen": [one.name for one in fallen], "slices": len(parts)}
     if fallen:
         named = "; ".join(f"{one.name} {one.difference:+.3f} on {one.rows} rows" for one in fallen)
-        return Check("slices", False, f"fell by more than {rules.slice:g}: {named}", facts)
+        return Check(SLICES, False, f"fell by more than {rules.slice:g}: {named}", facts)
     evidence = f"none of {len(parts)} fell by more than {rules.slice:g} beyond chance"
-    return Check("slices", True, f"{evidence}; lowest {worst.name} {worst.difference:+.3f}", facts)
+    return Check(SLICES, True, f"{evidence}; lowest {worst.name} {worst.difference:+.3f}", facts)
 
 
-def _budget(name: str, unit: str, value: float, budget: float) -> Check:
+def _budget(rule: str, unit: str, value: float, rules: Rules) -> Check:
+    budget = getattr(rules, rule)
     evidence = f"{value:.1f} {unit}; the budget is {budget:g}"
-    return Check(name, value <= budget, evidence, {"value": value, "budget": budget})
+    if value > budget:
+        evidence += f": `{rule}` under `gate:` in params.yaml"
+    facts = {"value": value, "budget": budget}
+    return Check(rule.partition("_")[0], value <= budget, evidence, facts)
 
 
 def _comparison(name: str, verdict: Verdict) -> str:

@@ -96,9 +96,35 @@ def against_naive(task: str, rows: Sequence[Rows], alpha: float = 0.05) -> Verdi
     return compare(task, rows, [{**rows[0], answer: rows[0][f"naive_{answer}"]}], alpha)
 
 
-def not_worse(verdict: Verdict, margin: float) -> bool:
-    """Say whether ours loses less than `margin`: the whole interval is above it."""
-    return verdict.low > -margin
+def not_worse(task: str, ours: Rows, theirs: Rows, margin: float, alpha: float) -> bool:
+    """Say whether ours is proven to lose less than a margin.
+
+    Args:
+        task: image, sentiment or forecast.
+        ours, theirs: the rows of one model each.
+        margin: in the task's metric.
+        alpha: two-sided; the chance of a wrong yes is half of it.
+
+    Raises:
+        ValueError: the rows do not pair.
+    """
+    check(task, [ours], [theirs])
+    values, weights, block = measure.losses(task, [ours, theirs])
+    if task != "forecast":
+        p = significance.tango(values[0] > 0, values[1] > 0, margin)
+    else:  # the side that errs more gains less
+        estimate = bootstrap.difference(values[1:], values[:1], weights, block)
+        p = replace(estimate, value=estimate.value + margin).p()
+        p = p / 2 if estimate.value > -margin else 1 - p / 2
+    return p < alpha / 2
+
+
+def provable(verdict: Verdict, alpha: float) -> float:
+    """Return the least gain that rows like these would prove at a level: half of such gains."""
+    from scipy.special import ndtri
+
+    error = (verdict.high - verdict.low) / (2 * ndtri(0.975))
+    return float(-ndtri(alpha / 2) * error)
 
 
 def check(task: str, ours: Sequence[Rows], theirs: Sequence[Rows]) -> None:

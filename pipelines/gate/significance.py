@@ -22,6 +22,25 @@ def mcnemar(ours: np.ndarray, theirs: np.ndarray) -> float:
     return min(1.0, 2 * float(bdtr(min(alone, other), alone + other, 0.5)))
 
 
+def tango(ours: np.ndarray, theirs: np.ndarray, margin: float) -> float:
+    """Return the one-sided p of ours being worse by the margin, from two bool (row,): hit or miss.
+
+    The score test: its variance is that of the hypothesis, so that few or no rows that tell the
+    models apart are no proof of sameness.
+    Source: Tango, Equivalence Test and Confidence Interval for the Difference in Proportions for
+    the Paired-Sample Design, Statistics in Medicine, 1998.
+    """
+    from scipy.special import ndtr
+
+    count, alone, other = len(ours), int(np.sum(ours & ~theirs)), int(np.sum(theirs & ~ours))
+    # The likeliest share of rows that theirs alone has right, where ours is worse by the margin.
+    linear = -alone - other - (2 * count - alone + other) * margin
+    root = math.sqrt(linear**2 - 8 * count * other * margin * (1 + margin))
+    share = (root - linear) / (4 * count)
+    variance = count * (2 * share - margin * (1 + margin))
+    return float(ndtr(-(alone - other + count * margin) / math.sqrt(variance)))
+
+
 def diebold_mariano(ours: np.ndarray, theirs: np.ndarray, horizon: int) -> tuple[float, float]:
     """Return the statistic, above 0 where ours loses more, and its two-sided p.
 

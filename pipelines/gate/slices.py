@@ -73,7 +73,7 @@ def _parts(task: str, rows: Rows, labels: Sequence[str]) -> Iterator[tuple[str, 
     """The name of each part that is not empty, its number of rows, and what takes it out."""
     for name, mask in _row_parts(task, rows, labels):
         if mask.any():
-            yield name, int(mask.sum()), partial(_only, mask=mask)
+            yield name, int(mask.sum()), partial(only, mask=mask)
     if task == "forecast":
         windows, steps = rows["error"].shape
         for step in range(steps):
@@ -100,8 +100,9 @@ def _lengths(words: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield f"more than {long} words", words > long
 
 
-def _only(rows: Rows, mask: np.ndarray) -> Rows:
-    each = ("label", "correct", "error", "naive_error", "time")
+def only(rows: Rows, mask: np.ndarray) -> Rows:
+    """The rows of one seed of which the mask, bool (row,), is true."""
+    each = ("label", "correct", "naive_correct", "words", "error", "naive_error", "time", "season")
     return {**rows, **{name: rows[name][mask] for name in each if name in rows}}
 
 

@@ -23,18 +23,34 @@ def enter(dataset: DatasetVersion, candidate: Record) -> Version:
 
 def refused_before(
     dataset: DatasetVersion, candidate: Record, champion: Version | None, rules: Rules
-) -> bool:
-    """Whether this very question was answered with no before, by more than a slow moment."""
+) -> ledger.Entry | None:
+    """The refusal that answered this very question; one slow moment of the machine is none."""
     beside = champion.version if champion else None
-    return any(
-        entry.action == "refusal"
-        and isinstance(entry.evidence, dict)  # text where it was changed into no JSON
-        and not {check["name"] for check in entry.evidence["checks"] if not check["passed"]}
-        <= checks.LOAD_DEPENDENT
-        and (entry.run_id, entry.from_version) == (candidate.run_id, beside)
-        and (entry.dataset_hash, entry.evidence["rules"]) == (dataset.hash, rules.model_dump())
-        for entry in ledger.entries(registry.model_name(dataset.task, dataset.name))
-    )
+    slow = 0
+    for entry in reversed(ledger.entries(registry.model_name(dataset.task, dataset.name))):
+        # Text is evidence that was changed into no JSON.
+        if entry.action != "refusal" or not isinstance(entry.evidence, dict):
+            continue
+        asked = (entry.run_id, entry.dataset_hash, entry.evidence["rules"])
+        if asked != (candidate.run_id, dataset.hash, rules.model_dump()):
+            continue
+        failed = _failed(entry.evidence)
+        slow += failed <= checks.LOAD_DEPENDENT
+        if failed & checks.EVIDENCE and entry.from_version != beside:
+            continue
+        if slow > 1 or not failed <= checks.LOAD_DEPENDENT:
+            return entry
+    return None
+
+
+def on_evidence(refusal: ledger.Entry) -> bool:
+    """Whether the test rows were the cause, so that no other fit may try on the same ones."""
+    evidence = refusal.evidence
+    return isinstance(evidence, dict) and bool(_failed(evidence) & checks.EVIDENCE)
+
+
+def _failed(evidence: dict) -> set[str]:
+    return {check["name"] for check in evidence["checks"] if not check["passed"]}
 
 
 def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
@@ -67,6 +83,7 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
             evidence={
                 "rules": evaluation.rules.model_dump(),
                 "checks": [check.to_dict() for check in evaluation.checks],
+                "test_rows": evaluation.test_rows,
             },
             reason=evaluation.reason if override is None else override,
         )

@@ -1,34 +1,39 @@
 """One candidate before the gate: what it scored, what it costs, what it showed while serving."""
 
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from data.errors import DataError
 from models.artifact import artifact
 from models.errors import ModelError
-from pipelines.experiments import scores
+from pipelines.experiments import registry, scores, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate import checks as gate
+from pipelines.gate import slices, spending
 from pipelines.gate.checks import Check, Scored, Served
 from pipelines.gate.rules import Rules
 from pipelines.processes import service
-from pipelines.promotion import ledger
+from pipelines.promotion import history, ledger
 from pipelines.promotion.contender import Contender
 from pipelines.release import publish
 from pipelines.runtime import console
 
 TURNS, REQUESTS = 11, 40  # of timing the models in turn, so that they meet the same machine
 MEGABYTE = 1e6
+SHARED = 0.5  # of the test rows have to be of classes that both models know
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """A candidate before the gate: beside which champion, by which rules, with what outcome.
 
-    head: of the ledger when the champion was looked up.
+    head: of the ledger when the champion was looked up. test_rows: a sketch of the rows that it was
+    judged by (`spending.sketch`); None where no test rows lie in the checkout.
     """
 
     candidate: Contender
@@ -37,11 +42,17 @@ class Evaluation:
     dataset: DatasetVersion
     rules: Rules
     checks: list[Check]
+    test_rows: list[int] | None = None
 
     @property
     def passed(self) -> bool:
         """Whether every check passed."""
         return all(check.passed for check in self.checks)
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether it was refused before the test split was looked at: the next one may try."""
+        return not self.passed and not any(check.name in gate.EVIDENCE for check in self.checks)
 
     @property
     def servable(self) -> bool:
@@ -63,9 +74,13 @@ def evaluate(
     champion: Contender | None,
     head: ledger.Head,
     rules: Rules,
+    *,
     keep: bool = True,
+    whole: bool = False,
 ) -> Evaluation:
-    """Check the candidate on the present test split, and in a service of its own; print each check.
+    """Check the candidate in a service of its own, then on the present test split; print it.
+
+    Each look at the test split makes the next one worth less: what a budget refuses gets none.
 
     Args:
         dataset: its version in the checkout.
@@ -74,6 +89,7 @@ def evaluate(
         head: of the ledger, read before the champion was looked up.
         rules: of the gate.
         keep: record the test scores that had to be measured for this.
+        whole: look at the test split whatever the service showed.
 
     Raises:
         ServiceError: the service does not start.
@@ -81,24 +97,42 @@ def evaluate(
     with console.stage("replay") as say:
         served = _serve(dataset.task, candidate)
         say(served.complaint or f"{served.golden} golden requests answered over HTTP as expected")
-    latencies = _latencies([candidate, champion] if champion else [candidate])
-    ours, theirs = _scored(candidate.name, dataset, candidate, latencies[0], keep), None
-    if champion is not None:
-        try:
-            name = f"the champion {champion.name}"
-            theirs = _scored(name, dataset, champion, latencies[1], keep)
-        except ModelError as error:
-            # It answers with other classes, or another horizon: it stands in nobody's way.
-            console.line("champion", f"cannot be compared any more: {error}")
-    labels = list(getattr(artifact.read_inputs(candidate.folder), "labels", ()))
-    checks = [
-        not_withdrawn(candidate.version),
-        *gate.quality(dataset.task, rules, ours, theirs, labels),
-        *gate.service(rules, served, ours.size_mb),
-    ]
+    size_mb, test_rows = _size_mb(candidate.folder), None
+    checks = [not_withdrawn(candidate.version), *gate.service(rules, served, size_mb)]
+    if whole or all(check.passed for check in checks):
+        with suppress(DataError):
+            test_rows = spending.sketch(scores.test_rows(dataset))
+        checks += _quality(dataset, candidate, champion, rules, test_rows, keep)
     for check in checks:
         console.line("gate", f"{'✓' if check.passed else '✗'} {check.name}: {check.evidence}")
-    return Evaluation(candidate, champion, head, dataset, rules, checks)
+    return Evaluation(candidate, champion, head, dataset, rules, checks, test_rows)
+
+
+def _quality(
+    dataset: DatasetVersion,
+    candidate: Contender,
+    champion: Contender | None,
+    rules: Rules,
+    test_rows: list[int] | None,
+    keep: bool,
+) -> list[Check]:
+    """The checks on the test split."""
+    latencies = _latencies([candidate, champion] if champion else [candidate])
+    ours = _scored(candidate.name, dataset, candidate, latencies[0], keep)
+    theirs, anchored, incomparable, earlier = None, None, None, 0.0
+    if champion is not None:
+        name = f"the champion {champion.name}"
+        try:
+            theirs = _scored(name, dataset, champion, latencies[1], keep)
+        except ModelError as error:  # it answers with other classes, or another horizon
+            theirs = _on_shared_classes(name, dataset, champion, latencies[1], ours)
+            incomparable = None if theirs else f"{name} cannot be compared: {error}"
+        anchored = theirs and _anchor(dataset, champion.version, theirs, keep)
+        earlier = history.decisions_by(
+            test_rows, ledger.entries(champion.version.name), dataset.hash
+        )
+    labels = list(getattr(artifact.read_inputs(candidate.folder), "labels", ()))
+    return gate.quality(dataset.task, rules, ours, theirs, labels, anchored, incomparable, earlier)
 
 
 def paired_medians(turns: np.ndarray) -> list[float]:
@@ -130,8 +164,45 @@ def _scored(
 ) -> Scored:
     """The contender on the present test split. Raises ModelError where it does not fit the data."""
     rows = scores.on_test(dataset, contender.version, contender.folder, keep)
-    size = sum(file.stat().st_size for file in contender.folder.iterdir())
-    return Scored(name, rows, latency_ms, size / MEGABYTE)
+    return Scored(name, rows, latency_ms, _size_mb(contender.folder))
+
+
+def _anchor(
+    dataset: DatasetVersion, champion: Version, theirs: Scored, keep: bool
+) -> Scored | None:
+    """The champion that the margin is measured from; None where it cannot be scored any more."""
+    number = history.anchor(ledger.entries(champion.name), champion.version)
+    if number == champion.version:
+        return theirs
+    version = registry.version(champion.name, number)
+    if version is None or theirs.known is not None:
+        return None
+    folder = verification.whole(version)
+    if folder is None:
+        return None
+    one = Contender(version, folder)
+    with suppress(ModelError):
+        return _scored(f"the anchor {one.name}", dataset, one, theirs.latency_ms, keep)
+    return None
+
+
+def _on_shared_classes(
+    name: str, dataset: DatasetVersion, contender: Contender, latency_ms: float, ours: Scored
+) -> Scored | None:
+    """The contender on the test rows whose class it knows; None where these are too few."""
+    if dataset.task == "forecast":
+        return None
+    known, correct = scores.by_name(dataset, contender.folder)
+    if known.mean() < SHARED:
+        return None
+    rows = slices.only({**ours.rows, "correct": correct}, known)
+    return Scored(name, rows, latency_ms, _size_mb(contender.folder), known)
+
+
+def _size_mb(folder: Path) -> float:
+    """The size of what a service loads, in megabytes: without the file to train on."""
+    files = (file for file in folder.iterdir() if file.name != "model.keras")
+    return sum(file.stat().st_size for file in files) / MEGABYTE
 
 
 def _serve(task: str, candidate: Contender) -> Served:

@@ -48,14 +48,23 @@ def up_to_date(dataset: DatasetVersion, records: list[Record]) -> bool:
     task, name = dataset.task, dataset.name
     if not reconcile.is_reconciled(task, name):
         return False
-    candidate, champion = ranking.best(task, records), registry.champion(task, name)
-    if champion is not None and champion.run_id == candidate.run_id:
-        return True
-    return decision.refused_before(dataset, candidate, champion, rules.of(task, name))
+    champion, gate_rules = registry.champion(task, name), rules.of(task, name)
+    for candidate in ranking.ranked(task, records):
+        if champion is not None and champion.run_id == candidate.run_id:
+            return True
+        refusal = decision.refused_before(dataset, candidate, champion, gate_rules)
+        if refusal is None:
+            return False
+        if decision.on_evidence(refusal):
+            return True
+    return True
 
 
 def decide(dataset: DatasetVersion, records: list[Record]) -> Version | None:
     """Let the best of `records` try to be champion; returns the current champion afterwards.
+
+    What a budget refuses gives way to the next by validation. A refusal by the test rows ends it:
+    each further look at them would let chance promote one.
 
     Raises RuntimeError when there is not one record.
     """
@@ -63,20 +72,24 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Version | None:
         raise RuntimeError("every fit failed: there is nothing to choose from")
     task, name = dataset.task, dataset.name
     head = ledger.head(ledger.entries(registry.model_name(task, name)))
-    champion = contender.current_champion(task, name)
+    champion, gate_rules = contender.current_champion(task, name), rules.of(task, name)
     current = champion.version if champion else None
-    best, gate_rules = ranking.best(task, records), rules.of(task, name)
-    if champion is not None and champion.version.run_id == best.run_id:
-        console.line("champion", f"{champion.name} stays")
-        return champion.version
-    if decision.refused_before(dataset, best, current, gate_rules):
-        return current
-    folder = verification.verify(best)
-    candidate = contender.Contender(decision.enter(dataset, best), folder)
-    evaluated = evaluation.evaluate(dataset, candidate, champion, head, gate_rules)
-    decision.decide(evaluated)
-    verb = "promoted" if evaluated.passed else "refused"
-    console.line("champion", f"{candidate.name} {verb}: {evaluated.reason}")
+    for best in ranking.ranked(task, records):
+        if champion is not None and champion.version.run_id == best.run_id:
+            console.line("champion", f"{champion.name} stays")
+            return champion.version
+        if refusal := decision.refused_before(dataset, best, current, gate_rules):
+            if decision.on_evidence(refusal):
+                return current
+            continue
+        folder = verification.verify(best)
+        candidate = contender.Contender(decision.enter(dataset, best), folder)
+        evaluated = evaluation.evaluate(dataset, candidate, champion, head, gate_rules)
+        head = ledger.head([decision.decide(evaluated)])
+        verb = "promoted" if evaluated.passed else "refused"
+        console.line("champion", f"{candidate.name} {verb}: {evaluated.reason}")
+        if not evaluated.gives_way:
+            break
     return registry.champion(task, name)
 
 

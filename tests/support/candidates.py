@@ -16,7 +16,7 @@ from pipelines.promotion.contender import Contender
 from pipelines.promotion.evaluation import Evaluation
 
 RULES = Rules(
-    alpha=0.05, floor=0.5, margin=0.005, cheaper=0.2, slice=0.05,
+    alpha=0.05, floor=0.5, margin=0.01, cheaper=0.2, slice=0.05,
     latency_ms=50, memory_mb=500, size_mb=100,
 )  # fmt: skip
 

@@ -93,6 +93,17 @@ def test_other_labels_cannot_be_scored(fitted, prepare):
         scores.on_test(replace(DIGITS, hash=later), fitted)
 
 
+def test_with_other_labels_the_rows_of_shared_names_are_scored(fitted, prepare):
+    """The artifact answers with 0 to 9; today two labels have other names."""
+    names = ["nine", "eight", *IMAGE["labels"][:8]]
+    shifted = replace(DIGITS, hash=prepare(60, labels=names))
+    known, correct = scores.by_name(shifted, tracking.artifact_folder(fitted.run_id))
+    label = digits()["test"]["label"][:60]
+    np.testing.assert_array_equal(known, label >= 2)
+    said = scores.on_test(replace(DIGITS, hash=prepare(60)), fitted)["probabilities"].argmax(axis=1)
+    np.testing.assert_array_equal(correct, said == label - 2)
+
+
 def test_other_data_than_dvc_lock_names_is_not_scored(fitted, prepare):
     later = prepare(60)
     lies_there = prepare(20)

@@ -14,11 +14,15 @@ def scored(correct: np.ndarray, latency_ms: float = 0.1, size_mb: float = 2.0) -
     return Scored("cnn", rows_of(correct), latency_ms, size_mb)
 
 
-def quality(ours: Scored, theirs: Scored | None = None) -> dict[str, gate.Check]:
-    return {check.name: check for check in gate.quality("image", RULES, ours, theirs, LABELS)}
+def quality(
+    ours: Scored, theirs: Scored | None = None, anchor: Scored | None = None
+) -> dict[str, gate.Check]:
+    """The checks by name; the champion is its own anchor unless another is given."""
+    checks = gate.quality("image", RULES, ours, theirs, LABELS, anchor or theirs)
+    return {check.name: check for check in checks}
 
 
-def flipped(correct: np.ndarray, rows: slice, value: bool) -> np.ndarray:
+def flipped(correct: np.ndarray, rows: slice | np.ndarray, value: bool) -> np.ndarray:
     """The hits with those of `rows` set."""
     changed = correct.copy()
     changed[rows] = value
@@ -59,15 +63,42 @@ def test_an_equal_model_replaces_the_champion_only_where_it_is_cheaper():
 @pytest.mark.parametrize(
     ("latency_ms", "size_mb", "cheaper"),
     [
-        (0.08, 2.0, True),
-        (0.1, 1.6, True),
-        (0.081, 2.0, False),
-        (0.05, 2.4, False),
+        (0.064, 2.0, True),
+        (0.1, 1.28, True),
+        (0.065, 2.0, False),
+        (0.05, 2.4, True),
+        (0.05, 4.0, False),
         (0.1, 2.0, False),
     ],
 )
-def test_cheaper_is_less_of_one_and_no_more_of_the_other(latency_ms, size_mb, cheaper):
-    assert gate.cheaper(scored(GOOD, latency_ms, size_mb), scored(GOOD), 0.2) is cheaper
+def test_cheaper_is_one_number_of_latency_and_size_together(latency_ms, size_mb, cheaper):
+    check = quality(scored(GOOD, latency_ms, size_mb), scored(GOOD))["champion"]
+    assert check.passed is cheaper
+
+
+def test_the_margin_is_measured_from_the_anchor_and_not_from_who_lost_a_part_of_it():
+    before = np.arange(20_000) % 10 > 0
+    lower = flipped(before, slice(1, 220), False)  # 198 of its hits
+    champion, cheap = scored(lower), scored(lower, latency_ms=0.01)
+    assert quality(cheap, champion)["champion"].passed
+    anchor = Scored("the anchor ann v1", rows_of(before), 0.1, 2.0)
+    check = quality(cheap, champion, anchor)["champion"]
+    assert not check.passed
+    assert "not proven within the margin of 0.01 of the anchor ann v1" in check.evidence
+
+
+def test_each_decision_by_the_same_rows_has_a_smaller_level_and_says_so():
+    better = scored(flipped(GOOD, np.flatnonzero(~GOOD)[:8], True))  # p is 0.008
+    checks = [
+        gate.quality("image", RULES, better, scored(GOOD), LABELS, earlier=earlier)[2]
+        for earlier in (0, 1, 9.5)
+    ]
+    assert [check.passed for check in checks] == [True, False, False]
+    assert "; decision 1 by these rows: level 0.019, which proves a gain" in checks[0].evidence
+    assert "; decision 10.5 by these rows: level 0.00056" in checks[2].evidence
+    gains = [check.facts["provable"] for check in checks]
+    assert gains == sorted(gains)
+    assert gains[0] < better.rows["correct"].mean() - GOOD.mean() < gains[2]
 
 
 def test_cheaper_but_not_proven_within_the_margin_is_refused():
@@ -97,6 +128,27 @@ def test_a_class_that_falls_stops_a_model_that_is_better_on_the_whole():
     assert len(checks["slices"].facts["fallen"]) == 1
 
 
+def test_a_champion_that_cannot_be_compared_fails_the_checks_and_never_removes_them():
+    cause = "it knows other classes"
+    checks = gate.quality("image", RULES, scored(GOOD), None, LABELS, incomparable=cause)
+    assert [check.name for check in checks] == ["floor", "naive", "champion", "slices"]
+    assert [check.passed for check in checks] == [True, True, False, False]
+    assert checks[2].evidence.startswith("it knows other classes; `espalier promote --force")
+
+
+def test_beside_a_champion_of_other_classes_the_rows_of_its_own_classes_count():
+    known = np.arange(1000) % 10 < 8
+    ours = flipped(GOOD, slice(0, 300), True)
+    theirs = Scored("cnn", rows_of(GOOD[known]), 0.1, 2.0, known)
+    theirs.rows["label"] = rows_of(GOOD)["label"][known]
+    checks = quality(scored(ours), theirs)
+    assert checks["champion"].facts["difference"] == pytest.approx(
+        ours[known].mean() - GOOD[known].mean()
+    )
+    assert "on the 800 of 1,000 rows" in checks["champion"].evidence
+    assert checks["slices"].facts["slices"] == 8
+
+
 @pytest.mark.parametrize(
     ("over", "shown", "size_mb"),
     [
@@ -110,6 +162,8 @@ def test_each_budget_stops_what_is_over_it(over, shown, size_mb):
     checks = gate.service(RULES, shown, size_mb)
     assert [check.name for check in checks] == ["golden", "latency", "memory", "size"]
     assert [check.name for check in checks if not check.passed] == over
+    for name in over:
+        assert f"`{name}_m" in next(check.evidence for check in checks if check.name == name)
 
 
 def test_a_wrong_answer_is_evidence_in_its_own_words():

@@ -125,22 +125,25 @@ def test_the_naive_answer_is_one_side():
 
 
 @pytest.mark.parametrize(
-    ("count", "margin", "expected"), [(1000, 0.005, True), (1000, 0.003, False), (10, 0.005, False)]
+    ("count", "margin", "expected"), [(1000, 0.006, True), (1000, 0.004, False), (10, 0.006, False)]
 )
-def test_not_worse_needs_the_whole_interval_above_the_margin(count, margin, expected):
+def test_not_worse_needs_enough_rows_that_agree(count, margin, expected):
     one_wrong, all_right = hits([0] + [1] * (count - 1)), hits([1] * count)
-    verdict = paired_comparison.compare("image", [one_wrong], [all_right])
-    assert verdict.outcome == "cannot tell"
-    assert paired_comparison.not_worse(verdict, margin) is expected
+    assert paired_comparison.not_worse("image", one_wrong, all_right, margin, 0.05) is expected
+
+
+def test_a_forecast_is_not_worse_where_its_error_is_proven_within_the_margin():
+    theirs, close = errors(noise(0, 1, 2)), errors(noise(0, 1, 2) * 1.001)
+    assert paired_comparison.not_worse("forecast", close, theirs, 0.01, 0.05)
+    assert not paired_comparison.not_worse("forecast", close, theirs, 0.0005, 0.05)
 
 
 def test_agreeing_on_ten_rows_proves_less_than_on_ten_thousand():
-    few, many = (
-        paired_comparison.compare("image", [hits([1] * n)], [hits([1] * n)]) for n in (10, 10_000)
-    )
-    assert (few.difference, few.p, few.effect) == (0, 1, 0)
-    assert not paired_comparison.not_worse(few, margin=0.01)
-    assert paired_comparison.not_worse(many, margin=0.01)
+    few, many = (hits([1] * n) for n in (10, 10_000))
+    verdict = paired_comparison.compare("image", [few], [few])
+    assert (verdict.difference, verdict.p, verdict.effect) == (0, 1, 0)
+    assert not paired_comparison.not_worse("image", few, few, 0.01, 0.05)
+    assert paired_comparison.not_worse("image", many, many, 0.01, 0.05)
 
 
 WAVES = noise(2, 1, 3, 50)

@@ -1,4 +1,4 @@
-"""What a trial makes of the times that it measured."""
+"""What an evaluation makes of the times that it measured."""
 
 import numpy as np
 import pytest

@@ -1,14 +1,17 @@
-"""A run with nothing to do imports neither MLflow nor what fits need."""
+"""Who stands before the gate, and that a run with nothing to do imports nothing heavy."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from recorded import finished, fit
+import pytest
+from candidates import candidate, hits
+from recorded import DIGITS, finished, fit
 
+from pipelines.commands import promote, rollback
 from pipelines.experiments import leaderboard_rows, registry
-from pipelines.promotion import reconcile
+from pipelines.promotion import ledger, reconcile, retraining
 from pipelines.runtime import environment
 
 SUPPORT = Path(__file__).parents[2] / "support"
@@ -35,3 +38,29 @@ def test_where_nothing_is_left_to_do_nothing_heavy_is_imported(home, tmp_path):
     done = subprocess.run(command, env=os.environ | paths, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[:2] == ["1", "set()"]
+
+
+@pytest.mark.slow
+def test_what_needs_no_test_rows_to_be_refused_gives_way_to_the_next(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(promote.data, "present", lambda task, dataset: DIGITS)
+    first, best, second = (
+        candidate(tmp_path, hits(share), seed=number)
+        for number, share in enumerate((0.85, 0.95, 0.9))
+    )
+    assert promote.promote("image", "digits", first.run_id).promoted
+    assert promote.promote("image", "digits", best.run_id).promoted
+    rollback.rollback("image", "digits", reason="complaints")
+
+    champion = retraining.decide(DIGITS, [first, best, second])
+    assert champion.run_id == second.run_id
+    *_, withdrawn, promotion = ledger.entries("espalier-image-digits")
+    assert (withdrawn.action, withdrawn.run_id) == ("refusal", best.run_id)
+    assert "floor" not in {check["name"] for check in withdrawn.evidence["checks"]}
+    assert (promotion.action, promotion.run_id) == ("promotion", second.run_id)
+    assert retraining.up_to_date(DIGITS, [first, best, second])
+
+    # A refusal by the test rows ends it: nobody else gets a look.
+    third = candidate(tmp_path, hits(0.91, seed=1), seed=3)
+    assert retraining.decide(DIGITS, [first, third]).run_id == second.run_id
+    assert ledger.entries("espalier-image-digits")[-1].run_id == third.run_id
+    assert retraining.up_to_date(DIGITS, [first, third])
