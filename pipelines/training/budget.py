@@ -142,12 +142,12 @@ class Rung:
     ranked: bool
     done: bool
     workers: int
-    _until: float = field(init=False)
+    _kept: float = field(init=False)  # for the rung that follows
     _running: dict[str, float] = field(init=False, default_factory=dict)  # → when it will end
 
     def __post_init__(self) -> None:
         self._looks = any(fit.look for fit in self.waiting)
-        self._until = self.budget.left() / 2 if self._looks else 0.0
+        self._kept = self.budget.left() / 2 if self._looks else 0.0
 
     def begin(self) -> list[Fit]:
         """The fits to begin now."""
@@ -179,7 +179,7 @@ class Rung:
         return fit
 
     def _affordable(self, fit: Fit) -> bool:
-        now, left = time.monotonic(), self.budget.left() - self._until
+        now, left = time.monotonic(), self.budget.left() - self._kept
         going_on = sum(max(0.0, ends - now) for ends in self._running.values())
         seconds = self.costs.predict(fit)
         part = left * self.workers / self.budget.sharers()
