@@ -44,7 +44,7 @@ def removable(before: float, keep: int) -> list[Removable]:
 
     Needed are the runs of registered versions, so of every champion that can be gone back to; the
     newest retrainings of each dataset with their fits; and of the data as it is now the newest fit
-    of each kind and name, which a run would else make again.
+    with each name and parameters, which a run would else make again.
 
     Args:
         before: seconds since 1970; runs that began later stay.
@@ -103,13 +103,14 @@ def _unneeded(
 
 
 def _newest(runs: Sequence["Run"], dataset_hash: str | None) -> set[str]:
-    """Of the data as it is now the newest finished run of each kind, name and profile."""
+    """Of the data as it is now the newest finished run of each kind, name and parameters."""
     newest: dict[tuple, str] = {}
     for run in runs:
         tags = run.data.tags
         if run.info.status == "FINISHED" and tags.get("espalier.dataset_hash") == dataset_hash:
-            what = (tags.get("espalier.kind"), run.info.run_name, tags.get("espalier.profile"))
-            newest.setdefault(what, run.info.run_id)
+            what = ("espalier.kind", "espalier.profile", "espalier.parameters")
+            alike = (run.info.run_name, *(tags.get(name) for name in what))
+            newest.setdefault(alike, run.info.run_id)
     return set(newest.values())
 
 
