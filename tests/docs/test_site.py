@@ -45,6 +45,14 @@ def test_every_shipped_architecture_has_a_page():
     assert counts == {"image": 8, "sentiment": 12, "forecast": 11}  # the guard is one of them
 
 
+def test_the_limits_in_own_data_are_those_of_the_gate():
+    models = (entries.ExpectPictures, entries.ExpectTexts, entries.ExpectReadings)
+    fields = {name: one.default for model in models for name, one in model.model_fields.items()}
+    text = (ROOT / "docs/own-data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", text, re.M)
+    assert {name: float(limit) for name, limit in rows} == fields
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
 def test_a_page_has_the_numbers_of_its_model(site, page):
