@@ -85,15 +85,13 @@ def _sizes(task: str, arch: str) -> dict[str, int]:
     """Return what the data decides of a model."""
     from data import declared
 
-    entry, chosen = (
-        declared.params(environment.ROOT)["datasets"][SHIPPED[task]],
-        _chosen(task, arch),
-    )
+    entry = declared.params(environment.ROOT)["datasets"][SHIPPED[task]]
     if task == "forecast":
         return {"history": entry["history"], "horizon": entry["horizon"]}
     if task == "image":
         height, width, channels = entry["shape"]
         return {"height": height, "width": width, "channels": channels, "classes": 10}
+    chosen = _chosen(task, arch)
     places = chosen["length"] * chosen.get("ngrams", 1)  # of each word and the pair that it begins
     return {"words": chosen["words"], "length": places, "classes": 2}
 

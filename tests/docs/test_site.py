@@ -11,6 +11,7 @@ import pytest
 import typer
 import yaml
 from axe_playwright_python.sync_playwright import Axe
+from generators import reference
 from playwright.sync_api import sync_playwright
 from project import ROOT
 
@@ -51,6 +52,10 @@ def test_the_limits_in_own_data_are_those_of_the_gate():
     text = (ROOT / "docs/own-data.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", text, re.M)
     assert {name: float(limit) for name, limit in rows} == fields
+
+
+def test_every_tag_in_mlflow_is_explained():
+    assert reference.tags().count("\n") > 20  # raises where the code has others
 
 
 @pytest.mark.slow
