@@ -27,14 +27,10 @@ def command() -> str:
 def params(section: str) -> str:
     """Return a table of the keys of a section of params.yaml, from its Pydantic model."""
     from data import entries
-    from pipelines.gate.rules import Rules
+    from pipelines.gate import rules
     from pipelines.runtime import sections
 
-    model = next(
-        found
-        for place in (entries, sections, sys.modules[Rules.__module__])
-        if (found := getattr(place, section, None))
-    )
+    model = (vars(entries) | vars(rules) | vars(sections))[section]
     schema = model.model_json_schema()
     required = schema.get("required", [])
     rows = [

@@ -2,7 +2,7 @@
 
 import os
 
-from pipelines.experiments import registry, tracking
+from pipelines.experiments import leaderboard_rows, registry
 from pipelines.processes import service
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
@@ -39,14 +39,17 @@ def _published(endpoint: str, task: str, dataset: str) -> bool:
     """Whether the endpoint's pointer stands, after bringing it in line with the registry."""
     if _names(endpoint, task, dataset):
         return True
-    from mlflow.exceptions import MlflowException  # seconds, which a start seldom has to pay
+    champion = None
+    if not leaderboard_rows.is_empty_store():
+        from mlflow.exceptions import MlflowException  # seconds, which a start seldom has to pay
 
-    try:
-        champion = registry.champion(task, dataset)
-    except (MlflowException, tracking.ServerError) as error:
-        # Without the registry too: where the pointer is no good the last good model serves.
-        console.line(endpoint, f"as it was last published: the registry does not answer ({error})")
-        return (publish.folder() / f"{endpoint}.json").exists()
+        try:
+            champion = registry.champion(task, dataset)
+        except (MlflowException, environment.ServerError) as error:
+            # Without the registry too: where the pointer is no good the last good model serves.
+            cause = f"the registry does not answer ({error})"
+            console.line(endpoint, f"as it was last published: {cause}")
+            return (publish.folder() / f"{endpoint}.json").exists()
     if champion is None:
         if not _names(endpoint, task, dataset):  # but no pointer, a damaged one, or another's
             publish.withdraw(endpoint)

@@ -172,6 +172,8 @@ def _version(model: str, alias: str | None, number: str | None) -> Version:
 
 
 def _registered() -> Sequence[Any]:
+    if leaderboard_rows.is_empty_store():
+        return []
     return tracking.connect().search_registered_models(f"name LIKE '{PREFIX}%'")
 
 
@@ -186,6 +188,8 @@ def _present(dataset_hash: str) -> list[DatasetVersion]:
 
 def _search(condition: str) -> list["Run"]:
     """The runs of all experiments for which MLflow's filter holds, oldest first."""
+    if leaderboard_rows.is_empty_store():
+        return []
     import mlflow
 
     tracking.connect()  # makes the store where there is none, one process at a time

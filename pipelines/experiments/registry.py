@@ -99,6 +99,8 @@ def of_model(name: str) -> list[Version]:
 
 def search(condition: str) -> list[Version]:
     """The versions of ours for which MLflow's filter holds, oldest first."""
+    if leaderboard_rows.is_empty_store():
+        return []
     versions = tracking.connect().search_model_versions(condition)
     ours = (_version(held) for held in versions if _is_ours(held))
     return sorted(ours, key=lambda version: (version.name, int(version.version)))
@@ -189,6 +191,8 @@ def set_challenger(version: Version) -> None:
 
 def aliases(name: str) -> dict[str, str]:
     """Alias → version of a registered model; empty where there is no such model."""
+    if leaderboard_rows.is_empty_store():
+        return {}
     models = tracking.connect().search_registered_models(f"name = '{name}'")
     return {alias: str(number) for model in models for alias, number in model.aliases.items()}
 

@@ -32,7 +32,7 @@ def served() -> dict[str, list[str]]:
         for dataset in named[task]:
             check_served(task, dataset, datasets)
     for dataset in declared.own(environment.ROOT):
-        entry = datasets[dataset]
+        entry = datasets.get(dataset)
         own = entry.get("task") if isinstance(entry, dict) else None  # None: half typed
         if own in named and dataset not in named[own]:
             named[own].append(dataset)

@@ -10,7 +10,7 @@ from project import ROOT, copied, espalier, variables
 
 pytestmark = pytest.mark.slow
 
-PAGE = "own-architecture.md"
+PAGE = "docs/own-architecture.md"
 # Those that name every architecture, or the order of all.
 TESTS = ("tests/models/test_architectures.py", "tests/pipelines/experiments/test_architectures.py")
 TESTS += ("tests/pipelines/experiments/test_fingerprint.py",)
@@ -30,6 +30,7 @@ def project(tmp_path_factory):
 def test_the_page_can_be_followed(project):
     tools, here = str(ROOT / ".venv" / "bin"), str(project)
     typed = [command for block in blocks() if block.page == PAGE for command in block.commands]
+    assert len(typed) == 3
     typed += [f"pytest -q {' '.join(TESTS)}"]
     for command in typed:
         done = subprocess.run(

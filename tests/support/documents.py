@@ -1,6 +1,7 @@
 """The console blocks of README.md and docs/, as a reader would type them."""
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 from project import ROOT
@@ -18,18 +19,20 @@ class Block(NamedTuple):
 
 def blocks() -> list[Block]:
     """Return every console block that holds a command."""
-    found = []
-    for page in PAGES:
-        texts = re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
-        for number, text in enumerate(texts, 1):
-            if commands := _commands(text):
-                found.append(Block(page.relative_to(ROOT).as_posix(), number, commands))
-    return found
+    return [block for page in PAGES for block in of_page(page)]
+
+
+def of_page(page: Path) -> list[Block]:
+    """Return the console blocks of one page that hold a command."""
+    texts = re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    place = page.relative_to(ROOT).as_posix()
+    found = [Block(place, number, _commands(text)) for number, text in enumerate(texts, 1)]
+    return [block for block in found if block.commands]
 
 
 def files(page: str) -> dict[str, str]:
     """Path → content of the files that a page shows: Python blocks whose first line names one."""
-    text = next(path for path in PAGES if path.name == page).read_text(encoding="utf-8")
+    text = (ROOT / page).read_text(encoding="utf-8")
     return dict(re.findall(r"^```python\n# (\S+\.py)\n(.*?)^```", text, re.M | re.S))
 
 
