@@ -196,6 +196,7 @@ class Entry(Section):
     """What the rows are, in words, and what becomes of those that no model can read."""
 
     about: About | None = None
+    """What the rows are, in one or two sentences: the page for people shows it."""
     on_bad_rows: Literal["refuse", "drop"] = "refuse"
     """What becomes of rows that no model can learn from; drop sets them aside."""
 

@@ -1,20 +1,28 @@
 """The wiring: which step runs when, where, and what is tried again. No step is written here.
 
 prefect.yaml deploys `retrain` on a schedule. Fits, the guard and the rivals are tasks for the
-workers of a Dask cluster; what reads and decides stays in the flow's own process.
+workers of a Dask cluster; what reads and decides stays in the flow's own process. Prefect's pages
+show what the console does: the lines in the log of a run, its verdict as the name of its state,
+the leaderboard as an artifact.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import dask
 import distributed
 import prefect
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.futures import PrefectFuture, as_completed
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner
 from prefect_dask import DaskTaskRunner
 
+from data.errors import GateRefused
 from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking, verification
 from pipelines.experiments.plan import Fit
@@ -22,9 +30,12 @@ from pipelines.experiments.tracking import Record
 from pipelines.locks import lock
 from pipelines.processes import dask_cluster
 from pipelines.promotion import reconcile, retraining
+from pipelines.release import release
 from pipelines.runtime import console, environment, settings
 from pipelines.training import baselines, guard, successive_halving
+from pipelines.training import budget as budgets
 from pipelines.training import fit as fitting
+from pipelines.training.budget import Budget, Costs
 
 # Only what a network or another process can make fail is tried again. A fit or a check that
 # fails once fails for a reason.
@@ -32,73 +43,165 @@ RETRIES: dict[str, Any] = {"retries": 3, "retry_delay_seconds": [2, 10, 30]}
 # The full fits wait for the first looks, and these for the guard: what others wait for goes first.
 GUARD, RIVAL, FIRST_LOOK = 3_000_000, 2_000_000, 1_000_000
 
-make_version = prefect.task(cache_policy=NO_CACHE)(data.version)
-push = prefect.task(cache_policy=NO_CACHE, **RETRIES)(data.push)
-ensure_guard = prefect.task(cache_policy=NO_CACHE)(guard.ensure)
-fit_on_worker = prefect.task(cache_policy=NO_CACHE, task_run_name="fit {planned.arch}")(fitting.fit)
-score_source = prefect.task(cache_policy=NO_CACHE)(baselines.score)
-decide = prefect.task(cache_policy=NO_CACHE)(retraining.decide)
-attach_report = prefect.task(cache_policy=NO_CACHE, **RETRIES)(retraining.report)
+
+def step(name: str, **options: Any) -> Callable[[Callable], Any]:
+    """A task whose runs are called `name`, in which its arguments stand in braces."""
+    return prefect.task(cache_policy=NO_CACHE, task_run_name=name, **options)
+
+
+make_version = step("data {dataset}")(data.version)
+push = step("push {dataset}", **RETRIES)(data.push)
+ensure_guard = step("guard {dataset.name}")(guard.ensure)
+fit_on_worker = step("fit {planned.title}")(fitting.fit)
+score_source = step("{source.kind} {source.dataset.name}")(baselines.score)
+decide = step("gate {dataset.name}")(retraining.decide)
+attach_report = step("report {dataset.name}", **RETRIES)(retraining.report)
+build_bento = step("bento")(release.release)
 # prefect_dask leaves open what futures its runner makes; Prefect takes them for those of threads.
 RUNNER: TaskRunner[Any] = DaskTaskRunner(**dask_cluster.runner_options())
 
 
 class Rung(NamedTuple):
-    """The records of fits that were done together, and how many of them were new or reused."""
+    """The records of fits that were done together, how many of them were new or reused, and those
+    for which the budget was too small."""
 
     records: list[Record]
     trained: int
     reused: int
+    left_out: list[str]
 
 
-@prefect.flow(task_runner=RUNNER)
+def run_name() -> str:
+    """The name of a flow run, from its parameters."""
+    given = flow_run.parameters
+    return f"retrain {given['task']} {settings.dataset_of(given['task'], given.get('dataset'))}"
+
+
+@prefect.flow(task_runner=RUNNER, flow_run_name=run_name)
 def retrain(
-    task: str, dataset: str | None = None, profile: str = "quick", wait_seconds: float = 3600
+    task: str,
+    dataset: str | None = None,
+    profile: str = "quick",
+    wait_seconds: float = 3600,
+    package: bool = True,
+    budget: str | None = None,
 ) -> retraining.Outcome:
-    """Version the data, do the fits that are missing, and let the best try to be champion."""
+    """Version the data, do the fits that are missing, let the best try to be champion.
+
+    Args:
+        task: image, sentiment or forecast.
+        dataset: one of the task; None: the first that is served.
+        profile: a profile of params.yaml.
+        wait_seconds: for another run that holds the task.
+        package: whether the champions become a Bento then, as at the end of `espalier run`.
+        budget: of time, such as 1h; None: all fits are done.
+
+    Returns:
+        What the task came to. The run's state is called after it: Promoted, Kept or Refused.
+
+    Raises:
+        GateRefused: the data was refused, and the state says so.
+    """
+    state: Any  # Prefect returns what it holds, or raises that
     environment.apply()
-    name = settings.dataset_of(task, dataset)
-    with lock.hold(task, wait_seconds):
-        reconcile.reconcile(task, name)
-        with data.versioning:
-            version = make_version(task, name)
-            push(version.name)
-        plan = successive_halving.plan(version, profile)
-        if outcome := retraining.finished(plan):
-            return outcome
-        with tracking.parent(version, profile, "retrain") as parent:
-            guarding = submit(ensure_guard, GUARD, version, parent)
-            sources = baselines.unscored(version)
-            scoring = [submit(score_source, RIVAL, source, parent) for source in sources]
-            guarded = guarding.result()
-            console.show(*guarded.lines)
-            first = rung(plan.looks, guarded, parent, lambda _: FIRST_LOOK)
-            for scored in scoring:
-                console.show(*scored.result())
-            longest = successive_halving.longest(first.records)
-            full = rung(plan.fits(first.records), guarded, parent, longest)
-            decide(version, full.records)
-            attach_report(version, parent)
-        return retraining.outcome(version, first.trained + full.trained, first.reused + full.reused)
+    name, spending = settings.dataset_of(task, dataset), budgets.of(budget)
+    with console.read_by(prefect.get_run_logger().info), prefect.tags(*tag(task, name, profile)):
+        try:
+            with spending.part(task), lock.hold(task, wait_seconds):
+                outcome, verdict = retrained(task, name, profile, spending)
+        except GateRefused as refusal:
+            state = Failed(name="Data refused", message=str(refusal), data=refusal)
+            return state
+        if package:
+            build_bento()
+    state = Completed(name=verdict.name, message=verdict.text, data=outcome)
+    return state
+
+
+def retrained(
+    task: str, name: str, profile: str, spending: Budget
+) -> tuple[retraining.Outcome, retraining.Verdict]:
+    """The steps of a retraining, while its task's lock is held."""
+    reconcile.reconcile(task, name)
+    with data.versioning:
+        version = make_version(task, name)
+        push(version.name)
+    plan = successive_halving.plan(version, profile)
+    if outcome := retraining.finished(plan):
+        return outcome, retraining.settled(outcome)
+    with tracking.parent(version, profile, "retrain") as parent:
+        guarding = submit(ensure_guard, GUARD, version, parent)
+        sources = baselines.unscored(version)
+        scoring = [submit(score_source, RIVAL, source, parent) for source in sources]
+        guarded = guarding.result()
+        console.show(*guarded.lines)
+        costs = Costs(version, tracking.records(version))
+        first = rung(plan.looks, guarded, parent, spending, costs)
+        full = rung(plan.fits(first.records), guarded, parent, spending, costs, bool(plan.looks))
+        for scored in scoring:
+            console.show(*scored.result())
+        left_out = [*first.left_out, *full.left_out]
+        verdict = decide(version, full.records)
+        note = attach_report(version, parent, spending.text, left_out)
+        show_report(version, note, parent)
+    trained, reused = first.trained + full.trained, first.reused + full.reused
+    return retraining.outcome(version, trained, reused, left_out), verdict
+
+
+def tag(*tags: str) -> tuple[str, ...]:
+    """Give this flow run tags, beside those of its deployment; returns them."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run.id, tags={*flow_run.tags, *tags})
+    return tags
+
+
+def show_report(version: data.DatasetVersion, note: str, run_id: str) -> None:
+    """Keep what a retraining came to as an artifact of the flow run."""
+    create_markdown_artifact(
+        key=re.sub("[^a-z0-9]+", "-", f"{version.task}-{version.name}".lower()).strip("-"),
+        markdown=f"{note}\n\n[The run in MLflow]({tracking.page_of(run_id)})",
+        description=f"What retraining {version.task} on {version.name} came to",
+    )
 
 
 def rung(
-    fits: list[Fit], guarded: guard.Guard, parent: str, priority: Callable[[Fit], float]
+    fits: list[Fit],
+    guarded: guard.Guard,
+    parent: str,
+    spending: Budget,
+    costs: Costs,
+    ranked: bool = False,
 ) -> Rung:
-    """Do the fits that are missing, side by side; one that fails does not stop the others."""
+    """Do the fits that are missing, side by side, as long as the budget lasts; one that fails does
+    not stop the others. ranked: whether the most promising stand first."""
     reused = verification.reusable(fits)
     missing = [fit for fit in fits if fit.fingerprint not in reused]
     successive_halving.show(fits, missing)
-    pending = {submit(fit_on_worker, priority(fit), fit, guarded, parent): fit for fit in missing}
+    workers = len(missing) if spending.text is None else dask_cluster.size()
+    planned = budgets.Rung(spending, costs, missing, ranked, bool(reused), workers)
+    pending: dict[PrefectFuture, Fit] = {}
     records = []
-    for future in as_completed(list(pending)):
-        result = result_of(future)
+    while True:
+        for fit in planned.begin():
+            priority = FIRST_LOOK if fit.look else costs.predict(fit)
+            with prefect.tags(fit.arch):
+                pending[submit(fit_on_worker, priority, fit, guarded, parent)] = fit
+        if not pending:
+            break
+        future = next(as_completed(list(pending)))
+        fit, result = pending.pop(future), result_of(future)
         if isinstance(result, fitting.Result):
+            planned.end(fit, result.record, result.line.seconds)
             console.show(result.line)
             records.append(result.record)
         else:
-            console.line(pending[future].arch, f"failed: {result}", failed=True)
-    return Rung([*reused.values(), *records], len(records), len(reused))
+            planned.end(fit)
+            console.line(fit.arch, f"failed: {result}", failed=True)
+    left_out = [fit.title for fit in planned.waiting]
+    if left_out:
+        text = f"{len(left_out)} of {len(fits)}, for the budget: {', '.join(left_out)}"
+        console.line("left out", text)
+    return Rung([*reused.values(), *records], len(records), len(reused), left_out)
 
 
 def submit(task: prefect.Task, priority: float, *arguments: Any) -> PrefectFuture:

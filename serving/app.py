@@ -109,7 +109,7 @@ def _routes(tasks: tuple[str, ...], bentoml_app: Starlette, described: Route) ->
     return [
         *(v1.TASK_ROUTES[task] for task in tasks),
         *v2.protocol_routes(tasks),
-        *(v1.READY, v1.MODELS, *PAGES, described),
+        *(v1.READY, v1.MODELS, v1.EXAMPLES, *PAGES, described),
         *v1.dataset_routes(tasks),
         *(Route(path, bentoml_app, methods=["GET"]) for path in FORWARDED),
     ]

@@ -97,6 +97,8 @@ def test_a_shell_completes_its_words(tmp_path):
             "dataset 'imdb' is one for sentiment, not for image",
         ),
         (["run", "--profile", "quik"], "did you mean 'quick'?"),
+        (["run", "--budget", "10"], "'10', expected a number above 0 with s, m or h"),
+        (["run", "--task", "image", "--budget", "20s"], "--budget 20s is too small"),
         (["train", "--task", "image", "--arch", "cnnn"], "'cnn'"),
         (["train", "--task", "image", "--arch", "cnn", "--set", "epoch=3"], "'epochs'"),
         (["train", "--task", "image", "--arch", "cnn", "--set", "epochs"], "key=value"),

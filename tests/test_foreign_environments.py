@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 NOWHERE = "http://127.0.0.1:9"
 TRAIN = ("train", "--task", "image", "--arch", "perceptron", "--dataset", "digits")
+RUN = ("run", "--task", "image")
 TEXTS = ("train", "--task", "sentiment", "--arch", "perceptron", "--dataset", "reviews")
 ROOT_ON_LINUX = sys.platform == "linux" and os.geteuid() == 0
 KERAS = '{"image_data_format": "channels_first", "floatx": "float16", "backend": "tensorflow"}'
@@ -85,16 +86,17 @@ def test_a_whole_run_among_all_that_other_work_left(project, tmp_path):
     ("command", "variables", "named"),
     [
         (TRAIN, {"MLFLOW_TRACKING_URI": NOWHERE}, "MLFLOW_TRACKING_URI"),
-        (("run", "--task", "image"), {"PREFECT_API_URL": f"{NOWHERE}/api"}, "PREFECT_API_URL"),
+        (RUN, {"MLFLOW_TRACKING_URI": NOWHERE}, "MLFLOW_TRACKING_URI"),
+        (RUN, {"PREFECT_API_URL": f"{NOWHERE}/api"}, "PREFECT_API_URL"),
         (TRAIN, {"KERAS_BACKEND": "torch"}, "KERAS_BACKEND"),
     ],
 )
 def test_what_cannot_be_used_is_told_within_seconds(project, command, variables, named):
     start = time.monotonic()
     done = espalier(project, *command, "--profile", "full", **variables)
-    assert done.returncode == 1
-    assert named in done.stderr
-    assert time.monotonic() - start < 120  # 249 s and 131 s once
+    assert named in one_sentence(done)
+    assert done.stdout == ""  # nothing was begun
+    assert time.monotonic() - start < 20  # 249 s and 131 s once; one to two where nothing else runs
 
 
 def test_a_full_disk_is_told(project, small_disk):

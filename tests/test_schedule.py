@@ -1,15 +1,28 @@
-"""A real Prefect server, a real worker: a scheduled retraining ends in a champion."""
+"""A real Prefect server, a real worker: a scheduled retraining ends in a champion and a Bento."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
-from project import KEPT, answer, answers, espalier, outcomes, parameters, until, variables
+from project import (
+    KEPT,
+    answer,
+    answers,
+    espalier,
+    outcomes,
+    parameters,
+    pointer,
+    runs,
+    until,
+    variables,
+)
 
 from pipelines.processes import child_process
 from pipelines.processes.service import free_port
@@ -70,25 +83,83 @@ def api(project):
             yield url
 
 
-def test_a_scheduled_run_ends_in_a_champion_with_the_local_fingerprints(project, api):
+def ended(api: str, project: Path, ask: Callable[[dict], bool]) -> dict:
+    """The deployment's run that is asked for, once it is completed."""
     log = project / ".espalier" / "logs" / "cpu.log"
 
-    def finished() -> list[dict]:
-        body = {"deployments": {"name": {"any_": ["image"]}}}
-        runs = httpx.post(f"{api}/flow_runs/filter", json=body).json()
+    def found() -> list[dict]:
+        runs = read(api, "flow_runs", deployments={"name": {"any_": ["image"]}})
         bad = [run for run in runs if run["state_type"] in ("FAILED", "CRASHED")]
         assert not bad, f"{bad[0]['state']['message']}\n{log.read_text()[-5000:]}"
-        return [r for r in runs if r["auto_scheduled"] and r["state_type"] == "COMPLETED"]
+        return [run for run in runs if ask(run) and run["state_type"] == "COMPLETED"]
 
-    until(finished, "a scheduled retraining that completed", 540)
+    return until(found, "a retraining that completed", 540)[0]
+
+
+def read(api: str, what: str, **filters: dict) -> list[dict]:
+    return httpx.post(f"{api}/{what}/filter", json=filters).raise_for_status().json()
+
+
+@pytest.fixture(scope="module")
+def scheduled(project, api) -> dict:
+    """The run that the schedule made."""
+    return ended(api, project, lambda run: run["auto_scheduled"])
+
+
+def test_a_scheduled_run_ends_in_a_champion_with_the_local_fingerprints(project, scheduled):
     board = answer(espalier(project, "compare", "--task", "image", "--dataset", "digits", "--json"))
-    assert {row["arch"] for row in board["rows"]} == set(KEPT["image"]), log.read_text()
+    assert {row["arch"] for row in board["rows"]} == set(KEPT["image"])
     # The cnn was fitted in full before.
     assert [(row["champion"], row["look"], row["share"]) for row in board["rows"]] == [
         (True, False, 1.0),
         (False, False, 1.0),
         (False, True, 0.5),
     ]
+    [bento] = (project / ".espalier" / "bentoml" / "bentos" / "espalier").glob("*/bento.yaml")
+    carried = json.loads((bento.parent / "src" / "champions" / "image.json").read_text())
+    assert carried["version"] == board["champion"]["version"]
 
     again = outcomes(project, "--dataset", "digits")["image"]
     assert (again["trained"], again["reused"]) == (0, 4)
+
+
+def test_prefect_s_pages_say_what_was_done_and_decided(project, api, scheduled):
+    assert (scheduled["name"], scheduled["state_name"]) == ("retrain image digits", "Promoted")
+    assert {"image", "digits", "quick"} < set(scheduled["tags"])
+    verdict = scheduled["state"]["message"]
+    assert " v1 promoted: better than the naive baseline" in verdict
+    of_run = {"flow_runs": {"id": {"any_": [scheduled["id"]]}}}
+    tasks = {task["name"]: set(task["tags"]) for task in read(api, "task_runs", **of_run)}
+    champion = verdict.split()[0]
+    assert champion in tasks[f"fit {champion}"]
+    assert {f"fit {arch} (first look)" for arch in KEPT["image"]} < tasks.keys()
+    lines = [
+        log["message"] for log in read(api, "logs", logs={"flow_run_id": of_run["flow_runs"]["id"]})
+    ]
+    assert any("digits passed its gate; 1,149 / 289 / 359 rows" in line for line in lines)
+    assert any(line.endswith(verdict) for line in lines)
+    [page] = [one for one in read(api, "artifacts", **of_run) if one["key"] == "image-digits"]
+    [parent] = runs(project, "image", "digits", "retrain")
+    for part in ("**Version 1 promoted**", f"- ★ {champion}: accuracy ", parent.info.run_id):
+        assert part in page["data"]
+
+
+def test_a_refusal_is_told_apart_and_what_the_budget_left_out(project, api, scheduled):
+    """Of three full fits there is time for one: the cheapest, which the raised floor refuses."""
+    with parameters(project) as params:
+        params["gate"]["image"]["digits"] = {"floor": 1.0}
+        params["profiles"]["short"] = {"image": {"all": {"all": {"epochs": 1}}}}
+    asked = {"task": "image", "dataset": "digits", "profile": "short", "budget": "31s"}
+    made = httpx.post(
+        f"{api}/deployments/{scheduled['deployment_id']}/create_flow_run",
+        json={"parameters": asked},
+    ).json()
+    refused = ended(api, project, lambda run: run["id"] == made["id"])
+    assert refused["state_name"] == "Refused"
+    fitted, version, _ = refused["state"]["message"].split(maxsplit=2)
+    assert version == "v2"
+    assert pointer(project, "image")[0]["version"] == "1"
+    tags = runs(project, "image", "digits", "retrain")[-1].data.tags
+    assert tags["espalier.budget"] == "31s"
+    assert {fitted, *tags["espalier.left_out"].split("; ")} == set(KEPT["image"])
+    assert f"The budget left out: {tags['espalier.left_out']}" in tags["mlflow.note.content"]

@@ -4,7 +4,7 @@ import math
 from html import escape
 from typing import Any, NamedTuple
 
-WIDTH, HEIGHT, GAP, LANE, MARGIN = 270, 42, 18, 13, 4
+WIDTH, HEIGHT, GAP, LANE, MARGIN = 290, 42, 18, 13, 4
 # What only writes the same values in another form is left out, with a line through its place.
 FORM = {"Cast", "ExpandDims", "Squeeze"}
 # What is said of a layer's configuration, and which values go without saying.

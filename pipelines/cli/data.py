@@ -22,6 +22,9 @@ def add(
     time: Annotated[str | None, typer.Option(help="The column of time stamps.")] = None,
     value: Annotated[str | None, typer.Option(help="The column of values.")] = None,
     series: Annotated[str | None, typer.Option(help="The column that names the series.")] = None,
+    about: Annotated[
+        str | None, typer.Option(help="What the rows are, in a sentence or two.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Look at data of your own, and declare it.
@@ -32,7 +35,8 @@ def add(
 
     invocation.begin("data-add", as_json)
     named = {"text": text, "label": label, "time": time, "value": value, "series": series}
-    added = step.add(name, path, task, {key: one for key, one in named.items() if one})
+    columns = {key: one for key, one in named.items() if one}
+    added = step.add(name, path, task, columns, about)
     invocation.end(as_json, asdict(added), lambda: step.show_added(added))
 
 

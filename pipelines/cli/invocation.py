@@ -17,6 +17,11 @@ from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
 
 DONE, FAILED, USAGE, REFUSED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 75, 130
+# Servers that commands cannot do without: told before seconds of imports.
+ASKS = {
+    environment.MLFLOW: ("run", "up", "train", "compare", "promote", "rollback", "trace"),
+    environment.PREFECT: ("run", "up"),
+}
 
 
 class StateError(RuntimeError):
@@ -35,6 +40,9 @@ def begin(verb: str, as_json: bool) -> None:
             f"cannot write to {environment.home()} ({error.strerror}): "
             "set ESPALIER_HOME to a folder of yours"
         ) from None
+    for variable, verbs in ASKS.items():
+        if verb in verbs:
+            environment.check_server(variable)
     if verb in ("run", "train", "data-check") and (problem := environment.git_problem()):
         fail(": ".join(problem))
 
@@ -119,11 +127,12 @@ def _cause(error: BaseException) -> str:
             f"no space is left on the disk of {environment.home()}: free some, or set "
             "ESPALIER_HOME to a folder on another disk"
         )
-    if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("http"):
-        from pipelines.commands import doctor
-
-        finding = doctor.mlflow_server()
-        return f"{finding.what}: {finding.state}: {finding.mend}" if finding.mend else ""
+    if isinstance(error, environment.ServerError):
+        return ""
+    try:  # what MLflow's client raises names neither
+        environment.check_server(environment.MLFLOW)
+    except environment.ServerError as dead:
+        return str(dead)
     return ""
 
 

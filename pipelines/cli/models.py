@@ -20,6 +20,13 @@ def run(
     task: Task = None,
     dataset: Dataset = None,
     profile: Profile = "quick",
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="At most about this long: 90s, 10m, 1h. Fits that it is too small for "
+            "are left out and named."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Take data to served champions: the whole way, for all three tasks or the one named.
@@ -27,14 +34,14 @@ def run(
     Exit code 0: every task has a champion. 1: failed. 2: wrong usage. 3: the gate said no.
     75: another run holds a task's lock.
 
-    Example: espalier run --task image
+    Example: espalier run --task image --budget 10m
     """
+    invocation.begin("run", as_json)
     from pipelines.commands import run as step
     from pipelines.runtime import settings
 
-    invocation.begin("run", as_json)
     settings.profile(profile)
-    outcomes, code = step.run(step.chosen(task, dataset), profile)
+    outcomes, code = step.run(step.chosen(task, dataset), profile, budget)
     tasks = {name: asdict(outcome) for name, outcome in outcomes.items()}
     failure = step.refusals(outcomes)
     invocation.end(as_json, {"tasks": tasks}, lambda: step.show(outcomes), code, failure)

@@ -51,7 +51,13 @@ class Listed:
     fault: str
 
 
-def add(name: str, path: Path, task: str | None, columns: Mapping[str, str]) -> Added:
+def add(
+    name: str,
+    path: Path,
+    task: str | None,
+    columns: Mapping[str, str],
+    about: str | None = None,
+) -> Added:
     """Declare the data at a path as the own dataset `name`; nothing of the data is copied.
 
     Args:
@@ -59,6 +65,7 @@ def add(name: str, path: Path, task: str | None, columns: Mapping[str, str]) -> 
         path: a file or a folder.
         task: image, sentiment or forecast; None: the one that the data is of.
         columns: text, label, time, value, series → the name of the column.
+        about: what the rows are, in a sentence or two; None says nothing.
 
     Raises:
         UsageError: the name is none or taken, an option is missing, or the data cannot be read.
@@ -70,11 +77,12 @@ def add(name: str, path: Path, task: str | None, columns: Mapping[str, str]) -> 
     try:
         own.check_name(name, environment.ROOT)
         proposed = propose(task, path, columns)
-        file = own.add(name, proposed.entry, environment.ROOT)
+        entry = proposed.entry | ({} if about is None else {"about": about})
+        file = own.add(name, entry, environment.ROOT)
     except DataError as error:
         raise UsageError(str(error)) from None
     place = str(file.relative_to(environment.ROOT))
-    return Added(name, place, proposed.entry, proposed.sample, proposed.remarks)
+    return Added(name, place, entry, proposed.sample, proposed.remarks)
 
 
 def listed() -> list[Listed]:

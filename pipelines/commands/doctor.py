@@ -59,7 +59,7 @@ def findings(set_aside: Sequence[str] = ()) -> list[dict]:
     """
     checks: tuple[Callable[[], Finding], ...] = (
         _python, _lock, _tools, lambda: _variables(set_aside), _locale, _clock, _keras, _backend,
-        _repository, _dvc_lock, _dvc_locks, _remote, mlflow_server, _prefect, _port, _home,
+        _repository, _dvc_lock, _dvc_locks, _remote, _mlflow, _prefect, _port, _home,
         _database, _mlflow_database, _ledger, _telemetry, _champions,
     )  # fmt: skip
     with ThreadPoolExecutor(len(checks)) as pool:
@@ -232,31 +232,22 @@ def _output(command: list[str]) -> subprocess.CompletedProcess:
     )
 
 
-def mlflow_server() -> Finding:
+def _mlflow() -> Finding:
     """Whether the configured MLflow server answers, or where its database lies."""
-    uri = os.environ["MLFLOW_TRACKING_URI"]
-    if not uri.startswith("http"):
-        return Finding("MLflow", uri)
-    return _server("MLflow", f"{uri}/health", "MLFLOW_TRACKING_URI")
+    uri = os.environ[environment.MLFLOW]
+    return _server(environment.MLFLOW) if uri.startswith("http") else Finding("MLflow", uri)
 
 
 def _prefect() -> Finding:
-    url = os.environ.get("PREFECT_API_URL")
-    if not url:
+    if not os.environ.get(environment.PREFECT):
         return Finding("Prefect", "none configured: each run starts a server on 127.0.0.1")
-    return _server("Prefect", f"{url}/health", "PREFECT_API_URL")
+    return _server(environment.PREFECT)
 
 
-def _server(what: str, url: str, variable: str) -> Finding:
-    import httpx
-
-    try:
-        with environment.client(url, ANSWER_SECONDS) as client:
-            answer = client.get(url)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Finding(what, f"{url}: {error}", f"start it, or unset {variable}")
-    if not answer.is_success:
-        return Finding(what, f"{url} answers {answer.status_code}", f"look at {variable}")
+def _server(variable: str) -> Finding:
+    what, url = environment.SERVERS[variable][0], os.environ[variable]
+    if problem := environment.unanswered(variable):
+        return Finding(what, f"{url}: {problem}", f"start it, or unset {variable}")
     return Finding(what, f"{url} answers")
 
 

@@ -4,7 +4,6 @@ The plan needs no server and no framework, so that a run with nothing to do ends
 """
 
 import importlib
-import json
 import os
 import shlex
 import threading
@@ -20,17 +19,18 @@ from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import rules
 from pipelines.locks import lock
 from pipelines.locks.lock import LockHeldError
-from pipelines.processes import dask_cluster, prefect_server, service
+from pipelines.processes import dask_cluster, prefect_server
 from pipelines.promotion import reconcile, retraining
 from pipelines.promotion.retraining import Outcome
-from pipelines.release import bento, publish
+from pipelines.release import bento, publish, release
 from pipelines.reports import leaderboard
 from pipelines.runtime import console, environment, settings
+from pipelines.training import budget as budgets
 from pipelines.training import successive_halving
+from pipelines.training.budget import Costs
 
 # Exit codes of a task; of several the first of these that occurs is the run's.
 FAILED, LOCKED, REFUSED, DONE = 1, 75, 3, 0
-RELEASE_SECONDS = 300
 INTERRUPT_SECONDS = 3  # a task
 # What a worker's first fit imports: seconds, in which the data is made.
 FRAMEWORKS = ("keras", "mlflow", "pipelines.flows")
@@ -44,12 +44,24 @@ def chosen(task: str | None, dataset: str | None) -> dict[str, str]:
     return {name: settings.dataset_of(name, dataset) for name in tasks}
 
 
-def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, Outcome], int]:
-    """Bring every task to a champion; returns each task's outcome and the exit code.
+def run(
+    tasks: dict[str, str], profile: str, budget: str | None = None
+) -> tuple[dict[str, Outcome], int]:
+    """Bring every task to a champion.
 
-    tasks: task → dataset. Raises UsageError for wrong rules of the gate: before hours of training.
+    Args:
+        tasks: task → dataset.
+        profile: a profile of params.yaml.
+        budget: of time for all of them, such as 10m; None: all fits are done.
+
+    Returns:
+        Each task's outcome, and the exit code.
+
+    Raises:
+        UsageError: wrong rules of the gate, or a budget too small: before hours of training.
     """
-    start = time.monotonic()
+    start, spending = time.monotonic(), budgets.of(budget)
+    spending.check(0)
     for task, dataset in tasks.items():
         rules.of(task, dataset)
     publish.declare()
@@ -61,12 +73,13 @@ def run(tasks: dict[str, str], profile: str) -> tuple[dict[str, Outcome], int]:
         say(f"{len(done)} of {len(tasks)} tasks are up to date")
     ended |= {task: (outcome, _code(outcome)) for task, outcome in done.items()}
     if missing := {task: tasks[task] for task in tasks if task not in ended}:
-        ended |= _retrain(missing, profile)
+        if budget is not None:  # it reads the record
+            spending.check(_least(missing, profile))
+        spending.join(missing)
+        ended |= _retrain(missing, profile, budget)
     codes = {code for _, code in ended.values()}
     if not codes & {FAILED, LOCKED}:
-        # Runs of other tasks package the same champions: one after the other.
-        with lock.hold("release", RELEASE_SECONDS):
-            release()
+        release.release()
     for task, dataset in tasks.items():
         if ended[task][1] in (DONE, REFUSED):
             leaderboard_rows.note_unchanged(task, dataset)
@@ -93,24 +106,6 @@ def finished(tasks: dict[str, str], profile: str) -> dict[str, Outcome]:
     return {task: outcome for task, outcome in outcomes.items() if outcome is not None}
 
 
-def release() -> None:
-    """Package the published champions as a Bento and ask its endpoints, unless that was done."""
-    if bento.current() is not None or not bento.published():
-        return
-    console.heading("Release")
-    with console.stage("bento") as say:
-        made = bento.build()
-        say(made.tag)
-    with console.stage("smoke") as say:
-        endpoints, champions = list(made.champions), bento.champions(made.tag)
-        with service.running(made.path, endpoints) as running:
-            answers = {name: service.smoke(running.url, name, champions) for name in endpoints}
-        say(f"{len(answers)} endpoints of {made.tag} answered")
-    for name, answer in answers.items():
-        path = service.path_of(name)
-        console.out().print(f"    POST {path} → {_short(answer)}", markup=False)
-
-
 def show(outcomes: dict[str, Outcome]) -> None:
     """The last screen: a leaderboard a task, where things lie, what to type next."""
     for task, outcome in outcomes.items():
@@ -125,6 +120,8 @@ def show(outcomes: dict[str, Outcome]) -> None:
             leaderboard.show(board, comparison.sentences(board))
         else:  # at once: verdicts take a second of imports
             leaderboard.show(leaderboard.compare(version))
+        if outcome.left_out:
+            console.out().print(f"The budget left out: {'; '.join(outcome.left_out)}", markup=False)
     console.out().print(_next(outcomes), markup=False)
 
 
@@ -169,13 +166,27 @@ def _finished(task: str, dataset: str, profile: str) -> Outcome | None:
     return retraining.finished(successive_halving.plan(data.present(task, dataset), profile))
 
 
-def _retrain(tasks: dict[str, str], profile: str) -> dict[str, tuple[Outcome, int]]:
+def _least(tasks: dict[str, str], profile: str) -> float:
+    """The seconds of one full fit of each task, the cheapest, as far as earlier fits tell."""
+    seconds = 0.0
+    for task, dataset in tasks.items():
+        with suppress(settings.UsageError):  # no version yet
+            version = data.present(task, dataset)
+            costs = Costs(version, tracking.records(version))
+            full = successive_halving.plan(version, profile).full if version.facts else []
+            seconds += min(map(costs.predict, filter(costs.know, full)), default=0.0)
+    return seconds / dask_cluster.size()
+
+
+def _retrain(
+    tasks: dict[str, str], profile: str, budget: str | None
+) -> dict[str, tuple[Outcome, int]]:
     """Retrain the tasks at the same time, on one cluster; task → its outcome and exit code."""
     results: dict[str, tuple[Outcome, int]] = {}
 
     def retrain(task: str, dataset: str) -> None:
         with console.part(task if len(tasks) > 1 else ""):
-            results[task] = _retrain_one(task, dataset, profile)
+            results[task] = _retrain_one(task, dataset, profile, budget)
 
     # Interrupted, they see the cluster end and put that on record; as daemons they delay no exit.
     threads = [threading.Thread(target=retrain, args=item, daemon=True) for item in tasks.items()]
@@ -200,11 +211,11 @@ def _wait_for(threads: list[threading.Thread]) -> None:
             thread.join(INTERRUPT_SECONDS)
 
 
-def _retrain_one(task: str, dataset: str, profile: str) -> tuple[Outcome, int]:
+def _retrain_one(task: str, dataset: str, profile: str, budget: str | None) -> tuple[Outcome, int]:
     from pipelines import flows
 
     try:
-        outcome = flows.retrain(task, dataset, profile, lock.MOMENT)
+        outcome = flows.retrain(task, dataset, profile, lock.MOMENT, False, budget)
         return outcome, _code(outcome)
     except GateRefused as refusal:
         reason, code = "the data was refused", REFUSED
@@ -220,14 +231,6 @@ def _retrain_one(task: str, dataset: str, profile: str) -> tuple[Outcome, int]:
 
 def _code(outcome: Outcome) -> int:
     return DONE if outcome.champion else REFUSED
-
-
-def _short(answer: dict) -> str:
-    shown = {name: answer[name] for name in ("label", "score", "forecast") if name in answer}
-    if "forecast" in shown:
-        shown["forecast"] = [round(value, 1) for value in shown["forecast"]]
-    model = answer["model"]
-    return f"{json.dumps(shown)} from {model['name']}/{model['version']}"
 
 
 def _next(outcomes: dict[str, Outcome]) -> str:
@@ -256,6 +259,6 @@ def _next(outcomes: dict[str, Outcome]) -> str:
     store = shlex.quote(f"sqlite:///{os.path.relpath(environment.home() / 'mlflow.db')}")
     lines += [
         f"  mlflow ui --backend-store-uri {store}",
-        f"  and open http://127.0.0.1:5000/{tracking.PAGE}",
+        f"  and open {tracking.LOCAL_SERVER}/{tracking.PAGE}",
     ]
     return "\n" + "\n".join(lines)

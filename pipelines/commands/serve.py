@@ -2,7 +2,7 @@
 
 import os
 
-from pipelines.experiments import leaderboard_rows, registry, tracking
+from pipelines.experiments import leaderboard_rows, registry
 from pipelines.processes import service
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
@@ -45,7 +45,7 @@ def _published(endpoint: str, task: str, dataset: str) -> bool:
 
         try:
             champion = registry.champion(task, dataset)
-        except (MlflowException, tracking.ServerError) as error:
+        except (MlflowException, environment.ServerError) as error:
             # Without the registry too: where the pointer is no good the last good model serves.
             cause = f"the registry does not answer ({error})"
             console.line(endpoint, f"as it was last published: {cause}")

@@ -87,8 +87,8 @@ def _prefect() -> Iterator[Part]:
     port = _port(PREFECT_PORT)
     url = f"http://127.0.0.1:{port}"
     command = [*_tool("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    os.environ["PREFECT_API_URL"] = f"{url}/api"  # the server's pages ask there, too
     with _part("Prefect", command, url, f"{url}/api/health") as part:
-        os.environ["PREFECT_API_URL"] = f"{url}/api"
         yield part
 
 

@@ -22,6 +22,11 @@ class Fit:
     fingerprint: str
     look: bool = False  # a first look only: never champion
 
+    @property
+    def title(self) -> str:
+        """What a person calls it: the architecture, and whether it is a first look only."""
+        return f"{self.arch} (first look)" if self.look else self.arch
+
 
 def fits(
     dataset: DatasetVersion,

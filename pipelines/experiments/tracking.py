@@ -33,17 +33,13 @@ PRUNED = "espalier.pruned"
 BACKEND = "espalier.backend"
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
 STORE_SECONDS = 300  # for another process that makes or upgrades the store
-PROBE_SECONDS = 5  # for a server's first answer
 # The runs that have a row, and the losses whose curves are kept with the row of a fit.
 KEPT, LOSSES = (FIT, BASELINE, RIVAL, GUARD), ("loss", "val_loss")
 # Where MLflow's pages for models begin; without the end it opens those for language models.
 PAGE = "#/experiments?workflowType=machine_learning"
+LOCAL_SERVER = "http://127.0.0.1:5000"  # of `mlflow ui`, for a store that is a file
 # Tags of MLflow's own pages: which pages an experiment has, and a text in Markdown.
 PAGES, NOTE = {"mlflow.experimentKind": "custom_model_development"}, "mlflow.note.content"
-
-
-class ServerError(RuntimeError):
-    """The MLflow server does not answer; the message says which one and what to do."""
 
 
 class PrunedError(Exception):
@@ -53,14 +49,14 @@ class PrunedError(Exception):
 def connect() -> "MlflowClient":
     """An MLflow client; the first one makes or upgrades the store, one process at a time.
 
-    Raises ServerError.
+    Raises environment.ServerError.
     """
     return open_client(os.environ["MLFLOW_TRACKING_URI"])
 
 
 @cache
 def open_client(uri: str) -> "MlflowClient":
-    _probe(uri)
+    environment.check_server(environment.MLFLOW)
     from mlflow import MlflowClient
 
     with lock.hold("mlflow", STORE_SECONDS):
@@ -84,22 +80,6 @@ def _make_store(uri: str) -> None:
         left.unlink()
     MlflowClient(f"sqlite:///{making}").search_experiments(max_results=1)
     making.rename(file)
-
-
-def _probe(uri: str) -> None:
-    """Raise ServerError where a server does not answer: MLflow's own client tries for minutes."""
-    import httpx
-
-    if not uri.startswith("http"):
-        return
-    try:
-        with environment.client(uri, PROBE_SECONDS) as client:
-            client.get(f"{uri.rstrip('/')}/health")
-    except httpx.TransportError as error:
-        raise ServerError(
-            f"the MLflow server {uri} does not answer ({error}): start it, correct "
-            "MLFLOW_TRACKING_URI, or unset it to keep the record here"
-        ) from error
 
 
 def experiment(task: str, dataset: str) -> str:
@@ -225,6 +205,15 @@ def describe(run_id: str, note: str, tags: Mapping[str, str], metrics: Mapping[s
         [Metric(name, value, now, 0) for name, value in metrics.items()],
         tags=[RunTag(name, value) for name, value in {**tags, NOTE: note}.items()],
     )
+
+
+def page_of(run_id: str) -> str:
+    """The address of a run's page: MLflow's server, or the one that `espalier up` starts here."""
+    server = urlsplit(os.environ["MLFLOW_TRACKING_URI"])
+    if server.scheme not in ("http", "https"):
+        return f"{LOCAL_SERVER}/#/runs/{run_id}"
+    host = server.netloc.rpartition("@")[2]  # without user and password
+    return f"{server.scheme}://{host}{server.path.rstrip('/')}/#/runs/{run_id}"
 
 
 def records(dataset: DatasetVersion) -> list[Record]:

@@ -56,23 +56,32 @@ def runner_options() -> dict:
     return {"cluster_class": local}
 
 
+def size() -> int:
+    """The number of workers of the scheduler that is named, or of a cluster of this machine."""
+    import distributed
+    from dask.system import CPU_COUNT
+    from distributed.system import MEMORY_LIMIT
+
+    if named := address():
+        with distributed.Client(named, set_as_default=False) as client:
+            return max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+    return max(1, min(CPU_COUNT, MEMORY_LIMIT // (WORKER_GIB * 2**30), MOST_WORKERS))
+
+
 def local() -> "LocalCluster":
     """A cluster on loopback: a process for each core that has its share of memory."""
     import dask
     import distributed
-    from dask.system import CPU_COUNT
-    from distributed.system import MEMORY_LIMIT
 
     # A fit's memory is TensorFlow's, which gives nothing back: a worker that Dask pauses would
     # never go on, and there is nothing to spill. Beyond 95 % of the limit the nanny ends it.
     settings = {f"distributed.worker.memory.{step}": False for step in ("target", "spill", "pause")}
     settings["distributed.worker.daemon"] = False  # a fit may need a process of its own
-    limit = WORKER_GIB * 2**30
     with dask.config.set(settings):
         return distributed.LocalCluster(
-            n_workers=max(1, min(CPU_COUNT, MEMORY_LIMIT // limit, MOST_WORKERS)),
+            n_workers=size(),
             threads_per_worker=1,
-            memory_limit=limit,
+            memory_limit=WORKER_GIB * 2**30,
             dashboard_address=None,
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             local_directory=str(environment.home() / "dask"),

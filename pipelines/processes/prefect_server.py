@@ -27,8 +27,8 @@ def starting() -> Iterator[None]:
     then.
     Raises RuntimeError, or TimeoutError, with what to look at.
     """
-    if os.environ.get("PREFECT_API_URL"):
-        _wait(None)
+    if os.environ.get(environment.PREFECT):
+        environment.check_server(environment.PREFECT)
         yield
         return
     home = Path(os.environ["PREFECT_HOME"])
@@ -53,32 +53,17 @@ def _start() -> subprocess.Popen:
     return process
 
 
-def _wait(process: subprocess.Popen | None) -> None:
-    """Return once the server answers; process: the one that was started here."""
-    import httpx
-
-    url = os.environ["PREFECT_API_URL"]
+def _wait(process: subprocess.Popen) -> None:
+    """Return once the server that was started here answers."""
     deadline = time.monotonic() + START_SECONDS
-    with environment.client(url, timeout=2) as client:
-        while time.monotonic() < deadline:
-            try:
-                if client.get(f"{url}/health").is_success:
-                    return
-            except httpx.ConnectError as error:
-                if process is None:  # nobody here is starting it
-                    raise RuntimeError(
-                        f"the Prefect server at {url} cannot be reached ({error}): start it, or "
-                        "unset PREFECT_API_URL"
-                    ) from error
-            except httpx.TransportError:
-                pass
-            if process is not None and process.poll() is not None:
-                raise RuntimeError(f"the Prefect server ended as it started: look into {_log()}")
-            time.sleep(0.1)
-    hint = "look at PREFECT_API_URL" if process is None else f"look into {_log()}"
-    raise TimeoutError(
-        f"the Prefect server at {url} did not answer within {START_SECONDS} s: {hint}"
-    )
+    while environment.unanswered(environment.PREFECT):
+        if process.poll() is not None:
+            raise RuntimeError(f"the Prefect server ended as it started: look into {_log()}")
+        if time.monotonic() > deadline:
+            raise TimeoutError(
+                f"the Prefect server did not answer within {START_SECONDS} s: look into {_log()}"
+            )
+        time.sleep(0.1)
 
 
 def _log() -> Path:

@@ -1,7 +1,8 @@
-"""What was decided, in Markdown without tables, for MLflow's pages of a run and of a version."""
+"""What was decided, in Markdown without tables, for the pages of MLflow and Prefect."""
 
 import html
 import re
+from collections.abc import Collection
 
 from pipelines.promotion.ledger import Entry
 from pipelines.reports import leaderboard
@@ -27,12 +28,13 @@ def decision(entry: Entry) -> str:
     return "\n".join([verdict, "", *checks])
 
 
-def retraining(board: dict, verdict: str) -> str:
+def retraining(board: dict, verdict: str, left_out: Collection[str] = ()) -> str:
     """What a retraining came to.
 
     Args:
         board: of `pipelines.reports.leaderboard.compare`.
         verdict: the last decision in Markdown; empty where there was none.
+        left_out: the fits for which a budget was too small.
     """
     fits = leaderboard.named(leaderboard.shown(board))
     rivals = [(rival["name"], rival) for rival in board["rivals"]]
@@ -44,8 +46,9 @@ def retraining(board: dict, verdict: str) -> str:
         f"{console.figure(row['test']['mean'])} on test"
         for name, row in [*fits, *rivals]
     ]
-    more = "compare.html, under Artifacts, holds the whole comparison."
-    return "\n".join([verdict, "", *rows, "", more])
+    more = "compare.html, an artifact of the run in MLflow, holds the whole comparison."
+    less = [f"The budget left out: {_plain('; '.join(left_out))}.", ""] if left_out else []
+    return "\n".join([verdict, "", "**Leaderboard**", "", *rows, "", *less, more])
 
 
 def _plain(text: str) -> str:

@@ -1,10 +1,11 @@
 """What a retraining comes to: nothing left to do, the best fit before the gate, the champion."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
-from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.gate import rules
 from pipelines.promotion import contender, decision, evaluation, ledger, markdown, reconcile
@@ -19,6 +20,7 @@ class Outcome:
     """What `espalier run --json` holds of a task.
 
     trained, reused: numbers of fits. champion: the current one. reason: why there is none.
+    left_out: fits for which the budget was too small.
     """
 
     dataset: str
@@ -27,6 +29,14 @@ class Outcome:
     reused: int = 0
     champion: contender.Summary | None = None
     reason: str = ""
+    left_out: tuple[str, ...] = ()
+
+
+class Verdict(NamedTuple):
+    """What became of the champion: Promoted, Kept or Refused, and a sentence."""
+
+    name: str
+    text: str
 
 
 def finished(plan: Plan) -> Outcome | None:
@@ -60,8 +70,8 @@ def up_to_date(dataset: DatasetVersion, records: list[Record]) -> bool:
     return True
 
 
-def decide(dataset: DatasetVersion, records: list[Record]) -> Version | None:
-    """Let the best of `records` try to be champion; returns the current champion afterwards.
+def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
+    """Let the best of `records` try to be champion; returns what became of it.
 
     What a budget refuses gives way to the next by validation. A refusal by the test rows ends it:
     each further look at them would let chance promote one.
@@ -74,46 +84,82 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Version | None:
     head = ledger.head(ledger.entries(registry.model_name(task, name)))
     champion, gate_rules = contender.current_champion(task, name), rules.of(task, name)
     current = champion.version if champion else None
+    verdict, before = None, ""
     for best in ranking.ranked(task, records):
         if champion is not None and champion.version.run_id == best.run_id:
-            console.line("champion", f"{champion.name} stays")
-            return champion.version
+            kept = _verdict("Kept", f"{champion.name} stays")
+            return verdict or kept
         if refusal := decision.refused_before(dataset, best, current, gate_rules):
+            before = f"{best.arch} was refused before: {refusal.reason}"
             if decision.on_evidence(refusal):
-                return current
+                break
             continue
         folder = verification.verify(best)
         candidate = contender.Contender(decision.enter(dataset, best), folder)
         evaluated = evaluation.evaluate(dataset, candidate, champion, head, gate_rules)
         head = ledger.head([decision.decide(evaluated)])
-        verb = "promoted" if evaluated.passed else "refused"
-        console.line("champion", f"{candidate.name} {verb}: {evaluated.reason}")
+        result = "Promoted" if evaluated.passed else "Refused"
+        verdict = _verdict(result, f"{candidate.name} {result.lower()}: {evaluated.reason}")
         if not evaluated.gives_way:
             break
-    return registry.champion(task, name)
+    return verdict or _verdict("Refused", before)
 
 
-def report(dataset: DatasetVersion, run_id: str) -> None:
-    """Say on the retraining's own run what it came to, and keep the page of it there."""
+def _verdict(name: str, text: str) -> Verdict:
+    console.line("champion", text)
+    return Verdict(name, text)
+
+
+def settled(outcome: Outcome) -> Verdict:
+    """The verdict where nothing was left to do."""
+    if champion := outcome.champion:
+        return Verdict("Kept", f"{champion.arch} v{champion.version} stays: nothing was left to do")
+    return Verdict("Refused", outcome.reason)
+
+
+def report(
+    dataset: DatasetVersion,
+    run_id: str,
+    budget: str | None = None,
+    left_out: Collection[str] = (),
+) -> str:
+    """Say on the retraining's own run what it came to, and keep the page of it there.
+
+    Args:
+        dataset: the version that was retrained on.
+        run_id: the retraining's run.
+        budget: what it could spend; None: as much as it took.
+        left_out: the fits for which that was too small.
+
+    Returns:
+        What it says, in Markdown.
+    """
     board = comparison.compare(dataset)
     page.attach(dataset, board, run_id)
     entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
     best = next((row for row in leaderboard.best(board) if not row["rescored"]), None)
+    note = markdown.retraining(board, markdown.decision(entries[-1]) if entries else "", left_out)
+    tags: dict[str, str] = {"espalier.decision": entries[-1].action} if entries else {}
+    if budget:
+        tags |= {"espalier.budget": budget, "espalier.left_out": "; ".join(left_out)}
     tracking.describe(
         run_id,
-        markdown.retraining(board, markdown.decision(entries[-1]) if entries else ""),
-        {"espalier.decision": entries[-1].action} if entries else {},
+        note,
+        tags,
         {f"{split}_{board['metric']}": best[split]["mean"] for split in ("validation", "test")}
         if best
         else {},
     )
+    return note
 
 
-def outcome(dataset: DatasetVersion, trained: int, reused: int) -> Outcome:
+def outcome(
+    dataset: DatasetVersion, trained: int, reused: int, left_out: Collection[str] = ()
+) -> Outcome:
     """The outcome of a task whose best fit was decided about."""
     champion = registry.champion(dataset.task, dataset.name)
     summary = None if champion is None else contender.summary(champion)
     entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
     refused = [entry.reason for entry in entries if entry.action == "refusal"]
     reason = refused[-1] if champion is None and refused else ""
-    return Outcome(dataset.name, dataset.hash, trained, reused, summary, reason)
+    return Outcome(dataset.name, dataset.hash, trained, reused, summary, reason, tuple(left_out))

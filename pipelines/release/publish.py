@@ -14,7 +14,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from data import declared
+from data.errors import DataError
 from models.artifact import artifact
 from pipelines.experiments import tracking, verification
 from pipelines.experiments.registry import Version
@@ -34,7 +37,8 @@ def folder(home: Path | None = None) -> Path:
 class Pointer:
     """Which version of a model an endpoint is answered by.
 
-    artifact: its folder, as seen from the pointer's. metrics: of the test split; older ones: None.
+    artifact: its folder, as seen from the pointer's. metrics: of the test split. data: what the
+    entry of its dataset says for people: about, interval, value. Older ones: None.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Pointer:
     artifact: str
     manifest_sha256: str
     metrics: Mapping[str, float] | None = None
+    data: Mapping[str, Any] | None = None
 
     @property
     def endpoint(self) -> str:
@@ -111,7 +116,8 @@ def read_file(path: Path) -> Pointer | None:
 
 
 def names(pointer: Pointer | None, version: Version) -> bool:
-    """Whether the pointer is that of this version, and holds its scores: older ones do not."""
+    """Whether the pointer is that of this version, holds its scores, which older ones do not, and
+    says of its data what the entry says now."""
     if pointer is None or pointer.metrics is None:
         return False
     return replace(pointer, metrics=None) == _pointer(version)
@@ -199,4 +205,23 @@ def _scores(version: Version) -> dict[str, float]:
 
 def _pointer(version: Version) -> Pointer:
     digest = version.manifest_sha256
-    return Pointer(version.name, version.version, f"artifacts/{digest}", digest)
+    return Pointer(
+        version.name,
+        version.version,
+        f"artifacts/{digest}",
+        digest,
+        data=_data(version.name.split("-", 2)[2]),
+    )
+
+
+def _data(dataset: str) -> dict[str, Any]:
+    """What the entry of a dataset says for people; nothing where there is none any more."""
+    entry: dict[str, Any] = {}
+    with suppress(DataError):
+        entry = declared.entry(dataset, environment.ROOT)
+    described = {
+        "about": entry.get("about"),
+        "interval": entry.get("interval") if entry.get("grid") == "clock" else None,
+        "value": (entry.get("columns") or {}).get("value"),
+    }
+    return {name: value for name, value in described.items() if value is not None}

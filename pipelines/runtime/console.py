@@ -34,6 +34,7 @@ class _Streams:
 
 _streams = _Streams()
 _part: ContextVar[str] = ContextVar("part", default="")
+_reader: ContextVar[Callable[[str], object] | None] = ContextVar("reader", default=None)
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,16 @@ def part(name: str) -> Iterator[None]:
 
 
 @contextmanager
+def read_by(reader: Callable[[str], object]) -> Iterator[None]:
+    """Hand each line that is shown in the block to `reader` too."""
+    token = _reader.set(reader)
+    try:
+        yield
+    finally:
+        _reader.reset(token)
+
+
+@contextmanager
 def stage(name: str) -> Iterator[Callable[[str], None]]:
     """A line for the work of the block, with its time; call what it yields with what came out."""
     texts: list[str] = []
@@ -151,8 +162,11 @@ def show(*lines: Line) -> None:
     for one in lines:
         part = f"{_part.get():<10}" if _part.get() else ""
         took = "" if one.seconds is None else f"{one.seconds:.1f} s"
+        text = f"{one.name:<13}{took:>8}  {one.text}".rstrip()
         console = err() if one.failed else out()
-        console.print(f"  {part}{one.name:<13}{took:>8}  {one.text}".rstrip(), markup=False)
+        console.print(f"  {part}{text}", markup=False)
+        if reader := _reader.get():
+            reader(text)
 
 
 def reused(fits: int, missing: int) -> None:

@@ -74,10 +74,19 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")  # what httpx speaks
 BACKENDS = ("tensorflow", "jax")
+# The servers that a variable may name, and the least status that is none of a server that is well:
+# managed MLflow servers have no page of health.
+MLFLOW, PREFECT = "MLFLOW_TRACKING_URI", "PREFECT_API_URL"
+SERVERS = {MLFLOW: ("MLflow", 500), PREFECT: ("Prefect", 400)}
+PROBE_SECONDS = 2  # for the first answer
 
 
 class VariableError(RuntimeError):
     """A variable holds what no process can use; the message names it and what to do."""
+
+
+class ServerError(RuntimeError):
+    """A server that a variable names does not answer; the message names both and what to do."""
 
 
 def home() -> Path:
@@ -168,6 +177,33 @@ def client(url: str, timeout: float) -> "httpx.Client":
     import httpx
 
     return httpx.Client(timeout=timeout, trust_env=urlsplit(url).hostname not in LOOPBACK)
+
+
+def check_server(variable: str) -> None:
+    """Raise ServerError where the variable names a server that does not answer: the tools' own
+    clients try for minutes."""
+    name, url = SERVERS[variable][0], os.environ.get(variable, "")
+    if problem := unanswered(variable):
+        raise ServerError(
+            f"the {name} server {url} does not answer ({problem}): start it, correct {variable}, "
+            "or unset it for one of this machine"
+        )
+
+
+def unanswered(variable: str) -> str:
+    """Why the server that the variable names does not answer as it should; empty where it does, and
+    where none is named."""
+    import httpx
+
+    url = os.environ.get(variable, "")
+    if not url or (variable == MLFLOW and not url.startswith("http")):  # a store of its own
+        return ""
+    try:
+        with client(url, PROBE_SECONDS) as asking:
+            answer = asking.get(f"{url.rstrip('/')}/health")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return str(error) or type(error).__name__
+    return f"status {answer.status_code}" if answer.status_code >= SERVERS[variable][1] else ""
 
 
 def _removed() -> list[str]:

@@ -1,5 +1,7 @@
 """One fit: trained, measured, packaged and recorded."""
 
+import itertools
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -69,10 +71,12 @@ def _fit(
 
     start, total = time.monotonic(), planned.parameters["epochs"]
     dataset = data.rows(planned.dataset)
+    ends: list[float] = []
     checkpoint = environment.home() / "checkpoints" / f"{planned.fingerprint}.npz"
     with tracking.child(planned, parent) as run_id, console.epochs(planned.arch, total) as show:
 
         def each_epoch(epoch: int, metrics: dict[str, float]) -> None:
+            ends.append(time.monotonic())
             mlflow.log_metrics(metrics, step=epoch)
             show(epoch, metrics)
             if on_epoch is not None:
@@ -93,6 +97,9 @@ def _fit(
             checkpoint.unlink(missing_ok=True)
             raise
         scores = _record_artifact(run_id, planned, fitted, dataset, guarded)
+        if len(ends) > 1:  # what a budget goes by; the first epoch compiles
+            lengths = [end - before for before, end in itertools.pairwise(ends)]
+            mlflow.log_metric("seconds_per_epoch", statistics.median(lengths))
         _record_plots(planned, fitted, scores["test"], dataset.facts)
     checkpoint.unlink(missing_ok=True)
     line = _line(planned, len(fitted.history), scores, time.monotonic() - start)

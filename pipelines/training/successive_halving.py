@@ -5,7 +5,7 @@ fits may become champion. Source: Jamieson and Talwalkar, Non-stochastic Best Ar
 and Hyperparameter Optimization, AISTATS 2016.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -53,19 +53,6 @@ def plan(dataset: DatasetVersion, profile: str) -> Plan:
 def promising(task: str, records: Iterable[Record], keep: int) -> list[str]:
     """The architectures of the `keep` best records by validation, the best first."""
     return [record.arch for record in ranking.ranked(task, records)[:keep]]
-
-
-def longest(records: Iterable[Record]) -> Callable[[Fit], float]:
-    """The priority of a full fit: its seconds, in proportion to its architecture's first look.
-
-    The longest first, of all tasks, so that no worker idles while the last one ends.
-    """
-
-    def work(parameters: Mapping) -> float:
-        return parameters["epochs"] * parameters["share"]
-
-    each = {one.arch: one.metrics["fit_seconds"] / work(one.parameters) for one in records}
-    return lambda fit: each.get(fit.arch, 0.0) * work(fit.parameters)
 
 
 def show(fits: list[Fit], missing: list[Fit]) -> None:

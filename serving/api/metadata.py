@@ -17,13 +17,16 @@ INPUT = {
 def describe(task: str, model: Model) -> dict[str, Any]:
     """Return the entry of `model` in the list of models.
 
-    Its `input` holds the sizes, labels and usual values of an input; `run`, where there is one, is
-    the address of its run in MLflow.
+    Its `input` holds the sizes, labels and usual values of an input; `about`, `interval` and
+    `value`, where they are known, describe the data; `run`, where there is one, is the address of
+    its run in MLflow.
     """
     entry: dict[str, Any] = {"task": task, **model.identity}
     entry |= {name: model.manifest[name] for name in ("arch", "dataset", "dataset_hash")}
     entry |= {"metrics": model.pointer.metrics or {}, "served_since": model.since}
     entry["input"] = {name: getattr(model.inputs, name) for name in INPUT[model.inputs.kind]}
+    if model.pointer.data:
+        entry |= model.pointer.data.model_dump(exclude_none=True)
     run = run_page(model.manifest)
     return entry | ({"run": run} if run else {})
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.api import metadata
+from serving.api import metadata, times
 from serving.champions.slots import Champions, Slot
 from serving.http import bodies, image_header, json_body
 from serving.http.canonical_path import PATH
@@ -45,6 +45,7 @@ class ForecastBody(json_body.Body):
     history: Any
     horizon: json_body.Whole | None = None
     level: float | None = None
+    time: str | None = None
 
 
 async def image(request: Request, dataset: str | None = None) -> Response:
@@ -77,7 +78,10 @@ async def forecast(request: Request, dataset: str | None = None) -> Response:
     model = _serving(request, "forecast", dataset)
     options = body.model_dump(include={"horizon", "level"}, exclude_none=True)
     histories = [body.history]
+    steps = None if body.time is None else times.Steps(body.time, model.pointer.data)
     (answer,) = await predict(request, model, "forecast", histories, model.seconds, **options)
+    if steps:
+        answer = answer | {"times": steps.after(len(answer["forecast"]))}
     return _respond(request, answer, model)
 
 
@@ -104,6 +108,17 @@ async def models(request: Request) -> Response:
         "refused": [_of(slot) | {"reason": slot.refused} for slot in slots if slot.refused],
     }
     return _respond(request, content)
+
+
+async def examples(request: Request) -> Response:
+    """List requests that show what each model is for: rows of its data's test split."""
+    models = [slot.model for slot in request.app.state.champions.listed().values() if slot.model]
+    content = [
+        {"task": model.manifest["task"], "dataset": model.manifest["dataset"]}
+        | {"requests": model.examples}
+        for model in models
+    ]
+    return _respond(request, {"examples": content})
 
 
 async def ready(request: Request) -> Response:
@@ -164,4 +179,5 @@ def _respond(request: Request, content: dict[str, Any], model: Model | None = No
 ENDPOINTS = {"image": image, "sentiment": sentiment, "forecast": forecast}
 TASK_ROUTES = {task: Route(f"/v1/{task}", one, methods=["POST"]) for task, one in ENDPOINTS.items()}
 MODELS = Route("/v1/models", models, methods=["GET"])
+EXAMPLES = Route("/v1/examples", examples, methods=["GET"])
 READY = Route("/readyz", ready, methods=["GET"])

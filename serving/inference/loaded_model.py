@@ -48,6 +48,7 @@ class Model:
     guard: Guard | None  # an artifact may come without
     since: str  # when it was loaded: ISO, UTC
     seconds: float = 0.0  # of computing that one request takes, measured at the warm-up
+    examples: tuple[dict, ...] = ()  # requests that are rows of the test split
 
     def predict(self, inputs: Any, **options: Any) -> list[dict[str, Any]]:
         """Answer raw inputs, one answer each; raises InputError.

@@ -16,11 +16,25 @@ def _inside(path: str) -> str:
     return path
 
 
+class Described(BaseModel):
+    """What the entry of a model's dataset says for people; each may be missing.
+
+    about: one or two sentences. interval: seconds between two values of a series. value: the name
+    of its column.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    about: str | None = None
+    interval: int | None = None
+    value: str | None = None
+
+
 class Pointer(BaseModel):
     """The content of a pointer's file.
 
-    artifact: its folder, as seen from the pointer's. metrics: what it scored on the test split;
-    None in older ones.
+    artifact: its folder, as seen from the pointer's. metrics: what it scored on the test split.
+    data: its dataset, in words. Older ones have neither.
     """
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -30,6 +44,7 @@ class Pointer(BaseModel):
     artifact: Annotated[str, AfterValidator(_inside)]
     manifest_sha256: str
     metrics: dict[str, float] | None = None
+    data: Described | None = None
 
     def to_json(self) -> str:
         """Return the content of its file."""

@@ -5,7 +5,8 @@ import { described } from "./models.js";
 
 /**
  * Returns show(request, { stay }), which sends a request and shows the answer in its section.
- * request: returns the promise of an answer. stay: whether not to scroll to it, as on a phone.
+ * request: returns the promise of an answer. stay: whether to scroll, as on a phone, no further
+ * than to the verdict, and before the answer comes.
  * verdict, figures: from an answer to nodes.
  */
 export function answers(task, verdict, figures) {
@@ -18,6 +19,7 @@ export function answers(task, verdict, figures) {
   return async function show(request, { stay = false } = {}) {
     const turn = ++newest; // of two requests in flight, the later one is shown
     place.setAttribute("aria-busy", "true");
+    if (stay) verdictNode.scrollIntoView({ block: "nearest", behavior: "instant" });
     try {
       const answer = await request();
       const metadata = modelMetadata(await described(task, answer.model), answer.request_id);
@@ -33,10 +35,16 @@ export function answers(task, verdict, figures) {
     } finally {
       if (turn === newest) {
         place.removeAttribute("aria-busy");
-        if (!stay) (failureNode.firstChild ? failureNode : verdictNode).scrollIntoView({ block: "nearest" });
+        if (!stay) bringIntoSight(failureNode.firstChild ? failureNode : verdictNode);
       }
     }
   };
+}
+
+/** Scrolls to an answer whose figures would lie below the screen. */
+function bringIntoSight(node) {
+  const { top } = node.getBoundingClientRect();
+  if (top < 0 || top > innerHeight / 2) node.scrollIntoView({ block: "start" });
 }
 
 /** Removes the answer of a task; a request in flight may still show another. */

@@ -18,8 +18,8 @@ export function chart(series) {
 }
 
 /** Returns the forecast as a table, to read or copy. */
-export function table({ forecast, lower, upper }) {
-  const head = ["step", "lower", "forecast", "upper"].map((name) =>
+export function table({ forecast, lower, upper, times }) {
+  const head = [times ? "time" : "step", "lower", "forecast", "upper"].map((name) =>
     element("th", { scope: "col" }, name),
   );
   const span = (Math.max(...upper) - Math.min(...lower)) / 10; // one digit more than in the verdict
@@ -27,12 +27,17 @@ export function table({ forecast, lower, upper }) {
     element(
       "tr",
       {},
-      element("th", { scope: "row" }, `${step + 1}`),
+      element("th", { scope: "row" }, times ? clock(times[step]) : `${step + 1}`),
       ...[lower[step], value, upper[step]].map((one) => element("td", {}, number(one, span))),
     ),
   );
   const thead = element("thead", {}, element("tr", {}, ...head));
   return element("table", {}, thead, element("tbody", {}, ...rows));
+}
+
+/** A time without the second where it is a whole minute: 2026-11-29 14:05 */
+export function clock(time) {
+  return time.replace("T", " ").replace(/(:\d\d):00(?=$|[+-])/, "$1");
 }
 
 /** A value with five digits; or as many decimals as mean something in a span of values. */

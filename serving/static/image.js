@@ -3,12 +3,13 @@
 import { answers, clearAnswer, percent } from "./answer.js";
 import { bars } from "./bars.js";
 import { board } from "./board.js";
-import { example } from "./digits.js";
 import { element } from "./elements.js";
-import { takesFiles } from "./files.js";
+import { pictureOf, takesFiles } from "./files.js";
 import { picture } from "./ink.js";
-import { champion, path } from "./models.js";
-import { ask } from "./service.js";
+import { champion, example, path } from "./models.js";
+import { ask, Problem } from "./service.js";
+
+const DRAWN = 32; // pixels a side of the largest pictures that a drawing may look like
 
 const section = document.getElementById("image");
 const show = answers("image", verdict, figures);
@@ -19,17 +20,19 @@ const drawing = board(
   (strokes, byHand) =>
     strokes.length ? show(() => askDrawn(strokes), { stay: byHand }) : clearAnswer("image"),
 );
-let examples = 0;
 
-/** Called when it is known which model serves: drawing is for those that read digits. */
+/** Called when it is known which model serves: drawing is for small pictures in grey. */
 export function prepare() {
-  const reads = readsDigits();
-  for (const part of section.querySelectorAll(".drawn")) part.hidden = !reads;
-  section.querySelector("h2").textContent = reads ? "Classify a digit" : "Classify an image";
+  const { width, height, channels } = champion("image").input;
+  const small = channels === 1 && Math.max(width, height) <= DRAWN;
+  for (const part of section.querySelectorAll(".drawn")) part.hidden = !small;
 }
 
 const actions = {
-  example: () => (readsDigits() ? drawing.show(example(examples++)) : show(() => askSent(disc()))),
+  example: () => {
+    drawing.show([]);
+    show(async () => askSent(await decoded(await example("image"))));
+  },
   undo: drawing.undo,
   clear: () => drawing.show([]),
 };
@@ -38,33 +41,26 @@ for (const button of section.querySelectorAll("[data-do]")) {
 }
 takesFiles(section.querySelector(".question"), (file) => {
   drawing.show([]);
-  show(() => askSent(file));
+  show(async () => askSent(await pictureOf(file)));
 });
 
-function readsDigits() {
-  return champion("image").input.labels.join("") === "0123456789";
-}
-
 async function askDrawn(strokes) {
-  return askSent(picture(strokes, champion("image").input));
+  return askSent(await picture(strokes, champion("image").input));
 }
 
-async function askSent(coming) {
-  const file = await coming;
-  const answer = await ask(path("image"), file, file.type || "application/octet-stream");
-  return { ...answer, sent: file };
+async function askSent(file) {
+  try {
+    return { ...(await ask(path("image"), file, file.type)), sent: file };
+  } catch (problem) {
+    if (problem.code !== "not_an_image") throw problem;
+    const words = "This picture is damaged or not complete. Open it in a program for pictures, and save it again.";
+    throw new Problem(words, problem.requestId);
+  }
 }
 
-/** The example for models of anything else: a light disc, which few of them have learned from. */
-function disc() {
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = 96;
-  const context = canvas.getContext("2d");
-  context.fillRect(0, 0, 96, 96);
-  context.fillStyle = "#ddd";
-  context.arc(48, 48, 30, 0, 7);
-  context.fill();
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+/** The picture of an example: a file as base64. */
+function decoded({ image }) {
+  return pictureOf(new Blob([Uint8Array.from(atob(image), (letter) => letter.charCodeAt(0))]));
 }
 
 function verdict({ label, probabilities }) {

@@ -6,6 +6,7 @@ import "./forecast.js";
 import { prepare } from "./image.js";
 import { champion, choose, loadModels } from "./models.js";
 import "./sentiment.js";
+import { introduce } from "./words.js";
 
 const TASKS = { image: "images", sentiment: "texts", forecast: "series" };
 
@@ -15,7 +16,6 @@ async function start() {
   try {
     const { models, missing } = await loadModels();
     for (const task of Object.keys(TASKS)) showTask(task, models, missing);
-    if (models.some(({ task }) => task === "image")) prepare();
   } catch (problem) {
     for (const task of Object.keys(TASKS)) place(task, [element("p", {}, "The models could not be loaded.")]);
     notice.replaceChildren(...failure(problem), again());
@@ -29,6 +29,7 @@ function showTask(task, models, missing) {
   if (models.some((model) => model.task === task)) {
     place(task, []);
     offer(task, models);
+    begin(task);
   } else if (waiting) {
     const command = element("code", {}, `espalier run --task ${task}`);
     const words = `No champion serves ${TASKS[task]} yet: ${waiting.reason}. Train one with `;
@@ -48,10 +49,16 @@ function offer(task, models) {
   select.addEventListener("change", () => {
     choose(task, select.value);
     clearAnswer(task);
-    if (task === "image") prepare();
+    begin(task);
   });
   const choice = datasets.length > 1 ? [element("label", {}, "Dataset ", select)] : [];
   document.querySelector(`#${task} .datasets`).replaceChildren(...choice);
+}
+
+/** Asks for what the chosen model of a task is for. */
+function begin(task) {
+  introduce(task);
+  if (task === "image") prepare();
 }
 
 /** Puts words in the place of a task's controls; without words the controls are shown. */

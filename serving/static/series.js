@@ -1,7 +1,6 @@
-// From what a person pastes or loads to the numbers of a series, and an example of one.
+// From what a person pastes or loads to the numbers of a series.
 
-/** What cannot be read, in words for the person who pasted it. */
-export class Unreadable extends Error {}
+import { Unreadable } from "./files.js";
 
 /**
  * Returns the numbers in a text.
@@ -19,20 +18,6 @@ export function numbersOf(text) {
     .filter(({ fields }) => fields.length > 0);
   if (rows.length === 0) throw new Unreadable("Enter at least one number.");
   return isTable(rows) ? column(rows) : list(rows);
-}
-
-/**
- * Returns an example that suits a model: two slow waves and a little chance around the mean of the
- * data that it was fitted on. number: another one, another series.
- */
-export function example({ history, mean, scale }, number) {
-  let state = 7 + number;
-  const chance = () => (state = (state * 48271) % 2147483647) / 2147483647 - 0.5;
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(scale)));
-  return Array.from({ length: history }, (_, i) => {
-    const slow = Math.sin((i / history) * 7 + 2 * number) + 0.35 * Math.sin((i / history) * 17);
-    return Number((mean + scale * (0.7 * slow + 0.05 * chance())).toFixed(digits));
-  });
 }
 
 function fieldsOf(line, mark, point) {

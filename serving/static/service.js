@@ -4,9 +4,10 @@ import { askForToken, token } from "./token.js";
 
 /** An error of the service or of the connection. */
 export class Problem extends Error {
-  constructor(message, requestId = "") {
+  constructor(message, requestId = "", code = "") {
     super(message);
     this.requestId = requestId;
+    this.code = code;
   }
 }
 
@@ -20,7 +21,7 @@ export async function ask(path, body, type) {
   if (response.ok && content) return content;
   const message = content?.error?.message ?? `The service answered with status ${response.status}.`;
   if (response.status === 401 && (await askForToken(message))) return ask(path, body, type);
-  throw new Problem(message, content?.request_id);
+  throw new Problem(message, content?.request_id, content?.error?.code);
 }
 
 /** The same for an object as JSON. */

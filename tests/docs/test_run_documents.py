@@ -30,6 +30,8 @@ SERVERS = {
 # Hosts that only a reader has, drivers and packages of gigabytes, and what other targets are for.
 LEFT_OUT = ("user:password@host", "scheduler:8786", "mlflow:5000", "ESPALIER_FOLLOW", "EXTRA=")
 LEFT_OUT += ("serving.service:Espalier", "make test", "make check", "make run", "make lock")
+LEFT_OUT += ("make setup",)  # .venv is that of this checkout
+TUTORIAL = "docs/tutorial.md"
 # A refusal of the gate, and a rollback where no champion came before, are answers too.
 REFUSED = 3
 
@@ -37,8 +39,7 @@ REFUSED = 3
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory):
     """A clone in which `make run` has made three champions, and a reader's own data lies."""
-    folder = copied(tmp_path_factory.mktemp("reader") / "espalier")
-    (folder / ".venv").symlink_to(ROOT / ".venv")
+    folder = _checkout(tmp_path_factory.mktemp("reader"))
     here = variables(PYTHONPATH=str(folder))  # before the checkout that .venv was made for
     subprocess.run([ROOT / ".venv/bin/espalier", "run"], cwd=folder, env=here, check=True)
     _own_data(folder)
@@ -63,14 +64,14 @@ class Shell:
         self.environment = variables(PATH=path, PYTHONPATH=str(folder))
         self.servers: list[subprocess.Popen] = []
 
-    def type(self, command: str) -> None:
-        """Run a command to its end, or until it serves."""
+    def type(self, command: str) -> str:
+        """Run a command to its end, or until it serves; return what it printed."""
         if any(part in command for part in LEFT_OUT):
-            return
+            return ""
         for server, address in SERVERS.items():
             if command.startswith(server):
                 self._serve(command, address)
-                return
+                return ""
         if command.startswith("export "):
             command += "; env -0"
         done = self._run(command)
@@ -78,6 +79,7 @@ class Shell:
         if command.startswith("export "):
             pairs = (pair.split("=", 1) for pair in done.stdout.split("\0") if "=" in pair)
             self.environment = dict(pairs)
+        return done.stdout
 
     def stop(self) -> None:
         """End the servers, the last one first: workers before the server they ask."""
@@ -113,11 +115,28 @@ class Shell:
         until(ready, f"an answer of {command} at {address}")
 
 
-@pytest.mark.parametrize("page", sorted({block.page for block in blocks()}))
+@pytest.mark.parametrize("page", sorted({block.page for block in blocks()} - {TUTORIAL}))
 def test_a_page_can_be_typed(page, shell):
     for block in _of(page):
         for command in block.commands:
             shell.type(command)
+
+
+def test_the_tutorial_needs_nothing_before_it(tmp_path):
+    shell = Shell(_checkout(tmp_path))
+    try:
+        printed = [shell.type(command) for block in _of(TUTORIAL) for command in block.commands]
+    finally:
+        shell.stop()
+    assert any(answer.startswith('{"label":"7",') for answer in printed)
+    assert subprocess.check_output(["git", "status", "--short", "-uno"], cwd=shell.folder) == b""
+
+
+def _checkout(folder):
+    """A clone below the folder, with the environment of this checkout."""
+    clone = copied(folder / "espalier")
+    (clone / ".venv").symlink_to(ROOT / ".venv")
+    return clone
 
 
 def _of(page: str) -> list[Block]:

@@ -8,12 +8,20 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import typer
+import yaml
 from axe_playwright_python.sync_playwright import Axe
+from generators import reference
 from playwright.sync_api import sync_playwright
 from project import ROOT
 
-from models import architectures
+from data import entries
+from models import architectures, options
+from pipelines.cli import app
+from pipelines.experiments import registry
+from pipelines.gate.rules import Rules
 from pipelines.runtime import settings
+from serving.http import metrics
 
 CHROMIUM = Path("/usr/bin/chromium")
 PAGES = sorted((ROOT / "docs/architectures").glob("*/[!i]*.md"))
@@ -35,8 +43,19 @@ def site(tmp_path_factory) -> Path:
 
 def test_every_shipped_architecture_has_a_page():
     counts = {task: sum(page.parent.name == task for page in PAGES) for task in SIZES}
-    assert counts == {"image": 7, "sentiment": 11, "forecast": 10}
-    assert all(page.stem in architectures.names(page.parent.name) for page in PAGES)
+    assert counts == {"image": 8, "sentiment": 12, "forecast": 11}  # the guard is one of them
+
+
+def test_the_limits_in_own_data_are_those_of_the_gate():
+    models = (entries.ExpectPictures, entries.ExpectTexts, entries.ExpectReadings)
+    fields = {name: one.default for model in models for name, one in model.model_fields.items()}
+    text = (ROOT / "docs/own-data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", text, re.M)
+    assert {name: float(limit) for name, limit in rows} == fields
+
+
+def test_every_tag_in_mlflow_is_explained():
+    assert reference.tags().count("\n") > 20  # raises where the code has others
 
 
 @pytest.mark.slow
@@ -75,7 +94,7 @@ def test_the_site_opens_from_disk(site, look):
         urls, errors = [], []
         page.on("request", lambda request: urls.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
-        for name in ("index", "own-data", "architectures/index", "architectures/image/cnn"):
+        for name in ("index", "tutorial", "own-data", "architectures/image/cnn", "reference/http"):
             page.goto(f"file://{site}/{name}.html")
             violations = Axe().run(page).response["violations"]
             assert violations == [], json.dumps(violations, indent=1)
@@ -84,3 +103,28 @@ def test_the_site_opens_from_disk(site, look):
         page.locator("#search-results li a").first.wait_for()
         assert [url for url in urls if not url.startswith(("file:", "data:"))] == []
         assert errors == []
+
+
+@pytest.mark.slow
+def test_the_reference_names_all_that_there_is(site):
+    command = typer.main.get_command(app)
+    verbs = [
+        f"espalier {' '.join(words)}"
+        for name, verb in command.commands.items()
+        for words in ([(name, one) for one in getattr(verb, "commands", {})] or [(name,)])
+    ]
+    openapi = yaml.safe_load((ROOT / "serving/api/openapi.yaml").read_text(encoding="utf-8"))
+    keys = [key for entry in entries.ENTRIES.values() for key in entry.model_fields]
+    described = {
+        "command": verbs,
+        "http": list(openapi["paths"]),
+        "params": [*keys, *Rules.model_fields],
+        "training": list(options.training("image")),
+        "metrics": list(metrics.SERIES),
+        "mlflow": [f"espalier.{field}" for field in registry.TAGGED],
+    }
+    for page, names in described.items():
+        text = (site / f"reference/{page}.html").read_text(encoding="utf-8")
+        text = html.unescape(re.sub(r"<[^>]+>", "", text))
+        assert [name for name in names if name not in text] == [], page
+        assert len(names) > 3

@@ -62,6 +62,8 @@ def point(home: Path, slot: str, version: str, digest: str, dataset: str = "tiny
         "version": version,
         "artifact": f"artifacts/{digest}",
         "manifest_sha256": digest,
+        "data": {"about": "Made-up rows."}
+        | ({"interval": 3600, "value": "level"} if slot.startswith("forecast") else {}),
     }
     beside = pointer.with_suffix(f".{version}")
     beside.write_text(json.dumps(content))

@@ -1,7 +1,6 @@
 """The rows of the state database say what MLflow says, and MLflow is asked where they may not."""
 
 import os
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -120,15 +119,3 @@ def test_rows_are_read_from_where_they_are_known_to_lie(scored, monkeypatch):
     monkeypatch.setattr(tracking, "connect", None)
     part = rows_of(record.run_id, "test")
     assert part["correct"].all()
-
-
-@pytest.mark.parametrize("listening", [True, False])
-def test_a_server_that_does_not_answer_is_named_at_once(home, monkeypatch, listening):
-    monkeypatch.setattr(tracking, "PROBE_SECONDS", 0.3)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        if not listening:
-            silent.close()
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
-        with pytest.raises(tracking.ServerError, match=f"{url} does not answer .* start it"):
-            tracking.records(DIGITS)

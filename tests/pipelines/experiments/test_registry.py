@@ -89,6 +89,8 @@ def test_a_published_champion_is_named_with_its_scores_and_readable_by_all(versi
     assert publish.names(pointer, version)
     assert not publish.names(replace(pointer, version="9"), version)
     assert not publish.names(replace(pointer, metrics=None), version)  # an older one
+    assert pointer.data == {"about": "Handwritten digits, one a picture."}
+    assert not publish.names(replace(pointer, data={"about": "Other words."}), version)
     assert not publish.names(None, version)
     assert {path.name for path in publish.folder().iterdir()} == {"image.json", "artifacts"}
     for path in publish.folder().rglob("*"):

@@ -51,8 +51,10 @@ def test_what_needs_no_test_rows_to_be_refused_gives_way_to_the_next(home, tmp_p
     assert promote.promote("image", "digits", best.run_id).promoted
     rollback.rollback("image", "digits", reason="complaints")
 
-    champion = retraining.decide(DIGITS, [first, best, second])
-    assert champion.run_id == second.run_id
+    verdict = retraining.decide(DIGITS, [first, best, second])
+    champion = registry.champion("image", "digits")
+    assert (verdict.name, champion.run_id) == ("Promoted", second.run_id)
+    assert retraining.decide(DIGITS, [second]).name == "Kept"
     *_, withdrawn, promotion = ledger.entries("espalier-image-digits")
     assert (withdrawn.action, withdrawn.run_id) == ("refusal", best.run_id)
     assert "floor" not in {check["name"] for check in withdrawn.evidence["checks"]}
@@ -61,6 +63,7 @@ def test_what_needs_no_test_rows_to_be_refused_gives_way_to_the_next(home, tmp_p
 
     # A refusal by the test rows ends it: nobody else gets a look.
     third = candidate(tmp_path, hits(0.91, seed=1), seed=3)
-    assert retraining.decide(DIGITS, [first, third]).run_id == second.run_id
+    assert retraining.decide(DIGITS, [first, third]).name == "Refused"
+    assert registry.champion("image", "digits") == champion
     assert ledger.entries("espalier-image-digits")[-1].run_id == third.run_id
     assert retraining.up_to_date(DIGITS, [first, third])

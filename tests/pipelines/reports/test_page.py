@@ -164,7 +164,7 @@ def test_mistakes_stand_with_what_is_right(boards):
     texts = [text_of(parsed(rendered(board))) for board in boards.values()]
     assert "answered bird at 98.7 % right is cat & dog , at 1.0 %" in texts[0]
     assert "ann: none on the validation rows" in texts[0]
-    assert "from 2026-11-21 12:00 off by 4.2500; the naive forecast by 2.5000" in texts[1]
+    assert "from 2026-11-21 12:00 off by 4.25; the naive forecast by 2.5" in texts[1]
 
 
 def test_names_are_shown_and_never_obeyed(image):

@@ -1,6 +1,7 @@
 """One table makes the environment of our processes, whatever the user's other work left there."""
 
 import os
+import socket
 from pathlib import Path
 
 import httpx
@@ -78,6 +79,34 @@ def test_without_a_home_the_folder_of_state_is_one(variables, monkeypatch, tmp_p
 def test_what_no_process_can_use_is_refused_in_words(variables, name, value):
     with pytest.raises(environment.VariableError, match=name):
         variables(**{name: value})
+
+
+@pytest.mark.parametrize("variable", environment.SERVERS)
+@pytest.mark.parametrize("listening", [True, False])
+def test_a_server_that_does_not_answer_is_named_at_once(monkeypatch, variable, listening):
+    monkeypatch.setattr(environment, "PROBE_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        if not listening:
+            silent.close()
+        monkeypatch.setenv(variable, url)
+        sentence = f"{url} does not answer .*: start it, correct {variable}, or unset it"
+        with pytest.raises(environment.ServerError, match=sentence):
+            environment.check_server(variable)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "answers"),
+    [
+        ("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db", True),
+        ("MLFLOW_TRACKING_URI", "http://127.0.0.1:x", False),
+        ("PREFECT_API_URL", "127.0.0.1:4200/api", False),
+        ("PREFECT_API_URL", "", True),
+    ],
+)
+def test_an_address_is_a_server_s_or_told(monkeypatch, variable, value, answers):
+    monkeypatch.setenv(variable, value)
+    assert (environment.unanswered(variable) == "") is answers
 
 
 def test_what_is_set_aside_can_be_shown(variables, monkeypatch):

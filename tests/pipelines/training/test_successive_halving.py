@@ -58,17 +58,6 @@ def test_a_profile_without_a_first_look_fits_all_in_full(first_look):
     assert [full.arch for full in plan.fits([])] == architectures.names("image")
 
 
-def test_the_full_fit_that_looks_longest_goes_first(home, tmp_path):
-    records = [look_at(arch, tmp_path, 0.9) for arch in ("ann", "cnn")]
-    records[1].metrics["fit_seconds"] *= 2
-    priority = successive_halving.longest(records)
-    cnn, ann, lstm = (priority(fit(arch, share=1.0)) for arch in ("cnn", "ann", "lstm"))
-    assert cnn > ann > lstm
-    # What has more left to do than its look did goes before what took longer to look.
-    assert priority(fit("ann", share=1.0, epochs=30)) > priority(fit("cnn", share=1.0, epochs=10))
-    assert priority(fit("cnn", share=0.1, epochs=10)) < priority(fit("ann", share=1.0, epochs=10))
-
-
 def test_the_newest_look_is_shown_below_the_full_fits_and_not_beside_its_own(home, tmp_path):
     look_at("ann", tmp_path, 0.95)
     look_at("cnn", tmp_path, 0.8)

@@ -70,6 +70,38 @@ def test_horizon_and_level_are_taken(client):
     assert answer["upper"][0] < whole["upper"][0]
 
 
+@pytest.mark.parametrize(
+    ("time", "first", "last"),
+    [
+        ("2026-12-31T22:30:00", "2026-12-31T23:30:00", "2027-01-01T00:30:00"),
+        ("2026-10-25T02:00+02:00", "2026-10-25T03:00:00+02:00", "2026-10-25T04:00:00+02:00"),
+        ("2028-02-28T22:00:00Z", "2028-02-28T23:00:00+00:00", "2028-02-29T00:00:00+00:00"),
+    ],
+)
+def test_a_forecast_says_when_where_the_last_time_is_sent(client, time, first, last):
+    sent = {"history": tiny.history(), "horizon": 2}
+    plain = client.post("/v1/forecast", json=sent).json()
+    timed = client.post("/v1/forecast", json=sent | {"time": time}).json()
+    assert timed.pop("times") == [first, last]
+    assert timed | {"request_id": ""} == plain | {"request_id": ""}
+
+
+@pytest.mark.parametrize("time", ["", "yesterday", "2026-02-30T00:00:00", "9999-12-31T23:30:00"])
+def test_a_time_that_is_none_is_refused(client, time):
+    answer = client.post("/v1/forecast", json={"history": tiny.history(), "time": time})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_time")
+    wanted = f'such as "2026-11-29T13:00:00+01:00", not {time!r}.'
+    assert wanted in answer.json()["error"]["message"]
+
+
+def test_examples_are_the_artifact_s_own(client):
+    examples = client.get("/v1/examples").json()["examples"]
+    assert [one["task"] for one in examples] == list(tiny.REQUESTS)
+    for one in examples:
+        assert one["requests"] == tiny.REQUESTS[one["task"]][: len(one["requests"])]
+        assert one["requests"]
+
+
 def test_what_looks_like_the_training_data_is_familiar(client):
     def ask(task: str, sent: bytes | dict) -> tuple[bool, float]:
         body = {"content": sent} if isinstance(sent, bytes) else {"json": sent}
@@ -93,7 +125,8 @@ def test_the_models_are_listed(client):
     answer = client.get("/v1/models").json()
     assert [model["task"] for model in answer["models"]] == ["image", "sentiment", "forecast"]
     fields = {"task", "arch", "dataset", "dataset_hash", "metrics", "served_since", "input"} | NAMES
-    assert all(set(model) == fields for model in answer["models"])
+    more = {"image": {"about"}, "sentiment": {"about"}, "forecast": {"about", "interval", "value"}}
+    assert all(set(model) == fields | more[model["task"]] for model in answer["models"])
     assert answer["missing"] == answer["refused"] == []
 
 

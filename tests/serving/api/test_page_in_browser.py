@@ -15,7 +15,7 @@ import tiny
 from axe_playwright_python.sync_playwright import Axe
 from described import Description
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from models.inputs.images import ImageInputs
 
@@ -47,6 +47,25 @@ WRONG = {
     "a,b\nc,d\n": "The table has no column of numbers.",
     "5 5": "history has 2 values; at least 24 are needed.",
     "1e300 " * 24: "history must hold finite numbers from",
+}
+
+WRONG_FILES = {
+    "image": {
+        b"%PDF-1.7 ...": "This is a PDF document.",
+        b"\0\0\0\x18ftypheic\0\0": "This is a HEIC picture, as telephones take them. Export it",
+        b"GIF89a": "This is a GIF. Save it as PNG",
+        b"no picture": "This file is no picture that can be read. Choose a PNG, JPEG or WebP.",
+        b"": "This file is empty.",
+        b"\x89PNG" + bytes(17 << 20): "This file is too large: a picture may have 16 MiB.",
+        tiny.picture("PNG", 30)[:200]: "This picture is damaged or not complete.",
+    },
+    "forecast": {
+        b"PK\x03\x04 a workbook": "office document. Choose what is in it: a picture, or a table",
+        tiny.picture("PNG", 30): "This is a picture. Choose a table (CSV)",
+        b"1\0,2\0": "This file is no text.",
+        b"1, " * (2 << 20): "This file is too large: at most 4 MiB are allowed.",
+        b"name,place\nx,y\n": "The table has no column of numbers.",
+    },
 }
 
 expect.set_options(timeout=PATIENCE)
@@ -174,7 +193,7 @@ def test_a_picture_is_chosen_or_dropped(page, client):
 
 
 def test_a_review_is_judged(page, client):
-    page.get_by_label("Film review").fill("A good, great film.")
+    page.get_by_label("Text", exact=True).fill("A good, great film.")
     page.get_by_role("button", name="Classify").click()
     answer = client.post("/v1/sentiment", json={"text": "A good, great film."}).json()
     expect(page.locator("#sentiment .verdict strong")).to_have_text(answer["label"])
@@ -183,7 +202,7 @@ def test_a_review_is_judged(page, client):
         "Familiar: the input is like the training data"
     )
 
-    page.get_by_label("Film review").fill("Ein langer und langweiliger Film. " * 9)
+    page.get_by_label("Text", exact=True).fill("Ein langer und langweiliger Film. " * 9)
     page.get_by_role("button", name="Classify").click()
     expect(page.locator("#sentiment .familiar.not")).to_contain_text("Unfamiliar")
     expect(page.locator("#sentiment .familiar.not")).to_contain_text(f"{1 / 201:.2g}")
@@ -210,7 +229,7 @@ def test_an_answer_says_which_model_it_is_of(page, server):
 
 
 def test_a_series_goes_on_with_the_interval_that_was_chosen(page, client):
-    page.get_by_label("Observed values, the newest last").fill(
+    page.get_by_label("Observed values of “level”, the newest last").fill(
         "\n".join(map(str, tiny.history(30)))
     )
     page.get_by_role("button", name="Forecast").click()
@@ -247,7 +266,7 @@ def test_what_is_wrong_with_a_series_is_said(page):
         page.locator("#forecast [data-do=example]").click()
         expect(verdict(page, "forecast")).to_be_visible()
         expect(failure(page, "forecast")).to_be_empty()
-        page.get_by_label("Observed values, the newest last").fill(text)
+        page.get_by_label("Observed values of “level”, the newest last").fill(text)
         page.get_by_role("button", name="Forecast").click()
         expect(failure(page, "forecast")).to_contain_text(words)
         expect(verdict(page, "forecast")).to_have_count(0)
@@ -263,13 +282,46 @@ def test_errors_come_in_the_words_of_the_service(page):
     expect(text).to_contain_text(content["error"]["message"])
     expect(text).to_contain_text(content["request_id"])
 
-    broken = {"name": "p.png", "mimeType": "image/png", "buffer": b"no picture"}
-    page.locator("#image input[type=file]").set_input_files(broken)
-    words = "These 10 bytes are not a complete JPEG, PNG or WebP picture."
-    expect(failure(page, "image")).to_contain_text(words)
-    other = {"name": "p.gif", "mimeType": "image/gif", "buffer": b"GIF89a"}
-    page.locator("#image input[type=file]").set_input_files(other)
-    expect(failure(page, "image")).to_contain_text("The Content-Type must be image/png")
+
+def test_a_wrong_file_is_told_in_a_person_s_words(page):
+    for task, files in WRONG_FILES.items():
+        for content, words in files.items():
+            chosen = {"name": "p.png", "mimeType": "image/png", "buffer": content}
+            page.locator(f"#{task} input[type=file]").set_input_files(chosen)
+            expect(failure(page, task)).to_contain_text(words)
+            expect(failure(page, task)).to_be_in_viewport()
+
+
+def test_a_forecast_says_when(page, client):
+    page.locator("#forecast [data-do=example]").click()
+    expect(verdict(page, "forecast")).to_contain_text(f"level in {tiny.HORIZON} steps")
+    page.get_by_label("Time of the last value").fill("2026-12-31T22:30")
+    page.get_by_role("button", name="Forecast").click()
+    expect(verdict(page, "forecast")).to_contain_text("at 2027-01-01 04:30")
+    expect(page.locator("#forecast tbody th").first).to_contain_text("2026-12-31 23:30")
+    page.locator("#forecast [data-do=example]").click()  # of another time
+    expect(verdict(page, "forecast")).to_contain_text(f"in {tiny.HORIZON} steps")
+
+
+def test_the_page_asks_in_the_words_of_the_data(page):
+    expect(page.locator("#image .about")).to_contain_text("Made-up rows. The answer is one of “0”")
+    expect(page.locator("#sentiment .about")).to_contain_text("one of “negative”, “positive”.")
+    words = "reads the last 24 values, 1 hour apart, and forecasts 6 more."
+    expect(page.locator("#forecast .about")).to_contain_text(words)
+    for request in tiny.REQUESTS["sentiment"][:2]:  # the artifact's own
+        page.locator("#sentiment [data-do=example]").click()
+        expect(page.get_by_label("Text", exact=True)).to_have_value(request["text"])
+
+
+def test_an_answer_is_in_sight_on_a_phone(visit):
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    for task in tiny.REQUESTS:
+        page.locator(f"#{task} [data-do=example]").click()
+        expect(verdict(page, task)).to_be_in_viewport(ratio=1)
+    page.locator("#board").scroll_into_view_if_needed()
+    draw(page, (0.2, 0.2), (0.7, 0.6))
+    expect(verdict(page, "image")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#board")).to_be_in_viewport(ratio=0.5)
 
 
 def test_the_keys_alone_reach_everything(page):
@@ -312,7 +364,7 @@ def test_the_keys_alone_reach_everything(page):
     go_to("Undo")
     go_to("Clear")
 
-    go_to("Film review")
+    go_to("Text")
     page.keyboard.type("A dull, awful film.")
     go_to("Classify")
     press("Enter")
@@ -349,11 +401,11 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(visit):
     for kind, share in (("touchStart", 0.2), ("touchMove", 0.5), ("touchMove", 0.8)):
         points = [{"x": box["x"] + box["width"] / 2, "y": box["y"] + share * box["height"]}]
         finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert page.evaluate("scrollY") == before
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    expect(verdict(page, "image")).to_be_visible()
+    expect(verdict(page, "image")).to_be_in_viewport(ratio=1)
     points = page.locator("#board polyline").get_attribute("points").split()
     assert len(points) >= 3
-    assert page.evaluate("scrollY") == before
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -364,7 +416,7 @@ def test_axe_finds_nothing(visit, scheme, width):
     assert (sum(map(int, re.findall(r"\d+", paper))) > 380) is (scheme == "light")
     ask_everything(page)
     check(page)
-    page.get_by_label("Observed values, the newest last").fill("1 2 3")
+    page.get_by_label("Observed values of “level”, the newest last").fill("1 2 3")
     page.get_by_role("button", name="Forecast").click()
     page.locator("#forecast .failure p").first.wait_for()
     check(page)
@@ -447,7 +499,7 @@ def test_a_token_is_asked_for_and_kept_by_this_tab_alone(visit, fresh_server, tm
 
 
 def test_a_model_of_other_things_is_shown_pictures(visit, fresh_server, tmp_path, monkeypatch):
-    """No board where nothing reads digits; and a class is named as it is, whatever its name."""
+    """A class is named as it is, whatever its name; and there is no board for large pictures."""
     labels = ("<b>boot</b>", *"bcdefghij")
     monkeypatch.setitem(tiny.INPUTS, "image", lambda: ImageInputs(8, 8, 1, labels))
     folder = tmp_path / "published" / "artifacts" / "unguarded"
@@ -461,10 +513,21 @@ def test_a_model_of_other_things_is_shown_pictures(visit, fresh_server, tmp_path
     page.locator("#image [data-do=example]").click()
     expect(verdict(page, "image")).to_be_visible()
     expect(page.get_by_role("heading", name="Classify an image")).to_be_visible()
-    expect(page.locator("#board")).to_be_hidden()
+    expect(page.locator("#image .about")).to_contain_text("“<b>boot</b>”, “b”")
+    expect(page.locator("#board")).to_be_visible()
     expect(page.locator("#image .bars li").first).to_contain_text("<b>boot</b>")
     expect(page.locator("#image .familiar")).to_contain_text("has no guard")
     check(page)
+
+    def larger(route: Route) -> None:
+        models = route.fetch().json()
+        models["models"][0]["input"] |= {"width": 64, "height": 48}
+        route.fulfill(json=models)
+
+    page.route("**/v1/models", larger)
+    page.reload()
+    expect(page.get_by_role("button", name="Try an example")).to_be_visible()
+    expect(page.locator("#board")).to_be_hidden()
 
 
 def test_a_visitor_chooses_the_dataset_where_a_task_has_several(visit, fresh_server, tmp_path):
