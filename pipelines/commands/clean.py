@@ -82,7 +82,7 @@ def show(cleaned: Cleaned) -> None:
             console.line(part.what, _amount(part))
     total = sum(part.bytes for part in found) / 1e6
     if not found:
-        console.out().print("nothing is old enough to go, or needed by nothing")
+        console.out().print("there is nothing to remove")
     elif cleaned.removed:
         console.out().print(f"{total:,.1f} MB are free again")
     else:
