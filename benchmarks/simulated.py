@@ -50,16 +50,17 @@ class Split:
 
 
 class Season:
-    """Windows of a series whose errors last, and forecasts of them."""
+    """Windows of a series, and forecasts of them; by default errors last long."""
 
-    def __init__(self, random, count: int, horizon: int = 12, block: int = 108):
+    def __init__(self, random, count: int, horizon=12, block=108, persistence: float = 0.95):
         self._random, self.count, self._horizon, self._block = random, count, horizon, block
+        self._persistence = persistence
         self._unknowable = _ahead(_shocks(random, count + horizon), count, horizon)
         self._naive = np.abs(self._unknowable + _wrong(random, count, horizon, 1.0, 0.9))
 
     def model(self, share: float) -> np.ndarray:
         """A forecast with this MAE relative to the naive one: its errors."""
-        wrong = _wrong(self._random, self.count, self._horizon, OWN, 0.95)
+        wrong = _wrong(self._random, self.count, self._horizon, OWN, self._persistence)
         return np.abs(self._unknowable + wrong) * share / RELATIVE
 
     def rows(self, model: np.ndarray) -> Rows:
@@ -73,19 +74,9 @@ def classifiers(random, rows: int, scores: tuple[float, float], seeds: int = 1) 
     scores: the accuracy of each, that of all requests there could be.
     seeds: of each side; where there are several their accuracies differ.
     """
-    from scipy.stats import norm
-
-    label, hard = random.integers(0, 10, rows), random.standard_normal(rows)
-
-    def scored(accuracy: float) -> Rows:
-        if seeds > 1:
-            accuracy += SEEDS_APART * random.standard_normal()
-        own = random.standard_normal(rows)
-        missed = np.sqrt(ALIKE) * hard + np.sqrt(1 - ALIKE) * own > norm.ppf(accuracy)
-        return {"label": label, "correct": ~missed, "naive_correct": label == 0}
-
-    ours, theirs = ([scored(accuracy) for _ in range(seeds)] for accuracy in scores)
-    return ours, theirs
+    apart = SEEDS_APART * (seeds > 1)
+    accuracies = [[one + apart * random.standard_normal() for _ in range(seeds)] for one in scores]
+    return _sides(Split(random, rows), accuracies)
 
 
 def forecasters(
@@ -102,16 +93,15 @@ def forecasters(
     scores: the MAE of each relative to the naive forecast, which misses a passing trend.
     persistence: how a misjudgement goes on from one window to the next.
     """
-    unknowable = _ahead(_shocks(random, windows + horizon), windows, horizon)
-    naive = np.abs(unknowable + _wrong(random, windows, horizon, 1.0, 0.9))
+    apart = SEEDS_SCALE * (seeds > 1)
+    shares = [
+        [one * (1 + apart * random.standard_normal()) for _ in range(seeds)] for one in scores
+    ]
+    return _sides(Season(random, windows, horizon, block, persistence), shares)
 
-    def scored(share: float) -> Rows:
-        if seeds > 1:
-            share *= 1 + SEEDS_SCALE * random.standard_normal()
-        error = np.abs(unknowable + _wrong(random, windows, horizon, OWN, persistence))
-        return _rows(error * share / RELATIVE, naive, _every_half_hour(windows), block)
 
-    ours, theirs = ([scored(share) for _ in range(seeds)] for share in scores)
+def _sides(split: Split | Season, scores: list[list[float]]) -> Sides:
+    ours, theirs = ([split.rows(split.model(one)) for one in side] for side in scores)
     return ours, theirs
 
 

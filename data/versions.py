@@ -15,6 +15,7 @@ from data.errors import DataError, GateRefused
 from data.sources import paths
 
 ROOT = Path(__file__).resolve().parents[1]
+REMOVING = "Removing "  # how DVC begins the line of a file that `gc --dry` would remove
 
 
 def reproduce(dataset: str) -> None:
@@ -103,6 +104,17 @@ def push(dataset: str) -> None:
         raise DataError(
             f"{dataset} cannot be sent to the DVC remote ({_remotes()}): {_error(done)}"
         )
+
+
+def unused() -> list[Path]:
+    """The files of DVC's cache that no lock of the checkout names. Raises DataError."""
+    lines = _output("gc", "--workspace", "--force", "--dry").splitlines()
+    return [Path(line.removeprefix(REMOVING)) for line in lines if line.startswith(REMOVING)]
+
+
+def remove_unused() -> None:
+    """Remove from DVC's cache what no lock of the checkout names; the remote keeps it."""
+    _output("gc", "--workspace", "--force")
 
 
 def fetch(dataset_hash: str, dataset: str, folder: Path) -> Path:

@@ -42,7 +42,7 @@ def examples_of_a_fit(
 
 
 def share_of(split: Split, share: float, facts: Mapping) -> Split:
-    """Return a part of a split: the latest rows of a series, else those of a fixed random draw.
+    """Return a part of a split: the latest rows of all series, else those of a fixed random draw.
 
     Where holes leave the latest rows of a series not half their share of windows, more are taken.
 
@@ -56,11 +56,13 @@ def share_of(split: Split, share: float, facts: Mapping) -> Split:
     rows = len(next(iter(split.values())))
     count = max(1, round(share * rows))
     if facts["task"] == "forecast":
-        start = fit_inputs(split, facts, {}).window_starts(split)
+        time = split["time"]
+        start = np.sort(time[fit_inputs(split, facts, {}).window_starts(split)])
         wanted = min(len(start), max(1, round(share * len(start))))
-        if 2 * np.count_nonzero(start >= rows - count) < wanted:
-            count = rows - start[-wanted]
-        chosen = np.arange(rows - count, rows)
+        first = np.sort(time)[rows - count]
+        if 2 * np.count_nonzero(start >= first) < wanted:
+            first = start[-wanted]
+        chosen = np.flatnonzero(time >= first)
     else:
         chosen = np.random.default_rng(0).permutation(rows)[:count]
     return {name: column[chosen] for name, column in split.items()}

@@ -65,7 +65,7 @@ def test_an_interrupted_command_ends_with_its_code_whatever_still_runs(tmp_path)
 
 
 VERBS = ["run", "train", "compare", "promote", "rollback", "trace", "build", "serve", "doctor"]
-VERBS += ["predict", "up", "status", "data add", "data list", "data check", "data remove"]
+VERBS += ["predict", "up", "status", "clean", "data add", "data list", "data check", "data remove"]
 
 
 def test_its_version_is_that_of_the_package(tmp_path):

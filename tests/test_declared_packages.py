@@ -37,7 +37,13 @@ TESTS = declared(PROJECT["dependency-groups"]["dev"])
 
 def imported(rooms: tuple[str, ...]) -> dict[str, str]:
     """Top-level package → a file that imports it, of others' packages."""
-    own = {*ROOMS, "tests", "benchmarks", *(p.stem for p in (ROOT / "tests/support").glob("*.py"))}
+    own = {
+        *ROOMS,
+        "tests",
+        "benchmarks",
+        "generators",
+        *(p.stem for p in (ROOT / "tests/support").glob("*.py")),
+    }
     packages = {}
     for path in (path for room in rooms for path in (ROOT / room).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

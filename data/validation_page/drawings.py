@@ -32,10 +32,9 @@ def strip(raw: Dataset, frame: pd.DataFrame) -> list[tuple[str, str]]:
     each = max(1, STRIP // max(1, whole["label"].nunique()))
     chosen = whole.groupby("label").head(each).sort_values(["label", "id"]).head(STRIP)
     pictures = {
-        row: columns["image"][at]
+        int(columns["id"][at]): columns["image"][at]
         for columns in raw.splits.values()
-        for at, row in enumerate(columns["id"].tolist())
-        if row in set(chosen["id"])
+        for at in np.flatnonzero(np.isin(columns["id"], chosen["id"]))
     }
     return [(row["label"], _uri(pictures[row["id"]])) for row in chosen.to_dict("records")]
 

@@ -4,6 +4,9 @@ A page names it in a fence, ```{generated} architecture image cnn```: a function
 arguments. It returns Markdown.
 """
 
+import re
+from pathlib import Path
+
 from sphinx.util.docutils import SphinxDirective
 
 from generators import architecture, reference
@@ -33,7 +36,19 @@ class Generated(SphinxDirective):
         return self.parse_text_to_nodes(markdown, allow_section_headings=True)
 
 
+def _offer_pages_of_the_checkout(app, name, source):
+    """Let a link to a .md file that is no page of the site lead to the file."""
+    folder = Path(app.srcdir, name).parent
+
+    def link(found):
+        inside = (folder / found[1]).resolve().is_relative_to(app.srcdir)
+        return found[0] if inside else f"](path:{found[1]})"
+
+    source[0] = re.sub(r"\]\(((?:\.\./)+[^)#]+\.md)\)", link, source[0])
+
+
 def setup(app):
-    """Tell Sphinx of the fence."""
+    """Tell Sphinx of the fence, and of links that lead out of the site."""
     app.add_directive("generated", Generated)
+    app.connect("source-read", _offer_pages_of_the_checkout)
     return {"parallel_read_safe": True}

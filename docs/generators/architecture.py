@@ -11,7 +11,6 @@ from pipelines.runtime import environment, settings
 
 SHIPPED = {"image": "mnist_5k", "sentiment": "imdb", "forecast": "glucose"}
 PROFILE = "quick"
-CLASSES = {"image": 10, "sentiment": 2}  # of those datasets
 PAGES = Path(__file__).parents[1] / "architectures"
 
 
@@ -87,15 +86,14 @@ def _sizes(task: str, arch: str) -> dict[str, int]:
     from data import declared
 
     entry = declared.params(environment.ROOT)["datasets"][SHIPPED[task]]
+    if task == "forecast":
+        return {"history": entry["history"], "horizon": entry["horizon"]}
     if task == "image":
-        sizes = dict(zip(("height", "width", "channels"), entry["shape"], strict=True))
-    elif task == "forecast":
-        return {name: entry[name] for name in ("history", "horizon")}
-    else:
-        chosen = _chosen(task, arch)
-        places = chosen["length"] * chosen.get("ngrams", 1)  # a word and the pair that it begins
-        sizes = {"words": chosen["words"], "length": places}
-    return sizes | {"classes": CLASSES[task]}
+        height, width, channels = entry["shape"]
+        return {"height": height, "width": width, "channels": channels, "classes": 10}
+    chosen = _chosen(task, arch)
+    places = chosen["length"] * chosen.get("ngrams", 1)  # of each word and the pair that it begins
+    return {"words": chosen["words"], "length": places, "classes": 2}
 
 
 def _parameters(task: str, arch: str) -> list[str]:

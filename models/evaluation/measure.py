@@ -20,6 +20,7 @@ SCORED = ("validation", "test")
 LEVEL = 0.95  # of the interval whose coverage is measured
 LARGEST = 1e100  # a forecast that is further off, or no number, is off by this
 PLOTTED = 6  # windows kept whole, spread over the split
+BINS, LEAST = 15, 1e-15  # of the calibration error; the least probability that a logarithm is of
 # Of `Scores.rows`, by task: what a verdict cannot do without.
 ROWS = {
     "image": {"label", "correct", "naive_correct"},
@@ -32,7 +33,8 @@ ROWS = {
 class Scores:
     """Metrics of one split, and the rows that they were made of.
 
-    metrics, classes: accuracy, precision, recall, f1 (macro); floor: accuracy of the naive
+    metrics, classes: accuracy, precision, recall, f1 (macro); log_loss; calibration_error, how far
+        the certainty of an answer is from the share of right ones; floor: accuracy of the naive
         baseline, which always says the commonest training label.
     metrics, series: mae, mse, relative_mae (to the best naive forecast), mae_step_01 …, and
         coverage_95, in the data's own unit; floor: 1, the naive forecast relative to itself.
@@ -147,11 +149,18 @@ def metric(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> float:
 def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float, float]:
     """Return `metric`, and low and high of its 95 % interval.
 
-    The interval is the bootstrap's: over rows or blocks of windows, and over seeds when there are
-    several (`models.evaluation.bootstrap`).
+    Of one classifier it is Wilson's, which is never 1 to 1 (Journal of the American Statistical
+    Association, 1927). Else it is the bootstrap's: over rows or blocks of windows, and over seeds
+    when there are several (`models.evaluation.bootstrap`).
     """
     values, weights, block = losses(task, rows)
     mean = _ratio(values.mean(), weights.mean())
+    if task != "forecast" and len(values) == 1 and values.size:
+        from scipy.stats import binomtest
+
+        hits = binomtest(int(values.sum()), values.size)
+        ends = hits.proportion_ci(LEVEL, method="wilson")
+        return mean, float(ends.low), float(ends.high)
     if not weights.any():
         return mean, mean, mean
     low, high = bootstrap.difference(values, np.zeros_like(values[:1]), weights, block).interval()
@@ -205,6 +214,8 @@ def _class_scores(outputs: np.ndarray, split: Split, commonest: int, facts: Mapp
         "precision": precision.mean(),
         "recall": recall.mean(),
         "f1": f1.mean(),
+        "log_loss": -np.log(outputs[np.arange(len(target)), target].clip(LEAST)).mean(),
+        "calibration_error": _calibration_error(outputs.max(axis=1), correct),
         "floor": naive_correct.mean(),
     }
     rows = {
@@ -217,6 +228,17 @@ def _class_scores(outputs: np.ndarray, split: Split, commonest: int, facts: Mapp
     if "text" in split:
         rows["words"] = np.array([len(text.split()) for text in split["text"]])
     return Scores(_floats(metrics), rows, f"always {labels[commonest]}")
+
+
+def _calibration_error(certainty: np.ndarray, correct: np.ndarray) -> float:
+    """Expected calibration error over 15 bins of equal width (Guo, Pleiss, Sun and Weinberger, On
+    Calibration of Modern Neural Networks, ICML, 2017).
+
+    certainty: of each answer (row,). correct: bool (row,).
+    """
+    bins = np.minimum(certainty * BINS, BINS - 1).astype(int)
+    gaps = np.bincount(bins, certainty - correct, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(certainty))
 
 
 def _score_series(

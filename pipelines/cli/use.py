@@ -102,6 +102,27 @@ def status(as_json: Json = False) -> None:
 
 
 @app.command()
+def clean(
+    older_than: Annotated[str, typer.Option(help="An age: what is younger stays.")] = "30d",
+    keep: Annotated[int, typer.Option(min=1, help="Newest retrainings of each dataset.")] = 3,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only shown.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what is old and needed by nothing, and remove it with --yes.
+
+    Registered versions, what serves and what can be rolled back to stay. Exit code 75: a command
+    works with what would go.
+
+    Example: espalier clean --older-than 7d --yes
+    """
+    from pipelines.commands import clean as step
+
+    invocation.begin("clean", as_json)
+    cleaned = step.clean(older_than, keep, yes)
+    invocation.end(as_json, asdict(cleaned), lambda: step.show(cleaned))
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is installed, what it would talk to, what is wrong and how to mend it.
 

@@ -54,7 +54,7 @@ def status() -> Status:
         "data": [root / RAW, root / PREPARED],
         "versions of data": [root / ".dvc" / "cache", home / "dvc-remote", home / "fetched"],
     }
-    disk = {what: _bytes(folders) for what, folders in places.items()}
+    disk = {what: bytes_in(folders) for what, folders in places.items()}
     endpoints = settings.endpoints().items()
     return Status([_serving(name, *of) for name, of in endpoints], _running(), disk)
 
@@ -90,7 +90,8 @@ def _running() -> dict[str, str]:
     return {task: holder for task, holder in holders.items() if holder}
 
 
-def _bytes(places: Iterable[Path]) -> int:
+def bytes_in(places: Iterable[Path]) -> int:
+    """What files, and all that lies in folders, take on the disk."""
     total = 0
     for place in places:
         for file in [place, *place.rglob("*")]:

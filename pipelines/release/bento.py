@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -53,7 +53,7 @@ print(bentoml.bentos.build("serving.service:Espalier", **json.load(sys.stdin)).t
 
 
 class BuildError(RuntimeError):
-    """The Bento could not be built; the message says why."""
+    """A Bento could not be built or deleted; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,38 @@ def carriers(name: str, version: str) -> list[str]:
         if (pointer := publish.read_file(path)) is not None
         and (pointer.name, pointer.version) == (name, version)
     ]
+
+
+def idle(before: float, keep: int) -> list[Path]:
+    """The folders of the Bentos that were built before a time and that nothing serves.
+
+    Args:
+        before: seconds since 1970.
+        keep: how many of the newest stay, of each name; one at least.
+    """
+    import psutil
+
+    # `espalier:latest` names no version, but its workers stand in the folder of one.
+    processes = [one.info for one in psutil.process_iter(["cmdline", "cwd"])]
+    running = [" ".join([*(one["cmdline"] or ()), one["cwd"] or ""]) for one in processes]
+    found = []
+    for name in _bentos().glob(f"{NAME}*"):
+        built = [path for path in name.iterdir() if path.is_dir()]
+        built.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in built[max(keep, 1) :]:
+            if path.stat().st_mtime < before and not any(path.name in line for line in running):
+                found.append(path)
+    return found
+
+
+def delete(folders: Sequence[Path]) -> None:
+    """Delete Bentos; raises BuildError where BentoML cannot."""
+    tags = [f"{path.parent.name}:{path.name}" for path in folders]
+    done = subprocess.run(
+        ["bentoml", "delete", "--yes", *tags], capture_output=True, encoding="utf-8"
+    )
+    if done.returncode:
+        raise BuildError(f"bentoml could not delete: {done.stderr.strip().splitlines()[-1]}")
 
 
 def published(task: str | None = None) -> dict[str, Pointer]:

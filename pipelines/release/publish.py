@@ -165,6 +165,17 @@ def intact(endpoint: str, home: Path | None = None) -> bool:
     return pointer is not None and _is_whole(folder(home) / pointer.artifact, pointer)
 
 
+def unused(before: float) -> list[Path]:
+    """The artifacts that no pointer names, nor a service's note of what it served.
+
+    before: seconds since 1970; what came here later stays, its pointer may be still to come.
+    """
+    place = folder()
+    named = "".join(file.read_text(encoding="utf-8") for file in place.glob("*.json"))
+    old = (one for one in place.glob("artifacts/*") if one.stat().st_ctime < before)
+    return [one for one in old if one.name not in named]
+
+
 def _is_whole(place: Path, named: Pointer | Version) -> bool:
     """Whether a folder holds the artifact that a pointer or a version names."""
     try:

@@ -4,7 +4,7 @@ import { answers } from "./answer.js";
 import { chart, clock, number, table } from "./chart.js";
 import { element } from "./elements.js";
 import { takesFiles, textOf } from "./files.js";
-import { champion, example, path } from "./models.js";
+import { champion, example, path, valueName } from "./models.js";
 import { numbersOf } from "./series.js";
 import { askJson } from "./service.js";
 
@@ -58,9 +58,10 @@ function forecast(coming) {
 function verdict({ forecast, lower, upper, level, times }) {
   const [value, low, high] = [forecast, lower, upper].map((one) => one.at(-1));
   const short = (one) => number(one, high - low);
+  const when = times ? `at ${clock(times.at(-1))}` : `in ${forecast.length} steps`;
   return [
     element("strong", {}, short(value)),
-    `${times ? `at ${clock(times.at(-1))}` : `in ${forecast.length} steps`}; with ${100 * level}\u00a0% between ${short(low)} and ${short(high)}`,
+    `${valueName()} ${when}; with ${100 * level}\u00a0% between ${short(low)} and ${short(high)}`,
   ];
 }
 

@@ -31,6 +31,12 @@ export async function example(task) {
   return own.requests[shown++ % own.requests.length];
 }
 
+/** Returns what a series' values are called: the name of their column, where it says more than "value". */
+export function valueName() {
+  const { value } = champion("forecast");
+  return value && value !== "value" ? value : "";
+}
+
 /** From now on asks the champion of this dataset for the task. */
 export function choose(task, dataset) {
   chosen[task] = dataset;

@@ -1,6 +1,6 @@
 // The words of the data: what its rows are, and what is asked and answered.
 
-import { champion } from "./models.js";
+import { champion, valueName } from "./models.js";
 
 const LABELS = 12; // that are named
 const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
@@ -13,7 +13,7 @@ export function introduce(task) {
   const asked = task === "forecast" ? steps(model) : `The answer is one of ${labels(model.input.labels)}.`;
   section.querySelector(".about").textContent = about + asked;
   if (task !== "forecast") return;
-  const named = model.value && model.value !== "value" ? ` of “${model.value}”` : "";
+  const named = valueName() && ` of “${valueName()}”`;
   section.querySelector("label").textContent = `Observed values${named}, the newest last`;
   section.querySelector(".timed").hidden = !model.interval;
 }

@@ -11,6 +11,7 @@ import pytest
 import typer
 import yaml
 from axe_playwright_python.sync_playwright import Axe
+from generators import reference
 from playwright.sync_api import sync_playwright
 from project import ROOT
 
@@ -43,6 +44,18 @@ def site(tmp_path_factory) -> Path:
 def test_every_shipped_architecture_has_a_page():
     counts = {task: sum(page.parent.name == task for page in PAGES) for task in SIZES}
     assert counts == {"image": 8, "sentiment": 12, "forecast": 11}  # the guard is one of them
+
+
+def test_the_limits_in_own_data_are_those_of_the_gate():
+    models = (entries.ExpectPictures, entries.ExpectTexts, entries.ExpectReadings)
+    fields = {name: one.default for model in models for name, one in model.model_fields.items()}
+    text = (ROOT / "docs/own-data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", text, re.M)
+    assert {name: float(limit) for name, limit in rows} == fields
+
+
+def test_every_tag_in_mlflow_is_explained():
+    assert reference.tags().count("\n") > 20  # raises where the code has others
 
 
 @pytest.mark.slow

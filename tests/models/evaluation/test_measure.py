@@ -34,11 +34,30 @@ def test_class_metrics_are_those_of_scikit_learn():
         "precision": precision,
         "recall": recall,
         "f1": f1,
+        "log_loss": -np.log(probabilities[np.arange(400), labels]).mean(),
+        "calibration_error": scores.metrics["calibration_error"],
         "floor": (labels == 0).mean(),
     }
     assert scores.metrics == pytest.approx(expected)
     assert (scores.rows["confusion"] == reference.confusion_matrix(labels, predicted)).all()
     assert scores.naive == "always cat"
+
+
+def test_the_calibration_error_is_how_far_certainty_is_from_the_share_of_hits():
+    labels = np.repeat([0, 1], [75, 25])
+    sure = _scored(labels, np.tile([0.95, 0.05, 0, 0], (100, 1)))
+    assert sure.metrics["calibration_error"] == pytest.approx(0.2)
+    honest = _scored(labels, np.tile([0.75, 0.25, 0, 0], (100, 1)))
+    assert honest.metrics["calibration_error"] == pytest.approx(0)
+    assert honest.metrics["log_loss"] < sure.metrics["log_loss"]
+
+
+def test_one_classifiers_interval_is_wilsons_and_never_certain():
+    all_right = {"correct": np.ones(100, bool)}
+    # Brown, Cai and DasGupta, Interval Estimation for a Binomial Proportion, 2001: n / (n + z²).
+    assert measure.interval("image", [all_right]) == pytest.approx(
+        (1, 100 / (100 + 1.96**2), 1), abs=1e-5
+    )
 
 
 def test_a_class_that_is_never_predicted_counts_as_zero():

@@ -135,9 +135,20 @@ def test_a_share_takes_the_latest_rows_of_a_series_and_any_of_the_others(splits)
     assert set(part["label"]) == set(range(10))
 
 
+def test_a_share_of_several_series_takes_the_latest_rows_of_each(splits):
+    one = splits["forecast"]["train"]
+    both = {name: np.concatenate([column, column]) for name, column in one.items()}
+    both["segment"] = np.repeat([0, 1], len(one["value"]))
+    part = share_of(both, 0.25, FACTS["forecast"])
+    first, second = (part["value"][part["segment"] == number] for number in (0, 1))
+    assert np.array_equal(first, second)
+    assert len(first) == pytest.approx(0.25 * len(one["value"]), abs=1)
+
+
 def test_a_share_of_a_series_with_a_hole_takes_its_share_of_windows():
     rows = np.arange(1000)
     split = {"value": rows * 1.0, "observed": rows >= 0, "segment": (rows >= 900).astype(int)}
+    split["time"] = np.datetime64("2026-01-01", "ns") + rows * np.timedelta64(1, "h")
     facts = {"task": "forecast", "history": 100, "horizon": 12}
     part = share_of(split, 0.2, facts)  # neither the 100 rows before the hole nor those after do
     windows = SeriesInputs(100, 12, 0.0, 1.0)

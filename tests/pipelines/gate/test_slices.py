@@ -58,7 +58,21 @@ def test_a_series_is_parted_by_season_and_by_step():
     rows["error"] = rows["error"] * (1 + rows["season"][:, None])
     found = _by_name(slices.score("forecast", [rows], []))
     quarters = {f"quarter {n} of the season": (25, pytest.approx(n * 4 / 6)) for n in (1, 2, 3, 4)}
-    assert found == quarters | {"step 1": (100, 1.25), "step 2": (100, 1.875)}
+    assert found == quarters | {
+        "step 1": (100, pytest.approx(2.5 / 3)),
+        "step 2": (100, pytest.approx(2.5)),
+    }
+
+
+@pytest.mark.parametrize("unit", [1.0, 1000.0])
+def test_a_part_without_a_naive_error_is_judged_alike_in_every_unit(unit):
+    """Solar power by night: the naive forecast is right there."""
+    ours, theirs = windows([0.2, 0.2]), windows([0.1, 0.1])
+    for rows in (ours, theirs):
+        rows["error"] = rows["error"] * unit
+        rows["naive_error"] = np.where(rows["season"][:, None] == 0, 0.0, [2.0, 4.0]) * unit
+    night = slices.compare("forecast", [ours], [theirs], [])[0]
+    assert night.difference == pytest.approx(-0.1 / 2.25)
 
 
 def test_the_score_of_several_seeds_is_their_mean():

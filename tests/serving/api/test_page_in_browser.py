@@ -294,7 +294,7 @@ def test_a_wrong_file_is_told_in_a_person_s_words(page):
 
 def test_a_forecast_says_when(page, client):
     page.locator("#forecast [data-do=example]").click()
-    expect(verdict(page, "forecast")).to_contain_text(f"in {tiny.HORIZON} steps")
+    expect(verdict(page, "forecast")).to_contain_text(f"level in {tiny.HORIZON} steps")
     page.get_by_label("Time of the last value").fill("2026-12-31T22:30")
     page.get_by_role("button", name="Forecast").click()
     expect(verdict(page, "forecast")).to_contain_text("at 2027-01-01 04:30")

@@ -1,0 +1,150 @@
+"""The command `clean`: what nothing needs any more goes, of the runs and files that are old.
+
+Whatever it is killed at, what is left is whole: a run is marked as deleted before its files go, and
+the next call removes what was marked.
+"""
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from data import declared, versions
+from data.prepared import NOTES, PREPARED
+from data.report import REPORTS
+from data.stored import RAW
+from pipelines.commands.status import bytes_in
+from pipelines.experiments import removal
+from pipelines.locks import lock
+from pipelines.promotion import reconcile
+from pipelines.release import bento, publish
+from pipelines.runtime import console, environment, settings
+from pipelines.runtime.settings import UsageError
+
+AGE = re.compile(r"(\d+)([dh])")
+SECONDS = {"d": 86_400, "h": 3_600}
+EMPTY_LOG_SECONDS = 86_400  # a command that runs may still write to its log
+
+
+@dataclass(frozen=True)
+class Part:
+    """What goes: of which kind, how many, how many bytes."""
+
+    what: str
+    count: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What went, or would go where nothing was removed."""
+
+    removed: bool
+    parts: list[Part]
+
+
+def clean(older_than: str, keep: int, remove: bool) -> Cleaned:
+    """Find, and remove where asked to, what is old and what nothing needs any more.
+
+    Args:
+        older_than: an age, `30d` or `12h`; what is younger stays.
+        keep: of each dataset the newest retrainings that stay, and of each name the Bentos.
+        remove: else it is only looked for.
+
+    Raises:
+        UsageError: the age is none.
+        LockHeldError: a command works with what would be removed.
+    """
+    seconds, parts = _seconds(older_than), []
+    with ExitStack() as stack:
+        if remove:
+            for name in (*settings.TASKS, "release"):
+                stack.enter_context(lock.hold(name))
+            for dataset, task in settings.datasets().items():
+                stack.enter_context(reconcile.promotion_lock(task, dataset))
+        for what, found, size, delete in _found(time.time() - seconds, keep):
+            parts.append(Part(what, len(found), size))
+            if found and remove:
+                with console.stage(what) as say:
+                    delete(found)
+                    say(_amount(parts[-1]))
+    return Cleaned(remove, parts)
+
+
+def show(cleaned: Cleaned) -> None:
+    """Print what went or would go, and how to let it go."""
+    found = [part for part in cleaned.parts if part.count]
+    if not cleaned.removed:
+        for part in found:
+            console.line(part.what, _amount(part))
+    total = sum(part.bytes for part in found) / 1e6
+    if not found:
+        console.out().print("there is nothing to remove")
+    elif cleaned.removed:
+        console.out().print(f"{total:,.1f} MB are free again")
+    else:
+        console.out().print(f"{total:,.1f} MB would be free; with --yes it goes")
+
+
+def _found(before: float, keep: int) -> Iterator["Found"]:
+    """What may go, of each kind in turn; each is looked for after the one before is gone.
+
+    Args:
+        before: seconds since 1970; what is younger stays.
+        keep: how many of the newest stay, of retrainings and of Bentos.
+    """
+    runs = removal.removable(before, keep)
+    yield "runs", runs, bytes_in(run.folder for run in runs), removal.remove
+    bentos = bento.idle(before, keep)
+    yield "Bentos", bentos, bytes_in(bentos), bento.delete
+    home = environment.home()
+    yield _paths("published", publish.unused(before), time.time())
+    yield _paths("checkpoints", [*home.glob("checkpoints/*"), *home.glob("fetched/*")], before)
+    logs = list(home.glob("logs/*.log"))
+    empty = [log for log in logs if not log.stat().st_size]
+    yield _paths("empty logs", empty, time.time() - EMPTY_LOG_SECONDS)
+    yield _paths("logs", logs, before)
+    yield _paths("data", _undeclared(), time.time())
+    cached = versions.unused()
+    yield "DVC's cache", cached, bytes_in(cached), lambda _: versions.remove_unused()
+
+
+# Of which kind, the things, their bytes, and what removes them.
+Found = tuple[str, Sequence, int, Callable[[Sequence], None]]
+
+
+def _paths(what: str, paths: Iterable[Path], before: float) -> Found:
+    """Those of the paths that were written before a time."""
+    old = [path for path in sorted(paths) if path.exists() and path.stat().st_mtime < before]
+    return what, old, bytes_in(old), _remove_paths
+
+
+def _remove_paths(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _undeclared() -> Iterator[Path]:
+    """What was made of datasets that are declared no more."""
+    known = declared.params(environment.ROOT)["datasets"]
+    for room in (RAW, PREPARED, REPORTS, NOTES):
+        for path in (environment.ROOT / room).glob("[!.]*"):
+            if path.stem not in known:
+                yield path
+
+
+def _seconds(age: str) -> int:
+    named = AGE.fullmatch(age)
+    if named is None:
+        raise UsageError(f"--older-than is {age!r}, expected days or hours: 30d, 12h or 0d")
+    return int(named[1]) * SECONDS[named[2]]
+
+
+def _amount(part: Part) -> str:
+    return f"{part.count:,} of {part.bytes / 1e6:,.1f} MB"
