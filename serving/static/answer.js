@@ -3,6 +3,8 @@
 import { element } from "./elements.js";
 import { described } from "./models.js";
 
+const turns = {}; // task → the number of its newest request, or of what took its place
+
 /**
  * Returns show(request, { stay }), which sends a request and shows the answer in its section.
  * request: returns the promise of an answer. stay: whether to scroll, as on a phone, no further
@@ -14,26 +16,25 @@ export function answers(task, verdict, figures) {
   const [verdictNode, failureNode, figuresNode] = [".verdict", ".failure", ".figures"].map((part) =>
     place.querySelector(part),
   );
-  let newest = 0;
 
   return async function show(request, { stay = false } = {}) {
-    const turn = ++newest; // of two requests in flight, the later one is shown
+    const turn = nextTurn(task); // of two requests in flight, the later one is shown
     place.setAttribute("aria-busy", "true");
     if (stay) verdictNode.scrollIntoView({ block: "nearest", behavior: "instant" });
     try {
       const answer = await request();
       const metadata = modelMetadata(await described(task, answer.model), answer.request_id);
-      if (turn !== newest) return;
+      if (turn !== turns[task]) return;
       verdictNode.replaceChildren(...verdict(answer));
       verdictNode.classList.remove("empty");
       failureNode.replaceChildren();
       figuresNode.replaceChildren(...figures(answer), familiarity(answer), metadata);
     } catch (problem) {
-      if (turn !== newest) return;
+      if (turn !== turns[task]) return;
       clear(verdictNode, figuresNode, "No prediction.");
       failureNode.replaceChildren(...failure(problem));
     } finally {
-      if (turn === newest) {
+      if (turn === turns[task]) {
         place.removeAttribute("aria-busy");
         if (!stay) bringIntoSight(failureNode.firstChild ? failureNode : verdictNode);
       }
@@ -47,9 +48,11 @@ function bringIntoSight(node) {
   if (top < 0 || top > innerHeight / 2) node.scrollIntoView({ block: "start" });
 }
 
-/** Removes the answer of a task; a request in flight may still show another. */
+/** Removes the answer of a task; a request in flight shows none any more. */
 export function clearAnswer(task) {
   const place = document.querySelector(`#${task} .answer`);
+  nextTurn(task);
+  place.removeAttribute("aria-busy");
   place.querySelector(".failure").replaceChildren();
   clear(place.querySelector(".verdict"), place.querySelector(".figures"), "No prediction yet.");
 }
@@ -68,6 +71,11 @@ export function percent(share) {
   if (share > 0.999 && share < 1) return ">\u00a099.9\u00a0%"; // on one line
   if (share < 0.001 && share > 0) return "<\u00a00.1\u00a0%";
   return `${(100 * share).toFixed(1)}\u00a0%`;
+}
+
+function nextTurn(task) {
+  turns[task] = (turns[task] ?? 0) + 1;
+  return turns[task];
 }
 
 function clear(verdictNode, figuresNode, message) {

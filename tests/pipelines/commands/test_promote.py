@@ -69,10 +69,10 @@ def test_each_artifact_is_hashed_at_most_twice_in_all(home, tmp_path, hashed, be
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_the_champion_again_stays_so(capsys, dry_run):
+def test_the_champion_again_stays_so(dry_run):
     one = Summary("1", "perceptron", "f" * 64, {})
-    promote.show(promote.Promotion(TASK, DATASET, HASH, dry_run, one, one, False, "it is already"))
-    assert capsys.readouterr().out == "perceptron v1 stays champion: nothing was decided\n"
+    again = promote.Promotion(TASK, DATASET, HASH, dry_run, one, one, False, "it is already")
+    assert promote.sentence(again) == "perceptron v1 stays champion: nothing was decided"
 
 
 def test_an_architecture_names_its_best_full_fit(home, tmp_path, monkeypatch):

@@ -179,6 +179,19 @@ def test_a_drawing_becomes_a_picture_like_the_data(page, client):
     expect(page.locator("#image .verdict.empty")).to_be_visible()
 
 
+def test_an_answer_that_comes_after_the_board_was_cleared_is_not_shown(page):
+    held = []
+    page.route("**/v1/image", lambda route: held.append(route))
+    with page.expect_request("**/v1/image"):
+        draw(page, (0.1, 0.1), (0.3, 0.3))
+    page.get_by_role("button", name="Clear").click()
+    with page.expect_response("**/v1/image"):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    expect(page.locator("#image .verdict.empty")).to_be_visible()
+    expect(page.locator("#image .answer[aria-busy]")).to_have_count(0)
+
+
 def test_a_picture_is_chosen_or_dropped(page, client):
     for seed in (1, 2):
         body = tiny.picture("PNG", 30, "RGB", seed)
