@@ -17,7 +17,7 @@ from benchmarks import simulated
 from pipelines.gate import checks, rules
 from pipelines.runtime import console, settings
 
-PATHS = 200
+PATHS = 60  # more by the first argument
 GROWTH = 0.03  # of the first split, a night
 
 
