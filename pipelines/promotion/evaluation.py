@@ -1,6 +1,7 @@
 """One candidate before the gate: what it scored, what it costs, what it showed while serving."""
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ class Evaluation:
     """A candidate before the gate: beside which champion, by which rules, with what outcome.
 
     head: of the ledger when the champion was looked up. test_rows: a sketch of the rows that it was
-    judged by (`spending.sketch`); None where no test rows lie in the checkout.
+    compared by (`spending.sketch`); None without a champion, or test rows in the checkout.
     """
 
     candidate: Contender
@@ -100,8 +101,9 @@ def evaluate(
     size_mb, test_rows = _size_mb(candidate.folder), None
     checks = [not_withdrawn(candidate.version), *gate.service(rules, served, size_mb)]
     if whole or all(check.passed for check in checks):
-        with suppress(DataError):
-            test_rows = spending.sketch(scores.test_rows(dataset))
+        if champion is not None:
+            with suppress(DataError):
+                test_rows = spending.sketch(scores.test_rows(dataset))
         checks += _quality(dataset, candidate, champion, rules, test_rows, keep)
     for check in checks:
         console.line("gate", f"{'✓' if check.passed else '✗'} {check.name}: {check.evidence}")
@@ -121,16 +123,14 @@ def _quality(
     ours = _scored(candidate.name, dataset, candidate, latencies[0], keep)
     theirs, anchored, incomparable, earlier = None, None, None, 0.0
     if champion is not None:
-        name = f"the champion {champion.name}"
+        name, entries = f"the champion {champion.name}", ledger.entries(champion.version.name)
         try:
             theirs = _scored(name, dataset, champion, latencies[1], keep)
         except ModelError as error:  # it answers with other classes, or another horizon
             theirs = _on_shared_classes(name, dataset, champion, latencies[1], ours)
             incomparable = None if theirs else f"{name} cannot be compared: {error}"
-        anchored = theirs and _anchor(dataset, champion.version, theirs, keep)
-        earlier = history.decisions_by(
-            test_rows, ledger.entries(champion.version.name), dataset.hash
-        )
+        anchored = theirs and _anchor(dataset, champion.version, entries, theirs, keep)
+        earlier = history.decisions_by(test_rows, entries, dataset.hash)
     labels = list(getattr(artifact.read_inputs(candidate.folder), "labels", ()))
     return gate.quality(dataset.task, rules, ours, theirs, labels, anchored, incomparable, earlier)
 
@@ -168,10 +168,14 @@ def _scored(
 
 
 def _anchor(
-    dataset: DatasetVersion, champion: Version, theirs: Scored, keep: bool
+    dataset: DatasetVersion,
+    champion: Version,
+    entries: Sequence[ledger.Entry],
+    theirs: Scored,
+    keep: bool,
 ) -> Scored | None:
     """The champion that the margin is measured from; None where it cannot be scored any more."""
-    number = history.anchor(ledger.entries(champion.name), champion.version)
+    number = history.anchor(entries, champion.version)
     if number == champion.version:
         return theirs
     version = registry.version(champion.name, number)
