@@ -8,18 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from raw_rows import SERIES, pictures, put, readings, texts
+from raw_rows import ENTRIES, SPLIT, put, readings, texts
 
 from data import declared, prepare, report, stored, validate
 from data.errors import GateRefused
-
-FILE = {"kind": "csv", "path": "rows.csv"}
-ENTRIES = {
-    "image": (pictures, {"task": "image", "kind": "folder", "path": "pets"}),
-    "sentiment": (texts, FILE | {"task": "sentiment", "columns": {"text": "t", "label": "l"}}),
-    "forecast": (readings, FILE | SERIES | {"columns": {"time": "t", "value": "v"}}),
-}
-SPLIT = {"train": 0.6, "validation": 0.2, "test": 0.2}
 
 
 @pytest.fixture

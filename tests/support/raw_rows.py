@@ -47,3 +47,12 @@ def put(column: str, rows, value):
         columns[column][rows] = value
 
     return corrupt
+
+
+FILE = {"kind": "csv", "path": "rows.csv"}
+ENTRIES = {  # task → what makes its rows, and how these are declared
+    "image": (pictures, {"task": "image", "kind": "folder", "path": "pets"}),
+    "sentiment": (texts, FILE | {"task": "sentiment", "columns": {"text": "t", "label": "l"}}),
+    "forecast": (readings, FILE | SERIES | {"columns": {"time": "t", "value": "v"}}),
+}
+SPLIT = {"train": 0.6, "validation": 0.2, "test": 0.2}
