@@ -19,7 +19,8 @@ def digests(rows: Iterable) -> np.ndarray:
 
 def _content(row: np.ndarray | bytes | str) -> bytes:
     if isinstance(row, str):
-        return " ".join(words_of(row)).encode("utf-8", "surrogatepass")
+        words = words_of(row) or row.split()  # :-) is no word
+        return " ".join(words).encode("utf-8", "surrogatepass")
     return row if isinstance(row, bytes) else row.tobytes()
 
 
