@@ -42,8 +42,9 @@ class Kind:
 def kinds() -> list[Kind]:
     """Test splits like those of mnist_5k, imdb, glucose, sea_temperature and stocks."""
     images, reviews = (partial(simulated.classifiers, rows=rows) for rows in (1000, 5000))
-    glucose = partial(simulated.forecasters, windows=6464, horizon=12, block=84)
-    sea = partial(simulated.forecasters, windows=2700, horizon=12, block=108, persistence=0.95)
+    glucose = partial(simulated.forecasters, windows=6464, horizon=12)
+    in_turn = partial(simulated.panel, series=12, windows=100, horizon=12, stride=12)
+    sea = partial(simulated.forecasters, windows=2700, horizon=12, persistence=0.95)
     return [
         Kind("image", "1,000 rows", images, 0.97, 0.99),
         Kind("image", "1,000 rows, 5 seeds each", partial(images, seeds=5), 0.97, 0.985),
@@ -53,6 +54,7 @@ def kinds() -> list[Kind]:
         Kind("forecast", "6,464 windows, 3 seeds each", partial(glucose, seeds=3), 0.78, 0.74),
         Kind("forecast", "2,700 windows, errors that last", sea, 0.78, 0.72),
         Kind("forecast", "5 series × 300 windows, against naive", _first, 1.0, 0.9),
+        Kind("forecast", "12 series in turn × 100 windows", in_turn, 0.78, 0.7),
     ]
 
 
@@ -87,7 +89,7 @@ def _promotes(task: str, asked: rules.Rules, ours: list, theirs: list | None) ->
 
 def _first(random, scores: tuple[float, float]):
     """A forecast of five series where no champion stands yet."""
-    return [simulated.panel(random, 5, 300, 5, 65, scores[0] / scores[1])], None
+    return simulated.panel(random, 5, 300, 5, scores)[0], None
 
 
 def _rate(promotions: int) -> tuple[str, str]:

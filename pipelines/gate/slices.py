@@ -113,7 +113,8 @@ def _lengths(words: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 def only(rows: Rows, mask: np.ndarray) -> Rows:
     """The rows of one seed of which the mask, bool (row,), is true."""
-    each = ("label", "correct", "naive_correct", "words", "error", "naive_error", "time", "season")
+    each = ("label", "correct", "naive_correct", "words")
+    each += ("error", "naive_error", "time", "series", "season")
     return {**rows, **{name: rows[name][mask] for name in each if name in rows}}
 
 
