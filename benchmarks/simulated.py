@@ -105,33 +105,27 @@ def _sides(split: Split | Season, scores: list[list[float]]) -> Sides:
 
 
 def panel(
-    random,
-    series: int,
-    windows: int,
-    horizon: int,
-    scores: tuple[float, float],
-    stride: int = 1,
-    persistence: float = 0.7,
+    random, series: int, windows: int, horizon: int, scores: tuple[float, float], persistence: float
 ) -> Sides:
     """Two forecasts of several series that go up and down together, as five stocks do.
 
-    scores: the MAE of each relative to a naive forecast that misjudges the future as they do.
-    stride: steps from one window of a series to the next; each series begins a step later.
-    persistence: how a misjudgement goes on from one step to the next.
+    A series has a window every `horizon` steps, and each series begins a step later.
+    scores: as of `forecasters`, the naive forecast misjudging the future as they do.
     """
-    steps = windows * stride
-    common, parts = _shocks(random, steps + horizon), []
+    steps, parts = windows * horizon, []
+    common = _shocks(random, steps + horizon)
     for number in range(series):
         own = _shocks(random, steps + horizon)
         unknowable = _ahead((common + own) / np.sqrt(2), steps, horizon)
         wrong = (_wrong(random, steps, horizon, OWN, persistence) for _ in range(3))
-        errors = [np.abs(unknowable + one) for one in wrong]
-        part = slice(number % stride, None, stride)
-        parts.append((*(one[part] for one in errors), _every_half_hour(steps)[part]))
-    ours, theirs, naive, time = (np.concatenate(column) for column in zip(*parts, strict=True))
+        columns = (*(np.abs(unknowable + one) for one in wrong), _every_half_hour(steps))
+        parts.append([one[number % horizon :: horizon] for one in columns])
+    *errors, naive, time = (np.concatenate(column) for column in zip(*parts, strict=True))
     named = np.repeat(np.arange(series), windows)
-    sides = zip((ours, theirs), scores, strict=True)
-    ours, theirs = ([_rows(share * one, naive, time, named)] for one, share in sides)
+    ours, theirs = (
+        [_rows(share * error, naive, time, named)]
+        for share, error in zip(scores, errors, strict=True)
+    )
     return ours, theirs
 
 

@@ -32,7 +32,7 @@ def findings(dataset: DatasetVersion, splits: Mapping[str, Split], facts: Mappin
     """
     records = tracking.records(dataset)
     return [
-        _reuse(dataset.task, uses(dataset), records),
+        _reuse(dataset, uses(dataset), records),
         _once(_scored(dataset, tracking.FIT)),
         _inputs(records, splits, facts),
     ]
@@ -70,7 +70,7 @@ def luck(candidates: int) -> float:
 
 def _scored(dataset: DatasetVersion, kind: str) -> list:
     """Return the runs of a kind that scored the test split, however they ended."""
-    metric = f"test_{ranking.METRIC[dataset.task][0]}"
+    metric = f"test_{ranking.metric(dataset).name}"
     return [
         run
         for status in ENDED
@@ -87,14 +87,14 @@ def _rescored(dataset: DatasetVersion) -> list:
     )
 
 
-def _reuse(task: str, counts: Mapping[str, int], records: list[Record]) -> Finding:
+def _reuse(dataset: DatasetVersion, counts: Mapping[str, int], records: list[Record]) -> Finding:
     listed = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
     decisions = counts["decisions of the gate"]
     errors = luck(decisions) if decisions else 0.0
     result = f"{sum(counts.values()):,} in all; {listed}" if listed else "it was not used yet"
     if decisions > 1 and records:
-        metric = f"test_{ranking.METRIC[task][0]}"
-        scored = ranking.best(task, records).metrics
+        metric = f"test_{ranking.metric(dataset).name}"
+        scored = ranking.best(dataset, records).metrics
         error = (scored[f"{metric}_high"] - scored[f"{metric}_low"]) / (2 * CERTAIN)
         result += f"; the best of {decisions} equal candidates looks better by {errors * error:.4f}"
     return Finding(

@@ -35,7 +35,7 @@ class Plan:
         if not self.looks:
             return self.full
         by_arch = {fit.arch: fit for fit in self.full}
-        return [by_arch[arch] for arch in promising(self.dataset.task, records, self.keep)]
+        return [by_arch[arch] for arch in promising(self.dataset, records, self.keep)]
 
 
 @lru_cache(maxsize=8)
@@ -50,9 +50,9 @@ def plan(dataset: DatasetVersion, profile: str) -> Plan:
     return Plan(dataset, [replace(fit, look=True) for fit in looks], full, first.keep)
 
 
-def promising(task: str, records: Iterable[Record], keep: int) -> list[str]:
+def promising(dataset: DatasetVersion, records: Iterable[Record], keep: int) -> list[str]:
     """The architectures of the `keep` best records by validation, the best first."""
-    return [record.arch for record in ranking.ranked(task, records)[:keep]]
+    return [record.arch for record in ranking.ranked(dataset, records)[:keep]]
 
 
 def show(fits: list[Fit], missing: list[Fit]) -> None:
