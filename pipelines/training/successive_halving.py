@@ -6,7 +6,7 @@ and Hyperparameter Optimization, AISTATS 2016.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from pipelines.experiments import plan as planning
@@ -38,16 +38,22 @@ class Plan:
         return [by_arch[arch] for arch in promising(self.dataset, records, self.keep)]
 
 
-@lru_cache(maxsize=8)
 def plan(dataset: DatasetVersion, profile: str) -> Plan:
-    """The plan of a retraining on this version of a dataset, made once a process."""
+    """The plan of a retraining on this version of a dataset, made once a process.
+
+    It depends on how many rows there are, which is not known while the data lies elsewhere.
+    """
+    return _plan(dataset, profile, "rows" in dataset.facts)
+
+
+@lru_cache(maxsize=8)
+def _plan(dataset: DatasetVersion, profile: str, rows_are_known: bool) -> Plan:
     full = planning.fits(dataset, profile=profile)
     first = settings.first_look(profile, dataset.task)
     if first is None:
         return Plan(dataset, [], full, len(full))
-    small = {"share": first.share, "epochs": first.epochs}
-    looks = planning.fits(dataset, profile=profile, changes=small)
-    return Plan(dataset, [replace(fit, look=True) for fit in looks], full, first.keep)
+    looks = planning.fits(dataset, profile=profile, first=first)
+    return Plan(dataset, looks, full, first.keep)
 
 
 def promising(dataset: DatasetVersion, records: Iterable[Record], keep: int) -> list[str]:
@@ -58,8 +64,10 @@ def promising(dataset: DatasetVersion, records: Iterable[Record], keep: int) -> 
 def show(fits: list[Fit], missing: list[Fit]) -> None:
     """Print what a rung is: first looks at all, or full fits of the promising."""
     if any(fit.look for fit in fits):
-        share, epochs = (fits[0].parameters[name] for name in ("share", "epochs"))
-        text = f"{len(fits)} architectures, {share:.0%} of the rows, {epochs} epochs"
+        share = fits[0].parameters["share"]
+        epochs = sorted({fit.parameters["epochs"] for fit in fits})
+        number = str(epochs[0]) if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
+        text = f"{len(fits)} architectures, {share:.0%} of the rows, {number} epochs"
         console.line("first look", text)
     elif fits:
         console.line("full fits", ", ".join(fit.arch for fit in fits))
