@@ -1,7 +1,6 @@
 """The fits of a retraining, each with its fingerprint, planned without a heavy import."""
 
 import math
-import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -52,7 +51,7 @@ def fits(
     `changes` are parameters that were named on the command line, over the profile's, over the
     defaults; `first` makes first looks of them. Raises ValueError for unknown names.
     """
-    rows = dataset.facts.get("rows", {}).get("train", sys.maxsize)
+    rows = dataset.facts["rows"]["train"]
     small, steps = {}, settings.profile(profile).steps
     if first is not None:
         share = max(first.share, min(1.0, first.rows / rows))

@@ -38,16 +38,9 @@ class Plan:
         return [by_arch[arch] for arch in promising(self.dataset, records, self.keep)]
 
 
-def plan(dataset: DatasetVersion, profile: str) -> Plan:
-    """The plan of a retraining on this version of a dataset, made once a process.
-
-    It depends on how many rows there are, which is not known while the data lies elsewhere.
-    """
-    return _plan(dataset, profile, "rows" in dataset.facts)
-
-
 @lru_cache(maxsize=8)
-def _plan(dataset: DatasetVersion, profile: str, rows_are_known: bool) -> Plan:
+def plan(dataset: DatasetVersion, profile: str) -> Plan:
+    """The plan of a retraining on this version of a dataset, made once a process."""
     full = planning.fits(dataset, profile=profile)
     first = settings.first_look(profile, dataset.task)
     if first is None:
