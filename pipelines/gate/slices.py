@@ -30,13 +30,15 @@ class SliceComparison:
     """Two models on a part of the rows.
 
     difference: above 0 where ours is better. p: two-sided, of this part alone: of twenty parts that
-    do not differ one is below 0.05.
+    do not differ one is below 0.05. least_p: what a fall of every row would have; where that is
+    above a level, the part has too few rows to tell.
     """
 
     name: str
     rows: int
     difference: float
     p: float
+    least_p: float
 
 
 def score(task: str, rows: Sequence[Rows], labels: Sequence[str]) -> list[Slice]:
@@ -67,8 +69,17 @@ def compare(
             [_relative(task, one, pick(one)) for one in side] for side in (ours, theirs)
         )
         verdict = paired_comparison.compare(task, our_part, their_part)
-        comparisons.append(SliceComparison(name, count, verdict.difference, verdict.p))
+        least = paired_comparison.compare(task, *_extremes(task, their_part)).p
+        comparisons.append(SliceComparison(name, count, verdict.difference, verdict.p, least))
     return comparisons
+
+
+def _extremes(task: str, part: Sequence[Rows]) -> tuple[Sequence[Rows], Sequence[Rows]]:
+    """The part as if every row had fallen, and as if none had."""
+    answer = "error" if task == "forecast" else "correct"
+    values = (1.0, 0.0) if task == "forecast" else (False, True)
+    worst, best = ([{**one, answer: np.full_like(one[answer], x)} for one in part] for x in values)
+    return worst, best
 
 
 def _parts(task: str, rows: Rows, labels: Sequence[str]) -> Iterator[tuple[str, int, Pick]]:
