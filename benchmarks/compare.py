@@ -24,8 +24,8 @@ from datetime import UTC, datetime
 import numpy as np
 from rich.table import Table
 
-from models.evaluation import measure
-from pipelines.experiments import leaderboard_rows, ranking, registry, tracking
+from models.evaluation import measure, metrics
+from pipelines.experiments import leaderboard_rows, registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.leaderboard_rows import Row
 from pipelines.experiments.plan import Fit
@@ -88,7 +88,7 @@ def make(task: str, home: str) -> None:
     _enter(home)
     originals = [_recorded(task, seed, scores) for seed, scores in enumerate(_scores(task))]
     rows = [leaderboard_rows.find(run_id) for run_id in originals]
-    leaderboard_rows.write(_copies(rows, ranking.METRIC[task][0]))
+    leaderboard_rows.write(_copies(rows, metrics.of({"task": task}).name))
     leaderboard_rows.remove(originals)
     registry.champion(task, DATASETS[task])  # as every retraining asks
 
@@ -112,7 +112,7 @@ def _copies(originals: list[Row], metric: str) -> Iterator[Row]:
                 "espalier.arch": f"architecture_{arch}",
                 "espalier.parameters": json.dumps(parameters | {"units": setting}, sort_keys=True),
             }
-            metrics = {
+            noisy = {
                 name: value + noise if metric in name else value
                 for name, value in original.metrics.items()
             } | {"latency_ms": chance.random()}
@@ -122,7 +122,7 @@ def _copies(originals: list[Row], metric: str) -> Iterator[Row]:
                 fingerprint=run_id,
                 started=original.started + number,
                 tags=original.tags | tags,
-                metrics=metrics,
+                metrics=noisy,
                 curves={"loss": [1 / n for n in range(1, EPOCHS + 1)], "val_loss": [1.0] * EPOCHS},
             )
 
@@ -137,7 +137,7 @@ def _recorded(task: str, seed: int, scores: dict) -> str:
     with tracking.child(fit, None) as run_id:
         for epoch in range(1, EPOCHS + 1):
             mlflow.log_metrics({"loss": 1 / epoch, "val_loss": 1.1 / epoch}, step=epoch)
-        log_scores(task, ranking.METRIC[task][0], scores)
+        log_scores(metrics.of({"task": task}), scores)
         mlflow.log_metrics({"fit_seconds": 9.0, "parameter_count": 1e5, "latency_ms": 0.1})
         mlflow.set_tag("espalier.manifest_sha256", "0" * 64)
     return run_id

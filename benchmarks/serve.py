@@ -98,9 +98,10 @@ def _publish(home: Path) -> dict[str, Path]:
         if version is None:
             raise SystemExit(f"{task} has no champion yet: make run")
         if task == "image":
-            fits = tracking.records(DatasetVersion(task, dataset, version.dataset_hash))
+            data = DatasetVersion(task, dataset, version.dataset_hash)
+            fits = tracking.records(data)
             cnn = [fit for fit in fits if fit.arch == "cnn" and not fit.look]
-            version = registry.preview(task, dataset, ranking.best(task, cnn))
+            version = registry.preview(task, dataset, ranking.best(data, cnn))
         (home / "published").mkdir(exist_ok=True)
         publish.publish(task, version, home)
     return artifacts(home)

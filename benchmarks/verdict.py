@@ -17,6 +17,7 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks import simulated
+from models.evaluation import metrics
 from pipelines.gate import checks, paired_comparison, rules
 from pipelines.runtime import console, settings
 
@@ -76,12 +77,13 @@ def promoted(kind: Kind, ours: float, pairs: int = PAIRS) -> int:
 
 
 def _promotes(task: str, asked: rules.Rules, ours: list, theirs: list | None) -> bool:
+    metric = metrics.of({"task": task})
     if len(ours) > 1:
-        return paired_comparison.compare(task, ours, theirs).outcome == paired_comparison.BETTER
+        return paired_comparison.compare(metric, ours, theirs).outcome == paired_comparison.BETTER
     ours, theirs = (
         None if side is None else checks.Scored("", side[0], 1.0, 1.0) for side in (ours, theirs)
     )
-    made = checks.quality(task, asked, ours, theirs, simulated.LABELS, anchor=theirs)
+    made = checks.quality(metric, asked, ours, theirs, simulated.LABELS, anchor=theirs)
     return all(check.passed for check in made)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.errors import ModelError
-from models.evaluation import bootstrap, naive
+from models.evaluation import bootstrap, metrics, naive
+from models.evaluation.metrics import ACCURACY, Metric
 from models.examples import Inputs, Split, examples, fit_inputs
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ SCORED = ("validation", "test")
 LEVEL = 0.95  # of the interval whose coverage is measured
 LARGEST = 1e100  # a forecast that is further off, or no number, is off by this
 PLOTTED = 6  # windows kept whole, spread over the split
-BINS, LEAST = 15, 1e-15  # of the calibration error; the least probability that a logarithm is of
+BINS = 15  # of the calibration error
 # Of `Scores.rows`, by task: what a verdict cannot do without.
 ROWS = {
     "image": {"label", "correct", "naive_correct"},
@@ -33,14 +34,16 @@ ROWS = {
 class Scores:
     """Metrics of one split, and the rows that they were made of.
 
-    metrics, classes: accuracy, precision, recall, f1 (macro); log_loss; calibration_error, how far
-        the certainty of an answer is from the share of right ones; floor: accuracy of the naive
-        baseline, which always says the commonest training label.
+    metrics, classes: the dataset's metric, and floor, what the naive baseline has of it, which of
+        accuracy always says the commonest training label; accuracy, precision, recall, f1 (macro);
+        log_loss; calibration_error, how far the certainty of an answer is from the share of right
+        ones.
     metrics, series: mae, mse, relative_mae (to the best naive forecast), mae_step_01 …, and
         coverage_95, in the data's own unit; floor: 1, the naive forecast relative to itself.
-    rows, classes: label (row,), probabilities (row, class), correct and naive_correct bool (row,),
-        confusion (true class, predicted class); of texts also words (row,), how many each has
-        between its spaces.
+    rows, classes: label and predicted (row,), probabilities (row, class), correct and naive_correct
+        bool (row,), confusion (true class, predicted class); prior (class,), the shares of the
+        training split; where the entry has them positive, a label, and costs (true class, predicted
+        class); of texts also words (row,), how many each has between its spaces.
     rows, series: error and naive_error (window, step), absolute; time datetime64 (window,), when
         the first step falls, and season (window,), in which quarter of a season, 0 to 3; block, the
         number of neighbouring windows that share values; history, target, forecast and the 95 %
@@ -107,9 +110,9 @@ def score_probabilities(
         splits: as prepared, the training split among them.
         facts: the dataset's.
     """
-    commonest = naive.majority(splits["train"]["label"])
+    training = splits["train"]["label"]
     return {
-        name: _class_scores(outputs, splits[name], commonest, facts)
+        name: _class_scores(outputs, splits[name], training, facts)
         for name, outputs in probabilities.items()
     }
 
@@ -136,26 +139,28 @@ def score_forecasts(
     return _score_series(inputs, outputs, splits, facts)
 
 
-def metric(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> float:
-    """Return the task's metric: accuracy, or MAE relative to the naive one; the mean over seeds.
+def value(metric: Metric, rows: Sequence[Mapping[str, np.ndarray]]) -> float:
+    """Return the metric, the mean over seeds; nan where it says nothing of such rows.
 
     Args:
         rows: `Scores.rows` of one split, one for each seed.
     """
-    values, weights, _ = losses(task, rows)
+    values, weights, _ = losses(metric, rows)
     return _ratio(values.mean(), weights.mean())
 
 
-def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float, float]:
-    """Return `metric`, and low and high of its 95 % interval.
+def interval(
+    metric: Metric, rows: Sequence[Mapping[str, np.ndarray]]
+) -> tuple[float, float, float]:
+    """Return `value`, and low and high of its 95 % interval.
 
-    Of one classifier it is Wilson's, which is never 1 to 1 (Journal of the American Statistical
-    Association, 1927). Else it is the bootstrap's: over rows or blocks of windows, and over seeds
-    when there are several (`models.evaluation.bootstrap`).
+    Of one classifier's accuracy it is Wilson's, which is never 1 to 1 (Journal of the American
+    Statistical Association, 1927). Else it is the bootstrap's: over rows or blocks of windows, and
+    over seeds when there are several (`models.evaluation.bootstrap`).
     """
-    values, weights, block = losses(task, rows)
+    values, weights, block = losses(metric, rows)
     mean = _ratio(values.mean(), weights.mean())
-    if task != "forecast" and len(values) == 1 and values.size:
+    if metric is ACCURACY and len(values) == 1 and values.size:
         from scipy.stats import binomtest
 
         hits = binomtest(int(values.sum()), values.size)
@@ -164,20 +169,21 @@ def interval(task: str, rows: Sequence[Mapping[str, np.ndarray]]) -> tuple[float
     if not weights.any():
         return mean, mean, mean
     low, high = bootstrap.difference(values, np.zeros_like(values[:1]), weights, block).interval()
-    return mean, max(low, 0.0), high if task == "forecast" else min(high, 1.0)
+    return mean, max(low, 0.0), min(high, 1.0) if metric.more_is_better else high
 
 
 def losses(
-    task: str, rows: Sequence[Mapping[str, np.ndarray]]
+    metric: Metric, rows: Sequence[Mapping[str, np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return what the task's metric is a ratio of: values (seed, row), weights (row,), and block.
+    """Return what a metric is a ratio of: values (seed, row), weights (row,), and block.
 
-    The metric is the mean value over the mean weight. Of classes a value is 1 for a hit and 0 for a
-    miss, and every weight 1; of series they are the model's and the naive error at one moment, in
-    the order of time: series go up and down together, so that their windows count as one.
+    The metric is the mean value over the mean weight. Of classes the values are the metric's own,
+    such as 1 for a hit and 0 for a miss, and every weight is 1; of series they are the model's and
+    the naive error at one moment, in the order of time: series go up and down together, so that
+    their windows count as one.
     """
-    if task != "forecast":
-        values = np.stack([one["correct"] for one in rows]).astype(float)
+    if not metric.series:
+        values = np.stack([metric.values(one) for one in rows])
         return values, np.ones(values.shape[1]), 1
     first = rows[0]
     # Fits recorded before the time was have their windows in the order of the rows.
@@ -195,11 +201,10 @@ def _ratio(top: float, bottom: float) -> float:
     return 1.0 if top == 0 else bootstrap.HIGHEST
 
 
-def _class_scores(outputs: np.ndarray, split: Split, commonest: int, facts: Mapping) -> Scores:
-    """Score probabilities (row, class) against the split's labels.
-
-    commonest: the index of training's commonest label.
-    """
+def _class_scores(
+    outputs: np.ndarray, split: Split, training: np.ndarray, facts: Mapping
+) -> Scores:
+    """Score probabilities (row, class) against the split's labels; training: the labels there."""
     target, labels = split["label"], facts["labels"]
     predicted = outputs.argmax(axis=1)
     confusion = np.zeros((len(labels), len(labels)), np.int64)
@@ -208,26 +213,36 @@ def _class_scores(outputs: np.ndarray, split: Split, commonest: int, facts: Mapp
     precision = hits / np.maximum(confusion.sum(axis=0), 1)
     recall = hits / np.maximum(confusion.sum(axis=1), 1)
     f1 = 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
-    correct, naive_correct = predicted == target, target == commonest
-    metrics = {
+    commonest, correct = naive.majority(training), predicted == target
+    rows = {
+        "label": target,
+        "probabilities": outputs,
+        "predicted": predicted,
+        "correct": correct,
+        "naive_correct": target == commonest,
+        "confusion": confusion,
+        "prior": np.bincount(training, minlength=len(labels)) / len(training),
+    }
+    if "positive" in facts:
+        rows["positive"] = np.int64(labels.index(facts["positive"]))
+    if "costs" in facts:
+        rows["costs"] = np.array(facts["costs"])
+    if "text" in split:
+        rows["words"] = np.array([len(text.split()) for text in split["text"]])
+    metric = metrics.of(facts)
+    naive_rows = metric.naive(rows)
+    scores = {
         "accuracy": correct.mean(),
         "precision": precision.mean(),
         "recall": recall.mean(),
         "f1": f1.mean(),
-        "log_loss": -np.log(outputs[np.arange(len(target)), target].clip(LEAST)).mean(),
+        "log_loss": metrics.METRICS["log_loss"].of(rows),
         "calibration_error": _calibration_error(outputs.max(axis=1), correct),
-        "floor": naive_correct.mean(),
+        "floor": metric.of(naive_rows),
+        metric.name: metric.of(rows),
     }
-    rows = {
-        "label": target,
-        "probabilities": outputs,
-        "correct": correct,
-        "naive_correct": naive_correct,
-        "confusion": confusion,
-    }
-    if "text" in split:
-        rows["words"] = np.array([len(text.split()) for text in split["text"]])
-    return Scores(_floats(metrics), rows, f"always {labels[commonest]}")
+    said = naive_rows["predicted"][0] if metric is not ACCURACY else commonest
+    return Scores(_floats(scores), rows, f"always {labels[said]}")
 
 
 def _calibration_error(certainty: np.ndarray, correct: np.ndarray) -> float:

@@ -75,7 +75,7 @@ def luck(candidates: float) -> float:
 
 def _scored(dataset: DatasetVersion, kind: str) -> list:
     """Return the runs of a kind that scored the test split, however they ended."""
-    metric = f"test_{ranking.METRIC[dataset.task][0]}"
+    metric = f"test_{ranking.metric(dataset).name}"
     return [
         run
         for status in ENDED

@@ -139,7 +139,7 @@ def _candidate(
         record = _named(dataset, name)
         return record, verified.get(record.run_id) or verification.verify(record)
     fits = [fit for fit in tracking.records(dataset) if not fit.look and arch in (None, fit.arch)]
-    for fit in ranking.ranked(dataset.task, fits):
+    for fit in ranking.ranked(dataset, fits):
         if folder := verified.get(fit.run_id) or verification.whole(fit):
             return fit, folder
     command, made = f"espalier run --dataset {dataset.name}", "full fit"

@@ -1,24 +1,31 @@
 """Which fit is the best, by validation alone: the test split has no say before the gate."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.leaderboard_rows import Record
+from pipelines.runtime import settings
 
-# The score that a task is decided by, and whether more of it is better.
-METRIC = {
-    "image": ("accuracy", True),
-    "sentiment": ("accuracy", True),
-    "forecast": ("relative_mae", False),
-}
+if TYPE_CHECKING:
+    from models.evaluation.metrics import Metric  # imports NumPy, which planning does without
 
 
-def best(task: str, records: Iterable[Record]) -> Record:
+def metric(dataset: DatasetVersion) -> "Metric":
+    """What the dataset is decided by: as its facts say, or where they lie elsewhere its entry."""
+    from models.evaluation import metrics
+
+    facts = dataset.facts or settings.declared(dataset.name)
+    return metrics.of({"metric": facts.get("metric"), "task": dataset.task})
+
+
+def best(dataset: DatasetVersion, records: Iterable[Record]) -> Record:
     """The record with the best validation score; the test score has no say here."""
-    return ranked(task, records)[0]
+    return ranked(dataset, records)[0]
 
 
-def ranked(task: str, records: Iterable[Record]) -> list[Record]:
+def ranked(dataset: DatasetVersion, records: Iterable[Record]) -> list[Record]:
     """The records by their validation score, the best first; of equals the first by name."""
-    metric, more_is_better = METRIC[task]
-    sign = -1 if more_is_better else 1
-    return sorted(records, key=lambda r: (sign * r.metrics[f"validation_{metric}"], r.arch, r.seed))
+    by = metric(dataset)
+    name = f"validation_{by.name}"
+    return sorted(records, key=lambda r: (-by.sign * r.metrics[name], r.arch, r.seed))

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,10 +21,13 @@ from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 
+if TYPE_CHECKING:
+    from models.evaluation.metrics import Metric
+
 RESCORED = "espalier.rescored."  # tag of a run, with the version of the data at its end: when
 
 
-def log_scores(task: str, metric: str, scores: Mapping) -> None:
+def log_scores(metric: "Metric", scores: Mapping) -> None:
     """Keep the metrics of each split with the active run, the interval of `metric`, and the rows.
 
     scores: split → `models.evaluation.measure.Scores`.
@@ -34,8 +38,8 @@ def log_scores(task: str, metric: str, scores: Mapping) -> None:
 
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         for split, scored in scores.items():
-            _, low, high = measure.interval(task, [scored.rows])
-            metrics = scored.metrics | {f"{metric}_low": low, f"{metric}_high": high}
+            _, low, high = measure.interval(metric, [scored.rows])
+            metrics = scored.metrics | {f"{metric.name}_low": low, f"{metric.name}_high": high}
             mlflow.log_metrics({f"{split}_{name}": value for name, value in metrics.items()})
             # Not compressed: errors and probabilities hardly shrink, and take long to read then.
             np.savez(Path(scratch) / f"{split}.npz", **scored.rows)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from models.evaluation.metrics import Metric
 from pipelines.gate import paired_comparison, slices, spending
 from pipelines.gate.paired_comparison import Verdict
 from pipelines.gate.rules import Rules
@@ -63,7 +64,7 @@ class Served:
 
 
 def quality(
-    task: str,
+    metric: Metric,
     rules: Rules,
     ours: Scored,
     theirs: Scored | None,
@@ -75,7 +76,7 @@ def quality(
     """The checks on the test split: the floor, the naive baseline, the champion, the slices.
 
     Args:
-        task: image, sentiment or forecast.
+        metric: what the dataset is decided by.
         rules: of the gate.
         ours: the candidate.
         theirs: the champion on the same rows, or those that it knows; None where there is none.
@@ -84,7 +85,7 @@ def quality(
         incomparable: why a champion that is there has no rows: a person has to decide.
         earlier: decisions by these rows before this one (`spending.level`).
     """
-    checks = [_floor(task, rules, ours), _naive(task, rules, ours)]
+    checks = [_floor(metric, rules, ours), _naive(metric, rules, ours)]
     if incomparable is not None:
         evidence = f"{incomparable}; `espalier promote --force --reason …` overrules it"
         return checks + [Check(name, False, evidence) for name in (CHAMPION, SLICES)]
@@ -92,8 +93,8 @@ def quality(
         if theirs.known is not None:
             ours = replace(ours, rows=slices.only(ours.rows, theirs.known))
         checks += [
-            _champion(task, rules, ours, theirs, anchor, earlier),
-            _slices(task, rules, ours, theirs, labels),
+            _champion(metric, rules, ours, theirs, anchor, earlier),
+            _slices(metric, rules, ours, theirs, labels),
         ]
     return checks
 
@@ -119,31 +120,36 @@ def cost(ours: Scored, theirs: Scored) -> float:
     return math.sqrt(ours.latency_ms / theirs.latency_ms * ours.size_mb / theirs.size_mb)
 
 
-def _floor(task: str, rules: Rules, ours: Scored) -> Check:
+def _floor(metric: Metric, rules: Rules, ours: Scored) -> Check:
     from models.evaluation import measure
 
-    score = measure.metric(task, [ours.rows])
-    if task == "forecast":
-        required, bound, passed = rules.floor, "at most", score <= rules.floor
-    else:
-        majority = float(ours.rows["naive_correct"].mean())
-        required = majority + rules.floor * (1 - majority)
-        bound, passed = "at least", score >= required
-    evidence = f"{console.figure(score)} on the test split; {bound} {required:.4g} is required"
+    score, required = measure.value(metric, [ours.rows]), rules.floor
+    if not metric.series:
+        naive = metric.of(metric.naive(ours.rows))
+        required = naive + rules.floor * (float(metric.more_is_better) - naive)
+    bound = "at least" if metric.more_is_better else "at most"
+    passed = metric.sign * score >= metric.sign * required
+    evidence = f"{metric.text} {console.figure(score)} on the test split; "
+    evidence += f"{bound} {required:.4g} is required"
     return Check(FLOOR, passed, evidence, {"score": score, "required": required})
 
 
-def _naive(task: str, rules: Rules, ours: Scored) -> Check:
-    verdict = paired_comparison.against_naive(task, [ours.rows], rules.alpha)
+def _naive(metric: Metric, rules: Rules, ours: Scored) -> Check:
+    verdict = paired_comparison.against_naive(metric, [ours.rows], rules.alpha)
     evidence = _comparison("the naive baseline", verdict)
     return Check(NAIVE, verdict.outcome == "better", evidence, _facts(verdict))
 
 
 def _champion(
-    task: str, rules: Rules, ours: Scored, theirs: Scored, anchor: Scored | None, earlier: float
+    metric: Metric,
+    rules: Rules,
+    ours: Scored,
+    theirs: Scored,
+    anchor: Scored | None,
+    earlier: float,
 ) -> Check:
     level = spending.level(rules.alpha, earlier)
-    verdict = paired_comparison.compare(task, [ours.rows], [theirs.rows], level)
+    verdict = paired_comparison.compare(metric, [ours.rows], [theirs.rows], level)
     ratio, gain = cost(ours, theirs), paired_comparison.provable(verdict, level)
     facts = _facts(verdict) | {
         "outcome": verdict.outcome,
@@ -167,7 +173,7 @@ def _champion(
     close = (
         anchor is not None
         and verdict.outcome != paired_comparison.WORSE
-        and paired_comparison.not_worse(task, ours.rows, anchor.rows, rules.margin, level)
+        and paired_comparison.not_worse(metric, ours.rows, anchor.rows, rules.margin, level)
     )
     name = "the champion" if anchor is theirs else anchor.name if anchor else "its anchor"
     evidence += f"; {'' if close else 'not proven '}within the margin of {rules.margin:g} of {name}"
@@ -178,9 +184,11 @@ def _champion(
     return Check(CHAMPION, close and cheap, f"{evidence} {_cost(theirs)}", facts)
 
 
-def _slices(task: str, rules: Rules, ours: Scored, theirs: Scored, labels: Sequence[str]) -> Check:
+def _slices(
+    metric: Metric, rules: Rules, ours: Scored, theirs: Scored, labels: Sequence[str]
+) -> Check:
     # A fall beyond the limit counts where chance alone would not make it: small slices vary a lot.
-    every = slices.compare(task, [ours.rows], [theirs.rows], labels)
+    every = slices.compare(metric, [ours.rows], [theirs.rows], labels)
     parts = [one for one in every if one.least_p < rules.alpha]
     few = [f"{one.name} ({one.rows})" for one in every if one not in parts]
     fallen = [one for one in parts if -one.difference > rules.slice and one.p < rules.alpha]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.evaluation import bootstrap, measure
+from models.evaluation.metrics import ACCURACY, Metric
 from pipelines.gate import significance
 
 Rows = Mapping[str, np.ndarray]  # `models.evaluation.measure.Scores.rows` of one split and seed
@@ -20,8 +21,8 @@ class Verdict:
     """What the rows say of one model beside another.
 
     outcome: "better", "worse" or "cannot tell".
-    difference: in accuracy, or in MAE relative to the naive one (in the data's own unit where the
-        naive forecast is perfect); above 0 where ours is better, whatever the metric.
+    difference: in the metric (of MAE in the data's own unit where the naive forecast is perfect);
+        above 0 where ours is better, whatever the metric.
     low, high: its 95 % interval; in a `matrix` all of them hold together so often.
     p: two-sided, for no difference.
     effect: the mean of the difference from row to row over its standard deviation (Cohen's d of
@@ -49,7 +50,7 @@ class Verdict:
 
 
 def compare(
-    task: str, ours: Sequence[Rows], theirs: Sequence[Rows], alpha: float = 0.05
+    metric: Metric, ours: Sequence[Rows], theirs: Sequence[Rows], alpha: float = 0.05
 ) -> Verdict:
     """Judge ours beside theirs; each side is one mapping of rows for every seed.
 
@@ -57,40 +58,35 @@ def compare(
     alpha: the p below which there is a difference.
     Raises ValueError when the rows do not pair.
     """
-    verdict, _ = _compared(task, ours, theirs)
+    verdict, _ = _compared(metric, ours, theirs)
     return _judged(verdict, verdict.p, alpha)
 
 
 def _compared(
-    task: str, ours: Sequence[Rows], theirs: Sequence[Rows]
+    metric: Metric, ours: Sequence[Rows], theirs: Sequence[Rows]
 ) -> tuple[Verdict, bootstrap.Estimate]:
     """A verdict without its outcome, and what its interval is from."""
-    check(task, ours, theirs)
-    values, weights, block = measure.losses(task, [*ours, *theirs])
+    check(metric, ours, theirs)
+    values, weights, block = measure.losses(metric, [*ours, *theirs])
     gains, losses = values[: len(ours)], values[len(ours) :]
-    if task == "forecast":  # the side that errs more gains less
+    if not metric.more_is_better:  # the side that errs more gains less
         gains, losses = losses, gains
-    estimate = bootstrap.difference(gains, losses, weights, block)
-    if task != "forecast":
-        # As if one row more had told them apart: rows that all agree are no proof of sameness
-        # (Agresti and Min, Simple Improved Confidence Intervals for Comparing Matched Proportions,
-        # Statistics in Medicine, 2005).
-        estimate = replace(estimate, error=math.hypot(estimate.error, 1 / len(weights)))
-    p, method = _p_value(task, gains, losses, ours[0], estimate)
+    estimate = _estimate(metric, gains, losses, weights, block, ours[0])
+    p, method = _p_value(metric, gains, losses, ours[0], estimate)
     effect = _effect(gains.mean(axis=0) - losses.mean(axis=0))
     verdict = Verdict(CANNOT_TELL, estimate.value, *estimate.interval(), p, effect, method)
     return verdict, estimate
 
 
 def matrix(
-    task: str, models: Mapping[str, Sequence[Rows]], alpha: float = 0.05
+    metric: Metric, models: Mapping[str, Sequence[Rows]], alpha: float = 0.05
 ) -> dict[tuple[str, str], Verdict]:
     """Judge every model beside every other: (ours, theirs) → verdict.
 
     p is corrected for the number of pairs (Holm); outcome and interval follow the corrected one.
     """
     pairs = list(itertools.combinations(models, 2))
-    compared = [_compared(task, models[ours], models[theirs]) for ours, theirs in pairs]
+    compared = [_compared(metric, models[ours], models[theirs]) for ours, theirs in pairs]
     p_values = np.array([verdict.p for verdict, _ in compared])
     corrected = significance.holm(p_values.tolist())
     # What Holm divides alpha by; less is left where a smaller p of another pair was not below it.
@@ -107,30 +103,32 @@ def matrix(
     return matrix
 
 
-def against_naive(task: str, rows: Sequence[Rows], alpha: float = 0.05) -> Verdict:
-    """Judge a model beside the naive answer on its own rows: commonest class, naive forecast."""
-    answer = "error" if task == "forecast" else "correct"
-    return compare(task, rows, [{**rows[0], answer: rows[0][f"naive_{answer}"]}], alpha)
+def against_naive(metric: Metric, rows: Sequence[Rows], alpha: float = 0.05) -> Verdict:
+    """Judge a model beside the naive answer on its own rows: one class, naive forecast."""
+    return compare(metric, rows, [metric.naive(rows[0])], alpha)
 
 
-def not_worse(task: str, ours: Rows, theirs: Rows, margin: float, alpha: float) -> bool:
+def not_worse(metric: Metric, ours: Rows, theirs: Rows, margin: float, alpha: float) -> bool:
     """Say whether ours is proven to lose less than a margin.
 
     Args:
-        task: image, sentiment or forecast.
+        metric: what the margin is of.
         ours, theirs: the rows of one model each.
-        margin: in the task's metric.
+        margin: in the metric.
         alpha: two-sided; the chance of a wrong yes is half of it.
 
     Raises:
         ValueError: the rows do not pair.
     """
-    check(task, [ours], [theirs])
-    values, weights, block = measure.losses(task, [ours, theirs])
-    if task != "forecast":
+    check(metric, [ours], [theirs])
+    values, weights, block = measure.losses(metric, [ours, theirs])
+    if metric is ACCURACY:
         p = significance.tango(values[0] > 0, values[1] > 0, margin)
-    else:  # the side that errs more gains less
-        estimate = bootstrap.difference(values[1:], values[:1], weights, block)
+    else:
+        gains, losses = values[:1], values[1:]
+        if not metric.more_is_better:
+            gains, losses = losses, gains
+        estimate = _estimate(metric, gains, losses, weights, block, ours)
         p = replace(estimate, value=estimate.value + margin).p()
         p = p / 2 if estimate.value > -margin else 1 - p / 2
     return p < alpha / 2
@@ -144,9 +142,9 @@ def provable(verdict: Verdict, alpha: float) -> float:
     return float(-ndtri(alpha / 2) * error)
 
 
-def check(task: str, ours: Sequence[Rows], theirs: Sequence[Rows]) -> None:
+def check(metric: Metric, ours: Sequence[Rows], theirs: Sequence[Rows]) -> None:
     """Raise ValueError unless the seeds of both sides were scored on the same rows."""
-    shared = "naive_error" if task == "forecast" else "label"
+    shared = "naive_error" if metric.series else "label"
     columns = [rows[shared] for rows in (*ours, *theirs)]
     if not (len(ours) and len(theirs) and len(columns[0])):
         raise ValueError(
@@ -162,8 +160,27 @@ def check(task: str, ours: Sequence[Rows], theirs: Sequence[Rows]) -> None:
             )
 
 
+def _estimate(
+    metric: Metric,
+    gains: np.ndarray,
+    losses: np.ndarray,
+    weights: np.ndarray,
+    block: int,
+    rows: Rows,
+) -> bootstrap.Estimate:
+    """The difference of the metric; of classes as if one row more had told the models apart.
+
+    Rows that all agree are no proof of sameness (Agresti and Min, Simple Improved Confidence
+    Intervals for Comparing Matched Proportions, Statistics in Medicine, 2005).
+    """
+    estimate = bootstrap.difference(gains, losses, weights, block)
+    if metric.series:
+        return estimate
+    return replace(estimate, error=math.hypot(estimate.error, metric.grain(rows)))
+
+
 def _p_value(
-    task: str, gains: np.ndarray, losses: np.ndarray, rows: Rows, estimate: bootstrap.Estimate
+    metric: Metric, gains: np.ndarray, losses: np.ndarray, rows: Rows, estimate: bootstrap.Estimate
 ) -> tuple[float, str]:
     """Return p and what it is from.
 
@@ -173,8 +190,10 @@ def _p_value(
     """
     if len(gains) + len(losses) > 2:
         return estimate.p(), "paired bootstrap over rows and seeds"
-    if task != "forecast":
+    if metric is ACCURACY:
         return significance.mcnemar(gains[0] > 0, losses[0] > 0), "McNemar's exact test"
+    if not metric.series:
+        return estimate.p(), "paired bootstrap over rows"
     horizon = rows["error"].shape[1]
     _, p = significance.diebold_mariano(losses[0], gains[0], horizon)
     return max(p, estimate.p()), "Diebold–Mariano and block bootstrap, the larger p"

@@ -3,6 +3,7 @@
 A mean hides what a part of the requests gets: each part is scored, and two models compared on it.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from models.evaluation import measure
+from models.evaluation.metrics import ACCURACY, Metric
 from pipelines.gate import paired_comparison
 from pipelines.gate.paired_comparison import Rows
 
@@ -18,7 +20,7 @@ Pick = Callable[[Rows], Rows]  # takes the part out of the rows of one seed
 
 @dataclass(frozen=True)
 class Slice:
-    """A model on a part of the rows: accuracy, or MAE relative to the naive one of all rows."""
+    """A model on a part of the rows; of series relative to the naive forecast of all rows."""
 
     name: str
     rows: int
@@ -41,70 +43,77 @@ class SliceComparison:
     least_p: float
 
 
-def score(task: str, rows: Sequence[Rows], labels: Sequence[str]) -> list[Slice]:
+def score(metric: Metric, rows: Sequence[Rows], labels: Sequence[str]) -> list[Slice]:
     """Return the score on each part, the mean over seeds.
 
     Args:
-        task: image, sentiment or forecast.
+        metric: that of the dataset; of one class alone accuracy where it compares classes.
         rows: one mapping for each seed.
         labels: the names of the classes, by their index; of a series they are not read.
     """
-    return [
-        Slice(name, count, measure.metric(task, [_relative(task, one, pick(one)) for one in rows]))
-        for name, count, pick in _parts(task, rows[0], labels)
+    scored = [
+        Slice(name, count, measure.value(by, [_relative(by, one, pick(one)) for one in rows]))
+        for by, name, count, pick in _parts(metric, rows[0], labels)
     ]
+    return [part for part in scored if not math.isnan(part.score)]
 
 
 def compare(
-    task: str, ours: Sequence[Rows], theirs: Sequence[Rows], labels: Sequence[str]
+    metric: Metric, ours: Sequence[Rows], theirs: Sequence[Rows], labels: Sequence[str]
 ) -> list[SliceComparison]:
     """Return how two models differ on each part; labels as in `score`.
 
     Raises ValueError when the rows do not pair.
     """
-    paired_comparison.check(task, ours, theirs)
+    paired_comparison.check(metric, ours, theirs)
     comparisons = []
-    for name, count, pick in _parts(task, ours[0], labels):
+    for by, name, count, pick in _parts(metric, ours[0], labels):
         our_part, their_part = (
-            [_relative(task, one, pick(one)) for one in side] for side in (ours, theirs)
+            [_relative(by, one, pick(one)) for one in side] for side in (ours, theirs)
         )
-        verdict = paired_comparison.compare(task, our_part, their_part)
-        least = paired_comparison.compare(task, *_extremes(task, their_part)).p
+        verdict = paired_comparison.compare(by, our_part, their_part)
+        if math.isnan(verdict.difference):
+            continue
+        least = _least_p(by if by.series else ACCURACY, their_part)
         comparisons.append(SliceComparison(name, count, verdict.difference, verdict.p, least))
     return comparisons
 
 
-def _extremes(task: str, part: Sequence[Rows]) -> tuple[Sequence[Rows], Sequence[Rows]]:
-    """The part as if every row had fallen, and as if none had."""
-    answer = "error" if task == "forecast" else "correct"
-    values = (1.0, 0.0) if task == "forecast" else (False, True)
+def _least_p(metric: Metric, part: Sequence[Rows]) -> float:
+    """The p of all rows of a part against none."""
+    answer, values = ("error", (1.0, 0.0)) if metric.series else ("correct", (False, True))
     worst, best = ([{**one, answer: np.full_like(one[answer], x)} for one in part] for x in values)
-    return worst, best
+    return paired_comparison.compare(metric, worst, best).p
 
 
-def _parts(task: str, rows: Rows, labels: Sequence[str]) -> Iterator[tuple[str, int, Pick]]:
-    """The name of each part that is not empty, its number of rows, and what takes it out."""
-    for name, mask in _row_parts(task, rows, labels):
+def _parts(
+    metric: Metric, rows: Rows, labels: Sequence[str]
+) -> Iterator[tuple[Metric, str, int, Pick]]:
+    """What scores each part that is not empty, its name, its number of rows, what takes it out."""
+    for name, mask in _row_parts(metric, rows, labels):
+        one_class = name.startswith("class ") and not metric.additive
         if mask.any():
-            yield name, int(mask.sum()), partial(only, mask=mask)
-    if task == "forecast":
+            yield ACCURACY if one_class else metric, name, int(mask.sum()), partial(only, mask=mask)
+    if metric.series:
         windows, steps = rows["error"].shape
         for step in range(steps):
-            yield f"step {step + 1}", windows, partial(_step, step=step)
+            yield metric, f"step {step + 1}", windows, partial(_step, step=step)
 
 
-def _relative(task: str, rows: Rows, part: Rows) -> Rows:
+def _relative(metric: Metric, rows: Rows, part: Rows) -> Rows:
     """A part whose errors are relative to the naive one of all rows: its own may be 0, as that of
     solar power by night, and the unit would decide then."""
-    if task != "forecast":
+    if not metric.series:
         return part
     naive = np.full_like(part["naive_error"], rows["naive_error"].mean())
     return {**part, "naive_error": naive}
 
 
-def _row_parts(task: str, rows: Rows, labels: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+def _row_parts(
+    metric: Metric, rows: Rows, labels: Sequence[str]
+) -> Iterator[tuple[str, np.ndarray]]:
     """The parts that are rows: a name and bool (row,) each."""
-    if task != "forecast":
+    if not metric.series:
         for index, label in enumerate(labels):
             yield f"class {label}", rows["label"] == index
     if "words" in rows:
@@ -124,7 +133,10 @@ def _lengths(words: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 def only(rows: Rows, mask: np.ndarray) -> Rows:
     """The rows of one seed of which the mask, bool (row,), is true."""
-    each = ("label", "correct", "naive_correct", "words", "error", "naive_error", "time", "season")
+    each = (
+        *("label", "predicted", "probabilities", "correct", "naive_correct", "words"),
+        *("error", "naive_error", "time", "season"),
+    )
     return {**rows, **{name: rows[name][mask] for name in each if name in rows}}
 
 

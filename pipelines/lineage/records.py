@@ -235,16 +235,16 @@ def data(dataset: DatasetVersion, parents: Sequence[str]) -> Data:
 
 def _summary(row: Row) -> dict[str, Any]:
     """The fields of a `RunSummary`."""
-    metric, higher_is_better = ranking.METRIC[row.dataset.task]
+    metric = ranking.metric(row.dataset)
     return {
         **row.tags,
         "run_id": row.run_id,
         "name": row.name,
         "status": row.status,
-        "metric": metric,
-        "higher_is_better": higher_is_better,
-        "validation": row.metrics.get(f"validation_{metric}"),
-        "test": row.metrics.get(f"test_{metric}"),
+        "metric": metric.name,
+        "higher_is_better": metric.more_is_better,
+        "validation": row.metrics.get(f"validation_{metric.name}"),
+        "test": row.metrics.get(f"test_{metric.name}"),
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from data.errors import DataError
 from models.artifact import artifact
 from models.errors import ModelError
-from pipelines.experiments import registry, scores, tracking, verification
+from pipelines.experiments import ranking, registry, scores, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate import checks as gate
@@ -134,7 +134,8 @@ def _quality(
         anchored = theirs and _anchor(dataset, champion.version, entries, theirs, keep)
         earlier = history.decisions_by(test_rows, entries, dataset.hash)
     labels = list(getattr(artifact.read_inputs(candidate.folder), "labels", ()))
-    return gate.quality(dataset.task, rules, ours, theirs, labels, anchored, incomparable, earlier)
+    metric = ranking.metric(dataset)
+    return gate.quality(metric, rules, ours, theirs, labels, anchored, incomparable, earlier)
 
 
 def paired_medians(turns: np.ndarray) -> list[float]:
@@ -216,7 +217,7 @@ def _on_shared_classes(
     name: str, dataset: DatasetVersion, contender: Contender, latency_ms: float, ours: Scored
 ) -> Scored | None:
     """The contender on the test rows whose class it knows; None where these are too few."""
-    if dataset.task == "forecast":
+    if ranking.metric(dataset).name != "accuracy":  # a hit is all that other labels tell of
         return None
     known, correct = scores.by_name(dataset, contender.folder)
     if known.mean() < SHARED:

@@ -59,7 +59,7 @@ def up_to_date(dataset: DatasetVersion, records: list[Record]) -> bool:
     if not reconcile.is_reconciled(task, name):
         return False
     champion, gate_rules = registry.champion(task, name), rules.of(task, name)
-    for candidate in ranking.ranked(task, records):
+    for candidate in ranking.ranked(dataset, records):
         if champion is not None and champion.run_id == candidate.run_id:
             return True
         refusal = decision.refused_before(dataset, candidate, champion, gate_rules)
@@ -85,7 +85,7 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
     champion, gate_rules = contender.current_champion(task, name), rules.of(task, name)
     current = champion.version if champion else None
     verdict, before = None, ""
-    for best in ranking.ranked(task, records):
+    for best in ranking.ranked(dataset, records):
         if champion is not None and champion.version.run_id == best.run_id:
             kept = _verdict("Kept", f"{champion.name} stays")
             return verdict or kept

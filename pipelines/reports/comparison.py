@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from rich.table import Table
 
-from pipelines.experiments import scores, tracking
+from models.evaluation.metrics import Metric
+from pipelines.experiments import ranking, scores, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import paired_comparison, slices
 from pipelines.reports import charts, leaderboard
@@ -48,13 +49,13 @@ def compare(dataset: DatasetVersion) -> dict:
         notes      a sentence for each model whose rows could not take part, and where the test rows
                    look unfamiliar
     """
-    task, board = dataset.task, leaderboard.compare(dataset)
-    entrants, notes = _entrants(task, board)
+    metric, board = ranking.metric(dataset), leaderboard.compare(dataset)
+    entrants, notes = _entrants(metric, board)
     guards = [row for row in tracking.ended(dataset, tracking.GUARD) if row.status == "FINISHED"]
     if guards:
         notes += leaderboard.unfamiliar(guards[-1].metrics["test_familiar"])
     labels = _labels(dataset, entrants)
-    reference, verdicts = _reference(entrants), _verdicts(task, entrants)
+    reference, verdicts = _reference(entrants), _verdicts(metric, entrants)
     front = pareto_front(board)
     for number, row in enumerate(board["rows"]):
         row["pareto"] = number in front
@@ -65,7 +66,7 @@ def compare(dataset: DatasetVersion) -> dict:
         "reference": reference,
         "test_rows": _count(entrants),
         "verdicts": list(verdicts.values()),
-        "slices": _slices(task, entrants, labels),
+        "slices": _slices(metric, entrants, labels),
         "labels": labels,
         "curves": {e.name: losses for e in entrants if "arch" in e.row and (losses := _curves(e))},
         "confusion": {
@@ -138,7 +139,7 @@ def p_value(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
-def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
+def _entrants(metric: Metric, board: dict) -> tuple[list[Entrant], list[str]]:
     """Those whose rows can be read and pair with the others'; and a sentence for each other one."""
     named = leaderboard.named(leaderboard.best(board))
     named += [(rival["name"], rival) for rival in board["rivals"]]
@@ -151,7 +152,7 @@ def _entrants(task: str, board: dict) -> tuple[list[Entrant], list[str]]:
                 scores.rows_of(run["run_id"], split, artifact_uri=run["artifact_uri"])
                 for run in row["runs"]
             ]
-            paired_comparison.check(task, rows, entrants[0].rows if entrants else rows)
+            paired_comparison.check(metric, rows, entrants[0].rows if entrants else rows)
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             notes.append(f"{name} is left out: its scores row by row cannot be used ({error})")
         else:
@@ -166,8 +167,8 @@ def _reference(entrants: Sequence[Entrant]) -> str | None:
     return next((entrant.name for entrant in champions + models), None)
 
 
-def _verdicts(task: str, entrants: Sequence[Entrant]) -> dict[tuple[str, str], dict]:
-    judged = paired_comparison.matrix(task, {entrant.name: entrant.rows for entrant in entrants})
+def _verdicts(metric: Metric, entrants: Sequence[Entrant]) -> dict[tuple[str, str], dict]:
+    judged = paired_comparison.matrix(metric, {entrant.name: entrant.rows for entrant in entrants})
     return {
         (ours, theirs): {"ours": ours, "theirs": theirs} | asdict(verdict)
         for (ours, theirs), verdict in judged.items()
@@ -190,10 +191,10 @@ def _labels(dataset: DatasetVersion, entrants: Sequence[Entrant]) -> list[str]:
     return [str(number) for number in range(len(entrants[0].rows[0]["confusion"]))]
 
 
-def _slices(task: str, entrants: Sequence[Entrant], labels: Sequence[str]) -> list[dict]:
+def _slices(metric: Metric, entrants: Sequence[Entrant], labels: Sequence[str]) -> list[dict]:
     parts: dict[str, dict] = {}
     for entrant in entrants:
-        for part in slices.score(task, entrant.rows, labels):
+        for part in slices.score(metric, entrant.rows, labels):
             one = parts.setdefault(part.name, {"name": part.name, "rows": part.rows, "scores": {}})
             one["scores"][entrant.name] = part.score
     return list(parts.values())

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
@@ -15,6 +16,9 @@ from pipelines.experiments.plan import Fit
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.runtime import console
+
+if TYPE_CHECKING:
+    from models.evaluation.metrics import Metric
 
 RIVALS = (tracking.BASELINE, tracking.RIVAL)
 SHOWN = 40  # rows of a table; a search leaves hundreds
@@ -34,7 +38,7 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
     a row as soon as the gate has scored it on this one; `dataset_hash` names its own.
     only: these fits instead of all.
     """
-    metric, more_is_better = ranking.METRIC[dataset.task]
+    metric = ranking.metric(dataset)
     records = tracking.records(dataset)
     floor = None
     if records:
@@ -48,19 +52,18 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
     if only is None and champion is not None and champion.dataset_hash != dataset.hash:
         groups += _rescored(dataset, champion)
     rows = [_row(dataset, group, champion, versions) for group in groups]
-    sign = -1 if more_is_better else 1
-    rows.sort(key=lambda row: (row["look"], sign * row["validation"]["mean"]))
+    rows.sort(key=lambda row: (row["look"], -metric.sign * row["validation"]["mean"]))
     rivals = [row for kind in RIVALS for row in tracking.ended(dataset, kind)]
     return {
         "task": dataset.task,
         "dataset": dataset.name,
         "dataset_hash": dataset.hash,
-        "metric": metric,
-        "higher_is_better": more_is_better,
+        "metric": metric.name,
+        "higher_is_better": metric.more_is_better,
         "floor": floor,
         "champion": champion and {name: getattr(champion, name) for name in OF_CHAMPION},
         "rows": rows,
-        "rivals": _rivals(metric, rivals),
+        "rivals": _rivals(metric.name, rivals),
         "failures": _failures(rivals),
     }
 
@@ -184,15 +187,15 @@ def _rescored(dataset: DatasetVersion, champion: Version) -> list[list[Record]]:
     scored."""
     from models.evaluation import measure
 
-    record, metric = tracking.record(champion.run_id), ranking.METRIC[dataset.task][0]
+    record, metric = tracking.record(champion.run_id), ranking.metric(dataset)
     metrics = dict(record.metrics)
     for split in measure.SCORED:
-        name, place = f"{split}_{metric}", f"{dataset.hash}/{split}"
+        name, place = f"{split}_{metric.name}", f"{dataset.hash}/{split}"
         try:
             rows = scores.rows_of(record.run_id, place, artifact_uri=record.artifact_uri)
         except OSError:
             return []
-        interval = measure.interval(dataset.task, [rows])
+        interval = measure.interval(metric, [rows])
         metrics |= zip((name, f"{name}_low", f"{name}_high"), interval, strict=True)
     return [[replace(record, metrics=metrics, look=False)]]
 
@@ -215,8 +218,8 @@ def _row(
         "look": group[0].look,
         "share": group[0].parameters.get("share", 1.0),
         "seeds": len(group),
-        "validation": _interval(dataset.task, group, "validation"),
-        "test": _interval(dataset.task, group, "test"),
+        "validation": _interval(ranking.metric(dataset), group, "validation"),
+        "test": _interval(ranking.metric(dataset), group, "test"),
         "parameters": group[0].parameters,
         "parameter_count": int(group[0].metrics["parameter_count"]),
         "fit_seconds": fmean(record.metrics["fit_seconds"] for record in group),
@@ -229,14 +232,14 @@ def _row(
     }
 
 
-def _interval(task: str, group: list[Record], split: str) -> dict[str, float]:
+def _interval(metric: "Metric", group: list[Record], split: str) -> dict[str, float]:
     """Mean and 95 % interval: as recorded for one seed, from the rows' own scores for several."""
     if len(group) == 1:
-        return _recorded(ranking.METRIC[task][0], group[0].metrics, split)
+        return _recorded(metric.name, group[0].metrics, split)
     from models.evaluation import measure
 
     rows = [scores.rows_of(r.run_id, split, artifact_uri=r.artifact_uri) for r in group]
-    mean, low, high = measure.interval(task, rows)
+    mean, low, high = measure.interval(metric, rows)
     return {"mean": mean, "low": low, "high": high}
 
 

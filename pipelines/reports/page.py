@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from models.evaluation import metrics
 from pipelines.experiments import commit, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import charts, comparison, leaderboard, mistakes, svg
@@ -17,7 +18,7 @@ from pipelines.reports.svg import Point
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
 
-METRICS = {"accuracy": "accuracy", "relative_mae": "relative MAE"}
+METRICS = {metric.name: metric.text for metric in metrics.METRICS.values()}
 STYLE = environment.ROOT / "data" / "validation_page"  # the gate's page looks the same
 FILE = "compare.html"  # beside a retraining's run
 CLASSES = 20  # that a table of counts has room for; of more the commonest mistakes are listed

@@ -91,6 +91,12 @@ def datasets() -> dict[str, str]:
     }
 
 
+def declared(dataset: str) -> Mapping[str, Any]:
+    """The entry of a dataset as it stands there, unchecked; empty where there is none."""
+    entry = _read()["datasets"].get(dataset)
+    return entry if isinstance(entry, dict) else {}
+
+
 def dataset_of(task: str, dataset: str | None) -> str:
     """The dataset that is meant: `dataset` if it is one of `task`, else the first one served."""
     one_of("task", task, TASKS)

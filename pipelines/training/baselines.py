@@ -62,8 +62,7 @@ def score(source: Source, parent: str) -> list[console.Line]:
     import mlflow
 
     environment.apply()
-    task, start = source.dataset.task, time.monotonic()
-    metric = ranking.METRIC[task][0]
+    start, metric = time.monotonic(), ranking.metric(source.dataset)
     try:
         scored = _scored(source)
     except Exception as error:
@@ -74,10 +73,11 @@ def score(source: Source, parent: str) -> list[console.Line]:
     seconds, lines = time.monotonic() - start, []
     for name, scores in scored.items():
         with _run(source, name, len(scored), parent):
-            log_scores(task, metric, scores)
+            log_scores(metric, scores)
             mlflow.log_metric("fit_seconds", seconds)
-        validation, test = (scores[split].metrics[metric] for split in ("validation", "test"))
-        text = f"{name}; {metric} {console.figure(validation)}, on test {console.figure(test)}"
+        validation, test = (scores[split].metrics[metric.name] for split in ("validation", "test"))
+        figures = f"{console.figure(validation)}, on test {console.figure(test)}"
+        text = f"{name}; {metric.name} {figures}"
         lines.append(console.Line(source.kind, text, seconds))
     return lines
 

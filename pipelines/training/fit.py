@@ -107,7 +107,7 @@ def _fit(
 
 
 def _line(planned: Fit, epochs: int, scores: dict[str, "Scores"], seconds: float) -> console.Line:
-    metric = ranking.METRIC[planned.dataset.task][0]
+    metric = ranking.metric(planned.dataset).name
     validation, test = (scores[split].metrics[metric] for split in SCORED)
     name = planned.arch if planned.seed == 0 else f"{planned.arch} {planned.seed}"
     text = f"{epochs} epochs; {metric} {console.figure(validation)}, on test {console.figure(test)}"
@@ -154,7 +154,7 @@ def _record_artifact(
     if planned.dataset.task == "forecast":
         for scored in scores.values():
             scored.metrics["coverage_80"] = _coverage(fitted.inputs, scored.rows["error"], 0.80)
-    log_scores(planned.dataset.task, ranking.METRIC[planned.dataset.task][0], scores)
+    log_scores(ranking.metric(planned.dataset), scores)
     mlflow.log_metrics(
         {
             "latency_ms": latency,

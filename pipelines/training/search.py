@@ -202,9 +202,8 @@ def _loss(planned: Fit, guarded: Guard, parent: str, on_epoch: OnEpoch) -> float
         result = fitting.fit(planned, guarded, parent, on_epoch)
         console.show(result.line)
         record = result.record
-    metric, more_is_better = ranking.METRIC[planned.dataset.task]
-    value = record.metrics[f"validation_{metric}"]
-    return -value if more_is_better else value
+    metric = ranking.metric(planned.dataset)
+    return -metric.sign * record.metrics[f"validation_{metric.name}"]
 
 
 def _board(study: "optuna.Study", space: Space) -> dict:

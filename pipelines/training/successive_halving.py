@@ -44,7 +44,7 @@ class Plan:
         fits = self.full
         if self.looks:
             by_arch = {fit.arch: fit for fit in self.full}
-            fits = [by_arch[arch] for arch in promising(self.dataset.task, records, self.keep)]
+            fits = [by_arch[arch] for arch in promising(self.dataset, records, self.keep)]
         if self.champion is None:
             return fits
         others = [fit for fit in fits if fit.fingerprint != self.champion.fingerprint]
@@ -89,9 +89,9 @@ def _by_champion(dataset: DatasetVersion, profile: str) -> Fit | None:
     return None
 
 
-def promising(task: str, records: Iterable[Record], keep: int) -> list[str]:
+def promising(dataset: DatasetVersion, records: Iterable[Record], keep: int) -> list[str]:
     """The architectures of the `keep` best records by validation, the best first."""
-    return [record.arch for record in ranking.ranked(task, records)[:keep]]
+    return [record.arch for record in ranking.ranked(dataset, records)[:keep]]
 
 
 def show(fits: list[Fit], missing: list[Fit]) -> None:

@@ -60,10 +60,10 @@ def finished(
         (folder / name).write_text(f"{name} of {planned.fingerprint}")
     if inputs is not None:
         artifact.write_inputs(folder, inputs)
-    metric = ranking.METRIC[planned.dataset.task][0]
+    metric = ranking.metric(planned.dataset)
     metrics = {
-        f"validation_{metric}": 0.9,
-        f"test_{metric}": 0.9,
+        f"validation_{metric.name}": 0.9,
+        f"test_{metric.name}": 0.9,
         "test_floor": 0.1,
         "parameter_count": 10,
         "fit_seconds": 1.0,
@@ -71,7 +71,7 @@ def finished(
     } | scores
     for split in ("validation", "test"):
         for end, by in (("low", -0.01), ("high", 0.01)):
-            metrics[f"{split}_{metric}_{end}"] = metrics[f"{split}_{metric}"] + by
+            metrics[f"{split}_{metric.name}_{end}"] = metrics[f"{split}_{metric.name}"] + by
     with tracking.child(planned, parent) as run_id:
         epochs()
         identity = {"fingerprint": planned.fingerprint}
@@ -80,7 +80,7 @@ def finished(
         mlflow.log_metrics(metrics)
         mlflow.set_tags({"espalier.manifest_sha256": digest, "espalier.naive": "majority class"})
         if rows is not None:
-            log_scores(planned.dataset.task, metric, rows)
+            log_scores(metric, rows)
     return tracking.record(run_id)
 
 

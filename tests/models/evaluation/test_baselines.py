@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_data import FACTS
 
-from models.evaluation import baselines, measure, naive
+from models.evaluation import baselines, measure, metrics, naive
 from models.inputs.series import SeriesInputs
 from models.rivals import forecast as trees
 
@@ -17,7 +17,7 @@ def test_the_majority_class_scores_what_its_floor_says(task, splits):
         scores = scored["majority"][split]
         assert scores.metrics["accuracy"] == scores.metrics["floor"]
         assert len(scores.rows["correct"]) == len(splits[task][split]["label"])
-        mean, low, high = measure.interval(task, [scores.rows])
+        mean, low, high = measure.interval(metrics.of({"task": task}), [scores.rows])
         assert low <= mean <= high
 
 

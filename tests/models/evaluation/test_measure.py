@@ -5,6 +5,7 @@ import pytest
 from sklearn import metrics as reference
 
 from models.evaluation import measure
+from models.evaluation.metrics import ACCURACY, MAE
 from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
 
@@ -55,7 +56,7 @@ def test_the_calibration_error_is_how_far_certainty_is_from_the_share_of_hits():
 def test_one_classifiers_interval_is_wilsons_and_never_certain():
     all_right = {"correct": np.ones(100, bool)}
     # Brown, Cai and DasGupta, Interval Estimation for a Binomial Proportion, 2001: n / (n + z²).
-    assert measure.interval("image", [all_right]) == pytest.approx(
+    assert measure.interval(ACCURACY, [all_right]) == pytest.approx(
         (1, 100 / (100 + 1.96**2), 1), abs=1e-5
     )
 
@@ -138,7 +139,7 @@ def _rows(correct):
 
 def test_the_interval_of_an_accuracy_has_the_width_of_the_binomial():
     random = np.random.default_rng(1)
-    mean, low, high = measure.interval("image", [_rows(random.random(2000) < 0.9)])
+    mean, low, high = measure.interval(ACCURACY, [_rows(random.random(2000) < 0.9)])
     assert low < mean < high
     assert (high - low) / 2 == pytest.approx(1.96 * np.sqrt(mean * (1 - mean) / 2000), rel=0.15)
 
@@ -146,8 +147,8 @@ def test_the_interval_of_an_accuracy_has_the_width_of_the_binomial():
 def test_seeds_that_differ_widen_the_interval():
     even = [_rows([1] * 90 + [0] * 10)] * 2
     apart = [_rows([1] * 100), _rows([1] * 80 + [0] * 20)]
-    _, low, high = measure.interval("image", even)
-    mean, wide_low, wide_high = measure.interval("image", apart)
+    _, low, high = measure.interval(ACCURACY, even)
+    mean, wide_low, wide_high = measure.interval(ACCURACY, apart)
     assert mean == pytest.approx(0.9)
     assert wide_high - wide_low > high - low
 
@@ -158,7 +159,7 @@ def test_blocks_widen_the_interval_of_windows_that_overlap():
     rows = {"error": slow, "naive_error": np.ones_like(slow)}
     widths = []
     for block in (1, 25):
-        mean, low, high = measure.interval("forecast", [rows | {"block": np.int64(block)}])
+        mean, low, high = measure.interval(MAE, [rows | {"block": np.int64(block)}])
         assert mean == pytest.approx(slow.mean())
         widths.append(high - low)
     assert widths[1] > 2 * widths[0]
@@ -170,14 +171,12 @@ def test_series_that_move_together_count_as_one():
     alone = {"error": one, "naive_error": np.ones_like(one), "block": np.int64(1)}
     alone["time"] = np.datetime64("2026-01-01", "D") + np.arange(200)
     thrice = {key: np.concatenate([alone[key]] * 3) for key in ("error", "naive_error", "time")}
-    expected = measure.interval("forecast", [alone])
-    assert measure.interval("forecast", [thrice | {"block": np.int64(1)}]) == pytest.approx(
-        expected
-    )
+    expected = measure.interval(MAE, [alone])
+    assert measure.interval(MAE, [thrice | {"block": np.int64(1)}]) == pytest.approx(expected)
 
 
 def test_a_perfect_naive_forecast_leaves_nothing_to_win():
     still = {"error": np.ones((50, 2)), "naive_error": np.zeros((50, 2)), "block": np.int64(5)}
-    mean, low, high = measure.interval("forecast", [still])
+    mean, low, high = measure.interval(MAE, [still])
     assert mean > 1e300
     assert np.isfinite([low, high]).all()

@@ -14,7 +14,7 @@ from small_data import FACTS
 from models import architectures
 from models.artifact import artifact, golden_images
 from models.errors import ExportMismatch, TrainingDiverged, WrongData, WrongParameter
-from models.evaluation import measure
+from models.evaluation import measure, metrics
 from models.export import convert, package
 from models.inputs.errors import InputError
 from models.training import fit as training
@@ -70,7 +70,7 @@ def test_every_task_learns_more_than_the_naive_answer(task, splits, fitted):
         assert scores.metrics["coverage_95"] == pytest.approx(0.95, abs=0.05)
     else:
         assert scores.metrics["accuracy"] > scores.metrics["floor"] + 0.3
-    mean, low, high = measure.interval(task, [scores.rows])
+    mean, low, high = measure.interval(metrics.of({"task": task}), [scores.rows])
     assert low <= mean <= high
 
 

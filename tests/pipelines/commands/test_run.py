@@ -6,6 +6,7 @@ import mlflow
 import pytest
 from recorded import DIGITS, HASH, classified, finished, fit
 
+from models.evaluation.metrics import ACCURACY
 from pipelines.commands import run
 from pipelines.experiments import tracking
 from pipelines.experiments.scores import log_scores
@@ -27,7 +28,7 @@ def test_a_dataset_that_is_not_served_is_told(home, capsys, dataset, told):
 def test_a_rival_is_said_to_be_better_only_beyond_chance(home, tmp_path, capsys, rival, verb):
     finished(fit("cnn"), tmp_path / "cnn", rows=classified(0.88, LABELS, 0))
     with tracking.active(DIGITS, "forest", {"espalier.kind": tracking.RIVAL}, None):
-        log_scores("image", "accuracy", classified(rival, LABELS, 1))
+        log_scores(ACCURACY, classified(rival, LABELS, 1))
         mlflow.log_metric("fit_seconds", 1.0)
     run.show({"image": Outcome("digits", dataset_hash=HASH, trained=1)})
     printed = capsys.readouterr().out

@@ -1,7 +1,8 @@
 import pytest
-from recorded import HASH
+from recorded import DIGITS, HASH
 
 from pipelines.experiments import ranking
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import Record
 
 
@@ -11,12 +12,13 @@ def _record(arch: str, **metrics: float) -> Record:
 
 @pytest.mark.parametrize(("task", "best"), [("image", "cnn"), ("forecast", "ann")])
 def test_the_best_has_the_highest_accuracy_or_the_smallest_error(task, best):
-    score = f"validation_{ranking.METRIC[task][0]}"
+    dataset = DatasetVersion(task, "d", HASH)
+    score = f"validation_{ranking.metric(dataset).name}"
     records = [_record("ann", **{score: 0.7}), _record("cnn", **{score: 0.8})]
-    assert ranking.best(task, records).arch == best
+    assert ranking.best(dataset, records).arch == best
 
 
 def test_equals_are_ranked_alike_in_whatever_order_they_come():
     records = [_record(arch, validation_accuracy=0.9) for arch in ("cnn", "ann", "lstm")]
     for turned in (records, records[::-1]):
-        assert [r.arch for r in ranking.ranked("image", turned)] == ["ann", "cnn", "lstm"]
+        assert [r.arch for r in ranking.ranked(DIGITS, turned)] == ["ann", "cnn", "lstm"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from candidates import RULES, hits, rows_of
 
+from models.evaluation.metrics import ACCURACY
 from pipelines.gate import checks as gate
 from pipelines.gate.checks import Scored, Served
 
@@ -18,7 +19,7 @@ def quality(
     ours: Scored, theirs: Scored | None = None, anchor: Scored | None = None
 ) -> dict[str, gate.Check]:
     """The checks by name; the champion is its own anchor unless another is given."""
-    checks = gate.quality("image", RULES, ours, theirs, LABELS, anchor or theirs)
+    checks = gate.quality(ACCURACY, RULES, ours, theirs, LABELS, anchor or theirs)
     return {check.name: check for check in checks}
 
 
@@ -90,7 +91,7 @@ def test_the_margin_is_measured_from_the_anchor_and_not_from_who_lost_a_part_of_
 def test_each_decision_by_the_same_rows_has_a_smaller_level_and_says_so():
     better = scored(flipped(GOOD, np.flatnonzero(~GOOD)[:8], True))  # p is 0.008
     checks = [
-        gate.quality("image", RULES, better, scored(GOOD), LABELS, earlier=earlier)[2]
+        gate.quality(ACCURACY, RULES, better, scored(GOOD), LABELS, earlier=earlier)[2]
         for earlier in (0, 1, 9.5)
     ]
     assert [check.passed for check in checks] == [True, False, False]
@@ -133,7 +134,7 @@ def test_a_class_of_too_few_rows_is_no_slice_that_passed():
     rows = [rows_of(correct), rows_of(correct)]
     for one in rows:
         one["label"] = np.where(np.arange(1000) < 5, 9, np.arange(1000) % 9)
-    check = gate.quality("image", RULES, *(Scored("cnn", one, 0.1, 2.0) for one in rows), LABELS)[3]
+    check = gate.quality(ACCURACY, RULES, *(Scored("cnn", one, 0.1, 2.0) for one in rows), LABELS)[3]
     assert check.passed
     assert check.evidence.startswith("none of 9 fell")
     assert check.evidence.endswith("; too few rows to tell: class 9 (5)")
@@ -142,7 +143,7 @@ def test_a_class_of_too_few_rows_is_no_slice_that_passed():
 
 def test_a_champion_that_cannot_be_compared_fails_the_checks_and_never_removes_them():
     cause = "it knows other classes"
-    checks = gate.quality("image", RULES, scored(GOOD), None, LABELS, incomparable=cause)
+    checks = gate.quality(ACCURACY, RULES, scored(GOOD), None, LABELS, incomparable=cause)
     assert [check.name for check in checks] == ["floor", "naive", "champion", "slices"]
     assert [check.passed for check in checks] == [True, True, False, False]
     assert checks[2].evidence.startswith("it knows other classes; `espalier promote --force")

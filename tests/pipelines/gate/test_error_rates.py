@@ -8,6 +8,8 @@ from scipy.stats import binom
 
 from benchmarks import simulated
 from benchmarks.verdict import Kind, kinds, promoted
+from models.evaluation import metrics
+from models.evaluation.metrics import ACCURACY
 from pipelines.gate import paired_comparison
 
 PAIRS = 400
@@ -38,7 +40,8 @@ def _draws(draw):
 def test_models_that_are_alike_are_told_apart_in_five_of_a_hundred(name):
     task, draw = ALIKE[name]
     told = [
-        paired_comparison.compare(task, *sides).outcome != paired_comparison.CANNOT_TELL
+        paired_comparison.compare(metrics.of({"task": task}), *sides).outcome
+        != paired_comparison.CANNOT_TELL
         for sides in _draws(draw)
     ]
     assert sum(told) <= MOST
@@ -60,7 +63,7 @@ def test_a_model_worse_by_the_margin_is_seldom_called_not_worse(rows, score, wor
     """Wald's interval calls 13 of 100 so, of models that hardly ever differ, on 200 rows."""
     draws = _draws(partial(classes, rows=rows, scores=(score - worse, score)))
     called = [
-        paired_comparison.not_worse("image", ours[0], theirs[0], worse, 0.05)
+        paired_comparison.not_worse(ACCURACY, ours[0], theirs[0], worse, 0.05)
         for ours, theirs in draws
     ]
     assert sum(called) <= binom.ppf(0.999, PAIRS, 0.025)

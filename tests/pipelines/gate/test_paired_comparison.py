@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from statsmodels.stats import contingency_tables, multitest
 
+from models.evaluation import metrics
+from models.evaluation.metrics import ACCURACY, MAE
 from pipelines.gate import paired_comparison
 
 
@@ -38,8 +40,8 @@ MAKE = {"image": hits, "forecast": errors}
 @pytest.mark.parametrize("task", ["image", "forecast"])
 def test_a_difference_above_zero_means_ours_is_better_whatever_the_metric(task, seeds):
     better, worse = ([MAKE[task](values)] * seeds for values in AHEAD[task])
-    ahead = paired_comparison.compare(task, better, worse)
-    behind = paired_comparison.compare(task, worse, better)
+    ahead = paired_comparison.compare(metrics.of({"task": task}), better, worse)
+    behind = paired_comparison.compare(metrics.of({"task": task}), worse, better)
     assert (ahead.outcome, behind.outcome) == ("better", "worse")
     assert 0 < ahead.low < ahead.difference < ahead.high
     assert (behind.low, behind.difference, behind.high) == pytest.approx(
@@ -50,16 +52,16 @@ def test_a_difference_above_zero_means_ours_is_better_whatever_the_metric(task, 
 
 
 def test_the_difference_is_that_of_the_metric():
-    verdict = paired_comparison.compare("image", [hits([1, 1, 1, 0])], [hits([1, 0, 0, 0])])
+    verdict = paired_comparison.compare(ACCURACY, [hits([1, 1, 1, 0])], [hits([1, 0, 0, 0])])
     assert verdict.difference == 0.5
     ours, theirs = ([errors(error, naive=[[2], [2], [4]])] for error in ([1, 2, 3], [3, 3, 4]))
-    verdict = paired_comparison.compare("forecast", ours, theirs)
+    verdict = paired_comparison.compare(MAE, ours, theirs)
     assert verdict.difference == pytest.approx((10 - 6) / 8)
 
 
 def test_two_classifiers_are_told_apart_by_mcnemar():
     ours, theirs = np.random.default_rng(0).random((2, 300)) < [[0.9], [0.84]]
-    verdict = paired_comparison.compare("image", [hits(ours)], [hits(theirs)])
+    verdict = paired_comparison.compare(ACCURACY, [hits(ours)], [hits(theirs)])
     table = [[np.sum(a & b) for b in (theirs, ~theirs)] for a in (ours, ~ours)]
     assert verdict.p == pytest.approx(contingency_tables.mcnemar(table, exact=True).pvalue)
     # Agresti and Min's interval: Wald's, with half a row more in each cell.
@@ -72,8 +74,8 @@ def test_seeds_that_lie_apart_can_not_be_told_from_one_another():
     rows = np.arange(1000)
     ours = [hits(rows >= missed) for missed in (10, 60, 90)]
     theirs = [hits(rows >= missed) for missed in (70, 80, 100)]
-    alone = paired_comparison.compare("image", ours[:1], theirs[:1])
-    together = paired_comparison.compare("image", ours, theirs)
+    alone = paired_comparison.compare(ACCURACY, ours[:1], theirs[:1])
+    together = paired_comparison.compare(ACCURACY, ours, theirs)
     assert alone.outcome == "better"
     assert together.difference == pytest.approx(0.03)
     assert together.outcome == "cannot tell"
@@ -83,13 +85,13 @@ def test_seeds_that_lie_apart_can_not_be_told_from_one_another():
 def test_series_that_go_together_are_no_more_proof_than_one():
     one, other = (errors(noise(seed, 1, high)) for seed, high in ((0, 2), (1, 2.15)))
     times = {"time": np.datetime64("2026-01-01", "D") + np.arange(60)}
-    alone = paired_comparison.compare("forecast", [one | times], [other | times])
+    alone = paired_comparison.compare(MAE, [one | times], [other | times])
     names = ("error", "naive_error", "time")
     thrice = [
         rows | {name: np.concatenate([(rows | times)[name]] * 3) for name in names}
         for rows in (one, other)
     ]
-    together = paired_comparison.compare("forecast", thrice[:1], thrice[1:])
+    together = paired_comparison.compare(MAE, thrice[:1], thrice[1:])
     assert together.p == pytest.approx(alone.p)
     assert (together.low, together.high) == pytest.approx((alone.low, alone.high))
 
@@ -98,10 +100,10 @@ def test_the_matrix_corrects_for_every_pair():
     random = np.random.default_rng(0)
     shares = {"one": 0.95, "two": 0.9, "three": 0.89, "four": 0.7}
     models = {name: [hits(random.random(400) < share)] for name, share in shares.items()}
-    matrix = paired_comparison.matrix("image", models)
+    matrix = paired_comparison.matrix(ACCURACY, models)
     assert len(matrix) == 12
     upper = [(a, b) for a, b in matrix if list(shares).index(a) < list(shares).index(b)]
-    raw = [paired_comparison.compare("image", models[a], models[b]).p for a, b in upper]
+    raw = [paired_comparison.compare(ACCURACY, models[a], models[b]).p for a, b in upper]
     corrected = multitest.multipletests(raw, method="holm")[1]
     assert [matrix[names].p for names in upper] == pytest.approx(corrected)
     for ours, theirs in upper:
@@ -109,22 +111,22 @@ def test_the_matrix_corrects_for_every_pair():
         assert one.difference == -other.difference
         assert (one.outcome == "cannot tell") == (one.p >= 0.05)
         assert (one.low <= 0 <= one.high) == (one.p >= 0.05)
-        alone = paired_comparison.compare("image", models[ours], models[theirs])
+        alone = paired_comparison.compare(ACCURACY, models[ours], models[theirs])
         assert one.high - one.low >= alone.high - alone.low
         assert {one.outcome, other.outcome} in ({"better", "worse"}, {"cannot tell"})
     assert matrix["one", "four"].outcome == "better"
     assert matrix["two", "three"].outcome == "cannot tell"
-    assert paired_comparison.matrix("image", {"one": models["one"]}) == {}
+    assert paired_comparison.matrix(ACCURACY, {"one": models["one"]}) == {}
 
 
 def test_the_naive_answer_is_one_side():
     label = np.arange(200) % 4
-    assert paired_comparison.against_naive("image", [hits(label < 3, label)]).outcome == "better"
-    same = paired_comparison.against_naive("image", [hits(label == 0, label)])
+    assert paired_comparison.against_naive(ACCURACY, [hits(label < 3, label)]).outcome == "better"
+    same = paired_comparison.against_naive(ACCURACY, [hits(label == 0, label)])
     assert (same.outcome, same.p) == ("cannot tell", 1)
     better, worse = [errors(noise(0, 0.5, 0.9))], [errors(noise(0, 1.1, 1.5))] * 2
-    assert paired_comparison.against_naive("forecast", better).outcome == "better"
-    assert paired_comparison.against_naive("forecast", worse).outcome == "worse"
+    assert paired_comparison.against_naive(MAE, better).outcome == "better"
+    assert paired_comparison.against_naive(MAE, worse).outcome == "worse"
 
 
 @pytest.mark.parametrize(
@@ -132,21 +134,21 @@ def test_the_naive_answer_is_one_side():
 )
 def test_not_worse_needs_enough_rows_that_agree(count, margin, expected):
     one_wrong, all_right = hits([0] + [1] * (count - 1)), hits([1] * count)
-    assert paired_comparison.not_worse("image", one_wrong, all_right, margin, 0.05) is expected
+    assert paired_comparison.not_worse(ACCURACY, one_wrong, all_right, margin, 0.05) is expected
 
 
 def test_a_forecast_is_not_worse_where_its_error_is_proven_within_the_margin():
     theirs, close = errors(noise(0, 1, 2)), errors(noise(0, 1, 2) * 1.001)
-    assert paired_comparison.not_worse("forecast", close, theirs, 0.01, 0.05)
-    assert not paired_comparison.not_worse("forecast", close, theirs, 0.0005, 0.05)
+    assert paired_comparison.not_worse(MAE, close, theirs, 0.01, 0.05)
+    assert not paired_comparison.not_worse(MAE, close, theirs, 0.0005, 0.05)
 
 
 def test_agreeing_on_ten_rows_proves_less_than_on_ten_thousand():
     few, many = (hits([1] * n) for n in (10, 10_000))
-    verdict = paired_comparison.compare("image", [few], [few])
+    verdict = paired_comparison.compare(ACCURACY, [few], [few])
     assert (verdict.difference, verdict.p, verdict.effect) == (0, 1, 0)
-    assert not paired_comparison.not_worse("image", few, few, 0.01, 0.05)
-    assert paired_comparison.not_worse("image", many, many, 0.01, 0.05)
+    assert not paired_comparison.not_worse(ACCURACY, few, few, 0.01, 0.05)
+    assert paired_comparison.not_worse(ACCURACY, many, many, 0.01, 0.05)
 
 
 WAVES = noise(2, 1, 3, 50)
@@ -176,8 +178,10 @@ def test_odd_rows_get_a_sane_answer(name, seeds):
     task, ours, theirs, outcome = ODD[name]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        verdict = paired_comparison.compare(task, [ours] * seeds, [theirs] * seeds)
-        naive = paired_comparison.against_naive(task, [ours] * seeds)
+        verdict = paired_comparison.compare(
+            metrics.of({"task": task}), [ours] * seeds, [theirs] * seeds
+        )
+        naive = paired_comparison.against_naive(metrics.of({"task": task}), [ours] * seeds)
     for one in (verdict, naive):
         numbers = [one.difference, one.low, one.high, one.p, one.effect]
         assert np.isfinite(numbers).all()
@@ -200,4 +204,4 @@ def test_odd_rows_get_a_sane_answer(name, seeds):
 )
 def test_rows_that_do_not_pair_are_refused(task, ours, theirs, message):
     with pytest.raises(ValueError, match=message):
-        paired_comparison.compare(task, ours, theirs)
+        paired_comparison.compare(metrics.of({"task": task}), ours, theirs)

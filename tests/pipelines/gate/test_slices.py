@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from models.evaluation.metrics import ACCURACY, MAE
 from pipelines.gate import slices
 
 LABELS = ["cat", "dog", "eel"]
@@ -32,13 +33,13 @@ def _by_name(found):
 
 def test_a_class_is_scored_by_its_own_rows_and_one_without_is_no_slice():
     correct = np.concatenate([np.arange(40) < 30, np.arange(60) < 60, np.arange(100) < 50])
-    found = _by_name(slices.score("image", [hits(correct)], [*LABELS, "fox"]))
+    found = _by_name(slices.score(ACCURACY, [hits(correct)], [*LABELS, "fox"]))
     assert found == {"class cat": (40, 0.75), "class dog": (60, 1), "class eel": (100, 0.5)}
 
 
 def test_texts_are_parted_in_thirds_by_length():
     words = np.arange(200) + 1
-    found = _by_name(slices.score("sentiment", [hits(words <= 100, words=words)], LABELS))
+    found = _by_name(slices.score(ACCURACY, [hits(words <= 100, words=words)], LABELS))
     assert {name: rows for name, (rows, _) in found.items() if "words" in name} == {
         "up to 67 words": 67,
         "68 to 133 words": 66,
@@ -49,14 +50,14 @@ def test_texts_are_parted_in_thirds_by_length():
 
 
 def test_texts_of_one_length_are_one_slice():
-    found = slices.score("sentiment", [hits(LABEL > 0, words=np.full(200, 7))], LABELS)
+    found = slices.score(ACCURACY, [hits(LABEL > 0, words=np.full(200, 7))], LABELS)
     assert [one.name for one in found if "words" in one.name] == ["up to 7 words"]
 
 
 def test_a_series_is_parted_by_season_and_by_step():
     rows = windows([1.0, 3.0])
     rows["error"] = rows["error"] * (1 + rows["season"][:, None])
-    found = _by_name(slices.score("forecast", [rows], []))
+    found = _by_name(slices.score(MAE, [rows], []))
     quarters = {f"quarter {n} of the season": (25, pytest.approx(n * 4 / 6)) for n in (1, 2, 3, 4)}
     assert found == quarters | {
         "step 1": (100, pytest.approx(2.5 / 3)),
@@ -71,19 +72,19 @@ def test_a_part_without_a_naive_error_is_judged_alike_in_every_unit(unit):
     for rows in (ours, theirs):
         rows["error"] = rows["error"] * unit
         rows["naive_error"] = np.where(rows["season"][:, None] == 0, 0.0, [2.0, 4.0]) * unit
-    night = slices.compare("forecast", [ours], [theirs], [])[0]
+    night = slices.compare(MAE, [ours], [theirs], [])[0]
     assert night.difference == pytest.approx(-0.1 / 2.25)
 
 
 def test_the_score_of_several_seeds_is_their_mean():
-    found = slices.score("image", [hits(LABEL == 0), hits(LABEL >= 0)], LABELS)
+    found = slices.score(ACCURACY, [hits(LABEL == 0), hits(LABEL >= 0)], LABELS)
     assert [one.score for one in found] == [1, 0.5, 0.5]
 
 
 def test_a_fall_is_found_in_the_part_where_it_is():
     ours = hits((LABEL != 1) | (np.arange(200) < 70))
     theirs = hits(np.ones(200))
-    cat, dog, eel = slices.compare("image", [ours], [theirs], LABELS)
+    cat, dog, eel = slices.compare(ACCURACY, [ours], [theirs], LABELS)
     assert (cat.difference, cat.p, eel.difference, eel.p) == (0, 1, 0, 1)
     assert (dog.rows, dog.difference) == (60, -0.5)
     assert dog.p < 1e-6
@@ -92,18 +93,18 @@ def test_a_fall_is_found_in_the_part_where_it_is():
 def test_a_part_of_too_few_rows_cannot_tell_whatever_falls_there():
     label = np.repeat([0, 1], [5, 6])
     rows = {"label": label, "correct": label == 9, "naive_correct": label == 0}
-    few, enough = slices.compare("image", [rows], [rows | {"correct": label >= 0}], LABELS)
+    few, enough = slices.compare(ACCURACY, [rows], [rows | {"correct": label >= 0}], LABELS)
     assert few.p == few.least_p == 0.0625
     assert enough.p == enough.least_p == 0.03125
     one, many = (slices.only(windows(1), np.arange(100) < n) for n in (1, 30))
-    assert slices.compare("forecast", [one], [one], [])[0].least_p == 1
-    assert slices.compare("forecast", [many], [many], [])[0].least_p == 0
+    assert slices.compare(MAE, [one], [one], [])[0].least_p == 1
+    assert slices.compare(MAE, [many], [many], [])[0].least_p == 0
 
 
 def test_a_step_that_falls_is_found_among_those_that_rise():
     random = np.random.default_rng(0)
     ours, theirs = (windows(random.uniform(1, 2, (100, 2)) + more) for more in ([0, 1], [0.5, 0]))
-    found = {one.name: one for one in slices.compare("forecast", [ours], [theirs], [])}
+    found = {one.name: one for one in slices.compare(MAE, [ours], [theirs], [])}
     assert found["step 1"].difference > 0 > found["step 2"].difference
     assert max(found["step 1"].p, found["step 2"].p) < 0.001
 
@@ -111,11 +112,11 @@ def test_a_step_that_falls_is_found_among_those_that_rise():
 def test_what_an_older_record_lacks_is_taken_from_ours():
     ours, theirs = windows(1), windows(1.5)
     del theirs["season"], theirs["time"]
-    assert len(slices.compare("forecast", [ours], [theirs], [])) == 6
-    assert [one.name for one in slices.score("forecast", [theirs], [])] == ["step 1", "step 2"]
+    assert len(slices.compare(MAE, [ours], [theirs], [])) == 6
+    assert [one.name for one in slices.score(MAE, [theirs], [])] == ["step 1", "step 2"]
 
 
 def test_rows_that_do_not_pair_are_refused():
     ours = hits(LABEL > 0)
     with pytest.raises(ValueError, match="do not pair"):
-        slices.compare("image", [ours], [ours | {"label": LABEL[::-1]}], LABELS)
+        slices.compare(ACCURACY, [ours], [ours | {"label": LABEL[::-1]}], LABELS)

@@ -9,6 +9,7 @@ import pytest
 from recorded import DIGITS, classified, finished, fit
 
 from models.evaluation.measure import Scores
+from models.evaluation.metrics import ACCURACY
 from pipelines.experiments import registry, tracking
 from pipelines.experiments.scores import log_scores
 from pipelines.reports import comparison
@@ -150,7 +151,7 @@ def test_a_rival_takes_part(three):
     import mlflow
 
     with tracking.active(DIGITS, "forest", {"espalier.kind": tracking.RIVAL}, None):
-        log_scores("image", "accuracy", scored(0.91, seed=9))
+        log_scores(ACCURACY, scored(0.91, seed=9))
         mlflow.log_metric("fit_seconds", 1.0)
     board = comparison.compare(DIGITS)
     [forest] = board["rivals"]
