@@ -134,7 +134,8 @@ def test_a_class_of_too_few_rows_is_no_slice_that_passed():
     rows = [rows_of(correct), rows_of(correct)]
     for one in rows:
         one["label"] = np.where(np.arange(1000) < 5, 9, np.arange(1000) % 9)
-    check = gate.quality(ACCURACY, RULES, *(Scored("cnn", one, 0.1, 2.0) for one in rows), LABELS)[3]
+    ours, theirs = (Scored("cnn", one, 0.1, 2.0) for one in rows)
+    check = gate.quality(ACCURACY, RULES, ours, theirs, LABELS)[3]
     assert check.passed
     assert check.evidence.startswith("none of 9 fell")
     assert check.evidence.endswith("; too few rows to tell: class 9 (5)")

@@ -21,7 +21,7 @@ VERSION = DatasetVersion("image", "digits", HASH, FACTS)
 def first_look(home, monkeypatch) -> Iterator[dict]:
     look = {"share": 0.5, "epochs": 1, "keep": 2}
     profiles = {"quick": {"first_look": {"image": look}}, "full": {}}
-    monkeypatch.setattr(settings, "_read", lambda: {"profiles": profiles})
+    monkeypatch.setattr(settings, "_read", lambda: {"profiles": profiles, "datasets": {}})
     successive_halving.of_profile.cache_clear()
     yield look
     successive_halving.of_profile.cache_clear()
