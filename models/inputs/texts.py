@@ -72,6 +72,7 @@ class TextInputs:
     # The label whose probability is the score, if there is one. Models of before do not say (""):
     # it is the second of two.
     positive: str | None = ""
+    weights: tuple[float, ...] = ()  # of each class, where the likeliest is not the answer
     ids: dict[str, int] = field(init=False, repr=False, compare=False)
     codes: np.ndarray | None = field(init=False, repr=False, compare=False)
 
@@ -145,7 +146,7 @@ class TextInputs:
 
         score: the probability of the positive label; left out where there is none.
         """
-        answers = [class_answer(self.labels, row) for row in outputs.tolist()]
+        answers = [class_answer(self.labels, row, self.weights) for row in outputs.tolist()]
         if (scored := self.scored) is not None:
             for answer in answers:
                 answer["score"] = answer["probabilities"][scored]
@@ -153,7 +154,7 @@ class TextInputs:
 
     def agrees(self, expected: Mapping, answer: Mapping) -> bool:
         """Say whether two answers are equal as design.md defines it."""
-        return same_classes(expected, answer)
+        return same_classes(expected, answer, self.weights)
 
     def spec(self) -> tuple[dict, dict[str, np.ndarray]]:
         """The JSON fields and the arrays from which `from_spec` makes an equal object."""
@@ -165,13 +166,15 @@ class TextInputs:
         }
         if self.positive != "":
             fields["positive"] = self.positive
+        if self.weights:
+            fields["weights"] = list(self.weights)
         return fields, {} if self.pairs is None else {"pairs": self.pairs}
 
     @classmethod
     def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]) -> "TextInputs":
         vocabulary, labels = tuple(fields["vocabulary"]), tuple(fields["labels"])
-        positive = fields.get("positive", "")
-        return cls(fields["length"], vocabulary, labels, arrays.get("pairs"), positive)
+        positive, weights = fields.get("positive", ""), tuple(fields.get("weights", ()))
+        return cls(fields["length"], vocabulary, labels, arrays.get("pairs"), positive, weights)
 
     @property
     def scored(self) -> str | None:
