@@ -31,6 +31,7 @@ class Kind:
     draw: from a random generator and the scores of ours and theirs to the rows of each, a list of
     seeds; theirs is None where no champion stands.
     level: the score that two models share. gain: what ours has instead, where it is better.
+    metric: what the dataset is decided by, where that is not its default.
     """
 
     task: str
@@ -38,12 +39,14 @@ class Kind:
     draw: Callable
     level: float
     gain: float
+    metric: str | None = None
 
 
 def kinds() -> list[Kind]:
     """Test splits like those of mnist_5k, imdb, glucose, sea_temperature and stocks."""
     images, reviews = (partial(simulated.classifiers, rows=rows) for rows in (1000, 5000))
     glucose = partial(simulated.forecasters, windows=6464, horizon=12, block=84)
+    rare = partial(simulated.rare, rows=5000)
     sea = partial(simulated.forecasters, windows=2700, horizon=12, block=108, persistence=0.95)
     return [
         Kind("image", "1,000 rows", images, 0.97, 0.99),
@@ -54,6 +57,11 @@ def kinds() -> list[Kind]:
         Kind("forecast", "6,464 windows, 3 seeds each", partial(glucose, seeds=3), 0.78, 0.74),
         Kind("forecast", "2,700 windows, errors that last", sea, 0.78, 0.72),
         Kind("forecast", "5 series × 300 windows, against naive", _first, 1.0, 0.9),
+        *(
+            Kind("sentiment", f"5,000 rows, 3 % positive, {metric}", rare, 1.8, 2.3, metric)
+            for metric, declared in metrics.METRICS.items()
+            if not declared.series and metric != "accuracy"
+        ),
     ]
 
 
@@ -73,11 +81,11 @@ def promoted(kind: Kind, ours: float, pairs: int = PAIRS) -> int:
     randoms = (np.random.default_rng([round(1000 * ours), number]) for number in range(pairs))
     drawn = (kind.draw(random, scores=(ours, kind.level)) for random in randoms)
     asked = rules.of(kind.task, settings.served()[kind.task][0])
-    return sum(_promotes(kind.task, asked, *sides) for sides in drawn)
+    return sum(_promotes(kind, asked, *sides) for sides in drawn)
 
 
-def _promotes(task: str, asked: rules.Rules, ours: list, theirs: list | None) -> bool:
-    metric = metrics.of({"task": task})
+def _promotes(kind: Kind, asked: rules.Rules, ours: list, theirs: list | None) -> bool:
+    metric = metrics.of({"task": kind.task, "metric": kind.metric})
     if len(ours) > 1:
         return paired_comparison.compare(metric, ours, theirs).outcome == paired_comparison.BETTER
     ours, theirs = (

@@ -61,11 +61,16 @@ class Metric:
         return {**rows, "predicted": label, "probabilities": shares, "correct": correct}
 
     def grain(self, rows: Rows) -> float:
-        """About what one row more or less does to it; rows that all agree prove no sameness."""
-        count = len(rows["label"])
-        if self.additive:
-            return 1 / count if self is ACCURACY else float(np.ptp(self.values(rows)) / count)
-        return 1 / np.bincount(rows["label"])[np.unique(rows["label"])].min()
+        """About what one row more does to it: rows that all agree prove no sameness."""
+        label, counts = np.unique(rows["label"], return_counts=True)
+        if self is ACCURACY:
+            return 1 / len(rows["label"])
+        if self.threshold and self.additive:  # the dearest mistake
+            return float(rows["costs"].max() / len(rows["label"]))
+        if self.threshold:  # an answer is right or wrong
+            return 1 / counts.min()
+        moves = self.values(rows)[rows["label"] == label[counts.argmin()]] - self.of(rows)
+        return float(np.sqrt(np.mean(moves**2)) / len(rows["label"]))
 
 
 def of(facts: Mapping) -> Metric:
