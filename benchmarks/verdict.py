@@ -54,15 +54,15 @@ def kinds() -> list[Kind]:
         Kind("image", "1,000 rows, 5 seeds each", partial(images, seeds=5), 0.97, 0.985),
         Kind("sentiment", "5,000 rows", reviews, 0.90, 0.92),
         Kind("sentiment", "5,000 rows, 3 seeds each", partial(reviews, seeds=3), 0.90, 0.92),
-        Kind("forecast", "6,464 windows", glucose, 0.78, 0.74),
-        Kind("forecast", "6,464 windows, 3 seeds each", partial(glucose, seeds=3), 0.78, 0.74),
-        Kind("forecast", "2,700 windows, errors that last", sea, 0.78, 0.72),
-        Kind("forecast", "12 series in turn × 100 windows", panel, 0.78, 0.7),
         *(
             Kind("sentiment", f"5,000 rows, 3 % positive, {metric}", rare, 1.8, 2.3, metric)
             for metric, declared in metrics.METRICS.items()
             if not declared.series and metric != "accuracy"
         ),
+        Kind("forecast", "6,464 windows", glucose, 0.78, 0.74),
+        Kind("forecast", "6,464 windows, 3 seeds each", partial(glucose, seeds=3), 0.78, 0.74),
+        Kind("forecast", "2,700 windows, errors that last", sea, 0.78, 0.72),
+        Kind("forecast", "12 series in turn × 100 windows", panel, 0.78, 0.7),
     ]
 
 
