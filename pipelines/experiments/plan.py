@@ -30,6 +30,7 @@ class Fit:
     parameters: dict
     fingerprint: str
     look: bool = False  # a first look only: never champion
+    code: str = ""  # the identity of what computes it
 
     @property
     def title(self) -> str:
@@ -62,10 +63,11 @@ def fits(
         named = {**overrides, **(changes or {})}
         parameters = architectures.resolve(dataset.task, arch, named | small, dataset.facts)
         parameters |= _enough(parameters, named.keys() - small.keys(), rows, steps)
+        code = fingerprint.of_code(dataset.task, arch, parameters)
         for seed in seeds:
             identity = fingerprint.of_fit(dataset, arch, parameters, seed)
             look = first is not None
-            planned.append(Fit(dataset, arch, seed, profile, parameters, identity, look))
+            planned.append(Fit(dataset, arch, seed, profile, parameters, identity, look, code))
     return planned
 
 
