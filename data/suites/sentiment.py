@@ -11,7 +11,7 @@ from great_expectations.expectations import Expectation
 from data.classes import digests
 from data.entries import ExpectTexts
 from data.stored import Dataset
-from data.suites.classes import classes, labelled
+from data.suites.classes import belonging, classes, labelled
 from data.suites.table import Table, allow, at_least, between, expect, filled, percent
 
 LONGEST = 200_000  # characters; what a request may have, in models/inputs/texts.py
@@ -31,6 +31,7 @@ def suite(raw: Dataset, entry: dict) -> list[Table]:
         *clean(limits),
         *learnable(),
         *labelled(label, labels, limits, "texts"),
+        *belonging(frame, "texts"),
     ]
     return [
         Table("texts", frame, ["id"], expectations),

@@ -43,7 +43,8 @@ class Scores:
     rows, classes: label and predicted (row,), probabilities (row, class), correct and naive_correct
         bool (row,), confusion (true class, predicted class); prior (class,), the shares of the
         training split; where the entry has them positive, a label, and costs (true class, predicted
-        class); of texts also words (row,), how many each has between its spaces.
+        class); of texts also words (row,), how many each has between its spaces; where rows belong
+        to groups, such as patients, group (row,), the number of each one's.
     rows, series: error and naive_error (window, step), absolute; time datetime64 (window,), when
         the first step falls, and season (window,), in which quarter of a season, 0 to 3; block, the
         number of neighbouring windows that share values; history, target, forecast and the 95 %
@@ -160,7 +161,7 @@ def interval(
     """
     values, weights, block = losses(metric, rows)
     mean = _ratio(values.mean(), weights.mean())
-    if metric is ACCURACY and len(values) == 1 and values.size:
+    if metric is ACCURACY and "group" not in rows[0] and len(values) == 1 and values.size:
         from scipy.stats import binomtest
 
         hits = binomtest(int(values.sum()), values.size)
@@ -184,7 +185,11 @@ def losses(
     """
     if not metric.series:
         values = np.stack([metric.values(one) for one in rows])
-        return values, np.ones(values.shape[1]), 1
+        if "group" not in rows[0]:
+            return values, np.ones(values.shape[1]), 1
+        group = np.unique(rows[0]["group"], return_inverse=True)[1]
+        of_group = np.stack([np.bincount(group, one) for one in values])
+        return of_group, np.bincount(group).astype(float), 1
     first = rows[0]
     # Fits recorded before the time was have their windows in the order of the rows.
     moments = first.get("time", np.arange(len(first["error"])))
@@ -227,6 +232,8 @@ def _class_scores(
         rows["positive"] = np.int64(labels.index(facts["positive"]))
     if "costs" in facts:
         rows["costs"] = np.array(facts["costs"])
+    if "group" in split:
+        rows["group"] = np.unique(split["group"].astype(str), return_inverse=True)[1]
     if "text" in split:
         rows["words"] = np.array([len(text.split()) for text in split["text"]])
     metric = metrics.of(facts)

@@ -15,7 +15,7 @@ from data import prepared
 from models.artifact import artifact
 from models.examples import Inputs
 from pipelines.experiments import dataset as data
-from pipelines.experiments import plan, ranking, tracking
+from pipelines.experiments import plan, ranking, seen, tracking
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.scores import log_scores
 from pipelines.experiments.tracking import PrunedError, Record
@@ -145,6 +145,7 @@ def _record_artifact(
         folder = Path(scratch)
         familiarity = tracking.artifact_folder(guarded.run_id)
         mlmodel.write(folder, fitted.inputs)
+        seen.write(folder, dataset.splits)
         digest = package.write(folder, fitted, dataset.splits, dataset.facts, identity, familiarity)
         requests = [artifact.payload(case["request"])[0] for case in artifact.read_golden(folder)]
         latency = convert.latency_ms(folder / "model.onnx", fitted.inputs.to_tensor(requests))
