@@ -52,8 +52,8 @@ class Split:
 class Season:
     """Windows of a series, and forecasts of them; by default errors last long."""
 
-    def __init__(self, random, count: int, horizon=12, block=108, persistence: float = 0.95):
-        self._random, self.count, self._horizon, self._block = random, count, horizon, block
+    def __init__(self, random, count: int, horizon: int = 12, persistence: float = 0.95):
+        self._random, self.count, self._horizon = random, count, horizon
         self._persistence = persistence
         self._unknowable = _ahead(_shocks(random, count + horizon), count, horizon)
         self._naive = np.abs(self._unknowable + _wrong(random, count, horizon, 1.0, 0.9))
@@ -65,7 +65,7 @@ class Season:
 
     def rows(self, model: np.ndarray) -> Rows:
         """What the model scores."""
-        return _rows(model, self._naive, _every_half_hour(self.count), self._block)
+        return _rows(model, self._naive, _every_half_hour(self.count))
 
 
 def classifiers(random, rows: int, scores: tuple[float, float], seeds: int = 1) -> Sides:
@@ -83,7 +83,6 @@ def forecasters(
     random,
     windows: int,
     horizon: int,
-    block: int,
     scores: tuple[float, float],
     seeds: int = 1,
     persistence: float = 0.7,
@@ -97,7 +96,7 @@ def forecasters(
     shares = [
         [one * (1 + apart * random.standard_normal()) for _ in range(seeds)] for one in scores
     ]
-    return _sides(Season(random, windows, horizon, block, persistence), shares)
+    return _sides(Season(random, windows, horizon, persistence), shares)
 
 
 def _sides(split: Split | Season, scores: list[list[float]]) -> Sides:
@@ -105,30 +104,40 @@ def _sides(split: Split | Season, scores: list[list[float]]) -> Sides:
     return ours, theirs
 
 
-def panel(random, series: int, windows: int, horizon: int, block: int, relative: float) -> Rows:
-    """One forecast of several series that go up and down together, as five stocks do.
+def panel(
+    random, series: int, windows: int, horizon: int, scores: tuple[float, float], persistence: float
+) -> Sides:
+    """Two forecasts of several series that go up and down together, as five stocks do.
 
-    relative: its MAE relative to a naive forecast that misjudges the future as it does.
+    A series has a window every `horizon` steps, and each series begins a step later.
+    scores: as of `forecasters`, the naive forecast misjudging the future as they do.
     """
-    common = _shocks(random, windows + horizon)
-    errors, naive = [], []
-    for _ in range(series):
-        own = _shocks(random, windows + horizon)
-        unknowable = _ahead((common + own) / np.sqrt(2), windows, horizon)
-        for kept in (errors, naive):
-            kept.append(np.abs(unknowable + _wrong(random, windows, horizon, OWN, 0.7)))
-    time = np.tile(_every_half_hour(windows), series)
-    return _rows(relative * np.concatenate(errors), np.concatenate(naive), time, block)
+    steps, parts = windows * horizon, []
+    common = _shocks(random, steps + horizon)
+    for number in range(series):
+        own = _shocks(random, steps + horizon)
+        unknowable = _ahead((common + own) / np.sqrt(2), steps, horizon)
+        wrong = (_wrong(random, steps, horizon, OWN, persistence) for _ in range(3))
+        columns = (*(np.abs(unknowable + one) for one in wrong), _every_half_hour(steps))
+        parts.append([one[number % horizon :: horizon] for one in columns])
+    *errors, naive, time = (np.concatenate(column) for column in zip(*parts, strict=True))
+    named = np.repeat(np.arange(series), windows)
+    ours, theirs = (
+        [_rows(share * error, naive, time, named)]
+        for share, error in zip(scores, errors, strict=True)
+    )
+    return ours, theirs
 
 
-def _rows(error: np.ndarray, naive: np.ndarray, time: np.ndarray, block: int) -> Rows:
+def _rows(error: np.ndarray, naive: np.ndarray, time: np.ndarray, series=0) -> Rows:
     hour = (time - time.astype("datetime64[D]")) // np.timedelta64(1, "h")
     return {
         "error": error,
         "naive_error": naive,
         "time": time,
+        "series": np.broadcast_to(series, len(time)),
         "season": hour // 6,
-        "block": np.int64(block),
+        "block": np.int64(error.shape[1]),
     }
 
 

@@ -52,7 +52,8 @@ def difference(ours: np.ndarray, theirs: np.ndarray, weights: np.ndarray, block:
         ours, theirs: values (seed, row) on the same rows, which makes the rows' part of the error a
             paired one.
         weights: (row,); where all are 0 the difference is that of the mean values.
-        block: neighbouring rows that belong together, 1 for rows that know nothing of each other.
+        block: 1 for rows that know nothing of each other; else they are in the order of time, and
+            so many neighbours belong together, or more: `block_length` says how many.
     """
     scale = weights.mean() or 1.0
     scores = [side.mean(axis=1) / scale for side in (ours, theirs)]
@@ -63,7 +64,7 @@ def difference(ours: np.ndarray, theirs: np.ndarray, weights: np.ndarray, block:
     moves = (ours.mean(axis=0) - theirs.mean(axis=0) - value * weights) / scale
     if len(moves) < 2:
         return Estimate(value, math.inf, 1)
-    parts = [_over_rows(moves, block)]
+    parts = [_over_rows(moves, block if block == 1 else max(block, block_length(moves)))]
     parts += [
         (seeds.var(ddof=1) / len(seeds), len(seeds) - 1) for seeds in scores if len(seeds) > 1
     ]
@@ -72,6 +73,30 @@ def difference(ours: np.ndarray, theirs: np.ndarray, weights: np.ndarray, block:
         return Estimate(value, 0.0, parts[0][1])
     freedom = 1 / sum((part / variance) ** 2 / freedom for part, freedom in parts)
     return Estimate(value, math.sqrt(variance), freedom)
+
+
+def block_length(values: np.ndarray) -> int:
+    """Return how long the blocks should be in which values (row,), in the order of time, are drawn.
+
+    From the data they are four times as long as Politis and White find, Automatic Block-Length
+    Selection for the Dependent Bootstrap, Econometric Reviews, 2004, as corrected by Patton,
+    Politis and White, 2009. Theirs makes the error of a variance least, and tests with it err in 6
+    to 15 % at a level of 5 %; those need longer ones (Sun, Phillips and Jin, Econometrica, 2008).
+    Of n rows 1.3 √n is the least, for what lasts and hides in noise (Lazarus, Lewis, Stock and
+    Watson, Journal of Business and Economic Statistics, 2018), and a quarter of them the most.
+    """
+    count, apart = len(values), values - values.mean()
+    most = count // 4
+    covariance = np.fft.irfft(np.abs(np.fft.rfft(apart, 2 * count)) ** 2)[:count] / count
+    bound = 2 * math.sqrt(math.log10(count) / count) * covariance[0]
+    # The first lag after which five in a row are as good as 0.
+    quiet = np.convolve(np.abs(covariance[1 : most + 6]) <= bound, np.ones(5), "valid") == 5
+    last = int(quiet.argmax()) if quiet.any() else most
+    lags = np.arange(1, min(2 * max(last, 1), count - 1) + 1)
+    tapered = np.minimum(1, 2 - 2 * lags / len(lags)) * covariance[lags]
+    total = covariance[0] + 2 * tapered.sum()
+    found = 4 * np.cbrt(6 * count * (tapered @ lags / total) ** 2) if total else 0.0
+    return max(1, min(math.ceil(max(found, 1.3 * math.sqrt(count))), most))
 
 
 def _over_rows(values: np.ndarray, block: int) -> tuple[float, float]:

@@ -26,7 +26,7 @@ BINS = 15  # of the calibration error
 ROWS = {
     "image": {"label", "correct", "naive_correct"},
     "sentiment": {"label", "correct", "naive_correct", "words"},
-    "forecast": {"error", "naive_error", "time", "season", "block"},
+    "forecast": {"error", "naive_error", "time", "series", "season", "block"},
 }
 
 
@@ -46,9 +46,10 @@ class Scores:
         class); of texts also words (row,), how many each has between its spaces; where rows belong
         to groups, such as patients, group (row,), the number of each one's.
     rows, series: error and naive_error (window, step), absolute; time datetime64 (window,), when
-        the first step falls, and season (window,), in which quarter of a season, 0 to 3; block, the
-        number of neighbouring windows that share values; history, target, forecast and the 95 %
-        interval's lower and upper of a few windows, for plots.
+        the first step falls, series (window,), whose it is, and season (window,), in which quarter
+        of a season, 0 to 3; block, the number of neighbouring windows that share targets, at least
+        2; history, target, forecast and the 95 % interval's lower and upper of a few windows, for
+        plots.
     naive: the name of the naive baseline.
     """
 
@@ -180,8 +181,7 @@ def losses(
 
     The metric is the mean value over the mean weight. Of classes the values are the metric's own,
     such as 1 for a hit and 0 for a miss, and every weight is 1; of series they are the model's and
-    the naive error at one moment, in the order of time: series go up and down together, so that
-    their windows count as one.
+    the naive error at one moment, in the order of time (`_moments`).
     """
     if not metric.series:
         values = np.stack([metric.values(one) for one in rows])
@@ -190,13 +190,26 @@ def losses(
         group = np.unique(rows[0]["group"], return_inverse=True)[1]
         of_group = np.stack([np.bincount(group, one) for one in values])
         return of_group, np.bincount(group).astype(float), 1
-    first = rows[0]
-    # Fits recorded before the time was have their windows in the order of the rows.
-    moments = first.get("time", np.arange(len(first["error"])))
-    moment = np.unique(moments, return_inverse=True)[1]
+    first, moment = rows[0], _moments(rows[0])
     errors = (*(one["error"] for one in rows), first["naive_error"])
     sums = [np.bincount(moment, np.fmin(error, LARGEST).mean(axis=1)) for error in errors]
     return np.stack(sums[:-1]), sums[-1], int(first["block"])
+
+
+def _moments(rows: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return which windows count as one, int (window,), numbered in the order of time.
+
+    Series go up and down together. Each of their windows falls into one stride, wherever in it: of
+    moments that take turns, each with other series, neighbours would look unrelated.
+    """
+    # Fits recorded before the time was have their windows in the order of the rows.
+    time = rows.get("time", np.arange(len(rows["error"])))
+    series = rows.get("series", np.zeros(len(time), int))
+    order = np.lexsort((time, series))
+    steps = np.diff(time[order])[series[order][1:] == series[order][:-1]].astype(np.int64)
+    stride = steps[steps > 0].min(initial=np.iinfo(np.int64).max)
+    since = (time - time[order].min()).astype(np.int64)
+    return np.unique(since // stride, return_inverse=True)[1]
 
 
 def _ratio(top: float, bottom: float) -> float:
@@ -285,7 +298,7 @@ def _series_scores(
     windows = inputs.windows(split, facts["stride"])
     rival = naive.forecast(best, windows, split, facts["season"])
     error, naive_error = np.abs(forecast - windows.target), np.abs(rival - windows.target)
-    block = math.ceil((inputs.history + inputs.horizon) / facts["stride"])
+    block = max(2, math.ceil(inputs.horizon / facts["stride"]))
     radius = inputs.radius(min(inputs.check_options()[1], LEVEL))
     metrics = {
         "mae": error.mean(),
@@ -302,6 +315,7 @@ def _series_scores(
         "error": error,
         "naive_error": naive_error,
         "time": time,
+        "series": split["series"][windows.start].astype(str),
         "season": _quarters(time, facts["season"] * facts["interval_seconds"]),
         "block": np.int64(block),
         "history": windows.history[few],

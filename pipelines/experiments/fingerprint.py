@@ -70,7 +70,9 @@ def versions() -> dict[str, str]:
 @cache  # each is looked up on disk
 def _versions(backend: str) -> dict[str, str]:
     package = backend if backend in ("torch", "jax") else "tensorflow"
-    used = {name: version(name) for name in ("keras", "numpy", "pillow", "onnxruntime")}
+    used = {
+        name: version(name) for name in ("keras", "numpy", "pillow", "simplejpeg", "onnxruntime")
+    }
     return {"name": backend, "version": version(package)} | used | _python()
 
 

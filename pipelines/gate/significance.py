@@ -41,37 +41,6 @@ def tango(ours: np.ndarray, theirs: np.ndarray, margin: float) -> float:
     return float(ndtr(-(alone - other + count * margin) / math.sqrt(variance)))
 
 
-def diebold_mariano(ours: np.ndarray, theirs: np.ndarray, horizon: int) -> tuple[float, float]:
-    """Return the statistic, above 0 where ours loses more, and its two-sided p.
-
-    ours, theirs: the loss of each forecast (time,). horizon: how many steps each foresees, so that
-    the losses of that many neighbours, itself included, are related.
-    Where the sum of the related ones' covariances falls below 0, none is taken to be related, as in
-    R's forecast::dm.test.
-
-    Source: Diebold and Mariano, Comparing Predictive Accuracy, Journal of Business and Economic
-    Statistics, 1995; the correction for few forecasts and Student's t: Harvey, Leybourne and
-    Newbold, Testing the Equality of Prediction Mean Squared Errors, International Journal of
-    Forecasting, 1997.
-    """
-    from scipy.special import stdtr
-
-    difference = ours - theirs
-    count, mean = len(difference), difference.mean()
-    if mean == 0 or count <= horizon:
-        return 0.0, 1.0
-    apart = difference - mean
-    covariances = [apart[lag:] @ apart[: count - lag] / count for lag in range(horizon)]
-    variance = (covariances[0] + 2 * sum(covariances[1:])) / count
-    if variance <= 0 and horizon > 1:
-        return diebold_mariano(ours, theirs, 1)
-    if variance == 0:
-        return math.copysign(math.inf, mean), 0.0
-    correction = (count + 1 - 2 * horizon + horizon * (horizon - 1) / count) / count
-    statistic = float(mean / math.sqrt(variance) * math.sqrt(correction))
-    return statistic, float(2 * stdtr(count - 1, -abs(statistic)))
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return the p-values corrected for how many they are, in their own order.
 

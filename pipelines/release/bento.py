@@ -37,7 +37,7 @@ SHARED = (
 # What serving/ imports; all that these need is pinned with them.
 NEEDS = (
     "httptools", "httpx", "numpy", "onnxruntime", "orjson", "pillow", "prometheus-client",
-    "pydantic", "python-multipart", "pyyaml", "starlette", "uvicorn", "uvloop",
+    "pydantic", "python-multipart", "pyyaml", "simplejpeg", "starlette", "uvicorn", "uvloop",
 )  # fmt: skip
 
 DEPLOY = ("compose.yaml", "nginx.conf")  # of deploy/; they lie at the top of a Bento

@@ -85,7 +85,7 @@ SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
 
 
 def test_a_row_with_an_id_keeps_its_split_whatever_becomes_of_its_content():
-    texts, cleaned = ([f"text {row}{end}" for row in range(200)] for end in ("", " <br>"))
+    texts, cleaned = ([f"text {row}{end}" for row in range(200)] for end in ("", " indeed"))
     key = np.array([f"review-{row}" for row in range(200)], object)
     assert drawn(texts, key=key) == drawn(cleaned, key=key)
     assert drawn(texts) != drawn(cleaned)
@@ -99,7 +99,7 @@ def test_a_group_stays_on_one_side():
     splits = drawn(texts, group=author)
     authors = [{row % 20 for row in rows} for rows in splits.values()]
     assert sum(map(len, authors)) == 20
-    assert [len(rows) for rows in splits.values()] == [40, 120, 40]  # test, train, validation
+    assert [len(rows) for rows in splits.values()] == [120, 40, 40]
     assert sum(len({row % 20 for row in rows}) for rows in drawn(texts).values()) > 40
 
 

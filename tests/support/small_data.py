@@ -45,6 +45,7 @@ def waves(rows: int = 1500) -> dict:
         "value": value,
         "observed": random.random(rows) > 0.02,
         "segment": (np.arange(rows) > 400).astype(np.int64),
+        "series": np.full(rows, "waves"),
         "time": np.datetime64("2010-09-01", "ns") + np.arange(rows) * np.timedelta64(2, "h"),
     }
     return _parted(split)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import signal, stats
 
 from models.evaluation import bootstrap
 
@@ -40,7 +40,7 @@ def test_without_blocks_and_seeds_it_is_the_paired_t_test():
 
 def test_the_error_is_that_of_drawing_blocks_of_a_ratio():
     random = np.random.default_rng(2)
-    count, block = 600, 20
+    count, block = 600, 60
     waves = np.convolve(random.normal(0, 1, count + 19), np.ones(20) / 4, "valid")
     ours, theirs = 2 + np.abs(waves + random.normal(0, 1, (2, count)))
     weights = 3 + np.abs(waves)
@@ -49,8 +49,8 @@ def test_the_error_is_that_of_drawing_blocks_of_a_ratio():
     drawn = (ours[rows].mean(1) - theirs[rows].mean(1)) / weights[rows].mean(1)
     found = _difference(ours, theirs, weights, block)
     assert found.value == pytest.approx((ours.mean() - theirs.mean()) / weights.mean())
-    assert found.error * np.sqrt(29 / 30) == pytest.approx(drawn.std(), rel=0.03)
-    assert found.freedom == 29
+    assert found.error * np.sqrt(9 / 10) == pytest.approx(drawn.std(), rel=0.03)
+    assert found.freedom == 9
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,17 @@ def test_blocks_that_are_too_long_leave_a_wide_interval():
     assert short.p() < 1e-6
     assert long.freedom == 1
     assert long.interval()[1] - long.interval()[0] > 2 * (short.interval()[1] - short.interval()[0])
+
+
+@pytest.mark.parametrize(
+    ("persistence", "count", "length"), [(0.0, 600, 1.65), (0.7, 600, 14.5), (0.9, 6464, 74.3)]
+)
+def test_blocks_are_four_times_those_of_politis_and_white_and_not_too_short(
+    persistence, count, length
+):
+    # arch 8.0.0: optimal_block_length(values).circular. It tells with other sums what is related.
+    new = np.random.default_rng([1, count]).standard_normal(count)
+    values = signal.lfilter([1], [1, -persistence], new)
+    expected = max(4 * length, 1.3 * np.sqrt(count))
+    assert bootstrap.block_length(values) == pytest.approx(expected, rel=0.05)
+    assert bootstrap.block_length(values[:12]) <= 3

@@ -74,7 +74,10 @@ def _series(value):
     count = len(value)
     time = np.datetime64("2026-01-01", "ns") + np.arange(count) * np.timedelta64(1, "h")
     observed, segment = np.ones(count, bool), np.zeros(count, int)
-    return {"value": value, "observed": observed, "segment": segment, "time": time}
+    return {
+        "value": value, "observed": observed, "segment": segment, "time": time,
+        "series": np.full(count, "one"),
+    }  # fmt: skip
 
 
 HOURLY = {"stride": 1, "season": 24, "interval_seconds": 3600}
@@ -96,8 +99,8 @@ def test_series_metrics_are_in_the_data_s_own_unit():
 
     scores = score(HOURLY)
     assert scores.naive == "persistence"
-    # Windows of eleven values: of those four apart, three share some.
-    assert (scores.rows["block"], score(HOURLY | {"stride": 4}).rows["block"]) == (11, 3)
+    # Of three targets each: windows an hour apart share some, those of four hours none.
+    assert (scores.rows["block"], score(HOURLY | {"stride": 4}).rows["block"]) == (3, 2)
     found = scores.metrics
     assert found["mae"] == pytest.approx(
         reference.mean_absolute_error(windows.target, forecast), rel=1e-5
@@ -173,6 +176,18 @@ def test_series_that_move_together_count_as_one():
     thrice = {key: np.concatenate([alone[key]] * 3) for key in ("error", "naive_error", "time")}
     expected = measure.interval(MAE, [alone])
     assert measure.interval(MAE, [thrice | {"block": np.int64(1)}]) == pytest.approx(expected)
+
+
+def test_series_whose_windows_take_turns_count_as_one():
+    """Six series, a window every six hours, each an hour after that of the series before."""
+    error = np.random.default_rng(0).exponential(1, (240, 1))
+    time = np.datetime64("2026-01-01", "h") + np.arange(240)
+    rows = {"error": error, "naive_error": np.ones_like(error), "block": np.int64(2), "time": time}
+    values, weights, _ = measure.losses(MAE, [rows | {"series": np.arange(240) % 6}])
+    assert values[0] == pytest.approx(error.reshape(40, 6).sum(axis=1))
+    assert weights.tolist() == [6] * 40
+    alone, _, _ = measure.losses(MAE, [rows | {"series": np.zeros(240)}])
+    assert alone[0] == pytest.approx(error[:, 0])
 
 
 def test_a_perfect_naive_forecast_leaves_nothing_to_win():

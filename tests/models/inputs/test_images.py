@@ -263,6 +263,31 @@ def test_a_truncated_picture_is_refused(kind):
         refused("not_an_image", COLOUR.to_tensor, [file[: int(len(file) * share)]])
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+@pytest.mark.parametrize("side", [75, 240, 1003])
+def test_a_jpeg_without_its_middle_is_refused(side, options):
+    noise = Image.effect_noise((side, side), 90)
+    for picture, inputs in ((noise, GREY), (noise.convert("RGB"), COLOUR)):
+        file = file_of(picture, "JPEG", **options)
+        inputs.to_tensor([file])
+        middle = len(file) // 2
+        refused("not_an_image", inputs.to_tensor, [file[:middle] + file[middle + 200 :]])
+
+
+def test_a_jpeg_that_a_browser_shows_whole_is_answered():
+    noise = Image.effect_noise((300, 200), 90).convert("RGB")
+    usual = file_of(noise, "JPEG")
+    expected = COLOUR.to_tensor([usual])
+    two = {"save_all": True, "append_images": [noise.transpose(Image.Transpose.ROTATE_180)]}
+    for file in (
+        usual + b"what a camera appends",
+        file_of(noise, "MPO", **two),
+        file_of(noise, "JPEG", keep_rgb=True),
+        file_of(noise.convert("CMYK"), "JPEG"),
+    ):
+        np.testing.assert_allclose(COLOUR.to_tensor([file]), expected, atol=8 / 255)
+
+
 BITMAP = file_of(Image.new("L", (9, 9)), "BMP")
 
 
@@ -301,19 +326,19 @@ def test_a_line_of_pixels_is_refused(size):
 def test_large_pictures_are_decoded_one_at_a_time(monkeypatch):
     decoding, together = [], Barrier(4)
 
-    def alone(picture, mode, size):
+    def alone(picture, mode, size, end):
         decoding.append(picture)
         time.sleep(0.02)
         assert decoding == [picture]
         decoding.remove(picture)
         return Image.new(mode, size)
 
-    def beside_others(picture, mode, size):
+    def beside_others(picture, mode, size, end):
         together.wait(60)
         return Image.new(mode, size)
 
     for side, prepared in ((708, alone), (28, beside_others)):
-        monkeypatch.setattr(images, "_prepared", prepared)
+        monkeypatch.setattr(images, "_shrunk", prepared)
         files = [[file_of(Image.new("1", (side, side)))]] * 4
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(GREY.to_tensor, files))

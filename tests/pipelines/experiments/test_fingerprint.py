@@ -91,7 +91,7 @@ def test_host_device_pool_and_keras_json_stay_out(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "package", ["keras", "tensorflow", "numpy", "pillow", "onnxruntime", "python"]
+    "package", ["keras", "tensorflow", "numpy", "pillow", "simplejpeg", "onnxruntime", "python"]
 )
 def test_versions_of_what_computes_enter(package, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")

@@ -41,12 +41,12 @@ def unseen(fitted, folder, test, rows=None):
         ({}, texts(["new", "A film", "b", "c"]), [True, False, False, True]),
         (  # one was cleaned, one has another id now, one is new
             {"key": "12"},
-            texts(["a fine film", "b", "c"], key="134"),
+            texts(["a fine film", "b", "c"], key=[*"134"]),
             [False, False, True],
         ),
         (  # another row of an author that it knows
             {"group": "xy"},
-            texts(["new", "newer"], group="zy"),
+            texts(["new", "newer"], group=[*"zy"]),
             [True, False],
         ),
         ({"key": "12"}, texts(["new", "b"]), [True, False]),

@@ -17,7 +17,7 @@ PAIRS = 400
 MOST = binom.ppf(0.999, PAIRS, 0.05)
 
 classes, series = simulated.classifiers, simulated.forecasters
-short = partial(series, windows=600, horizon=6, block=60, scores=(0.78, 0.78))
+short = partial(series, windows=600, horizon=6, scores=(0.78, 0.78))
 
 
 def grouped(random, groups: int, alike: float):
@@ -38,9 +38,9 @@ ALIKE = {
     "series": ("forecast", short),
     "series, seeds": ("forecast", partial(short, seeds=3)),
     "errors that last": ("forecast", partial(short, persistence=0.95)),
-    "few blocks": (
-        "forecast", partial(series, windows=200, horizon=5, block=65, scores=(0.78, 0.78))
-    ),
+    "errors that last for long": ("forecast", partial(short, persistence=0.98)),
+    "few windows": ("forecast", partial(series, windows=200, horizon=5, scores=(0.78, 0.78))),
+    "series in turn": ("forecast", partial(kinds()[-1].draw, scores=(1, 1))),
     "groups": ("image", partial(grouped, groups=100, alike=0.5)),
     "few groups, all alike": ("image", partial(grouped, groups=30, alike=1)),
 }  # fmt: skip
