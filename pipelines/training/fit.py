@@ -152,21 +152,15 @@ def _record_artifact(
         mlflow.log_artifacts(scratch, tracking.MODEL)
         run = convert.runner(folder / "model.onnx")
         scores = measure.score(run, fitted.inputs, dataset.splits, dataset.facts)
-    if planned.dataset.task == "forecast":
-        for scored in scores.values():
+    for name, scored in scores.items():
+        if planned.dataset.task == "forecast":
             scored.metrics["coverage_80"] = _coverage(fitted.inputs, scored.rows["error"], 0.80)
-    if planned.dataset.task == "sentiment":
-        for name, scored in scores.items():
+        if planned.dataset.task == "sentiment":
             share = fitted.inputs.unknown_share(dataset.splits[name]["text"])
             scored.metrics["unknown_words"] = share
     log_scores(ranking.metric(planned.dataset), scores)
-    mlflow.log_metrics(
-        {
-            "latency_ms": latency,
-            "fit_seconds": fitted.seconds,
-            "parameter_count": fitted.parameter_count,
-        }
-    )
+    measured = {"latency_ms": latency, "fit_seconds": fitted.seconds}
+    mlflow.log_metrics(measured | {"parameter_count": fitted.parameter_count})
     mlflow.set_tag("espalier.manifest_sha256", digest)
     return scores
 
