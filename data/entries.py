@@ -219,7 +219,43 @@ class Entry(Section):
     """What becomes of rows that no model can learn from; drop sets them aside."""
 
 
-class ImageEntry(Entry):
+Cost = Annotated[float, Field(ge=0)]
+Metric = Literal[
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "f1",
+    "roc_auc",
+    "average_precision",
+    "log_loss",
+    "cost",
+]
+
+
+class ClassesEntry(Entry):
+    """Labelled rows, and what decides between models of them."""
+
+    labels: Labels | None = None
+    """The classes; one that is missing or not listed is then refused."""
+    positive: Label | None = None
+    """The label that `f1` is of, and whose probability is the `score` of an answer about a text."""
+    metric: Metric | None = None
+    """What models are chosen, stopped and promoted by; accuracy without."""
+    costs: dict[Label, dict[Label, Cost]] | None = None
+    """Of `metric: cost`: true label, answered label, and what that mistake costs."""
+    class_weights: Literal["balanced"] | dict[Label, Cost] | None = None
+    """How much a row of each class counts in training; `balanced` gives classes the same say."""
+
+    @model_validator(mode="after")
+    def _has_what_its_metric_needs(self) -> Self:
+        if self.metric == "f1" and self.positive is None:
+            raise ValueError("says `metric: f1` without `positive:`, the label that it is of")
+        if (self.metric == "cost") != (self.costs is not None):
+            raise ValueError("needs both or none of `metric: cost` and `costs:`")
+        return self
+
+
+class ImageEntry(ClassesEntry):
     """Pictures."""
 
     task: str
@@ -228,8 +264,6 @@ class ImageEntry(Entry):
     """What `path` is; `package` is for the datasets that ship."""
     path: Text
     """A folder of class folders, or a ZIP of it; an `.npz`, or a folder of IDX files."""
-    labels: Labels | None = None
-    """The classes; one that is missing or not listed is then refused."""
     shape: Shape | None = None
     """Height, width and channels that a model sees; 1 channel is grey, 3 are colour."""
     id: Literal["file"] | None = None
@@ -279,13 +313,9 @@ class TableEntry(Entry):
         return self
 
 
-class SentimentEntry(TableEntry):
-    """Texts; positive: the label whose probability is an answer's `score`."""
+class SentimentEntry(TableEntry, ClassesEntry):
+    """Texts."""
 
-    labels: Labels | None = None
-    """The classes; one that is missing or not listed is then refused."""
-    positive: Label | None = None
-    """The label whose probability is an answer's `score`."""
     columns: Columns | None = None
     """The columns, by what they hold."""
     id: Text | None = None

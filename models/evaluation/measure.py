@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.errors import ModelError
-from models.evaluation import bootstrap, metrics, naive
+from models.evaluation import bootstrap, decision, metrics, naive
 from models.evaluation.metrics import ACCURACY, Metric
 from models.examples import Inputs, Split, examples, fit_inputs
 
@@ -97,13 +97,16 @@ def score(
     stride = facts.get("stride", 1)
     outputs = {name: run(examples(inputs, splits[name], stride).tensor) for name in names}
     if inputs.kind != "series":
-        return score_probabilities(outputs, splits, facts)
+        return score_probabilities(outputs, splits, facts, inputs.weights)
     forecasts = {name: inputs.unscaled(scaled) for name, scaled in outputs.items()}
     return _score_series(inputs, forecasts, splits, facts)
 
 
 def score_probabilities(
-    probabilities: Mapping[str, np.ndarray], splits: Mapping[str, Split], facts: Mapping
+    probabilities: Mapping[str, np.ndarray],
+    splits: Mapping[str, Split],
+    facts: Mapping,
+    weights: Sequence[float] | None = None,
 ) -> dict[str, Scores]:
     """Score class probabilities, whoever gave them, by the name of the split.
 
@@ -111,10 +114,12 @@ def score_probabilities(
         probabilities: (row, class) for each row of each split to score, by the split's name.
         splits: as prepared, the training split among them.
         facts: the dataset's.
+        weights: of each class (`decision.weights`); None: those that do best on validation.
     """
-    training = splits["train"]["label"]
+    if weights is None and metrics.of(facts).threshold:
+        weights = decision.on_validation(probabilities["validation"], splits, facts)
     return {
-        name: _class_scores(outputs, splits[name], training, facts)
+        name: _class_scores(outputs, splits[name], splits["train"]["label"], facts, weights or ())
         for name, outputs in probabilities.items()
     }
 
@@ -220,31 +225,24 @@ def _ratio(top: float, bottom: float) -> float:
 
 
 def _class_scores(
-    outputs: np.ndarray, split: Split, training: np.ndarray, facts: Mapping
+    outputs: np.ndarray,
+    split: Split,
+    training: np.ndarray,
+    facts: Mapping,
+    weights: Sequence[float],
 ) -> Scores:
     """Score probabilities (row, class) against the split's labels; training: the labels there."""
     target, labels = split["label"], facts["labels"]
-    predicted = outputs.argmax(axis=1)
+    rows = decision.answered(outputs, target, training, facts, weights)
+    predicted, correct = rows["predicted"], rows["correct"]
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(confusion, (target, predicted), 1)
     hits = np.diag(confusion)
     precision = hits / np.maximum(confusion.sum(axis=0), 1)
     recall = hits / np.maximum(confusion.sum(axis=1), 1)
     f1 = 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
-    commonest, correct = naive.majority(training), predicted == target
-    rows = {
-        "label": target,
-        "probabilities": outputs,
-        "predicted": predicted,
-        "correct": correct,
-        "naive_correct": target == commonest,
-        "confusion": confusion,
-        "prior": np.bincount(training, minlength=len(labels)) / len(training),
-    }
-    if "positive" in facts:
-        rows["positive"] = np.int64(labels.index(facts["positive"]))
-    if "costs" in facts:
-        rows["costs"] = np.array(facts["costs"])
+    rows["confusion"] = confusion
+    certainty = outputs[np.arange(len(target)), predicted]
     if "group" in split:
         rows["group"] = np.unique(split["group"].astype(str), return_inverse=True)[1]
     if "text" in split:
@@ -257,11 +255,11 @@ def _class_scores(
         "recall": recall.mean(),
         "f1": f1.mean(),
         "log_loss": metrics.METRICS["log_loss"].of(rows),
-        "calibration_error": _calibration_error(outputs.max(axis=1), correct),
+        "calibration_error": _calibration_error(certainty, correct),
         "floor": metric.of(naive_rows),
         metric.name: metric.of(rows),
     }
-    said = naive_rows["predicted"][0] if metric is not ACCURACY else commonest
+    said = naive.majority(training) if metric is ACCURACY else naive_rows["predicted"][0]
     return Scores(_floats(scores), rows, f"always {labels[said]}")
 
 

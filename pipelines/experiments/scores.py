@@ -100,12 +100,13 @@ def by_name(dataset: DatasetVersion, verified: Path) -> tuple[np.ndarray, np.nda
     """
     from models.examples import examples
     from models.export import convert
+    from models.inputs.answers import decided
 
     read, inputs = _prepared(dataset), artifact.read_inputs(verified)
     split, names = read.splits["test"], np.array(inputs.labels)
     truth = np.array(read.facts["labels"])[split["label"]]
     outputs = convert.runner(verified / "model.onnx")(examples(inputs, split).tensor)
-    return np.isin(truth, names), names[outputs.argmax(axis=1)] == truth
+    return np.isin(truth, names), names[decided(outputs, inputs.weights)] == truth
 
 
 def test_split(dataset: DatasetVersion) -> Mapping[str, np.ndarray]:

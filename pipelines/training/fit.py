@@ -5,7 +5,8 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,7 @@ def _fit(
 ) -> Result:
     import mlflow
 
+    from models.evaluation import decision
     from models.training import fit as training
 
     start, total = time.monotonic(), planned.parameters["epochs"]
@@ -92,10 +94,14 @@ def _fit(
                 planned.seed,
                 each_epoch,
                 checkpoint,
+                decision.judge(dataset.splits, dataset.facts),
             )
         except PrunedError:
             checkpoint.unlink(missing_ok=True)
             raise
+        outputs = partial(training.predict, fitted.model)
+        inputs = decision.deciding(outputs, fitted.inputs, dataset.splits, dataset.facts)
+        fitted = replace(fitted, inputs=inputs)
         scores = _record_artifact(run_id, planned, fitted, dataset, guarded)
         if len(ends) > 1:  # what a budget goes by; the first epoch compiles
             lengths = [end - before for before, end in itertools.pairwise(ends)]

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from data import report, stored
-from data.prepare import by_class, common_shape, prepare
+from data.errors import DataError
+from data.prepare import by_class, common_shape, decided_by, prepare
 
 EXIF = Image.Exif()
 EXIF[0x0112] = 6  # lies on its side
@@ -38,6 +39,38 @@ def file_of(size: tuple[int, int], mode: str = "RGB", kind: str = "PNG", **optio
 )
 def test_pictures_keep_the_size_that_all_have_if_it_is_small(files, shape):
     assert common_shape(np.array([*files, None], object)[:-1]) == shape
+
+
+LABELS = ["ham", "spam"]
+MAIL = {"spam": {"ham": 1}, "ham": {"spam": 20}}
+
+
+@pytest.mark.parametrize(
+    ("entry", "facts"),
+    [
+        ({}, {}),
+        ({"metric": "f1", "positive": "spam"}, {"metric": "f1"}),
+        ({"metric": "cost", "costs": MAIL}, {"metric": "cost", "costs": [[0, 20], [1, 0]]}),
+        ({"class_weights": "balanced"}, {"class_weights": "balanced"}),
+        ({"class_weights": {"spam": 5, "ham": 1}}, {"class_weights": [1, 5]}),
+    ],
+)
+def test_what_decides_is_a_fact_in_the_order_of_the_labels(entry, facts):
+    assert decided_by(entry, LABELS) == facts
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"costs": {"spam": {"ham": 1}}},
+        {"costs": {"spam": {}, "ham": {"spam": 1}}},
+        {"costs": MAIL | {"eggs": {}}},
+        {"class_weights": {"spam": 5}},
+    ],
+)
+def test_a_label_that_is_left_out_or_unknown_is_named(entry):
+    with pytest.raises(DataError, match="expected each of its labels once, 'ham', 'spam'; see '"):
+        decided_by(entry, LABELS)
 
 
 FILES = np.array([file_of((20, 28)) + bytes([row]) for row in range(60)], object)

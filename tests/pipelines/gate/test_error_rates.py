@@ -9,7 +9,7 @@ from scipy.stats import binom
 from benchmarks import simulated
 from benchmarks.verdict import Kind, kinds, promoted
 from models.evaluation import metrics
-from models.evaluation.metrics import ACCURACY
+from models.evaluation.metrics import ACCURACY, METRICS
 from pipelines.gate import paired_comparison
 
 PAIRS = 400
@@ -71,7 +71,22 @@ def test_without_their_groups_the_same_rows_tell_models_apart_that_are_alike(nam
     assert told > 0.2 * PAIRS
 
 
-ONE_SEED = [kind for kind in kinds() if "seeds" not in kind.name]
+RARE = [kind.metric for kind in kinds() if kind.metric]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [300, 1000])
+@pytest.mark.parametrize("name", RARE)
+def test_models_that_are_alike_on_a_rare_class_are_seldom_told_apart(name, rows):
+    """In each metric; of 300 rows nine are positive."""
+    told = [
+        paired_comparison.compare(METRICS[name], *sides).outcome != paired_comparison.CANNOT_TELL
+        for sides in _draws(partial(simulated.rare, rows=rows, scores=(1.8, 1.8)))
+    ]
+    assert sum(told) <= MOST
+
+
+ONE_SEED = [kind for kind in kinds() if "seeds" not in kind.name and kind.metric is None]
 
 
 @pytest.mark.parametrize("kind", ONE_SEED, ids=lambda kind: kind.name)
