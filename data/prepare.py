@@ -71,9 +71,10 @@ def by_class(raw: Dataset, shares: dict[str, float]) -> Dataset:
     if rows is None:
         rows, official = _apart_from_test(raw, content), {"test": raw.splits["test"]}
     to_draw = {split: share for split, share in shares.items() if split not in official}
-    numbers = classes.draw(rows["label"], classes.digests(rows[content]), to_draw)
+    digests = classes.together(*classes.names(rows, content).values())
+    numbers = classes.draw(rows["label"], digests, to_draw)
     drawn = {split: _take(rows, chosen) for split, chosen in numbers.items()} | official
-    kept = (content, "label", "id")
+    kept = [name for name in (content, "label", "id", "key", "group") if name in rows]
     splits = {split: {name: drawn[split][name] for name in kept} for split in SPLITS}
     return Dataset(dict(raw.facts), splits)
 
@@ -135,11 +136,15 @@ def _header(file: bytes) -> tuple[tuple[int, int], str]:
 def _apart_from_test(raw: Dataset, content: str) -> Columns:
     """The rows of the official training split that equal none of the official test split."""
     train, test = raw.splits["train"], raw.splits["test"]
-    own = ~np.isin(classes.digests(train[content]), classes.digests(test[content]))
-    if leaked := np.count_nonzero(~own):
-        raw.facts["notes"].append(
-            f"{leaked:,} training rows equal a row of the official test split: left out"
-        )
+    held, own = classes.names(test, content), np.ones(len(train["label"]), bool)
+    for word, names in classes.names(train, content).items():
+        leaked = own & np.isin(names, held[word])
+        own &= ~leaked
+        if count := np.count_nonzero(leaked):
+            share = "equal" if word == "content" else f"have the {word} of"
+            raw.facts["notes"].append(
+                f"{count:,} training rows {share} a row of the official test split: left out"
+            )
     return _take(train, own)
 
 

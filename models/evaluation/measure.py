@@ -43,7 +43,8 @@ class Scores:
     rows, classes: label and predicted (row,), probabilities (row, class), correct and naive_correct
         bool (row,), confusion (true class, predicted class); prior (class,), the shares of the
         training split; where the entry has them positive, a label, and costs (true class, predicted
-        class); of texts also words (row,), how many each has between its spaces.
+        class); of texts also words (row,), how many each has between its spaces; where rows belong
+        to groups, such as patients, group (row,), the number of each one's.
     rows, series: error and naive_error (window, step), absolute; time datetime64 (window,), when
         the first step falls, series (window,), whose it is, and season (window,), in which quarter
         of a season, 0 to 3; block, the number of neighbouring windows that share targets, at least
@@ -166,7 +167,7 @@ def interval(
     """
     values, weights, block = losses(metric, rows)
     mean = _ratio(values.mean(), weights.mean())
-    if metric is ACCURACY and len(values) == 1 and values.size:
+    if metric is ACCURACY and "group" not in rows[0] and len(values) == 1 and values.size:
         from scipy.stats import binomtest
 
         hits = binomtest(int(values.sum()), values.size)
@@ -189,7 +190,11 @@ def losses(
     """
     if not metric.series:
         values = np.stack([metric.values(one) for one in rows])
-        return values, np.ones(values.shape[1]), 1
+        if "group" not in rows[0]:
+            return values, np.ones(values.shape[1]), 1
+        group = np.unique(rows[0]["group"], return_inverse=True)[1]
+        of_group = np.stack([np.bincount(group, one) for one in values])
+        return of_group, np.bincount(group).astype(float), 1
     first, moment = rows[0], _moments(rows[0])
     errors = (*(one["error"] for one in rows), first["naive_error"])
     sums = [np.bincount(moment, np.fmin(error, LARGEST).mean(axis=1)) for error in errors]
@@ -238,6 +243,8 @@ def _class_scores(
     f1 = 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
     rows["confusion"] = confusion
     certainty = outputs[np.arange(len(target)), predicted]
+    if "group" in split:
+        rows["group"] = np.unique(split["group"].astype(str), return_inverse=True)[1]
     if "text" in split:
         rows["words"] = np.array([len(text.split()) for text in split["text"]])
     metric = metrics.of(facts)

@@ -109,12 +109,9 @@ def by_name(dataset: DatasetVersion, verified: Path) -> tuple[np.ndarray, np.nda
     return np.isin(truth, names), names[decided(outputs, inputs.weights)] == truth
 
 
-def test_rows(dataset: DatasetVersion) -> list[str]:
-    """What identifies each row of the present test split, whatever its label.
-
-    Raises DataError where other data lies in the checkout.
-    """
-    return names_of(dataset.task, _prepared(dataset).splits["test"])
+def test_split(dataset: DatasetVersion) -> Mapping[str, np.ndarray]:
+    """The present test split. Raises DataError where other data lies in the checkout."""
+    return _prepared(dataset).splits["test"]
 
 
 def names_of(task: str, split: Mapping[str, np.ndarray]) -> list[str]:
@@ -122,6 +119,8 @@ def names_of(task: str, split: Mapping[str, np.ndarray]) -> list[str]:
     if task == "forecast":
         readings = zip(*(split[name] for name in ("series", "time", "value")), strict=True)
         return [f"{series} {time} {value}" for series, time, value in readings]
+    if "key" in split:
+        return split["key"].tolist()
     return classes.digests(split["image" if task == "image" else "text"]).tolist()
 
 

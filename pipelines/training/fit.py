@@ -16,7 +16,7 @@ from data import prepared
 from models.artifact import artifact
 from models.examples import Inputs
 from pipelines.experiments import dataset as data
-from pipelines.experiments import plan, ranking, tracking
+from pipelines.experiments import plan, ranking, seen, tracking
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.scores import log_scores
 from pipelines.experiments.tracking import PrunedError, Record
@@ -151,27 +151,22 @@ def _record_artifact(
         folder = Path(scratch)
         familiarity = tracking.artifact_folder(guarded.run_id)
         mlmodel.write(folder, fitted.inputs)
+        seen.write(folder, dataset.splits)
         digest = package.write(folder, fitted, dataset.splits, dataset.facts, identity, familiarity)
         requests = [artifact.payload(case["request"])[0] for case in artifact.read_golden(folder)]
         latency = convert.latency_ms(folder / "model.onnx", fitted.inputs.to_tensor(requests))
         mlflow.log_artifacts(scratch, tracking.MODEL)
         run = convert.runner(folder / "model.onnx")
         scores = measure.score(run, fitted.inputs, dataset.splits, dataset.facts)
-    if planned.dataset.task == "forecast":
-        for scored in scores.values():
+    for name, scored in scores.items():
+        if planned.dataset.task == "forecast":
             scored.metrics["coverage_80"] = _coverage(fitted.inputs, scored.rows["error"], 0.80)
-    if planned.dataset.task == "sentiment":
-        for name, scored in scores.items():
+        if planned.dataset.task == "sentiment":
             share = fitted.inputs.unknown_share(dataset.splits[name]["text"])
             scored.metrics["unknown_words"] = share
     log_scores(ranking.metric(planned.dataset), scores)
-    mlflow.log_metrics(
-        {
-            "latency_ms": latency,
-            "fit_seconds": fitted.seconds,
-            "parameter_count": fitted.parameter_count,
-        }
-    )
+    measured = {"latency_ms": latency, "fit_seconds": fitted.seconds}
+    mlflow.log_metrics(measured | {"parameter_count": fitted.parameter_count})
     mlflow.set_tag("espalier.manifest_sha256", digest)
     return scores
 
