@@ -42,6 +42,7 @@ def prepare(name: str, folder: Path) -> None:
     raw = raw.without(report.set_aside(name))
     if entry["task"] == "forecast":
         prepared = by_time(raw, entry, declared.shares("series"))
+        prepared.facts |= decided_by(entry, [])
     else:
         prepared = by_class(raw, declared.shares("classes"))
         prepared.facts |= decided_by(entry, prepared.facts["labels"])

@@ -119,6 +119,13 @@ def judge(splits: Mapping[str, Split], facts: Mapping) -> Judge | None:
     metric = metrics.of(facts)
     if metric in (ACCURACY, MAE):
         return None
+    if metric.series:
+
+        def off(inputs: Inputs, outputs: np.ndarray) -> float:
+            windows = inputs.windows(splits["validation"], facts["stride"])
+            return float(np.sqrt(np.square(inputs.unscaled(outputs) - windows.target).mean()))
+
+        return Judge("rmse", metric.sign, off)
     validation, training = (splits[name]["label"] for name in ("validation", "train"))
 
     def of(inputs: Inputs, outputs: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.errors import ModelError
 from models.evaluation import bootstrap, decision, metrics, naive
-from models.evaluation.metrics import ACCURACY, Metric
+from models.evaluation.metrics import ACCURACY, MAE, Metric
 from models.examples import Inputs, Split, examples, fit_inputs
 
 if TYPE_CHECKING:
@@ -197,8 +197,18 @@ def losses(
         return of_group, np.bincount(group).astype(float), 1
     first, moment = rows[0], _moments(rows[0])
     errors = (*(one["error"] for one in rows), first["naive_error"])
-    sums = [np.bincount(moment, np.fmin(error, LARGEST).mean(axis=1)) for error in errors]
-    return np.stack(sums[:-1]), sums[-1], int(first["block"])
+    bounded = (np.fmin(error, LARGEST) ** metric.power for error in errors)
+    sums = np.stack([np.bincount(moment, error.mean(axis=1)) for error in bounded])
+    values = sums[:-1] if metric.power == 1 else _rooted(sums[:-1], sums[-1])
+    return values, sums[-1], int(first["block"])
+
+
+def _rooted(squares: np.ndarray, naive_squares: np.ndarray) -> np.ndarray:
+    """Values (seed, row) whose mean over the naive one is the root of that of the squares, and
+    moves as the root does, to first order."""
+    base = naive_squares if naive_squares.any() else np.ones_like(naive_squares)
+    root = np.sqrt(squares.mean(axis=1, keepdims=True) / base.mean())
+    return squares / (2 * np.maximum(root, 1 / LARGEST)) + root * base / 2
 
 
 def _moments(rows: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -283,7 +293,8 @@ def _score_series(
     """Score forecasts (window, step), in the data's own unit, by the name of the split, beside the
     naive forecast that is the best on validation."""
     windows = inputs.windows(splits["validation"], facts["stride"])
-    best = naive.best(windows, splits["validation"], facts["season"])
+    power = metrics.of(facts).power
+    best = naive.best(windows, splits["validation"], facts["season"], power)
     return {
         name: _series_scores(inputs, forecast, best, splits[name], facts)
         for name, forecast in forecasts.items()
@@ -298,7 +309,7 @@ def _series_scores(
     error, naive_error = np.abs(forecast - windows.target), np.abs(rival - windows.target)
     block = max(2, math.ceil(inputs.horizon / facts["stride"]))
     radius = inputs.radius(min(inputs.check_options()[1], LEVEL))
-    metrics = {
+    scores = {
         "mae": error.mean(),
         "mse": np.square(error).mean(),
         "relative_mae": _ratio(error.mean(), naive_error.mean()),
@@ -306,7 +317,7 @@ def _series_scores(
         "floor": 1.0,
     }
     steps = enumerate(error.mean(axis=0), start=1)
-    metrics |= {f"mae_step_{step:02d}": value for step, value in steps}
+    scores |= {f"mae_step_{step:02d}": mean for step, mean in steps}
     few = np.linspace(0, len(error) - 1, min(PLOTTED, len(error))).astype(int)
     time = split["time"][windows.start + inputs.history]
     rows = {
@@ -322,7 +333,10 @@ def _series_scores(
         "lower": forecast[few] - radius,
         "upper": forecast[few] + radius,
     }
-    return Scores(_floats(metrics), rows, best)
+    metric = metrics.of(facts)
+    if metric is not MAE:
+        scores[metric.name] = value(metric, [rows])
+    return Scores(_floats(scores), rows, best)
 
 
 def _quarters(time: np.ndarray, season: int) -> np.ndarray:

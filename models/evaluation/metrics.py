@@ -26,6 +26,7 @@ class Metric:
     additive: whether each value is of its row alone, so that it means something on one class.
     constant: from the share of each class to the label that does best as the answer to all.
     series: whether it is of forecasts, relative to the best naive one.
+    power: of a forecast's errors; of squares the root of the mean is taken.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Metric:
     additive: bool = False
     constant: Callable[[Rows], int] = lambda rows: int(rows["prior"].argmax())
     series: bool = False
+    power: int = 1
 
     @property
     def sign(self) -> int:
@@ -200,4 +202,5 @@ METRICS = {
         constant=lambda rows: int((rows["prior"] @ rows["costs"]).argmin()),
     ),
     "mae": MAE,
+    "rmse": Metric("relative_rmse", "relative RMSE", more_is_better=False, series=True, power=2),
 }

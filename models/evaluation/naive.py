@@ -51,16 +51,16 @@ def forecast(
     return np.where(inside, split["value"][np.maximum(rows, 0)], last)
 
 
-def best(windows: "Windows", split: Mapping[str, np.ndarray], season: int) -> str:
-    """Return the name of the naive forecast with the smallest mean absolute error.
+def best(windows: "Windows", split: Mapping[str, np.ndarray], season: int, power: int = 1) -> str:
+    """Return the name of the naive forecast with the smallest mean error.
 
     Args:
         windows: of the split.
         split: value and segment (row,).
         season: steps of one season.
+        power: of the errors: 1 for absolute ones, 2 for squares.
     """
     errors = {
-        name: float(np.abs(forecast(name, windows, split, season) - windows.target).mean())
-        for name in SERIES
+        name: np.abs(forecast(name, windows, split, season) - windows.target) for name in SERIES
     }
-    return min(errors, key=lambda name: errors[name])
+    return min(errors, key=lambda name: float((errors[name] ** power).mean()))

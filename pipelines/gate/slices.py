@@ -105,7 +105,8 @@ def _relative(metric: Metric, rows: Rows, part: Rows) -> Rows:
     solar power by night, and the unit would decide then."""
     if not metric.series:
         return part
-    naive = np.full_like(part["naive_error"], rows["naive_error"].mean())
+    mean = (rows["naive_error"] ** metric.power).mean() ** (1 / metric.power)
+    naive = np.full_like(part["naive_error"], mean)
     return {**part, "naive_error": naive}
 
 

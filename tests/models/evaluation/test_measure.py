@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as reference
 
 from models.evaluation import measure
-from models.evaluation.metrics import ACCURACY, MAE
+from models.evaluation.metrics import ACCURACY, MAE, METRICS
 from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
 
@@ -80,7 +80,7 @@ def _series(value):
     }  # fmt: skip
 
 
-HOURLY = {"stride": 1, "season": 24, "interval_seconds": 3600}
+HOURLY = {"task": "forecast", "stride": 1, "season": 24, "interval_seconds": 3600}
 
 
 def test_series_metrics_are_in_the_data_s_own_unit():
@@ -121,6 +121,23 @@ def test_series_metrics_are_in_the_data_s_own_unit():
     few = np.linspace(0, len(forecast) - 1, 6).astype(int)
     inside = (rows["lower"] <= rows["target"]) & (rows["target"] <= rows["upper"])
     assert np.array_equal(inside, rows["error"][few] <= inputs.radius(0.95))
+
+
+def test_a_root_of_squares_is_relative_to_the_naive_ones_and_moves_as_the_root_does():
+    random = np.random.default_rng(0)
+    rows = {"block": np.int64(1), "time": np.arange(200)}
+    rows |= {name: random.random((200, 3)) for name in ("error", "naive_error")}
+    metric = METRICS["rmse"]
+
+    def root(weight) -> float:
+        mean = [weight @ np.square(rows[one]).mean(axis=1) for one in ("error", "naive_error")]
+        return np.sqrt(mean[0] / mean[1])
+
+    assert measure.value(metric, [rows]) == pytest.approx(root(np.ones(200)))
+    [values], weights, _ = measure.losses(metric, [rows])
+    moves = (values - root(np.ones(200)) * weights) / weights.sum()
+    change = (root(np.ones(200) + 1e-6 * np.eye(200)[7]) - root(np.ones(200))) / 1e-6
+    assert moves[7] == pytest.approx(change, rel=1e-4)
 
 
 def test_rows_know_what_the_naive_baseline_hits_and_how_long_a_text_is():

@@ -3,12 +3,15 @@
 import itertools
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 from small_data import FACTS
 
 from models import architectures
+from models.evaluation import decision, measure
+from models.evaluation.metrics import METRICS
 from models.training import fit
 from models.training.epochs import Judge
 
@@ -58,6 +61,16 @@ def test_a_judge_goes_over_the_loss(splits):
     changes = {"epochs": 10, "patience": 2, "share": 0.2}
     history = _fit("image", "perceptron", splits, judge=judge, **changes).history
     assert [epoch["val_turn"] for epoch in history] == [0, 1, 2]
+
+
+def test_the_judge_of_a_series_is_in_its_own_unit(splits):
+    facts = FACTS["forecast"] | {"metric": "rmse"}
+    judge = decision.judge(splits["forecast"], facts)
+    fitted = _fit("forecast", "perceptron", splits, judge=judge, epochs=1)
+    run = partial(fit.predict, fitted.model)
+    scores = measure.score(run, fitted.inputs, splits["forecast"], facts)["validation"]
+    assert fitted.history[0]["val_rmse"] == pytest.approx(scores.metrics["mse"] ** 0.5)
+    assert scores.metrics["relative_rmse"] == measure.value(METRICS["rmse"], [scores.rows])
 
 
 @pytest.mark.parametrize(("task", "arch", "changes"), SMALL)
