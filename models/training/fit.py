@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -70,8 +71,9 @@ def train(
         plain.set_weights(model.get_weights())
         model = plain
     if task == "forecast":
-        outputs = predict(model, validation.tensor)
-        inputs = inputs.calibrated(outputs, validation.windows.target)
+        run = partial(predict, model)
+        inputs = inputs.calibrated(run(validation.tensor), validation.windows)
+        inputs = inputs.followed(run, splits["validation"], facts.get("stride", 1))
     seconds = earlier + time.monotonic() - started
     return Fitted(model, inputs, history, seconds, model.count_params())
 
