@@ -5,19 +5,22 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from data.words import words_of
+
 
 def digests(rows: Iterable) -> np.ndarray:
     """One hexadecimal digest for each row; equal digests mean the same picture or the same text.
 
-    rows: arrays, encoded pictures as bytes, or texts as str (compared without regard to case and
-    white space).
+    rows: arrays, encoded pictures as bytes, or texts as str (equal where their words are, as a
+    model reads them).
     """
     return np.array([hashlib.sha256(_content(row)).hexdigest() for row in rows])
 
 
 def _content(row: np.ndarray | bytes | str) -> bytes:
     if isinstance(row, str):
-        return " ".join(row.casefold().split()).encode()
+        words = words_of(row) or row.split()  # :-) is no word
+        return " ".join(words).encode("utf-8", "surrogatepass")
     return row if isinstance(row, bytes) else row.tobytes()
 
 

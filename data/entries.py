@@ -166,6 +166,8 @@ class ExpectTexts(ExpectClasses):
     """Texts of a few characters again and again."""
     broken: Part = 0.1
     """Texts with control or replacement characters."""
+    unknown: Part = 0.8  # 50 sentences: 0.55; 300 reviews: 0.1
+    """Words of validation texts that are in no training text."""
 
 
 class ExpectReadings(Expect):

@@ -12,10 +12,9 @@ checks   every expectation, in order: expectation, table, column, rule, severity
 tables   {name: rows, values: a short table itself, of others the limits of each column}
 """
 
+import csv
 import json
 from pathlib import Path
-
-import pandas as pd
 
 from data.errors import DataError
 
@@ -39,7 +38,10 @@ def read(name: str, root: Path = Path()) -> dict:
 def set_aside(name: str) -> list[int]:
     """The ids of the rows of dataset `name` that the gate left out; of none there is no list."""
     listed = path(name).with_name(SET_ASIDE)
-    return pd.read_csv(listed, usecols=["id"])["id"].tolist() if listed.exists() else []
+    if not listed.exists():
+        return []
+    with listed.open(encoding="utf-8", newline="") as file:
+        return [int(row["id"]) for row in csv.DictReader(file)]
 
 
 def sentence(check: dict) -> str:

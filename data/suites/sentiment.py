@@ -1,40 +1,42 @@
 """What is expected of labelled texts, in any language: words in them, few doubles, balance."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable
-from itertools import chain
+from math import ceil
 
 import pandas as pd
 from great_expectations.expectations import Expectation
 
-from data.classes import digests
+from data import declared
+from data.classes import digests, draw
 from data.entries import ExpectTexts
 from data.stored import Dataset
 from data.suites.classes import classes, labelled
 from data.suites.table import Table, allow, at_least, between, expect, filled, percent
+from data.words import words_of
 
 LONGEST = 200_000  # characters; what a request may have, in models/inputs/texts.py
 LETTERS = "letters and digits to at least 40%"
 _MARKUP = re.compile(r"</?[a-zA-Z!][^<>]*>")
-_UNSPACED = re.compile("[\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{8}")
 _BROKEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 
 
 def suite(raw: Dataset, entry: dict) -> list[Table]:
-    """The tables `texts`, with what can be counted without knowing the language, and `classes`."""
+    """The tables `texts`, with what can be counted without knowing the language, `classes`, and
+    `validation`, what the training texts teach of its words.
+    """
     frame, limits = statistics(raw), ExpectTexts(**entry.get("expect", {}))
     label, labels = frame["label"].to_numpy(), raw.facts["labels"]
     expectations = [
         at_least(limits.rows, "texts", len(frame)),
         *written(limits),
         *clean(limits),
-        *learnable(),
         *labelled(label, labels, limits, "texts"),
     ]
     return [
         Table("texts", frame, ["id"], expectations),
         classes(label, labels, limits, "labels" in entry),
+        validation(frame, limits),
     ]
 
 
@@ -42,13 +44,12 @@ def statistics(raw: Dataset) -> pd.DataFrame:
     """One row for each text: id, label, text, length (characters, outer white space aside), words,
     letters (share of letters and digits among what is not white space), variety (different
     characters, of the 8 that a text of some length surely has), markup and broken (how many tags,
-    control or replacement characters), shared (how many of its first words another text has, too),
-    unspaced (whether a script without spaces goes on and on), digest, labels_of_digest.
+    control or replacement characters), digest, labels_of_digest.
     """
     frame = pd.DataFrame(raw.splits["rows"])
     texts = frame["text"].fillna("").astype(str)
     frame["length"] = texts.str.strip().str.len()
-    frame["words"] = [len(text.split()) for text in texts]
+    frame["words"] = [len(words_of(text)) for text in texts]
     # A text has few different characters: to count each is many times faster than to match all.
     alphabets = [set(text) for text in texts]
     counted = list(zip(texts, alphabets, strict=True))
@@ -58,10 +59,6 @@ def statistics(raw: Dataset) -> pd.DataFrame:
     frame["variety"] = [len(alphabet) / max(1, min(len(text), 8)) for text, alphabet in counted]
     frame["markup"] = texts.str.count(_MARKUP)
     frame["broken"] = [_count(text, filter(_BROKEN.match, alphabet)) for text, alphabet in counted]
-    words = [set(text.casefold().split()) for text in texts.str[:200]]  # a review: 6 s for all
-    texts_of = Counter(chain.from_iterable(words))
-    frame["shared"] = [sum(texts_of[word] > 1 for word in own) for own in words]
-    frame["unspaced"] = texts.str.count(_UNSPACED)
     frame["digest"] = digests(texts)
     frame["labels_of_digest"] = frame.groupby("digest")["label"].transform("nunique")
     return frame
@@ -120,13 +117,24 @@ def clean(limits: ExpectTexts) -> list[Expectation]:
     ]
 
 
-def learnable() -> list[Expectation]:
-    """Words recur from text to text: nothing can be learned of one that no other text has."""
-    recur = "most texts have a word that another one has, too"
-    apart = "most texts have spaces between their words"
-    unseen = "a model learns from words that recur, and finds none here"
-    segment = "a sentence without spaces is one word to a model: put spaces between the words"
-    return [
-        between("shared", recur, low=1, mostly=0.5, done=unseen),
-        between("unspaced", apart, high=0, mostly=0.5, done=segment),
-    ]
+def validation(texts: pd.DataFrame, limits: ExpectTexts) -> Table:
+    """The table of one row that tells how much of the validation split, as prepare will draw it,
+    are words that no training text has: of those a model learns nothing.
+
+    texts: as `statistics` gives them.
+    """
+    shares, words = declared.shares("classes"), texts["text"].fillna("").astype(str).map(words_of)
+    labels = texts["label"].fillna("").astype(str)
+    rows = draw(labels.to_numpy(), texts["digest"].to_numpy(), shares)
+    known = set().union(*words.iloc[rows["train"]])
+    new = [word not in known for own in words.iloc[rows["validation"]] for word in own]
+    frame = pd.DataFrame([{"words": len(new), "unknown": sum(new)}])
+    frame["share"] = share = sum(new) / max(1, len(new))
+    few = f"at most {percent(limits.unknown)} of the words to validate on are in no training text"
+    expectation = expect(
+        *("ColumnMaxToBeBetween", few),
+        remedy=f"are there spaces between the words? {allow('unknown', ceil(100 * share) / 100)}",
+        column="share",
+        max_value=limits.unknown,
+    )
+    return Table("validation", frame, [], [expectation])

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,28 +15,66 @@ import numpy as np
 from models.inputs.answers import class_answer, same_classes
 from models.inputs.errors import InputError, shown
 
-MAX_CHARACTERS = 200_000  # fifteen times the longest review; tokenised in about 5 ms
+MAX_CHARACTERS = 200_000  # fifteen times the longest review; tokenised in 5 ms, Thai in 50
 SHORT_TEXT = 10_000  # characters: only the words of shorter ones are remembered
 PADDING, UNKNOWN = 0, 1  # the ids of no word, and of a word outside the vocabulary
 
+TOKENIZER = 2  # the way of cutting words of this code; models of before have another
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
-_SEPARATORS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~' + "“”„«»‹›…–—¡¿·•、。，！？：；（）"
-# Control characters separate words too; an apostrophe goes, so that don't stays one word.
-_TABLE = str.maketrans(
-    dict.fromkeys(_SEPARATORS + "".join(map(chr, range(32))) + "\x7f", " ")
+# Of marks or symbols in a row those beyond 30 go: to normalise n of them takes n² steps.
+_MARK = r"(?:[^\w\s\x00-\x7f]|[\uff9e\uff9f])"
+_LONG_RUN = re.compile(f"(?<={_MARK}{{30}}){_MARK}+")
+# Scripts without spaces: Thai, Lao, Burmese, Khmer, kana, bopomofo, Chinese characters; and emoji,
+# also those that this Python's Unicode does not know yet. data/words.py cuts words likewise.
+_ONE_BY_ONE = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u312f\u31a0-\u31ff\u3400-\u9fff"
+    "\ua9e0-\ua9ff\uaa60-\uaa7f\uf900-\ufaff\U00020000-\U0003ffff\U0001f000-\U0001faff]"
+)
+_FORMER_SEPARATORS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~' + "“”„«»‹›…–—¡¿·•、。，！？：；（）"
+_FORMER = str.maketrans(
+    dict.fromkeys(_FORMER_SEPARATORS + "".join(map(chr, range(32))) + "\x7f", " ")
     | dict.fromkeys("'’‘", None)
 )
 
 
-def words_of(text: str) -> list[str]:
+class _Signs(dict[int, int | str | None]):
+    """What becomes of each character, by its code: `str.translate` asks.
+
+    Letters, digits and marks stay; each character of a script without spaces, each emoji and symbol
+    is a word of its own. An apostrophe goes, so that don't stays one word, and so does what nobody
+    sees inside a word; all else separates words.
+    """
+
+    def __missing__(self, code: int) -> int | str | None:
+        category = unicodedata.category(chr(code))
+        replaced: int | str | None = " "
+        if category == "So" or _ONE_BY_ONE.match(chr(code)):
+            replaced = f" {chr(code)} "
+        elif category == "Cf" or chr(code) in "'’‘" or 0xFE00 <= code <= 0xFE0F:
+            replaced = None
+        elif category[0] in "LMN":
+            replaced = code
+        if len(self) < 1 << 16:  # nobody may fill the memory with signs
+            self[code] = replaced
+        return replaced
+
+
+_SIGNS = _Signs()
+
+
+def words_of(text: str, tokenizer: int = TOKENIZER) -> list[str]:
     """Split a text into lower-case words, without tags and punctuation.
 
     >>> words_of("Don't miss it!<br /><br />It's GREAT")
     ['dont', 'miss', 'it', 'its', 'great']
+    >>> words_of("很好👍")
+    ['很', '好', '👍']
     """
+    if tokenizer > 1 and not text.isascii():
+        text = unicodedata.normalize("NFKC", _LONG_RUN.sub("", text))
     if "<" in text:
         text = _TAG.sub(" ", text)
-    return text.lower().translate(_TABLE).split()
+    return text.lower().translate(_SIGNS if tokenizer > 1 else _FORMER).split()
 
 
 # A model's guard reads the same texts right after the model, with a vocabulary of its own.
@@ -43,13 +82,13 @@ _remembered = lru_cache(maxsize=32)(words_of)
 
 
 @lru_cache(maxsize=30_000)
-def _remembered_by_fits(text: str) -> list[str]:
+def _remembered_by_fits(text: str, tokenizer: int) -> list[str]:
     """Each fit of a process reads the same texts: 2 KB a review, as each word is kept once."""
-    return [sys.intern(word) for word in words_of(text)]
+    return [sys.intern(word) for word in words_of(text, tokenizer)]
 
 
-def _words(text: str) -> list[str]:
-    return _remembered(text) if len(text) <= SHORT_TEXT else words_of(text)
+def _words(text: str, tokenizer: int = TOKENIZER) -> list[str]:
+    return (_remembered if len(text) <= SHORT_TEXT else words_of)(text, tokenizer)
 
 
 @dataclass(frozen=True)
@@ -72,6 +111,7 @@ class TextInputs:
     # The label whose probability is the score, if there is one. Models of before do not say (""):
     # it is the second of two.
     positive: str | None = ""
+    tokenizer: int = TOKENIZER
     ids: dict[str, int] = field(init=False, repr=False, compare=False)
     codes: np.ndarray | None = field(init=False, repr=False, compare=False)
 
@@ -133,12 +173,17 @@ class TextInputs:
         tensor = np.zeros((len(texts), self._places), np.int32)
         for number, text in enumerate(texts):
             _check_text(text, "The text" if len(texts) == 1 else f"Text {number + 1}")
-            words = _words(text)[-self.length :]
+            words = _words(text, self.tokenizer)[-self.length :]
             ids: Sequence[int] | np.ndarray = self._ids(words) or [UNKNOWN]
             if self.codes is not None:
                 ids = self._set(np.array(ids), self.codes)
             tensor[number, -len(ids) :] = ids
         return tensor
+
+    def unknown_share(self, texts: Iterable[str]) -> float:
+        """Return which share of the words that are read of texts is not in the vocabulary."""
+        read = [self._ids(_words(text, self.tokenizer)[-self.length :]) for text in texts]
+        return sum(ids.count(UNKNOWN) for ids in read) / max(1, sum(map(len, read)))
 
     def to_answers(self, outputs: np.ndarray) -> list[dict]:
         """Turn probabilities (text, class) into `{"label", "probabilities", "score"}` each.
@@ -165,13 +210,15 @@ class TextInputs:
         }
         if self.positive != "":
             fields["positive"] = self.positive
+        if self.tokenizer > 1:
+            fields["tokenizer"] = self.tokenizer
         return fields, {} if self.pairs is None else {"pairs": self.pairs}
 
     @classmethod
     def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]) -> "TextInputs":
         vocabulary, labels = tuple(fields["vocabulary"]), tuple(fields["labels"])
-        positive = fields.get("positive", "")
-        return cls(fields["length"], vocabulary, labels, arrays.get("pairs"), positive)
+        more = fields.get("positive", ""), fields.get("tokenizer", 1)
+        return cls(fields["length"], vocabulary, labels, arrays.get("pairs"), *more)
 
     @property
     def scored(self) -> str | None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from models.sentiment import _masked
+
 INPUTS = {"words": 30_000, "length": 400}
 FIT = {"epochs": 3, "batch_size": 128, "learning_rate": 5e-3, "patience": 2}
 
@@ -39,7 +41,7 @@ def build(
     from keras import Input, Model, layers, ops
 
     ids = Input((length,), dtype="int32", name="input")
-    present = ops.expand_dims(ops.cast(ops.not_equal(ids, 0), "float32"), -1)
+    present = _masked.present(ids)
     x = layers.Embedding(words, dimensions)(ids) * layers.Dropout(dropout)(present)
     x = ops.sum(x, axis=1) / ops.maximum(ops.sum(present, axis=1), 1)
     for _ in range(depth):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from models.sentiment import _masked
+
 INPUTS = {"words": 30_000, "length": 400}
 FIT = {"epochs": 4, "batch_size": 128, "learning_rate": 1e-2, "patience": 2}
 
@@ -42,7 +44,7 @@ def build(
     x = layers.Embedding(words, dimensions)(ids)
     x = layers.Dropout(dropout)(x)
     x = layers.Conv1D(filters, width, padding="same", activation=activation)(x)
-    x = layers.GlobalAveragePooling1D()(x)
+    x = _masked.mean(x, _masked.present(ids))
     x = layers.Dropout(dropout)(x)
     probabilities = layers.Dense(classes, activation="softmax", name="output")(x)
     return Model(ids, probabilities, name="cnn")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from models.sentiment import _masked
+
 INPUTS = {"words": 20_000, "length": 400}
 FIT = {"epochs": 3, "batch_size": 128, "learning_rate": 5e-3, "patience": 2, "clip": 1.0}
 
@@ -45,7 +47,7 @@ def build(
     x = layers.AveragePooling1D(group, padding="same")(x)
     for _ in range(depth):
         x = layers.SimpleRNN(units, return_sequences=True)(x)
-    x = layers.GlobalAveragePooling1D()(x)
+    x = _masked.mean(x, _masked.steps(_masked.present(ids), group))
     x = layers.Dropout(dropout)(x)
     probabilities = layers.Dense(classes, activation="softmax", name="output")(x)
     return Model(ids, probabilities, name="deep_rnn")

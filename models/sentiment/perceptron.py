@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from models.sentiment import _masked
+
 INPUTS = {"words": 200_000, "length": 800, "ngrams": 2}
 FIT = {"epochs": 3, "batch_size": 128, "learning_rate": 5e-2, "patience": 2}
 
@@ -31,7 +33,7 @@ def build(words: int, length: int, classes: int) -> Any:
     from keras import Input, Model, layers, ops
 
     ids = Input((length,), dtype="int32", name="input")
-    present = ops.expand_dims(ops.cast(ops.not_equal(ids, 0), "float32"), -1)
+    present = _masked.present(ids)
     votes = layers.Embedding(words, classes, "ones", trainable=False, name="votes")(ids)
     factors = layers.Embedding(words, classes, "zeros", name="factors")(ids)
     count = ops.maximum(ops.sum(present, axis=1), 1)

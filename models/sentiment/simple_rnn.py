@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from models.sentiment import _masked
+
 INPUTS = {"words": 20_000, "length": 400}
 FIT = {"epochs": 2, "batch_size": 128, "learning_rate": 5e-3, "patience": 2, "clip": 1.0}
 
@@ -42,7 +44,7 @@ def build(
     x = layers.Dropout(dropout)(x)
     x = layers.AveragePooling1D(group, padding="same")(x)
     x = layers.SimpleRNN(units, return_sequences=True)(x)
-    x = layers.GlobalAveragePooling1D()(x)
+    x = _masked.mean(x, _masked.steps(_masked.present(ids), group))
     x = layers.Dropout(dropout)(x)
     probabilities = layers.Dense(classes, activation="softmax", name="output")(x)
     return Model(ids, probabilities, name="simple_rnn")

@@ -9,6 +9,8 @@ Xiong et al., On Layer Normalization in the Transformer Architecture, ICML 2020.
 
 from typing import Any
 
+from models.sentiment import _masked
+
 INPUTS = {"words": 20_000, "length": 400}
 FIT = {"epochs": 2, "batch_size": 128, "learning_rate": 3e-3, "patience": 2}
 
@@ -46,8 +48,7 @@ def build(
     x = layers.Embedding(words, dimensions)(ids)
     x = layers.Dropout(dropout)(x)
     x = layers.AveragePooling1D(group, padding="same")(x)
-    present = ops.expand_dims(ops.cast(ops.not_equal(ids, 0), "float32"), -1)
-    present = layers.MaxPooling1D(group, padding="same")(present)  # (text, step, 1)
+    present = _masked.steps(_masked.present(ids), group)
     seen = ops.expand_dims(ops.squeeze(ops.greater(present, 0), -1), 1)  # (text, 1, step)
     # Made of the input: a functional model has no other source of tensors.
     places = ops.cast(ops.squeeze(present, -1) * 0, "int32") + np.arange(x.shape[1], dtype="int32")
@@ -58,8 +59,7 @@ def build(
     y = layers.LayerNormalization()(x)
     y = layers.Dropout(dropout)(layers.Dense(units, activation="relu")(y))
     x = x + layers.Dense(dimensions)(y)
-    x = layers.LayerNormalization()(x) * present
-    x = ops.sum(x, axis=1) / ops.maximum(ops.sum(present, axis=1), 1)
+    x = _masked.mean(layers.LayerNormalization()(x), present)
     x = layers.Dropout(dropout)(x)
     probabilities = layers.Dense(classes, activation="softmax", name="output")(x)
     return Model(ids, probabilities, name="transformer")

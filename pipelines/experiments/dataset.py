@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from data import declared, prepared, versions
+from data import declared, prepared, report, versions
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
 
@@ -55,6 +55,8 @@ def version(task: str, dataset: str) -> DatasetVersion:
         if shape := made.facts.get("shape", declared.entry(dataset, environment.ROOT).get("shape")):
             height, width, channels = shape
             say(f"of {width} x {height}, {'grey' if channels == 1 else 'colour'}")
+        if new := report.read(dataset, environment.ROOT)["tables"].get("validation"):
+            say(f"with {new['values'][0]['share']:.1%} unknown words")
     return made
 
 

@@ -154,6 +154,10 @@ def _record_artifact(
     if planned.dataset.task == "forecast":
         for scored in scores.values():
             scored.metrics["coverage_80"] = _coverage(fitted.inputs, scored.rows["error"], 0.80)
+    if planned.dataset.task == "sentiment":
+        for name, scored in scores.items():
+            share = fitted.inputs.unknown_share(dataset.splits[name]["text"])
+            scored.metrics["unknown_words"] = share
     log_scores(ranking.metric(planned.dataset), scores)
     mlflow.log_metrics(
         {

@@ -1,10 +1,12 @@
 """Stratified splits: equal rows on one side, shares kept, nothing lost, rows stay in place."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import classes
+from data import classes, words
+from models.inputs import texts
 
 SHARES = {"train": 0.64, "validation": 0.16, "test": 0.20}
 
@@ -39,10 +41,28 @@ def test_most_rows_keep_their_part_when_others_come():
     assert stayed > 950
 
 
-def test_texts_are_equal_whatever_their_case_and_spaces():
-    texts = np.array(["A fine  film", "a fine film\n", "a fine film!"], dtype=object)
-    first, second, third = classes.digests(texts)
-    assert first == second != third
+@pytest.mark.parametrize(
+    ("text", "other", "equal"),
+    [
+        ("A fine  film", "a fine film\n", True),
+        ("a fine film", "A fine film!", True),
+        ("a fine film", "a fine<br />film", True),
+        ("caf\u00e9", "cafe\u0301", True),
+        ("很好", "很好！", True),
+        ("fine 👍", "fine 👎", False),
+        (":-)", ":-(", False),
+        ("a fine film", "a fine filmmaker", False),
+    ],
+)
+def test_texts_are_equal_where_their_words_are(text, other, equal):
+    first, second = classes.digests([text, other])
+    assert (first == second) == equal
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(categories=None), max_size=30))
+def test_words_are_those_that_a_model_reads(text):
+    assert words.words_of(text) == texts.words_of(text)
 
 
 def test_pictures_are_equal_by_their_bytes():

@@ -222,3 +222,14 @@ def test_every_word_that_a_parameter_may_take_builds_and_exports(task, arch, tmp
             convert.to_onnx(model, tmp_path / "model.onnx")
             outputs = convert.runner(tmp_path / "model.onnx")(tensor)
             convert.check_parity(_answers(model, tensor), outputs)
+
+
+@pytest.mark.parametrize(("arch", "places"), [("cnn", 3), ("simple_rnn", 1), ("deep_rnn", 1)])
+def test_padding_is_no_part_of_a_mean(arch, places):
+    """A text of three words in eighteen places, which `group` makes three steps."""
+    model = _built("sentiment", arch)
+    ids = np.array([[0] * 15 + [3, 4, 5]], np.int32)
+    read = [one for one in model.layers if isinstance(one, keras.layers.Conv1D | keras.layers.RNN)]
+    hidden = keras.Model(model.input, read[-1].output)(ids)[:, -places:]
+    expected = model.get_layer("output")(hidden.numpy().mean(axis=1))
+    np.testing.assert_allclose(_answers(model, ids), expected, atol=1e-6)

@@ -78,7 +78,6 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "Conv1D": convolution,
     "Conv2D": convolution,
     "Conv2DTranspose": transposed_convolution,
-    "GlobalAveragePooling1D": partial(over_space, "ReduceMean"),
     "GlobalAveragePooling2D": partial(over_space, "ReduceMean"),
     "GlobalMaxPooling1D": partial(over_space, "ReduceMax"),
     "MaxPooling1D": partial(pooled, "MaxPool"),

@@ -1,4 +1,4 @@
-"""The line about the data: rows, and at which size a model sees pictures."""
+"""The line about the data: rows, the size of pictures as a model sees them, new words of texts."""
 
 import json
 
@@ -15,12 +15,10 @@ from pipelines.runtime import environment
         ("pets", {"shape": [28, 20, 1]}, "3 / 2 / 1 rows of 20 x 28, grey"),
         ("pets", {"shape": [64, 64, 3]}, "3 / 2 / 1 rows of 64 x 64, colour"),
         ("arrays", {}, "3 / 2 / 1 rows of 8 x 8, grey"),
-        ("tickets", {}, "3 / 2 / 1 rows"),
+        ("tickets", {}, "3 / 2 / 1 rows with 25.0% unknown words"),
     ],
 )
-def test_the_line_says_at_which_size_a_model_sees_pictures(
-    name, facts, line, tmp_path, monkeypatch, capsys
-):
+def test_the_line_says_what_a_model_sees(name, facts, line, tmp_path, monkeypatch, capsys):
     entries = {
         "pets": "{task: image, kind: folder, path: pets}",
         "arrays": "{task: image, kind: package, path: a.py, shape: [8, 8, 1]}",
@@ -35,5 +33,9 @@ def test_the_line_says_at_which_size_a_model_sees_pictures(
     folder.mkdir(parents=True)
     rows = {"rows": {"train": 3, "validation": 2, "test": 1}}
     (folder / "dataset.json").write_text(json.dumps(rows | facts))
+    (tmp_path / "data/reports" / name).mkdir(parents=True)
+    table = {"rows": 1, "values": [{"words": 8, "unknown": 2, "share": 0.25}]}
+    report = {"tables": {"validation": table} if name == "tickets" else {}}
+    (tmp_path / "data/reports" / name / "validation.json").write_text(json.dumps(report))
     dataset.version("image", name)
     assert capsys.readouterr().out.rstrip().endswith(f"{name} passed its gate; {line}")
