@@ -42,8 +42,8 @@ class SeriesInputs:
     Intervals are split-conformal (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random
     World, 2005; Lei et al., Distribution-Free Predictive Inference for Regression, JASA 2018): at
     each step of the horizon, the absolute residual that the wanted share of validation residuals
-    does not exceed. A request of `reading` values has intervals that follow its own past forecasts
-    (`strain`).
+    does not exceed. A request of ten horizons more than `history` has intervals that follow its
+    own past forecasts (`strain`).
     """
 
     kind = "series"
@@ -74,7 +74,10 @@ class SeriesInputs:
         cls, split: Mapping[str, np.ndarray], facts: Mapping, parameters: Mapping
     ) -> "SeriesInputs":
         """Return inputs for a training split; no parameter of an architecture changes them."""
-        fitted, series = cls.fit(split["value"], facts["history"], facts["horizon"]), split["series"]
+        fitted, series = (
+            cls.fit(split["value"], facts["history"], facts["horizon"]),
+            split["series"],
+        )
         return replace(fitted, by_window=bool((series != series[:1]).any()))
 
     def sizes(self) -> dict[str, int]:
@@ -120,8 +123,12 @@ class SeriesInputs:
         return self.scaled(histories[:, -self.history :], histories)
 
     @property
-    def reading(self) -> int:
-        """How many values a request needs for an interval that follows its own past forecasts."""
+    def reads(self) -> int:
+        """How many values of a request matter: beyond `history` for an interval that follows."""
+        return self._long if len(self.following) else self.history
+
+    @property
+    def _long(self) -> int:
         return self.history + HORIZONS * self.horizon
 
     def scaled(self, values: np.ndarray, histories: np.ndarray) -> np.ndarray:
@@ -155,8 +162,11 @@ class SeriesInputs:
         return replace(self, radii=_sorted_rows(missed, ranks[ranks <= len(missed)]))
 
     def followed(self, run: Run, split: Mapping[str, np.ndarray], stride: int) -> "SeriesInputs":
-        """Return a copy whose intervals follow a request's past forecasts, where the validation
-        split has windows enough with what comes before them.
+        """Return a copy whose intervals follow a request's past forecasts, if they are better so.
+
+        It needs validation windows enough with what comes before them. Better is a lower mean score
+        of Winkler (A Decision-Theoretic Approach to Interval Estimation, JASA, 1972): the width,
+        and what a miss is off times 2 over the chance of one.
 
         Args:
             run: the model, from standard scores (series, history) to (series, horizon).
@@ -166,13 +176,20 @@ class SeriesInputs:
         windows = self.long_windows(split, stride)
         if len(windows.start) < FEWEST:
             return self
-        missed = self.missed(run, windows) / self.strain(run, windows.history)
+        missed, strain = self.missed(run, windows), self.strain(run, windows.history)
         ranks = np.minimum(_ranks(len(missed))[: len(self.radii)], len(missed))
-        return replace(self, following=_sorted_rows(missed, ranks))
+        following = replace(self, following=_sorted_rows(missed / strain, ranks))
+
+        def winkler(level: float, strain: np.ndarray | None) -> float:
+            radius = following.scaled_radius(level, strain)
+            return float((radius + np.maximum(missed - radius, 0) / (1 - level)).mean())
+
+        better = sum(winkler(one, strain) / winkler(one, None) for one in (0.8, 0.95)) < 2
+        return following if better else self
 
     def long_windows(self, split: Mapping[str, np.ndarray], stride: int) -> Windows:
-        """Return up to `CALIBRATING` windows, from the first to the last, of `reading` values."""
-        windows = replace(self, history=self.reading).windows(split, stride)
+        """Return up to `CALIBRATING` windows of a split, their histories long enough to follow."""
+        windows = replace(self, history=self._long).windows(split, stride)
         count = len(windows.start)
         few = np.linspace(0, count - 1, min(count, CALIBRATING)).astype(int)
         return Windows(*(column[few] for column in windows))
@@ -183,7 +200,7 @@ class SeriesInputs:
         return np.abs(self.scaled(windows.target, windows.history) - outputs)
 
     def strain(self, run: Run, histories: np.ndarray) -> np.ndarray:
-        """Return how many times as wide as usual an interval must be to have held lately, (series, 1).
+        """Return how much wider than usual intervals must be to have held lately, (series, 1).
 
         The forecasts that the model would have made in the last horizons are graded in the order in
         which their targets came, and an interval of the level `TRACKED` is widened after a miss and
@@ -194,7 +211,7 @@ class SeriesInputs:
 
         Args:
             run: the model.
-            histories: float64 (series, reading), in the data's own unit.
+            histories: float64 (series, value), of the length of `long_windows`.
         """
         apart = math.ceil(self.horizon / GRADED_STEPS)  # of neighbouring forecasts, and of steps
         ahead = np.arange(apart, self.horizon + 1, apart)
@@ -209,9 +226,11 @@ class SeriesInputs:
         with np.errstate(divide="ignore"):
             ratio = np.log(missed / usual).reshape(len(histories), len(origin), len(ahead))
         steps = np.arange(len(ahead))
+        last = np.arange(len(ahead) - 1, len(origin))[:, None]  # whose first target comes
         width = np.zeros(len(histories))
-        for last in range(len(ahead) - 1, len(origin)):  # the forecast whose first target comes
-            width += RATE * ((ratio[:, last - steps, steps] > width[:, None]).mean(1) - 1 + TRACKED)
+        for scores in ratio[:, last - steps, steps].swapaxes(0, 1):
+            over = (scores > width[:, None]).sum(axis=1) / len(ahead)
+            width += RATE * (over - 1 + TRACKED)
         return np.exp(width)[:, None]
 
     def check_options(self, horizon: Any = None, level: Any = None) -> tuple[int, float]:
@@ -242,7 +261,7 @@ class SeriesInputs:
 
         Args:
             histories: of the requests, float64 (series, value): the last `history` of each count.
-            strain: of each request that has `reading` values (series, 1), else NaN.
+            strain: of each request that is long enough (series, 1), else NaN.
             horizon: steps wanted, 1 up to the model's.
             level: share of targets the interval holds.
 
@@ -278,24 +297,29 @@ class SeriesInputs:
         self.check_options(**options)
         last = np.array([row[-self.history :] for row in rows], np.float64)
         strain = np.full((len(rows), 1), np.nan)
-        long = [number for number, row in enumerate(rows) if len(row) >= self.reading]
+        long = [number for number, row in enumerate(rows) if len(row) >= self._long]
         if long and len(self.following):
-            pasts = np.array([rows[number][-self.reading :] for number in long], np.float64)
+            pasts = np.array([rows[number][-self._long :] for number in long], np.float64)
             strain[long] = self.strain(run, pasts)
         return self.to_answers(outputs, last, strain, **options)
 
     def radius(
         self, level: float, histories: np.ndarray, strain: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return the interval's half-width at each step, in the data's own unit, (1 or series, horizon).
+        """Return the interval's half-width at each step, in the data's own unit.
 
+        It is (1, horizon), or (series, horizon) where the series differ.
         strain: of each series (series, 1); where it is NaN, or none is given, it does not matter.
         """
-        row, (_, scale) = self._row(level), self._frame(histories)
-        usual = self.radii[None, row] * np.float64(scale)
+        return self.scaled_radius(level, strain) * self._frame(histories)[1]
+
+    def scaled_radius(self, level: float, strain: np.ndarray | None = None) -> np.ndarray:
+        """Return the interval's half-width at each step in standard scores, as `radius`."""
+        row = self._row(level)
+        usual = self.radii[None, row].astype(np.float64)
         if strain is None or not len(self.following):
             return usual
-        return np.where(np.isnan(strain), usual, self.following[row] * strain * scale)
+        return np.where(np.isnan(strain), usual, self.following[row] * strain)
 
     def _row(self, level: float) -> int:
         """The row of a level in `radii`."""
@@ -322,9 +346,9 @@ class SeriesInputs:
 
     @classmethod
     def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]) -> "SeriesInputs":
-        numbers = (fields[name] for name in ("history", "horizon", "mean", "scale"))
-        by_window = fields.get("by_window", False)
-        return cls(*numbers, **dict[str, Any](arrays), by_window=by_window)
+        names = ("history", "horizon", "mean", "scale", "by_window")
+        known = {name: fields[name] for name in names if name in fields}
+        return cls(**known, **dict[str, Any](arrays))
 
     def _values(self, history: Any) -> Sequence[float]:
         """Check one request's history and return its last values."""

@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from data import prepared
 from models.artifact import artifact
-from models.examples import Inputs
 from pipelines.experiments import dataset as data
 from pipelines.experiments import plan, ranking, tracking
 from pipelines.experiments.plan import Fit
@@ -151,9 +148,6 @@ def _record_artifact(
         mlflow.log_artifacts(scratch, tracking.MODEL)
         run = convert.runner(folder / "model.onnx")
         scores = measure.score(run, fitted.inputs, dataset.splits, dataset.facts)
-    if planned.dataset.task == "forecast":
-        for scored in scores.values():
-            scored.metrics["coverage_80"] = _coverage(fitted.inputs, scored.rows["error"], 0.80)
     if planned.dataset.task == "sentiment":
         for name, scored in scores.items():
             share = fitted.inputs.unknown_share(dataset.splits[name]["text"])
@@ -168,15 +162,6 @@ def _record_artifact(
     )
     mlflow.set_tag("espalier.manifest_sha256", digest)
     return scores
-
-
-def _coverage(inputs: Inputs, error: np.ndarray, level: float) -> float:
-    """The share of targets in the intervals of this level, or of the highest that there is.
-
-    error: absolute, in the data's own unit (window, step).
-    """
-    highest = inputs.check_options()[1]
-    return float((error <= inputs.radius(min(level, highest))).mean())
 
 
 def _record_plots(planned: Fit, fitted: "Fitted", test: "Scores", facts: Mapping) -> None:
