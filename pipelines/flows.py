@@ -137,7 +137,8 @@ def retrained(
         console.show(*guarded.lines)
         costs = Costs(version, tracking.records(version))
         first = rung(plan.looks, guarded, parent, spending, costs)
-        full = rung(plan.fits(first.records), guarded, parent, spending, costs, bool(plan.looks))
+        fits, always = plan.fits(first.records), plan.champion.fingerprint if plan.champion else ""
+        full = rung(fits, guarded, parent, spending, costs, bool(plan.looks), always)
         for scored in scoring:
             console.show(*scored.result())
         left_out = [*first.left_out, *full.left_out]
@@ -171,14 +172,16 @@ def rung(
     spending: Budget,
     costs: Costs,
     ranked: bool = False,
+    always: str = "",
 ) -> Rung:
     """Do the fits that are missing, side by side, as long as the budget lasts; one that fails does
-    not stop the others. ranked: whether the most promising stand first."""
+    not stop the others. ranked: whether the most promising stand first. always: the fingerprint of
+    a fit that is done whatever it takes."""
     reused = verification.reusable(fits)
     missing = [fit for fit in fits if fit.fingerprint not in reused]
     successive_halving.show(fits, missing)
     workers = len(missing) if spending.text is None else dask_cluster.size()
-    planned = budgets.Rung(spending, costs, missing, ranked, bool(reused), workers)
+    planned = budgets.Rung(spending, costs, missing, ranked, bool(reused), workers, always)
     pending: dict[PrefectFuture, Fit] = {}
     records = []
     while True:

@@ -92,8 +92,8 @@ def test_refused_forced_and_rolled_back_under_a_service(project, weakest, tmp_pa
     assert "no champion before" in again.stderr
 
 
-def test_what_was_rolled_back_from_does_not_come_back_by_itself(project, weakest):
+def test_who_names_what_was_rolled_back_from_lifts_that(project, weakest):
     told = promote(project, weakest, "--dry-run", code=3)
     [withdrawn] = [check for check in told["checks"] if check["name"] == "withdrawn"]
-    assert not withdrawn["passed"]
-    assert "over" in withdrawn["evidence"]
+    assert withdrawn["passed"]
+    assert withdrawn["evidence"].endswith(": over; asked for by name")

@@ -23,11 +23,12 @@ class Estimate:
     error: float
     freedom: float
 
-    def interval(self) -> tuple[float, float]:
-        """Return the ends of the 95 % interval; finite, also where nothing can be said."""
+    def interval(self, alpha: float = 0.05) -> tuple[float, float]:
+        """Return the ends of the interval that misses the value with the chance alpha; finite, also
+        where nothing can be said."""
         from scipy.special import stdtrit
 
-        reach = float(stdtrit(self.freedom, 0.975)) * self.error
+        reach = float(stdtrit(self.freedom, 1 - alpha / 2)) * self.error
         return max(self.value - reach, -HIGHEST), min(self.value + reach, HIGHEST)
 
     def p(self) -> float:

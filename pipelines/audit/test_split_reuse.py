@@ -3,8 +3,9 @@
 A test split that many decisions were made by is used up: the luckiest of equal candidates wins.
 """
 
+import statistics
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from pipelines.audit.finding import EXAMPLES, Finding
 from pipelines.experiments import ranking, registry, scores, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import Record
-from pipelines.promotion import ledger
+from pipelines.gate import spending
+from pipelines.promotion import history, ledger
 
 CERTAIN = 1.96  # standard errors: half of a 95 % interval
 ENDED = ("FINISHED", "FAILED", "KILLED")
@@ -30,34 +32,37 @@ def findings(dataset: DatasetVersion, splits: Mapping[str, Split], facts: Mappin
 
     splits, facts: as prepared.
     """
-    records = tracking.records(dataset)
+    entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
+    test_rows = spending.sketch(scores.names_of(dataset.task, splits["test"]))
+    decisions = [*history.comparisons_by(test_rows, entries, dataset.hash)]
     return [
-        _reuse(dataset, uses(dataset), records),
+        _reuse(uses(dataset, decisions), decisions),
         _once(_scored(dataset, tracking.FIT)),
-        _inputs(records, splits, facts),
+        _inputs(tracking.records(dataset), splits, facts),
     ]
 
 
-def uses(dataset: DatasetVersion) -> dict[str, int]:
-    """Return how often the test split was scored, or a decision made by its scores, and by what."""
+def uses(
+    dataset: DatasetVersion, decisions: Sequence[tuple[float, Mapping]] = ()
+) -> dict[str, float]:
+    """Return how often the test split was scored, or a decision made by its scores, and by what.
+
+    decisions: of the gate, as `history.comparisons_by` counts them: those of other versions of the
+    data by the part of the rows that they share with this one.
+    """
     fits = _scored(dataset, tracking.FIT)
     first = sum(run.data.tags.get("espalier.look") == "true" for run in fits)
-    decisions = [
-        entry
-        for entry in ledger.entries(registry.model_name(dataset.task, dataset.name))
-        if entry.dataset_hash == dataset.hash and entry.action != "rollback"
-    ]
     return {
         "full fits": len(fits) - first,
         "first looks": first,
         "baselines": len(_scored(dataset, tracking.BASELINE)),
         "rivals": len(_scored(dataset, tracking.RIVAL)),
         "scored again": len(_rescored(dataset)),
-        "decisions of the gate": len(decisions),
+        "decisions of the gate": round(sum(share for share, _ in decisions), 1),
     }
 
 
-def luck(candidates: int) -> float:
+def luck(candidates: float) -> float:
     """Return by how many standard errors the best of equally good candidates looks better.
 
     The expected maximum of as many independent normal draws: David and Nagaraja, Order Statistics,
@@ -87,16 +92,17 @@ def _rescored(dataset: DatasetVersion) -> list:
     )
 
 
-def _reuse(dataset: DatasetVersion, counts: Mapping[str, int], records: list[Record]) -> Finding:
-    listed = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
-    decisions = counts["decisions of the gate"]
-    errors = luck(decisions) if decisions else 0.0
-    result = f"{sum(counts.values()):,} in all; {listed}" if listed else "it was not used yet"
-    if decisions > 1 and records:
-        metric = f"test_{ranking.metric(dataset).name}"
-        scored = ranking.best(dataset, records).metrics
-        error = (scored[f"{metric}_high"] - scored[f"{metric}_low"]) / (2 * CERTAIN)
-        result += f"; the best of {decisions} equal candidates looks better by {errors * error:.4f}"
+def _reuse(counts: Mapping[str, float], decisions: Sequence[tuple[float, Mapping]]) -> Finding:
+    listed = ", ".join(f"{name} {count:,g}" for name, count in counts.items() if count)
+    count = counts["decisions of the gate"]
+    errors = luck(count) if count > 1 else 0.0
+    result = f"{sum(counts.values()):,g} in all; {listed}" if listed else "it was not used yet"
+    # Of the difference of two models on the same rows, by which they are compared: what one of them
+    # scores alone is less sure.
+    widths = [check["interval"][1] - check["interval"][0] for _, check in decisions]
+    if count > 1 and widths:
+        by = errors * statistics.median(widths) / (2 * CERTAIN)
+        result += f"; the best of {count:g} equal candidates looks better by {by:.4f}"
     return Finding(
         name="looks at the test split",
         scope="the runs of this version of the data that scored it, and the ledger",

@@ -89,6 +89,7 @@ def promote(
             gate_rules,
             keep=not dry_run,
             whole=force is not None,
+            named=name is not None,
         )
         return _outcome(outcome, evaluated, None if dry_run else decision.decide(evaluated, force))
 

@@ -34,6 +34,12 @@ def of_fit(dataset: DatasetVersion, arch: str, parameters: Mapping, seed: int) -
     return _of_training(dataset, arch, parameters, seed=seed, guard=of_guard(dataset))
 
 
+def of_code(task: str, arch: str, parameters: Mapping) -> str:
+    """Return the identity of what computes a fit, whatever the data and the seed."""
+    code = _code(architectures.sources(task, arch, parameters))
+    return _digest(code=code, versions=versions())
+
+
 def of_guard(dataset: DatasetVersion) -> str:
     """Return the fingerprint of a dataset's guard: 64 hexadecimal digits."""
     parameters = architectures.guard_parameters(dataset.task, dataset.facts)

@@ -54,7 +54,8 @@ class Record:
 
     naive: the name of the forecast or class that is its floor. metrics: each one's last value,
     without those that are no number. look: whether it was a first look, which only decides
-    who gets a full fit. artifact_uri: where its artifacts lie.
+    who gets a full fit. artifact_uri: where its artifacts lie. code: the identity of what computed
+    it; empty in older records.
     """
 
     run_id: str
@@ -69,6 +70,7 @@ class Record:
     metrics: dict[str, float]
     look: bool = False
     artifact_uri: str = ""
+    code: str = ""
 
 
 def row_of(run: "Run", curves: Mapping[str, Sequence[float]] | None) -> Row:
@@ -110,6 +112,7 @@ def record_of(row: Row) -> Record:
         metrics=dict(row.metrics),
         look=tags.get("espalier.look") == "true",
         artifact_uri=row.artifact_uri,
+        code=tags.get("espalier.code", ""),
     )
 
 

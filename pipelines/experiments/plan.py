@@ -21,6 +21,7 @@ class Fit:
     parameters: dict
     fingerprint: str
     look: bool = False  # a first look only: never champion
+    code: str = ""  # the identity of what computes it
 
     @property
     def title(self) -> str:
@@ -47,9 +48,11 @@ def fits(
         parameters = architectures.resolve(
             dataset.task, arch, {**overrides, **(changes or {})}, dataset.facts
         )
+        code = fingerprint.of_code(dataset.task, arch, parameters)
         for seed in seeds:
             identity = fingerprint.of_fit(dataset, arch, parameters, seed)
-            planned.append(Fit(dataset, arch, seed, profile, parameters, identity))
+            fit = Fit(dataset, arch, seed, profile, parameters, identity, code=code)
+            planned.append(fit)
     return planned
 
 

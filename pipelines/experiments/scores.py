@@ -113,11 +113,15 @@ def test_rows(dataset: DatasetVersion) -> list[str]:
 
     Raises DataError where other data lies in the checkout.
     """
-    split = _prepared(dataset).splits["test"]
-    if dataset.task == "forecast":
+    return names_of(dataset.task, _prepared(dataset).splits["test"])
+
+
+def names_of(task: str, split: Mapping[str, np.ndarray]) -> list[str]:
+    """What identifies each row of a prepared split, whatever its label."""
+    if task == "forecast":
         readings = zip(*(split[name] for name in ("series", "time", "value")), strict=True)
         return [f"{series} {time} {value}" for series, time, value in readings]
-    return classes.digests(split["image" if dataset.task == "image" else "text"]).tolist()
+    return classes.digests(split["image" if task == "image" else "text"]).tolist()
 
 
 def _measured(dataset: DatasetVersion, verified: Path) -> dict[str, Mapping]:

@@ -178,6 +178,7 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         "espalier.seed": str(fit.seed),
         "espalier.profile": fit.profile,
         "espalier.fingerprint": fit.fingerprint,
+        "espalier.code": fit.code,
         "espalier.parameters": json.dumps(fit.parameters, sort_keys=True),
         "espalier.look": json.dumps(fit.look),
         BACKEND: json.dumps(fingerprint.versions(), sort_keys=True),

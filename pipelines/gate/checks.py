@@ -20,6 +20,7 @@ LOAD_DEPENDENT = {"latency", "memory"}  # checks that a busy machine may fail
 # Checks that others ask for by name.
 FLOOR, NAIVE, CHAMPION, SLICES, GOLDEN = "floor", "naive", "champion", "slices", "golden"
 EVIDENCE = {FLOOR, NAIVE, CHAMPION, SLICES}  # checks that look at the test rows
+SHOWN = 5  # names of slices in a sentence
 WORDS = {"better": "better than", "worse": "worse than", "cannot tell": "cannot be told from"}
 
 
@@ -187,15 +188,23 @@ def _slices(
     metric: Metric, rules: Rules, ours: Scored, theirs: Scored, labels: Sequence[str]
 ) -> Check:
     # A fall beyond the limit counts where chance alone would not make it: small slices vary a lot.
-    parts = slices.compare(metric, [ours.rows], [theirs.rows], labels)
-    worst = min(parts, key=lambda part: part.difference)
+    every = slices.compare(metric, [ours.rows], [theirs.rows], labels)
+    parts = [one for one in every if one.least_p < rules.alpha]
+    few = [f"{one.name} ({one.rows})" for one in every if one not in parts]
     fallen = [one for one in parts if -one.difference > rules.slice and one.p < rules.alpha]
-    facts = {"fallen": [one.name for one in fallen], "slices": len(parts)}
+    facts = {"fallen": [one.name for one in fallen], "slices": len(parts), "too_few_rows": few}
     if fallen:
         named = "; ".join(f"{one.name} {one.difference:+.3f} on {one.rows} rows" for one in fallen)
-        return Check(SLICES, False, f"fell by more than {rules.slice:g}: {named}", facts)
-    evidence = f"none of {len(parts)} fell by more than {rules.slice:g} beyond chance"
-    return Check(SLICES, True, f"{evidence}; lowest {worst.name} {worst.difference:+.3f}", facts)
+        evidence = f"fell by more than {rules.slice:g}: {named}"
+    else:
+        evidence = f"none of {len(parts)} fell by more than {rules.slice:g} beyond chance"
+        if parts:
+            worst = min(parts, key=lambda part: part.difference)
+            evidence += f"; lowest {worst.name} {worst.difference:+.3f}"
+    if few:
+        more = f" and {len(few) - SHOWN} more" if len(few) > SHOWN else ""
+        evidence += f"; too few rows to tell: {', '.join(few[:SHOWN])}{more}"
+    return Check(SLICES, not fallen, evidence, facts)
 
 
 def _budget(rule: str, unit: str, value: float, rules: Rules) -> Check:

@@ -23,7 +23,8 @@ class Verdict:
     outcome: "better", "worse" or "cannot tell".
     difference: in the metric (of MAE in the data's own unit where the naive forecast is perfect);
         above 0 where ours is better, whatever the metric.
-    low, high: its 95 % interval. p: two-sided, for no difference.
+    low, high: its 95 % interval; in a `matrix` all of them hold together so often.
+    p: two-sided, for no difference.
     effect: the mean of the difference from row to row over its standard deviation (Cohen's d of
         paired rows); above 0 where ours is better.
     method: what p is from.
@@ -57,6 +58,14 @@ def compare(
     alpha: the p below which there is a difference.
     Raises ValueError when the rows do not pair.
     """
+    verdict, _ = _compared(metric, ours, theirs)
+    return _judged(verdict, verdict.p, alpha)
+
+
+def _compared(
+    metric: Metric, ours: Sequence[Rows], theirs: Sequence[Rows]
+) -> tuple[Verdict, bootstrap.Estimate]:
+    """A verdict without its outcome, and what its interval is from."""
     check(metric, ours, theirs)
     values, weights, block = measure.losses(metric, [*ours, *theirs])
     gains, losses = values[: len(ours)], values[len(ours) :]
@@ -66,7 +75,7 @@ def compare(
     p, method = _p_value(metric, gains, losses, estimate)
     effect = _effect(gains.mean(axis=0) - losses.mean(axis=0))
     verdict = Verdict(CANNOT_TELL, estimate.value, *estimate.interval(), p, effect, method)
-    return _judged(verdict, p, alpha)
+    return verdict, estimate
 
 
 def matrix(
@@ -74,13 +83,21 @@ def matrix(
 ) -> dict[tuple[str, str], Verdict]:
     """Judge every model beside every other: (ours, theirs) → verdict.
 
-    p is corrected for the number of pairs (Holm), and the outcome follows the corrected one.
+    p is corrected for the number of pairs (Holm); outcome and interval follow the corrected one.
     """
     pairs = list(itertools.combinations(models, 2))
-    verdicts = [compare(metric, models[ours], models[theirs], alpha) for ours, theirs in pairs]
-    corrected = significance.holm([verdict.p for verdict in verdicts])
+    compared = [_compared(metric, models[ours], models[theirs]) for ours, theirs in pairs]
+    p_values = np.array([verdict.p for verdict, _ in compared])
+    corrected = significance.holm(p_values.tolist())
+    # What Holm divides alpha by; less is left where a smaller p of another pair was not below it.
+    rank = p_values.argsort(kind="stable").argsort(kind="stable")
+    left = np.divide(p_values, corrected, out=np.ones(len(pairs)), where=p_values > 0)
+    levels = alpha * np.fmin(1 / (len(pairs) - rank), left)
     matrix = {}
-    for (ours, theirs), verdict, p in zip(pairs, verdicts, corrected, strict=True):
+    judged = zip(pairs, compared, corrected, levels.tolist(), strict=True)
+    for (ours, theirs), (raw, estimate), p, level in judged:
+        low, high = estimate.interval(level)
+        verdict = replace(raw, low=low, high=high)
         matrix[ours, theirs] = _judged(verdict, p, alpha)
         matrix[theirs, ours] = _judged(verdict.reversed(), p, alpha)
     return matrix

@@ -32,13 +32,15 @@ class SliceComparison:
     """Two models on a part of the rows.
 
     difference: above 0 where ours is better. p: two-sided, of this part alone: of twenty parts that
-    do not differ one is below 0.05.
+    do not differ one is below 0.05. least_p: what a fall of every row would have; where that is
+    above a level, the part has too few rows to tell.
     """
 
     name: str
     rows: int
     difference: float
     p: float
+    least_p: float
 
 
 def score(metric: Metric, rows: Sequence[Rows], labels: Sequence[str]) -> list[Slice]:
@@ -72,8 +74,16 @@ def compare(
         verdict = paired_comparison.compare(by, our_part, their_part)
         if math.isnan(verdict.difference):
             continue
-        comparisons.append(SliceComparison(name, count, verdict.difference, verdict.p))
+        least = _least_p(by if by.series else ACCURACY, their_part)
+        comparisons.append(SliceComparison(name, count, verdict.difference, verdict.p, least))
     return comparisons
+
+
+def _least_p(metric: Metric, part: Sequence[Rows]) -> float:
+    """The p of all rows of a part against none."""
+    answer, values = ("error", (1.0, 0.0)) if metric.series else ("correct", (False, True))
+    worst, best = ([{**one, answer: np.full_like(one[answer], x)} for one in part] for x in values)
+    return paired_comparison.compare(metric, worst, best).p
 
 
 def _parts(

@@ -11,7 +11,7 @@ import numpy as np
 from data.errors import DataError
 from models.artifact import artifact
 from models.errors import ModelError
-from pipelines.experiments import ranking, registry, scores, verification
+from pipelines.experiments import ranking, registry, scores, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate import checks as gate
@@ -78,6 +78,7 @@ def evaluate(
     *,
     keep: bool = True,
     whole: bool = False,
+    named: bool = False,
 ) -> Evaluation:
     """Check the candidate in a service of its own, then on the present test split; print it.
 
@@ -91,6 +92,7 @@ def evaluate(
         rules: of the gate.
         keep: record the test scores that had to be measured for this.
         whole: look at the test split whatever the service showed.
+        named: a person asked for this candidate, and so lifts a rollback.
 
     Raises:
         ServiceError: the service does not start.
@@ -99,7 +101,7 @@ def evaluate(
         served = _serve(dataset.task, candidate)
         say(served.complaint or f"{served.golden} golden requests answered over HTTP as expected")
     size_mb, test_rows = _size_mb(candidate.folder), None
-    checks = [not_withdrawn(candidate.version), *gate.service(rules, served, size_mb)]
+    checks = [not_withdrawn(candidate.version, named), *gate.service(rules, served, size_mb)]
     if whole or all(check.passed for check in checks):
         if champion is not None:
             with suppress(DataError):
@@ -146,18 +148,38 @@ def paired_medians(turns: np.ndarray) -> list[float]:
     return (np.median(turns[:, 0]) * ratios).tolist()
 
 
-def not_withdrawn(candidate: Version) -> Check:
-    """A model that was rolled back from does not come back by itself, nor by the same fit done
-    again, which is another version."""
-    entries = ledger.entries(candidate.name)
-    fingerprints: dict[str | None, str | None] = {e.to_version: e.fingerprint for e in entries}
-    for entry in reversed(entries):
-        if entry.action == "rollback" and fingerprints[entry.from_version] == candidate.fingerprint:
-            evidence = f"rolled back from by {entry.who} on {entry.at}: {entry.reason}"
-            return Check("withdrawn", False, evidence)
-        if entry.action in ("promotion", "force") and entry.fingerprint == candidate.fingerprint:
-            break
-    return Check("withdrawn", True, "it was never rolled back from")
+def not_withdrawn(candidate: Version, named: bool = False) -> Check:
+    """What was rolled back from does not come back by itself, nor does its recipe fitted again:
+    one row more is no answer to the complaint.
+
+    named: whether a person asked for this candidate, which lifts it.
+    """
+    recipe, left = _recipe(candidate.run_id), None
+    runs: dict[str | None, str | None] = {}
+    for entry in ledger.entries(candidate.name):
+        if entry.action == "rollback":
+            if _recipe(runs[entry.from_version]) == recipe:
+                left = entry
+        elif entry.action in ("promotion", "force"):
+            runs[entry.to_version] = entry.run_id
+            if left and _recipe(entry.run_id) == recipe:
+                left = None
+    if left is None:
+        return Check("withdrawn", True, "it was never rolled back from")
+    evidence = f"its recipe was rolled back from by {left.who} on {left.at}: {left.reason}"
+    lifts = "asked for by name" if named else "`espalier promote` with its version lifts that"
+    return Check("withdrawn", named, f"{evidence}; {lifts}")
+
+
+def _recipe(run_id: str | None) -> tuple[str, int, dict] | None:
+    """What a run fitted, whatever the rows and the code: None where it is gone."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        record = tracking.record(run_id or "")
+    except MlflowException:
+        return None
+    return record.arch, record.seed, record.parameters
 
 
 def _scored(

@@ -1,6 +1,6 @@
 """What the decisions on record mean for the next one: its anchor, and how used its rows are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pipelines.gate import checks, spending
 from pipelines.gate.paired_comparison import BETTER
@@ -37,19 +37,24 @@ def decisions_by(
         entries: of the model's ledger.
         dataset_hash: of this data.
     """
-    earlier = 0.0
+    return sum(share for share, _ in comparisons_by(test_rows, entries, dataset_hash))
+
+
+def comparisons_by(
+    test_rows: Sequence[int] | None, entries: Iterable[Entry], dataset_hash: str
+) -> Iterator[tuple[float, dict]]:
+    """Of each decision beside a champion, by how large a part of these rows it was made, and the
+    facts of its check. Arguments as those of `decisions_by`."""
     for entry in entries:
         evidence = entry.evidence if isinstance(entry.evidence, dict) else {}
-        compared = any(
-            check["name"] == checks.CHAMPION and "p" in check
-            for check in evidence.get("checks", ())
-        )
-        before = evidence.get("test_rows")
-        if compared and before is not None and test_rows is not None:
-            earlier += spending.overlap(before, test_rows)
-        elif compared:
-            earlier += entry.dataset_hash == dataset_hash
-    return earlier
+        for check in evidence.get("checks", ()):
+            if check["name"] != checks.CHAMPION or "p" not in check:
+                continue
+            before = evidence.get("test_rows")
+            if before is None or test_rows is None:
+                yield float(entry.dataset_hash == dataset_hash), check
+            else:
+                yield spending.overlap(before, test_rows), check
 
 
 def _better(entry: Entry) -> bool:

@@ -115,7 +115,7 @@ def sentences(board: dict) -> list[str]:
 def _table(board: dict, rows: Sequence[dict]) -> Table:
     table = console.table(
         f"beside {board['reference']}, on {board['test_rows']:,} test rows; "
-        f"p corrected for {len(board['verdicts']) // 2} pairs"
+        f"p, 95 % corrected for {len(board['verdicts']) // 2} pairs"
     )
     table.add_column("model", overflow="fold", min_width=15)
     table.add_column("verdict", no_wrap=True)

@@ -86,7 +86,7 @@ def shown(board: dict) -> list[dict]:
 
 def named(rows: Sequence[dict]) -> list[tuple[str, dict]]:
     """Each row with what to call it: its architecture; where that stands there twice also the
-    parameters that tell its rows apart, or the profile where none does."""
+    parameters that tell its rows apart; where none does the profile, and the code."""
     names = []
     for row in rows:
         same = [other["parameters"] for other in rows if other["arch"] == row["arch"]]
@@ -97,11 +97,17 @@ def named(rows: Sequence[dict]) -> list[tuple[str, dict]]:
         }
         data = f"of data {row['dataset_hash'][:8]}" if row["rescored"] else ""
         names.append(" ".join(filter(None, (row["arch"], console.named(differing), data))))
-    seen = Counter(names)
-    return [
-        (f"{name} ({row['profile']})" if seen[name] > 1 else name, row)
-        for name, row in zip(names, rows, strict=True)
-    ]
+    for part in ("profile", "code"):
+        seen = Counter(names)
+        names = [
+            f"{name} ({_short(part, row[part])})" if seen[name] > 1 else name
+            for name, row in zip(names, rows, strict=True)
+        ]
+    return list(zip(names, rows, strict=True))
+
+
+def _short(part: str, value: str) -> str:
+    return value if part == "profile" else f"code {value[:8]}" if value else "older code"
 
 
 def versioned(name: str, row: dict) -> str:
@@ -162,12 +168,12 @@ def _mark(row: dict) -> str:
 
 def _groups(records: list[Record]) -> list[list[Record]]:
     """The seeds of each row: of all full fits, and of the newest look at each architecture that was
-    never fitted in full."""
+    never fitted in full. Fits of two versions of the code are two rows."""
     # One seed counts once: the newest of the fits with the same seed (records come oldest first).
     settings: dict[tuple, dict[int, Record]] = defaultdict(dict)
     for record in records:
         parameters = json.dumps(record.parameters, sort_keys=True)
-        settings[record.arch, parameters, record.profile][record.seed] = record
+        settings[record.arch, parameters, record.profile, record.code][record.seed] = record
     groups = [list(seeds.values()) for seeds in settings.values()]
     full = [group for group in groups if not group[0].look]
     looks = {group[0].arch: group for group in groups if group[0].look}
@@ -208,6 +214,7 @@ def _row(
         "dataset_hash": group[0].dataset_hash,
         "rescored": group[0].dataset_hash != dataset.hash,
         "profile": group[0].profile,
+        "code": group[0].code,
         "look": group[0].look,
         "share": group[0].parameters.get("share", 1.0),
         "seeds": len(group),

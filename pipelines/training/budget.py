@@ -2,7 +2,8 @@
 
 The time is divided among the tasks that still fit, and of a task's part first looks get half, as
 each rung of successive halving does. What would pass the end is left out, and named. A task's
-first look and its first full fit are always done: no champion is half fitted.
+first look, its first full fit and the champion's recipe are always done: no champion is half
+fitted, and none stays because it alone got no new rows.
 """
 
 import math
@@ -133,6 +134,7 @@ class Rung:
 
     waiting: fits that are missing. ranked: whether the best stand first; else the cheapest begin.
     done: whether one of the rung is on record. workers: how many fits of all tasks go on at a time.
+    always: the fingerprint of a fit that is done whatever it takes.
     When `begin` gives none and none goes on, what is still in `waiting` is left out.
     """
 
@@ -142,6 +144,7 @@ class Rung:
     ranked: bool
     done: bool
     workers: int
+    always: str = ""
     _kept: float = field(init=False)  # for the rung that follows
     _running: dict[str, float] = field(init=False, default_factory=dict)  # → when it will end
 
@@ -171,8 +174,12 @@ class Rung:
         if len(self._running) > self.workers // self.budget.sharers():
             return None
         order = self.waiting if self.ranked else sorted(self.waiting, key=self.costs.predict)
-        fit = next((fit for fit in order if self._affordable(fit)), None)
-        if fit is None and not self.done and not self._running:
+        first = [fit for fit in self.waiting if fit.fingerprint == self.always]
+        fit = next((fit for fit in first or order if self._affordable(fit)), None)
+        if fit is None and first:
+            [fit] = first
+            self._tell(fit)
+        elif fit is None and not self.done and not self._running:
             fit = min(self.waiting, key=self.costs.predict)
             if not self._looks:
                 self._tell(fit)

@@ -60,6 +60,7 @@ def dated(splits: dict) -> dict:
         told[name] = splits[name] | {
             "time": np.datetime64("2026-01-01", "ns") + hours * np.timedelta64(1, "h"),
             "segment": splits[name]["segment"] + 10 * number,
+            "series": np.full(len(hours), "waves", object),
         }
     return told
 

@@ -15,14 +15,23 @@ from pipelines.audit import audit, test_split_reuse
 from pipelines.experiments import dataset as data
 from pipelines.experiments import registry, scores, tracking
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.gate import spending
 from pipelines.runtime.settings import UsageError
 
 OLDER = "f" * 32 + ".dir"
 PICTURES = ImageInputs(8, 8, 1, tuple(FACTS["image"]["labels"]))
 
 
-def decide(action: str, dataset_hash: str = HASH) -> None:
-    entries.append(registry.model_name("image", "digits"), action, dataset_hash=dataset_hash)
+def decide(count: int, **evidence) -> None:
+    """Put decisions beside a champion on record, of which the difference was known to 0.02."""
+    check = {"name": "champion", "passed": False, "evidence": "", "p": 0.5}
+    check |= {"interval": [-0.01, 0.01]}
+    for _ in range(count):
+        entries.append(
+            registry.model_name("image", "digits"),
+            "refusal",
+            evidence={"rules": {}, "checks": [check]} | evidence,
+        )
 
 
 def score(kind: str) -> None:
@@ -40,21 +49,24 @@ def found(name: str):
 
 
 def test_every_use_of_the_split_is_counted_and_no_other(home, tmp_path):
-    finished(fit("cnn"), tmp_path / "full")
+    finished(fit("cnn", size=8), tmp_path / "full", inputs=PICTURES)
     finished(fit("ann", dataset_hash=OLDER), tmp_path / "other data")
-    finished(replace(fit("ann"), look=True), tmp_path / "look")
+    look = replace(fit("ann", size=8), look=True)
+    finished(look, tmp_path / "look", inputs=PICTURES)
     for kind in (tracking.BASELINE, tracking.RIVAL, tracking.GUARD):
         score(kind)
-    for action in ("promotion", "refusal", "force", "rollback"):
-        decide(action)
-    decide("refusal", OLDER)
-    assert test_split_reuse.uses(DIGITS) == {
+    rows = scores.names_of("image", digits()["test"])
+    decide(2, test_rows=spending.sketch(rows[: len(rows) // 2]))  # half of them have come since
+    decide(1, test_rows=spending.sketch(["another"]))
+    decide(1)  # of before, by the hash of the data
+    decide(1, checks=[])  # no champion was there
+    assert found("looks at the test split").facts == {
         "full fits": 1,
         "first looks": 1,
         "baselines": 1,
         "rivals": 1,
         "scored again": 0,
-        "decisions of the gate": 3,
+        "decisions of the gate": pytest.approx(2, abs=0.1),
     }
 
 
@@ -74,15 +86,12 @@ def test_a_fit_that_failed_before_it_was_scored_has_not_used_it(home, tmp_path):
     assert test_split_reuse.uses(DIGITS)["full fits"] == 0
 
 
-def test_a_split_is_used_up_by_many_decisions(home, tmp_path, monkeypatch):
-    finished(fit("cnn", size=8), tmp_path / "full", inputs=PICTURES)
-    for count, ok in ((1, True), (24, True), (25, False), (60, False)):
-        monkeypatch.setattr(
-            test_split_reuse, "uses", lambda *_, n=count: {"decisions of the gate": n}
-        )
+def test_a_split_is_used_up_by_many_decisions(home):
+    for more, ok in ((1, True), (23, True), (1, False), (35, False)):
+        decide(more)
         finding = found("looks at the test split")
-        assert finding.ok is ok, count
-    # The best of 60 looks 2.32 standard errors better, of 0.01 / 1.96 each.
+        assert finding.ok is ok, finding.facts
+    # The best of 60 looks 2.32 standard errors of a paired difference better, of 0.01 / 1.96.
     assert "the best of 60 equal candidates looks better by 0.0118" in finding.result
 
 
@@ -100,7 +109,7 @@ WAVES = DatasetVersion("forecast", FACTS["forecast"]["name"], HASH)
 
 @pytest.fixture
 def splits() -> dict:
-    return waves()
+    return dated(waves())
 
 
 def fitted_with(inputs, folder, share: float = 1.0) -> None:
@@ -141,7 +150,6 @@ def test_an_artifact_that_is_damaged_is_told_and_not_read(home, tmp_path, splits
 
 
 def test_the_present_version_is_audited_in_whole(home, tmp_path, monkeypatch, splits, capsys):
-    splits = dated(splits)
     rows = {name: len(split["value"]) for name, split in splits.items()}
     place = tmp_path / "prepared"
     place.mkdir()

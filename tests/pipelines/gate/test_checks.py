@@ -129,6 +129,19 @@ def test_a_class_that_falls_stops_a_model_that_is_better_on_the_whole():
     assert len(checks["slices"].facts["fallen"]) == 1
 
 
+def test_a_class_of_too_few_rows_is_no_slice_that_passed():
+    correct = np.ones(1000, bool)
+    rows = [rows_of(correct), rows_of(correct)]
+    for one in rows:
+        one["label"] = np.where(np.arange(1000) < 5, 9, np.arange(1000) % 9)
+    ours, theirs = (Scored("cnn", one, 0.1, 2.0) for one in rows)
+    check = gate.quality(ACCURACY, RULES, ours, theirs, LABELS)[3]
+    assert check.passed
+    assert check.evidence.startswith("none of 9 fell")
+    assert check.evidence.endswith("; too few rows to tell: class 9 (5)")
+    assert check.facts["too_few_rows"] == ["class 9 (5)"]
+
+
 def test_a_champion_that_cannot_be_compared_fails_the_checks_and_never_removes_them():
     cause = "it knows other classes"
     checks = gate.quality(ACCURACY, RULES, scored(GOOD), None, LABELS, incomparable=cause)

@@ -110,6 +110,9 @@ def test_the_matrix_corrects_for_every_pair():
         one, other = matrix[ours, theirs], matrix[theirs, ours]
         assert one.difference == -other.difference
         assert (one.outcome == "cannot tell") == (one.p >= 0.05)
+        assert (one.low <= 0 <= one.high) == (one.p >= 0.05)
+        alone = paired_comparison.compare(ACCURACY, models[ours], models[theirs])
+        assert one.high - one.low >= alone.high - alone.low
         assert {one.outcome, other.outcome} in ({"better", "worse"}, {"cannot tell"})
     assert matrix["one", "four"].outcome == "better"
     assert matrix["two", "three"].outcome == "cannot tell"

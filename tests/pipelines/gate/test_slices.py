@@ -90,6 +90,17 @@ def test_a_fall_is_found_in_the_part_where_it_is():
     assert dog.p < 1e-6
 
 
+def test_a_part_of_too_few_rows_cannot_tell_whatever_falls_there():
+    label = np.repeat([0, 1], [5, 6])
+    rows = {"label": label, "correct": label == 9, "naive_correct": label == 0}
+    few, enough = slices.compare(ACCURACY, [rows], [rows | {"correct": label >= 0}], LABELS)
+    assert few.p == few.least_p == 0.0625
+    assert enough.p == enough.least_p == 0.03125
+    one, many = (slices.only(windows(1), np.arange(100) < n) for n in (1, 30))
+    assert slices.compare(MAE, [one], [one], [])[0].least_p == 1
+    assert slices.compare(MAE, [many], [many], [])[0].least_p == 0
+
+
 def test_a_step_that_falls_is_found_among_those_that_rise():
     random = np.random.default_rng(0)
     ours, theirs = (windows(random.uniform(1, 2, (100, 2)) + more) for more in ([0, 1], [0.5, 0]))

@@ -249,23 +249,27 @@ def test_rollback_walks_back_one_champion_at_a_time(home, fitted):
     assert back() == ("4", "1")
 
 
-def withdrawn(record) -> bool:
+def withdrawn(record, named: bool = False) -> bool:
     """Whether the gate says that the fit was rolled back from."""
-    return not evaluate.not_withdrawn(registry.preview(TASK, DATASET, record)).passed
+    return not evaluate.not_withdrawn(registry.preview(TASK, DATASET, record), named).passed
 
 
-def test_the_same_fit_done_again_does_not_bring_back_what_was_rolled_back(home, fitted, tmp_path):
+def test_a_recipe_that_was_rolled_back_from_waits_until_a_person_lifts_it(home, fitted, tmp_path):
     first, second = fitted(0), fitted(1)
     promoted(first)
     promoted(second)
     back()
     (tmp_path / "again").mkdir()
-    again = candidate(tmp_path / "again", hits(0.9), seed=1, dataset=DATASET)
-    assert again.run_id != second.run_id
-    assert [withdrawn(record) for record in (first, second, again)] == [False, True, True]
-    decided(again, passed=False, force="it was not to blame")
-    followed()
+    grown = {"dataset": DATASET, "dataset_hash": "f" * 32 + ".dir"}  # a row more
+    again = candidate(tmp_path / "again", hits(0.9), seed=1, **grown)
+    (tmp_path / "other").mkdir()
+    other = candidate(tmp_path / "other", hits(0.9), seed=1, epochs=2, **grown)
+    assert [withdrawn(one) for one in (first, second, again, other)] == [False, True, True, False]
+    assert not withdrawn(again, named=True)
+    assert withdrawn(again)
+    decided(again)
     assert not withdrawn(again)
+    assert not withdrawn(second)
 
 
 def test_nothing_is_decided_beside_a_champion_that_was_rolled_back_meanwhile(home, fitted):

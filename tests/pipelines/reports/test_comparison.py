@@ -140,7 +140,7 @@ def test_programs_and_people_are_told_the_same(three, capsys):
     assert json.loads(json.dumps(board)) == board
     comparison.show(board)
     printed = capsys.readouterr().out
-    assert "beside deep_cnn, on 400 test rows; p corrected for 3 pairs" in printed
+    assert "beside deep_cnn, on 400 test rows; p, 95 % corrected for 3 pairs" in printed
     [line] = [one for one in printed.splitlines() if one.startswith("▼ ann") and "worse" in one]
     assert "-0.3" in line
     assert "< 0.0001" in line

@@ -1,6 +1,9 @@
 """What a leaderboard calls its rows, and which of very many it shows."""
 
+from dataclasses import replace
+
 import pytest
+from recorded import DIGITS, classified, finished, fit
 
 from pipelines.reports import leaderboard
 
@@ -13,6 +16,7 @@ def row(arch: str, score: float = 0.9, **changes) -> dict:
         "dataset_hash": "0123456789abcdef.dir",
         "rescored": False,
         "profile": "quick",
+        "code": "c0ffee00" * 8,
         "look": False,
         "share": 1.0,
         "seeds": 1,
@@ -52,6 +56,10 @@ def board(*rows: dict, rivals=()) -> dict:
             ["cnn", "ann units=8", "ann units=16"],
         ),
         ([row("cnn"), row("cnn", profile="best")], ["cnn (quick)", "cnn (best)"]),
+        (
+            [row("cnn"), row("cnn", code="0" * 64), row("cnn", code="")],
+            [f"cnn (quick) ({one})" for one in ("code c0ffee00", "code 00000000", "older code")],
+        ),
         (  # the champion before the data changed, beside the same architecture on today's
             [row("cnn"), row("cnn", rescored=True, dataset_hash="fedcba9876543210.dir")],
             ["cnn", "cnn of data fedcba98"],
@@ -67,6 +75,14 @@ def board(*rows: dict, rivals=()) -> dict:
 )
 def test_an_architecture_is_named_with_what_tells_its_rows_apart(rows, names):
     assert leaderboard.named(rows) == list(zip(names, rows, strict=True))
+
+
+def test_fits_of_two_versions_of_the_code_are_two_rows(home, tmp_path):
+    for seed, code in enumerate(["old", "new", "new"]):
+        planned = replace(fit(seed=seed), code=code)
+        finished(planned, tmp_path / str(seed), rows=classified(0.9, ["a", "b"], seed))
+    rows = leaderboard.compare(DIGITS)["rows"]
+    assert sorted((row["code"], row["seeds"]) for row in rows) == [("new", 2), ("old", 1)]
 
 
 def test_of_very_many_rows_the_best_are_shown_and_those_that_stand_for_others(capsys):

@@ -96,6 +96,12 @@ def test_a_budget_chooses(text, looks, hours, chosen):
     assert {one.arch for one in planned.waiting} == fits - set(chosen)
 
 
+def test_the_champions_recipe_is_fitted_whatever_it_takes():
+    planned = rung("4h", {"cnn": 1, "ann": 1, "deep_cnn": 9}, looks=False, done=True)
+    planned.always = fit("deep_cnn").fingerprint
+    assert begun(planned) == ["deep_cnn", "cnn", "ann"]  # no time passes in this test
+
+
 def test_what_is_on_record_needs_no_other(capsys):
     assert begun(rung("1h", {"cnn": 3}, looks=False, done=True)) == []
     assert "budget" not in capsys.readouterr().out
