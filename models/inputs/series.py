@@ -162,11 +162,8 @@ class SeriesInputs:
         return replace(self, radii=_sorted_rows(missed, ranks[ranks <= len(missed)]))
 
     def followed(self, run: Run, split: Mapping[str, np.ndarray], stride: int) -> "SeriesInputs":
-        """Return a copy whose intervals follow a request's past forecasts, if they are better so.
-
-        It needs validation windows enough with what comes before them. Better is a lower mean score
-        of Winkler (A Decision-Theoretic Approach to Interval Estimation, JASA, 1972): the width,
-        and what a miss is off times 2 over the chance of one.
+        """Return a copy whose intervals follow a request's past forecasts, where the validation
+        split has windows enough with what comes before them.
 
         Args:
             run: the model, from standard scores (series, history) to (series, horizon).
@@ -178,14 +175,7 @@ class SeriesInputs:
             return self
         missed, strain = self.missed(run, windows), self.strain(run, windows.history)
         ranks = np.minimum(_ranks(len(missed))[: len(self.radii)], len(missed))
-        following = replace(self, following=_sorted_rows(missed / strain, ranks))
-
-        def winkler(level: float, strain: np.ndarray | None) -> float:
-            radius = following.scaled_radius(level, strain)
-            return float((radius + np.maximum(missed - radius, 0) / (1 - level)).mean())
-
-        better = sum(winkler(one, strain) / winkler(one, None) for one in (0.8, 0.95)) < 2
-        return following if better else self
+        return replace(self, following=_sorted_rows(missed / strain, ranks))
 
     def long_windows(self, split: Mapping[str, np.ndarray], stride: int) -> Windows:
         """Return up to `CALIBRATING` windows of a split, their histories long enough to follow."""
