@@ -14,6 +14,7 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks import simulated
+from models.evaluation import metrics
 from pipelines.gate import checks, rules
 from pipelines.runtime import console, settings
 
@@ -67,7 +68,7 @@ def main(paths: int) -> None:
 
 def promotions(year: Year, asked: rules.Rules, number: int) -> Iterator[tuple[int, float]]:
     """The nights of promotions, each with how far the new champion is truly below the anchor."""
-    random = np.random.default_rng([number, year.rows])
+    random, metric = np.random.default_rng([number, year.rows]), metrics.of({"task": year.task})
     split = (simulated.Split if year.task == "image" else simulated.Season)(random, year.rows)
     champion = anchor = split.model(year.score)
     score, best, size, earlier = year.score, year.score, 1.0, []
@@ -81,7 +82,7 @@ def promotions(year: Year, asked: rules.Rules, number: int) -> Iterator[tuple[in
         )
         old = theirs if anchor is champion else old
         looks = sum(rows / split.count for rows in earlier)
-        made = checks.quality(year.task, asked, ours, theirs, simulated.LABELS, old, earlier=looks)
+        made = checks.quality(metric, asked, ours, theirs, simulated.LABELS, old, earlier=looks)
         earlier.append(split.count)
         if all(check.passed for check in made):
             champion, score, size = candidate, score - year.worse, size * year.cost

@@ -15,6 +15,8 @@ ALIKE = 0.85  # how far models agree on what is hard: the correlation behind the
 SEEDS_APART = 0.003  # the standard deviation of accuracy over seeds
 SEEDS_SCALE = 0.01  # and of a forecast's errors, as a share of them
 
+RARE = 0.03  # of the rows are positive where a class is rare
+
 OWN = 0.35  # a forecast's own misjudgement, in standard deviations of one step
 CALM = 0.99  # how a series' agitation goes on from step to step
 RELATIVE = 0.775  # what MAE relative to the naive one comes to with these
@@ -77,6 +79,32 @@ def classifiers(random, rows: int, scores: tuple[float, float], seeds: int = 1) 
     apart = SEEDS_APART * (seeds > 1)
     accuracies = [[one + apart * random.standard_normal() for _ in range(seeds)] for one in scores]
     return _sides(Split(random, rows), accuracies)
+
+
+def rare(random, rows: int, scores: tuple[float, float]) -> Sides:
+    """Two classifiers of which 3 % of the rows are positive, answered above a probability of 0.2.
+
+    scores: by how many standard deviations each tells positive rows from the others.
+    """
+    label, hard = (random.random(rows) < RARE).astype(int), random.standard_normal(rows)
+    ours, theirs = (_told_apart(random, label, hard, score) for score in scores)
+    return [ours], [theirs]
+
+
+def _told_apart(random, label: np.ndarray, hard: np.ndarray, apart: float) -> Rows:
+    noise = np.sqrt(ALIKE) * hard + np.sqrt(1 - ALIKE) * random.standard_normal(len(label))
+    odds = RARE / (1 - RARE) * np.exp(apart * (apart * label + noise) - apart**2 / 2)
+    chance = odds / (1 + odds)
+    return {
+        "label": label,
+        "probabilities": np.stack([1 - chance, chance], axis=1),
+        "predicted": (chance > 0.2).astype(int),
+        "correct": (chance > 0.2) == label,
+        "naive_correct": label == 0,
+        "prior": np.array([1 - RARE, RARE]),
+        "positive": np.int64(1),
+        "costs": np.array([[0.0, 1.0], [20.0, 0.0]]),
+    }
 
 
 def forecasters(

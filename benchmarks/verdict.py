@@ -31,6 +31,7 @@ class Kind:
     draw: from a random generator and the scores of ours and theirs to the rows of each, a list of
     seeds.
     level: the score that two models share. gain: what ours has instead, where it is better.
+    metric: what the dataset is decided by, where that is not its default.
     """
 
     task: str
@@ -38,6 +39,7 @@ class Kind:
     draw: Callable
     level: float
     gain: float
+    metric: str | None = None
 
 
 def kinds() -> list[Kind]:
@@ -45,12 +47,18 @@ def kinds() -> list[Kind]:
     images, reviews = (partial(simulated.classifiers, rows=rows) for rows in (1000, 5000))
     glucose = partial(simulated.forecasters, windows=6464, horizon=12)
     panel = partial(simulated.panel, series=12, windows=100, horizon=12, persistence=0.995)
+    rare = partial(simulated.rare, rows=5000)
     sea = partial(simulated.forecasters, windows=2700, horizon=12, persistence=0.95)
     return [
         Kind("image", "1,000 rows", images, 0.97, 0.99),
         Kind("image", "1,000 rows, 5 seeds each", partial(images, seeds=5), 0.97, 0.985),
         Kind("sentiment", "5,000 rows", reviews, 0.90, 0.92),
         Kind("sentiment", "5,000 rows, 3 seeds each", partial(reviews, seeds=3), 0.90, 0.92),
+        *(
+            Kind("sentiment", f"5,000 rows, 3 % positive, {metric}", rare, 1.8, 2.3, metric)
+            for metric, declared in metrics.METRICS.items()
+            if not declared.series and metric != "accuracy"
+        ),
         Kind("forecast", "6,464 windows", glucose, 0.78, 0.74),
         Kind("forecast", "6,464 windows, 3 seeds each", partial(glucose, seeds=3), 0.78, 0.74),
         Kind("forecast", "2,700 windows, errors that last", sea, 0.78, 0.72),
@@ -74,11 +82,11 @@ def promoted(kind: Kind, ours: float, pairs: int = PAIRS) -> int:
     randoms = (np.random.default_rng([round(1000 * ours), number]) for number in range(pairs))
     drawn = (kind.draw(random, scores=(ours, kind.level)) for random in randoms)
     asked = rules.of(kind.task, settings.served()[kind.task][0])
-    return sum(_promotes(kind.task, asked, *sides) for sides in drawn)
+    return sum(_promotes(kind, asked, *sides) for sides in drawn)
 
 
-def _promotes(task: str, asked: rules.Rules, ours: list, theirs: list) -> bool:
-    metric = metrics.of({"task": task})
+def _promotes(kind: Kind, asked: rules.Rules, ours: list, theirs: list) -> bool:
+    metric = metrics.of({"task": kind.task, "metric": kind.metric})
     if len(ours) > 1:
         return paired_comparison.compare(metric, ours, theirs).outcome == paired_comparison.BETTER
     ours, theirs = (checks.Scored("", side[0], 1.0, 1.0) for side in (ours, theirs))

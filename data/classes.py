@@ -1,9 +1,10 @@
 """Splits of labelled rows: stratified, with equal rows on one side."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
+import pandas as pd
 
 from data.words import words_of
 
@@ -22,6 +23,36 @@ def _content(row: np.ndarray | bytes | str) -> bytes:
         words = words_of(row) or row.split()  # :-) is no word
         return " ".join(words).encode("utf-8", "surrogatepass")
     return row if isinstance(row, bytes) else row.tobytes()
+
+
+def names(columns: Mapping[str, np.ndarray], content: str) -> dict[str, np.ndarray]:
+    """Digests of what rows are known by: content, and id and group where there are.
+
+    Args:
+        columns: of the rows.
+        content: the column of pictures or texts.
+    """
+    by = {"content": digests(columns[content])}
+    for word, column in (("id", "key"), ("group", "group")):
+        if column in columns:
+            by[word] = digests(name.encode() for name in columns[column])
+    return by
+
+
+def together(*names: np.ndarray) -> np.ndarray:
+    """One digest for all rows that have to stay on one side; which side that is the last names say.
+
+    names: digests (rows,), such as of content, ids and groups: rows belong together where any of
+    them is equal, and so do those of which each belongs to a third.
+    """
+    ordered, place = np.unique(names[-1], return_inverse=True)
+    while len(names) > 1:
+        before = place
+        for name in names:
+            place = pd.Series(place).groupby(name).transform("min").to_numpy()
+        if np.array_equal(place, before):
+            break
+    return ordered[place]
 
 
 def draw(labels: np.ndarray, digest: np.ndarray, shares: dict[str, float]) -> dict[str, np.ndarray]:

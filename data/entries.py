@@ -4,6 +4,7 @@ The message of a ValueError raised here follows the words `datasets.NAME.KEY in 
 """
 
 import codecs
+import re
 import unicodedata
 import zoneinfo
 from typing import Annotated, Any, Literal, Self
@@ -92,6 +93,14 @@ def _time_format(form: str) -> str:
     return form
 
 
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"is {text!r}, which is no regular expression: {error}") from None
+    return text
+
+
 def _grey_or_colour(shape: list[int]) -> list[int]:
     if shape[2] not in (1, 3):
         raise ValueError(f"is {shape}, expected 1 channel (grey) or 3 (colour), in the last place")
@@ -102,10 +111,17 @@ Encoding = Annotated[str, AfterValidator(_known_encoding)]
 Separator = Annotated[str, AfterValidator(_single_sign)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 TimeFormat = Annotated[str, AfterValidator(_time_format)]
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
 Label = Annotated[Any, AfterValidator(_word)]
 Labels = Annotated[list[Any], AfterValidator(_different)]
 Range = Annotated[list[float], AfterValidator(_ascending)]
 Shape = Annotated[list[Count], Field(min_length=3, max_length=3), AfterValidator(_grey_or_colour)]
+
+
+def _check_names(entry: Section, allowed: bool, rule: str) -> None:
+    named = entry.model_fields_set & {"id", "group"}
+    if named and not allowed:
+        raise ValueError(f"has {min(named)}, which {rule}")
 
 
 class Columns(Section):
@@ -203,7 +219,43 @@ class Entry(Section):
     """What becomes of rows that no model can learn from; drop sets them aside."""
 
 
-class ImageEntry(Entry):
+Cost = Annotated[float, Field(ge=0)]
+Metric = Literal[
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "f1",
+    "roc_auc",
+    "average_precision",
+    "log_loss",
+    "cost",
+]
+
+
+class ClassesEntry(Entry):
+    """Labelled rows, and what decides between models of them."""
+
+    labels: Labels | None = None
+    """The classes; one that is missing or not listed is then refused."""
+    positive: Label | None = None
+    """The label that `f1` is of, and whose probability is the `score` of an answer about a text."""
+    metric: Metric | None = None
+    """What models are chosen, stopped and promoted by; accuracy without."""
+    costs: dict[Label, dict[Label, Cost]] | None = None
+    """Of `metric: cost`: true label, answered label, and what that mistake costs."""
+    class_weights: Literal["balanced"] | dict[Label, Cost] | None = None
+    """How much a row of each class counts in training; `balanced` gives classes the same say."""
+
+    @model_validator(mode="after")
+    def _has_what_its_metric_needs(self) -> Self:
+        if self.metric == "f1" and self.positive is None:
+            raise ValueError("says `metric: f1` without `positive:`, the label that it is of")
+        if (self.metric == "cost") != (self.costs is not None):
+            raise ValueError("needs both or none of `metric: cost` and `costs:`")
+        return self
+
+
+class ImageEntry(ClassesEntry):
     """Pictures."""
 
     task: str
@@ -212,12 +264,20 @@ class ImageEntry(Entry):
     """What `path` is; `package` is for the datasets that ship."""
     path: Text
     """A folder of class folders, or a ZIP of it; an `.npz`, or a folder of IDX files."""
-    labels: Labels | None = None
-    """The classes; one that is missing or not listed is then refused."""
     shape: Shape | None = None
     """Height, width and channels that a model sees; 1 channel is grey, 3 are colour."""
+    id: Literal["file"] | None = None
+    """Of a folder: `file` tells a picture by its path, so that saved anew it stays in its split."""
+    group: Pattern | None = None
+    """Of a folder: the part of a path that names what pictures belong to, such as `patient_[0-9]+`,
+    as a regular expression; a group stays on one side of the split."""
     expect: ExpectPictures = ExpectPictures()
     """The limits of the gate."""
+
+    @model_validator(mode="after")
+    def _has_paths(self) -> Self:
+        _check_names(self, self.kind == "folder", "is for `kind: folder` alone")
+        return self
 
 
 class TableEntry(Entry):
@@ -253,17 +313,23 @@ class TableEntry(Entry):
         return self
 
 
-class SentimentEntry(TableEntry):
-    """Texts; positive: the label whose probability is an answer's `score`."""
+class SentimentEntry(TableEntry, ClassesEntry):
+    """Texts."""
 
-    labels: Labels | None = None
-    """The classes; one that is missing or not listed is then refused."""
-    positive: Label | None = None
-    """The label whose probability is an answer's `score`."""
     columns: Columns | None = None
     """The columns, by what they hold."""
+    id: Text | None = None
+    """The column that identifies a row, so that a text made clean stays in its split."""
+    group: Text | None = None
+    """The column of what rows belong to, such as an author; a group stays on one side of the
+    split."""
     expect: ExpectTexts = ExpectTexts()
     """The limits of the gate."""
+
+    @model_validator(mode="after")
+    def _has_columns(self) -> Self:
+        _check_names(self, self.kind != "package", "is for tables of your own")
+        return self
 
 
 class ForecastEntry(TableEntry):

@@ -20,7 +20,8 @@ def ingest(name: str, folder: Path) -> None:
     returns a Dataset: facts `labels` (classes, in order; none for a series) and `notes`, and the
     splits that the source has, `rows` or the official `train` and `test`. Columns:
     image: `image` uint8 (rows, height, width, channels) or encoded bytes, `label` str, and `file`
-    str where there are files; sentiment: `text`, `label` str; forecast: `time` datetime64[ns],
+    str where there are files; sentiment: `text`, `label` str; both: `key`, `group` str where the
+    entry says `id` or `group`; forecast: `time` datetime64[ns],
     `value` float64, `series` str.
 
     Raises DataError when the source is unknown, missing, truncated or of another form.

@@ -5,6 +5,7 @@ Texts, pixels and values stay raw: what a request would need as well is done in 
 """
 
 import io
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ def prepare(name: str, folder: Path) -> None:
         prepared = by_time(raw, entry, declared.shares("series"))
     else:
         prepared = by_class(raw, declared.shares("classes"))
+        prepared.facts |= decided_by(entry, prepared.facts["labels"])
     files = prepared.splits["train"].get("image")
     if files is not None and files.dtype == object:  # arrays are of one shape as they are
         prepared.facts["shape"] = entry.get("shape") or common_shape(files)
@@ -69,11 +71,42 @@ def by_class(raw: Dataset, shares: dict[str, float]) -> Dataset:
     if rows is None:
         rows, official = _apart_from_test(raw, content), {"test": raw.splits["test"]}
     to_draw = {split: share for split, share in shares.items() if split not in official}
-    numbers = classes.draw(rows["label"], classes.digests(rows[content]), to_draw)
+    digests = classes.together(*classes.names(rows, content).values())
+    numbers = classes.draw(rows["label"], digests, to_draw)
     drawn = {split: _take(rows, chosen) for split, chosen in numbers.items()} | official
-    kept = (content, "label", "id")
+    kept = [name for name in (content, "label", "id", "key", "group") if name in rows]
     splits = {split: {name: drawn[split][name] for name in kept} for split in SPLITS}
     return Dataset(dict(raw.facts), splits)
+
+
+def decided_by(entry: dict, labels: list[str]) -> dict:
+    """What the entry says of the metric and the weights of classes, in the order of the labels.
+
+    Raises DataError where it names another label, or leaves a mistake or a class out.
+    """
+    facts = {"metric": entry["metric"]} if "metric" in entry else {}
+    weights = entry.get("class_weights")
+    if isinstance(weights, dict):
+        weights = _by_label("class_weights", weights, labels)
+    if weights is not None:
+        facts["class_weights"] = weights
+    if "costs" in entry:
+        rows = _by_label("costs", entry["costs"], labels)
+        each = zip(labels, rows, strict=True)
+        right = [_by_label(f"costs.{label}", {label: 0.0} | row, labels) for label, row in each]
+        facts["costs"] = right
+    return facts
+
+
+def _by_label(key: str, named: dict, labels: list[str]) -> list:
+    """The values in the order of the labels."""
+    values = {unicodedata.normalize("NFC", str(name)): value for name, value in named.items()}
+    if other := [*(values.keys() - set(labels)), *(set(labels) - values.keys())]:
+        raise DataError(
+            f"{key} of the entry is of {', '.join(map(repr, values))}: expected each of its "
+            f"labels once, {', '.join(map(repr, labels))}; see {other[0]!r}"
+        )
+    return [values[name] for name in labels]
 
 
 def common_shape(files: np.ndarray) -> list[int]:
@@ -103,11 +136,15 @@ def _header(file: bytes) -> tuple[tuple[int, int], str]:
 def _apart_from_test(raw: Dataset, content: str) -> Columns:
     """The rows of the official training split that equal none of the official test split."""
     train, test = raw.splits["train"], raw.splits["test"]
-    own = ~np.isin(classes.digests(train[content]), classes.digests(test[content]))
-    if leaked := np.count_nonzero(~own):
-        raw.facts["notes"].append(
-            f"{leaked:,} training rows equal a row of the official test split: left out"
-        )
+    held, own = classes.names(test, content), np.ones(len(train["label"]), bool)
+    for word, names in classes.names(train, content).items():
+        leaked = own & np.isin(names, held[word])
+        own &= ~leaked
+        if count := np.count_nonzero(leaked):
+            share = "equal" if word == "content" else f"have the {word} of"
+            raw.facts["notes"].append(
+                f"{count:,} training rows {share} a row of the official test split: left out"
+            )
     return _take(train, own)
 
 

@@ -20,6 +20,9 @@ def chosen(table: pa.Table, name: str, entry: dict) -> Dataset:
         return Dataset({"notes": [note] if zone else []}, {"rows": rows})
     declared = [conversion.label(str(label)) for label in entry.get("labels", ())]
     rows = texts(table, **columns, declared=declared)
+    for name, key in (("key", "id"), ("group", "group")):
+        if entry.get(key):
+            rows[name] = conversion.names(column(table, entry[key]), entry[key])
     present = sorted({label for label in rows["label"] if label is not None})
     return Dataset({"labels": declared or present, "notes": []}, {"rows": rows})
 

@@ -137,6 +137,10 @@ def times(column: pa.ChunkedArray, name: str, form: str | None = None) -> pd.Ser
     _check_iso(text, name)
     read = _parsed(text, "ISO8601", bool(pc.any(pc.match_substring_regex(text, ZONED)).as_py()))
     another = '`time_format: "%d.%m.%Y %H:%M"`, or such, says how they are written'
+    if pc.any(pc.match_substring_regex(text, r"\d ?[A-Z]{3,5}$")).as_py():
+        another = (
+            "write a time zone as +01:00 (CET, EST and their like are not the same everywhere)"
+        )
     _check(text, read, name, "an ISO 8601 time stamp", another)
     return read
 

@@ -39,15 +39,25 @@ def rows(name: str, entry: dict) -> Dataset:
     listing = listed(root)
     splits = {}
     for split, files in listing.splits.items():
-        columns = {
+        columns: dict[str, list] = {
             "image": contents(root, [path for path, _ in files]),
             "label": [name for _, name in files],
             "file": [path.as_posix() for path, _ in files],
         }
+        if entry.get("id"):
+            columns["key"] = columns["file"]
+        if pattern := entry.get("group"):
+            columns["group"] = [_group(pattern, path) for path in columns["file"]]
         splits[split] = {key: np.array(values, dtype=object) for key, values in columns.items()}
     present = sorted({word for columns in splits.values() for word in columns["label"]})
     declared = [label(str(word)) for word in entry.get("labels", ())]
     return Dataset({"labels": declared or present, "notes": listing.notes}, splits)
+
+
+def _group(pattern: str, path: str) -> str | None:
+    """What the pattern finds in a path: its first part in parentheses, or all of it."""
+    found = re.search(pattern, path)
+    return found and found[1 if found.re.groups else 0]
 
 
 def listed(root: Path) -> Listing:

@@ -11,6 +11,7 @@ from data.entries import ExpectClasses
 from data.suites.table import Table, allow, between, expect, filled, percent
 
 LISTED = 20  # of more labels the rest is counted
+GROUPS = 10
 SWAPPED = "are text and label swapped under `columns:`?"
 
 
@@ -94,6 +95,27 @@ def labelled(
         ),
         expect(unique, f"no two {rows} are equal", done, column="digest"),
     ]
+
+
+def belonging(frame: pd.DataFrame, rows: str) -> list[Expectation]:
+    """What is expected of the columns `key` and `group`, where the entry names them.
+
+    Args:
+        frame: one row for each picture or text.
+        rows: their plural.
+    """
+    expectations = []
+    if "key" in frame:
+        done = "prepare keeps them on one side of the split"
+        unique = expect("ColumnValuesToBeUnique", f"no two {rows} have one id", done, column="key")
+        expectations += [filled("key", "each row has an id"), unique]
+    if "group" in frame:
+        several = f"the {rows} are of at least {GROUPS} groups"
+        remedy = "with fewer leave `group:` out: no split of them says how a model does on new ones"
+        kind = "ColumnUniqueValueCountToBeBetween"
+        enough = expect(kind, several, remedy=remedy, column="group", min_value=GROUPS)
+        expectations += [filled("group", "each row has a group"), enough]
+    return expectations
 
 
 def _a_class_a_row(label: np.ndarray, labels: list[str]) -> bool:

@@ -12,7 +12,9 @@ from data.suites.table import Table, allow, between, expect, filled, percent
 LARGEST = 1e12
 MOST_FILLED = 10_000_000  # 0.5 GB in prepare
 HOUR = 3600
-MONTH = 28 * 86_400, 31 * 86_400  # seconds
+DAY = 86_400
+MONTH = 28 * DAY, 31 * DAY  # seconds
+ZONE = "set `time_zone: Europe/Berlin`, or which it is, in its entry"
 ROWS = "`grid: rows` in its entry takes each row as one step"
 
 
@@ -26,8 +28,8 @@ def suite(raw: Dataset, entry: dict) -> list[Table]:
     expectations = [
         *numbers(entry.get("range")),
         *codes(frame),
-        *forward(limits),
-        *(regular(frame["step"], entry, limits) if on_clock else []),
+        *forward(frame, limits),
+        *(regular(frame, entry, limits) if on_clock else []),
     ]
     key = ["id", "time"] if frame["series"].nunique() == 1 else ["id", "time", "series"]
     readings = frame.assign(time=frame["time"].dt.strftime("%Y-%m-%d %H:%M:%S"))
@@ -51,7 +53,7 @@ def steps(raw: Dataset, interval: int) -> pd.DataFrame:
     frame["since"] = _since_before(frame)
     frame["step"] = _since_before(frame.sort_values("time", kind="stable"))
     whole = interval * (frame["step"] / interval).round()
-    frame["missed"] = (frame["step"] if _calendar(frame["step"]) else whole) - interval
+    frame["missed"] = (frame["step"] if _calendar(frame) else whole) - interval
     frame["beside"] = (frame["step"] - whole).abs()
     return frame
 
@@ -85,7 +87,7 @@ def codes(readings: pd.DataFrame) -> list[Expectation]:
     """
     found = sorted({code for _, one in readings.groupby("series") for code in _codes(one["value"])})
     named = f" ({', '.join(f'{code:g}' for code in found[:5])})" if found else ""
-    rule = f"no value far from all others recurs in 1% of the readings{named}"
+    rule = f"no value far from all others recurs{named}"
     done = (
         "it stays in; if nothing was measured there, `range: [lowest, highest]` with "
         "`on_bad_rows: drop` in its entry leaves it out"
@@ -94,14 +96,15 @@ def codes(readings: pd.DataFrame) -> list[Expectation]:
 
 
 def _codes(values: pd.Series) -> list[float]:
-    """Values in 1% to 20% of the readings of one series, apart from the bulk of the others by more
-    than its width, and from the next other value too.
+    """Values of three readings or more of one series, and of half at most, apart from the bulk of
+    the others by more than its width, and from the next other value too.
     """
     values = values[np.isfinite(values)]
-    counts = values.value_counts()
-    often = counts.index[(counts >= max(3, len(values) / 100)) & (counts <= len(values) / 5)]
+    unique, counts = np.unique(values, return_counts=True)
+    gaps = np.diff(unique, prepend=-np.inf, append=np.inf)
+    apart = np.where((counts >= 3) & (counts <= len(values) / 2), np.fmin(gaps[:-1], gaps[1:]), 0)
     found = []
-    for code in often:
+    for code in unique[np.argsort(-apart, kind="stable")[:5]][: np.count_nonzero(apart)]:
         rest = values[values != code]
         low, high = rest.quantile([0.05, 0.95])
         outside = max(low - code, code - high)
@@ -110,14 +113,20 @@ def _codes(values: pd.Series) -> list[float]:
     return found
 
 
-def forward(limits: ExpectReadings) -> list[Expectation]:
+def forward(readings: pd.DataFrame, limits: ExpectReadings) -> list[Expectation]:
     """Stamps stand still in a hundredth of the readings at most; rows in another order are put in
     that of time.
+
+    readings: as `steps` gives them.
     """
     later = f"{percent(1 - limits.repeated_times)} of the time stamps are later than the one before"
     several = "of several series in one file, name the column as `series:` under `columns:`"
     sorted_, sorts = "rows are sorted by time", "prepare sorts them"
     twice, first = "no time stamp occurs twice", "prepare keeps the first reading of a stamp"
+    repeated = readings["time"][readings["step"] == 0]
+    by_night = (repeated.dt.day_of_week == 6) & (repeated.dt.hour < 4)
+    if len(repeated) and by_night.all() and readings["step"].median() <= HOUR:
+        first += f". Always in a Sunday's night, as of a local clock in autumn: {ZONE}"
     return [
         between(
             *("step", later),
@@ -131,12 +140,13 @@ def forward(limits: ExpectReadings) -> list[Expectation]:
     ]
 
 
-def regular(step: pd.Series, entry: dict, limits: ExpectReadings) -> list[Expectation]:
+def regular(readings: pd.DataFrame, entry: dict, limits: ExpectReadings) -> list[Expectation]:
     """The sampling interval is the declared one, give or take jitter and some holes.
 
-    step: seconds since the reading before (readings,).
+    readings: as `steps` gives them.
     """
-    interval, fill, median = entry["interval"], entry["fill"], step.median()
+    calendar, median = _calendar(readings), readings["step"].median()
+    interval, fill = entry["interval"], entry["fill"]
     beside = "is the time of day in a column beside?"
     other = f"is it `interval: {median:.0f}`?" if median >= 1 else beside
     jitter = interval / 10
@@ -153,7 +163,7 @@ def regular(step: pd.Series, entry: dict, limits: ExpectReadings) -> list[Expect
     return [
         expect(
             *("ColumnMedianToBeBetween", declared),
-            remedy=_calendar(step) or other,
+            remedy=calendar or other,
             column="step",
             min_value=low,
             max_value=high,
@@ -162,13 +172,13 @@ def regular(step: pd.Series, entry: dict, limits: ExpectReadings) -> list[Expect
             *("beside", f"{percent(1 - limits.off_grid)} of the {multiples}"),
             high=jitter,
             mostly=1 - limits.off_grid,
-            remedy=_calendar(step) or f"{ROWS}; {allow('off_grid')}",
+            remedy=calendar or f"{ROWS}; {allow('off_grid')}",
         ),
         between(
             *("missed", f"{percent(1 - limits.holes)} of the {followed}"),
             high=fill,
             mostly=1 - limits.holes,
-            remedy=_calendar(step)
+            remedy=calendar
             or f"a longer `fill:` carries the last value over holes; {ROWS}; {allow('holes')}",
         ),
         between("beside", multiples, high=jitter, done=snapped),
@@ -176,8 +186,15 @@ def regular(step: pd.Series, entry: dict, limits: ExpectReadings) -> list[Expect
     ]
 
 
-def _calendar(step: pd.Series) -> str:
-    """The remedy where steps are calendar months, quarters or years, which no clock keeps."""
+def _calendar(readings: pd.DataFrame) -> str:
+    """The remedy where steps are calendar months, quarters or years, or from a working day to the
+    next, which no clock keeps.
+
+    readings: with the columns `time` and `step`.
+    """
+    step, weekday = readings["step"].dropna(), readings["time"].dt.day_of_week
+    if step.median() == DAY and weekday.max() == 4 and (step == 3 * DAY).mean() > 0.1:
+        return f"these are business days, from Monday to Friday: {ROWS}"
     months = (step / (sum(MONTH) / 2)).round()
     inside = step.between(months * MONTH[0], months * MONTH[1])
     if inside.mean() < 0.9 or step.median() < MONTH[0]:
@@ -207,7 +224,6 @@ def series(readings: pd.DataFrame, entry: dict, limits: ExpectReadings) -> Table
     flat = "no series is one value all along"
     few_flat = f"at most {percent(limits.flat)} of the series are one value all along"
     local = "no hour is there twice, as on a local clock in autumn"
-    zone = "local time without a zone? set `time_zone: Europe/Berlin`, or which it is, in its entry"
     bounded = f"at most {MOST_FILLED:,} points of the grid are carried forward"
     stamp = "a shorter `fill:`; is a stamp far from all others, a year mistyped?"
     each = f"each series has at least {least:,} readings"
@@ -225,7 +241,7 @@ def series(readings: pd.DataFrame, entry: dict, limits: ExpectReadings) -> Table
             mostly=1 - limits.flat,
             remedy=allow("flat"),
         ),
-        between("repeats", local, high=0, remedy=zone),
+        between("repeats", local, high=0, remedy=f"local time without a zone? {ZONE}"),
         expect(
             *("ColumnSumToBeBetween", bounded),
             remedy=stamp,

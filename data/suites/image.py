@@ -10,7 +10,7 @@ from PIL import Image
 from data.classes import digests
 from data.entries import ExpectPictures
 from data.stored import Dataset
-from data.suites.classes import classes, labelled
+from data.suites.classes import belonging, classes, labelled
 from data.suites.table import Table, allow, at_least, between, expect, filled, percent
 
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -31,6 +31,7 @@ def suite(raw: Dataset, entry: dict) -> list[Table]:
         *scaled(arrays),
         *shaped(shape),
         *labelled(label, labels, limits, "pictures"),
+        *belonging(frame, "pictures"),
     ]
     key = [name for name in ("id", "file") if name in frame]
     return [

@@ -11,7 +11,7 @@ from data import declared
 from data.classes import digests, draw
 from data.entries import ExpectTexts
 from data.stored import Dataset
-from data.suites.classes import classes, labelled
+from data.suites.classes import belonging, classes, labelled
 from data.suites.table import Table, allow, at_least, between, expect, filled, percent
 from data.words import words_of
 
@@ -32,6 +32,7 @@ def suite(raw: Dataset, entry: dict) -> list[Table]:
         *written(limits),
         *clean(limits),
         *labelled(label, labels, limits, "texts"),
+        *belonging(frame, "texts"),
     ]
     return [
         Table("texts", frame, ["id"], expectations),

@@ -218,6 +218,7 @@ TAGS = {
     "espalier.profile": "the profile of params.yaml",
     "espalier.parameters": "the complete parameters, as JSON",
     "espalier.fingerprint": "the fingerprint of the fit",
+    "espalier.code": "the hash of the code and the versions that computed the fit",
     "espalier.look": "true: a first look, which may not be promoted",
     "espalier.backend": "the versions of what computes, as JSON",
     "espalier.git_dirty": "true: the checkout had changes that were not committed",

@@ -1,10 +1,11 @@
 """The folder that a trained model travels in, and the check that it is what was written.
 
     model.onnx  model.keras  inputs.json  [inputs.npz]  golden.json  manifest.json
-    [familiarity.onnx  familiarity.json]  [MLmodel]
+    [familiarity.onnx  familiarity.json]  [seen.npz]  [MLmodel]
 
 The guard of the dataset has two files (`models.familiarity`); the answers of an artifact that comes
-without say nothing of what is familiar. MLmodel is for MLflow; whoever wrote the folder adds it.
+without say nothing of what is familiar. MLmodel is for MLflow, seen.npz for the gate; whoever wrote
+the folder adds them.
 
 `manifest.json` holds the sha256 of every other file; its own sha256 is kept elsewhere (in the
 published pointer, and as a tag of the registered version), so that nobody who can write to the
@@ -33,7 +34,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 REQUIRED = frozenset({"model.onnx", "model.keras", "inputs.json", "golden.json"})
 GUARD = ("familiarity.onnx", "familiarity.json")
-FILES = REQUIRED | {"inputs.npz", *GUARD, "MLmodel"}
+FILES = REQUIRED | {"inputs.npz", *GUARD, "seen.npz", "MLmodel"}
+SERVED = FILES - {"model.keras", "seen.npz"}  # which are there to train on, and to judge by
 # MLflow's clients leave this in a folder from which they load a registered model; nobody reads it.
 LEFT_BY_MLFLOW = "registered_model_meta"
 MAX_MANIFEST_BYTES = 1 << 20

@@ -27,9 +27,9 @@ def baselines(splits: Mapping[str, Split], facts: Mapping) -> dict[str, dict[str
 
 
 def _majority(splits: Mapping[str, Split], facts: Mapping) -> dict[str, Scores]:
-    commonest = naive.majority(splits["train"]["label"])
-    certain = np.eye(len(facts["labels"]))[commonest]
+    labels = splits["train"]["label"]
+    shares = np.bincount(labels, minlength=len(facts["labels"])) / len(labels)
     probabilities = {
-        name: np.tile(certain, (len(splits[name]["label"]), 1)) for name in ("validation", "test")
+        name: np.tile(shares, (len(splits[name]["label"]), 1)) for name in ("validation", "test")
     }
     return measure.score_probabilities(probabilities, splits, facts)

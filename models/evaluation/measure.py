@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.errors import ModelError
-from models.evaluation import bootstrap, metrics, naive
+from models.evaluation import bootstrap, decision, metrics, naive
 from models.evaluation.metrics import ACCURACY, MAE, Metric
 from models.examples import Inputs, Split, examples, fit_inputs
 
@@ -48,7 +48,8 @@ class Scores:
     rows, classes: label and predicted (row,), probabilities (row, class), correct and naive_correct
         bool (row,), confusion (true class, predicted class); prior (class,), the shares of the
         training split; where the entry has them positive, a label, and costs (true class, predicted
-        class); of texts also words (row,), how many each has between its spaces.
+        class); of texts also words (row,), how many each has between its spaces; where rows belong
+        to groups, such as patients, group (row,), the number of each one's.
     rows, series: error and naive_error (window, step), absolute; time datetime64 (window,), when
         the first step falls, series (window,), whose it is, and season (window,), in which quarter
         of a season, 0 to 3; block, the number of neighbouring windows that share targets, at least
@@ -102,7 +103,7 @@ def score(
     parts = {name: examples(inputs, splits[name], stride) for name in names}
     outputs = {name: run(part.tensor) for name, part in parts.items()}
     if inputs.kind != "series":
-        return score_probabilities(outputs, splits, facts)
+        return score_probabilities(outputs, splits, facts, inputs.weights)
     forecasts = {
         name: inputs.unscaled(scaled, parts[name].windows.history)
         for name, scaled in outputs.items()
@@ -129,7 +130,10 @@ def _following(inputs: Inputs, run: Run, split: Split, stride: int) -> dict[str,
 
 
 def score_probabilities(
-    probabilities: Mapping[str, np.ndarray], splits: Mapping[str, Split], facts: Mapping
+    probabilities: Mapping[str, np.ndarray],
+    splits: Mapping[str, Split],
+    facts: Mapping,
+    weights: Sequence[float] | None = None,
 ) -> dict[str, Scores]:
     """Score class probabilities, whoever gave them, by the name of the split.
 
@@ -137,10 +141,12 @@ def score_probabilities(
         probabilities: (row, class) for each row of each split to score, by the split's name.
         splits: as prepared, the training split among them.
         facts: the dataset's.
+        weights: of each class (`decision.weights`); None: those that do best on validation.
     """
-    training = splits["train"]["label"]
+    if weights is None and metrics.of(facts).threshold:
+        weights = decision.on_validation(probabilities["validation"], splits, facts)
     return {
-        name: _class_scores(outputs, splits[name], training, facts)
+        name: _class_scores(outputs, splits[name], splits["train"]["label"], facts, weights or ())
         for name, outputs in probabilities.items()
     }
 
@@ -190,7 +196,7 @@ def interval(
     """
     values, weights, block = losses(metric, rows)
     mean = _ratio(values.mean(), weights.mean())
-    if metric is ACCURACY and len(values) == 1 and values.size:
+    if metric is ACCURACY and "group" not in rows[0] and len(values) == 1 and values.size:
         from scipy.stats import binomtest
 
         hits = binomtest(int(values.sum()), values.size)
@@ -214,7 +220,11 @@ def losses(
     """
     if not metric.series:
         values = np.stack([metric.values(one) for one in rows])
-        return values, np.ones(values.shape[1]), 1
+        if "group" not in rows[0]:
+            return values, np.ones(values.shape[1]), 1
+        group = np.unique(rows[0]["group"], return_inverse=True)[1]
+        of_group = np.stack([np.bincount(group, one) for one in values])
+        return of_group, np.bincount(group).astype(float), 1
     first, moment = rows[0], _moments(rows[0])
     errors = [
         np.fmin(error, LARGEST).mean(axis=1)
@@ -253,31 +263,26 @@ def _ratio(top: float, bottom: float) -> float:
 
 
 def _class_scores(
-    outputs: np.ndarray, split: Split, training: np.ndarray, facts: Mapping
+    outputs: np.ndarray,
+    split: Split,
+    training: np.ndarray,
+    facts: Mapping,
+    weights: Sequence[float],
 ) -> Scores:
     """Score probabilities (row, class) against the split's labels; training: the labels there."""
     target, labels = split["label"], facts["labels"]
-    predicted = outputs.argmax(axis=1)
+    rows = decision.answered(outputs, target, training, facts, weights)
+    predicted, correct = rows["predicted"], rows["correct"]
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(confusion, (target, predicted), 1)
     hits = np.diag(confusion)
     precision = hits / np.maximum(confusion.sum(axis=0), 1)
     recall = hits / np.maximum(confusion.sum(axis=1), 1)
     f1 = 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
-    commonest, correct = naive.majority(training), predicted == target
-    rows = {
-        "label": target,
-        "probabilities": outputs,
-        "predicted": predicted,
-        "correct": correct,
-        "naive_correct": target == commonest,
-        "confusion": confusion,
-        "prior": np.bincount(training, minlength=len(labels)) / len(training),
-    }
-    if "positive" in facts:
-        rows["positive"] = np.int64(labels.index(facts["positive"]))
-    if "costs" in facts:
-        rows["costs"] = np.array(facts["costs"])
+    rows["confusion"] = confusion
+    certainty = outputs[np.arange(len(target)), predicted]
+    if "group" in split:
+        rows["group"] = np.unique(split["group"].astype(str), return_inverse=True)[1]
     if "text" in split:
         rows["words"] = np.array([len(text.split()) for text in split["text"]])
     metric = metrics.of(facts)
@@ -288,11 +293,11 @@ def _class_scores(
         "recall": recall.mean(),
         "f1": f1.mean(),
         "log_loss": metrics.METRICS["log_loss"].of(rows),
-        "calibration_error": _calibration_error(outputs.max(axis=1), correct),
+        "calibration_error": _calibration_error(certainty, correct),
         "floor": metric.of(naive_rows),
         metric.name: metric.of(rows),
     }
-    said = naive_rows["predicted"][0] if metric is not ACCURACY else commonest
+    said = naive.majority(training) if metric is ACCURACY else naive_rows["predicted"][0]
     return Scores(_floats(scores), rows, f"always {labels[said]}")
 
 

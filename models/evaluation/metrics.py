@@ -22,7 +22,7 @@ class Metric:
 
     name: how it is recorded: `test_<name>`. text: how a person reads it.
     values: from the rows to (row,), whose mean is the metric; nan where it says nothing of them.
-    by_label: whether it looks at the label of an answer, which a threshold decides.
+    threshold: whether a threshold other than the likeliest label may do better.
     additive: whether each value is of its row alone, so that it means something on one class.
     constant: from the share of each class to the label that does best as the answer to all.
     series: whether it is of forecasts, relative to the best naive one.
@@ -32,7 +32,7 @@ class Metric:
     text: str
     values: Callable[[Rows], np.ndarray] = lambda rows: rows["error"]
     more_is_better: bool = True
-    by_label: bool = False
+    threshold: bool = False
     additive: bool = False
     constant: Callable[[Rows], int] = lambda rows: int(rows["prior"].argmax())
     series: bool = False
@@ -61,11 +61,16 @@ class Metric:
         return {**rows, "predicted": label, "probabilities": shares, "correct": correct}
 
     def grain(self, rows: Rows) -> float:
-        """About what one row more or less does to it; rows that all agree prove no sameness."""
-        count = len(rows["label"])
-        if self.additive:
-            return 1 / count if self is ACCURACY else float(np.ptp(self.values(rows)) / count)
-        return 1 / np.bincount(rows["label"])[np.unique(rows["label"])].min()
+        """About what one row more does to it: rows that all agree prove no sameness."""
+        label, counts = np.unique(rows["label"], return_counts=True)
+        if self is ACCURACY:
+            return 1 / len(rows["label"])
+        if self.threshold and self.additive:  # the dearest mistake
+            return float(rows["costs"].max() / len(rows["label"]))
+        if self.threshold:  # an answer is right or wrong
+            return 1 / counts.min()
+        moves = self.values(rows)[rows["label"] == label[counts.argmin()]] - self.of(rows)
+        return float(np.sqrt(np.mean(moves**2)) / len(rows["label"]))
 
 
 def of(facts: Mapping) -> Metric:
@@ -169,19 +174,19 @@ def _cost(rows: Rows) -> np.ndarray:
     return rows["costs"][rows["label"], rows["predicted"]]
 
 
-ACCURACY = Metric("accuracy", "accuracy", _accuracy, by_label=True, additive=True)
+ACCURACY = Metric("accuracy", "accuracy", _accuracy, additive=True)
 MAE = Metric("relative_mae", "relative MAE", more_is_better=False, series=True)
 
 # By the word in params.yaml. F1 is recorded under a longer name: `f1` is the mean over the classes.
 METRICS = {
     "accuracy": ACCURACY,
     "balanced_accuracy": Metric(
-        "balanced_accuracy", "balanced accuracy", _balanced_accuracy, by_label=True
+        "balanced_accuracy", "balanced accuracy", _balanced_accuracy, threshold=True
     ),
-    "macro_f1": Metric("macro_f1", "macro F1", _macro_f1, by_label=True),
+    "macro_f1": Metric("macro_f1", "macro F1", _macro_f1, threshold=True),
     "f1": Metric(
         *("positive_f1", "F1 of the positive label", _f1),
-        by_label=True,
+        threshold=True,
         constant=lambda rows: int(rows["positive"]),
     ),
     "roc_auc": Metric("roc_auc", "ROC AUC", _roc_auc),
@@ -190,7 +195,7 @@ METRICS = {
     "cost": Metric(
         *("cost", "cost a row", _cost),
         more_is_better=False,
-        by_label=True,
+        threshold=True,
         additive=True,
         constant=lambda rows: int((rows["prior"] @ rows["costs"]).argmin()),
     ),

@@ -41,6 +41,7 @@ class ImageInputs:
     width: int
     channels: int
     labels: tuple[str, ...]
+    weights: tuple[float, ...] = ()  # of each class, where the likeliest is not the answer
 
     @classmethod
     def fit(
@@ -94,19 +95,21 @@ class ImageInputs:
 
     def to_answers(self, outputs: np.ndarray) -> list[dict]:
         """Turn probabilities (picture, class) into `{"label", "probabilities"}`, one a picture."""
-        return [class_answer(self.labels, row) for row in outputs.tolist()]
+        return [class_answer(self.labels, row, self.weights) for row in outputs.tolist()]
 
     def agrees(self, expected: Mapping, answer: Mapping) -> bool:
         """Say whether two answers are equal as design.md defines it."""
-        return same_classes(expected, answer)
+        return same_classes(expected, answer, self.weights)
 
     def spec(self) -> tuple[dict, dict[str, np.ndarray]]:
         """The JSON fields and the arrays from which `from_spec` makes an equal object."""
-        return self.sizes() | {"kind": self.kind, "labels": list(self.labels)}, {}
+        weights = {"weights": list(self.weights)} if self.weights else {}
+        return self.sizes() | {"kind": self.kind, "labels": list(self.labels)} | weights, {}
 
     @classmethod
     def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]) -> "ImageInputs":
-        return cls(fields["height"], fields["width"], fields["channels"], tuple(fields["labels"]))
+        labels, weights = (tuple(fields.get(name, ())) for name in ("labels", "weights"))
+        return cls(fields["height"], fields["width"], fields["channels"], labels, weights)
 
     def _pixels(self, image: np.ndarray | bytes) -> np.ndarray:
         mode, size = ("L" if self.channels == 1 else "RGB"), (self.width, self.height)

@@ -111,6 +111,7 @@ class TextInputs:
     # The label whose probability is the score, if there is one. Models of before do not say (""):
     # it is the second of two.
     positive: str | None = ""
+    weights: tuple[float, ...] = ()  # of each class, where the likeliest is not the answer
     tokenizer: int = TOKENIZER
     ids: dict[str, int] = field(init=False, repr=False, compare=False)
     codes: np.ndarray | None = field(init=False, repr=False, compare=False)
@@ -190,7 +191,7 @@ class TextInputs:
 
         score: the probability of the positive label; left out where there is none.
         """
-        answers = [class_answer(self.labels, row) for row in outputs.tolist()]
+        answers = [class_answer(self.labels, row, self.weights) for row in outputs.tolist()]
         if (scored := self.scored) is not None:
             for answer in answers:
                 answer["score"] = answer["probabilities"][scored]
@@ -198,7 +199,7 @@ class TextInputs:
 
     def agrees(self, expected: Mapping, answer: Mapping) -> bool:
         """Say whether two answers are equal as design.md defines it."""
-        return same_classes(expected, answer)
+        return same_classes(expected, answer, self.weights)
 
     def spec(self) -> tuple[dict, dict[str, np.ndarray]]:
         """The JSON fields and the arrays from which `from_spec` makes an equal object."""
@@ -210,6 +211,8 @@ class TextInputs:
         }
         if self.positive != "":
             fields["positive"] = self.positive
+        if self.weights:
+            fields["weights"] = list(self.weights)
         if self.tokenizer > 1:
             fields["tokenizer"] = self.tokenizer
         return fields, {} if self.pairs is None else {"pairs": self.pairs}
@@ -217,8 +220,9 @@ class TextInputs:
     @classmethod
     def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]) -> "TextInputs":
         vocabulary, labels = tuple(fields["vocabulary"]), tuple(fields["labels"])
-        more = fields.get("positive", ""), fields.get("tokenizer", 1)
-        return cls(fields["length"], vocabulary, labels, arrays.get("pairs"), *more)
+        more = fields.get("positive", ""), tuple(fields.get("weights", ()))
+        version = fields.get("tokenizer", 1)
+        return cls(fields["length"], vocabulary, labels, arrays.get("pairs"), *more, version)
 
     @property
     def scored(self) -> str | None:

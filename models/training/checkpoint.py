@@ -16,7 +16,7 @@ import numpy as np
 
 @dataclass
 class Progress:
-    """The epochs that are done, and the best of them so far, by validation loss."""
+    """The epochs that are done, and the best of them so far, by validation loss or metric."""
 
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
@@ -24,13 +24,15 @@ class Progress:
     best_weights: list[np.ndarray] = field(default_factory=list)
     epochs_without_gain: int = 0
 
-    def add(self, metrics: dict[str, float], seconds: float, model: keras.Model) -> None:
-        """Count one more epoch, and keep the model's weights if it is the best."""
+    def add(
+        self, metrics: dict[str, float], loss: float, seconds: float, model: keras.Model
+    ) -> None:
+        """Count one more epoch, and keep the model's weights if it is the best: of least loss."""
         self.history.append(metrics)
         self.seconds += seconds
         self.epochs_without_gain += 1
-        if metrics["val_loss"] < self.best_loss:
-            self.best_loss = metrics["val_loss"]
+        if loss < self.best_loss:
+            self.best_loss = loss
             self.best_weights = model.get_weights()
             self.epochs_without_gain = 0
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -16,6 +16,14 @@ from models.training import checkpoint
 EVALUATED_AT_ONCE = 512
 
 OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+class Judge(NamedTuple):
+    """What tells epochs apart on validation instead of the loss."""
+
+    name: str
+    sign: int  # 1 where more is better, -1 where less is
+    of: Callable[[Any, np.ndarray], float]  # the fitted inputs and the outputs (row, …)
 
 
 class Rows(NamedTuple):
@@ -48,14 +56,18 @@ def run(
     plan: Plan,
     on_epoch: OnEpoch | None = None,
     kept: Path | None = None,
+    judge: tuple[Judge, Any] | None = None,
 ) -> tuple[list[dict[str, float]], float]:
-    """Fit a compiled model, leave it with the weights of its best validation loss, and return the
-    metrics of each epoch (loss, val_loss, …) and the seconds that those of a checkpoint had taken.
+    """Fit a compiled model and leave it with the weights of its best epoch.
+
+    Returns the metrics of each epoch (loss, val_loss, …) and the seconds that those of a checkpoint
+    had taken.
 
     Args:
         on_epoch: called after each epoch with its number, from 1, and its metrics.
         kept: the file of a checkpoint; where there is one, the epochs in it are not done again, and
             what follows is to the last bit what would have followed without the interruption.
+        judge: what says which epoch is best, and the inputs that it reads; by default the loss.
 
     Raises:
         TrainingDiverged: the loss is not finite any more.
@@ -69,7 +81,13 @@ def run(
         started = time.monotonic()
         metrics = _epoch(model, training, validation, plan, len(progress.history))
         _check_finite(plan.arch, len(progress.history) + 1, metrics)
-        progress.add(metrics, time.monotonic() - started, model)
+        loss = metrics["val_loss"]
+        if judge is not None:
+            (name, sign, of), inputs = judge
+            outputs = model.predict(validation.tensor, batch_size=EVALUATED_AT_ONCE, verbose=0)
+            metrics[f"val_{name}"] = of(inputs, outputs)
+            loss = -sign * metrics[f"val_{name}"]
+        progress.add(metrics, loss, time.monotonic() - started, model)
         if kept is not None and not _done(progress, plan):
             checkpoint.write(kept, model, progress)
         report(len(progress.history), metrics)

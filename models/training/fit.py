@@ -15,7 +15,7 @@ from models.augmentation import layers
 from models.errors import WrongParameter
 from models.examples import Examples, Inputs, Split, examples_of_a_fit
 from models.training import devices, epochs, keras_settings, optimisation
-from models.training.epochs import OnEpoch, Rows
+from models.training.epochs import Judge, OnEpoch, Rows
 from models.training.seeds import seeded
 
 
@@ -39,8 +39,9 @@ def train(
     seed: int,
     on_epoch: OnEpoch | None = None,
     checkpoint: Path | None = None,
+    judge: Judge | None = None,
 ) -> Fitted:
-    """Return the model with the weights of its best validation loss, fitted from a clean seed.
+    """Return the model with the weights of its best epoch, fitted from a clean seed.
 
     Equal arguments on one processor and backend give equal weights; a GPU adds up in any order.
 
@@ -49,6 +50,7 @@ def train(
         splits: train and validation, as prepared.
         on_epoch: called after each epoch with its number, from 1, and its metrics.
         checkpoint: a file that holds where the fit stands after each epoch; a fit goes on from it.
+        judge: what says on validation which epoch is best; by default its loss.
 
     Raises:
         WrongParameter: Keras refuses a parameter.
@@ -64,8 +66,9 @@ def train(
         _adapt(model, task, arch, training)
         accuracy = task != "forecast"  # there is no class to be right about in a forecast
         optimisation.compile_model(learner, parameters, plan.steps, accuracy, replicas)
-        rows = _rows(training, validation, inputs, parameters)
-        history, earlier = epochs.run(learner, *rows, plan, on_epoch, checkpoint)
+        rows = _rows(training, validation, inputs, parameters, facts)
+        judged = None if judge is None else (judge, inputs)
+        history, earlier = epochs.run(learner, *rows, plan, on_epoch, checkpoint, judged)
     if parameters["precision"] != "float32":  # what serves computes in float32
         plain, _ = built(task, arch, {**parameters, "precision": "float32"}, inputs, seed)
         plain.set_weights(model.get_weights())
@@ -132,17 +135,18 @@ def _precision(policy: str) -> Iterator[None]:
 
 
 def _rows(
-    training: Examples, validation: Examples, inputs: Inputs, parameters: Mapping
+    training: Examples, validation: Examples, inputs: Inputs, parameters: Mapping, facts: Mapping
 ) -> tuple[Rows, Rows]:
     """The examples with their targets as the loss takes them, weighed alike in both splits."""
-    weights = None
-    if parameters.get("class_weights"):
+    weights = facts.get("class_weights")
+    if parameters.get("class_weights") or weights == "balanced":
         weights = optimisation.class_weights(training.target, len(inputs.labels))
 
     def rows(part: Examples) -> Rows:
         if inputs.kind == "series":
             return Rows(part.tensor, part.target, None)
         target = optimisation.targets(part.target, len(inputs.labels), parameters["loss"])
-        return Rows(part.tensor, target, None if weights is None else weights[part.target])
+        weight = None if weights is None else np.asarray(weights, np.float32)[part.target]
+        return Rows(part.tensor, target, weight)
 
     return rows(training), rows(validation)

@@ -1,13 +1,22 @@
 """The fits of a retraining, each with its fingerprint, planned without a heavy import."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from models import architectures
 from pipelines.experiments import architectures as files
 from pipelines.experiments import fingerprint
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.runtime import settings
+
+if TYPE_CHECKING:
+    from pipelines.runtime.sections import FirstLook
+
+
+STEPS_AN_EPOCH = 10  # at least: of few rows a step takes fewer
+LEAST_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -36,24 +45,51 @@ def fits(
     archs: Iterable[str] | None = None,
     seeds: Iterable[int] = (0,),
     changes: dict | None = None,
+    first: "FirstLook | None" = None,
 ) -> list[Fit]:
     """The fits of one retraining: `archs` (all of the task by default) × `seeds`.
 
     `changes` are parameters that were named on the command line, over the profile's, over the
-    defaults. Raises ValueError for unknown names.
+    defaults; `first` makes first looks of them. Raises ValueError for unknown names.
     """
+    rows = dataset.facts["rows"]["train"]
+    small, steps = {}, settings.profile(profile).steps
+    if first is not None:
+        share = max(first.share, min(1.0, first.rows / rows))
+        small, steps = {"share": share, "epochs": first.epochs}, first.steps
     planned = []
     for arch in files.usable(dataset.task) if archs is None else archs:
         overrides = settings.overrides(profile, dataset.task, arch, dataset.name)
-        parameters = architectures.resolve(
-            dataset.task, arch, {**overrides, **(changes or {})}, dataset.facts
-        )
+        named = {**overrides, **(changes or {})}
+        parameters = architectures.resolve(dataset.task, arch, named | small, dataset.facts)
+        parameters |= _enough(parameters, named.keys() - small.keys(), rows, steps)
         code = fingerprint.of_code(dataset.task, arch, parameters)
         for seed in seeds:
             identity = fingerprint.of_fit(dataset, arch, parameters, seed)
-            fit = Fit(dataset, arch, seed, profile, parameters, identity, code=code)
-            planned.append(fit)
+            look = first is not None
+            planned.append(Fit(dataset, arch, seed, profile, parameters, identity, look, code))
     return planned
+
+
+def _enough(parameters: Mapping, named: Collection[str], rows: int, steps: int) -> dict[str, int]:
+    """The batch, the epochs and the patience that let a fit on few rows learn.
+
+    Args:
+        parameters: the complete ones.
+        named: those that somebody chose, which stay.
+        rows: of the training split.
+        steps: the least that the fit takes.
+    """
+    rows = int(rows * parameters["share"])
+    batch, epochs = parameters["batch_size"], parameters["epochs"]
+    if "batch_size" not in named:
+        batch = min(batch, max(LEAST_BATCH, rows // STEPS_AN_EPOCH))
+    if "epochs" not in named:
+        epochs = max(epochs, math.ceil(steps / max(1, rows // batch)))
+    patience = parameters["patience"]
+    if "patience" not in named:
+        patience = math.ceil(patience * epochs / parameters["epochs"])
+    return {"batch_size": batch, "epochs": epochs, "patience": patience}
 
 
 def check(task: str, arch: str, dataset: str, profile: str, changes: Iterable[dict]) -> None:

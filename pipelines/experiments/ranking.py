@@ -1,5 +1,6 @@
 """Which fit is the best, by validation alone: the test split has no say before the gate."""
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,16 @@ def best(dataset: DatasetVersion, records: Iterable[Record]) -> Record:
 
 
 def ranked(dataset: DatasetVersion, records: Iterable[Record]) -> list[Record]:
-    """The records by their validation score, the best first; of equals the first by name."""
+    """The records by their validation score, the best first.
+
+    Of equals the one of the smaller log loss, which tells apart what answers one class alone; then
+    the first by name.
+    """
     by = metric(dataset)
     name = f"validation_{by.name}"
-    return sorted(records, key=lambda r: (-by.sign * r.metrics[name], r.arch, r.seed))
+
+    def place(record: Record) -> tuple:
+        loss = record.metrics.get("validation_log_loss", math.inf)
+        return -by.sign * record.metrics[name], loss, record.arch, record.seed
+
+    return sorted(records, key=place)

@@ -100,20 +100,18 @@ def by_name(dataset: DatasetVersion, verified: Path) -> tuple[np.ndarray, np.nda
     """
     from models.examples import examples
     from models.export import convert
+    from models.inputs.answers import decided
 
     read, inputs = _prepared(dataset), artifact.read_inputs(verified)
     split, names = read.splits["test"], np.array(inputs.labels)
     truth = np.array(read.facts["labels"])[split["label"]]
     outputs = convert.runner(verified / "model.onnx")(examples(inputs, split).tensor)
-    return np.isin(truth, names), names[outputs.argmax(axis=1)] == truth
+    return np.isin(truth, names), names[decided(outputs, inputs.weights)] == truth
 
 
-def test_rows(dataset: DatasetVersion) -> list[str]:
-    """What identifies each row of the present test split, whatever its label.
-
-    Raises DataError where other data lies in the checkout.
-    """
-    return names_of(dataset.task, _prepared(dataset).splits["test"])
+def test_split(dataset: DatasetVersion) -> Mapping[str, np.ndarray]:
+    """The present test split. Raises DataError where other data lies in the checkout."""
+    return _prepared(dataset).splits["test"]
 
 
 def names_of(task: str, split: Mapping[str, np.ndarray]) -> list[str]:
@@ -121,6 +119,8 @@ def names_of(task: str, split: Mapping[str, np.ndarray]) -> list[str]:
     if task == "forecast":
         readings = zip(*(split[name] for name in ("series", "time", "value")), strict=True)
         return [f"{series} {time} {value}" for series, time, value in readings]
+    if "key" in split:
+        return split["key"].tolist()
     return classes.digests(split["image" if task == "image" else "text"]).tolist()
 
 

@@ -43,7 +43,8 @@ class Scored:
     """A model on the test split, and what it costs.
 
     rows: `measure.Scores.rows`. latency_ms: of one request through the graph alone. known: bool
-    (row,), which of the test rows `rows` are, where they are not all.
+    (row,), of which rows it knows the class, where not of all. unseen: bool (row,), on which it was
+    neither fitted nor chosen; None where nobody knows.
     """
 
     name: str
@@ -51,6 +52,11 @@ class Scored:
     latency_ms: float
     size_mb: float
     known: np.ndarray | None = None
+    unseen: np.ndarray | None = None
+
+    def only(self, mask: np.ndarray) -> "Scored":
+        """The same on the rows of a mask."""
+        return replace(self, rows=slices.only(self.rows, mask))
 
 
 @dataclass(frozen=True)
@@ -79,24 +85,52 @@ def quality(
         metric: what the dataset is decided by.
         rules: of the gate.
         ours: the candidate.
-        theirs: the champion on the same rows, or those that it knows; None where there is none.
+        theirs: the champion on the same rows; None where there is none.
         labels: the names of the classes.
         anchor: the champion that the margin is measured from; None where it has no rows.
         incomparable: why a champion that is there has no rows: a person has to decide.
         earlier: decisions by these rows before this one (`spending.level`).
     """
-    checks = [_floor(metric, rules, ours), _naive(metric, rules, ours)]
-    if incomparable is not None:
+    if few := _too_few(rules, ours):
+        checks = [Check(name, False, few) for name in (FLOOR, NAIVE)]
+    else:
+        own = ours.only(counted(ours))
+        checks = [_floor(metric, rules, own), _naive(metric, rules, own)]
+    if theirs is not None:
+        incomparable = _too_few(rules, ours, theirs)
+    if incomparable:
         evidence = f"{incomparable}; `espalier promote --force --reason …` overrules it"
         return checks + [Check(name, False, evidence) for name in (CHAMPION, SLICES)]
     if theirs is not None:
-        if theirs.known is not None:
-            ours = replace(ours, rows=slices.only(ours.rows, theirs.known))
+        both = counted(ours, theirs)
+        if anchor is not None and _too_few(rules, ours, theirs, anchor):
+            anchor = None
         checks += [
             _champion(metric, rules, ours, theirs, anchor, earlier),
-            _slices(metric, rules, ours, theirs, labels),
+            _slices(metric, rules, ours.only(both), theirs.only(both), labels),
         ]
     return checks
+
+
+def counted(*models: Scored) -> np.ndarray:
+    """The rows that these models are judged by, bool (row,): none has seen them, each knows their
+    class."""
+    rows = models[0].rows
+    masks = [mask for one in models for mask in (one.known, one.unseen) if mask is not None]
+    every = np.ones(len(rows["error" if "error" in rows else "label"]), bool)
+    return np.all([every, *masks], axis=0)
+
+
+def _too_few(rules: Rules, *models: Scored) -> str:
+    """Why the rows that count judge nothing; empty where they are enough, or all."""
+    rows, names = counted(*models), " or ".join(one.name for one in models)
+    if rows.all() or rows.sum() >= rules.unseen:
+        return ""
+    return (
+        f"{rows.sum():,} of {len(rows):,} test rows are left, without those that {names} was "
+        "fitted on or knows no class of; `unseen` under `gate:` in params.yaml asks for "
+        f"{rules.unseen:,}"
+    )
 
 
 def service(rules: Rules, served: Served, size_mb: float) -> list[Check]:
@@ -148,8 +182,9 @@ def _champion(
     anchor: Scored | None,
     earlier: float,
 ) -> Check:
-    level = spending.level(rules.alpha, earlier)
-    verdict = paired_comparison.compare(metric, [ours.rows], [theirs.rows], level)
+    level, both = spending.level(rules.alpha, earlier), counted(ours, theirs)
+    pair = [ours.only(both).rows], [theirs.only(both).rows]
+    verdict = paired_comparison.compare(metric, *pair, level)
     ratio, gain = cost(ours, theirs), paired_comparison.provable(verdict, level)
     facts = _facts(verdict) | {
         "outcome": verdict.outcome,
@@ -160,21 +195,20 @@ def _champion(
         "size_mb": [ours.size_mb, theirs.size_mb],
         "cost": ratio,
         "anchor": anchor and anchor.name,
+        "rows": int(both.sum()),
+        "left_out": int((~both).sum()),
     }
-    evidence = _comparison(theirs.name, verdict)
-    if theirs.known is not None:
-        count, total = int(theirs.known.sum()), len(theirs.known)
-        evidence += f", on the {count:,} of {total:,} rows whose class it knows"
+    evidence = _comparison(theirs.name, verdict) + _left_out(ours, theirs)
     evidence += f"; decision {1 + earlier:.3g} by these rows: level {level:.2g}"
     evidence += f", which proves a gain of {gain:.2g}"
     if verdict.outcome == paired_comparison.BETTER:
         return Check(CHAMPION, True, evidence, facts)
     # Worse by little is worse: else two models would take turns, one cheaper and one better.
-    close = (
-        anchor is not None
-        and verdict.outcome != paired_comparison.WORSE
-        and paired_comparison.not_worse(metric, ours.rows, anchor.rows, rules.margin, level)
-    )
+    close = False
+    if anchor is not None and verdict.outcome != paired_comparison.WORSE:
+        usable = counted(ours, theirs, anchor)
+        sides = ours.only(usable).rows, anchor.only(usable).rows
+        close = paired_comparison.not_worse(metric, *sides, rules.margin, level)
     name = "the champion" if anchor is theirs else anchor.name if anchor else "its anchor"
     evidence += f"; {'' if close else 'not proven '}within the margin of {rules.margin:g} of {name}"
     cheap = ratio <= 1 - rules.cheaper
@@ -182,6 +216,22 @@ def _champion(
         f"; {'' if cheap else 'not '}cheaper: {ratio:.2f} of its cost, {_cost(ours)} against"
     )
     return Check(CHAMPION, close and cheap, f"{evidence} {_cost(theirs)}", facts)
+
+
+def _left_out(ours: Scored, theirs: Scored) -> str:
+    """Which rows do not count, and why."""
+    text = ""
+    if theirs.known is not None:
+        text = f", on the {theirs.known.sum():,} of {len(theirs.known):,} rows whose class it knows"
+    unseen = counted(replace(ours, known=None), replace(theirs, known=None))
+    if not unseen.all():
+        text += (
+            f"; {(~unseen).sum():,} of {len(unseen):,} rows, on which one of the two was fitted, "
+        )
+        text += f"are left out, and {counted(ours, theirs).sum():,} remain"
+    if theirs.unseen is None:
+        text += "; whether it was fitted on some of these rows is not on record"
+    return text
 
 
 def _slices(

@@ -72,7 +72,7 @@ def _compared(
     if not metric.more_is_better:  # the side that errs more gains less
         gains, losses = losses, gains
     estimate = _estimate(metric, gains, losses, weights, block, ours[0])
-    p, method = _p_value(metric, gains, losses, estimate)
+    p, method = _p_value(metric, gains, losses, ours[0], estimate)
     effect = _effect(gains.mean(axis=0) - losses.mean(axis=0))
     verdict = Verdict(CANNOT_TELL, estimate.value, *estimate.interval(), p, effect, method)
     return verdict, estimate
@@ -122,7 +122,7 @@ def not_worse(metric: Metric, ours: Rows, theirs: Rows, margin: float, alpha: fl
     """
     check(metric, [ours], [theirs])
     values, weights, block = measure.losses(metric, [ours, theirs])
-    if metric is ACCURACY:
+    if metric is ACCURACY and "group" not in ours:
         p = significance.tango(values[0] > 0, values[1] > 0, margin)
     else:
         gains, losses = values[:1], values[1:]
@@ -180,7 +180,7 @@ def _estimate(
 
 
 def _p_value(
-    metric: Metric, gains: np.ndarray, losses: np.ndarray, estimate: bootstrap.Estimate
+    metric: Metric, gains: np.ndarray, losses: np.ndarray, rows: Rows, estimate: bootstrap.Estimate
 ) -> tuple[float, str]:
     """Return p and what it is from.
 
@@ -190,6 +190,8 @@ def _p_value(
     """
     if len(gains) + len(losses) > 2:
         return estimate.p(), "paired bootstrap over rows and seeds"
+    if "group" in rows:  # which are drawn whole: what is wrong of one patient is so in each picture
+        return estimate.p(), "paired bootstrap over groups"
     if metric is ACCURACY:
         return significance.mcnemar(gains[0] > 0, losses[0] > 0), "McNemar's exact test"
     if not metric.series:

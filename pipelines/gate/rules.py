@@ -23,6 +23,8 @@ class Rules(Section):
     """What a cheaper model may lose of the score, at most, its interval included."""
     cheaper: Bound
     """The share by which latency or size must be lower; the other may not be that much higher."""
+    unseen: int = Field(100, ge=1)
+    """Test rows that no side of a comparison was fitted on, at least, where some are left out."""
     slice: Bound
     """What no class, text length, season or step ahead may lose of the score."""
     latency_ms: Bound

@@ -140,7 +140,7 @@ def _lengths(words: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 def only(rows: Rows, mask: np.ndarray) -> Rows:
     """The rows of one seed of which the mask, bool (row,), is true."""
     each = (
-        *("label", "predicted", "probabilities", "correct", "naive_correct", "words"),
+        *("label", "predicted", "probabilities", "correct", "naive_correct", "words", "group"),
         *("error", "naive_error", "time", "series", "season"),
     )
     return {**rows, **{name: rows[name][mask] for name in each if name in rows}}

@@ -11,11 +11,12 @@ import numpy as np
 from data.errors import DataError
 from models.artifact import artifact
 from models.errors import ModelError
-from pipelines.experiments import ranking, registry, scores, tracking, verification
+from models.examples import Split
+from pipelines.experiments import ranking, registry, scores, seen, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate import checks as gate
-from pipelines.gate import slices, spending
+from pipelines.gate import spending
 from pipelines.gate.checks import Check, Scored, Served
 from pipelines.gate.rules import Rules
 from pipelines.processes import service
@@ -103,10 +104,8 @@ def evaluate(
     size_mb, test_rows = _size_mb(candidate.folder), None
     checks = [not_withdrawn(candidate.version, named), *gate.service(rules, served, size_mb)]
     if whole or all(check.passed for check in checks):
-        if champion is not None:
-            with suppress(DataError):
-                test_rows = spending.sketch(scores.test_rows(dataset))
-        checks += _quality(dataset, candidate, champion, rules, test_rows, keep)
+        quality, test_rows = _quality(dataset, candidate, champion, rules, keep)
+        checks += quality
     for check in checks:
         console.line("gate", f"{'✓' if check.passed else '✗'} {check.name}: {check.evidence}")
     return Evaluation(candidate, champion, head, dataset, rules, checks, test_rows)
@@ -117,25 +116,39 @@ def _quality(
     candidate: Contender,
     champion: Contender | None,
     rules: Rules,
-    test_rows: list[int] | None,
     keep: bool,
-) -> list[Check]:
-    """The checks on the test split."""
+) -> tuple[list[Check], list[int] | None]:
+    """The checks on the test split, and the sketch of the rows beside a champion."""
+    test, test_rows = None, None
+    with suppress(DataError):
+        test = scores.test_split(dataset)
     latencies = _latencies([candidate, champion] if champion else [candidate])
-    ours = _scored(candidate.name, dataset, candidate, latencies[0], keep)
+    ours = _scored(candidate.name, dataset, candidate, latencies[0], keep, test)
     theirs, anchored, incomparable, earlier = None, None, None, 0.0
     if champion is not None:
         name, entries = f"the champion {champion.name}", ledger.entries(champion.version.name)
         try:
-            theirs = _scored(name, dataset, champion, latencies[1], keep)
+            theirs = _scored(name, dataset, champion, latencies[1], keep, test)
         except ModelError as error:  # it answers with other classes, or another horizon
-            theirs = _on_shared_classes(name, dataset, champion, latencies[1], ours)
+            theirs = _on_shared_classes(name, dataset, champion, latencies[1], ours, test)
             incomparable = None if theirs else f"{name} cannot be compared: {error}"
-        anchored = theirs and _anchor(dataset, champion.version, entries, theirs, keep)
+        anchored = theirs and _anchor(dataset, champion.version, entries, theirs, keep, test)
+        if test is not None and theirs is not None:
+            test_rows = spending.sketch(_names(dataset.task, test, ours, theirs))
         earlier = history.decisions_by(test_rows, entries, dataset.hash)
     labels = list(getattr(artifact.read_inputs(candidate.folder), "labels", ()))
     metric = ranking.metric(dataset)
-    return gate.quality(metric, rules, ours, theirs, labels, anchored, incomparable, earlier)
+    checks = gate.quality(metric, rules, ours, theirs, labels, anchored, incomparable, earlier)
+    return checks, test_rows
+
+
+def _names(task: str, test: Split, ours: Scored, theirs: Scored) -> list[str]:
+    """What identifies the rows that both are compared on."""
+    rows = gate.counted(ours, theirs)
+    if task == "forecast" and rows.any():  # the mask is of windows, and what is seen comes first
+        rows = test["time"] >= ours.rows["time"][rows].min()
+    names = scores.names_of(task, test)
+    return [name for name, one in zip(names, rows, strict=False) if one]
 
 
 def paired_medians(turns: np.ndarray) -> list[float]:
@@ -183,11 +196,17 @@ def _recipe(run_id: str | None) -> tuple[str, int, dict] | None:
 
 
 def _scored(
-    name: str, dataset: DatasetVersion, contender: Contender, latency_ms: float, keep: bool
+    name: str,
+    dataset: DatasetVersion,
+    contender: Contender,
+    latency_ms: float,
+    keep: bool,
+    test: Split | None,
 ) -> Scored:
     """The contender on the present test split. Raises ModelError where it does not fit the data."""
     rows = scores.on_test(dataset, contender.version, contender.folder, keep)
-    return Scored(name, rows, latency_ms, _size_mb(contender.folder))
+    unseen = seen.unseen(dataset, contender.version, contender.folder, test, rows)
+    return Scored(name, rows, latency_ms, _size_mb(contender.folder), unseen=unseen)
 
 
 def _anchor(
@@ -196,6 +215,7 @@ def _anchor(
     entries: Sequence[ledger.Entry],
     theirs: Scored,
     keep: bool,
+    test: Split | None,
 ) -> Scored | None:
     """The champion that the margin is measured from; None where it cannot be scored any more."""
     number = history.anchor(entries, champion.version)
@@ -209,12 +229,17 @@ def _anchor(
         return None
     one = Contender(version, folder)
     with suppress(ModelError):
-        return _scored(f"the anchor {one.name}", dataset, one, theirs.latency_ms, keep)
+        return _scored(f"the anchor {one.name}", dataset, one, theirs.latency_ms, keep, test)
     return None
 
 
 def _on_shared_classes(
-    name: str, dataset: DatasetVersion, contender: Contender, latency_ms: float, ours: Scored
+    name: str,
+    dataset: DatasetVersion,
+    contender: Contender,
+    latency_ms: float,
+    ours: Scored,
+    test: Split | None,
 ) -> Scored | None:
     """The contender on the test rows whose class it knows; None where these are too few."""
     if ranking.metric(dataset).name != "accuracy":  # a hit is all that other labels tell of
@@ -222,13 +247,15 @@ def _on_shared_classes(
     known, correct = scores.by_name(dataset, contender.folder)
     if known.mean() < SHARED:
         return None
-    rows = slices.only({**ours.rows, "correct": correct}, known)
-    return Scored(name, rows, latency_ms, _size_mb(contender.folder), known)
+    rows = {**ours.rows, "correct": correct}
+    unseen = seen.unseen(dataset, contender.version, contender.folder, test, rows)
+    return Scored(name, rows, latency_ms, _size_mb(contender.folder), known, unseen)
 
 
 def _size_mb(folder: Path) -> float:
-    """The size of what a service loads, in megabytes: without the file to train on."""
-    files = (file for file in folder.iterdir() if file.name != "model.keras")
+    """The size of what a service loads, in megabytes."""
+    left = artifact.FILES - artifact.SERVED
+    files = (file for file in folder.iterdir() if file.name not in left)
     return sum(file.stat().st_size for file in files) / MEGABYTE
 
 

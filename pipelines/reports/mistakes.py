@@ -66,11 +66,12 @@ def _of_classes(scored: Mapping[str, np.ndarray], split: Columns, facts: Mapping
     label, probabilities = scored["label"], scored["probabilities"]
     if not np.array_equal(label, split["label"]):
         raise DataError(OTHER_ROWS)
-    wrong, sure = np.flatnonzero(~scored["correct"]), probabilities.max(axis=1)
+    said = scored.get("predicted", probabilities.argmax(axis=1))  # older code kept no answer
+    wrong, sure = np.flatnonzero(~scored["correct"]), probabilities[np.arange(len(label)), said]
     chosen = wrong[np.argsort(-sure[wrong], kind="stable")][: MOST[facts["task"]]]
     return [
         {
-            "label": facts["labels"][probabilities[row].argmax()],
+            "label": facts["labels"][said[row]],
             "sure": float(sure[row]),
             "truth": facts["labels"][label[row]],
             "chance": float(probabilities[row, label[row]]),

@@ -50,6 +50,10 @@ class FirstLook(Section):
     """Of the training rows."""
     epochs: Count
     """Of each fit."""
+    rows: Count = 1
+    """The least training rows of a look: of fewer there are, it takes all."""
+    steps: Count = 1
+    """The least optimizer steps of a look: few rows make more epochs."""
     keep: Count
     """Architectures that get a full fit."""
 
@@ -59,6 +63,8 @@ class Profile(Section):
 
     first_look: dict[Task, FirstLook] = Field({})
     """Task → its screening fits; a task without fits every architecture in full."""
+    steps: Count = 1
+    """The least optimizer steps of a fit: few rows make more epochs, unless `epochs` is named."""
     image: Parameters = Field({})
     """Architecture or `all` → dataset or `all` → parameters."""
     sentiment: Parameters = Field({})

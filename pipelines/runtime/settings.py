@@ -93,7 +93,7 @@ def datasets() -> dict[str, str]:
 
 def declared(dataset: str) -> Mapping[str, Any]:
     """The entry of a dataset as it stands there, unchecked; empty where there is none."""
-    entry = _read()["datasets"].get(dataset)
+    entry = _read().get("datasets", {}).get(dataset)
     return entry if isinstance(entry, dict) else {}
 
 

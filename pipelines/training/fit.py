@@ -5,14 +5,15 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data import prepared
 from models.artifact import artifact
 from pipelines.experiments import dataset as data
-from pipelines.experiments import plan, ranking, tracking
+from pipelines.experiments import plan, ranking, seen, tracking
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.scores import log_scores
 from pipelines.experiments.tracking import PrunedError, Record
@@ -64,6 +65,7 @@ def _fit(
 ) -> Result:
     import mlflow
 
+    from models.evaluation import decision
     from models.training import fit as training
 
     start, total = time.monotonic(), planned.parameters["epochs"]
@@ -89,10 +91,14 @@ def _fit(
                 planned.seed,
                 each_epoch,
                 checkpoint,
+                decision.judge(dataset.splits, dataset.facts),
             )
         except PrunedError:
             checkpoint.unlink(missing_ok=True)
             raise
+        outputs = partial(training.predict, fitted.model)
+        inputs = decision.deciding(outputs, fitted.inputs, dataset.splits, dataset.facts)
+        fitted = replace(fitted, inputs=inputs)
         scores = _record_artifact(run_id, planned, fitted, dataset, guarded)
         if len(ends) > 1:  # what a budget goes by; the first epoch compiles
             lengths = [end - before for before, end in itertools.pairwise(ends)]
@@ -142,24 +148,20 @@ def _record_artifact(
         folder = Path(scratch)
         familiarity = tracking.artifact_folder(guarded.run_id)
         mlmodel.write(folder, fitted.inputs)
+        seen.write(folder, dataset.splits)
         digest = package.write(folder, fitted, dataset.splits, dataset.facts, identity, familiarity)
         requests = [artifact.payload(case["request"])[0] for case in artifact.read_golden(folder)]
         latency = convert.latency_ms(folder / "model.onnx", fitted.inputs.to_tensor(requests))
         mlflow.log_artifacts(scratch, tracking.MODEL)
         run = convert.runner(folder / "model.onnx")
         scores = measure.score(run, fitted.inputs, dataset.splits, dataset.facts)
-    if planned.dataset.task == "sentiment":
-        for name, scored in scores.items():
+    for name, scored in scores.items():
+        if planned.dataset.task == "sentiment":
             share = fitted.inputs.unknown_share(dataset.splits[name]["text"])
             scored.metrics["unknown_words"] = share
     log_scores(ranking.metric(planned.dataset), scores)
-    mlflow.log_metrics(
-        {
-            "latency_ms": latency,
-            "fit_seconds": fitted.seconds,
-            "parameter_count": fitted.parameter_count,
-        }
-    )
+    measured = {"latency_ms": latency, "fit_seconds": fitted.seconds}
+    mlflow.log_metrics(measured | {"parameter_count": fitted.parameter_count})
     mlflow.set_tag("espalier.manifest_sha256", digest)
     return scores
 

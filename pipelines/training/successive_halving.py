@@ -63,9 +63,8 @@ def of_profile(dataset: DatasetVersion, profile: str) -> Plan:
     first = settings.first_look(profile, dataset.task)
     if first is None:
         return Plan(dataset, [], full, len(full))
-    small = {"share": first.share, "epochs": first.epochs}
-    looks = planning.fits(dataset, profile=profile, changes=small)
-    return Plan(dataset, [replace(fit, look=True) for fit in looks], full, first.keep)
+    looks = planning.fits(dataset, profile=profile, first=first)
+    return Plan(dataset, looks, full, first.keep)
 
 
 def _by_champion(dataset: DatasetVersion, profile: str) -> Fit | None:
@@ -97,8 +96,10 @@ def promising(dataset: DatasetVersion, records: Iterable[Record], keep: int) -> 
 def show(fits: list[Fit], missing: list[Fit]) -> None:
     """Print what a rung is: first looks at all, or full fits of the promising."""
     if any(fit.look for fit in fits):
-        share, epochs = (fits[0].parameters[name] for name in ("share", "epochs"))
-        text = f"{len(fits)} architectures, {share:.0%} of the rows, {epochs} epochs"
+        share = fits[0].parameters["share"]
+        epochs = sorted({fit.parameters["epochs"] for fit in fits})
+        number = str(epochs[0]) if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
+        text = f"{len(fits)} architectures, {share:.0%} of the rows, {number} epochs"
         console.line("first look", text)
     elif fits:
         console.line("full fits", ", ".join(fit.arch for fit in fits))

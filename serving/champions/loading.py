@@ -31,7 +31,6 @@ from serving.inference.pointer import Pointer
 
 KINDS = {"image": "image", "sentiment": "text", "forecast": "series"}
 TASKS = tuple(KINDS)
-SERVED_FILES = artifact.FILES - {"model.keras"}  # which is there to train on
 MAX_GRAPH_BYTES = 1 << 28  # 256 MiB; the largest of the sixteen architectures has a few
 EXAMPLES = 5  # golden requests: they begin with rows of the test split as they are
 WARM_UPS = 10
@@ -81,7 +80,7 @@ def load(pointer: Path, task: str, predecessor: Model | None = None) -> Model:
         published = pointers.read(pointer)
     with _step("its files are not those that were published"):
         folder = pointer.parent / published.artifact
-        manifest, files = artifact.read(folder, published.manifest_sha256, SERVED_FILES)
+        manifest, files = artifact.read(folder, published.manifest_sha256, artifact.SERVED)
     with _step("its graph is not one that may be served"):
         _check_graphs(files)
     with _step("its graph cannot be opened"):

@@ -41,6 +41,18 @@ def test_most_rows_keep_their_part_when_others_come():
     assert stayed > 950
 
 
+def test_rows_of_equal_content_id_or_group_go_together_and_the_group_says_where():
+    content, ids, groups = (digest_of(names) for names in ("abcad", "12345", "xyzzw"))
+    place = classes.together(content, ids, groups)
+    # The first and the fourth row are equal, so that x and z are one.
+    assert len(set(place[[0, 2, 3]])) == 1
+    assert len(set(place)) == 3
+    assert set(place) <= set(groups)
+    recoded = classes.together(digest_of("abczd"), ids, groups)
+    assert [*recoded[[1, 4]]] == [*place[[1, 4]]]
+    assert [*classes.together(content)] == [*content]
+
+
 @pytest.mark.parametrize(
     ("text", "other", "equal"),
     [

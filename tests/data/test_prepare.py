@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from data import report, stored
-from data.prepare import by_class, common_shape, prepare
+from data.errors import DataError
+from data.prepare import by_class, common_shape, decided_by, prepare
 
 EXIF = Image.Exif()
 EXIF[0x0112] = 6  # lies on its side
@@ -38,6 +39,38 @@ def file_of(size: tuple[int, int], mode: str = "RGB", kind: str = "PNG", **optio
 )
 def test_pictures_keep_the_size_that_all_have_if_it_is_small(files, shape):
     assert common_shape(np.array([*files, None], object)[:-1]) == shape
+
+
+LABELS = ["ham", "spam"]
+MAIL = {"spam": {"ham": 1}, "ham": {"spam": 20}}
+
+
+@pytest.mark.parametrize(
+    ("entry", "facts"),
+    [
+        ({}, {}),
+        ({"metric": "f1", "positive": "spam"}, {"metric": "f1"}),
+        ({"metric": "cost", "costs": MAIL}, {"metric": "cost", "costs": [[0, 20], [1, 0]]}),
+        ({"class_weights": "balanced"}, {"class_weights": "balanced"}),
+        ({"class_weights": {"spam": 5, "ham": 1}}, {"class_weights": [1, 5]}),
+    ],
+)
+def test_what_decides_is_a_fact_in_the_order_of_the_labels(entry, facts):
+    assert decided_by(entry, LABELS) == facts
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"costs": {"spam": {"ham": 1}}},
+        {"costs": {"spam": {}, "ham": {"spam": 1}}},
+        {"costs": MAIL | {"eggs": {}}},
+        {"class_weights": {"spam": 5}},
+    ],
+)
+def test_a_label_that_is_left_out_or_unknown_is_named(entry):
+    with pytest.raises(DataError, match="expected each of its labels once, 'ham', 'spam'; see '"):
+        decided_by(entry, LABELS)
 
 
 FILES = np.array([file_of((20, 28)) + bytes([row]) for row in range(60)], object)
@@ -73,6 +106,36 @@ def test_the_shape_of_an_entry_goes_over_that_of_the_files(
     assert json.loads((prepared / "dataset.json").read_text()).get("shape") == shape
 
 
+def drawn(texts, **columns) -> dict[str, set]:
+    rows = {"text": np.array(texts, object), "id": np.arange(len(texts)), **columns}
+    rows["label"] = np.array(["good", "bad"] * (len(texts) // 2), object)
+    facts = {"task": "sentiment", "labels": ["bad", "good"], "notes": []}
+    made = by_class(stored.Dataset(facts, {"rows": rows}), SHARES)
+    return {name: set(columns["id"]) for name, columns in made.splits.items()}
+
+
+SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
+
+
+def test_a_row_with_an_id_keeps_its_split_whatever_becomes_of_its_content():
+    texts, cleaned = ([f"text {row}{end}" for row in range(200)] for end in ("", " indeed"))
+    key = np.array([f"review-{row}" for row in range(200)], object)
+    assert drawn(texts, key=key) == drawn(cleaned, key=key)
+    assert drawn(texts) != drawn(cleaned)
+    twice = drawn(["the same"] * 2 + texts[2:], key=key)
+    assert any({0, 1} <= rows for rows in twice.values())
+
+
+def test_a_group_stays_on_one_side():
+    texts = [f"text {row}" for row in range(200)]
+    author = np.array([f"author {row % 20}" for row in range(200)], object)
+    splits = drawn(texts, group=author)
+    authors = [{row % 20 for row in rows} for rows in splits.values()]
+    assert sum(map(len, authors)) == 20
+    assert [len(rows) for rows in splits.values()] == [120, 40, 40]
+    assert sum(len({row % 20 for row in rows}) for rows in drawn(texts).values()) > 40
+
+
 def test_a_training_row_that_equals_one_of_the_official_test_split_is_left_out():
     texts = np.array([f"text {row}" for row in range(100)], object)
     splits = {
@@ -89,3 +152,22 @@ def test_a_training_row_that_equals_one_of_the_official_test_split_is_left_out()
     assert [*made.splits["test"]["id"]] == [*range(85, 100)]
     [note] = made.facts["notes"]
     assert note.startswith("5 training rows equal a row of the official test split")
+
+
+def test_a_training_row_of_a_group_of_the_official_test_split_is_left_out():
+    rows = {"train": np.arange(90), "test": np.arange(90, 100)}
+    splits = {
+        name: {
+            "text": np.array([f"text {row}" for row in numbers], object),
+            "label": np.where(numbers % 2, "good", "bad").astype(object),
+            "group": np.array([f"author {row % 30}" for row in numbers], object),
+            "id": numbers,
+        }
+        for name, numbers in rows.items()
+    }
+    facts = {"task": "sentiment", "labels": ["bad", "good"], "notes": []}
+    made = by_class(stored.Dataset(facts, splits), SHARES)
+    assert made.facts["notes"] == [
+        "30 training rows have the group of a row of the official test split: left out"
+    ]
+    assert len(made.splits["train"]["id"]) + len(made.splits["validation"]["id"]) == 60

@@ -104,21 +104,24 @@ def test_a_series_without_surprises_is_found():
 
 
 @pytest.mark.parametrize(
-    ("codes", "base", "found"),
+    ("codes", "base", "every", "found"),
     [
-        ((-999,), 0, [-999]),
-        ((-999, 9999), 0, [-999, 9999]),
-        ((255,), 0, [255]),
-        ((0,), 400, [0]),
-        ((100,), 0, []),
-        ((), 0, []),
+        ((-999,), 0, 50, [-999]),
+        ((-999,), 0, 150, [-999]),
+        ((-999,), 0, 3, [-999]),
+        ((-999, 9999), 0, 50, [-999, 9999]),
+        ((255,), 0, 50, [255]),
+        ((0,), 400, 50, [0]),
+        ((100,), 0, 50, []),
+        ((-999,), 0, 400, []),
+        ((), 0, 50, []),
     ],
 )
-def test_a_code_for_nothing_measured_is_found(codes, base, found):
+def test_a_code_for_nothing_measured_is_found(codes, base, every, found):
     raw = readings(600)
     raw.splits["rows"]["value"] = values = noise().round() + base
     for number, code in enumerate(codes):
-        values[5 + 20 * number :: 50] = code
+        values[5 + 20 * number :: every] = code
     [expectation] = forecast.codes(forecast.steps(raw, 300))
     assert expectation.value_set == found
 
@@ -146,9 +149,9 @@ def test_a_code_is_named_and_does_not_refuse():
             "these are calendar months: `grid: rows`",
         ),
         (
-            86_400 * (np.arange(600) + 2 * (np.arange(600) // 5)),
+            86_400 * (4 + np.arange(600) + 2 * (np.arange(600) // 5)),  # from a Monday on
             {"interval": 86_400},
-            "`grid: rows` in its entry takes each row as one step",
+            "these are business days, from Monday to Friday: `grid: rows`",
         ),
         (
             np.append(np.arange(599), 3_155_760_000),
@@ -164,3 +167,12 @@ def test_a_code_is_named_and_does_not_refuse():
 )
 def test_a_refusal_of_time_stamps_says_what_to_do(seconds, entry, said):
     assert said in refusals(judged(noise(), seconds, **entry))
+
+
+@pytest.mark.parametrize(("night", "hint"), [("1970-10-25", True), ("1970-10-24", False)])
+def test_an_hour_that_is_there_twice_on_a_sunday_is_a_local_clock(night, hint):
+    start = np.datetime64(night, "s").astype(int) - 299 * HOUR
+    seconds = start + HOUR * (np.arange(600) - (np.arange(600) > 300))
+    report = judged(noise(), seconds, interval=HOUR)
+    assert report["success"]
+    assert ("local clock in autumn: set `time_zone" in report["notes"][0]) == hint

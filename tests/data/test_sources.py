@@ -127,6 +127,16 @@ def test_own_texts_keep_commas_breaks_and_empty_cells(tmp_path):
     assert rows.facts["labels"] == ["1", "2"]
 
 
+def test_ids_and_groups_of_a_table_are_words(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("review,verdict,number,author\nfine,2,007,Ann\nwell,1,8,\n")
+    entry = TEXTS | {"path": str(path), "id": "number", "group": "author"}
+    rows = csv.rows("own", entry).splits["rows"]
+    assert (rows["key"].tolist(), rows["group"].tolist()) == (["007", "8"], ["Ann", None])
+    with pytest.raises(DataError, match=r"no column 'auther' \(did you mean 'author'"):
+        csv.rows("own", entry | {"group": "auther"})
+
+
 def test_own_series_may_be_packed_zoned_and_in_parquet(tmp_path):
     path = tmp_path / "own.csv.gz"
     path.write_bytes(gzip.compress(b"when,kW\n2024-05-01T02:00:00+02:00,1.5\n2024-05-01T01:00Z,\n"))

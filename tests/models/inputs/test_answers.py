@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,6 +33,21 @@ def _two(first: float, label: str | None = None) -> dict:
 def test_class_answers_are_equal_as_the_design_says(expected, answer, equal):
     assert GREY.agrees(expected, answer) is equal
     assert TEXT.agrees(expected, answer) is equal
+
+
+PETS = ("cat", "dog")
+
+
+@pytest.mark.parametrize("inputs", [ImageInputs(1, 1, 1, PETS), replace(TEXT, labels=PETS)])
+def test_weighed_classes_decide_the_label_and_are_kept(inputs):
+    weighed = replace(inputs, weights=(1.0, 9.0))
+    [answer] = weighed.to_answers(np.array([[0.8, 0.2]]))
+    assert (answer["label"], answer["probabilities"]) == ("dog", {"cat": 0.8, "dog": 0.2})
+    assert kinds.from_spec(*weighed.spec()).to_answers(np.array([[0.8, 0.2]])) == [answer]
+    assert "weights" not in inputs.spec()[0]  # an artifact without is as it was
+    assert not weighed.agrees(answer, answer | {"label": "cat"})
+    [tie] = weighed.to_answers(np.array([[0.9, 0.1]]))
+    assert weighed.agrees(tie, tie | {"label": "cat"})
 
 
 def test_a_class_answer_names_every_probability():

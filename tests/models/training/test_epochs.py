@@ -1,5 +1,6 @@
 """The epochs of a fit: their order, their end, and what is left of a fit that was killed."""
 
+import itertools
 import json
 import shutil
 
@@ -9,11 +10,13 @@ from small_data import FACTS
 
 from models import architectures
 from models.training import fit
+from models.training.epochs import Judge
 
 
-def _fit(task, arch, splits, seed=3, on_epoch=None, checkpoint=None, **changes):
+def _fit(task, arch, splits, seed=3, on_epoch=None, checkpoint=None, judge=None, **changes):
     parameters = architectures.resolve(task, arch, changes, FACTS[task])
-    return fit.train(task, arch, parameters, splits[task], FACTS[task], seed, on_epoch, checkpoint)
+    facts = FACTS[task]
+    return fit.train(task, arch, parameters, splits[task], facts, seed, on_epoch, checkpoint, judge)
 
 
 SMALL = [
@@ -46,6 +49,15 @@ def test_a_fit_ends_after_so_many_epochs_without_gain(splits):
     """Steps too small for float32: no epoch gains anything after the first."""
     changes = {"epochs": 10, "learning_rate": 1e-30, "patience": 2, "share": 0.2}
     assert len(_fit("image", "perceptron", splits, **changes).history) == 1 + 2
+
+
+def test_a_judge_goes_over_the_loss(splits):
+    """What it says grows, and less is better: the first epoch is the best, though losses fall."""
+    said = itertools.count()
+    judge = Judge("turn", -1, lambda inputs, outputs: float(next(said)))
+    changes = {"epochs": 10, "patience": 2, "share": 0.2}
+    history = _fit("image", "perceptron", splits, judge=judge, **changes).history
+    assert [epoch["val_turn"] for epoch in history] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("task", "arch", "changes"), SMALL)

@@ -22,3 +22,11 @@ def test_equals_are_ranked_alike_in_whatever_order_they_come():
     records = [_record(arch, validation_accuracy=0.9) for arch in ("cnn", "ann", "lstm")]
     for turned in (records, records[::-1]):
         assert [r.arch for r in ranking.ranked(DIGITS, turned)] == ["ann", "cnn", "lstm"]
+
+
+def test_of_equals_the_smaller_log_loss_is_first():
+    records = [
+        _record(arch, validation_accuracy=0.5, validation_log_loss=loss)
+        for arch, loss in (("ann", 0.7), ("cnn", 0.6), ("lstm", 0.65))
+    ]
+    assert [r.arch for r in ranking.ranked(DIGITS, records)] == ["cnn", "lstm", "ann"]

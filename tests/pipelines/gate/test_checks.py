@@ -1,5 +1,7 @@
 """The gate's checks from numbers alone: each passes what it should and stops what it should."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from candidates import RULES, hits, rows_of
@@ -142,6 +144,36 @@ def test_a_class_of_too_few_rows_is_no_slice_that_passed():
     assert check.facts["too_few_rows"] == ["class 9 (5)"]
 
 
+def test_rows_that_one_side_was_fitted_on_are_left_out_for_both():
+    seen = [np.arange(1000) < 400, np.arange(1000) % 4 == 0]
+    learned = scored(flipped(GOOD, seen[0], True))
+    better = flipped(GOOD, np.flatnonzero(~GOOD)[::2], True)
+    champion = replace(learned, unseen=~seen[0])
+    assert not quality(scored(better), learned)["champion"].passed
+    checks = quality(replace(scored(better), unseen=~seen[1]), champion)
+    assert checks["champion"].passed
+    remain = ~seen[0] & ~seen[1]
+    facts = checks["champion"].facts
+    assert (facts["rows"], facts["left_out"]) == (450, 550)
+    assert facts["difference"] == pytest.approx(better[remain].mean() - GOOD[remain].mean())
+    assert "; 550 of 1,000 rows, on which one of the two was fitted, are" in (
+        checks["champion"].evidence
+    )
+    assert "out, and 450 remain; decision 1" in checks["champion"].evidence
+    assert checks["floor"].facts["score"] == pytest.approx(better[~seen[1]].mean())
+    assert "is not on record" in quality(scored(better), learned)["champion"].evidence
+
+
+@pytest.mark.parametrize(("candidate", "passed"), [(True, [True, True]), (False, [False, False])])
+def test_too_few_rows_that_are_new_fail_and_never_remove_a_check(candidate, passed):
+    few = np.arange(1000) < RULES.unseen - 1
+    ours, theirs = replace(scored(GOOD), unseen=few | candidate), replace(scored(GOOD), unseen=few)
+    checks = quality(ours, theirs)
+    assert [check.passed for check in checks.values()] == [*passed, False, False]
+    assert "99 of 1,000 test rows are left" in checks["champion"].evidence
+    assert checks["slices"].evidence.endswith("`espalier promote --force --reason …` overrules it")
+
+
 def test_a_champion_that_cannot_be_compared_fails_the_checks_and_never_removes_them():
     cause = "it knows other classes"
     checks = gate.quality(ACCURACY, RULES, scored(GOOD), None, LABELS, incomparable=cause)
@@ -153,8 +185,7 @@ def test_a_champion_that_cannot_be_compared_fails_the_checks_and_never_removes_t
 def test_beside_a_champion_of_other_classes_the_rows_of_its_own_classes_count():
     known = np.arange(1000) % 10 < 8
     ours = flipped(GOOD, slice(0, 300), True)
-    theirs = Scored("cnn", rows_of(GOOD[known]), 0.1, 2.0, known)
-    theirs.rows["label"] = rows_of(GOOD)["label"][known]
+    theirs = Scored("cnn", rows_of(GOOD), 0.1, 2.0, known)
     checks = quality(scored(ours), theirs)
     assert checks["champion"].facts["difference"] == pytest.approx(
         ours[known].mean() - GOOD[known].mean()

@@ -9,7 +9,7 @@ from scipy.stats import binom
 from benchmarks import simulated
 from benchmarks.verdict import Kind, kinds, promoted
 from models.evaluation import metrics
-from models.evaluation.metrics import ACCURACY
+from models.evaluation.metrics import ACCURACY, METRICS
 from pipelines.gate import paired_comparison
 
 PAIRS = 400
@@ -18,6 +18,18 @@ MOST = binom.ppf(0.999, PAIRS, 0.05)
 
 classes, series = simulated.classifiers, simulated.forecasters
 short = partial(series, windows=600, horizon=6, scores=(0.78, 0.78))
+
+
+def grouped(random, groups: int, alike: float):
+    """Two classifiers on groups of ten rows, of which a share is as each group's first."""
+    group = np.repeat(np.arange(groups), 10)
+    rows = np.where(random.random(len(group)) < alike, 10 * group, np.arange(len(group)))
+    return [
+        [{name: column[rows] for name, column in side.items()} | {"group": group}]
+        for [side] in classes(random, len(group), (0.9, 0.9))
+    ]
+
+
 ALIKE = {
     "classes": ("image", partial(classes, rows=1000, scores=(0.97, 0.97))),
     "few rows": ("image", partial(classes, rows=100, scores=(0.9, 0.9))),
@@ -29,6 +41,8 @@ ALIKE = {
     "errors that last for long": ("forecast", partial(short, persistence=0.98)),
     "few windows": ("forecast", partial(series, windows=200, horizon=5, scores=(0.78, 0.78))),
     "series in turn": ("forecast", partial(kinds()[-1].draw, scores=(1, 1))),
+    "groups": ("image", partial(grouped, groups=100, alike=0.5)),
+    "few groups, all alike": ("image", partial(grouped, groups=30, alike=1)),
 }  # fmt: skip
 
 
@@ -47,7 +61,32 @@ def test_models_that_are_alike_are_told_apart_in_five_of_a_hundred(name):
     assert sum(told) <= MOST
 
 
-ONE_SEED = [kind for kind in kinds() if "seeds" not in kind.name]
+@pytest.mark.parametrize("name", ["groups", "few groups, all alike"])
+def test_without_their_groups_the_same_rows_tell_models_apart_that_are_alike(name):
+    told = 0
+    for sides in _draws(ALIKE[name][1]):
+        for [side] in sides:
+            del side["group"]
+        told += paired_comparison.compare(ACCURACY, *sides).outcome != paired_comparison.CANNOT_TELL
+    assert told > 0.2 * PAIRS
+
+
+RARE = [kind.metric for kind in kinds() if kind.metric]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [300, 1000])
+@pytest.mark.parametrize("name", RARE)
+def test_models_that_are_alike_on_a_rare_class_are_seldom_told_apart(name, rows):
+    """In each metric; of 300 rows nine are positive."""
+    told = [
+        paired_comparison.compare(METRICS[name], *sides).outcome != paired_comparison.CANNOT_TELL
+        for sides in _draws(partial(simulated.rare, rows=rows, scores=(1.8, 1.8)))
+    ]
+    assert sum(told) <= MOST
+
+
+ONE_SEED = [kind for kind in kinds() if "seeds" not in kind.name and kind.metric is None]
 
 
 @pytest.mark.parametrize("kind", ONE_SEED, ids=lambda kind: kind.name)

@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from candidates import candidate, hits
 from recorded import DIGITS, finished, fit
+from small_data import IMAGE, digits
 
+from data import stored
 from pipelines.commands import promote, rollback
+from pipelines.experiments import dataset as data
 from pipelines.experiments import leaderboard_rows, registry
 from pipelines.promotion import ledger, reconcile, retraining
 from pipelines.runtime import environment
@@ -67,3 +71,33 @@ def test_what_needs_no_test_rows_to_be_refused_gives_way_to_the_next(home, tmp_p
     assert registry.champion("image", "digits") == champion
     assert ledger.entries("espalier-image-digits")[-1].run_id == third.run_id
     assert retraining.up_to_date(DIGITS, [first, third])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("learned", "left"), [(200, 160), (300, 60)])
+def test_test_rows_that_the_champion_was_fitted_on_do_not_judge(
+    home, tmp_path, monkeypatch, learned, left
+):
+    """The split was drawn anew: of 360 test rows so many were training rows of the champion."""
+    now, before = tmp_path / "now", tmp_path / "before"
+    splits, older = digits(), digits()
+    older["train"] = {name: column[:learned] for name, column in splits["test"].items()}
+    for folder, made in ((now, splits), (before, older)):
+        folder.mkdir()
+        stored.write(folder, stored.Dataset(IMAGE, made))
+    monkeypatch.setattr(data, "folder", lambda name: now)
+    monkeypatch.setattr(data, "local", lambda version: before)
+    present = replace(DIGITS, hash=stored.hash_of(now))
+    monkeypatch.setattr(promote.data, "present", lambda task, dataset: present)
+    champion, other = (candidate(tmp_path, hits(0.9), seed=seed) for seed in range(2))
+    registry.set_champion(registry.register("image", "digits", champion))
+
+    outcome = promote.promote("image", "digits", other.run_id, dry_run=True)
+    checks = {check["name"]: check for check in outcome.checks}
+    if left < 100:
+        assert not checks["champion"]["passed"]
+        assert checks["champion"]["evidence"].startswith(f"{left} of 360 test rows are left")
+        assert checks.keys() >= {"floor", "naive", "slices"}
+    else:
+        assert (checks["champion"]["rows"], checks["champion"]["left_out"]) == (left, learned)
+        assert f"are left out, and {left} remain" in checks["champion"]["evidence"]

@@ -1,7 +1,7 @@
 """Who gets a full fit, and what the leaderboard shows of those who did not."""
 
-from collections.abc import Iterator
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from recorded import DIGITS, HASH, finished, fit
@@ -18,13 +18,17 @@ VERSION = DatasetVersion("image", "digits", HASH, FACTS)
 
 
 @pytest.fixture
-def first_look(home, monkeypatch) -> Iterator[dict]:
-    look = {"share": 0.5, "epochs": 1, "keep": 2}
-    profiles = {"quick": {"first_look": {"image": look}}, "full": {}}
-    monkeypatch.setattr(settings, "_read", lambda: {"profiles": profiles, "datasets": {}})
-    successive_halving.of_profile.cache_clear()
-    yield look
-    successive_halving.of_profile.cache_clear()
+def version(home, monkeypatch) -> DatasetVersion:
+    """One that no plan was made for, where quick takes first looks."""
+    looks = {"image": {"share": 0.5, "epochs": 1, "keep": 2}}
+    few = {"image": {"share": 0.5, "epochs": 1, "rows": 800, "steps": 40, "keep": 2}}
+    profiles = {
+        "quick": {"first_look": looks},
+        "full": {},
+        "few": {"first_look": few, "steps": 600, "image": {"ann": {"all": {"epochs": 3}}}},
+    }
+    monkeypatch.setattr(settings, "_read", lambda: {"datasets": {}, "profiles": profiles})
+    return replace(VERSION, hash=uuid4().hex)
 
 
 def look_at(arch: str, folder, score: float) -> tracking.Record:
@@ -32,54 +36,69 @@ def look_at(arch: str, folder, score: float) -> tracking.Record:
     return finished(look, folder / arch, validation_accuracy=score)
 
 
-def test_every_architecture_gets_a_look(first_look):
-    looks = successive_halving.plan(VERSION, "quick").looks
+def test_every_architecture_gets_a_look(version):
+    looks = successive_halving.plan(version, "quick").looks
     assert [look.arch for look in looks] == architectures.names("image")
     for look in looks:
         assert look.look
         assert (look.parameters["share"], look.parameters["epochs"]) == (0.5, 1)
 
 
-def test_the_promising_get_full_fits_with_the_profile_s_parameters(first_look, tmp_path):
+def test_the_promising_get_full_fits_with_the_profile_s_parameters(version, tmp_path):
     scores = {"perceptron": 0.7, "ann": 0.9, "cnn": 0.8}
     records = [look_at(arch, tmp_path, score) for arch, score in scores.items()]
-    fits = successive_halving.plan(VERSION, "quick").fits(records)
+    fits = successive_halving.plan(version, "quick").fits(records)
     assert [full.arch for full in fits] == ["ann", "cnn"]
     for full in fits:
         assert not full.look
         assert full.parameters["share"] == 1
         assert full.parameters == architectures.resolve("image", full.arch, {}, FACTS)
-    assert successive_halving.plan(VERSION, "quick").fits([]) == []
+    assert successive_halving.plan(version, "quick").fits([]) == []
 
 
-def test_the_champions_recipe_is_fitted_on_new_rows_whatever_its_first_look_says(
-    first_look, tmp_path
-):
+def test_the_champions_recipe_is_fitted_on_new_rows_whatever_its_first_look_says(version, tmp_path):
     known = architectures.defaults("image", "perceptron")
     recipe = known | {"epochs": 7, "gone": 1}  # a parameter that the code no longer knows
     record = finished(fit("perceptron", 3, "f" * 32 + ".dir", **recipe), tmp_path / "champion")
     registry.set_champion(registry.register("image", "digits", record))
     looks = [look_at("ann", tmp_path, 0.9), look_at("cnn", tmp_path, 0.8)]
-    plan = successive_halving.plan(VERSION, "quick")
+    plan = successive_halving.plan(version, "quick")
     champion, *promising = plan.fits(looks)
     assert champion == plan.champion
     assert (champion.arch, champion.seed, champion.look) == ("perceptron", 3, False)
     assert champion.parameters == known | {"epochs": 7}
-    assert champion.dataset == VERSION
+    assert champion.dataset == version
     assert [one.arch for one in promising] == ["ann", "cnn"]
     # Where the profile would fit it too, it is one fit.
-    again = finished(replace(plan.full[1], dataset=VERSION), tmp_path / "again")
+    again = finished(replace(plan.full[1], dataset=version), tmp_path / "again")
     registry.set_champion(registry.register("image", "digits", again))
-    assert [one.arch for one in successive_halving.plan(VERSION, "quick").fits(looks)] == [
+    assert [one.arch for one in successive_halving.plan(version, "quick").fits(looks)] == [
         "ann",
         "cnn",
     ]
 
 
-def test_a_profile_without_a_first_look_fits_all_in_full(first_look):
-    plan = successive_halving.plan(VERSION, "full")
+def test_a_profile_without_a_first_look_fits_all_in_full(version):
+    plan = successive_halving.plan(version, "full")
     assert plan.looks == []
     assert [full.arch for full in plan.fits([])] == architectures.names("image")
+
+
+def test_a_fit_on_few_rows_takes_as_many_steps_as_it_needs(version):
+    plan = successive_halving.plan(version, "few")
+    chosen = {
+        fit.arch: tuple(fit.parameters[name] for name in ("share", "batch_size", "epochs"))
+        for fit in plan.looks
+    }
+    assert chosen["deep_cnn"] == (0.8, 64, 4)  # of 12 steps; 800 rows, as a look asks for
+    full = {fit.arch: fit.parameters for fit in plan.full}
+    assert (full["deep_cnn"]["epochs"], full["deep_cnn"]["patience"]) == (40, 20)  # 15 steps each
+    assert full["perceptron"]["epochs"] == 60  # enough as they are
+    assert (full["ann"]["epochs"], full["ann"]["patience"]) == (3, 5)  # as the profile has it
+    fewer = replace(version, facts={**FACTS, "rows": {"train": 200}}, hash=uuid4().hex)
+    plan = successive_halving.plan(fewer, "few")
+    assert {fit.parameters["share"] for fit in plan.looks} == {1.0}
+    assert {fit.parameters["batch_size"] for fit in plan.full} == {20}  # ten steps an epoch
 
 
 def test_the_newest_look_is_shown_below_the_full_fits_and_not_beside_its_own(home, tmp_path):
