@@ -8,6 +8,24 @@ import pandas as pd
 
 from data.words import words_of
 
+RARE = 0.1  # of the rows; who wants to be right most often never names such a class
+
+
+def metric_of(counts: Mapping[str, int]) -> dict[str, str]:
+    """What an entry should say of the metric, where a class is rarer than one in ten.
+
+    Of many classes each is; there one counts that has not half an even share.
+
+    Args:
+        counts: label → rows.
+    """
+    total, rarest = sum(counts.values()), min(counts, key=lambda one: counts[one], default="")
+    if not total or counts[rarest] >= total * min(RARE, 0.5 / len(counts)):
+        return {}
+    if len(counts) == 2:
+        return {"metric": "f1", "positive": rarest}
+    return {"metric": "macro_f1"}
+
 
 def digests(rows: Iterable) -> np.ndarray:
     """One hexadecimal digest for each row; equal digests mean the same picture or the same text.

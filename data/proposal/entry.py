@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from data.classes import metric_of
 from data.errors import DataError
 from data.proposal import columns as roles
 from data.proposal import pictures, stamps, tables
@@ -74,8 +75,9 @@ def _of_pictures(path: Path, kind: str, columns: Mapping[str, str]) -> Proposal:
     if kind == "arrays" and path.is_file() and path.suffix != ".npz":
         path = path.parent  # of a pair of files both are watched for changes
     look = pictures.in_files if kind == "folder" else pictures.in_arrays
-    rows, remarks = look(path)
-    return Proposal({"task": "image", "kind": kind, "path": str(path)}, rows, remarks)
+    rows, remarks, counts = look(path)
+    entry = {"task": "image", "kind": kind, "path": str(path)} | metric_of(counts)
+    return Proposal(entry, rows, [*remarks, *_why(entry)])
 
 
 def _of_texts(
@@ -87,12 +89,14 @@ def _of_texts(
     dataset = chosen(sample.table, "", entry)
     rows = dataset.splits["rows"]
     counts = pd.Series(rows["label"]).value_counts()
+    entry |= metric_of(counts.to_dict())
     classes = pictures.counted(counts.to_dict())
     remarks = [*sample.remarks, f"{_rows(sample)} of {classes}"]
     if missing := sum(name is None for name in rows["label"]):
         remarks.append(f"{missing:,} rows have no label")
     if 2 * len(counts) > counts.sum() > 2:  # as the gate will ask
         remarks.append("most rows have a label of their own: are text and label swapped?")
+    remarks += _why(entry)
     taken = [{"text": text, "label": label} for text, label in _first(rows["text"], rows["label"])]
     return Proposal(entry, taken, [*remarks, *_unused(sample, names)])
 
@@ -132,6 +136,15 @@ def _of_series(
         *_unused(sample, names),
     ]
     return Proposal(entry, taken, remarks)
+
+
+def _why(entry: Mapping[str, Any]) -> list[str]:
+    """Why the entry names a metric."""
+    if "metric" not in entry:
+        return []
+    of = f" of {entry['positive']!r}" if "positive" in entry else ""
+    metric = f"`metric: {entry['metric']}`{of}"
+    return [f"a class is rare: {metric}, since accuracy rewards who never names it"]
 
 
 def _signs(value: roles.Column) -> list[str]:

@@ -17,8 +17,8 @@ from data.sources import arrays, folder
 LOOKED_AT = 200
 
 
-def in_files(root: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Three rows of a folder or ZIP, and what is to be said of it.
+def in_files(root: Path) -> tuple[list[dict[str, Any]], list[str], Counter[str]]:
+    """Three rows of a folder or ZIP, what is to be said of it, and the rows of each class.
 
     Raises:
         DataError: there are no class folders, or see `data.sources.folder.listed`.
@@ -40,11 +40,11 @@ def in_files(root: Path) -> tuple[list[dict[str, Any]], list[str]]:
         for number in shown
     ]
     counts = Counter(name for _, name in pictures)
-    return rows, [_whole(counts), _sizes(sizes), *listing.notes, *_too_few(counts)]
+    return rows, [_whole(counts), _sizes(sizes), *listing.notes, *_too_few(counts)], counts
 
 
-def in_arrays(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Three rows of an .npz or of IDX files, and what is to be said of it; raises DataError."""
+def in_arrays(path: Path) -> tuple[list[dict[str, Any]], list[str], Counter[str]]:
+    """The same of an .npz or of IDX files; raises DataError."""
     dataset = arrays.rows("", {"path": str(path)})
     columns = next(iter(dataset.splits.values()))
     height, width = columns["image"].shape[1:3]
@@ -53,7 +53,7 @@ def in_arrays(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         for number, name in enumerate(columns["label"][:3])
     ]
     counts = Counter(name for split in dataset.splits.values() for name in split["label"])
-    return rows, [_whole(counts), f"all are {width} x {height}", *_too_few(counts)]
+    return rows, [_whole(counts), f"all are {width} x {height}", *_too_few(counts)], counts
 
 
 def _whole(counts: Counter[str]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from great_expectations.expectations import Expectation
 
+from data.classes import RARE, metric_of
 from data.entries import ExpectClasses
 from data.suites.table import Table, allow, between, expect, filled, percent
 
@@ -15,19 +16,19 @@ GROUPS = 10
 SWAPPED = "are text and label swapped under `columns:`?"
 
 
-def classes(label: np.ndarray, labels: list[str], limits: ExpectClasses, listed: bool) -> Table:
+def classes(label: np.ndarray, labels: list[str], limits: ExpectClasses, entry: dict) -> Table:
     """The table of classes: each has rows, enough of them, and a name of its own.
 
     Args:
         label: str (rows,), None where there is none.
         labels: the classes that are allowed.
         limits: `expect:` of the entry.
-        listed: whether the entry lists the labels: then names that look alike are meant.
+        entry: of the dataset; where it lists the labels, names that look alike are meant.
     """
     rows = pd.Series(label).value_counts().reindex(labels, fill_value=0)
     frame = pd.DataFrame({"label": labels, "rows": rows.to_numpy()})
     frame["share"] = frame["rows"] / max(1, frame["rows"].sum())
-    frame["name"] = labels if listed else [_plain(label) for label in labels]
+    frame["name"] = labels if "labels" in entry else [_plain(label) for label in labels]
     even = 1 / max(1, len(labels))
     fewest = int(rows.min()) if labels else 0
     portion = floor(100 * frame["share"].min() / even) / 100 if labels else 0.0
@@ -38,9 +39,10 @@ def classes(label: np.ndarray, labels: list[str], limits: ExpectClasses, listed:
     two = "there are at least two classes to tell apart"
     apart = f"no two classes differ by case or space alone{_shown(_pairs(labels))}"
     one = "make them one, or list all of them as `labels:` in its entry"
+    named = "`labels:` names it" if "labels" in entry else ""
     expectations = [
         expect("TableRowCountToBeBetween", two, min_value=2),
-        between("rows", "no class is missing", low=1, remedy="`labels:` names it" * listed),
+        between("rows", "no class is missing", low=1, remedy=named),
         between(
             *("rows", enough),
             low=limits.class_rows,
@@ -53,6 +55,11 @@ def classes(label: np.ndarray, labels: list[str], limits: ExpectClasses, listed:
         ),
         expect("ColumnValuesToBeUnique", apart, remedy=one, column="name"),
     ]
+    if "metric" not in entry and (said := metric_of(rows.to_dict())):
+        rare = "no class is rarer than one in ten"
+        proposed = ", ".join(f"`{key}: {value}`" for key, value in said.items())
+        tip = f"accuracy rewards who never names it: its entry may say {proposed}"
+        expectations.append(between("share", rare, low=RARE, done=tip))
     return Table("classes", frame, ["label"], expectations)
 
 

@@ -36,7 +36,7 @@ def suite(raw: Dataset, entry: dict) -> list[Table]:
     key = [name for name in ("id", "file") if name in frame]
     return [
         Table("pictures", frame, key, expectations),
-        classes(label, labels, limits, "labels" in entry),
+        classes(label, labels, limits, entry),
     ]
 
 

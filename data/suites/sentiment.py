@@ -36,7 +36,7 @@ def suite(raw: Dataset, entry: dict) -> list[Table]:
     ]
     return [
         Table("texts", frame, ["id"], expectations),
-        classes(label, labels, limits, "labels" in entry),
+        classes(label, labels, limits, entry),
         validation(frame, limits),
     ]
 

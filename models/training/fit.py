@@ -17,6 +17,8 @@ from models.training import devices, epochs, keras_settings, optimisation
 from models.training.epochs import Judge, OnEpoch, Rows
 from models.training.seeds import seeded
 
+LEAST_GAIN = 1e-4  # of the log loss, for which a temperature is taken
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -72,9 +74,11 @@ def train(
         plain, _ = built(task, arch, {**parameters, "precision": "float32"}, inputs, seed)
         plain.set_weights(model.get_weights())
         model = plain
+    outputs = predict(model, validation.tensor)
     if task == "forecast":
-        outputs = predict(model, validation.tensor)
         inputs = inputs.calibrated(outputs, validation.windows.target)
+    else:
+        _temper(model, outputs, validation.target)
     seconds = earlier + time.monotonic() - started
     return Fitted(model, inputs, history, seconds, model.count_params())
 
@@ -112,6 +116,32 @@ def built(
             return seeded(seed, build)
     except ValueError as error:  # Keras' own, which names its argument and not ours
         raise WrongParameter(f"{task}/{arch} cannot be built with {chosen}: {error}") from error
+
+
+def _temper(model: keras.Model, outputs: np.ndarray, target: np.ndarray) -> None:
+    """Divide the logits by the temperature of least log loss on validation, inside the last layer.
+
+    Labels stay as they are. Source: Guo, Pleiss, Sun and Weinberger, On Calibration of Modern
+    Neural Networks, ICML, 2017.
+
+    Args:
+        outputs: probabilities of the validation split (row, class).
+        target: its labels, int64 (row,).
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    last, rows = model.layers[-1], np.arange(len(target))
+    if not (isinstance(last, keras.layers.Dense) and last.activation is keras.activations.softmax):
+        return
+    logits = np.log(outputs.astype(float).clip(1e-15))
+
+    def log_loss(sharpness: float) -> float:
+        return -float(log_softmax(sharpness * logits, axis=1)[rows, target].mean())
+
+    sharpness = minimize_scalar(log_loss, bounds=(0.05, 20), method="bounded").x
+    if log_loss(sharpness) < log_loss(1.0) - LEAST_GAIN:
+        last.set_weights([weights * sharpness for weights in last.get_weights()])
 
 
 def _adapt(model: keras.Model, task: str, arch: str, training: Examples) -> None:

@@ -205,6 +205,23 @@ def test_a_single_class_is_told_at_once(tmp_path):
     assert "the gate refuses a single class" in remarks
 
 
+@pytest.mark.parametrize(
+    ("classes", "proposed"),
+    [
+        ({"ham": 95, "spam": 5}, {"metric": "f1", "positive": "spam"}),
+        ({"ham": 85, "spam": 15}, {}),
+        ({"ham": 60, "eggs": 36, "spam": 4}, {"metric": "macro_f1"}),
+        ({str(one): 5 for one in range(20)}, {}),  # each is rare, and none among the others
+    ],
+)
+def test_a_metric_is_proposed_where_a_class_is_rare(tmp_path, classes, proposed):
+    labels = [label for label, count in classes.items() for _ in range(count)]
+    rows = [(f"this is text number {number}", label) for number, label in enumerate(labels)]
+    entry, _, remarks = look(written(tmp_path / "mail.csv", ("text", "label"), rows))
+    assert {key: entry[key] for key in ("metric", "positive") if key in entry} == proposed
+    assert ("`metric: " in remarks) == bool(proposed)
+
+
 def test_swapped_columns_are_told(tmp_path):
     path = written(tmp_path / "a.csv", ["a", "b"], zip(STARS, SENTENCES, strict=True))
     assert "are text and label swapped?" in look(path, text="a", label="b")[2]

@@ -228,6 +228,22 @@ def test_labels_that_differ_by_case_or_space_alone_are_refused_unless_listed(lab
     assert f"by case or space alone differ {pairs.split(' and ')[0]}" in refused[0]["sentence"]
 
 
+@pytest.mark.parametrize(
+    ("rare", "entry", "named"),
+    [
+        (20, {}, "`metric: f1`, `positive: bad`"),
+        (20, {"metric": "accuracy"}, None),
+        (40, {}, None),
+    ],
+)
+def test_a_rare_class_is_a_finding_that_proposes_a_metric(rare, entry, named):
+    raw = texts()
+    raw.splits["rows"]["label"][:] = ["bad"] * rare + ["good"] * (300 - rare)
+    notes = [note for note in judged(raw, sentiment.suite, **entry)["notes"] if "rarer" in note]
+    assert len(notes) == (named is not None)
+    assert not named or named in notes[0]
+
+
 def test_a_double_is_shown_by_its_text():
     raw = texts()
     copied(raw.splits["rows"])
