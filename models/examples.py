@@ -98,7 +98,8 @@ def examples(inputs: Inputs, split: Split, stride: int = 1) -> Examples:
                 f"No unbroken stretch of this split holds {inputs.history} values of history and "
                 f"{inputs.horizon} observed targets: take a longer series, or less of both."
             )
-        return Examples(inputs.to_tensor(windows.history), inputs.scaled(windows.target), windows)
+        targets = inputs.scaled(windows.target, windows.history)
+        return Examples(inputs.to_tensor(windows.history), targets, windows)
     if not len(split["label"]):
         raise WrongData("A split without rows cannot be trained or measured on.")
     return Examples(inputs.to_tensor(split[inputs.kind]), split["label"], None)

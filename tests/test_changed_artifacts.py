@@ -22,6 +22,7 @@ from models.artifact import artifact
 from models.artifact.artifact import ArtifactError
 from models.export import convert, package
 from models.export import guard as guard_files
+from models.inputs.answers import predict
 from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
 from models.inputs.texts import TextInputs
@@ -62,7 +63,7 @@ class Made:
         used = changed or self.inputs
 
         def answers(things, **options):
-            return used.to_answers(self.run(used.to_tensor(things)), **options)
+            return predict(used, self.run, things, **options)[1]
 
         try:
             return artifact.replay(used, answers, self.golden)

@@ -5,6 +5,7 @@ Started by benchmarks/serve.py; MODELS holds an artifact's folder for each task.
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from models.artifact import artifact
+from models.inputs.answers import predict
 
 FOLDERS = {task: Path(folder) for task, folder in json.loads(os.environ["MODELS"]).items()}
 INPUTS = {task: artifact.read_inputs(folder) for task, folder in FOLDERS.items()}
@@ -33,9 +35,8 @@ SESSIONS = {task: _session(folder) for task, folder in FOLDERS.items()}
 
 
 def answered(task: str, thing) -> Response:
-    tensor = INPUTS[task].to_tensor([thing])
-    (outputs,) = SESSIONS[task].run(["output"], {"input": tensor})
-    (answer,) = INPUTS[task].to_answers(outputs)
+    run = partial(SESSIONS[task].run, ["output"])
+    _, [answer] = predict(INPUTS[task], lambda tensor: run({"input": tensor})[0], [thing])
     return Response(orjson.dumps(answer), media_type="application/json")
 
 

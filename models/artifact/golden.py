@@ -12,6 +12,7 @@ import numpy as np
 
 from models.artifact import artifact
 from models.familiarity.familiarity import Run
+from models.inputs.answers import predict
 
 CANDIDATES = 200  # rows of the test split that the uncertain ones are taken from
 UNCERTAIN = 4
@@ -34,8 +35,7 @@ def entries(
     made = []
     for request in requests:
         row, options = artifact.payload(request)
-        tensor = inputs.to_tensor([row])
-        [answer] = inputs.to_answers(run(tensor), **options)
+        tensor, [answer] = predict(inputs, run, [row], **options)
         if judge is not None:
             answer |= judge([row], inputs, tensor)[0]
         made.append({"request": request, "answer": answer})

@@ -19,7 +19,8 @@ def requests(inputs: SeriesInputs, run: Run, split: Split) -> list[dict]:
     histories = spread(inputs.windows(split).history, 6).tolist()
     longer, flat = histories[-1][-9:] + histories[0], [histories[0][0]] * inputs.history
     wild = (inputs.mean + 6 * inputs.scale * (-1.0) ** np.arange(inputs.history)).tolist()
-    made = [{"history": history} for history in (*histories, longer, flat, wild)]
+    long = inputs.long_windows(split, 1).history[:1].tolist()  # its interval follows its past
+    made = [{"history": history} for history in (*histories, longer, flat, wild, *long)]
     highest = len(inputs.radii) / LEVELS
     levels = [min(level, highest) for level in (0.001, 0.5, 0.8, 0.9, 0.99, 0.999)]
     options = [{"level": level} for level in levels]

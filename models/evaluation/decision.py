@@ -7,6 +7,7 @@ Thresholding of Classifiers to Maximize F1 Measure, ECML PKDD, 2014.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from models.evaluation import metrics, naive
 from models.evaluation.metrics import ACCURACY, MAE, Metric, Rows
 from models.examples import Inputs, Split, examples
 from models.inputs.answers import decided
-from models.training.epochs import Judge
+
+if TYPE_CHECKING:
+    from models.training.epochs import Judge
 
 TRIED = 200  # weights of all classes together
 
@@ -109,13 +112,15 @@ def deciding(
     return replace(inputs, weights=on_validation(outputs, splits, facts))
 
 
-def judge(splits: Mapping[str, Split], facts: Mapping) -> Judge | None:
+def judge(splits: Mapping[str, Split], facts: Mapping) -> "Judge | None":
     """Return what tells the epochs of a fit apart on validation; None where its loss does.
 
     Args:
         splits: train and validation, as prepared.
         facts: the dataset's.
     """
+    from models.training.epochs import Judge  # imports Keras
+
     metric = metrics.of(facts)
     if metric in (ACCURACY, MAE):
         return None

@@ -1,6 +1,7 @@
 """How good a model is, in numbers and row by row, and how sure the numbers are."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 Run = Callable[[np.ndarray], np.ndarray]
 SCORED = ("validation", "test")
-LEVEL = 0.95  # of the interval whose coverage is measured
+LEVEL = 0.95  # of the intervals that are kept for plots, and of that of a score
+COVERED = (0.80, LEVEL)  # of the intervals whose coverage is measured
+NAMED = 20  # series whose error and coverage are measured apart
 LARGEST = 1e100  # a forecast that is further off, or no number, is off by this
 PLOTTED = 6  # windows kept whole, spread over the split
 BINS = 15  # of the calibration error
@@ -38,8 +41,10 @@ class Scores:
         accuracy always says the commonest training label; accuracy, precision, recall, f1 (macro);
         log_loss; calibration_error, how far the certainty of an answer is from the share of right
         ones.
-    metrics, series: mae, mse, relative_mae (to the best naive forecast), mae_step_01 …, and
-        coverage_95, in the data's own unit; floor: 1, the naive forecast relative to itself.
+    metrics, series: mae, mse, mae_step_01 … in the data's own unit; relative_mae, to the best naive
+        forecast, the mean over series; coverage_80 and coverage_95, and with _long at the end that
+        of requests long enough for an interval that follows its past; of several series each one's,
+        as relative_mae/NAME and coverage_95/NAME; floor: 1, the naive forecast relative to itself.
     rows, classes: label and predicted (row,), probabilities (row, class), correct and naive_correct
         bool (row,), confusion (true class, predicted class); prior (class,), the shares of the
         training split; where the entry has them positive, a label, and costs (true class, predicted
@@ -95,11 +100,33 @@ def score(
         names: the splits to score.
     """
     stride = facts.get("stride", 1)
-    outputs = {name: run(examples(inputs, splits[name], stride).tensor) for name in names}
+    parts = {name: examples(inputs, splits[name], stride) for name in names}
+    outputs = {name: run(part.tensor) for name, part in parts.items()}
     if inputs.kind != "series":
         return score_probabilities(outputs, splits, facts, inputs.weights)
-    forecasts = {name: inputs.unscaled(scaled) for name, scaled in outputs.items()}
-    return _score_series(inputs, forecasts, splits, facts)
+    forecasts = {
+        name: inputs.unscaled(scaled, parts[name].windows.history)
+        for name, scaled in outputs.items()
+    }
+    scores = _score_series(inputs, forecasts, splits, facts)
+    for name, scored in scores.items():
+        scored.metrics.update(_following(inputs, run, splits[name], stride))
+    return scores
+
+
+def _following(inputs: Inputs, run: Run, split: Split, stride: int) -> dict[str, float]:
+    """The coverage of intervals that follow past forecasts; of too short a split nothing."""
+    windows = inputs.long_windows(split, stride)
+    if not len(inputs.following) or not len(windows.start):
+        return {}
+    error = inputs.missed(run, windows)
+    strain = inputs.strain(run, windows.history)
+    return {
+        f"coverage_{level * 100:.0f}_long": float(
+            (error <= inputs.scaled_radius(level, strain)).mean()
+        )
+        for level in COVERED
+    }
 
 
 def score_probabilities(
@@ -142,7 +169,9 @@ def score_forecasts(
     inputs = fit_inputs(splits["train"], facts, {})
     windows = {name: examples(inputs, splits[name], facts["stride"]).windows for name in SCORED}
     outputs = {name: forecast(rows, splits[name]) for name, rows in windows.items()}
-    inputs = inputs.calibrated(inputs.scaled(outputs["validation"]), windows["validation"].target)
+    validation = windows["validation"]
+    scaled = inputs.scaled(outputs["validation"], validation.history)
+    inputs = inputs.calibrated(scaled, validation)
     return _score_series(inputs, outputs, splits, facts)
 
 
@@ -186,7 +215,8 @@ def losses(
 
     The metric is the mean value over the mean weight. Of classes the values are the metric's own,
     such as 1 for a hit and 0 for a miss, and every weight is 1; of series they are the model's and
-    the naive error at one moment, in the order of time (`_moments`).
+    the naive error at one moment, in the order of time (`_moments`), each series weighed so that
+    the metric is the mean of those of the series. One whose naive error is 0 has none.
     """
     if not metric.series:
         values = np.stack([metric.values(one) for one in rows])
@@ -196,6 +226,7 @@ def losses(
         of_group = np.stack([np.bincount(group, one) for one in values])
         return of_group, np.bincount(group).astype(float), 1
     first, moment = rows[0], _moments(rows[0])
+<<<<<<< HEAD
     errors = (*(one["error"] for one in rows), first["naive_error"])
     bounded = (np.fmin(error, LARGEST) ** metric.power for error in errors)
     sums = np.stack([np.bincount(moment, error.mean(axis=1)) for error in bounded])
@@ -209,6 +240,19 @@ def _rooted(squares: np.ndarray, naive_squares: np.ndarray) -> np.ndarray:
     base = naive_squares if naive_squares.any() else np.ones_like(naive_squares)
     root = np.sqrt(squares.mean(axis=1, keepdims=True) / base.mean())
     return squares / (2 * np.maximum(root, 1 / LARGEST)) + root * base / 2
+=======
+    errors = [
+        np.fmin(error, LARGEST).mean(axis=1)
+        for error in (*(one["error"] for one in rows), first["naive_error"])
+    ]
+    series = np.unique(first.get("series", np.zeros(len(moment))), return_inverse=True)[1]
+    total = np.bincount(series, errors[-1])
+    if total.any():
+        weight = np.divide(total.mean(), total, out=np.zeros_like(total), where=total > 0)[series]
+        errors = [error * weight for error in errors]
+    sums = [np.bincount(moment, error) for error in errors]
+    return np.stack(sums[:-1]), sums[-1], int(first["block"])
+>>>>>>> main
 
 
 def _moments(rows: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -308,6 +352,7 @@ def _series_scores(
     rival = naive.forecast(best, windows, split, facts["season"])
     error, naive_error = np.abs(forecast - windows.target), np.abs(rival - windows.target)
     block = max(2, math.ceil(inputs.horizon / facts["stride"]))
+<<<<<<< HEAD
     radius = inputs.radius(min(inputs.check_options()[1], LEVEL))
     scores = {
         "mae": error.mean(),
@@ -318,6 +363,13 @@ def _series_scores(
     }
     steps = enumerate(error.mean(axis=0), start=1)
     scores |= {f"mae_step_{step:02d}": mean for step, mean in steps}
+=======
+    inside = {
+        f"coverage_{level * 100:.0f}": error <= inputs.radius(level, windows.history)
+        for level in COVERED
+    }
+    radius = np.broadcast_to(inputs.radius(LEVEL, windows.history), error.shape)
+>>>>>>> main
     few = np.linspace(0, len(error) - 1, min(PLOTTED, len(error))).astype(int)
     time = split["time"][windows.start + inputs.history]
     rows = {
@@ -330,13 +382,35 @@ def _series_scores(
         "history": windows.history[few],
         "target": windows.target[few],
         "forecast": forecast[few],
-        "lower": forecast[few] - radius,
-        "upper": forecast[few] + radius,
+        "lower": forecast[few] - radius[few],
+        "upper": forecast[few] + radius[few],
     }
+<<<<<<< HEAD
     metric = metrics.of(facts)
     if metric is not MAE:
         scores[metric.name] = value(metric, [rows])
     return Scores(_floats(scores), rows, best)
+=======
+    metrics = {
+        "mae": error.mean(),
+        "mse": np.square(error).mean(),
+        "relative_mae": value(MAE, [rows]),
+        "floor": 1.0,
+    } | {name: held.mean() for name, held in inside.items()}
+    steps = enumerate(error.mean(axis=0), start=1)
+    metrics |= {f"mae_step_{step:02d}": value for step, value in steps}
+    for name in series_names(rows):
+        own, ending = rows["series"] == name, "/" + re.sub(r"[^-\w]", "_", name)[:50]
+        metrics["relative_mae" + ending] = _ratio(error[own].mean(), naive_error[own].mean())
+        metrics |= {held + ending: column[own].mean() for held, column in inside.items()}
+    return Scores(_floats(metrics), rows, best)
+>>>>>>> main
+
+
+def series_names(rows: Mapping[str, np.ndarray]) -> list[str]:
+    """Return the series that are told apart: the first `NAMED`, and none where there is but one."""
+    names = np.unique(rows.get("series", ())).tolist()
+    return names[:NAMED] if len(names) > 1 else []
 
 
 def _quarters(time: np.ndarray, season: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any
 
 from models.artifact import artifact
 from models.export import convert
+from models.inputs.answers import predict
 
 COLUMN = {"image": "image", "text": "text", "series": "history"}  # by the kind of the inputs
 
@@ -39,8 +40,7 @@ class Answering:
         Raises:
             InputError: a row is against a rule.
         """
-        tensor = self.inputs.to_tensor(rows)
-        answers = self.inputs.to_answers(self._run(tensor), **options)
+        tensor, answers = predict(self.inputs, self._run, rows, **options)
         if self._guard is not None:
             judged = self._guard.judge(self._errors, rows, self.inputs, tensor)
             for answer, one in zip(answers, judged, strict=True):

@@ -35,9 +35,6 @@ class Inputs(Protocol):
     def to_tensor(self, rows: Any) -> "np.ndarray":
         """Return the tensor (row, …) of raw inputs. Raises InputError."""
 
-    def to_answers(self, outputs: "np.ndarray") -> list[dict]:
-        """Return the answer of each row of a model's outputs."""
-
     def agrees(self, expected: Mapping, answer: Mapping) -> bool:
         """Say whether two answers are equal within the tolerance."""
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -76,7 +77,9 @@ def train(
         model = plain
     outputs = predict(model, validation.tensor)
     if task == "forecast":
-        inputs = inputs.calibrated(outputs, validation.windows.target)
+        inputs = inputs.calibrated(outputs, validation.windows)
+        stride = facts.get("stride", 1)
+        inputs = inputs.followed(partial(predict, model), splits["validation"], stride)
     else:
         _temper(model, outputs, validation.target)
     seconds = earlier + time.monotonic() - started

@@ -105,9 +105,18 @@ def _relative(metric: Metric, rows: Rows, part: Rows) -> Rows:
     solar power by night, and the unit would decide then."""
     if not metric.series:
         return part
+<<<<<<< HEAD
     mean = (rows["naive_error"] ** metric.power).mean() ** (1 / metric.power)
     naive = np.full_like(part["naive_error"], mean)
     return {**part, "naive_error": naive}
+=======
+    naive = rows["naive_error"]
+    means = {None: naive.mean()}
+    if "series" in rows:  # not in older ones
+        means = {one: naive[rows["series"] == one].mean() for one in np.unique(rows["series"])}
+    each = [[means[one]] for one in part.get("series", [None] * len(part["naive_error"]))]
+    return {**part, "naive_error": np.broadcast_to(each, part["naive_error"].shape)}
+>>>>>>> main
 
 
 def _row_parts(
@@ -119,6 +128,8 @@ def _row_parts(
             yield f"class {label}", rows["label"] == index
     if "words" in rows:
         yield from _lengths(rows["words"])
+    for name in measure.series_names(rows):
+        yield f"series {name}", rows["series"] == name
     if "season" in rows:
         for quarter in range(4):
             yield f"quarter {quarter + 1} of the season", rows["season"] == quarter

@@ -10,11 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from data import prepared
 from models.artifact import artifact
-from models.examples import Inputs
 from pipelines.experiments import dataset as data
 from pipelines.experiments import plan, ranking, seen, tracking
 from pipelines.experiments.plan import Fit
@@ -159,8 +156,6 @@ def _record_artifact(
         run = convert.runner(folder / "model.onnx")
         scores = measure.score(run, fitted.inputs, dataset.splits, dataset.facts)
     for name, scored in scores.items():
-        if planned.dataset.task == "forecast":
-            scored.metrics["coverage_80"] = _coverage(fitted.inputs, scored.rows["error"], 0.80)
         if planned.dataset.task == "sentiment":
             share = fitted.inputs.unknown_share(dataset.splits[name]["text"])
             scored.metrics["unknown_words"] = share
@@ -169,15 +164,6 @@ def _record_artifact(
     mlflow.log_metrics(measured | {"parameter_count": fitted.parameter_count})
     mlflow.set_tag("espalier.manifest_sha256", digest)
     return scores
-
-
-def _coverage(inputs: Inputs, error: np.ndarray, level: float) -> float:
-    """The share of targets in the intervals of this level, or of the highest that there is.
-
-    error: absolute, in the data's own unit (window, step).
-    """
-    highest = inputs.check_options()[1]
-    return float((error <= inputs.radius(min(level, highest))).mean())
 
 
 def _record_plots(planned: Fit, fitted: "Fitted", test: "Scores", facts: Mapping) -> None:

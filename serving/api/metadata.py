@@ -10,7 +10,7 @@ from serving.inference.loaded_model import Model
 INPUT = {
     "image": ("width", "height", "channels", "labels"),
     "text": ("length", "labels"),
-    "series": ("history", "horizon", "mean", "scale"),
+    "series": ("history", "reads", "horizon", "mean", "scale"),
 }
 
 

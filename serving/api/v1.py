@@ -79,7 +79,8 @@ async def forecast(request: Request, dataset: str | None = None) -> Response:
     options = body.model_dump(include={"horizon", "level"}, exclude_none=True)
     histories = [body.history]
     steps = None if body.time is None else times.Steps(body.time, model.pointer.data)
-    (answer,) = await predict(request, model, "forecast", histories, model.seconds, **options)
+    seconds = model.seconds * (1 + cost.of_pasts(model.inputs, histories))
+    (answer,) = await predict(request, model, "forecast", histories, seconds, **options)
     if steps:
         answer = answer | {"times": steps.after(len(answer["forecast"]))}
     return _respond(request, answer, model)

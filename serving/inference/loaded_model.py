@@ -1,6 +1,5 @@
 """A loaded model and its guard: from raw inputs to answers through ONNX Runtime, on one thread."""
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,7 +9,7 @@ import onnxruntime
 from starlette.requests import Request
 
 from models.familiarity.familiarity import Familiarity, Run
-from models.inputs.errors import InputError
+from models.inputs.answers import predict as predict_rows
 from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
 from models.inputs.texts import TextInputs
@@ -57,11 +56,7 @@ class Model:
             inputs: A list or an array, as `to_tensor` of the model's kind of inputs takes it.
             options: As `to_answers` of the kind takes them.
         """
-        tensor = self.inputs.to_tensor(inputs)
-        outputs = self.run(tensor)
-        if not math.isfinite(outputs.sum()):
-            raise InputError("no_finite_answer", "The model has no finite answer to this input.")
-        answers = self.inputs.to_answers(outputs, **options)
+        tensor, answers = predict_rows(self.inputs, self.run, inputs, **options)
         if self.guard is not None:
             judged = self.guard.judge(inputs, tensor)
             for answer, one in zip(answers, judged, strict=True):

@@ -86,6 +86,8 @@ def check_shape(shape: list[int], datatype: str, form: Form) -> list[int]:
 
 def seconds(model: Model, inputs: np.ndarray | list[Any]) -> float:
     """Return the estimated seconds of computing in which `model` answers `inputs`."""
+    if isinstance(model.inputs, SeriesInputs):
+        return (len(inputs) + cost.of_pasts(model.inputs, inputs)) * model.seconds
     reading = 0.0
     if isinstance(inputs, list):
         encoded = model.inputs.kind == "image"

@@ -47,11 +47,12 @@ function forecast(coming) {
       field.value = await coming();
     }
     const values = numbersOf(field.value);
-    const history = values.slice(-champion("forecast").input.history); // the rest would not count
+    const { input } = champion("forecast");
+    const history = values.slice(-input.reads); // the rest would not count
     const left = values.length - history.length;
     readNote.textContent = `${values.length} values read${left ? `; the model uses the last ${history.length}` : ""}.`;
     const time = lastTime.value && champion("forecast").interval ? { time: lastTime.value } : {};
-    return { ...(await askJson(path("forecast"), { history, level, ...time })), history };
+    return { ...(await askJson(path("forecast"), { history, level, ...time })), history: history.slice(-input.history) };
   });
 }
 

@@ -26,7 +26,9 @@ function labels(names) {
 
 function steps({ input, interval }) {
   const every = interval ? `, ${spoken(interval)} apart,` : "";
-  return `The model reads the last ${input.history} values${every} and forecasts ${input.horizon} more.`;
+  const more = input.reads > input.history
+    ? ` With ${input.reads} values or more the interval follows how its last forecasts went.` : "";
+  return `The model reads the last ${input.history} values${every} and forecasts ${input.horizon} more.${more}`;
 }
 
 function spoken(seconds) {

@@ -64,13 +64,11 @@ SCALERS = {
         SeriesInputs, lambda values: values.astype(np.float16).astype(np.float32)
     ),
     "not scaled back": _method(
-        SeriesInputs, "unscaled", lambda one, outputs: np.asarray(outputs, np.float64)
+        SeriesInputs, "unscaled", lambda one, outputs, histories: np.asarray(outputs, np.float64)
     ),
     "intervals not scaled back": _method(
-        SeriesInputs, "radius", lambda one, level: one.radii[round(level * 1000) - 1]
+        SeriesInputs, "radius", lambda one, level, histories, strain: one.scaled_radius(level)
     ),
-    "the next level": _method(
-        SeriesInputs, "radius", lambda one, level: one.radii[round(level * 1000) - 2] * one.scale
-    ),
+    "the next level": _method(SeriesInputs, "_row", lambda one, level: round(level * 1000) - 2),
 }
 CODE = {"sentiment": TOKENIZERS, "image": RESIZES, "forecast": SCALERS}

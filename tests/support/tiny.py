@@ -17,6 +17,7 @@ from PIL import Image
 
 from models.artifact import artifact
 from models.familiarity.familiarity import Familiarity
+from models.inputs.answers import predict
 from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
 from models.inputs.texts import TextInputs
@@ -121,8 +122,7 @@ def golden_of(inputs, model: bytes, requests: list[dict], guarded: str | None = 
     run, golden = _runner(model), []
     for request in requests:
         sent, options = artifact.payload(request)
-        tensor = inputs.to_tensor([sent])
-        answer = inputs.to_answers(run(tensor), **options)[0]
+        tensor, [answer] = predict(inputs, run, [sent], **options)
         if guarded:
             judging = _runner(guard_of(guarded).SerializeToString())
             answer |= familiarity_of(guarded).judge(judging, [sent], inputs, tensor)[0]

@@ -9,6 +9,7 @@ import pytest
 
 from models.artifact import artifact
 from models.artifact.artifact import ArtifactError
+from models.inputs.answers import predict
 from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
 from models.inputs.texts import TextInputs
@@ -154,7 +155,7 @@ def test_a_replay_tells_which_golden_answer_changed():
     inputs = SeriesInputs(2, 2, 0.0, 1.0, np.ones((9, 2), np.float32))
 
     def answers(things, **options):
-        return inputs.to_answers(2 * inputs.to_tensor(things), **options)
+        return predict(inputs, lambda tensor: 2 * tensor, things, **options)[1]
 
     requests = [{"history": [1.0, 2.0]}, {"history": [3.0, 4.0], "horizon": 1, "level": 0.005}]
     golden = []

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from models.artifact import artifact, golden, golden_images, golden_series, golden_texts
+from models.inputs.answers import predict
 from models.inputs.images import ImageInputs
-from models.inputs.series import SeriesInputs
+from models.inputs.series import SeriesInputs, Windows
 from models.inputs.texts import TextInputs
 
 LABELS = ("negative", "positive")
@@ -30,7 +31,7 @@ def entries_of(maker, inputs, run, split: dict) -> list[dict]:
     """The golden requests of a kind, which answer as they say and can be written as JSON."""
 
     def answers(rows, **options):
-        return inputs.to_answers(run(inputs.to_tensor(rows)), **options)
+        return predict(inputs, run, rows, **options)[1]
 
     entries = golden.entries(inputs, run, maker.requests(inputs, run, split))
     assert artifact.replay(inputs, answers, entries) == []
@@ -76,7 +77,7 @@ def test_of_series(rows):
         "segment": np.zeros(rows, np.int64),
     }
     inputs = SeriesInputs.fit(value, 3, 2)
-    inputs = inputs.calibrated(np.zeros((rows, 2)), np.stack([value, value], axis=1))
+    inputs = inputs.calibrated(np.zeros((rows, 2)), Windows(value, value[:, None], value[:, None]))
 
     def run(tensor):
         return tensor[:, :2] / 2

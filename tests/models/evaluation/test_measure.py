@@ -90,7 +90,7 @@ def test_series_metrics_are_in_the_data_s_own_unit():
     inputs = SeriesInputs.fit(value, 8, 3)
     windows = inputs.windows(split)
     forecast = np.repeat(windows.history[:, -1:], 3, axis=1) + 2
-    inputs = inputs.calibrated(inputs.scaled(forecast), windows.target)
+    inputs = inputs.calibrated(inputs.scaled(forecast, windows.history), windows)
 
     def score(facts):
         # The forecast: the last value, and 2.
@@ -120,7 +120,7 @@ def test_series_metrics_are_in_the_data_s_own_unit():
     assert rows["season"][:17].tolist() == [1] * 4 + [2] * 6 + [3] * 6 + [0]
     few = np.linspace(0, len(forecast) - 1, 6).astype(int)
     inside = (rows["lower"] <= rows["target"]) & (rows["target"] <= rows["upper"])
-    assert np.array_equal(inside, rows["error"][few] <= inputs.radius(0.95))
+    assert np.array_equal(inside, rows["error"][few] <= inputs.radius(0.95, windows.history))
 
 
 def test_a_root_of_squares_is_relative_to_the_naive_ones_and_moves_as_the_root_does():
@@ -205,6 +205,16 @@ def test_series_whose_windows_take_turns_count_as_one():
     assert weights.tolist() == [6] * 40
     alone, _, _ = measure.losses(MAE, [rows | {"series": np.zeros(240)}])
     assert alone[0] == pytest.approx(error[:, 0])
+
+
+def test_the_metric_of_several_series_is_the_mean_of_theirs():
+    dollars = {"error": np.full((4, 1), 300.0), "naive_error": np.full((4, 1), 200.0)}
+    cents = {"error": np.full((2, 1), 0.5), "naive_error": np.full((2, 1), 1.0)}
+    flat = {"error": np.full((2, 1), 7.0), "naive_error": np.zeros((2, 1))}
+    rows = {name: np.concatenate([one[name] for one in (dollars, cents, flat)]) for name in flat}
+    rows |= {"series": np.array(["d"] * 4 + ["c"] * 2 + ["f"] * 2), "block": np.int64(2)}
+    assert measure.value(MAE, [rows]) == pytest.approx((1.5 + 0.5) / 2)
+    assert measure.series_names(rows) == ["c", "d", "f"]
 
 
 def test_a_perfect_naive_forecast_leaves_nothing_to_win():

@@ -58,7 +58,7 @@ def test_a_class_answer_names_every_probability():
 
 
 def test_forecasts_are_compared_in_scaled_values():
-    [expected] = SERIES.to_answers(np.zeros((1, 3), np.float32))
+    [expected] = SERIES.to_answers(np.zeros((1, 3), np.float32), np.full((1, 4), 150.0))
     near, far = json.loads(json.dumps(expected)), json.loads(json.dumps(expected))
     near["forecast"][0] += 0.9e-4 * SERIES.scale
     far["upper"][2] += 1.1e-4 * SERIES.scale

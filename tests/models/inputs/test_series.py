@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from raw_inputs import SERIES, refused
+from raw_inputs import SERIES, refused, windows
 
+from models.inputs.answers import predict
 from models.inputs.errors import InputError
 from models.inputs.series import SeriesInputs
 
@@ -68,35 +69,37 @@ _JSON = st.recursive(
 def test_any_json_is_answered_finitely_or_refused(history, horizon, level):
     with contextlib.suppress(InputError):
         options = SERIES.check_options(horizon, level)
-        tensor = SERIES.to_tensor([history])
+        given = dict(zip(("horizon", "level"), options, strict=True))
+        tensor, [answer] = predict(SERIES, lambda tensor: tensor[:, :3], [history], **given)
         assert np.isfinite(tensor).all()
-        [answer] = SERIES.to_answers(tensor[:, :3], *options)
         json.dumps(answer, allow_nan=False)
 
 
 def test_an_answer_holds_the_steps_and_the_level_asked_for():
-    [answer] = SERIES.to_answers(np.array([[0.0, 1.0, -1.0]], np.float32), horizon=2, level=0.5)
+    [answer] = SERIES.to_answers(
+        np.array([[0.0, 1.0, -1.0]]), np.full((1, 4), 150.0), horizon=2, level=0.5
+    )
     assert answer["forecast"] == [150, 200]
     assert answer["level"] == 0.5
     assert len(answer["lower"]) == len(answer["upper"]) == 2
     lower, middle, upper = (np.array(answer[key]) for key in ("lower", "forecast", "upper"))
     assert middle - lower == pytest.approx(upper - middle)
-    [usual] = SERIES.to_answers(np.zeros((1, 3), np.float32))
+    [usual] = SERIES.to_answers(np.zeros((1, 3)), np.full((1, 4), 150.0))
     assert usual["level"] == 0.95
     assert len(usual["forecast"]) == 3
 
 
 def test_intervals_widen_with_the_level():
     levels = np.arange(1, 996) / 1000
-    radii = np.array([SERIES.radius(level) for level in levels])
+    radii = np.concatenate([SERIES.scaled_radius(level) for level in levels])
     assert (np.diff(radii, axis=0) >= 0).all()
 
 
 def test_the_radius_is_the_residual_of_the_right_rank():
     residuals = np.arange(1.0, 100.0)[:, None]
-    fitted = SeriesInputs(4, 1, 0.0, 2.0).calibrated(np.zeros((99, 1)), 2 * residuals)
-    assert fitted.radius(0.9) == pytest.approx(2 * 90)  # the 90th of 99: ceil(0.9 x 100)
-    assert fitted.radius(0.901) == pytest.approx(2 * 91)
+    fitted = SeriesInputs(4, 1, 0.0, 2.0).calibrated(np.zeros((99, 1)), windows(2 * residuals))
+    assert fitted.scaled_radius(0.9) == pytest.approx(90)  # the 90th of 99: ceil(0.9 x 100)
+    assert fitted.scaled_radius(0.901) == pytest.approx(91)
     assert fitted.check_options()[1] == 0.95
     assert fitted.check_options(level=0.99)[1] == 0.99
     refused("invalid_level", fitted.check_options, None, 0.991)  # no rank is high enough
@@ -108,9 +111,11 @@ def test_intervals_cover_as_promised():
     covered = {0.5: [], 0.8: [], 0.95: []}
     for _ in range(400):
         noise = random.standard_t(3, (120, 2)) * [1.0, 5.0]
-        fitted = SeriesInputs(4, 2, 10.0, 3.0).calibrated(np.zeros((100, 2)), 10 + noise[:100])
+        fitted = SeriesInputs(4, 2, 10.0, 3.0).calibrated(
+            np.zeros((100, 2)), windows(10 + noise[:100])
+        )
         for level, hits in covered.items():
-            hits.append(np.abs(noise[100:]) <= fitted.radius(level))
+            hits.append(np.abs(noise[100:]) / 3 <= fitted.scaled_radius(level))
     for level, hits in covered.items():
         share = np.mean(hits, axis=(0, 1))  # one for each step: step 2 is five times as wild
         assert share == pytest.approx(level + 0.5 / 101, abs=0.012)
@@ -134,3 +139,77 @@ def test_a_split_shorter_than_one_window_gives_none():
     assert SERIES.windows(split).history.shape == (0, 4)
     empty = {name: rows[:0] for name, rows in split.items()}
     assert SERIES.windows(empty).target.shape == (0, 3)
+
+
+def _noise(scale: np.ndarray, names: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """A split of noise around 10, as far from it as scale says, (row,)."""
+    value = 10 + scale * np.random.default_rng(0).normal(size=len(scale))
+    names = np.full(len(scale), "one") if names is None else names
+    segment = np.unique(names, return_inverse=True)[1]
+    return {
+        "value": value, "observed": np.full(len(value), True), "segment": segment, "series": names
+    }  # fmt: skip
+
+
+def _mean_forecast(tensor: np.ndarray) -> np.ndarray:
+    return np.zeros((len(tensor), 6), np.float32)
+
+
+def _fitted(train: dict, validation: dict) -> SeriesInputs:
+    inputs = SeriesInputs.fit_split(train, {"history": 8, "horizon": 6}, {})
+    windows = inputs.windows(validation)
+    outputs = _mean_forecast(inputs.to_tensor(windows.history))
+    return inputs.calibrated(outputs, windows).followed(_mean_forecast, validation, 1)
+
+
+def _coverage(inputs: SeriesInputs, histories: np.ndarray, targets: np.ndarray, level: float):
+    answers = predict(inputs, _mean_forecast, histories, level=level)[1]
+    lower, upper = (np.array([one[name] for one in answers]) for name in ("lower", "upper"))
+    return ((lower <= targets) & (targets <= upper)).mean()
+
+
+def test_intervals_follow_a_series_that_grows_restless_where_a_request_shows_it():
+    """Calm and restless days take turns; later all are more restless than any before."""
+    turns = np.repeat(np.tile([1.0, 3.0], 5), 300)
+    inputs = _fitted(_noise(turns), _noise(turns))
+    assert (inputs.reads, len(inputs.following)) == (68, 999)
+    later = inputs.long_windows(_noise(turns * 2), 1)
+    for level, fooled in ((0.8, 0.7), (0.95, 0.85)):
+        short = later.history[:, -67:]  # one value too few
+        assert _coverage(inputs, short, later.target, level) < fooled
+        assert _coverage(inputs, later.history, later.target, level) == pytest.approx(
+            level, abs=0.03
+        )
+    row = later.history[0].tolist()
+    [one] = predict(inputs, _mean_forecast, [row])[1]
+    assert predict(inputs, _mean_forecast, [row[-67:], [0.0, *row]])[1][1] == one
+    fields, arrays = inputs.spec()
+    again = SeriesInputs.from_spec(json.loads(json.dumps(fields)), arrays)
+    assert predict(again, _mean_forecast, [row])[1] == [one]
+
+
+def test_what_can_not_be_followed_keeps_the_usual_interval():
+    calm = _noise(np.ones(160))
+    assert _fitted(calm, calm).reads == 8  # 87 windows of 68 values, and 6 to come
+    [usual] = predict(SERIES, _thirds, [[150.0] * 4])[1]
+    assert predict(SERIES, _thirds, [[150.0] * 400])[1] == [usual]
+
+
+def _thirds(tensor: np.ndarray) -> np.ndarray:
+    return tensor[:, :3]
+
+
+def test_each_of_several_series_has_intervals_of_its_own_width():
+    names = np.repeat(["calm", "wild"], 1500)
+    both = _noise(np.where(names == "calm", 0.1, 10.0), names)
+    inputs = _fitted(both, both)
+    assert inputs.by_window
+    windows = inputs.windows(both)
+    for name in ("calm", "wild"):
+        own = names[windows.start] == name
+        held = _coverage(inputs, windows.history[own], windows.target[own], 0.95)
+        assert held == pytest.approx(0.95, abs=0.02)
+    flat = inputs.to_tensor(np.full((1, 8), 10.0))
+    assert flat.tolist() == [[0] * 8]
+    fields, arrays = inputs.spec()
+    assert SeriesInputs.from_spec(json.loads(json.dumps(fields)), arrays) == inputs

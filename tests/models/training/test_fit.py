@@ -18,6 +18,7 @@ from models.errors import ExportMismatch, TrainingDiverged, WrongData, WrongPara
 from models.evaluation import measure, metrics
 from models.examples import examples
 from models.export import convert, package
+from models.inputs.answers import predict
 from models.inputs.errors import InputError
 from models.training import fit as training
 from models.training import seeds
@@ -188,7 +189,7 @@ def test_the_artifact_answers_its_golden_requests_and_scores_as_its_model(
     inputs = artifact.read_inputs(folder)
 
     def answers(rows, **options):
-        return inputs.to_answers(run(inputs.to_tensor(rows)), **options)
+        return predict(inputs, run, rows, **options)[1]
 
     assert artifact.replay(inputs, answers, golden) == []
     scores = measure.evaluate_artifact(folder, splits[task], FACTS[task])

@@ -161,7 +161,9 @@ def test_a_history_is_judged_by_its_own_level_and_scale(made, history):
     histories = inputs.windows(splits["test"]).history
 
     def familiar(rows: np.ndarray) -> float:
-        judged = fitted.familiarity.to_answers(training.predict(fitted.model, inputs.scaled(rows)))
+        judged = fitted.familiarity.to_answers(
+            training.predict(fitted.model, inputs.scaled(rows, rows))
+        )
         return np.mean([answer["familiar"] for answer in judged])
 
     assert familiar(histories) >= 0.97
