@@ -128,7 +128,11 @@ def judge(splits: Mapping[str, Split], facts: Mapping) -> "Judge | None":
 
         def off(inputs: Inputs, outputs: np.ndarray) -> float:
             windows = inputs.windows(splits["validation"], facts["stride"])
-            return float(np.sqrt(np.square(inputs.unscaled(outputs) - windows.target).mean()))
+            return float(
+                np.sqrt(
+                    np.square(inputs.unscaled(outputs, windows.history) - windows.target).mean()
+                )
+            )
 
         return Judge("rmse", metric.sign, off)
     validation, training = (splits[name]["label"] for name in ("validation", "train"))

@@ -24,7 +24,6 @@ COVERED = (0.80, LEVEL)  # of the intervals whose coverage is measured
 NAMED = 20  # series whose error and coverage are measured apart
 LARGEST = 1e100  # a forecast that is further off, or no number, is off by this
 PLOTTED = 6  # windows kept whole, spread over the split
-BINS = 15  # of the calibration error
 # Of `Scores.rows`, by task: what a verdict cannot do without.
 ROWS = {
     "image": {"label", "correct", "naive_correct"},
@@ -226,23 +225,8 @@ def losses(
         of_group = np.stack([np.bincount(group, one) for one in values])
         return of_group, np.bincount(group).astype(float), 1
     first, moment = rows[0], _moments(rows[0])
-<<<<<<< HEAD
-    errors = (*(one["error"] for one in rows), first["naive_error"])
-    bounded = (np.fmin(error, LARGEST) ** metric.power for error in errors)
-    sums = np.stack([np.bincount(moment, error.mean(axis=1)) for error in bounded])
-    values = sums[:-1] if metric.power == 1 else _rooted(sums[:-1], sums[-1])
-    return values, sums[-1], int(first["block"])
-
-
-def _rooted(squares: np.ndarray, naive_squares: np.ndarray) -> np.ndarray:
-    """Values (seed, row) whose mean over the naive one is the root of that of the squares, and
-    moves as the root does, to first order."""
-    base = naive_squares if naive_squares.any() else np.ones_like(naive_squares)
-    root = np.sqrt(squares.mean(axis=1, keepdims=True) / base.mean())
-    return squares / (2 * np.maximum(root, 1 / LARGEST)) + root * base / 2
-=======
     errors = [
-        np.fmin(error, LARGEST).mean(axis=1)
+        (np.fmin(error, LARGEST) ** metric.power).mean(axis=1)
         for error in (*(one["error"] for one in rows), first["naive_error"])
     ]
     series = np.unique(first.get("series", np.zeros(len(moment))), return_inverse=True)[1]
@@ -250,9 +234,9 @@ def _rooted(squares: np.ndarray, naive_squares: np.ndarray) -> np.ndarray:
     if total.any():
         weight = np.divide(total.mean(), total, out=np.zeros_like(total), where=total > 0)[series]
         errors = [error * weight for error in errors]
-    sums = [np.bincount(moment, error) for error in errors]
-    return np.stack(sums[:-1]), sums[-1], int(first["block"])
->>>>>>> main
+    sums = np.stack([np.bincount(moment, error) for error in errors])
+    values = sums[:-1] if metric.power == 1 else metrics.rooted(sums[:-1], sums[-1])
+    return values, sums[-1], int(first["block"])
 
 
 def _moments(rows: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -309,23 +293,12 @@ def _class_scores(
         "recall": recall.mean(),
         "f1": f1.mean(),
         "log_loss": metrics.METRICS["log_loss"].of(rows),
-        "calibration_error": _calibration_error(certainty, correct),
+        "calibration_error": metrics.calibration_error(certainty, correct),
         "floor": metric.of(naive_rows),
         metric.name: metric.of(rows),
     }
     said = naive.majority(training) if metric is ACCURACY else naive_rows["predicted"][0]
     return Scores(_floats(scores), rows, f"always {labels[said]}")
-
-
-def _calibration_error(certainty: np.ndarray, correct: np.ndarray) -> float:
-    """Expected calibration error over 15 bins of equal width (Guo, Pleiss, Sun and Weinberger, On
-    Calibration of Modern Neural Networks, ICML, 2017).
-
-    certainty: of each answer (row,). correct: bool (row,).
-    """
-    bins = np.minimum(certainty * BINS, BINS - 1).astype(int)
-    gaps = np.bincount(bins, certainty - correct, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(certainty))
 
 
 def _score_series(
@@ -352,24 +325,11 @@ def _series_scores(
     rival = naive.forecast(best, windows, split, facts["season"])
     error, naive_error = np.abs(forecast - windows.target), np.abs(rival - windows.target)
     block = max(2, math.ceil(inputs.horizon / facts["stride"]))
-<<<<<<< HEAD
-    radius = inputs.radius(min(inputs.check_options()[1], LEVEL))
-    scores = {
-        "mae": error.mean(),
-        "mse": np.square(error).mean(),
-        "relative_mae": _ratio(error.mean(), naive_error.mean()),
-        f"coverage_{LEVEL * 100:.0f}": (error <= radius).mean(),
-        "floor": 1.0,
-    }
-    steps = enumerate(error.mean(axis=0), start=1)
-    scores |= {f"mae_step_{step:02d}": mean for step, mean in steps}
-=======
     inside = {
         f"coverage_{level * 100:.0f}": error <= inputs.radius(level, windows.history)
         for level in COVERED
     }
     radius = np.broadcast_to(inputs.radius(LEVEL, windows.history), error.shape)
->>>>>>> main
     few = np.linspace(0, len(error) - 1, min(PLOTTED, len(error))).astype(int)
     time = split["time"][windows.start + inputs.history]
     rows = {
@@ -385,26 +345,22 @@ def _series_scores(
         "lower": forecast[few] - radius[few],
         "upper": forecast[few] + radius[few],
     }
-<<<<<<< HEAD
-    metric = metrics.of(facts)
-    if metric is not MAE:
-        scores[metric.name] = value(metric, [rows])
-    return Scores(_floats(scores), rows, best)
-=======
-    metrics = {
+    scores = {
         "mae": error.mean(),
         "mse": np.square(error).mean(),
         "relative_mae": value(MAE, [rows]),
         "floor": 1.0,
     } | {name: held.mean() for name, held in inside.items()}
     steps = enumerate(error.mean(axis=0), start=1)
-    metrics |= {f"mae_step_{step:02d}": value for step, value in steps}
+    scores |= {f"mae_step_{step:02d}": mean for step, mean in steps}
     for name in series_names(rows):
         own, ending = rows["series"] == name, "/" + re.sub(r"[^-\w]", "_", name)[:50]
-        metrics["relative_mae" + ending] = _ratio(error[own].mean(), naive_error[own].mean())
-        metrics |= {held + ending: column[own].mean() for held, column in inside.items()}
-    return Scores(_floats(metrics), rows, best)
->>>>>>> main
+        scores["relative_mae" + ending] = _ratio(error[own].mean(), naive_error[own].mean())
+        scores |= {held + ending: column[own].mean() for held, column in inside.items()}
+    metric = metrics.of(facts)
+    if metric is not MAE:
+        scores[metric.name] = value(metric, [rows])
+    return Scores(_floats(scores), rows, best)
 
 
 def series_names(rows: Mapping[str, np.ndarray]) -> list[str]:

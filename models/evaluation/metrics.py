@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Rows = Mapping[str, np.ndarray]
+BINS = 15  # of the calibration error
 LEAST = 1e-15  # the least probability that a logarithm is of
 
 
@@ -82,6 +83,25 @@ def of(facts: Mapping) -> Metric:
         facts: the dataset's, with its task.
     """
     return METRICS[facts.get("metric") or ("mae" if facts["task"] == "forecast" else "accuracy")]
+
+
+def rooted(squares: np.ndarray, naive_squares: np.ndarray) -> np.ndarray:
+    """Return values (seed, row) whose mean over the naive one is the root of that of the squares,
+    and moves as the root does, to first order."""
+    base = naive_squares if naive_squares.any() else np.ones_like(naive_squares)
+    root = np.sqrt(squares.mean(axis=1, keepdims=True) / base.mean())
+    return squares / (2 * np.maximum(root, LEAST)) + root * base / 2
+
+
+def calibration_error(certainty: np.ndarray, correct: np.ndarray) -> float:
+    """Return the expected calibration error over 15 bins of equal width (Guo, Pleiss, Sun and
+    Weinberger, On Calibration of Modern Neural Networks, ICML, 2017).
+
+    certainty: of each answer (row,). correct: bool (row,).
+    """
+    bins = np.minimum(certainty * BINS, BINS - 1).astype(int)
+    gaps = np.bincount(bins, certainty - correct, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(certainty))
 
 
 def _accuracy(rows: Rows) -> np.ndarray:

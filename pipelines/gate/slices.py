@@ -105,18 +105,14 @@ def _relative(metric: Metric, rows: Rows, part: Rows) -> Rows:
     solar power by night, and the unit would decide then."""
     if not metric.series:
         return part
-<<<<<<< HEAD
-    mean = (rows["naive_error"] ** metric.power).mean() ** (1 / metric.power)
-    naive = np.full_like(part["naive_error"], mean)
-    return {**part, "naive_error": naive}
-=======
-    naive = rows["naive_error"]
-    means = {None: naive.mean()}
+    naive, root = rows["naive_error"] ** metric.power, 1 / metric.power
+    means = {None: naive.mean() ** root}
     if "series" in rows:  # not in older ones
-        means = {one: naive[rows["series"] == one].mean() for one in np.unique(rows["series"])}
+        means = {
+            one: naive[rows["series"] == one].mean() ** root for one in np.unique(rows["series"])
+        }
     each = [[means[one]] for one in part.get("series", [None] * len(part["naive_error"]))]
     return {**part, "naive_error": np.broadcast_to(each, part["naive_error"].shape)}
->>>>>>> main
 
 
 def _row_parts(
