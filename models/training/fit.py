@@ -78,12 +78,11 @@ def train(
     outputs = predict(model, validation.tensor)
     if task == "forecast":
         inputs = inputs.calibrated(outputs, validation.windows)
-        stride = facts.get("stride", 1)
-        inputs = inputs.followed(partial(predict, model), splits["validation"], stride)
+        inputs = inputs.followed(partial(predict, model), splits["validation"], facts["stride"])
     else:
         _temper(model, outputs, validation.target)
-    seconds = earlier + time.monotonic() - started
-    return Fitted(model, inputs, history, seconds, model.count_params())
+    earlier += time.monotonic() - started
+    return Fitted(model, inputs, history, earlier, model.count_params())
 
 
 def predict(model: keras.Model, tensor: np.ndarray) -> np.ndarray:
