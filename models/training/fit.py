@@ -75,14 +75,21 @@ def train(
         plain, _ = built(task, arch, {**parameters, "precision": "float32"}, inputs, seed)
         plain.set_weights(model.get_weights())
         model = plain
-    outputs = predict(model, validation.tensor)
-    if task == "forecast":
-        inputs = inputs.calibrated(outputs, validation.windows)
-        inputs = inputs.followed(partial(predict, model), splits["validation"], facts["stride"])
-    else:
-        _temper(model, outputs, validation.target)
+    inputs = _calibrated(model, inputs, validation, splits["validation"], facts)
     earlier += time.monotonic() - started
     return Fitted(model, inputs, history, earlier, model.count_params())
+
+
+def _calibrated(
+    model: keras.Model, inputs: Inputs, validation: Examples, split: Split, facts: Mapping
+) -> Inputs:
+    """Fit on validation what a model says of its own sureness: temperature, or intervals."""
+    outputs = predict(model, validation.tensor)
+    if inputs.kind != "series":
+        _temper(model, outputs, validation.target)
+        return inputs
+    inputs = inputs.calibrated(outputs, validation.windows)
+    return inputs.followed(partial(predict, model), split, facts["stride"])
 
 
 def predict(model: keras.Model, tensor: np.ndarray) -> np.ndarray:
