@@ -108,6 +108,7 @@ def _of_series(
     """The windows that are furthest off, no two of which share a value; forecast once more."""
     from models.artifact import artifact
     from models.export import convert
+    from models.inputs.answers import predict
 
     folder = verification.verify(tracking.record(run_id))
     inputs = artifact.read_inputs(folder)
@@ -116,7 +117,8 @@ def _of_series(
     if not np.array_equal(time, scored["time"]):
         raise DataError(OTHER_ROWS)
     chosen = _apart(windows.start, error, inputs.history + inputs.horizon)
-    outputs = convert.runner(folder / "model.onnx")(inputs.to_tensor(windows.history[chosen]))
+    run = convert.runner(folder / "model.onnx")
+    _, answers = predict(inputs, run, windows.history[chosen])
     series = split["series"] if len(np.unique(split["series"])) > 1 else None
     return [
         {
@@ -128,7 +130,7 @@ def _of_series(
                 charts.forecast("forecast", windows.history[row], windows.target[row], answer)
             ),
         }
-        for row, answer in zip(chosen, inputs.to_answers(outputs), strict=True)
+        for row, answer in zip(chosen, answers, strict=True)
     ]
 
 

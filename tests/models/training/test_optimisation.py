@@ -149,6 +149,7 @@ def test_a_share_of_a_series_with_a_hole_takes_its_share_of_windows():
     rows = np.arange(1000)
     split = {"value": rows * 1.0, "observed": rows >= 0, "segment": (rows >= 900).astype(int)}
     split["time"] = np.datetime64("2026-01-01", "ns") + rows * np.timedelta64(1, "h")
+    split["series"] = np.full(len(rows), "pump")
     facts = {"task": "forecast", "history": 100, "horizon": 12}
     part = share_of(split, 0.2, facts)  # neither the 100 rows before the hole nor those after do
     windows = SeriesInputs(100, 12, 0.0, 1.0)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import entries
+import numpy as np
 import pytest
 from recorded import DIGITS, HASH, finished, fit
 from small_data import FACTS, dated, digits, waves
@@ -134,7 +135,8 @@ def test_a_scaler_of_the_training_rows_passes(home, tmp_path, splits):
 
 @pytest.mark.parametrize("peeked", ["validation", "test"])
 def test_a_scaler_that_saw_a_later_split_is_found(home, tmp_path, splits, peeked):
-    both = {"value": [*splits["train"]["value"], *splits[peeked]["value"]]}
+    seen = (splits["train"], splits[peeked])
+    both = {name: np.concatenate([one[name] for one in seen]) for name in ("value", "series")}
     fitted_with(fit_inputs(both, FACTS["forecast"], {}), tmp_path / "peeked")
     finding = judged(splits)
     assert not finding.ok

@@ -103,5 +103,5 @@ def test_models_tell_how_they_are_asked(client: httpx.Client):
     assert inputs == {
         "image": {"width": 8, "height": 8, "channels": 1, "labels": digits},
         "sentiment": {"length": 16, "labels": ["negative", "positive"]},
-        "forecast": {"history": 24, "horizon": 6, "mean": 6.0, "scale": 2.0},
+        "forecast": {"history": 24, "reads": 24, "horizon": 6, "mean": 6.0, "scale": 2.0},
     }
