@@ -1,7 +1,7 @@
 """Which column holds what, by its name and by what is in it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 from data.errors import DataError, did_you_mean
 from data.proposal import stamps
 from data.sources import columns, conversion
+from data.suites.classes import GROUPS
 
 NAMES = {
     "text": "text review comment body message content sentence description title tweet question "
@@ -23,6 +24,9 @@ NAMES = {
     "wert verbrauch leistung preis",
     "series": "series id name meter sensor station store shop item product ticker symbol zähler "
     "filiale artikel",
+    "id": "id uuid guid key ticket schlüssel",
+    "group": "group patient subject person author user customer account speaker video session "
+    "gruppe autor nutzer kunde sprecher",
 }
 NUMBERS = [(".", ""), (",", ""), (",", "."), (".", ","), (",", " "), (".", " "), (".", "'")]
 MOST_CLASSES = 100
@@ -178,6 +182,20 @@ def texts(columns: dict[str, Column], given: Mapping[str, str]) -> dict[str, str
         ]
         label = _the_one("label", columns, few, "a few different words")
     return {"text": text, "label": label}
+
+
+def of_rows(columns: dict[str, Column], used: Collection[str]) -> dict[str, str]:
+    """The columns, other than those in use, that look as if they identified a row (`id`) or said
+    what it belongs to (`group`): each where one alone does."""
+    rest = [one for one in columns.values() if one.name not in used]
+    whole = [one for one in rest if 0 < len(one.words) == len(one.values)]
+    ids = [one for one in whole if one.different == len(one.words) and not one.is_index]
+    groups = [one for one in whole if GROUPS <= one.different <= len(one.words) / 2]
+    named = {
+        role: [one.name for one in candidates if one.rank(role) < 2]
+        for role, candidates in (("id", ids), ("group", groups))
+    }
+    return {role: names[0] for role, names in named.items() if len(names) == 1}
 
 
 def readings(columns: dict[str, Column], given: Mapping[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from data.sources import conversion, paths
 from data.sources.columns import chosen
 
 ROLES = {"image": (), "sentiment": ("text", "label"), "forecast": ("time", "value", "series")}
+OF_ROWS = {"id": "identifies a row", "group": "says which rows stay on one side of the split"}
 SHOWN = 3
 
 
@@ -85,7 +86,8 @@ def _of_texts(
 ) -> Proposal:
     names = roles.texts(known, given)
     _check_header(*(known[name] for name in names.values()))
-    entry |= sample.settings | {"columns": names}
+    of_rows = roles.of_rows(known, names.values())
+    entry |= sample.settings | {"columns": names} | of_rows
     dataset = chosen(sample.table, "", entry)
     rows = dataset.splits["rows"]
     counts = pd.Series(rows["label"]).value_counts()
@@ -98,7 +100,8 @@ def _of_texts(
         remarks.append("most rows have a label of their own: are text and label swapped?")
     remarks += _why(entry)
     taken = [{"text": text, "label": label} for text, label in _first(rows["text"], rows["label"])]
-    return Proposal(entry, taken, [*remarks, *_unused(sample, names)])
+    remarks += [f"{name!r} {OF_ROWS[role]}: `{role}: {name}`" for role, name in of_rows.items()]
+    return Proposal(entry, taken, [*remarks, *_unused(sample, names | of_rows)])
 
 
 def _of_series(

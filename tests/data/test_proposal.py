@@ -222,6 +222,25 @@ def test_a_metric_is_proposed_where_a_class_is_rare(tmp_path, classes, proposed)
     assert ("`metric: " in remarks) == bool(proposed)
 
 
+@pytest.mark.parametrize(
+    ("header", "rows", "proposed"),
+    [
+        (("ticket", "customer"), lambda n: (f"T-{n}", f"C{n % 30}"), ("ticket", "customer")),
+        (("userId", "author"), lambda n: (f"u{n // 2}", ""), (None, "userId")),
+        (("id", "video"), lambda n: (n, n % 4), (None, None)),  # counts the rows; too few videos
+        (("user", "session"), lambda n: (n % 30, n % 20), (None, None)),  # either may be meant
+    ],
+)
+def test_columns_that_name_a_row_and_its_group_are_proposed(tmp_path, header, rows, proposed):
+    table = [
+        (text, star, *rows(n)) for n, (text, star) in enumerate(zip(SENTENCES, STARS, strict=True))
+    ]
+    entry, _, remarks = look(written(tmp_path / "t.csv", ("text", "stars", *header), table))
+    assert (entry.get("id"), entry.get("group")) == proposed
+    for role, name in zip(("id", "group"), proposed, strict=True):
+        assert (f"`{role}: {name}`" in remarks) == (name is not None)
+
+
 def test_swapped_columns_are_told(tmp_path):
     path = written(tmp_path / "a.csv", ["a", "b"], zip(STARS, SENTENCES, strict=True))
     assert "are text and label swapped?" in look(path, text="a", label="b")[2]
