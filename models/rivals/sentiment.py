@@ -14,8 +14,8 @@ NAME = "logistic regression on tf-idf of words and pairs"
 INVERSE_PENALTY = 100.0  # the best of 3, 10, 30 and 100 on the validation split of imdb
 
 
-def rival(splits: Mapping[str, Split], facts: Mapping) -> dict[str, measure.Scores]:
-    """Fit on the training split and return the scores of "validation" and "test".
+def rivals(splits: Mapping[str, Split], facts: Mapping) -> dict[str, dict[str, measure.Scores]]:
+    """Fit on the training split and return the scores on validation and test, by the rival's name.
 
     Sublinear term frequency, inverse document frequency and unit length as in Manning, Raghavan and
     Schütze, Introduction to Information Retrieval, 2008, sections 6.2 to 6.4; a pair or a word
@@ -52,4 +52,4 @@ def rival(splits: Mapping[str, Split], facts: Mapping) -> dict[str, measure.Scor
         return outputs
 
     outputs = {name: probabilities(splits[name]) for name in ("validation", "test")}
-    return measure.score_probabilities(outputs, splits, facts)
+    return {NAME: measure.score_probabilities(outputs, splits, facts)}

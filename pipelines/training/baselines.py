@@ -26,7 +26,7 @@ TOGETHER = "espalier.together"
 
 @dataclass(frozen=True)
 class Source:
-    """A module that scores baselines or a rival on one version of a dataset."""
+    """A module that scores baselines or rivals on one version of a dataset."""
 
     dataset: DatasetVersion
     kind: str
@@ -35,7 +35,7 @@ class Source:
 
 
 def sources(dataset: DatasetVersion) -> list[Source]:
-    """The baselines of every task, and the rival of those that have one."""
+    """The baselines of every task, and the rivals of those that have some."""
     modules = {BASELINE: "models.evaluation.baselines", RIVAL: f"models.rivals.{dataset.task}"}
     return [
         Source(dataset, kind, module, fingerprint.of_baseline(dataset, file))
@@ -88,7 +88,7 @@ def _scored(source: Source) -> dict[str, dict[str, "Scores"]]:
     read = data.rows(source.dataset)
     if source.kind == BASELINE:
         return module.baselines(read.splits, read.facts)
-    return {module.NAME: module.rival(read.splits, read.facts)}
+    return module.rivals(read.splits, read.facts)
 
 
 def _run(source: Source, name: str, together: int, parent: str) -> AbstractContextManager[Any]:

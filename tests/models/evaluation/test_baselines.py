@@ -6,7 +6,7 @@ from small_data import FACTS
 
 from models.evaluation import baselines, measure, metrics, naive
 from models.inputs.series import SeriesInputs
-from models.rivals import forecast as trees
+from models.rivals import forecast
 
 
 @pytest.mark.parametrize("task", ["image", "sentiment"])
@@ -40,8 +40,9 @@ def test_a_baseline_is_scored_on_the_windows_of_a_model(splits):
     assert np.array_equal(rows["target"][0], expected[0])
 
 
-def test_the_trees_learn_the_wave_alike_twice_and_bring_their_own_intervals(splits):
-    scored, again = (trees.rival(splits["forecast"], FACTS["forecast"]) for _ in range(2))
+@pytest.mark.parametrize("name", [forecast.TREES, forecast.RIDGE])
+def test_a_rival_learns_the_wave_alike_twice_and_brings_its_own_intervals(splits, name):
+    scored, again = (forecast.rivals(splits["forecast"], FACTS["forecast"])[name] for _ in range(2))
     assert np.array_equal(scored["test"].rows["error"], again["test"].rows["error"])
     for split in ("validation", "test"):
         metrics = scored[split].metrics

@@ -7,8 +7,7 @@ import pytest
 from small_data import FACTS
 
 from models.evaluation import baselines
-from models.rivals import forecast as trees
-from models.rivals import sentiment as regression
+from models.rivals import forecast, sentiment
 
 
 def spoiled(splits: dict) -> dict:
@@ -22,8 +21,8 @@ def spoiled(splits: dict) -> dict:
 
 
 RIVALS = [(task, baselines.baselines) for task in FACTS] + [
-    ("sentiment", lambda *given: {"rival": regression.rival(*given)}),
-    ("forecast", lambda *given: {"rival": trees.rival(*given)}),
+    ("sentiment", sentiment.rivals),
+    ("forecast", forecast.rivals),
 ]
 
 

@@ -10,7 +10,7 @@ from models.rivals import sentiment
 
 def test_the_rival_is_scored_on_validation_and_test():
     splits = reviews()
-    scores = sentiment.rival(splits, SENTIMENT)
+    [scores] = sentiment.rivals(splits, SENTIMENT).values()
     assert set(scores) == {"validation", "test"}
     for name, one in scores.items():
         assert one.metrics["accuracy"] > 0.95 > one.metrics["floor"]
@@ -22,7 +22,7 @@ def test_a_class_that_the_training_split_lacks_is_never_predicted():
     splits = reviews()
     facts = SENTIMENT | {"labels": ["unseen", "negative", "positive"]}
     shifted = {name: {**one, "label": one["label"] + 1} for name, one in splits.items()}
-    scores = sentiment.rival(shifted, facts)["test"]
+    scores = sentiment.rivals(shifted, facts)[sentiment.NAME]["test"]
     assert scores.metrics["accuracy"] > 0.95
     assert not scores.rows["probabilities"][:, 0].any()
 
@@ -30,4 +30,4 @@ def test_a_class_that_the_training_split_lacks_is_never_predicted():
 def test_texts_without_a_common_word_are_refused():
     train = {"text": np.array(["one", "two"], object), "label": np.array([0, 1])}
     with pytest.raises(WrongData, match="in common"):
-        sentiment.rival(reviews() | {"train": train}, SENTIMENT)
+        sentiment.rivals(reviews() | {"train": train}, SENTIMENT)

@@ -40,11 +40,11 @@ class Judges:
         self.scored.append("baseline")
         return {"majority": scores(0.1), "chance": scores(0.2)}
 
-    def rival(self, splits, facts) -> dict:
+    def rivals(self, splits, facts) -> dict:
         self.scored.append("rival")
         if self.rival_fails:
             raise ValueError("no two rows are alike")
-        return scores(0.8)
+        return {"forest": scores(0.8)}
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def judges(home, monkeypatch) -> Judges:
     judges = Judges()
     modules = {
         "fake_baseline": {"baselines": judges.baselines},
-        "fake_rival": {"NAME": "forest", "rival": judges.rival},
+        "fake_rival": {"rivals": judges.rivals},
     }
     for name, held in modules.items():
         module = ModuleType(name)
