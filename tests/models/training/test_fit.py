@@ -60,6 +60,15 @@ def fitted(splits):
     return {task: _train(task, splits) for task in QUICK}
 
 
+def test_who_is_right_about_every_validation_row_is_not_made_surer(splits):
+    one = _train("sentiment", splits)
+    rows = examples(one.inputs, splits["sentiment"]["validation"])
+    chances = training.predict(one.model, rows.tensor)
+    assert (chances.argmax(axis=1) == rows.target).all()
+    loss = -np.log(chances[np.arange(len(rows.target)), rows.target]).mean()
+    assert loss == pytest.approx(min(epoch["val_loss"] for epoch in one.history), rel=1e-4)
+
+
 @pytest.fixture(scope="module")
 def other(splits):
     """The image task's, from another seed."""

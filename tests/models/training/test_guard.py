@@ -123,6 +123,7 @@ def growing(rows: int = 4000) -> dict:
     hour, random = np.arange(rows), np.random.default_rng(0)
     value = 100 + 0.05 * hour + 10 * np.sin(hour * 2 * np.pi / 24) + random.normal(0, 1.5, rows)
     columns = {"value": value, "observed": np.ones(rows, bool), "segment": np.zeros(rows, int)}
+    columns["series"] = np.full(rows, "pump")
     cuts = {"train": (0, 7), "validation": (7, 8.5), "test": (8.5, 10)}
     parts = {name: slice(*(int(rows * end / 10) for end in cut)) for name, cut in cuts.items()}
     return {
