@@ -151,8 +151,9 @@ def _imported(path: Path) -> list[Path]:
     paths = (
         _ROOM.parent / f"{name.replace('.', '/')}.py"
         for name in _imports(path.read_bytes(), package)
+        if name.startswith(f"{_ROOM.name}.")
     )
-    return [path for path in paths if path.is_relative_to(_ROOM) and path.is_file()]
+    return [path for path in paths if path.is_file()]
 
 
 @cache  # the architectures of a task share most of their files
