@@ -9,6 +9,7 @@ import pandas as pd
 from data.words import words_of
 
 RARE = 0.1  # of the rows; who wants to be right most often never names such a class
+GROUPS = 10  # at least, where rows belong to groups: a split holds whole ones
 
 
 def metric_of(counts: Mapping[str, int]) -> dict[str, str]:

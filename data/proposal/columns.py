@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from data.classes import GROUPS
 from data.errors import DataError, did_you_mean
 from data.proposal import stamps
 from data.sources import columns, conversion
-from data.suites.classes import GROUPS
 
 NAMES = {
     "text": "text review comment body message content sentence description title tweet question "

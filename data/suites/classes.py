@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 from great_expectations.expectations import Expectation
 
-from data.classes import RARE, metric_of
+from data.classes import GROUPS, RARE, metric_of
 from data.entries import ExpectClasses
 from data.suites.table import Table, allow, between, expect, filled, percent
 
 LISTED = 20  # of more labels the rest is counted
-GROUPS = 10
 SWAPPED = "are text and label swapped under `columns:`?"
 
 

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import subprocess
+import sys
 import zipfile
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -11,6 +13,7 @@ import openpyxl
 import pandas as pd
 import pytest
 from PIL import Image
+from project import ROOT
 
 from data.entries import ENTRIES
 from data.errors import DataError
@@ -239,6 +242,12 @@ def test_columns_that_name_a_row_and_its_group_are_proposed(tmp_path, header, ro
     assert (entry.get("id"), entry.get("group")) == proposed
     for role, name in zip(("id", "group"), proposed, strict=True):
         assert (f"`{role}: {name}`" in remarks) == (name is not None)
+
+
+def test_a_proposal_waits_for_no_gate():
+    """Great Expectations takes seconds to import."""
+    code = "import sys, data.proposal; sys.exit('great_expectations' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 def test_swapped_columns_are_told(tmp_path):
