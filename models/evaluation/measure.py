@@ -13,6 +13,7 @@ from models.errors import ModelError
 from models.evaluation import bootstrap, decision, metrics, naive
 from models.evaluation.metrics import ACCURACY, COVERED, LEVEL, MAE, Metric
 from models.examples import Inputs, Split, examples, fit_inputs
+from models.inputs.texts import word_counts
 
 if TYPE_CHECKING:
     from models.inputs.series import Windows
@@ -45,7 +46,7 @@ class Scores:
     rows, classes: label and predicted (row,), probabilities (row, class), correct and naive_correct
         bool (row,), confusion (true class, predicted class); prior (class,), the shares of the
         training split; where the entry has them positive, a label, and costs (true class, predicted
-        class); of texts also words (row,), how many each has between its spaces; where rows belong
+        class); of texts also words (row,), how many the tokenizer finds in each; where rows belong
         to groups, such as patients, group (row,), the number of each one's.
     rows, series: error and naive_error (window, step), absolute, and where the metric is of them
         pinball and naive_pinball; time datetime64 (window,), when the first step falls, series
@@ -282,7 +283,7 @@ def _class_scores(
     if "group" in split:
         rows["group"] = np.unique(split["group"].astype(str), return_inverse=True)[1]
     if "text" in split:
-        rows["words"] = np.array([len(text.split()) for text in split["text"]])
+        rows["words"] = word_counts(split["text"])
     metric = metrics.of(facts)
     naive_rows = metric.naive(rows)
     scores = {

@@ -176,12 +176,12 @@ def test_rows_know_what_the_naive_baseline_hits_and_how_long_a_text_is():
     scores = _scored(labels, np.eye(4)[labels])
     assert scores.rows["naive_correct"].tolist() == [True, False, True, False]
     assert "words" not in scores.rows
-    texts = np.array(["One two.<br />", "It's", "a b c", "..."], object)
+    texts = np.array(["One two.<br />", "It's", "a b c", "很好看👍 …"], object)
     split = {"text": texts, "label": labels}
     scored = measure.score_probabilities(
         {"train": np.eye(4)[labels]}, {"train": split}, {"task": "sentiment", "labels": LABELS}
     )
-    assert scored["train"].rows["words"].tolist() == [3, 1, 3, 1]
+    assert scored["train"].rows["words"].tolist() == [2, 1, 3, 4]
 
 
 def _rows(correct):
