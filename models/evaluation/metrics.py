@@ -141,14 +141,15 @@ def _balanced_accuracy(rows: Rows) -> np.ndarray:
 
 
 def _f1(rows: Rows) -> np.ndarray:
-    """Of the positive label, as scikit-learn's `f1_score`."""
+    """Of the positive label, as scikit-learn's `f1_score`; of rows without any it says nothing."""
+    if not (rows["label"] == rows["positive"]).any():
+        return np.full(len(rows["label"]), np.nan)
     return _f1_of(rows, int(rows["positive"]))
 
 
 def _macro_f1(rows: Rows) -> np.ndarray:
-    """The mean over the classes that are there, as scikit-learn's `f1_score`."""
-    present = np.union1d(rows["label"], rows["predicted"])
-    return np.mean([_f1_of(rows, label) for label in present], axis=0)
+    """The mean over the classes that there are rows of, as scikit-learn's `f1_score` of them."""
+    return np.mean([_f1_of(rows, label) for label in np.unique(rows["label"])], axis=0)
 
 
 def _f1_of(rows: Rows, label: int) -> np.ndarray:
@@ -216,7 +217,9 @@ def _log_loss(rows: Rows) -> np.ndarray:
 
 
 def _cost(rows: Rows) -> np.ndarray:
-    return rows["costs"][rows["label"], rows["predicted"]]
+    """What is predicted as -1 has no cost: its label is gone (`pipelines.experiments.scores`)."""
+    cost = rows["costs"][rows["label"], rows["predicted"]]
+    return np.where(rows["predicted"] < 0, np.nan, cost)
 
 
 ACCURACY = Metric("accuracy", "accuracy", _accuracy, additive=True)

@@ -145,7 +145,7 @@ def only(rows: Rows, mask: np.ndarray) -> Rows:
     """The rows of one seed of which the mask, bool (row,), is true."""
     each = (
         *("label", "predicted", "probabilities", "correct", "naive_correct", "words", "group"),
-        *(*OF_STEPS, "time", "series", "season"),
+        *(*OF_STEPS, "time", "series", "season", "unseen"),
     )
     return {**rows, **{name: rows[name][mask] for name in each if name in rows}}
 
