@@ -41,7 +41,7 @@ def test_triples_tell_what_words_and_pairs_do_not(monkeypatch):
     splits = dict.fromkeys(("train", "validation", "test"), split)
     facts = SENTIMENT | {"labels": ["0", "1", "2"]}
     pairs, triples = (one["test"].metrics for one in sentiment.rivals(splits, facts).values())
-    assert pairs["accuracy"] < 0.6 < triples["accuracy"] == 1
+    assert pairs["accuracy"] < 0.7 < triples["accuracy"] == 1
     monkeypatch.setattr(sentiment, "CHARACTERS", 50 * len(texts[0]))
     _, few = sentiment.rivals(splits, facts).values()
     assert few["test"].metrics["log_loss"] > triples["log_loss"]
