@@ -144,7 +144,7 @@ def provable(verdict: Verdict, alpha: float) -> float:
 
 def check(metric: Metric, ours: Sequence[Rows], theirs: Sequence[Rows]) -> None:
     """Raise ValueError unless the seeds of both sides were scored on the same rows."""
-    shared = "naive_error" if metric.series else "label"
+    shared = f"naive_{metric.column}" if metric.series else "label"
     columns = [rows[shared] for rows in (*ours, *theirs)]
     if not (len(ours) and len(theirs) and len(columns[0])):
         raise ValueError(
