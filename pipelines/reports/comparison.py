@@ -18,6 +18,7 @@ from pipelines.gate import paired_comparison, rules, slices
 from pipelines.reports import charts, leaderboard
 from pipelines.runtime import console
 
+TOO_FEW = "has too few independent blocks of test rows to be told from"
 VERBS = {"worse": "is better than", "cannot tell": "cannot be told from"}  # a rival, a model
 
 
@@ -100,16 +101,17 @@ def sentences(board: dict) -> list[str]:
             "that it has not seen"
         ]
     for rival in board["rivals"]:
-        for outcome, verb in VERBS.items():
-            named = [
-                one["ours"]
-                for one in board["verdicts"]
-                if (one["theirs"], one["outcome"]) == (rival["name"], outcome)
-                and one["ours"] in models
-            ]
-            if named:
-                score = console.figure(rival["test"]["mean"])
-                lines.append(f"{rival['name']} ({score}) {verb} {', '.join(named)}")
+        score = console.figure(rival["test"]["mean"])
+        named: dict[str, list[str]] = {}
+        for one in board["verdicts"]:
+            if one["theirs"] == rival["name"] and one["ours"] in models:
+                verb, name = VERBS.get(one["outcome"]), one["ours"]
+                if one["blocks"]:
+                    verb, name = TOO_FEW, f"{name} ({one['blocks']})"
+                named.setdefault(verb or "", []).append(name)
+        for verb in (*VERBS.values(), TOO_FEW):
+            if verb in named:
+                lines.append(f"{rival['name']} ({score}) {verb} {', '.join(named[verb])}")
     return lines + board["failures"] + board["notes"]
 
 
@@ -126,7 +128,7 @@ def _table(board: dict, rows: Sequence[dict]) -> Table:
         verdict = row["verdict"]
         table.add_row(
             f"{leaderboard.MARKS[verdict['outcome']]} {row['name']}",
-            verdict["outcome"],
+            f"{verdict['blocks']} blocks" if verdict["blocks"] else verdict["outcome"],
             f"{verdict['difference']:+.4f}",
             f"{verdict['low']:+.4f} to {verdict['high']:+.4f}",
             p_value(verdict["p"]),
