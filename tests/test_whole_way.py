@@ -141,6 +141,17 @@ def test_every_fit_is_on_record_with_its_epochs_and_plots(project, champions, ta
     client = store(project)
     [parent] = runs(project, task, DATASETS[task], "retrain")
     fits = runs(project, task, DATASETS[task], "fit")
+    fingerprints = {fit.data.tags["espalier.fingerprint"] for fit in fits}
+    [blend] = [fit for fit in fits if fit.data.tags["espalier.arch"] == "blend"]
+    fits.remove(blend)
+    members = {
+        f"{f.data.tags['espalier.arch']} {f.data.tags['espalier.fingerprint']}" for f in fits
+    }
+    assert members == set(blend.data.params.values()) - {"0"}  # its seed
+    assert len(fingerprints) == len(fits) + 1
+    assert {f"test_{name}" for name in METRICS[task]} <= blend.data.metrics.keys()
+    listed = {found.path for found in client.list_artifacts(blend.info.run_id, "plots")}
+    assert listed == PLOTS[task] - {"plots/learning_curve.png"}
     assert {fit.data.tags["espalier.arch"] for fit in fits} == set(KEPT[task])
     for fit in fits:
         tags, metrics = fit.data.tags, fit.data.metrics

@@ -21,11 +21,11 @@ from pipelines.runtime import environment
 SUPPORT = Path(__file__).parents[2] / "support"
 PROGRAM = """
 import sys
-from types import SimpleNamespace
 from recorded import DIGITS, fit
 from pipelines.promotion import retraining
+from pipelines.training.successive_halving import Plan
 retraining.baselines.unscored = lambda dataset: []
-plan = SimpleNamespace(dataset=DIGITS, looks=[], fits=lambda records: [fit()])
+plan = Plan(DIGITS, [], [fit()], 1)
 print(retraining.finished(plan).champion.version)
 print({"dask", "distributed", "keras", "mlflow", "prefect"} & sys.modules.keys())
 """
