@@ -7,6 +7,8 @@ window to the next (0.6, 0.2 and 0.0 related at 1, 3 and 6 windows' distance, of
 
 import numpy as np
 
+from models.evaluation import metrics
+
 Rows = dict[str, np.ndarray]
 Sides = tuple[list[Rows], list[Rows]]
 
@@ -125,6 +127,22 @@ def forecasters(
         [one * (1 + apart * random.standard_normal()) for _ in range(seeds)] for one in scores
     ]
     return _sides(Season(random, windows, horizon, persistence), shares)
+
+
+def intervals(random, windows: int, **settings) -> Sides:
+    """Two forecasts as of `forecasters`, with intervals from as many windows before the others."""
+    ours, theirs = forecasters(random, windows=2 * windows, **settings)
+    return [_graded(one, windows) for one in ours], [_graded(one, windows) for one in theirs]
+
+
+def _graded(rows: Rows, windows: int) -> Rows:
+    graded = {}
+    for name, column in (("pinball", "error"), ("naive_pinball", "naive_error")):
+        before, errors = rows[column][:windows], rows[column][windows:]
+        radii = {level: np.quantile(before, level, axis=0) for level in metrics.COVERED}
+        graded[name] = metrics.pinball(errors, radii)
+    later = {name: column[windows:] for name, column in rows.items() if np.ndim(column)}
+    return rows | later | graded
 
 
 def _sides(split: Split | Season, scores: list[list[float]]) -> Sides:

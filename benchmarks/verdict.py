@@ -46,6 +46,7 @@ def kinds() -> list[Kind]:
     """Test splits like those of mnist_5k, imdb, glucose and sea_temperature, and of many series."""
     images, reviews = (partial(simulated.classifiers, rows=rows) for rows in (1000, 5000))
     glucose = partial(simulated.forecasters, windows=6464, horizon=12)
+    intervals = partial(simulated.intervals, windows=6464, horizon=12)
     panel = partial(simulated.panel, series=12, windows=100, horizon=12, persistence=0.995)
     rare = partial(simulated.rare, rows=5000)
     sea = partial(simulated.forecasters, windows=2700, horizon=12, persistence=0.95)
@@ -62,6 +63,7 @@ def kinds() -> list[Kind]:
         Kind("forecast", "6,464 windows", glucose, 0.78, 0.74),
         Kind("forecast", "6,464 windows, 3 seeds each", partial(glucose, seeds=3), 0.78, 0.74),
         Kind("forecast", "2,700 windows, errors that last", sea, 0.78, 0.72),
+        Kind("forecast", "6,464 windows, pinball", intervals, 0.78, 0.74, "pinball"),
         Kind("forecast", "12 series in turn × 100 windows", panel, 0.78, 0.7),
     ]
 

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import pandas as pd
 
 from data.words import words_of
 
@@ -64,6 +63,8 @@ def together(*names: np.ndarray) -> np.ndarray:
     names: digests (rows,), such as of content, ids and groups: rows belong together where any of
     them is equal, and so do those of which each belongs to a third.
     """
+    import pandas as pd  # half a second, which a plan does without
+
     ordered, place = np.unique(names[-1], return_inverse=True)
     while len(names) > 1:
         before = place

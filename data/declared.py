@@ -4,6 +4,7 @@ The datasets that ship are declared in params.yaml, a user's own in data/own/NAM
 update of the checkout never meets them.
 """
 
+import copy
 import re
 from contextlib import suppress
 from functools import cache
@@ -165,9 +166,7 @@ def checked(
 def _read(root: Path, file: Path) -> Any:
     """What a YAML file below `root` holds; raises DataError if it is none, or has a key twice."""
     try:
-        text = (root / file).read_text(encoding="utf-8-sig")
-        _check_keys(_composed(text), file)
-        return yaml.load(text, LOADER)
+        return copy.deepcopy(_parsed((root / file).read_text(encoding="utf-8-sig"), file))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         problem = " ".join(str(error).split()).replace(' in "<unicode string>"', "")
         raise DataError(f"{file} is not YAML: {problem}") from error
@@ -175,7 +174,7 @@ def _read(root: Path, file: Path) -> Any:
 
 def _line_of(file: Path, *keys: str) -> str:
     """` (line 12)` of a file, where these keys stand one below the other; else nothing."""
-    node = _composed(file.read_text(encoding="utf-8-sig"))
+    node = yaml.compose(file.read_text(encoding="utf-8-sig"), LOADER)
     place = ""
     for key in keys:
         pairs = node.value if isinstance(node, yaml.MappingNode) else []
@@ -202,6 +201,7 @@ def _check_keys(node: yaml.Node | None, file: Path) -> None:
         _check_keys(value, file)
 
 
-@cache
-def _composed(text: str) -> yaml.Node | None:
-    return yaml.compose(text, LOADER)
+@cache  # a plan reads params.yaml for each of its fits
+def _parsed(text: str, file: Path) -> Any:
+    _check_keys(yaml.compose(text, LOADER), file)
+    return yaml.load(text, LOADER)

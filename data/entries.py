@@ -343,7 +343,7 @@ class ForecastEntry(TableEntry):
     """Readings that it forecasts."""
     season: Count
     """Readings of a season, for the naive forecast."""
-    metric: Literal["mae", "rmse"] | None = None
+    metric: Literal["mae", "rmse", "pinball"] | None = None
     """What models are chosen, stopped and promoted by, relative to the naive forecast; `mae`."""
     columns: SeriesColumns | None = None
     """The columns, by what they hold."""

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-_TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
+TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
 _ONE_BY_ONE = re.compile(  # scripts without spaces, and emoji
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u312f\u31a0-\u31ff\u3400-\u9fff"
     "\ua9e0-\ua9ff\uaa60-\uaa7f\uf900-\ufaff\U00020000-\U0003ffff\U0001f000-\U0001faff]"
@@ -32,5 +32,5 @@ _SIGNS = _Signs()
 
 def words_of(text: str) -> list[str]:
     """Split a text into lower-case words, without tags and punctuation."""
-    text = _TAG.sub(" ", unicodedata.normalize("NFKC", text))
+    text = TAG.sub(" ", unicodedata.normalize("NFKC", text))
     return text.lower().translate(_SIGNS).split()

@@ -5,6 +5,7 @@ A model has the name of its slot: a task, or a task and a dataset, such as image
 
 import os
 import re
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,7 +31,9 @@ def required_models() -> tuple[str, ...]:
     They are those that ESPALIER_TASKS names, comma separated; where it names none, those that are
     followed, or that a Bento carries.
     """
-    return _models("ESPALIER_TASKS") or tuple(sorted({*followed(), *carried()}, key=_rank))
+    rule = f"the tasks are {', '.join(TASKS)}, and TASK-DATASET names one dataset of a task"
+    named = _names("ESPALIER_TASKS", TASKS, rule, served.task_of)
+    return named or tuple(sorted({*followed(), *carried()}, key=_rank))
 
 
 def carried() -> list[str]:
@@ -137,7 +140,7 @@ def api_token() -> str | None:
 
 def protected() -> tuple[str, ...]:
     """What ESPALIER_PROTECT, comma separated, puts behind the token as well: health, metrics."""
-    named = _names("ESPALIER_PROTECT", "choices", tuple(OPEN))
+    named = _names("ESPALIER_PROTECT", OPEN, f"the choices are {', '.join(OPEN)}")
     if named and api_token() is None:
         raise ValueError(
             f"ESPALIER_PROTECT names {', '.join(named)}, but no ESPALIER_API_TOKEN is set to ask "
@@ -152,19 +155,6 @@ def _rank(name: str) -> tuple[int, bool]:
     return TASKS.index(task), name != task
 
 
-def _models(variable: str) -> tuple[str, ...]:
-    """The names of models in a variable; raises ValueError for one of another task."""
-    names = dict.fromkeys(_listed(variable))
-    for name in names:
-        if served.task_of(name) not in TASKS:
-            near, allowed = did_you_mean(name, TASKS), ", ".join(TASKS)
-            raise ValueError(
-                f"{variable} names {name!r}{near}; the tasks are {allowed}, and TASK-DATASET "
-                "names one dataset of a task."
-            )
-    return tuple(names)
-
-
 def _number(variable: str, default: int, least: int, rule: str) -> int:
     """Return a whole number from a variable; an empty one has the default."""
     value = os.environ.get(variable) or str(default)
@@ -173,22 +163,24 @@ def _number(variable: str, default: int, least: int, rule: str) -> int:
     return int(value)
 
 
-def _names(variable: str, what: str, choices: tuple[str, ...]) -> tuple[str, ...]:
+def _names(
+    variable: str, choices: Collection[str], rule: str, part: Callable[[str], str] = str
+) -> tuple[str, ...]:
     """The names in a variable, comma separated, each once.
 
     Args:
         variable: The name of the variable.
-        what: What it names, in plural.
-        choices: The names that are allowed.
+        choices: What a name may be.
+        rule: Says so.
+        part: Returns the part of a name that must be a choice; all of it by default.
 
     Raises:
-        ValueError: A name is not among `choices`.
+        ValueError: A name is none.
     """
     names = dict.fromkeys(_listed(variable))
     for name in names:
-        if name not in choices:
-            near, allowed = did_you_mean(name, choices), ", ".join(choices)
-            raise ValueError(f"{variable} names {name!r}{near}; the {what} are {allowed}.")
+        if part(name) not in choices:
+            raise ValueError(f"{variable} names {name!r}{did_you_mean(name, choices)}; {rule}.")
     return tuple(names)
 
 

@@ -298,8 +298,8 @@ def test_changed_data_is_trained_on_and_the_old_champion_must_go(project, champi
 def test_a_champion_that_is_damaged_is_fitted_again_whatever_fails_beside_it(
     project, champions, later
 ):
-    """In the store and in the publication: nothing was left that could be served. No champion stands
-    in the way of the blend of what could be fitted."""
+    """In the store and in the publication: nothing was left that could be served. No champion
+    stands in the way of the blend of what could be fitted."""
     told, progress = later[0]["image"], later[1]
     assert champions["image"]["champion"]["arch"] == "ann"
     assert "cnn" in progress.partition("failed")[0].splitlines()[-1]

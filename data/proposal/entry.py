@@ -1,6 +1,7 @@
 """The entry of a new dataset, and three rows as it understands them."""
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data.classes import metric_of
+from data.entries import ExpectClasses
 from data.errors import DataError
 from data.proposal import columns as roles
 from data.proposal import pictures, stamps, tables
@@ -77,7 +79,7 @@ def _of_pictures(path: Path, kind: str, columns: Mapping[str, str]) -> Proposal:
         path = path.parent  # of a pair of files both are watched for changes
     look = pictures.in_files if kind == "folder" else pictures.in_arrays
     rows, remarks, counts = look(path)
-    entry = {"task": "image", "kind": kind, "path": str(path)} | metric_of(counts)
+    entry = {"task": "image", "kind": kind, "path": str(path)} | _of_classes(counts)
     return Proposal(entry, rows, [*remarks, *_why(entry)])
 
 
@@ -91,7 +93,7 @@ def _of_texts(
     dataset = chosen(sample.table, "", entry)
     rows = dataset.splits["rows"]
     counts = pd.Series(rows["label"]).value_counts()
-    entry |= metric_of(counts.to_dict())
+    entry |= _of_classes(counts.to_dict())
     classes = pictures.counted(counts.to_dict())
     remarks = [*sample.remarks, f"{_rows(sample)} of {classes}"]
     if missing := sum(name is None for name in rows["label"]):
@@ -141,13 +143,27 @@ def _of_series(
     return Proposal(entry, taken, remarks)
 
 
+def _of_classes(counts: Mapping[str, int]) -> dict[str, Any]:
+    """What an entry says where a class is rare: a metric, and that the gate lets it pass where
+    enough rows are of it and its share alone would be refused."""
+    entry: dict[str, Any] = {**metric_of(counts)}
+    fewest, limits = min(counts.values(), default=0), ExpectClasses()
+    share = math.floor(100 * fewest * len(counts) / max(1, sum(counts.values()))) / 100
+    if fewest >= limits.class_rows and 0 < share < limits.class_share:
+        entry["expect"] = {"class_share": share}
+    return entry
+
+
 def _why(entry: Mapping[str, Any]) -> list[str]:
     """Why the entry names a metric."""
     if "metric" not in entry:
         return []
     of = f" of {entry['positive']!r}" if "positive" in entry else ""
     metric = f"`metric: {entry['metric']}`{of}"
-    return [f"a class is rare: {metric}, since accuracy rewards who never names it"]
+    why = [f"a class is rare: {metric}, since accuracy rewards who never names it"]
+    if share := entry.get("expect"):
+        why.append(f"`expect: {{class_share: {share['class_share']:g}}}` lets it pass the gate")
+    return why
 
 
 def _signs(value: roles.Column) -> list[str]:

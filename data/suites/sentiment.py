@@ -13,11 +13,10 @@ from data.entries import ExpectTexts
 from data.stored import Dataset
 from data.suites.classes import belonging, classes, labelled
 from data.suites.table import Table, allow, at_least, between, expect, filled, percent
-from data.words import words_of
+from data.words import TAG, words_of
 
 LONGEST = 200_000  # characters; what a request may have, in models/inputs/texts.py
 LETTERS = "letters and digits to at least 40%"
-_MARKUP = re.compile(r"</?[a-zA-Z!][^<>]*>")
 _BROKEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 
 
@@ -58,7 +57,7 @@ def statistics(raw: Dataset) -> pd.DataFrame:
     letters = [_count(text, filter(str.isalnum, alphabet)) for text, alphabet in counted]
     frame["letters"] = letters / (texts.str.len() - blank).clip(lower=1)
     frame["variety"] = [len(alphabet) / max(1, min(len(text), 8)) for text, alphabet in counted]
-    frame["markup"] = texts.str.count(_MARKUP)
+    frame["markup"] = texts.str.count(TAG)
     frame["broken"] = [_count(text, filter(_BROKEN.match, alphabet)) for text, alphabet in counted]
     frame["digest"] = digests(texts)
     frame["labels_of_digest"] = frame.groupby("digest")["label"].transform("nunique")

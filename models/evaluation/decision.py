@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.evaluation import metrics, naive
-from models.evaluation.metrics import ACCURACY, MAE, Metric, Rows
+from models.evaluation.metrics import ACCURACY, Metric, Rows
 from models.examples import Inputs, Split, examples
 from models.inputs.answers import decided
 
@@ -122,7 +122,7 @@ def judge(splits: Mapping[str, Split], facts: Mapping) -> "Judge | None":
     from models.training.epochs import Judge  # imports Keras
 
     metric = metrics.of(facts)
-    if metric in (ACCURACY, MAE):
+    if metric is ACCURACY or (metric.series and metric.power == 1):
         return None
     if metric.series:
 

@@ -11,16 +11,15 @@ import numpy as np
 
 from models.errors import ModelError
 from models.evaluation import bootstrap, decision, metrics, naive
-from models.evaluation.metrics import ACCURACY, MAE, Metric
+from models.evaluation.metrics import ACCURACY, COVERED, LEVEL, MAE, Metric
 from models.examples import Inputs, Split, examples, fit_inputs
+from models.inputs.texts import word_counts
 
 if TYPE_CHECKING:
     from models.inputs.series import Windows
 
 Run = Callable[[np.ndarray], np.ndarray]
 SCORED = ("validation", "test")
-LEVEL = 0.95  # of the intervals that are kept for plots, and of that of a score
-COVERED = (0.80, LEVEL)  # of the intervals whose coverage is measured
 NAMED = 20  # series whose error and coverage are measured apart
 LARGEST = 1e100  # a forecast that is further off, or no number, is off by this
 PLOTTED = 6  # windows kept whole, spread over the split
@@ -47,13 +46,13 @@ class Scores:
     rows, classes: label and predicted (row,), probabilities (row, class), correct and naive_correct
         bool (row,), confusion (true class, predicted class); prior (class,), the shares of the
         training split; where the entry has them positive, a label, and costs (true class, predicted
-        class); of texts also words (row,), how many each has between its spaces; where rows belong
+        class); of texts also words (row,), how many the tokenizer finds in each; where rows belong
         to groups, such as patients, group (row,), the number of each one's.
-    rows, series: error and naive_error (window, step), absolute; time datetime64 (window,), when
-        the first step falls, series (window,), whose it is, and season (window,), in which quarter
-        of a season, 0 to 3; block, the number of neighbouring windows that share targets, at least
-        2; history, target, forecast and the 95 % interval's lower and upper of a few windows, for
-        plots.
+    rows, series: error and naive_error (window, step), absolute, and where the metric is of them
+        pinball and naive_pinball; time datetime64 (window,), when the first step falls, series
+        (window,), whose it is, and season (window,), in which quarter of a season, 0 to 3; block,
+        the number of neighbouring windows that share targets, at least 2; history, target, forecast
+        and the 95 % interval's lower and upper of a few windows, for plots.
     naive: the name of the naive baseline.
     """
 
@@ -227,7 +226,7 @@ def losses(
     first, moment = rows[0], _moments(rows[0])
     errors = [
         (np.fmin(error, LARGEST) ** metric.power).mean(axis=1)
-        for error in (*(one["error"] for one in rows), first["naive_error"])
+        for error in (*(one[metric.column] for one in rows), first[f"naive_{metric.column}"])
     ]
     series = np.unique(first.get("series", np.zeros(len(moment))), return_inverse=True)[1]
     total = np.bincount(series, errors[-1])
@@ -284,7 +283,7 @@ def _class_scores(
     if "group" in split:
         rows["group"] = np.unique(split["group"].astype(str), return_inverse=True)[1]
     if "text" in split:
-        rows["words"] = np.array([len(text.split()) for text in split["text"]])
+        rows["words"] = word_counts(split["text"])
     metric = metrics.of(facts)
     naive_rows = metric.naive(rows)
     scores = {
@@ -309,9 +308,7 @@ def _score_series(
 ) -> dict[str, Scores]:
     """Score forecasts (window, step), in the data's own unit, by the name of the split, beside the
     naive forecast that is the best on validation."""
-    windows = inputs.windows(splits["validation"], facts["stride"])
-    power = metrics.of(facts).power
-    best = naive.best(windows, splits["validation"], facts["season"], power)
+    best = naive.best(inputs, splits["validation"], facts)
     return {
         name: _series_scores(inputs, forecast, best, splits[name], facts)
         for name, forecast in forecasts.items()
@@ -319,17 +316,15 @@ def _score_series(
 
 
 def _series_scores(
-    inputs: Inputs, forecast: np.ndarray, best: str, split: Split, facts: Mapping
+    inputs: Inputs, forecast: np.ndarray, best: tuple[str, Inputs], split: Split, facts: Mapping
 ) -> Scores:
-    windows = inputs.windows(split, facts["stride"])
-    rival = naive.forecast(best, windows, split, facts["season"])
+    windows, metric = inputs.windows(split, facts["stride"]), metrics.of(facts)
+    radii, naive_radii = (metrics.radii(one, windows.history) for one in (inputs, best[1]))
+    rival = naive.forecast(best[0], windows, split, facts["season"])
     error, naive_error = np.abs(forecast - windows.target), np.abs(rival - windows.target)
     block = max(2, math.ceil(inputs.horizon / facts["stride"]))
-    inside = {
-        f"coverage_{level * 100:.0f}": error <= inputs.radius(level, windows.history)
-        for level in COVERED
-    }
-    radius = np.broadcast_to(inputs.radius(LEVEL, windows.history), error.shape)
+    inside = {f"coverage_{100 * level:.0f}": error <= radii[level] for level in COVERED}
+    radius = np.broadcast_to(radii[LEVEL], error.shape)
     few = np.linspace(0, len(error) - 1, min(PLOTTED, len(error))).astype(int)
     time = split["time"][windows.start + inputs.history]
     rows = {
@@ -345,6 +340,9 @@ def _series_scores(
         "lower": forecast[few] - radius[few],
         "upper": forecast[few] + radius[few],
     }
+    if metric.column == "pinball":
+        rows["pinball"] = metrics.pinball(error, radii)
+        rows["naive_pinball"] = metrics.pinball(naive_error, naive_radii)
     scores = {
         "mae": error.mean(),
         "mse": np.square(error).mean(),
@@ -357,10 +355,9 @@ def _series_scores(
         own, ending = rows["series"] == name, "/" + re.sub(r"[^-\w]", "_", name)[:50]
         scores["relative_mae" + ending] = _ratio(error[own].mean(), naive_error[own].mean())
         scores |= {held + ending: column[own].mean() for held, column in inside.items()}
-    metric = metrics.of(facts)
     if metric is not MAE:
         scores[metric.name] = value(metric, [rows])
-    return Scores(_floats(scores), rows, best)
+    return Scores(_floats(scores), rows, best[0])
 
 
 def series_names(rows: Mapping[str, np.ndarray]) -> list[str]:

@@ -9,11 +9,14 @@ moves as the row gets more weight (Efron, The Jackknife, the Bootstrap and Other
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 Rows = Mapping[str, np.ndarray]
 BINS = 15  # of the calibration error
+LEVEL = 0.95  # of the intervals that are kept for plots, and of that of a score
+COVERED = (0.80, LEVEL)  # of the intervals whose coverage and loss are measured
 LEAST = 1e-15  # the least probability that a logarithm is of
 
 
@@ -28,6 +31,7 @@ class Metric:
     constant: from the share of each class to the label that does best as the answer to all.
     series: whether it is of forecasts, relative to the best naive one.
     power: of a forecast's errors; of squares the root of the mean is taken.
+    column: of a forecast's rows, what it is the mean of; the naive one's is `naive_` and that.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Metric:
     constant: Callable[[Rows], int] = lambda rows: int(rows["prior"].argmax())
     series: bool = False
     power: int = 1
+    column: str = "error"
 
     @property
     def sign(self) -> int:
@@ -55,7 +60,7 @@ class Metric:
         Of classes that is one label for all, and the shares of the training split.
         """
         if self.series:
-            return {**rows, "error": rows["naive_error"]}
+            return {**rows, self.column: rows[f"naive_{self.column}"]}
         if self is ACCURACY:
             return {**rows, "correct": rows["naive_correct"]}
         label = np.full(len(rows["label"]), self.constant(rows))
@@ -93,6 +98,24 @@ def rooted(squares: np.ndarray, naive_squares: np.ndarray) -> np.ndarray:
     return squares / (2 * np.maximum(root, LEAST)) + root * base / 2
 
 
+def radii(inputs: Any, history: np.ndarray) -> dict[float, np.ndarray]:
+    """Return level → half-width of the interval at each step, in the data's own unit."""
+    return {level: inputs.radius(level, history) for level in COVERED}
+
+
+def pinball(error: np.ndarray, radii: Mapping[float, np.ndarray]) -> np.ndarray:
+    """Return the mean pinball loss of a forecast's quantiles: its median and its intervals' ends
+    (Koenker and Bassett, Regression Quantiles, Econometrica, 1978).
+
+    That of both ends of an interval is its width and what falls outside, as in the interval score
+    of Gneiting and Raftery, Journal of the American Statistical Association, 2007.
+
+    error: absolute (window, step). radii: level → the interval's half-width at each step.
+    """
+    ends = [(1 - p) * radius + np.maximum(error - radius, 0) for p, radius in radii.items()]
+    return (error / 2 + sum(ends)) / (1 + 2 * len(ends))
+
+
 def calibration_error(certainty: np.ndarray, correct: np.ndarray) -> float:
     """Return the expected calibration error over 15 bins of equal width (Guo, Pleiss, Sun and
     Weinberger, On Calibration of Modern Neural Networks, ICML, 2017).
@@ -118,14 +141,15 @@ def _balanced_accuracy(rows: Rows) -> np.ndarray:
 
 
 def _f1(rows: Rows) -> np.ndarray:
-    """Of the positive label, as scikit-learn's `f1_score`."""
+    """Of the positive label, as scikit-learn's `f1_score`; of rows without any it says nothing."""
+    if not (rows["label"] == rows["positive"]).any():
+        return np.full(len(rows["label"]), np.nan)
     return _f1_of(rows, int(rows["positive"]))
 
 
 def _macro_f1(rows: Rows) -> np.ndarray:
-    """The mean over the classes that are there, as scikit-learn's `f1_score`."""
-    present = np.union1d(rows["label"], rows["predicted"])
-    return np.mean([_f1_of(rows, label) for label in present], axis=0)
+    """The mean over the classes that there are rows of, as scikit-learn's `f1_score` of them."""
+    return np.mean([_f1_of(rows, label) for label in np.unique(rows["label"])], axis=0)
 
 
 def _f1_of(rows: Rows, label: int) -> np.ndarray:
@@ -193,7 +217,9 @@ def _log_loss(rows: Rows) -> np.ndarray:
 
 
 def _cost(rows: Rows) -> np.ndarray:
-    return rows["costs"][rows["label"], rows["predicted"]]
+    """What is predicted as -1 has no cost: its label is gone (`pipelines.experiments.scores`)."""
+    cost = rows["costs"][rows["label"], rows["predicted"]]
+    return np.where(rows["predicted"] < 0, np.nan, cost)
 
 
 ACCURACY = Metric("accuracy", "accuracy", _accuracy, additive=True)
@@ -223,4 +249,10 @@ METRICS = {
     ),
     "mae": MAE,
     "rmse": Metric("relative_rmse", "relative RMSE", more_is_better=False, series=True, power=2),
+    "pinball": Metric(
+        *("relative_pinball", "relative pinball loss"),
+        more_is_better=False,
+        series=True,
+        column="pinball",
+    ),
 }

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.evaluation import metrics
+from models.examples import Inputs
+
 if TYPE_CHECKING:
     from models.inputs.series import Windows
 
@@ -51,16 +54,22 @@ def forecast(
     return np.where(inside, split["value"][np.maximum(rows, 0)], last)
 
 
-def best(windows: "Windows", split: Mapping[str, np.ndarray], season: int, power: int = 1) -> str:
-    """Return the name of the naive forecast with the smallest mean error.
+def best(inputs: Inputs, split: Mapping[str, np.ndarray], facts: Mapping) -> tuple[str, Inputs]:
+    """Return the name of the naive forecast that loses least, and inputs with its intervals.
 
     Args:
-        windows: of the split.
-        split: value and segment (row,).
-        season: steps of one season.
-        power: of the errors: 1 for absolute ones, 2 for squares.
+        inputs: fitted inputs.
+        split: the validation split.
+        facts: the dataset's.
     """
-    errors = {
-        name: np.abs(forecast(name, windows, split, season) - windows.target) for name in SERIES
-    }
-    return min(errors, key=lambda name: float((errors[name] ** power).mean()))
+    metric, windows = metrics.of(facts), inputs.windows(split, facts["stride"])
+    tried = {}
+    for name in SERIES:
+        values = forecast(name, windows, split, facts["season"])
+        own = inputs.calibrated(inputs.scaled(values, windows.history), windows)
+        loss = np.abs(values - windows.target) ** metric.power
+        if metric.column == "pinball":
+            loss = metrics.pinball(loss, metrics.radii(own, windows.history))
+        tried[name] = float(loss.mean()), own
+    best = min(tried, key=lambda name: tried[name][0])
+    return best, tried[best][1]

@@ -91,6 +91,11 @@ def _words(text: str, tokenizer: int = TOKENIZER) -> list[str]:
     return (_remembered if len(text) <= SHORT_TEXT else words_of)(text, tokenizer)
 
 
+def word_counts(texts: Iterable[str], tokenizer: int = TOKENIZER) -> np.ndarray:
+    """Return how many words each text has, int (text,), as a model reads them."""
+    return np.array([len(_words(text, tokenizer)) for text in texts], int)
+
+
 @dataclass(frozen=True)
 class TextInputs:
     """Texts to int32 word ids, padded on the left with 0, and back.

@@ -14,7 +14,7 @@ from PIL import Image
 
 from models.examples import Split
 from models.inputs.images import ImageInputs
-from models.inputs.texts import words_of
+from models.inputs.texts import word_counts, words_of
 
 LEAVES = 32  # of the tree that predicts the label from a number
 SIDE = 32  # larger pictures are made this small, in pixels a side
@@ -57,7 +57,7 @@ def _of_texts(training: Split, validation: Split) -> Features:
         return pd.DataFrame(
             {
                 "the number of characters": [len(text) for text in texts],
-                "the number of words": [len(text.split()) for text in texts],
+                "the number of words": word_counts(texts),
                 "the share of capitals": capitals,
                 f"the word {str(best)!r}": [best in words_of(text) for text in texts],
             }

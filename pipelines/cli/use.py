@@ -59,9 +59,7 @@ def build(task: Task = None, as_json: Json = False) -> None:
 
     invocation.begin("build", as_json)
     made = bento.build(task)
-    invocation.end(
-        as_json, made.to_dict(), lambda: console.out().print(f"{made.tag} in {made.path}")
-    )
+    invocation.end(as_json, asdict(made), lambda: console.out().print(f"{made.tag} in {made.path}"))
 
 
 @app.command()

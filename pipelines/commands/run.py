@@ -9,6 +9,7 @@ import shlex
 import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
 from data import versions
@@ -89,20 +90,22 @@ def run(
 
 
 def finished(tasks: dict[str, str], profile: str) -> dict[str, Outcome]:
-    """The outcome of each task that has nothing left to do: data, fits, champion, pointer."""
-    # Where MLflow is needed: it takes seconds to import, and DVC is a process of its own meanwhile.
-    changed = not all(leaderboard_rows.unchanged(*one) for one in tasks.items())
-    importing = threading.Thread(target=importlib.import_module, args=("mlflow",))
-    if changed:
-        importing.start()
-    outdated = versions.outdated(list(tasks.values()))
-    if changed:
-        importing.join()
-    outcomes = {
-        task: _finished(task, dataset, profile)
-        for task, dataset in tasks.items()
-        if dataset not in outdated
-    }
+    """The outcome of each task that has nothing left to do: data, fits, champion, pointer.
+
+    Planned while DVC, a process of its own, looks at the data: a plan for data that changed, or
+    what it raises, is dropped.
+    """
+    with ThreadPoolExecutor(1) as planner:
+        planned = {
+            task: planner.submit(_finished, task, dataset, profile)
+            for task, dataset in tasks.items()
+        }
+        outdated = versions.outdated(list(tasks.values()))
+        outcomes = {
+            task: planned[task].result()
+            for task, dataset in tasks.items()
+            if dataset not in outdated
+        }
     return {task: outcome for task, outcome in outcomes.items() if outcome is not None}
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -36,8 +36,7 @@ def of_fit(dataset: DatasetVersion, arch: str, parameters: Mapping, seed: int) -
 
 def of_code(task: str, arch: str, parameters: Mapping) -> str:
     """Return the identity of what computes a fit, whatever the data and the seed."""
-    code = _code(architectures.sources(task, arch, parameters))
-    return _digest(code=code, versions=versions())
+    return _digest(code=code(task, arch, frozenset(parameters.items())), versions=versions())
 
 
 def of_blend(dataset: DatasetVersion, members: Sequence[str]) -> str:
@@ -59,8 +58,8 @@ def of_blending(task: str, members: Sequence[str]) -> str:
     """Return the identity of what computes a blend; members: those of what computes its members."""
     module, room = CLASSES[task][0], environment.ROOT / "models"
     names = ("export/blend", "evaluation/measure", f"inputs/{module}", f"artifact/golden_{module}")
-    code = _code(architectures.closure([room / f"{name}.py" for name in names]))
-    return _digest(code=code, versions=versions(), members=list(members))
+    files = architectures.closure([room / f"{name}.py" for name in names])
+    return _digest(code=dict(map(digest_of, files)), versions=versions(), members=list(members))
 
 
 def of_guard(dataset: DatasetVersion) -> str:
@@ -78,8 +77,8 @@ def of_baseline(dataset: DatasetVersion, file: Path) -> str:
     """
     inputs = environment.ROOT / "models" / "inputs" / f"{CLASSES[dataset.task][0]}.py"
     used = {name: version(name) for name in ("numpy", "scikit-learn")} | _python()
-    code = _code(architectures.closure([file, inputs]))
-    return _digest(dataset_hash=dataset.hash, task=dataset.task, code=code, versions=used)
+    sources = dict(map(digest_of, architectures.closure([file, inputs])))
+    return _digest(dataset_hash=dataset.hash, task=dataset.task, code=sources, versions=used)
 
 
 def versions() -> dict[str, str]:
@@ -120,34 +119,33 @@ def _of_training(dataset: DatasetVersion, arch: str, parameters: Mapping, **more
         task=dataset.task,
         arch=arch,
         parameters=effective,
-        code=_code(architectures.sources(dataset.task, arch, parameters)),
+        code=code(dataset.task, arch, frozenset(parameters.items())),
         versions=versions(),
         **more,
     )
 
 
-def _code(sources: Iterable[Path]) -> dict[str, str]:
-    """Return the digest of each file's code by its path in the project."""
-    return {
-        path.resolve().relative_to(environment.ROOT).as_posix(): _tree_digest(path.read_bytes())
-        for path in sources
-    }
+@cache  # asked for by every seed, and by every fit for its guard
+def code(task: str, arch: str, parameters: frozenset[tuple[str, Any]]) -> dict[str, str]:
+    """Return the digest of each file that a fit executes, by its path in the project."""
+    return dict(map(digest_of, architectures.sources(task, arch, dict(parameters))))
 
 
-@cache  # the architectures of a task share most of their files
-def _tree_digest(source: bytes) -> str:
-    """Return the sha256 of a module's syntax tree without docstrings.
+@cache  # a plan's fits share most of their files, whose code this process has loaded
+def digest_of(path: Path) -> tuple[str, str]:
+    """Return a module's path in the project, and the sha256 of its syntax tree without docstrings.
 
     Comments, docstrings, formatting and line endings are no part of it. The tree is written as
     Python's minor version does, which is part of the fingerprint by itself.
     """
-    tree = syntax_tree.parse(source)
+    tree = syntax_tree.parse(path.read_bytes())
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 node.body = node.body[isinstance(first.value.value, str) :]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return path.resolve().relative_to(environment.ROOT).as_posix(), digest
 
 
 def _digest(**identity: Any) -> str:

@@ -16,7 +16,7 @@ from data import classes, stored
 from data.errors import DataError
 from models.artifact import artifact
 from pipelines.experiments import dataset as data
-from pipelines.experiments import tracking, verification
+from pipelines.experiments import seen, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
@@ -73,7 +73,8 @@ def on_test(
     """The rows (`measure.Scores`) of a record or version on the present test split.
 
     verified: its artifact's folder, where this run has hashed it already.
-    keep: record the rows with the run where they had to be measured now.
+    keep: record the rows with the run where they had to be measured now. They say as `unseen`, bool
+        (row,), which of them the model was neither fitted nor chosen on, where that is on record.
     Raises DataError where other data than that lies in the checkout, ModelError where the model
     answers with other labels or another horizon than the data.
     """
@@ -85,17 +86,23 @@ def on_test(
         rows = rows_of(fitted.run_id, "test")
         if measure.ROWS[dataset.task] <= rows.keys():  # a champion of older code has fewer
             return rows
-    measured = _measured(dataset, verified or verification.verify(fitted))
+    folder = verified or verification.verify(fitted)
+    read = _prepared(dataset)
+    measured = _measured(read, folder)
+    unseen = seen.unseen(dataset, fitted, folder, read.splits["test"], measured["test"])
+    if unseen is not None:
+        measured["test"]["unseen"] = unseen
     if keep:
         _keep(fitted.run_id, dataset.hash, measured)
     return measured["test"]
 
 
-def by_name(dataset: DatasetVersion, verified: Path) -> tuple[np.ndarray, np.ndarray]:
+def by_name(dataset: DatasetVersion, verified: Path, rows: Mapping) -> tuple[np.ndarray, dict]:
     """A classifier of other labels on the present test split, its answers taken by their names.
 
-    verified: the folder of its artifact.
-    Returns two bool (row,): whether the row's label is one of its own, and whether it says that.
+    verified: the folder of its artifact. rows: those of another model there.
+    Returns bool (row,), whether the row's label is one of its own, and its rows; what it says that
+    is no label any more is predicted as -1.
     Raises DataError where other data lies in the checkout.
     """
     from models.examples import examples
@@ -103,10 +110,14 @@ def by_name(dataset: DatasetVersion, verified: Path) -> tuple[np.ndarray, np.nda
     from models.inputs.answers import decided
 
     read, inputs = _prepared(dataset), artifact.read_inputs(verified)
-    split, names = read.splits["test"], np.array(inputs.labels)
-    truth = np.array(read.facts["labels"])[split["label"]]
+    split, labels = read.splits["test"], read.facts["labels"]
+    place = np.array([labels.index(one) if one in labels else -1 for one in inputs.labels])
     outputs = convert.runner(verified / "model.onnx")(examples(inputs, split).tensor)
-    return np.isin(truth, names), names[decided(outputs, inputs.weights)] == truth
+    predicted = place[decided(outputs, inputs.weights)]
+    probabilities = np.zeros((len(outputs), len(labels)))
+    probabilities[:, place[place >= 0]] = outputs[:, place >= 0]
+    said = {"predicted": predicted, "correct": predicted == split["label"]}
+    return np.isin(split["label"], place), {**rows, **said, "probabilities": probabilities}
 
 
 def test_split(dataset: DatasetVersion) -> Mapping[str, np.ndarray]:
@@ -124,11 +135,10 @@ def names_of(task: str, split: Mapping[str, np.ndarray]) -> list[str]:
     return classes.digests(split["image" if task == "image" else "text"]).tolist()
 
 
-def _measured(dataset: DatasetVersion, verified: Path) -> dict[str, Mapping]:
+def _measured(read: stored.Dataset, verified: Path) -> dict[str, dict[str, np.ndarray]]:
     """Split → its rows, of those that no fit learns from."""
     from models.evaluation import measure
 
-    read = _prepared(dataset)
     return {
         split: measure.evaluate_artifact(
             verified, {**read.splits, "test": read.splits[split]}, read.facts

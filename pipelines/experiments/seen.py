@@ -17,6 +17,7 @@ from data import classes, prepared
 from data.errors import DataError
 from pipelines.experiments import dataset as data
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.leaderboard_rows import Record
 from pipelines.experiments.registry import Version
 
 FILE = "seen.npz"
@@ -32,7 +33,11 @@ def write(folder: Path, splits: Mapping[str, Columns]) -> None:
 
 
 def unseen(
-    dataset: DatasetVersion, version: Version, folder: Path, test: Columns | None, rows: Columns
+    dataset: DatasetVersion,
+    version: Record | Version,
+    folder: Path,
+    test: Columns | None,
+    rows: Columns,
 ) -> np.ndarray | None:
     """Which test rows a model was neither fitted nor chosen on: bool (row,), of series (window,).
 
@@ -56,7 +61,7 @@ def unseen(
     return ~np.any(known, axis=0)
 
 
-def _read(dataset: DatasetVersion, version: Version, folder: Path) -> Columns | None:
+def _read(dataset: DatasetVersion, version: Record | Version, folder: Path) -> Columns | None:
     """What its artifact says; of one of before what its version of the data says, where that is
     still to be had."""
     with suppress(FileNotFoundError), np.load(folder / FILE, allow_pickle=False) as arrays:

@@ -14,6 +14,8 @@ from pipelines.gate import significance
 Rows = Mapping[str, np.ndarray]  # `models.evaluation.measure.Scores.rows` of one split and seed
 
 BETTER, WORSE, CANNOT_TELL = "better", "worse", "cannot tell"
+BY_BLOCKS = "Diebold–Mariano, its variance by block bootstrap"
+MANY = 1e6  # degrees of freedom, as good as infinitely many
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Verdict:
     effect: the mean of the difference from row to row over its standard deviation (Cohen's d of
         paired rows); above 0 where ours is better.
     method: what p is from.
+    blocks: where there is no telling only because errors last too long for the split, how many
+        blocks of it know nothing of each other; else 0.
     """
 
     outcome: str
@@ -37,6 +41,7 @@ class Verdict:
     p: float
     effect: float
     method: str
+    blocks: int = 0
 
     def reversed(self) -> "Verdict":
         """The same from the other side, without its outcome."""
@@ -58,8 +63,8 @@ def compare(
     alpha: the p below which there is a difference.
     Raises ValueError when the rows do not pair.
     """
-    verdict, _ = _compared(metric, ours, theirs)
-    return _judged(verdict, verdict.p, alpha)
+    verdict, estimate = _compared(metric, ours, theirs)
+    return _judged(verdict, verdict.p, alpha, _blocks(estimate, verdict, alpha))
 
 
 def _compared(
@@ -98,8 +103,9 @@ def matrix(
     for (ours, theirs), (raw, estimate), p, level in judged:
         low, high = estimate.interval(level)
         verdict = replace(raw, low=low, high=high)
-        matrix[ours, theirs] = _judged(verdict, p, alpha)
-        matrix[theirs, ours] = _judged(verdict.reversed(), p, alpha)
+        blocks = _blocks(estimate, raw, alpha / len(pairs))
+        matrix[ours, theirs] = _judged(verdict, p, alpha, blocks)
+        matrix[theirs, ours] = _judged(verdict.reversed(), p, alpha, blocks)
     return matrix
 
 
@@ -144,7 +150,7 @@ def provable(verdict: Verdict, alpha: float) -> float:
 
 def check(metric: Metric, ours: Sequence[Rows], theirs: Sequence[Rows]) -> None:
     """Raise ValueError unless the seeds of both sides were scored on the same rows."""
-    shared = "naive_error" if metric.series else "label"
+    shared = f"naive_{metric.column}" if metric.series else "label"
     columns = [rows[shared] for rows in (*ours, *theirs)]
     if not (len(ours) and len(theirs) and len(columns[0])):
         raise ValueError(
@@ -196,7 +202,7 @@ def _p_value(
         return significance.mcnemar(gains[0] > 0, losses[0] > 0), "McNemar's exact test"
     if not metric.series:
         return estimate.p(), "paired bootstrap over rows"
-    return estimate.p(), "Diebold–Mariano, its variance by block bootstrap"
+    return estimate.p(), BY_BLOCKS
 
 
 def _effect(gains: np.ndarray) -> float:
@@ -207,8 +213,14 @@ def _effect(gains: np.ndarray) -> float:
     return math.copysign(bootstrap.HIGHEST, mean) if mean else 0.0
 
 
-def _judged(verdict: Verdict, p: float, alpha: float) -> Verdict:
-    outcome = CANNOT_TELL
-    if p < alpha:
-        outcome = BETTER if verdict.difference > 0 else WORSE
-    return replace(verdict, outcome=outcome, p=p)
+def _blocks(estimate: bootstrap.Estimate, verdict: Verdict, level: float) -> int:
+    """How many blocks of forecasts know nothing of each other, where this difference with this
+    error would tell if there were many; else 0."""
+    told = verdict.method == BY_BLOCKS and replace(estimate, freedom=MANY).p() < level
+    return round(estimate.freedom) + 1 if told else 0
+
+
+def _judged(verdict: Verdict, p: float, alpha: float, blocks: int) -> Verdict:
+    if p >= alpha:
+        return replace(verdict, outcome=CANNOT_TELL, p=p, blocks=blocks)
+    return replace(verdict, outcome=BETTER if verdict.difference > 0 else WORSE, p=p)

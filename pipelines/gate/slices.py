@@ -16,6 +16,7 @@ from pipelines.gate import paired_comparison
 from pipelines.gate.paired_comparison import Rows
 
 Pick = Callable[[Rows], Rows]  # takes the part out of the rows of one seed
+OF_STEPS = ("error", "naive_error", "pinball", "naive_pinball")  # columns (window, step)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def compare(
 
 def _least_p(metric: Metric, part: Sequence[Rows]) -> float:
     """The p of all rows of a part against none."""
-    answer, values = ("error", (1.0, 0.0)) if metric.series else ("correct", (False, True))
+    answer, values = (metric.column, (1.0, 0.0)) if metric.series else ("correct", (False, True))
     worst, best = ([{**one, answer: np.full_like(one[answer], x)} for one in part] for x in values)
     return paired_comparison.compare(metric, worst, best).p
 
@@ -105,14 +106,15 @@ def _relative(metric: Metric, rows: Rows, part: Rows) -> Rows:
     solar power by night, and the unit would decide then."""
     if not metric.series:
         return part
-    naive, root = rows["naive_error"] ** metric.power, 1 / metric.power
+    column = f"naive_{metric.column}"
+    naive, root = rows[column] ** metric.power, 1 / metric.power
     means = {None: naive.mean() ** root}
     if "series" in rows:  # not in older ones
         means = {
             one: naive[rows["series"] == one].mean() ** root for one in np.unique(rows["series"])
         }
-    each = [[means[one]] for one in part.get("series", [None] * len(part["naive_error"]))]
-    return {**part, "naive_error": np.broadcast_to(each, part["naive_error"].shape)}
+    each = [[means[one]] for one in part.get("series", [None] * len(part[column]))]
+    return {**part, column: np.broadcast_to(each, part[column].shape)}
 
 
 def _row_parts(
@@ -143,10 +145,10 @@ def only(rows: Rows, mask: np.ndarray) -> Rows:
     """The rows of one seed of which the mask, bool (row,), is true."""
     each = (
         *("label", "predicted", "probabilities", "correct", "naive_correct", "words", "group"),
-        *("error", "naive_error", "time", "series", "season"),
+        *(*OF_STEPS, "time", "series", "season", "unseen"),
     )
     return {**rows, **{name: rows[name][mask] for name in each if name in rows}}
 
 
 def _step(rows: Rows, step: int) -> Rows:
-    return {**rows, **{name: rows[name][:, [step]] for name in ("error", "naive_error")}}
+    return {**rows, **{name: rows[name][:, [step]] for name in OF_STEPS if name in rows}}

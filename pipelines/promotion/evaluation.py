@@ -1,5 +1,6 @@
 """One candidate before the gate: what it scored, what it costs, what it showed while serving."""
 
+import math
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from pipelines.experiments import plan, ranking, registry, scores, seen, trackin
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate import checks as gate
-from pipelines.gate import spending
+from pipelines.gate import slices, spending
 from pipelines.gate.checks import Check, Scored, Served
 from pipelines.gate.rules import Rules
 from pipelines.processes import service
@@ -240,13 +241,12 @@ def _on_shared_classes(
     ours: Scored,
     test: Split | None,
 ) -> Scored | None:
-    """The contender on the test rows whose class it knows; None where these are too few."""
-    if ranking.metric(dataset).name != "accuracy":  # a hit is all that other labels tell of
+    """The contender on the test rows whose class it knows; None where these are too few, or the
+    metric says nothing of them: F1 of a label that it does not know, a cost of one that is gone."""
+    known, rows = scores.by_name(dataset, contender.folder, ours.rows)
+    metric = ranking.metric(dataset)
+    if known.mean() < SHARED or math.isnan(metric.of(slices.only(rows, known))):
         return None
-    known, correct = scores.by_name(dataset, contender.folder)
-    if known.mean() < SHARED:
-        return None
-    rows = {**ours.rows, "correct": correct}
     unseen = seen.unseen(dataset, contender.version, contender.folder, test, rows)
     return Scored(name, rows, latency_ms, _size_mb(contender.folder), known, unseen)
 

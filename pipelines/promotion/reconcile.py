@@ -83,6 +83,7 @@ def is_reconciled(task: str, dataset: str) -> bool:
     return (
         champion.version == champions[-1].to_version
         and champion.head == ledger.head(entries)
+        and ledger.verify(entries) is None
         and (endpoint is None or _published(endpoint, champion))
     )
 

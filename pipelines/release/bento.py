@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,6 @@ class Bento:
     tag: str
     path: str
     champions: dict[str, str]
-
-    def to_dict(self) -> dict:
-        """The Bento as JSON."""
-        return asdict(self)
 
 
 def build(task: str | None = None) -> Bento:
@@ -225,7 +221,7 @@ def _options(context: Path, published: Mapping[str, Pointer], name: str) -> dict
         "include": ["serving/**", "models/**", "champions/**", "home/**", *DEPLOY],
         "labels": labels,
         "description": "The champions of " + ", ".join(published) + ", and what serves them.",
-        "python": {"packages": _pinned(NEEDS), "lock_packages": False},
+        "python": {"packages": _pinned(), "lock_packages": False},
         "docker": {
             "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
             # A container's loopback is its own: what may reach it is for `docker run -p` to say.
@@ -234,9 +230,9 @@ def _options(context: Path, published: Mapping[str, Pointer], name: str) -> dict
     }
 
 
-def _pinned(names: tuple[str, ...]) -> list[str]:
-    """Every package that these and BentoML need, at the version installed here."""
-    waiting, seen, pins = [Requirement(name) for name in ("bentoml", *names)], set(), {}
+def _pinned() -> list[str]:
+    """Every package that BentoML and serving/ need, at the version installed here."""
+    waiting, seen, pins = [Requirement(name) for name in ("bentoml", *NEEDS)], set(), {}
     while waiting:
         package = waiting.pop()
         if (package.name, frozenset(package.extras)) in seen:

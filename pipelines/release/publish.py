@@ -101,10 +101,10 @@ def _set_aside(endpoint: str) -> None:
             (folder() / f"{pointer.endpoint}.json").hardlink_to(folder() / f"{endpoint}.json")
 
 
-def read(endpoint: str, home: Path | None = None) -> Pointer | None:
+def read(endpoint: str) -> Pointer | None:
     """The endpoint's pointer; None when there is none, or none that can be read: `publish` writes
     it anew."""
-    return read_file(folder(home) / f"{endpoint}.json")
+    return read_file(folder() / f"{endpoint}.json")
 
 
 def read_file(path: Path) -> Pointer | None:
@@ -159,10 +159,10 @@ def withdraw(endpoint: str) -> None:
     (folder() / f"{endpoint}.json").unlink(missing_ok=True)
 
 
-def intact(endpoint: str, home: Path | None = None) -> bool:
+def intact(endpoint: str) -> bool:
     """Whether the endpoint has a pointer and the artifact that it names is whole."""
-    pointer = read(endpoint, home)
-    return pointer is not None and _is_whole(folder(home) / pointer.artifact, pointer)
+    pointer = read(endpoint)
+    return pointer is not None and _is_whole(folder() / pointer.artifact, pointer)
 
 
 def unused(before: float) -> list[Path]:

@@ -6,7 +6,7 @@ with what it scored on the test split row by row.
 
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from rich.table import Table
@@ -14,10 +14,11 @@ from rich.table import Table
 from models.evaluation.metrics import Metric
 from pipelines.experiments import ranking, scores, tracking
 from pipelines.experiments.dataset import DatasetVersion
-from pipelines.gate import paired_comparison, slices
+from pipelines.gate import paired_comparison, rules, slices
 from pipelines.reports import charts, leaderboard
 from pipelines.runtime import console
 
+TOO_FEW = "has too few independent blocks of test rows to be told from"
 VERBS = {"worse": "is better than", "cannot tell": "cannot be told from"}  # a rival, a model
 
 
@@ -70,7 +71,7 @@ def compare(dataset: DatasetVersion) -> dict:
         "labels": labels,
         "curves": {e.name: losses for e in entrants if "arch" in e.row and (losses := _curves(e))},
         "confusion": {
-            e.name: np.sum([one["confusion"] for one in e.rows], axis=0).tolist()
+            e.name: np.sum([_confusion(one) for one in e.rows], axis=0).tolist()
             for e in entrants
             if "confusion" in e.rows[0]
         },
@@ -96,19 +97,21 @@ def sentences(board: dict) -> list[str]:
     if champion and not any(row["champion"] for row in board["rows"]):
         lines = [
             f"the champion, v{champion['version']} {champion['arch']}, has no row: it is of data "
-            f"{champion['dataset_hash'][:8]}, and the gate has not scored it on this data"
+            f"{champion['dataset_hash'][:8]}, and the gate has not scored it on rows of this data "
+            "that it has not seen"
         ]
     for rival in board["rivals"]:
-        for outcome, verb in VERBS.items():
-            named = [
-                one["ours"]
-                for one in board["verdicts"]
-                if (one["theirs"], one["outcome"]) == (rival["name"], outcome)
-                and one["ours"] in models
-            ]
-            if named:
-                score = console.figure(rival["test"]["mean"])
-                lines.append(f"{rival['name']} ({score}) {verb} {', '.join(named)}")
+        score = console.figure(rival["test"]["mean"])
+        named: dict[str, list[str]] = {}
+        for one in board["verdicts"]:
+            if one["theirs"] == rival["name"] and one["ours"] in models:
+                verb, name = VERBS.get(one["outcome"]), one["ours"]
+                if one["blocks"]:
+                    verb, name = TOO_FEW, f"{name} ({one['blocks']})"
+                named.setdefault(verb or "", []).append(name)
+        for verb in (*VERBS.values(), TOO_FEW):
+            if verb in named:
+                lines.append(f"{rival['name']} ({score}) {verb} {', '.join(named[verb])}")
     return lines + board["failures"] + board["notes"]
 
 
@@ -125,7 +128,7 @@ def _table(board: dict, rows: Sequence[dict]) -> Table:
         verdict = row["verdict"]
         table.add_row(
             f"{leaderboard.MARKS[verdict['outcome']]} {row['name']}",
-            verdict["outcome"],
+            f"{verdict['blocks']} blocks" if verdict["blocks"] else verdict["outcome"],
             f"{verdict['difference']:+.4f}",
             f"{verdict['low']:+.4f} to {verdict['high']:+.4f}",
             p_value(verdict["p"]),
@@ -157,6 +160,28 @@ def _entrants(metric: Metric, board: dict) -> tuple[list[Entrant], list[str]]:
             notes.append(f"{name} is left out: its scores row by row cannot be used ({error})")
         else:
             entrants.append(Entrant(name, row, rows))
+    return _on_unseen(board, entrants, notes)
+
+
+def _on_unseen(
+    board: dict, entrants: list[Entrant], notes: list[str]
+) -> tuple[list[Entrant], list[str]]:
+    """All on the test rows that a champion of other data has not seen; where these are fewer than
+    the gate asks for, the others on all."""
+    asked = rules.of(board["task"], board["dataset"]).unseen
+    for entrant in entrants:
+        unseen = entrant.rows[0].get("unseen")
+        if unseen is None or unseen.all():
+            continue
+        seen = f"{entrant.name} has seen {(~unseen).sum():,} of {len(unseen):,} test rows"
+        if unseen.sum() < asked:
+            others = [one for one in entrants if one is not entrant]
+            left_out = f"{seen}, and is left out of the verdicts: {unseen.sum():,} remain"
+            return others, [*notes, left_out]
+        usable = [
+            replace(one, rows=[slices.only(rows, unseen) for rows in one.rows]) for one in entrants
+        ]
+        return usable, [*notes, f"{seen}: every verdict is of the {unseen.sum():,} that remain"]
     return entrants, notes
 
 
@@ -215,6 +240,14 @@ def pareto_front(board: dict) -> set[int]:
         if not (costs[front] <= costs[index]).all(axis=1).any():
             front.append(index)
     return {full[index] for index in front}
+
+
+def _confusion(rows: Mapping[str, np.ndarray]) -> np.ndarray:
+    if "predicted" not in rows:  # of older code
+        return rows["confusion"]
+    counts = np.zeros_like(rows["confusion"])
+    np.add.at(counts, (rows["label"], rows["predicted"]), 1)
+    return counts
 
 
 def _curves(entrant: Entrant) -> list[dict[str, Sequence[float]]]:

@@ -24,6 +24,7 @@ RIVALS = (tracking.BASELINE, tracking.RIVAL)
 SHOWN = 40  # rows of a table; a search leaves hundreds
 OF_CHAMPION = ("version", "arch", "fingerprint", "dataset_hash")
 LEAST_FAMILIAR = 0.8  # of the test rows; below it is worth a warning
+UNSEEN = "test_unseen"  # a metric of a champion of other data
 MARKS = {"better": "▲", "worse": "▼", "cannot tell": "="}
 
 
@@ -35,7 +36,9 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
     (95 %, over the rows of that split, and over seeds where there are two or more), `share` the
     part of the training rows that was used, `runs` its seeds, and `version` the registered one: the
     champion or the newest, None where there is none. A champion of another version of the data has
-    a row as soon as the gate has scored it on this one; `dataset_hash` names its own.
+    a row as soon as the gate has scored it on this one; `dataset_hash` names its own, and `unseen`
+    how many test rows its score is of: those that it was neither fitted nor chosen on; None where
+    nobody knows.
     only: these fits instead of all.
     """
     metric = ranking.metric(dataset)
@@ -188,8 +191,9 @@ def _groups(records: list[Record]) -> list[list[Record]]:
 
 def _rescored(dataset: DatasetVersion, champion: Version) -> list[list[Record]]:
     """The champion with its scores on this version of the data, as a group; none before it was
-    scored."""
+    scored, nor where it has seen all test rows."""
     from models.evaluation import measure
+    from pipelines.gate import slices
 
     record, metric = tracking.record(champion.run_id), ranking.metric(dataset)
     metrics = dict(record.metrics)
@@ -199,6 +203,11 @@ def _rescored(dataset: DatasetVersion, champion: Version) -> list[list[Record]]:
             rows = scores.rows_of(record.run_id, place, artifact_uri=record.artifact_uri)
         except OSError:
             return []
+        if "unseen" in rows:
+            metrics[UNSEEN] = int(rows["unseen"].sum())
+            if not metrics[UNSEEN]:
+                return []
+            rows = dict(slices.only(rows, rows["unseen"]))
         interval = measure.interval(metric, [rows])
         metrics |= zip((name, f"{name}_low", f"{name}_high"), interval, strict=True)
     return [[replace(record, metrics=metrics, look=False)]]
@@ -220,6 +229,7 @@ def _row(
         "profile": group[0].profile,
         "code": group[0].code,
         "look": group[0].look,
+        "unseen": group[0].metrics.get(UNSEEN),
         "share": group[0].parameters.get("share", 1.0),
         "seeds": len(group),
         "validation": _interval(ranking.metric(dataset), group, "validation"),

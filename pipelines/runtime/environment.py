@@ -193,11 +193,11 @@ def check_server(variable: str) -> None:
 def unanswered(variable: str) -> str:
     """Why the server that the variable names does not answer as it should; empty where it does, and
     where none is named."""
-    import httpx
-
     url = os.environ.get(variable, "")
     if not url or (variable == MLFLOW and not url.startswith("http")):  # a store of its own
         return ""
+    import httpx
+
     try:
         with client(url, PROBE_SECONDS) as asking:
             answer = asking.get(f"{url.rstrip('/')}/health")

@@ -12,8 +12,8 @@ from types import FrameType
 GRACE_SECONDS = 10
 
 
-def bound_graceful_shutdown(seconds: float = GRACE_SECONDS) -> None:
-    """Have a server that got SIGTERM stop at the latest after so many seconds.
+def bound_graceful_shutdown() -> None:
+    """Have a server that got SIGTERM stop at the latest after GRACE_SECONDS.
 
     To be called while the server runs. It uses what a person would: uvicorn that is shutting down
     stops at once on SIGINT (Ctrl-C).
@@ -23,7 +23,7 @@ def bound_graceful_shutdown(seconds: float = GRACE_SECONDS) -> None:
         return
 
     def on_sigterm(number: int, frame: FrameType | None) -> None:
-        timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
+        timer = threading.Timer(GRACE_SECONDS, os.kill, (os.getpid(), signal.SIGINT))
         timer.daemon = True
         timer.start()
         shut_down(number, frame)

@@ -13,7 +13,8 @@ out, or null. The fields:
     status, error   of HTTP, and the error's code where the status is not 200
 
     width, height, bytes       of images: the size of the first one, all bytes as they were sent
-    characters, words          of all texts together; words: the spaces, plus one for each text
+    characters, words          of all texts together; words: as the model cuts them, left out where
+                               there are more characters than one text may have
     values                     of a series: the number of values sent
     mean, std, min, max, last  of the values that the model read; several series count together
 
@@ -36,6 +37,7 @@ import orjson
 from starlette.requests import Request
 
 from models.inputs.series import SeriesInputs
+from models.inputs.texts import MAX_CHARACTERS, TextInputs, word_counts
 from serving.http.errors import problem_of
 from serving.http.image_header import size
 from serving.http.request_id import REQUEST_ID
@@ -100,8 +102,11 @@ def _texts(texts: Inputs, model: Model) -> Fields:
     if isinstance(texts, np.ndarray):
         return {}
     texts = [text for text in texts if isinstance(text, str)]
-    words = sum(text.count(" ") + 1 for text in texts)
-    return {"characters": sum(map(len, texts)), "words": words}
+    characters = sum(map(len, texts))
+    if characters > MAX_CHARACTERS:  # nobody waits for a batch to be cut into words once more
+        return {"characters": characters}
+    words = word_counts(texts, cast(TextInputs, model.inputs).tokenizer)
+    return {"characters": characters, "words": int(words.sum())}
 
 
 def _series(series: Inputs, model: Model) -> Fields:

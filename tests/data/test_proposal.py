@@ -214,6 +214,11 @@ def test_a_single_class_is_told_at_once(tmp_path):
         ({"ham": 95, "spam": 5}, {"metric": "f1", "positive": "spam"}),
         ({"ham": 85, "spam": 15}, {}),
         ({"ham": 60, "eggs": 36, "spam": 4}, {"metric": "macro_f1"}),
+        (
+            {"ham": 970, "spam": 30},
+            {"metric": "f1", "positive": "spam", "expect": {"class_share": 0.06}},
+        ),
+        ({"ham": 991, "spam": 9}, {"metric": "f1", "positive": "spam"}),  # too few rows as well
         ({str(one): 5 for one in range(20)}, {}),  # each is rare, and none among the others
     ],
 )
@@ -221,7 +226,9 @@ def test_a_metric_is_proposed_where_a_class_is_rare(tmp_path, classes, proposed)
     labels = [label for label, count in classes.items() for _ in range(count)]
     rows = [(f"this is text number {number}", label) for number, label in enumerate(labels)]
     entry, _, remarks = look(written(tmp_path / "mail.csv", ("text", "label"), rows))
-    assert {key: entry[key] for key in ("metric", "positive") if key in entry} == proposed
+    of_classes = ("metric", "positive", "expect")
+    assert {key: entry[key] for key in of_classes if key in entry} == proposed
+    assert ("class_share" in remarks) == ("expect" in proposed)
     assert ("`metric: " in remarks) == bool(proposed)
 
 

@@ -160,14 +160,7 @@ def guard_of(task: str, output: float | None = None) -> onnx.ModelProto:
         "unknown": np.array(1, np.int32),
         "factor": np.array(1 if output is None else output, np.float32),
     }
-    graph = helper.make_graph(
-        nodes,
-        "guard",
-        [helper.make_tensor_value_info("input", kind, [None, *shape])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [None, 1])],
-        [numpy_helper.from_array(weight, name) for name, weight in weights.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return _model(kind, shape, 1, nodes, weights)
 
 
 def familiarity_of(task: str) -> Familiarity:
@@ -186,9 +179,13 @@ def graph_of(task: str, seed: int = 0, output: float | None = None) -> onnx.Mode
     kind, shape, outputs, nodes, weights = builders[task](rng)
     if output is not None:
         weights = {name: np.full_like(weight, output) for name, weight in weights.items()}
+    return _model(kind, shape, outputs, nodes, weights)
+
+
+def _model(kind: int, shape: tuple[int, ...], outputs: int, nodes, weights) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
-        task,
+        "tiny",
         [helper.make_tensor_value_info("input", kind, [None, *shape])],
         [helper.make_tensor_value_info("output", TensorProto.FLOAT, [None, outputs])],
         [numpy_helper.from_array(weight, name) for name, weight in weights.items()],

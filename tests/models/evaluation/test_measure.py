@@ -1,10 +1,13 @@
 """Metrics against scikit-learn, and intervals against what they promise."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn import metrics as reference
+from small_data import FACTS
 
-from models.evaluation import measure
+from models.evaluation import measure, naive
 from models.evaluation.metrics import ACCURACY, MAE, METRICS
 from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
@@ -140,17 +143,45 @@ def test_a_root_of_squares_is_relative_to_the_naive_ones_and_moves_as_the_root_d
     assert moves[7] == pytest.approx(change, rel=1e-4)
 
 
+def test_pinball_loss_is_of_the_median_and_of_the_ends_of_both_intervals(splits):
+    """As scikit-learn's; a forecast's ends, also the naive one's, are of its own validation."""
+    split, facts = splits["forecast"], FACTS["forecast"] | {"metric": "pinball"}
+    inputs = SeriesInputs.fit(split["train"]["value"], facts["history"], facts["horizon"])
+
+    def level(windows, split):
+        return np.full_like(windows.target, 150)
+
+    def loss(forecast) -> float:
+        windows = {name: inputs.windows(split[name]) for name in ("validation", "test")}
+        said = {name: forecast(windows[name], split[name]) for name in windows}
+        last, target = said["test"], windows["test"].target
+        missed = np.sort(np.abs(said["validation"] - windows["validation"].target), axis=0)
+        ends = {0.5: last}
+        for level in (0.8, 0.95):
+            radius = missed[int(np.ceil(level * (len(missed) + 1))) - 1]
+            ends |= {(1 - level) / 2: last - radius, (1 + level) / 2: last + radius}
+        each = [reference.mean_pinball_loss(target, end, alpha=p) for p, end in ends.items()]
+        return float(np.mean(each))
+
+    scores = measure.score_forecasts(level, split, facts)["test"]
+    assert scores.naive == "seasonal"
+    by_season = partial(naive.forecast, "seasonal", season=facts["season"])
+    assert scores.metrics["relative_pinball"] == pytest.approx(loss(level) / loss(by_season))
+    metric = METRICS["pinball"]
+    assert measure.value(metric, [metric.naive(scores.rows)]) == 1
+
+
 def test_rows_know_what_the_naive_baseline_hits_and_how_long_a_text_is():
     labels = np.array([0, 1, 0, 2])
     scores = _scored(labels, np.eye(4)[labels])
     assert scores.rows["naive_correct"].tolist() == [True, False, True, False]
     assert "words" not in scores.rows
-    texts = np.array(["One two.<br />", "It's", "a b c", "..."], object)
+    texts = np.array(["One two.<br />", "It's", "a b c", "很好看👍 …"], object)
     split = {"text": texts, "label": labels}
     scored = measure.score_probabilities(
         {"train": np.eye(4)[labels]}, {"train": split}, {"task": "sentiment", "labels": LABELS}
     )
-    assert scored["train"].rows["words"].tolist() == [3, 1, 3, 1]
+    assert scored["train"].rows["words"].tolist() == [2, 1, 3, 4]
 
 
 def _rows(correct):

@@ -54,12 +54,17 @@ def test_a_horizon_beyond_one_season_repeats_the_last_season_known():
     assert (naive.forecast(naive.SEASONAL, windows, split, season=3) == windows.target).all()
 
 
+def _best(split, season):
+    inputs = SeriesInputs.fit(split["value"], 3, 2)
+    return naive.best(inputs, split, {"task": "forecast", "stride": 1, "season": season})[0]
+
+
 def test_the_best_of_all_is_chosen():
     wave, climb = _split([0, 5, 9, 4] * 20), _split(np.arange(80))
     walk = _split(np.random.default_rng(0).normal(size=80).cumsum())
-    assert naive.best(_windows(wave), wave, season=4) == naive.SEASONAL
-    assert naive.best(_windows(climb), climb, season=30) == naive.DRIFT
-    assert naive.best(_windows(walk), walk, season=30) == naive.PERSISTENCE
+    assert _best(wave, season=4) == naive.SEASONAL
+    assert _best(climb, season=30) == naive.DRIFT
+    assert _best(walk, season=30) == naive.PERSISTENCE
 
 
 def test_majority_is_the_commonest_label():

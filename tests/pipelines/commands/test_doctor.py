@@ -2,16 +2,15 @@ import json
 import os
 import shutil
 import socket
-import sqlite3
 import time
 from types import SimpleNamespace
 
+import entries
 import pytest
 
 from data import versions
 from pipelines.commands import configuration, doctor
 from pipelines.experiments import architectures
-from pipelines.promotion import ledger
 from pipelines.runtime import environment
 
 ROOT = environment.ROOT
@@ -135,22 +134,8 @@ def test_all_that_is_declared_wrongly_is_found_at_once(world):
 
 
 def _decide(world) -> None:
-    decision = ledger.Decision(
-        model="espalier-image-digits",
-        action="promotion",
-        from_version=None,
-        to_version="1",
-        run_id="0",
-        fingerprint="0",
-        dataset_hash="0",
-        evidence={"rules": {}, "checks": []},
-        reason="",
-    )
-    ledger.append(decision, ledger.head([]))
-    with sqlite3.connect(world.home / "espalier.db") as database:
-        database.execute("DROP TRIGGER ledger_unchanged")
-        database.execute("UPDATE ledger SET reason = 'another'")
-    database.close()
+    entries.append("espalier-image-digits")
+    entries.rewritten("UPDATE ledger SET reason = 'another'")
 
 
 # What is wrong with the machine: what it is of → how, its cause, its remedy.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from entries import append
+from entries import append, rewritten
 from homes import living_in
 from project import ROOT, espalier
 from recorded import DIGITS, HASH, finished, fit
@@ -311,20 +311,12 @@ def test_what_is_not_known_is_named(world, what, message):
 
 @pytest.fixture
 def tampered(world, tmp_path, monkeypatch):
-    """Run a statement on a copy of the ledger, without the triggers that refuse them."""
+    """What changes a copy of the ledger, which is the one of the test."""
     copy = tmp_path / "tampered.db"
     with closing(sqlite3.connect(world.home / "espalier.db")) as ours:
         ours.execute("VACUUM INTO ?", [str(copy)])
     monkeypatch.setenv(state.VARIABLE, f"sqlite:///{copy}")
-
-    def run(statement: str) -> None:
-        with closing(sqlite3.connect(copy)) as theirs, theirs:
-            triggers = theirs.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-            for (name,) in triggers.fetchall():
-                theirs.execute(f"DROP TRIGGER {name}")
-            theirs.execute(statement)
-
-    return run
+    return rewritten
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ def version_of(task: str, dataset_hash: str = HASH) -> DatasetVersion:
     return DatasetVersion(task, "small", dataset_hash, facts)
 
 
+def forget() -> None:
+    """Have the code read again, as a new process does."""
+    fingerprint.code.cache_clear()
+    fingerprint.digest_of.cache_clear()
+
+
 def of(task: str, arch: str, *, dataset_hash: str = HASH, seed: int = 0, **changes) -> str:
     """The fingerprint of a fit with some parameters changed, as a plan makes it."""
     dataset = version_of(task, dataset_hash)
@@ -29,6 +36,7 @@ def of(task: str, arch: str, *, dataset_hash: str = HASH, seed: int = 0, **chang
 
 
 def every() -> dict[tuple[str, str], str]:
+    forget()
     return {
         (task, arch): of(task, arch)
         for task in architectures.TASKS
@@ -37,13 +45,15 @@ def every() -> dict[tuple[str, str], str]:
 
 
 @pytest.fixture
-def room(tmp_path, monkeypatch) -> Path:
+def room(tmp_path, monkeypatch) -> Iterator[Path]:
     """A copy of `models/` of which fingerprints are taken."""
     room = tmp_path / "models"
     shutil.copytree(environment.ROOT / "models", room)
     monkeypatch.setattr(environment, "ROOT", tmp_path)
     monkeypatch.setattr(architectures, "_ROOM", room)
-    return room
+    forget()
+    yield room
+    forget()
 
 
 def changed(room: Path, file: str, text: str) -> set[tuple[str, str]]:
@@ -153,6 +163,7 @@ def test_synonyms_enter_where_words_are_replaced(room):
     plain, replaced = of("sentiment", "ann"), of("sentiment", "ann", replace=0.1)
     path = room / "augmentation" / "synonyms.py"
     path.write_text(path.read_text().replace("good fine", "good okay fine"))
+    forget()
     assert of("sentiment", "ann") == plain
     assert of("sentiment", "ann", replace=0.1) != replaced
 
@@ -169,6 +180,7 @@ def test_baselines_and_rivals_have_their_own(room):
     files = [room / "rivals" / "forecast.py", room / "evaluation" / "baselines.py"]
 
     def digests() -> list[str]:
+        forget()
         return [fingerprint.of_baseline(version_of("forecast"), file) for file in files]
 
     before = digests()

@@ -5,13 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from candidates import candidate, hits
-from recorded import DIGITS
+from recorded import DIGITS, finished, fit
+from sklearn.metrics import recall_score
 from small_data import IMAGE, digits
 
 from data import stored
 from data.errors import DataError
 from models.errors import ModelError
-from pipelines.experiments import dataset, registry, scores, tracking
+from models.evaluation import measure
+from models.evaluation.metrics import METRICS
+from pipelines.experiments import dataset, registry, scores, seen, tracking
+from pipelines.gate import slices
 from pipelines.reports import comparison, leaderboard
 
 
@@ -77,6 +81,42 @@ def test_a_champion_of_older_data_has_a_row_with_its_scores_on_this_data(
     assert not any("has no row" in sentence for sentence in comparison.sentences(board))
 
 
+@pytest.mark.parametrize(
+    ("rows", "learned", "note"),
+    [
+        (300, 100, "has seen 100 of 300 test rows: every verdict is of the 200 that remain"),
+        (60, 20, "has seen 20 of 60 test rows, and is left out of the verdicts: 40 remain"),
+        (60, 60, None),
+    ],
+)
+def test_rows_that_a_champion_has_seen_say_nothing_of_it(
+    fitted, prepare, tmp_path, rows, learned, note
+):
+    later = replace(DIGITS, hash=prepare(rows))
+    test = digits()["test"]
+    early = {name: column[:learned] for name, column in test.items()}
+    folder = tracking.artifact_folder(fitted.run_id)
+    seen.write(folder, {"train": early, "validation": early})
+    registry.set_champion(registry.register("image", "digits", fitted))
+    splits = {split: {"label": test["label"][:rows]} for split in ("train", "validation", "test")}
+    right = {split: np.eye(10)[splits[split]["label"]] for split in measure.SCORED}
+    same = measure.score_probabilities(right, splits, IMAGE)
+    finished(fit(dataset_hash=later.hash), tmp_path / "again", rows=same)
+    correct = scores.on_test(later, fitted, folder)["correct"]
+    board = comparison.compare(later)
+    names = dict(leaderboard.named(leaderboard.best(board)))
+    if note is None:
+        assert names.keys() == {"cnn"}
+        assert "has no row" in comparison.sentences(board)[0]
+        return
+    champion = names["cnn of data 01234567"]
+    assert champion["test"]["mean"] == correct[learned:].mean()
+    assert champion["unseen"] == rows - learned
+    assert board["notes"][-1] == f"cnn of data 01234567 {note}"
+    assert len(board["verdicts"]) == 2 * ("every" in note)
+    assert board["test_rows"] == (rows - learned if "every" in note else rows)
+
+
 def test_rows_of_older_code_are_measured_anew(home, tmp_path, prepare):
     present = prepare(60)
     fitted = candidate(tmp_path, hits(0.9), dataset_hash=present)
@@ -97,11 +137,19 @@ def test_with_other_labels_the_rows_of_shared_names_are_scored(fitted, prepare):
     """The artifact answers with 0 to 9; today two labels have other names."""
     names = ["nine", "eight", *IMAGE["labels"][:8]]
     shifted = replace(DIGITS, hash=prepare(60, labels=names))
-    known, correct = scores.by_name(shifted, tracking.artifact_folder(fitted.run_id))
-    label = digits()["test"]["label"][:60]
-    np.testing.assert_array_equal(known, label >= 2)
-    said = scores.on_test(replace(DIGITS, hash=prepare(60)), fitted)["probabilities"].argmax(axis=1)
-    np.testing.assert_array_equal(correct, said == label - 2)
+    ours = {"label": digits()["test"]["label"][:60]}
+    known, rows = scores.by_name(shifted, tracking.artifact_folder(fitted.run_id), ours)
+    np.testing.assert_array_equal(known, ours["label"] >= 2)
+    chances = scores.on_test(replace(DIGITS, hash=prepare(60)), fitted)["probabilities"]
+    said = np.where(chances.argmax(axis=1) < 8, chances.argmax(axis=1) + 2, -1)
+    np.testing.assert_array_equal(rows["predicted"], said)
+    np.testing.assert_array_equal(rows["correct"], said == ours["label"])
+    np.testing.assert_array_equal(rows["probabilities"][:, 2:], chances[:, :8])
+    hits = measure.value(METRICS["balanced_accuracy"], [slices.only(rows, known)])
+    pair = [rows[name][known] for name in ("label", "predicted")]
+    assert hits == pytest.approx(recall_score(*pair, labels=range(2, 10), average="macro"))
+    costly = rows | {"costs": np.ones((10, 10))}
+    assert np.isnan(METRICS["cost"].of(costly)) == (said < 0).any()
 
 
 def test_other_data_than_dvc_lock_names_is_not_scored(fitted, prepare):

@@ -70,6 +70,22 @@ def test_two_classifiers_are_told_apart_by_mcnemar():
     assert verdict.high - verdict.low == pytest.approx(2 * 1.96 * spread, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("swing", "outcome", "blocks"),
+    [(2, "better", 0), (4, "cannot tell", 4), (20, "cannot tell", 0)],
+)
+def test_where_more_blocks_would_tell_it_says_that_they_are_too_few(swing, outcome, blocks):
+    """A loss that swings about 2 for as long as a quarter of the split, at most counted as one."""
+    slow = swing * np.sin(np.linspace(0, 5 * np.pi, 200))
+    flat, swings, other = (
+        [errors(error, block=2)] for error in (22 + 0 * slow, 24 + slow, 40 + slow)
+    )
+    verdict = paired_comparison.compare(MAE, flat, swings)
+    assert (verdict.outcome, verdict.blocks) == (outcome, blocks)
+    models = {"flat": flat, "swings": swings, "other": other}
+    assert paired_comparison.matrix(MAE, models)["swings", "flat"].blocks == blocks
+
+
 def test_seeds_that_lie_apart_can_not_be_told_from_one_another():
     rows = np.arange(1000)
     ours = [hits(rows >= missed) for missed in (10, 60, 90)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.evaluation.metrics import ACCURACY, MAE
+from models.evaluation.metrics import ACCURACY, MAE, METRICS
 from pipelines.gate import slices
 
 LABELS = ["cat", "dog", "eel"]
@@ -63,6 +63,15 @@ def test_a_series_is_parted_by_season_and_by_step():
         "step 1": (100, pytest.approx(2.5 / 3)),
         "step 2": (100, pytest.approx(2.5)),
     }
+
+
+def test_parts_of_a_series_are_judged_by_its_metric_alone():
+    ours, theirs = windows(1.0), windows(1.0)
+    for rows, loss in ((ours, 1.0), (theirs, 2.0)):
+        rows |= {"pinball": 0 * rows["error"] + loss, "naive_pinball": 0 * rows["error"] + 4}
+    parts = slices.compare(METRICS["pinball"], [ours], [theirs], [])
+    assert [(one.difference, one.p) for one in parts] == [(0.25, 0)] * 6
+    assert {one.score for one in slices.score(METRICS["pinball"], [ours], [])} == {0.25}
 
 
 @pytest.mark.parametrize("unit", [1.0, 1000.0])

@@ -13,7 +13,7 @@ from pipelines.commands import promote, rollback, run
 from pipelines.commands.rollback import RollbackRefused
 from pipelines.experiments import registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
-from pipelines.locks import lock, state
+from pipelines.locks import lock
 from pipelines.promotion import contender, decision, ledger, reconcile, retraining
 from pipelines.promotion import evaluation as evaluate
 from pipelines.release import bento, publish
@@ -185,18 +185,10 @@ def test_a_champion_from_before_the_ledger_is_its_first_entry(home, fitted):
 def test_nothing_follows_a_ledger_that_is_not_what_was_written(home, fitted, change, told):
     promoted(fitted(0))
     promoted(fitted(1))
-    rewritten(change)
+    entries.rewritten(change)
     with pytest.raises(reconcile.BrokenLedgerError, match=told):
         reconcile.reconcile(TASK, DATASET)
     assert registry.champion(TASK, DATASET).version == "2"
-
-
-def rewritten(statement: str) -> None:
-    """Do to the ledger what its triggers refuse."""
-    with state.connect().begin() as connection:
-        for trigger in ("ledger_unchanged", "ledger_undeleted"):
-            connection.exec_driver_sql(f"DROP TRIGGER {trigger}")
-        connection.exec_driver_sql(statement)
 
 
 def test_a_version_that_another_run_removed_is_not_decided_about(home, fitted):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from candidates import candidate, hits
+from entries import rewritten
 from recorded import DIGITS, finished, fit
 from small_data import IMAGE, digits
 
@@ -22,11 +23,18 @@ SUPPORT = Path(__file__).parents[2] / "support"
 PROGRAM = """
 import sys
 from recorded import DIGITS, fit
+from pipelines.commands import promote
 from pipelines.promotion import retraining
 from pipelines.training.successive_halving import Plan
 retraining.baselines.unscored = lambda dataset: []
 plan = Plan(DIGITS, [], [fit()], 1)
 print(retraining.finished(plan).champion.version)
+promote.data.present = lambda task, dataset: DIGITS
+print(promote.promote("image", "digits").reason)
+try:
+    promote.promote("image", "digits", "no such fit")
+except promote.UsageError as error:
+    print(error)
 print({"dask", "distributed", "keras", "mlflow", "prefect"} & sys.modules.keys())
 """
 
@@ -41,7 +49,11 @@ def test_where_nothing_is_left_to_do_nothing_heavy_is_imported(home, tmp_path):
     command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, env=os.environ | paths, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n")[:2] == ["1", "set()"]
+    version, promoted, refused, heavy = done.stdout.splitlines()
+    assert (version, promoted, heavy) == ("1", "cnn v1 is the champion already", "set()")
+    assert refused.startswith("'no such fit' is no finished fit on digits")
+    rewritten("UPDATE ledger SET reason = 'another'")
+    assert not reconcile.is_reconciled("image", "digits")
 
 
 @pytest.mark.slow

@@ -163,3 +163,7 @@ def test_a_rival_takes_part(three):
         "forest (0.9100) is better than ann",
         f"forest (0.9100) cannot be told from {good}",
     ]
+    for one in board["verdicts"]:
+        one["blocks"] = 4 * (one["outcome"] == "cannot tell")
+    few = "forest (0.9100) has too few independent blocks of test rows to be told from"
+    assert comparison.sentences(board)[1] == f"{few} {good.replace(',', ' (4),')} (4)"

@@ -31,6 +31,7 @@ def logged(own_server) -> tuple[Path, dict[str, dict]]:
     post("/v1/image", "no-picture", content=b"Xylophonic", headers=PNG)
     post("/v1/sentiment", "text", json={"text": "Xylophonic films are good"})
     post("/v1/sentiment", "texts", json={"texts": ["Xylophonic", "a dull xylophonic film"]})
+    post("/v1/sentiment", "chinese", json={"text": "很好看👍 – 2 films"})
     post("/v1/sentiment", "empty", json={"text": " "})
     post("/v1/forecast", "series", json={"history": [7777.125, *tiny.history()], "horizon": 2})
     post("/v1/forecast", "level", json={"history": tiny.history(), "level": 2})
@@ -39,9 +40,9 @@ def logged(own_server) -> tuple[Path, dict[str, dict]]:
         tensor = {"name": "text", "datatype": "BYTES", "shape": [2], "data": data}
         post("/v2/models/sentiment/versions/1/infer", name, json={"inputs": [tensor]})
     folder = server.home / "requests"
-    server.wait(lambda: len(logged_records(folder)) == 10, 5)
+    server.wait(lambda: len(logged_records(folder)) == 11, 5)
     metrics = server.client.get("/metrics").text
-    assert "espalier_request_log_rows_total 10.0" in metrics
+    assert "espalier_request_log_rows_total 11.0" in metrics
     assert "espalier_request_log_dropped_total 0.0" in metrics
     return folder, {record["request_id"]: record for record in logged_records(folder)}
 
@@ -72,6 +73,7 @@ def test_texts_are_counted(logged):
     assert (tensor["inputs"], tensor["characters"], len(tensor["label"])) == (2, 14, 2)
     assert (one["inputs"], one["characters"], one["words"]) == (1, 25, 4)
     assert (several["inputs"], several["characters"], several["words"]) == (2, 32, 5)
+    assert logged[1]["chinese"]["words"] == 6  # each character one, and so is the emoji
     for name in ("label", "probability", "familiar", "familiarity"):
         assert len(several[name]) == 2
 
