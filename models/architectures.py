@@ -30,7 +30,8 @@ MOST_GUARD_ROWS = 5_000  # of the training split: more take longer, and the guar
 # From the oldest and simplest to the newest; an architecture not named here comes after these.
 TEXTBOOK_ORDER = (
     "perceptron", "ann", "ann_batchnorm", "ann_dropout", "cnn", "deep_cnn", "simple_rnn", "lstm",
-    "gru", "deep_rnn", "deep_lstm", "deep_gru", "bilstm", "seq2seq", "transformer",
+    "gru", "deep_rnn", "deep_lstm", "deep_gru", "bilstm", "seq2seq", "hashed",
+    "transformer",
 )  # fmt: skip
 
 _ROOM = Path(__file__).parent

@@ -71,6 +71,7 @@ def test_a_whole_run_among_all_that_other_work_left(project, tmp_path):
         "GIT_DIR": str(other / ".git"),
         "MLFLOW_TRACKING_URI": "",
         "PREFECT_HOME": "",
+        "PREFECT_API_URL": "",
         "TF_NUM_INTRAOP_THREADS": "-1",  # the profile says how many threads
     }
     assert outcomes(project, "--task", "image", **leaks)["image"]["champion"]

@@ -98,7 +98,7 @@ class ImageInputs:
         return [class_answer(self.labels, row, self.weights) for row in outputs.tolist()]
 
     def agrees(self, expected: Mapping, answer: Mapping) -> bool:
-        """Say whether two answers are equal as design.md defines it."""
+        """Say whether two answers are equal as docs/architecture.md defines it."""
         return same_classes(expected, answer, self.weights)
 
     def spec(self) -> tuple[dict, dict[str, np.ndarray]]:

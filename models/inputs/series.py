@@ -317,7 +317,7 @@ class SeriesInputs:
         return min(math.ceil(level * LEVELS - 1e-9), len(self.radii)) - 1
 
     def agrees(self, expected: Mapping, answer: Mapping) -> bool:
-        """Say whether two answers are equal as design.md defines it: in scaled values."""
+        """Say whether two answers are equal, in scaled values: docs/architecture.md."""
         keys = ("forecast", "lower", "upper")
         if expected["level"] != answer["level"]:
             return False

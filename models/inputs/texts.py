@@ -215,7 +215,7 @@ class TextInputs:
         return answers
 
     def agrees(self, expected: Mapping, answer: Mapping) -> bool:
-        """Say whether two answers are equal as design.md defines it."""
+        """Say whether two answers are equal as docs/architecture.md defines it."""
         return same_classes(expected, answer, self.weights)
 
     def spec(self) -> tuple[dict, dict[str, np.ndarray]]:

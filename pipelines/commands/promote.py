@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models import architectures
 from pipelines.experiments import dataset as data
-from pipelines.experiments import leaderboard_rows, ranking, registry, tracking, verification
+from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import Record
 from pipelines.gate import rules
@@ -71,11 +71,7 @@ def promote(
     gate_rules, version = rules.of(task, dataset), data.present(task, dataset)
     outcome = partial(Promotion, task, dataset, version.hash, dry_run)
     with nullcontext() if dry_run else lock.hold(task):
-        # Where the last run left nothing to do, MLflow is not asked: its import takes seconds.
-        settled = leaderboard_rows.unchanged(task, dataset) and reconcile.is_reconciled(
-            task, dataset
-        )
-        reconciled = None if dry_run or settled else reconcile.reconcile(task, dataset)
+        reconciled = None if dry_run else reconcile.unless_settled(task, dataset)
         head = ledger.head(ledger.entries(registry.model_name(task, dataset)))
         champion = contender.current_champion(task, dataset, reconciled)
         record, folder = _candidate(version, name, champion)

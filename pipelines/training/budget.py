@@ -7,7 +7,6 @@ fitted, and none stays because it alone got no new rows.
 """
 
 import math
-import re
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -19,23 +18,22 @@ from models import architectures
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
-from pipelines.runtime import console
+from pipelines.runtime import console, settings
 from pipelines.runtime.settings import UsageError
 
 START_SECONDS, END_SECONDS = 15, 30  # of every run: its servers; gate, comparison and Bento
 BESIDE_SECONDS = 5  # of a fit, beside its epochs, until one was measured
 VALIDATION = 1 / 3  # what a row costs that is not learned from: one pass of three
-UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def seconds_of(text: str) -> float:
     """The seconds of a duration: 90s, 10m or 1h. Raises UsageError."""
-    written = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh])", text.strip())
-    if written is None or not float(written[1]):
+    seconds = settings.seconds_of(text, "smh")
+    if not seconds:
         raise UsageError(
             f"the budget is {text!r}, expected a number above 0 with s, m or h: 90s, 10m or 1h"
         )
-    return float(written[1]) * UNITS[written[2]]
+    return seconds
 
 
 class Costs:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from documents import of_page
-from project import ROOT, answer, copied, espalier, variables
+from project import ROOT, answer, copied, espalier, prefect_server, variables
 
 EXAMPLES = sorted(page.parent.name for page in (ROOT / "examples").glob("*/README.md"))
 
@@ -25,7 +25,11 @@ def test_an_example_ends_in_a_champion_that_answers(name, clone):
     page = ROOT / "examples" / name / "README.md"
     assert len(page.read_text().splitlines()) <= 25
     [block] = of_page(page)
-    typed = variables(PATH=f"{clone}/.venv/bin:/usr/bin:/bin", PYTHONPATH=str(clone))
+    typed = variables(
+        PATH=f"{clone}/.venv/bin:/usr/bin:/bin",
+        PYTHONPATH=str(clone),
+        PREFECT_API_URL=prefect_server(),
+    )
     for command in block.commands:
         done = subprocess.run(
             ["bash", "-c", command], cwd=clone, env=typed, capture_output=True, text=True

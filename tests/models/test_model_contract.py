@@ -51,6 +51,7 @@ WEIGHTS = {
     ("image", "lstm"): _lstm(9, 64) + 65 * 4,
     ("sentiment", "perceptron"): 2 * 50 * 3,
     ("sentiment", "ann"): 50 * 32 + 33 * 64 + 65 * 64 + 65 * 3,
+    ("sentiment", "hashed"): (50 + 200_000) * 8 + 9 * 3,
     ("sentiment", "cnn"): 50 * 16 + (5 * 16 + 1) * 64 + 65 * 3,
     ("sentiment", "simple_rnn"): 50 * 32 + _rnn(32, 64) + 65 * 3,
     ("sentiment", "lstm"): 50 * 32 + _lstm(32, 64) + 65 * 3,

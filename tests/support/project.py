@@ -1,5 +1,6 @@
 """A copy of the project in a folder of its own, and the command run in it as a user would."""
 
+import atexit
 import itertools
 import json
 import math
@@ -8,11 +9,13 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -22,9 +25,17 @@ import psutil
 import yaml
 from filelock import FileLock
 
+from pipelines.processes import child_process
 from pipelines.processes.service import free_port
 
 ROOT = Path(__file__).parents[2]
+# There is memory for one worker, which imports TensorFlow once. Dask reads this limit; Linux does
+# not enforce it.
+ON_A_SMALL_MACHINE = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_RSS, (4 * 2**30, 4 * 2**30))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@localhost")
 
 
@@ -60,12 +71,34 @@ def command(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "pipelines.cli", *arguments)
 
 
+@cache
+def prefect_server() -> str:
+    """The API of a Prefect server that ends with this process: of all its runs, since a server
+    takes as long to start as such a run to fit."""
+    port, home = free_port(), Path(tempfile.mkdtemp(prefix="prefect-"))
+    server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    server += ["--port", str(port), "--no-ui"]
+    running, environment = ExitStack(), variables(PREFECT_HOME=str(home))
+    running.callback(shutil.rmtree, home)
+    running.enter_context(child_process.started(server, home / "log", env=environment))
+    atexit.register(running.close)
+    api = f"http://127.0.0.1:{port}/api"
+    until(lambda: answers(f"{api}/health"), "the Prefect server's health")
+    return api
+
+
 def espalier(
     project: Path, *arguments: str, prefix: tuple[str, ...] = (), **more: str
 ) -> subprocess.CompletedProcess:
-    """Run the command in the project; `prefix` goes before it, `more` into its environment."""
+    """Run the command in the project, as on a small machine of a team that has a Prefect server.
+
+    `prefix` goes before it, `more` into its environment: PREFECT_API_URL="" for a server of its
+    own.
+    """
+    if arguments[0] == "run":
+        more = {"PREFECT_API_URL": prefect_server()} | more
     return subprocess.run(
-        [*prefix, *command(*arguments)],
+        [*prefix, sys.executable, "-c", ON_A_SMALL_MACHINE, *command(*arguments)],
         cwd=project,
         env=variables(**more),
         stdin=subprocess.DEVNULL,
