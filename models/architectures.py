@@ -24,6 +24,7 @@ from models.inputs.kinds import CLASSES
 
 TASKS = ("image", "sentiment", "forecast")
 GUARD = "autoencoder"
+BLEND = "blend"  # what the mean of several fits is called, which is no architecture
 MOST_GUARD_ROWS = 5_000  # of the training split: more take longer, and the guard knows little more
 
 # From the oldest and simplest to the newest; an architecture not named here comes after these.

@@ -7,7 +7,7 @@ the leaderboard as an artifact.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import dask
@@ -32,7 +32,7 @@ from pipelines.processes import dask_cluster
 from pipelines.promotion import reconcile, retraining
 from pipelines.release import release
 from pipelines.runtime import console, environment, settings
-from pipelines.training import baselines, guard, successive_halving
+from pipelines.training import baselines, blend, guard, successive_halving
 from pipelines.training import budget as budgets
 from pipelines.training import fit as fitting
 from pipelines.training.budget import Budget, Costs
@@ -53,6 +53,7 @@ make_version = step("data {dataset}")(data.version)
 push = step("push {dataset}", **RETRIES)(data.push)
 ensure_guard = step("guard {dataset.name}")(guard.ensure)
 fit_on_worker = step("fit {planned.title}")(fitting.fit)
+make_blend = step("blend {planned.dataset.name}")(blend.make)
 score_source = step("{source.kind} {source.dataset.name}")(baselines.score)
 decide = step("gate {dataset.name}")(retraining.decide)
 attach_report = step("report {dataset.name}", **RETRIES)(retraining.report)
@@ -137,12 +138,13 @@ def retrained(
         console.show(*guarded.lines)
         costs = Costs(version, tracking.records(version))
         first = rung(plan.looks, guarded, parent, spending, costs)
-        fits, always = plan.fits(first.records), plan.champion.fingerprint if plan.champion else ""
-        full = rung(fits, guarded, parent, spending, costs, bool(plan.looks), always)
+        fits = plan.fits(first.records)
+        full = rung(fits, guarded, parent, spending, costs, bool(plan.looks), plan.always)
+        blended = blends(plan.blends(full.records), full.records, guarded, parent)
         for scored in scoring:
             console.show(*scored.result())
         left_out = [*first.left_out, *full.left_out]
-        verdict = decide(version, full.records)
+        verdict = decide(version, [*full.records, *blended])
         note = attach_report(version, parent, spending.text, left_out)
         show_report(version, note, parent)
     trained, reused = first.trained + full.trained, first.reused + full.reused
@@ -172,11 +174,11 @@ def rung(
     spending: Budget,
     costs: Costs,
     ranked: bool = False,
-    always: str = "",
+    always: Collection[str] = (),
 ) -> Rung:
     """Do the fits that are missing, side by side, as long as the budget lasts; one that fails does
-    not stop the others. ranked: whether the most promising stand first. always: the fingerprint of
-    a fit that is done whatever it takes."""
+    not stop the others. ranked: whether the most promising stand first. always: the fingerprints
+    of fits that are done whatever they take."""
     reused = verification.reusable(fits)
     missing = [fit for fit in fits if fit.fingerprint not in reused]
     successive_halving.show(fits, missing)
@@ -205,6 +207,24 @@ def rung(
         text = f"{len(left_out)} of {len(fits)}, for the budget: {', '.join(left_out)}"
         console.line("left out", text)
     return Rung([*reused.values(), *records], len(records), len(reused), left_out)
+
+
+def blends(
+    planned: list[Fit], members: list[Record], guarded: guard.Guard, parent: str
+) -> list[Record]:
+    """The records of blends of finished fits; those that are missing are made."""
+    reused = verification.reusable(planned)
+    records = [*reused.values()]
+    for one in planned:
+        if one.fingerprint in reused:
+            continue
+        result = result_of(submit(make_blend, FIRST_LOOK, one, members, guarded, parent))
+        if isinstance(result, fitting.Result):
+            console.show(result.line)
+            records.append(result.record)
+        else:
+            console.line(one.arch, f"failed: {result}", failed=True)
+    return records
 
 
 def submit(task: prefect.Task, priority: float, *arguments: Any) -> PrefectFuture:

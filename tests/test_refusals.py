@@ -2,16 +2,13 @@
 
 import math
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from holding import holding
 from PIL import Image
 from project import (
     KEPT,
@@ -27,14 +24,6 @@ from project import (
 )
 
 pytestmark = pytest.mark.slow
-
-HOLDER = """
-import sys
-from pipelines.locks import lock
-with lock.hold(sys.argv[1]):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -56,22 +45,6 @@ def declare_pictures(project: Path) -> Path:
     for number in range(3):
         (root / "cat" / f"{number}.png").write_text("no picture")
     return root
-
-
-@contextmanager
-def held(project: Path, task: str) -> Iterator[int]:
-    """Another process holds the task's lock for the time of the block; yields its id."""
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, task],
-        cwd=project,
-        env=variables(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with holder:
-        assert holder.stdout.readline() == "held\n"
-        yield holder.pid
 
 
 def test_the_gate_says_what_is_wrong_where_and_how_often(project):
@@ -141,12 +114,12 @@ def test_a_held_lock_stops_its_own_task_alone(project):
     """The stocks meanwhile go their way, to another refusal: nothing beats their last close."""
     with parameters(project) as params:
         params["serve"] |= {"image": "digits", "forecast": "stocks"}
-    with held(project, "image") as pid:
+    with holding("image", cwd=project, env=variables()) as holder:
         locked = espalier(project, "run", "--task", "image", "--json")
         other = espalier(project, "run", "--task", "forecast", "--json")
     assert locked.returncode == 75, locked.stderr
-    assert f"process {pid} " in answer(locked)["tasks"]["image"]["reason"]
-    assert f"process {pid} " in locked.stderr
+    assert f"process {holder.pid} " in answer(locked)["tasks"]["image"]["reason"]
+    assert f"process {holder.pid} " in locked.stderr
     assert "start" not in locked.stderr  # told before a server was started
     assert not runs(project, "image", "digits", "retrain")
 

@@ -141,6 +141,17 @@ def test_every_fit_is_on_record_with_its_epochs_and_plots(project, champions, ta
     client = store(project)
     [parent] = runs(project, task, DATASETS[task], "retrain")
     fits = runs(project, task, DATASETS[task], "fit")
+    fingerprints = {fit.data.tags["espalier.fingerprint"] for fit in fits}
+    [blend] = [fit for fit in fits if fit.data.tags["espalier.arch"] == "blend"]
+    fits.remove(blend)
+    members = {
+        f"{f.data.tags['espalier.arch']} {f.data.tags['espalier.fingerprint']}" for f in fits
+    }
+    assert members == set(blend.data.params.values()) - {"0"}  # its seed
+    assert len(fingerprints) == len(fits) + 1
+    assert {f"test_{name}" for name in METRICS[task]} <= blend.data.metrics.keys()
+    listed = {found.path for found in client.list_artifacts(blend.info.run_id, "plots")}
+    assert listed == PLOTS[task] - {"plots/learning_curve.png"}
     assert {fit.data.tags["espalier.arch"] for fit in fits} == set(KEPT[task])
     for fit in fits:
         tags, metrics = fit.data.tags, fit.data.metrics
@@ -287,14 +298,17 @@ def test_changed_data_is_trained_on_and_the_old_champion_must_go(project, champi
 def test_a_champion_that_is_damaged_is_fitted_again_whatever_fails_beside_it(
     project, champions, later
 ):
-    """In the store and in the publication: nothing was left that could be served."""
+    """In the store and in the publication: nothing was left that could be served. No champion
+    stands in the way of the blend of what could be fitted."""
     told, progress = later[0]["image"], later[1]
     assert champions["image"]["champion"]["arch"] == "ann"
     assert "cnn" in progress.partition("failed")[0].splitlines()[-1]
     fits = runs(project, "image", "digits", "fit")
     assert [f.data.tags["espalier.arch"] for f in fits if f.info.status == "FAILED"] == ["cnn"]
     assert (told["trained"], told["reused"]) == (1, 1)
-    assert told["champion"]["fingerprint"] == champions["image"]["champion"]["fingerprint"]
+    finished = [f.data.tags["espalier.fingerprint"] for f in fits if f.info.status == "FINISHED"]
+    assert finished.count(champions["image"]["champion"]["fingerprint"]) == 2
+    assert told["champion"]["arch"] == "blend"
     now = champion(project, "image")
     assert (now.tags["espalier.state"], str(now.version)) == ("ready", told["champion"]["version"])
     assert told["champion"]["version"] != champions["image"]["champion"]["version"]
@@ -315,3 +329,26 @@ def test_a_damaged_publication_is_mended_without_a_fit(project, champions, later
 
 def test_nothing_is_left_to_do_after_that(project, later):
     assert [outcome["trained"] for outcome in outcomes(project).values()] == [0, 0, 0]
+
+
+def test_a_blend_is_promoted_answers_and_is_rolled_back(project, later):
+    """Its members know different words."""
+    task = ("--task", "sentiment", "--json")
+    forced = espalier(project, "promote", "blend", *task, "--force", "--reason", "a test")
+    assert forced.returncode == 0, forced.stderr
+    told = answer(forced)
+    facts, folder = pointer(project, "sentiment")
+    assert facts["version"] == told["candidate"]["version"]
+    manifest = artifact.check(folder, facts["manifest_sha256"])
+    assert {one["arch"] for one in manifest["parameters"]["members"]} == set(KEPT["sentiment"])
+    assert len(artifact.read_inputs(folder).parts) == 2
+    done = espalier(project, "predict", "own/reviews.csv", *task[:2], "--text", "review")
+    [said, *_] = map(json.loads, done.stdout.splitlines())
+    assert said["label"] in ("good", "bad")
+    traced = espalier(project, "trace", told["candidate"]["fingerprint"], "--json")
+    [run] = answer(traced)["runs"]
+    assert (run["arch"], run["parameters"]) == ("blend", manifest["parameters"])
+    # Its members are the champion's recipe now, and nothing is left to do.
+    assert outcomes(project)["sentiment"]["champion"]["arch"] == "blend"
+    assert espalier(project, "rollback", *task, "--reason", "a test").returncode == 0
+    assert pointer(project, "sentiment")[0]["version"] != facts["version"]

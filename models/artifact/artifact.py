@@ -1,7 +1,9 @@
 """The folder that a trained model travels in, and the check that it is what was written.
 
-    model.onnx  model.keras  inputs.json  [inputs.npz]  golden.json  manifest.json
+    model.onnx  [model.keras]  inputs.json  [inputs.npz]  golden.json  manifest.json
     [familiarity.onnx  familiarity.json]  [seen.npz]  [MLmodel]
+
+A blend of several models is a graph alone: the Keras models are in the artifacts of its members.
 
 The guard of the dataset has two files (`models.familiarity`); the answers of an artifact that comes
 without say nothing of what is familiar. MLmodel is for MLflow, seen.npz for the gate; whoever wrote
@@ -32,9 +34,9 @@ from models.inputs.kinds import Inputs, from_spec
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-REQUIRED = frozenset({"model.onnx", "model.keras", "inputs.json", "golden.json"})
+REQUIRED = frozenset({"model.onnx", "inputs.json", "golden.json"})
 GUARD = ("familiarity.onnx", "familiarity.json")
-FILES = REQUIRED | {"inputs.npz", *GUARD, "seen.npz", "MLmodel"}
+FILES = REQUIRED | {"model.keras", "inputs.npz", *GUARD, "seen.npz", "MLmodel"}
 SERVED = FILES - {"model.keras", "seen.npz"}  # which are there to train on, and to judge by
 # MLflow's clients leave this in a folder from which they load a registered model; nobody reads it.
 LEFT_BY_MLFLOW = "registered_model_meta"

@@ -104,7 +104,12 @@ def check_classes(expected: np.ndarray, outputs: np.ndarray) -> None:
 
 def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from a batched tensor to batched outputs, on one thread, in batches."""
-    opened = session(path.read_bytes())
+    return running(path.read_bytes())
+
+
+def running(graph: bytes) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what `runner` returns, of a graph that lies in no file."""
+    opened = session(graph)
 
     def run(tensor: np.ndarray) -> np.ndarray:
         batches = (tensor[at : at + BATCH] for at in range(0, len(tensor), BATCH))

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from models.artifact import artifact, golden
-from models.examples import Split, examples
+from models.examples import Inputs, Split, examples
 from models.export import convert
 from models.familiarity.familiarity import Run
 from models.inputs.kinds import CLASSES
@@ -41,14 +41,32 @@ def write(
     run = convert.runner(folder / "model.onnx")
     for name in ("validation", "test"):
         check_parity(fitted, run, splits[name], facts)
-    artifact.write_inputs(folder, fitted.inputs)
+    return complete(folder, fitted.inputs, splits["test"], facts, identity, guard)
+
+
+def complete(
+    folder: Path,
+    inputs: Inputs,
+    test: Split,
+    facts: Mapping,
+    identity: Mapping,
+    guard: Path | None,
+) -> str:
+    """Write what an artifact holds beside its graph, and return the sha256 of its manifest.
+
+    Args:
+        folder: with the graph, which is proven.
+        inputs: fitted inputs.
+        test: the test split, of which golden requests are made.
+    """
+    run = convert.runner(folder / "model.onnx")
+    artifact.write_inputs(folder, inputs)
     judge = None if guard is None else _guarded(folder, guard)
     module, _, _ = CLASSES[facts["task"]]
     maker = importlib.import_module(f"models.artifact.golden_{module}")
-    requests = maker.requests(fitted.inputs, run, splits["test"])
-    entries = golden.entries(fitted.inputs, run, requests, judge)
+    entries = golden.entries(inputs, run, maker.requests(inputs, run, test), judge)
     (folder / "golden.json").write_bytes(artifact.to_json(entries))
-    known_by = {"inputs": artifact.digest_of(fitted.inputs)}
+    known_by = {"inputs": artifact.digest_of(inputs)}
     return artifact.write_manifest(folder, dict(identity) | known_by)
 
 

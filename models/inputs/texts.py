@@ -104,6 +104,8 @@ class TextInputs:
     vocabulary is read as unknown words, and one without any word at all as one unknown word.
     With pairs of neighbouring words a text is a set: each of its words and pairs once, by rising
     id, in up to twice as many places.
+    With parts, what each of them makes of a text stands side by side: the models of a blend do not
+    know the same words.
     """
 
     kind = "text"
@@ -118,6 +120,7 @@ class TextInputs:
     positive: str | None = ""
     weights: tuple[float, ...] = ()  # of each class, where the likeliest is not the answer
     tokenizer: int = TOKENIZER
+    parts: tuple["TextInputs", ...] = ()
     ids: dict[str, int] = field(init=False, repr=False, compare=False)
     codes: np.ndarray | None = field(init=False, repr=False, compare=False)
 
@@ -166,6 +169,13 @@ class TextInputs:
         labels, positive = facts["labels"], facts.get("positive")
         return cls.fit(split["text"], labels, words, length, ngrams, positive)
 
+    @classmethod
+    def beside(cls, parts: Sequence["TextInputs"]) -> "TextInputs":
+        """Return inputs that read for several models, as the one of most words but for its end."""
+        widest = max(parts, key=lambda part: part.sizes()["words"])
+        length = max(part.length for part in parts)
+        return replace(widest, length=length, weights=(), parts=tuple(parts))
+
     def sizes(self) -> dict[str, int]:
         """The arguments of a builder in `models/sentiment/` that the data decides."""
         words = len(self.vocabulary) + 2 + (0 if self.pairs is None else len(self.pairs))
@@ -176,6 +186,8 @@ class TextInputs:
 
         Raises InputError: not_a_text, empty_text, text_too_long.
         """
+        if self.parts:
+            return np.concatenate([part.to_tensor(texts) for part in self.parts], axis=1)
         tensor = np.zeros((len(texts), self._places), np.int32)
         for number, text in enumerate(texts):
             _check_text(text, "The text" if len(texts) == 1 else f"Text {number + 1}")
@@ -208,6 +220,8 @@ class TextInputs:
 
     def spec(self) -> tuple[dict, dict[str, np.ndarray]]:
         """The JSON fields and the arrays from which `from_spec` makes an equal object."""
+        if self.parts:
+            return self._spec_of_parts()
         fields = {
             "kind": self.kind,
             "length": self.length,
@@ -224,10 +238,28 @@ class TextInputs:
 
     @classmethod
     def from_spec(cls, fields: Mapping, arrays: Mapping[str, np.ndarray]) -> "TextInputs":
+        weights = tuple(fields.get("weights", ()))
+        if "parts" in fields:
+            parts = [
+                cls.from_spec(part, {"pairs": arrays[name]} if name in arrays else {})
+                for number, part in enumerate(fields["parts"])
+                for name in [f"pairs_{number}"]
+            ]
+            return replace(cls.beside(parts), weights=weights)
         vocabulary, labels = tuple(fields["vocabulary"]), tuple(fields["labels"])
-        more = fields.get("positive", ""), tuple(fields.get("weights", ()))
+        more = fields.get("positive", ""), weights
         version = fields.get("tokenizer", 1)
         return cls(fields["length"], vocabulary, labels, arrays.get("pairs"), *more, version)
+
+    def _spec_of_parts(self) -> tuple[dict, dict[str, np.ndarray]]:
+        specs = [part.spec() for part in self.parts]
+        weights = {"weights": list(self.weights)} if self.weights else {}
+        arrays = {
+            f"pairs_{number}": arrays["pairs"]
+            for number, (_, arrays) in enumerate(specs)
+            if "pairs" in arrays
+        }
+        return {"kind": self.kind, "parts": [fields for fields, _ in specs]} | weights, arrays
 
     @property
     def scored(self) -> str | None:
@@ -239,6 +271,8 @@ class TextInputs:
     @property
     def _places(self) -> int:
         """Ids in one row of the tensor."""
+        if self.parts:
+            return sum(part._places for part in self.parts)
         return self.length if self.pairs is None else 2 * self.length
 
     def _ids(self, words: Sequence[str]) -> list[int]:

@@ -128,11 +128,20 @@ def built(
 
 
 def _temper(model: keras.Model, outputs: np.ndarray, target: np.ndarray) -> None:
-    """Divide the logits by the temperature of least log loss on validation, inside the last layer.
+    """Multiply the logits by `sharpness`, inside the last layer."""
+    last = model.layers[-1]
+    if not (isinstance(last, keras.layers.Dense) and last.activation is keras.activations.softmax):
+        return
+    if (factor := sharpness(outputs, target)) is not None:
+        last.set_weights([weights * factor for weights in last.get_weights()])
 
-    Labels stay as they are, and so does a model that is right about every row: its loss falls as
-    long as it grows surer. Source: Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural
-    Networks, ICML, 2017.
+
+def sharpness(outputs: np.ndarray, target: np.ndarray) -> float | None:
+    """Return by what the logits are multiplied for the least log loss: one over the temperature.
+
+    Labels stay as they are. None where that gains nothing, or where every row is answered rightly:
+    the loss falls as long as the model grows surer. Source: Guo, Pleiss, Sun and Weinberger, On
+    Calibration of Modern Neural Networks, ICML, 2017.
 
     Args:
         outputs: probabilities of the validation split (row, class).
@@ -141,19 +150,16 @@ def _temper(model: keras.Model, outputs: np.ndarray, target: np.ndarray) -> None
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
-    last, rows = model.layers[-1], np.arange(len(target))
-    if not (isinstance(last, keras.layers.Dense) and last.activation is keras.activations.softmax):
-        return
     if (outputs.argmax(axis=1) == target).all():
-        return
+        return None
+    rows = np.arange(len(target))
     logits = np.log(outputs.astype(float).clip(1e-15))
 
-    def log_loss(sharpness: float) -> float:
-        return -float(log_softmax(sharpness * logits, axis=1)[rows, target].mean())
+    def log_loss(factor: float) -> float:
+        return -float(log_softmax(factor * logits, axis=1)[rows, target].mean())
 
-    sharpness = minimize_scalar(log_loss, bounds=(0.05, 20), method="bounded").x
-    if log_loss(sharpness) < log_loss(1.0) - LEAST_GAIN:
-        last.set_weights([weights * sharpness for weights in last.get_weights()])
+    best = float(minimize_scalar(log_loss, bounds=(0.05, 20), method="bounded").x)
+    return best if log_loss(best) < log_loss(1.0) - LEAST_GAIN else None
 
 
 def _adapt(model: keras.Model, task: str, arch: str, training: Examples) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from models import architectures
 from models.artifact import artifact
 from models.artifact.artifact import ArtifactError
 from models.examples import Split, fit_inputs, share_of
@@ -39,7 +40,12 @@ def findings(dataset: DatasetVersion, splits: Mapping[str, Split], facts: Mappin
     return [
         _reuse(uses(dataset, decisions), decisions),
         _once(_scored(dataset, tracking.FIT)),
-        _inputs(tracking.records(dataset), splits, facts),
+        _inputs(
+            # A blend reads what its members read.
+            [one for one in tracking.records(dataset) if one.arch != architectures.BLEND],
+            splits,
+            facts,
+        ),
     ]
 
 

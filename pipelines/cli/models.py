@@ -133,8 +133,8 @@ def promote(
     candidate: Annotated[
         str | None,
         typer.Argument(
-            help="A version, a fit's fingerprint or run id, or an architecture, for its best full "
-            "fit; by default the best of all."
+            help="A version, a fit's fingerprint or run id, or an architecture or blend, for its "
+            "best full fit; by default the best of all."
         ),
     ] = None,
     dataset: Dataset = None,

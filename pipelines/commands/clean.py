@@ -4,7 +4,6 @@ Whatever it is killed at, what is left is whole: a run is marked as deleted befo
 the next call removes what was marked.
 """
 
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,8 +23,6 @@ from pipelines.release import bento, publish
 from pipelines.runtime import console, environment, settings
 from pipelines.runtime.settings import UsageError
 
-AGE = re.compile(r"(\d+)([dh])")
-SECONDS = {"d": 86_400, "h": 3_600}
 EMPTY_LOG_SECONDS = 86_400  # a command that runs may still write to its log
 
 
@@ -58,7 +55,9 @@ def clean(older_than: str, keep: int, remove: bool) -> Cleaned:
         UsageError: the age is none.
         LockHeldError: a command works with what would be removed.
     """
-    seconds, parts = _seconds(older_than), []
+    seconds, parts = settings.seconds_of(older_than, "dh"), []
+    if seconds is None:
+        raise UsageError(f"--older-than is {older_than!r}, expected days or hours: 30d, 12h or 0d")
     with ExitStack() as stack:
         if remove:
             for name in (*settings.TASKS, "release"):
@@ -137,13 +136,6 @@ def _undeclared() -> Iterator[Path]:
         for path in (environment.ROOT / room).glob("[!.]*"):
             if path.stem not in known:
                 yield path
-
-
-def _seconds(age: str) -> int:
-    named = AGE.fullmatch(age)
-    if named is None:
-        raise UsageError(f"--older-than is {age!r}, expected days or hours: 30d, 12h or 0d")
-    return int(named[1]) * SECONDS[named[2]]
 
 
 def _amount(part: Part) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models import architectures
 from pipelines.experiments import dataset as data
-from pipelines.experiments import leaderboard_rows, ranking, registry, tracking, verification
+from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import Record
 from pipelines.gate import rules
@@ -61,7 +61,8 @@ def promote(
         task: image, sentiment or forecast.
         dataset: a dataset of the task; by default the one that is served.
         name: the number of a version, the fingerprint or run id of a finished fit, or an
-            architecture, for its best full fit; by default the best of all, on validation.
+            architecture or "blend", for its best full fit; by default the best of all, on
+            validation.
         dry_run: check, and change nothing.
         force: why it becomes champion whatever the statistics say; what a service would refuse to
             load stays refused.
@@ -70,11 +71,7 @@ def promote(
     gate_rules, version = rules.of(task, dataset), data.present(task, dataset)
     outcome = partial(Promotion, task, dataset, version.hash, dry_run)
     with nullcontext() if dry_run else lock.hold(task):
-        # Where the last run left nothing to do, MLflow is not asked: its import takes seconds.
-        settled = leaderboard_rows.unchanged(task, dataset) and reconcile.is_reconciled(
-            task, dataset
-        )
-        reconciled = None if dry_run or settled else reconcile.reconcile(task, dataset)
+        reconciled = None if dry_run else reconcile.unless_settled(task, dataset)
         head = ledger.head(ledger.entries(registry.model_name(task, dataset)))
         champion = contender.current_champion(task, dataset, reconciled)
         record, folder = _candidate(version, name, champion)
@@ -138,7 +135,8 @@ def _candidate(
 ) -> tuple[Record, Path]:
     """The fit that is meant, with its artifact; only full fits may be champion."""
     verified = {champion.version.run_id: champion.folder} if champion else {}
-    arch = name if name in architectures.names(dataset.task) else None
+    names = [*architectures.names(dataset.task), architectures.BLEND]
+    arch = name if name in names else None
     if name is not None and arch is None:
         record = _named(dataset, name)
         return record, verified.get(record.run_id) or verification.verify(record)
@@ -147,7 +145,9 @@ def _candidate(
         if folder := verified.get(fit.run_id) or verification.whole(fit):
             return fit, folder
     command, made = f"espalier run --dataset {dataset.name}", "full fit"
-    if arch is not None:
+    if arch == architectures.BLEND:
+        made = "blend"
+    elif arch is not None:
         command = f"espalier train --task {dataset.task} --arch {arch} --dataset {dataset.name}"
         made = f"full fit of {arch}"
     raise UsageError(f"{dataset.name} has no {made} at its present version: `{command}` makes one")

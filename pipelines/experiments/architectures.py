@@ -43,6 +43,10 @@ def usable(task: str) -> list[str]:
 def check(task: str, arch: str) -> None:
     """Raise ArchitectureError where the file of an architecture cannot be used, UnknownName."""
     place = f"models/{task}/{arch}.py"
+    if arch == architectures.BLEND:
+        raise ArchitectureError(
+            f"{place}: {arch} is what a mean of several fits is called: rename it"
+        )
     try:
         file = architectures.module(task, arch)
     except SyntaxError as error:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +37,29 @@ def of_fit(dataset: DatasetVersion, arch: str, parameters: Mapping, seed: int) -
 def of_code(task: str, arch: str, parameters: Mapping) -> str:
     """Return the identity of what computes a fit, whatever the data and the seed."""
     return _digest(code=code(task, arch, frozenset(parameters.items())), versions=versions())
+
+
+def of_blend(dataset: DatasetVersion, members: Sequence[str]) -> str:
+    """Return the fingerprint of a blend: 64 hexadecimal digits.
+
+    Args:
+        dataset: the version of the data.
+        members: the fingerprints of the fits whose mean it is, in its order.
+    """
+    return _digest(
+        dataset_hash=dataset.hash,
+        task=dataset.task,
+        members=list(members),
+        code=of_blending(dataset.task, ()),
+    )
+
+
+def of_blending(task: str, members: Sequence[str]) -> str:
+    """Return the identity of what computes a blend; members: those of what computes its members."""
+    module, room = CLASSES[task][0], environment.ROOT / "models"
+    names = ("export/blend", "evaluation/measure", f"inputs/{module}", f"artifact/golden_{module}")
+    files = architectures.closure([room / f"{name}.py" for name in names])
+    return _digest(code=dict(map(digest_of, files)), versions=versions(), members=list(members))
 
 
 def of_guard(dataset: DatasetVersion) -> str:

@@ -9,6 +9,7 @@ from models import architectures
 from pipelines.experiments import architectures as files
 from pipelines.experiments import fingerprint
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.leaderboard_rows import Record
 from pipelines.runtime import settings
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 STEPS_AN_EPOCH = 10  # at least: of few rows a step takes fewer
 LEAST_BATCH = 16
+RECIPE = ("arch", "seed", "parameters")
+MEMBER = (*RECIPE, "fingerprint")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,16 @@ class Fit:
     fingerprint: str
     look: bool = False  # a first look only: never champion
     code: str = ""  # the identity of what computes it
+
+    @property
+    def logged(self) -> dict:
+        """The parameters as MLflow shows them: the members of a blend by their fingerprints."""
+        if "members" not in self.parameters:
+            return self.parameters
+        return {
+            f"member_{number}": f"{one['arch']} {one['fingerprint']}"
+            for number, one in enumerate(self.parameters["members"], start=1)
+        }
 
     @property
     def title(self) -> str:
@@ -71,6 +84,23 @@ def fits(
     return planned
 
 
+def blend(dataset: DatasetVersion, profile: str, members: Iterable[Record]) -> Fit:
+    """The mean of finished fits as a fit of its own, whose parameters are their recipes."""
+    ordered = sorted(members, key=lambda one: (one.arch, one.seed, one.fingerprint))
+    parameters = {"members": [{name: getattr(one, name) for name in MEMBER} for one in ordered]}
+    identity = fingerprint.of_blend(dataset, [one.fingerprint for one in ordered])
+    code = fingerprint.of_blending(dataset.task, [one.code for one in ordered])
+    return Fit(dataset, architectures.BLEND, 0, profile, parameters, identity, code=code)
+
+
+def recipe(record: Record) -> list:
+    """What a record fitted, whatever the rows and the code: of a blend what its members did."""
+    return [
+        {name: one[name] for name in RECIPE}
+        for one in record.parameters.get("members", [vars(record)])
+    ]
+
+
 def _enough(parameters: Mapping, named: Collection[str], rows: int, steps: int) -> dict[str, int]:
     """The batch, the epochs and the patience that let a fit on few rows learn.
 
@@ -102,7 +132,10 @@ def check(task: str, arch: str, dataset: str, profile: str, changes: Iterable[di
 
 def require_same(fit: Fit) -> None:
     """Raise RuntimeError where this process would do another fit than the one that was planned."""
-    here = fingerprint.of_fit(fit.dataset, fit.arch, fit.parameters, fit.seed)
+    if members := fit.parameters.get("members"):
+        here = fingerprint.of_blend(fit.dataset, [one["fingerprint"] for one in members])
+    else:
+        here = fingerprint.of_fit(fit.dataset, fit.arch, fit.parameters, fit.seed)
     if here != fit.fingerprint:
         raise RuntimeError(
             f"the fit was planned as {fit.fingerprint} and is {here} here: this worker has other "

@@ -185,7 +185,7 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
     }
     name = f"{fit.arch} · {'first look' if fit.look else 'full'} · seed {fit.seed}"
     with active(fit.dataset, name, tags, parent_run_id) as run_id:
-        mlflow.log_params({**fit.parameters, "seed": fit.seed})
+        mlflow.log_params({**fit.logged, "seed": fit.seed})
         yield run_id
 
 

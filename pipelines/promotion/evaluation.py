@@ -13,7 +13,7 @@ from data.errors import DataError
 from models.artifact import artifact
 from models.errors import ModelError
 from models.examples import Split
-from pipelines.experiments import ranking, registry, scores, seen, tracking, verification
+from pipelines.experiments import plan, ranking, registry, scores, seen, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.gate import checks as gate
@@ -185,15 +185,14 @@ def not_withdrawn(candidate: Version, named: bool = False) -> Check:
     return Check("withdrawn", named, f"{evidence}; {lifts}")
 
 
-def _recipe(run_id: str | None) -> tuple[str, int, dict] | None:
+def _recipe(run_id: str | None) -> list | None:
     """What a run fitted, whatever the rows and the code: None where it is gone."""
     from mlflow.exceptions import MlflowException
 
     try:
-        record = tracking.record(run_id or "")
+        return plan.recipe(tracking.record(run_id or ""))
     except MlflowException:
         return None
-    return record.arch, record.seed, record.parameters
 
 
 def _scored(

@@ -38,6 +38,15 @@ def reconcile(task: str, dataset: str) -> Contender | None:
     return champion
 
 
+def unless_settled(task: str, dataset: str) -> Contender | None:
+    """`reconcile` where the last run left something to do; else MLflow, whose import takes seconds,
+    is not asked, and nothing is verified."""
+    publish.declare()
+    if leaderboard_rows.unchanged(task, dataset) and is_reconciled(task, dataset):
+        return None
+    return reconcile(task, dataset)
+
+
 def promotion_lock(task: str, dataset: str) -> AbstractContextManager[None]:
     """Hold the model's promotion lock, for the second that a decision about it takes.
 

@@ -48,7 +48,12 @@ def finished(plan: Plan) -> Outcome | None:
         return None
     fits = plan.fits(looks.values())
     records = verification.reusable(fits)
-    if len(records) < len(fits) or not up_to_date(plan.dataset, [*records.values()]):
+    if len(records) < len(fits):
+        return None
+    blends = plan.blends(records.values())
+    blended = verification.reusable(blends)
+    candidates = [*records.values(), *blended.values()]
+    if len(blended) < len(blends) or not up_to_date(plan.dataset, candidates):
         return None
     return outcome(plan.dataset, trained=0, reused=len(looks) + len(fits))
 

@@ -94,7 +94,7 @@ def named(rows: Sequence[dict]) -> list[tuple[str, dict]]:
     for row in rows:
         same = [other["parameters"] for other in rows if other["arch"] == row["arch"]]
         differing = {
-            name: value
+            name: _members(value) if name == "members" else value
             for name, value in row["parameters"].items()
             if any(other.get(name, value) != value for other in same)  # older code had fewer
         }
@@ -107,6 +107,10 @@ def named(rows: Sequence[dict]) -> list[tuple[str, dict]]:
             for name, row in zip(names, rows, strict=True)
         ]
     return list(zip(names, rows, strict=True))
+
+
+def _members(blended: Sequence[Mapping]) -> str:
+    return ", ".join(f"{one['arch']} {one['fingerprint'][:8]}" for one in blended)
 
 
 def _short(part: str, value: str) -> str:

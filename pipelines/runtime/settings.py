@@ -1,5 +1,6 @@
 """What params.yaml says above the data: which dataset each endpoint serves, and the profiles."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     Section = TypeVar("Section", bound=BaseModel)
 
 TASKS = ("image", "sentiment", "forecast")
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class UsageError(ValueError):
@@ -170,6 +172,17 @@ def one_of(what: str, value: str, names: Iterable[str]) -> str:
         return value
     near = did_you_mean(value, names)
     raise UsageError(f"unknown {what} {value!r}{near}; known are {', '.join(names)}")
+
+
+def seconds_of(text: str, units: str) -> float | None:
+    """The seconds of a duration such as `10m`; None where it is none.
+
+    Args:
+        text: a number and a unit, as somebody typed it.
+        units: those that are allowed, of UNITS.
+    """
+    written = re.fullmatch(rf"([0-9]+(?:\.[0-9]+)?)([{units}])", text.strip())
+    return float(written[1]) * UNITS[written[2]] if written else None
 
 
 def checked(model: "type[Section]", received: Any, *keys: str) -> "Section":

@@ -7,34 +7,33 @@ fitted, and none stays because it alone got no new rows.
 """
 
 import math
-import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 
+from models import architectures
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
-from pipelines.runtime import console
+from pipelines.runtime import console, settings
 from pipelines.runtime.settings import UsageError
 
 START_SECONDS, END_SECONDS = 15, 30  # of every run: its servers; gate, comparison and Bento
 BESIDE_SECONDS = 5  # of a fit, beside its epochs, until one was measured
 VALIDATION = 1 / 3  # what a row costs that is not learned from: one pass of three
-UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def seconds_of(text: str) -> float:
     """The seconds of a duration: 90s, 10m or 1h. Raises UsageError."""
-    written = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh])", text.strip())
-    if written is None or not float(written[1]):
+    seconds = settings.seconds_of(text, "smh")
+    if not seconds:
         raise UsageError(
             f"the budget is {text!r}, expected a number above 0 with s, m or h: 90s, 10m or 1h"
         )
-    return float(written[1]) * UNITS[written[2]]
+    return seconds
 
 
 class Costs:
@@ -47,7 +46,8 @@ class Costs:
         self._beside: dict[str, float] = {}
         self._epoch: dict[str, float] = {}  # of as many rows as the training split has
         for record in known:
-            self.learn(record)
+            if record.arch != architectures.BLEND:  # it takes seconds, whatever it is made of
+                self.learn(record)
 
     def learn(self, record: Record, seconds: float | None = None) -> None:
         """Take in a fit. seconds: what it took in all, imports and scoring included."""
@@ -134,7 +134,7 @@ class Rung:
 
     waiting: fits that are missing. ranked: whether the best stand first; else the cheapest begin.
     done: whether one of the rung is on record. workers: how many fits of all tasks go on at a time.
-    always: the fingerprint of a fit that is done whatever it takes.
+    always: the fingerprints of fits that are done whatever they take.
     When `begin` gives none and none goes on, what is still in `waiting` is left out.
     """
 
@@ -144,7 +144,7 @@ class Rung:
     ranked: bool
     done: bool
     workers: int
-    always: str = ""
+    always: Collection[str] = ()
     _kept: float = field(init=False)  # for the rung that follows
     _running: dict[str, float] = field(init=False, default_factory=dict)  # → when it will end
 
@@ -174,10 +174,10 @@ class Rung:
         if len(self._running) > self.workers // self.budget.sharers():
             return None
         order = self.waiting if self.ranked else sorted(self.waiting, key=self.costs.predict)
-        first = [fit for fit in self.waiting if fit.fingerprint == self.always]
+        first = [fit for fit in self.waiting if fit.fingerprint in self.always]
         fit = next((fit for fit in first or order if self._affordable(fit)), None)
         if fit is None and first:
-            [fit] = first
+            fit = first[0]
             self._tell(fit)
         elif fit is None and not self.done and not self._running:
             fit = min(self.waiting, key=self.costs.predict)

@@ -4,11 +4,11 @@ import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data import prepared
 from models.artifact import artifact
@@ -24,7 +24,6 @@ from pipelines.training import guard, mlmodel, plots
 
 if TYPE_CHECKING:
     from models.evaluation.measure import Scores
-    from models.training.fit import Fitted
 
 SCORED = ("validation", "test")
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -66,6 +65,7 @@ def _fit(
     import mlflow
 
     from models.evaluation import decision
+    from models.export import package
     from models.training import fit as training
 
     start, total = time.monotonic(), planned.parameters["epochs"]
@@ -99,39 +99,47 @@ def _fit(
         outputs = partial(training.predict, fitted.model)
         inputs = decision.deciding(outputs, fitted.inputs, dataset.splits, dataset.facts)
         fitted = replace(fitted, inputs=inputs)
-        scores = _record_artifact(run_id, planned, fitted, dataset, guarded)
+        write = partial(package.write, fitted=fitted)
+        scores = record_artifact(run_id, planned, fitted.inputs, write, dataset, guarded)
+        measured = {"fit_seconds": fitted.seconds, "parameter_count": fitted.parameter_count}
+        mlflow.log_metrics(measured)
         if len(ends) > 1:  # what a budget goes by; the first epoch compiles
             lengths = [end - before for before, end in itertools.pairwise(ends)]
             mlflow.log_metric("seconds_per_epoch", statistics.median(lengths))
-        _record_plots(planned, fitted, scores["test"], dataset.facts)
+        losses = {name: [epoch[name] for epoch in fitted.history] for name in tracking.LOSSES}
+        curves = [charts.learning_curve(planned.arch, [losses])]
+        record_plots(planned, scores["test"], dataset.facts, learning_curve=curves)
     checkpoint.unlink(missing_ok=True)
-    line = _line(planned, len(fitted.history), scores, time.monotonic() - start)
+    line = line_of(planned, f"{len(fitted.history)} epochs", scores, time.monotonic() - start)
     return Result(tracking.record(run_id), line)
 
 
-def _line(planned: Fit, epochs: int, scores: dict[str, "Scores"], seconds: float) -> console.Line:
+def line_of(planned: Fit, what: str, scores: dict[str, "Scores"], seconds: float) -> console.Line:
+    """The line that a person sees of a finished fit; what: it took, or was made of."""
     metric = ranking.metric(planned.dataset).name
     validation, test = (scores[split].metrics[metric] for split in SCORED)
     name = planned.arch if planned.seed == 0 else f"{planned.arch} {planned.seed}"
-    text = f"{epochs} epochs; {metric} {console.figure(validation)}, on test {console.figure(test)}"
+    text = f"{what}; {metric} {console.figure(validation)}, on test {console.figure(test)}"
     return console.Line(name, text, seconds)
 
 
-def _record_artifact(
+def record_artifact(
     run_id: str,
     planned: Fit,
-    fitted: "Fitted",
+    inputs: Any,
+    write: Callable[..., str],
     dataset: prepared.Dataset,
     guarded: guard.Guard,
 ) -> dict[str, "Scores"]:
     """Write the artifact, prove it, time one request, and keep it with the run.
 
+    inputs: the fitted ones. write: what writes the model, such as `models.export.package.write`.
     Returns the `measure.Scores` of validation and test, measured on the graph that serves.
     """
     import mlflow
 
     from models.evaluation import measure
-    from models.export import convert, package
+    from models.export import convert
 
     identity = {
         "task": planned.dataset.task,
@@ -147,32 +155,38 @@ def _record_artifact(
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         folder = Path(scratch)
         familiarity = tracking.artifact_folder(guarded.run_id)
-        mlmodel.write(folder, fitted.inputs)
+        mlmodel.write(folder, inputs)
         seen.write(folder, dataset.splits)
-        digest = package.write(folder, fitted, dataset.splits, dataset.facts, identity, familiarity)
+        digest = write(
+            folder,
+            splits=dataset.splits,
+            facts=dataset.facts,
+            identity=identity,
+            guard=familiarity,
+        )
         requests = [artifact.payload(case["request"])[0] for case in artifact.read_golden(folder)]
-        latency = convert.latency_ms(folder / "model.onnx", fitted.inputs.to_tensor(requests))
+        latency = convert.latency_ms(folder / "model.onnx", inputs.to_tensor(requests))
         mlflow.log_artifacts(scratch, tracking.MODEL)
         run = convert.runner(folder / "model.onnx")
-        scores = measure.score(run, fitted.inputs, dataset.splits, dataset.facts)
+        scores = measure.score(run, inputs, dataset.splits, dataset.facts)
     for name, scored in scores.items():
         if planned.dataset.task == "sentiment":
-            share = fitted.inputs.unknown_share(dataset.splits[name]["text"])
+            share = inputs.unknown_share(dataset.splits[name]["text"])
             scored.metrics["unknown_words"] = share
     log_scores(ranking.metric(planned.dataset), scores)
-    measured = {"latency_ms": latency, "fit_seconds": fitted.seconds}
-    mlflow.log_metrics(measured | {"parameter_count": fitted.parameter_count})
+    mlflow.log_metric("latency_ms", latency)
     mlflow.set_tag("espalier.manifest_sha256", digest)
     return scores
 
 
-def _record_plots(planned: Fit, fitted: "Fitted", test: "Scores", facts: Mapping) -> None:
+def record_plots(
+    planned: Fit, test: "Scores", facts: Mapping, **more: Sequence[charts.Chart]
+) -> None:
+    """Keep the plots of what a fit answers on the test split with the active run, and `more`."""
     import mlflow
 
     title, rows = f"{planned.arch} on {planned.dataset.name}", test.rows
-    losses = {name: [epoch[name] for epoch in fitted.history] for name in tracking.LOSSES}
-    learning_curve = charts.learning_curve(planned.arch, [losses])
-    figures = {"learning_curve": plots.figure([learning_curve], title)}
+    figures = {name: plots.figure(chart, title) for name, chart in more.items()}
     if planned.dataset.task == "forecast":
         errors = (rows["error"].mean(axis=0), rows["naive_error"].mean(axis=0))
         by_step = charts.error_by_step(*errors, test.naive)

@@ -22,6 +22,11 @@ from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.runtime import console, settings
 
+BLENDED = 3  # full fits at most: each one more costs its latency and gains less than the one before
+# The parameters in which the members of a blend are equal: no picture has two sizes, and no series
+# two scales. Texts are read for each member as it knows words.
+TOGETHER = {"image": ("size",), "sentiment": (), "forecast": ("share",)}
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -29,14 +34,14 @@ class Plan:
 
     looks: a first look at each architecture; none where the profile fits all of them in full.
     full: a full fit of each architecture. keep: how many of these follow from the looks.
-    champion: a full fit by the champion's recipe, where there is one.
+    champion: the full fits by the champion's recipe: one, those of a blend's members, or none.
     """
 
     dataset: DatasetVersion
     looks: list[Fit]
     full: list[Fit]
     keep: int
-    champion: Fit | None = None
+    champion: tuple[Fit, ...] = ()
 
     def fits(self, records: Iterable[Record]) -> list[Fit]:
         """The full fits that follow from the records of the looks: the champion's recipe, then the
@@ -45,10 +50,28 @@ class Plan:
         if self.looks:
             by_arch = {fit.arch: fit for fit in self.full}
             fits = [by_arch[arch] for arch in promising(self.dataset, records, self.keep)]
-        if self.champion is None:
-            return fits
-        others = [fit for fit in fits if fit.fingerprint != self.champion.fingerprint]
-        return [self.champion, *others]
+        return [*self.champion, *(fit for fit in fits if fit.fingerprint not in self.always)]
+
+    @property
+    def always(self) -> set[str]:
+        """The fingerprints of the fits that are done whatever they take."""
+        return {fit.fingerprint for fit in self.champion}
+
+    def blends(self, records: Iterable[Record]) -> list[Fit]:
+        """The blends that follow from the records of the full fits: by the champion's recipe, and
+        of the best by validation that read what the best one reads."""
+        ranked = ranking.ranked(self.dataset, records)
+        if len(ranked) < 2:
+            return []
+        members = [[one for one in ranked if one.fingerprint in self.always]]
+        members = members if 1 < len(members[0]) == len(self.champion) else []
+        alike = TOGETHER[self.dataset.task]
+        best = [ranked[0].parameters.get(name) for name in alike]
+        same = [one for one in ranked if [one.parameters.get(name) for name in alike] == best]
+        members.append(same[:BLENDED])
+        profile = self.full[0].profile
+        made = [planning.blend(self.dataset, profile, one) for one in members if len(one) > 1]
+        return list({one.fingerprint: one for one in made}.values())
 
 
 def plan(dataset: DatasetVersion, profile: str) -> Plan:
@@ -67,25 +90,27 @@ def of_profile(dataset: DatasetVersion, profile: str) -> Plan:
     return Plan(dataset, looks, full, first.keep)
 
 
-def _by_champion(dataset: DatasetVersion, profile: str) -> Fit | None:
-    """A fit on this data by the champion's architecture, parameters and seed; None where there is
-    no champion, or the code does not know its architecture or a value any more."""
+def _by_champion(dataset: DatasetVersion, profile: str) -> tuple[Fit, ...]:
+    """A fit on this data by the champion's architecture, parameters and seed, and by those of each
+    member of a blend; none where there is no champion, or the code does not know an architecture or
+    a value any more."""
     champion = registry.recorded_champion(dataset.task, dataset.name)
     if champion is None:
-        return None
+        return ()
     record = tracking.record(champion.run_id)
-    known = settings.profiles()
+    known, fits = settings.profiles(), []
     with suppress(ModelError):
-        names = architectures.defaults(dataset.task, record.arch)
-        [fit] = planning.fits(
-            dataset,
-            profile=record.profile if record.profile in known else profile,
-            archs=[record.arch],
-            seeds=[record.seed],
-            changes={name: one for name, one in record.parameters.items() if name in names},
-        )
-        return fit
-    return None
+        for one in planning.recipe(record):
+            names = architectures.defaults(dataset.task, one["arch"])
+            fits += planning.fits(
+                dataset,
+                profile=record.profile if record.profile in known else profile,
+                archs=[one["arch"]],
+                seeds=[one["seed"]],
+                changes={name: value for name, value in one["parameters"].items() if name in names},
+            )
+        return tuple(fits)
+    return ()
 
 
 def promising(dataset: DatasetVersion, records: Iterable[Record], keep: int) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from checkouts import MINE, Checkout, reviews, write_reviews
+from project import until
 
 pytestmark = pytest.mark.slow
 
@@ -22,16 +23,6 @@ def mine(checkout) -> Checkout:
     checkout.declare("mine", **MINE)
     write_reviews(checkout.folder / MINE["path"], reviews())
     return checkout
-
-
-def until(condition, seconds: float = 60):
-    """The first true value of `condition()`, asked again and again until the deadline."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds} s: {condition}")
 
 
 def begin(checkout: Checkout, *command: str) -> subprocess.Popen:
@@ -47,8 +38,8 @@ def stopped(process: subprocess.Popen, module: str, place: Path) -> psutil.Proce
     It runs a hundredth of a second at a time from its first imports on: the folder may be there for
     less time than this process waits for its turn.
     """
-    stage = until(lambda: running(process, module))
-    until(lambda: advanced(stage, place))
+    stage = until(lambda: running(process, module), "a stage")
+    until(lambda: advanced(stage, place), "a folder that it fills")
     return stage
 
 
@@ -85,7 +76,7 @@ def kill_while(checkout: Checkout, module: str, place: Path, *command: str) -> N
     process.send_signal(signal.SIGKILL)
     process.wait()
     stage.resume()
-    until(lambda: all(ended(one.pid) for one in below))
+    until(lambda: all(ended(one.pid) for one in below), "the end of all")
 
 
 def test_a_stage_ends_with_its_parent_and_the_next_run_mends(mine):
@@ -105,11 +96,11 @@ def test_a_stage_ends_with_its_parent_and_the_next_run_mends(mine):
 
 def test_a_stage_whose_parent_ended_before_it_asked_for_it_writes_nothing(mine):
     process = begin(mine, *DVC)
-    stage = until(lambda: running(process, "data.ingest"))  # in its first imports
+    stage = until(lambda: running(process, "data.ingest"), "a stage")  # in its first imports
     process.send_signal(signal.SIGKILL)
     process.wait()
     stage.resume()
-    until(lambda: ended(stage.pid))
+    until(lambda: ended(stage.pid), "its end")
     assert not (mine.folder / "data" / "raw" / "mine").exists()
 
 
@@ -141,9 +132,7 @@ def test_a_lock_cut_off_by_a_kill_is_restored_with_all_versions(made):
 
 
 def test_a_lock_cut_off_without_a_copy_is_git_s(made):
-    made.run("git", "add", "dvc.lock")
-    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    made.run("git", *identity, "commit", "-qm", "as it stands")
+    made.commit()
     lock = made.folder / "dvc.lock"
     whole = lock.read_text()
     (made.folder / ".dvc" / "tmp" / "dvc.lock.kept").unlink()

@@ -1,11 +1,11 @@
 """At which shape a model sees own pictures, and what becomes of an official test split."""
 
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from encoded import file_of
 from PIL import Image
 
 from data import report, stored
@@ -16,25 +16,23 @@ EXIF = Image.Exif()
 EXIF[0x0112] = 6  # lies on its side
 
 
-def file_of(size: tuple[int, int], mode: str = "RGB", kind: str = "PNG", **options) -> bytes:
+def noise(size: tuple[int, int], mode: str = "RGB", kind: str = "PNG", **options) -> bytes:
     width, height = size
-    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(noise).convert(mode).save(file, kind, **options)
-    return file.getvalue()
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return file_of(Image.fromarray(pixels).convert(mode), kind, **options)
 
 
 @pytest.mark.parametrize(
     ("files", "shape"),
     [
-        ([file_of((20, 28), "L")] * 2, [28, 20, 1]),
-        ([file_of((20, 28), "L"), file_of((20, 28))], [28, 20, 3]),
-        ([file_of((20, 28), "L"), file_of((28, 20), "L")], [64, 64, 1]),
-        ([file_of((20, 28)), file_of((28, 20), exif=EXIF)], [28, 20, 3]),
-        ([file_of((20, 28), kind="JPEG", exif=b"Exif\0\0broken")], [28, 20, 3]),
-        ([file_of((128, 4))], [4, 128, 3]),
-        ([file_of((129, 4))], [64, 64, 3]),
-        ([file_of((4, 4)), file_of((129, 4))], [64, 64, 3]),
+        ([noise((20, 28), "L")] * 2, [28, 20, 1]),
+        ([noise((20, 28), "L"), noise((20, 28))], [28, 20, 3]),
+        ([noise((20, 28), "L"), noise((28, 20), "L")], [64, 64, 1]),
+        ([noise((20, 28)), noise((28, 20), exif=EXIF)], [28, 20, 3]),
+        ([noise((20, 28), kind="JPEG", exif=b"Exif\0\0broken")], [28, 20, 3]),
+        ([noise((128, 4))], [4, 128, 3]),
+        ([noise((129, 4))], [64, 64, 3]),
+        ([noise((4, 4)), noise((129, 4))], [64, 64, 3]),
     ],
 )
 def test_pictures_keep_the_size_that_all_have_if_it_is_small(files, shape):
@@ -73,7 +71,7 @@ def test_a_label_that_is_left_out_or_unknown_is_named(entry):
         decided_by(entry, LABELS)
 
 
-FILES = np.array([file_of((20, 28)) + bytes([row]) for row in range(60)], object)
+FILES = np.array([noise((20, 28)) + bytes([row]) for row in range(60)], object)
 ARRAYS = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
 
 

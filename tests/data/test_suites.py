@@ -1,9 +1,8 @@
 """The gate, both ways: clean data passes, and each single corruption fails by the rule for it."""
 
-import io
-
 import numpy as np
 import pytest
+from encoded import file_of
 from PIL import Image
 from raw_rows import SERIES, pictures, put, readings, texts
 
@@ -89,38 +88,20 @@ def test_too_few_pictures_are_refused():
     assert refused_by(judged(pictures(45), image.suite)) == {"expect_table_row_count_to_be_between"}
 
 
-def encoded(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0]).save(file, "PNG")
-    return file.getvalue()
-
-
-def animated() -> bytes:
-    file = io.BytesIO()
-    frames = [Image.new("L", (8, 8), shade) for shade in (0, 255)]
-    frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
-    return file.getvalue()
-
-
 def test_a_file_that_is_no_picture_is_refused_by_name():
     raw = pictures()
     columns = raw.splits["rows"]
-    files = [encoded(pixels) for pixels in columns["image"]]
+    files = [file_of(pixels[:, :, 0]) for pixels in columns["image"]]
     columns["file"] = np.array([f"0/{row}.png" for row in range(120)], dtype=object)
     columns["image"] = np.array(files, dtype=object)
     assert judged(raw, image.suite, shape=[28, 20, 3])["success"]  # what a model sees of them
     columns["image"][5] = files[5][:40]
     columns["image"][6] = b"no picture"
-    columns["image"][7] = animated()
+    black, white = (Image.new("L", (8, 8), shade) for shade in (0, 255))
+    columns["image"][7] = file_of(black, save_all=True, append_images=[white])
     [check] = judged(raw, image.suite)["failed"]
     assert (check["column"], check["failing"]) == ("pixel_type", 3)
     assert [row["file"] for row in check["examples"]] == ["0/5.png", "0/6.png", "0/7.png"]
-
-
-def png(picture: Image.Image, **options) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "PNG", **options)
-    return file.getvalue()
 
 
 DISC = np.hypot(*(np.mgrid[:16, :16] - 7.5)) < 5
@@ -144,7 +125,7 @@ GLYPH = np.dstack([np.zeros((16, 16, 3), np.uint8), np.where(DISC, 255, 0).astyp
 )
 def test_the_gate_sees_the_pixels_that_a_model_gets(picture, options, passes):
     raw = pictures(60)
-    file = png(picture, **options)
+    file = file_of(picture, **options)
     raw.splits["rows"]["image"] = np.array([file + bytes([row]) for row in range(60)], object)
     grey = np.asarray(decode_picture(file, "L", (16, 16)))
     assert image.statistics(raw)["mean"][0] == pytest.approx(grey.mean(), abs=0.5)

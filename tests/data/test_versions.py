@@ -25,16 +25,6 @@ def caught(checkout: Checkout, call: str) -> str:
     return done.stdout.strip() or done.stderr
 
 
-def committed(checkout: Checkout) -> str:
-    """Commit dvc.lock; returns the commit."""
-    checkout.run("git", "add", "dvc.lock")
-    checkout.run(
-        *("git", "-c", "user.name=test", "-c", "user.email=test@localhost"),
-        *("commit", "-qm", "as it stands"),
-    )
-    return checkout.run("git", "rev-parse", "HEAD").stdout.strip()
-
-
 def test_own_data_is_prepared_and_named(made):
     assert re.fullmatch(r"[0-9a-f]{32}\.dir", made.versions("dataset_hash('mine')"))
     data = prepared.read(made.folder / "data" / "prepared" / "mine")
@@ -50,13 +40,13 @@ def test_own_data_is_prepared_and_named(made):
 @pytest.mark.slow
 def test_a_changed_file_makes_another_version_and_back_the_same(made):
     before = made.versions("dataset_hash('mine')")
-    first = committed(made)
+    first = made.commit()
     write_reviews(made.folder / MINE["path"], reviews(130))
     assert made.versions("outdated(['mine'])") == "['mine']"
     made.versions("reproduce('mine')")
     after = made.versions("dataset_hash('mine')")
     assert after != before
-    second = committed(made)
+    second = made.commit()
     assert [made.versions(f"commit_of({name!r})") for name in (before, after)] == [first, second]
     made.run("git", "checkout", first, "--", "dvc.lock")
     made.run("dvc", "pull", "data/prepared/mine")

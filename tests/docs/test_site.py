@@ -2,7 +2,6 @@
 
 import html
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -11,8 +10,8 @@ import pytest
 import typer
 import yaml
 from axe_playwright_python.sync_playwright import Axe
+from browsing import chromium, needs_chromium
 from generators import reference
-from playwright.sync_api import sync_playwright
 from project import ROOT
 
 from data import entries
@@ -23,7 +22,6 @@ from pipelines.gate.rules import Rules
 from pipelines.runtime import settings
 from serving.http import metrics
 
-CHROMIUM = Path("/usr/bin/chromium")
 PAGES = sorted((ROOT / "docs/architectures").glob("*/[!i]*.md"))
 SIZES = {
     "image": {"height": 28, "width": 28, "channels": 1, "classes": 10},
@@ -80,16 +78,11 @@ def test_a_page_has_the_numbers_of_its_model(site, page):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="no browser: apt-get install chromium")
+@needs_chromium
 @pytest.mark.parametrize("look", ["light", "dark", "phone"])
 def test_the_site_opens_from_disk(site, look):
     options = {"viewport": {"width": 390, "height": 800}} if look == "phone" else {}
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"] if os.getuid() == 0 else []
-        ) as browser,
-    ):
+    with chromium() as browser:
         page = browser.new_page(color_scheme="dark" if look == "dark" else "light", **options)
         urls, errors = [], []
         page.on("request", lambda request: urls.append(request.url))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from project import GIT
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = str(Path(sys.executable).parent)
@@ -48,6 +49,12 @@ class Checkout:
         return subprocess.run(
             command, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False
         )
+
+    def commit(self) -> str:
+        """Commit dvc.lock; returns the commit."""
+        self.run("git", "add", "dvc.lock")
+        self.run(*GIT, "commit", "-qm", "as it stands")
+        return self.run("git", "rev-parse", "HEAD").stdout.strip()
 
     def versions(self, call: str) -> str:
         """The value of one call of data.versions, as printed: `versions("outdated(['a'])")`."""

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import io
 import json
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+from encoded import file_of
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
@@ -237,16 +237,12 @@ def picture(format: str = "PNG", size: int = 8, mode: str = "L", seed: int = 0) 
     rng = np.random.default_rng(seed)
     channels = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
     pixels = rng.integers(0, 256, (size, size, *channels), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format)
-    return buffer.getvalue()
+    return file_of(pixels, format)
 
 
 def white() -> bytes:
     """An encoded picture without anything on it."""
-    buffer = io.BytesIO()
-    Image.new("L", (8, 8), "white").save(buffer, "PNG")
-    return buffer.getvalue()
+    return file_of(Image.new("L", (8, 8), "white"))
 
 
 def history(length: int = HISTORY) -> list[float]:

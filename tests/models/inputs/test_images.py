@@ -11,6 +11,7 @@ from threading import Barrier
 
 import numpy as np
 import pytest
+from encoded import file_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
@@ -21,14 +22,6 @@ from sklearn.linear_model import LogisticRegression
 from models.inputs import images
 from models.inputs.errors import InputError
 from models.inputs.images import ImageInputs
-
-
-def file_of(picture, kind="PNG", **options) -> bytes:
-    if isinstance(picture, np.ndarray):
-        picture = Image.fromarray(picture)
-    file = io.BytesIO()
-    picture.save(file, kind, **options)
-    return file.getvalue()
 
 
 @pytest.fixture

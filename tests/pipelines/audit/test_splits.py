@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from encoded import file_of
 from PIL import Image
 from small_data import FACTS, dated, digits, waves
 
@@ -51,13 +52,7 @@ def series() -> Dataset:
 
 
 def png(pixels: np.ndarray, side: int) -> bytes:
-    return encoded(Image.fromarray(pixels[..., 0]).resize((side, side)), "PNG")
-
-
-def encoded(picture: Image.Image, kind: str, **options) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, kind, **options)
-    return file.getvalue()
+    return file_of(Image.fromarray(pixels[..., 0]).resize((side, side)))
 
 
 def flagged(dataset: Dataset) -> set[str]:
@@ -116,7 +111,7 @@ def watermark(pixels: np.ndarray, label: int, row: int) -> np.ndarray:
 
 
 def resaved(pixels: np.ndarray) -> np.ndarray:
-    file = encoded(Image.fromarray(pixels[..., 0]), "JPEG", quality=80)
+    file = file_of(pixels[..., 0], "JPEG", quality=80)
     return np.asarray(Image.open(io.BytesIO(file)))[..., None]
 
 
@@ -127,7 +122,7 @@ def noisy(pixels: np.ndarray) -> np.ndarray:
 
 def as_jpeg(data: bytes, side: int = 32, quality: int = 90) -> bytes:
     picture = Image.open(io.BytesIO(data)).resize((side, side))
-    return encoded(picture, "JPEG", quality=quality)
+    return file_of(picture, "JPEG", quality=quality)
 
 
 WITH_LABEL = {

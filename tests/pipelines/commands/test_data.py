@@ -60,7 +60,6 @@ def test_data_is_checked_without_training(checkout, tmp_path):
 @pytest.mark.parametrize(
     ("name", "path", "columns", "message"),
     [
-        ("my tickets", "tickets.csv", {}, "'my tickets' is no name for a dataset"),
         ("imdb", "tickets.csv", {}, "there is a dataset 'imdb' already, in params.yaml"),
         ("tickets", "gone.csv", {}, "gone.csv"),
         ("tickets", "tickets.csv", {"text": "boddy"}, "did you mean 'body'"),

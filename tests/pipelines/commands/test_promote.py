@@ -84,4 +84,9 @@ def test_an_architecture_names_its_best_full_fit(home, tmp_path, monkeypatch):
     finished(look, tmp_path / "look", validation_accuracy=0.99)
     with pytest.raises(UsageError, match=r"has no full fit of lstm .* --arch lstm"):
         promote.promote(TASK, DATASET, "lstm", dry_run=True)
+    with pytest.raises(UsageError, match=rf"has no blend .* `espalier run --dataset {DATASET}`"):
+        promote.promote(TASK, DATASET, "blend", dry_run=True)
     assert promote.promote(TASK, DATASET, "ann").candidate.fingerprint == wanted.fingerprint
+    blend = candidate(tmp_path, hits(0.6), seed=3, arch="blend", dataset=DATASET)
+    named = promote.promote(TASK, DATASET, "blend", dry_run=True)
+    assert named.candidate.fingerprint == blend.fingerprint

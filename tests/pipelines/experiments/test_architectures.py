@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from models import architectures
 from pipelines.experiments import architectures as listing
 from pipelines.runtime import environment, settings
@@ -23,6 +25,11 @@ def test_what_all_take_alike_is_printed_once_a_task(capsys):
     printed = capsys.readouterr().out
     assert printed.count("optimizer=adam") == 1
     assert printed.count("filters=") >= 1
+
+
+def test_no_architecture_is_called_as_the_mean_of_several():
+    with pytest.raises(listing.ArchitectureError, match=r"models/image/blend.py.*rename it"):
+        listing.check("image", architectures.BLEND)
 
 
 def test_nothing_heavy_is_imported():

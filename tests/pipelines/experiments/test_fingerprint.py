@@ -127,6 +127,15 @@ def test_comments_docstrings_formatting_and_line_endings_retrain_nothing(room):
     assert every() == before
 
 
+def test_the_code_that_blends_is_part_of_a_blend_alone(room):
+    dataset = version_of("image")
+    before = fingerprint.of_blend(dataset, ["a", "b"])
+    assert before == fingerprint.of_blend(dataset, ["a", "b"])
+    assert before != fingerprint.of_blend(version_of("image", "1" * 32), ["a", "b"])
+    assert changed(room, "export/blend.py", "\nMORE = 1\n") == set()
+    assert before != fingerprint.of_blend(dataset, ["a", "b"])
+
+
 @pytest.mark.parametrize("task", architectures.TASKS)
 def test_a_constant_in_a_task_s_inputs_retrains_that_task_alone(task, room):
     module, _, _ = kinds.CLASSES[task]

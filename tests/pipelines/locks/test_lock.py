@@ -3,39 +3,17 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 
 import pytest
+from holding import HOLDER, holding
 from sqlalchemy import text
 
 from pipelines.locks import lock, state
 
-# Holds the lock until its standard input closes.
-HOLDER = """
-import sys
-from pipelines.locks import lock
-with lock.hold("image"):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def holding(*prefix: str):
-    """Another process that holds the image lock for the time of the block."""
-    command = [*prefix, sys.executable, "-c", HOLDER]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as process:
-        try:
-            assert process.stdout.readline() == "held\n"
-            yield process
-        finally:
-            process.kill()
-
 
 @pytest.fixture
 def holder(database):
-    with holding() as process:
+    with holding("image") as process:
         yield process
 
 
@@ -71,7 +49,9 @@ def test_what_a_holder_started_does_not_hold_on(database):
     begun = f"{HOLDER.strip()}\n".replace(
         "print(", "import subprocess; child = subprocess.Popen(['sleep', '60']); print(child.pid, "
     )
-    process = subprocess.Popen([sys.executable, "-c", begun], stdin=-1, stdout=-1, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", begun, "image"], stdin=-1, stdout=-1, text=True
+    )
     with process:
         child = int(process.stdout.readline().split()[0])
         process.kill()
@@ -83,7 +63,7 @@ def test_what_a_holder_started_does_not_hold_on(database):
 
 @pytest.mark.skipif(os.getuid() != 0 or shutil.which("unshare") is None, reason="needs root")
 def test_a_containers_holder_holds(database):
-    with holding("unshare", "--pid", "--fork", "--kill-child"):
+    with holding("image", "unshare", "--pid", "--fork", "--kill-child"):
         assert not is_free()
 
 

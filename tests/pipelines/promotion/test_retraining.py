@@ -22,12 +22,12 @@ from pipelines.runtime import environment
 SUPPORT = Path(__file__).parents[2] / "support"
 PROGRAM = """
 import sys
-from types import SimpleNamespace
 from recorded import DIGITS, fit
 from pipelines.commands import promote
 from pipelines.promotion import retraining
+from pipelines.training.successive_halving import Plan
 retraining.baselines.unscored = lambda dataset: []
-plan = SimpleNamespace(dataset=DIGITS, looks=[], fits=lambda records: [fit()])
+plan = Plan(DIGITS, [], [fit()], 1)
 print(retraining.finished(plan).champion.version)
 promote.data.present = lambda task, dataset: DIGITS
 print(promote.promote("image", "digits").reason)

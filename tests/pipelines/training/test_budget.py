@@ -98,7 +98,7 @@ def test_a_budget_chooses(text, looks, hours, chosen):
 
 def test_the_champions_recipe_is_fitted_whatever_it_takes():
     planned = rung("4h", {"cnn": 1, "ann": 1, "deep_cnn": 9}, looks=False, done=True)
-    planned.always = fit("deep_cnn").fingerprint
+    planned.always = {fit("deep_cnn").fingerprint}
     assert begun(planned) == ["deep_cnn", "cnn", "ann"]  # no time passes in this test
 
 

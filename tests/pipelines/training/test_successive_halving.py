@@ -7,6 +7,7 @@ import pytest
 from recorded import DIGITS, HASH, finished, fit
 
 from models import architectures
+from pipelines.experiments import plan as planning
 from pipelines.experiments import registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import leaderboard
@@ -64,7 +65,7 @@ def test_the_champions_recipe_is_fitted_on_new_rows_whatever_its_first_look_says
     looks = [look_at("ann", tmp_path, 0.9), look_at("cnn", tmp_path, 0.8)]
     plan = successive_halving.plan(version, "quick")
     champion, *promising = plan.fits(looks)
-    assert champion == plan.champion
+    assert (champion,) == plan.champion
     assert (champion.arch, champion.seed, champion.look) == ("perceptron", 3, False)
     assert champion.parameters == known | {"epochs": 7}
     assert champion.dataset == version
@@ -76,6 +77,53 @@ def test_the_champions_recipe_is_fitted_on_new_rows_whatever_its_first_look_says
         "ann",
         "cnn",
     ]
+
+
+def test_the_best_full_fits_are_blended(version, tmp_path):
+    plan = successive_halving.plan(version, "full")
+    full = {one.arch: one for one in plan.full}
+    other = full["lstm"].parameters | {"size": 14}  # no tensor is of two sizes
+    full["lstm"] = replace(full["lstm"], parameters=other)
+    scores = {"perceptron": 0.5, "ann": 0.9, "cnn": 0.8, "deep_cnn": 0.4, "lstm": 0.85}
+    records = [
+        finished(full[arch], tmp_path / arch, validation_accuracy=score)
+        for arch, score in scores.items()
+    ]
+    [blended] = plan.blends(records)
+    assert [one["arch"] for one in blended.parameters["members"]] == ["ann", "cnn", "perceptron"]
+    assert plan.blends(records[::-1]) == [blended]
+    [of_two] = plan.blends(records[:2])
+    assert of_two.fingerprint != blended.fingerprint
+    assert plan.blends(records[:1]) == []
+
+
+def test_a_blend_that_is_champion_is_blended_anew_of_its_members_recipes(version, tmp_path):
+    older = replace(version, hash=uuid4().hex)
+    plan = successive_halving.plan(older, "full")
+    members = [one for one in plan.full if one.arch in ("perceptron", "ann")]
+    records = [finished(one, tmp_path / f"older-{one.arch}") for one in members]
+    blend = finished(plan.blends(records)[0], tmp_path / "blend")
+    registry.set_champion(registry.register("image", "digits", blend))
+
+    plan = successive_halving.plan(version, "quick")
+    looks = [look_at("cnn", tmp_path, 0.9), look_at("deep_cnn", tmp_path, 0.8)]
+    fits = plan.fits(looks)
+    assert {one.arch for one in fits[:2]} == {"perceptron", "ann"}
+    assert [one.arch for one in fits[2:]] == ["cnn", "deep_cnn"]
+    assert plan.always == {one.fingerprint for one in fits[:2]}
+    accuracy = {"perceptron": 0.5, "ann": 0.6, "cnn": 0.9, "deep_cnn": 0.8}
+    new = [
+        finished(one, tmp_path / f"new-{one.arch}", validation_accuracy=accuracy[one.arch])
+        for one in fits
+    ]
+    again, best = plan.blends(new)
+    assert planning.recipe(tracking.record(blend.run_id)) == [
+        {name: one[name] for name in planning.RECIPE} for one in again.parameters["members"]
+    ]
+    assert again.fingerprint != blend.fingerprint
+    assert {one["arch"] for one in best.parameters["members"]} == {"ann", "cnn", "deep_cnn"}
+    [left] = plan.blends(new[1:])  # one of its members could not be fitted
+    assert {one["arch"] for one in left.parameters["members"]} == {"perceptron", "cnn", "deep_cnn"}
 
 
 def test_a_profile_without_a_first_look_fits_all_in_full(version):

@@ -3,23 +3,21 @@
 import base64
 import io
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 import tiny
 from axe_playwright_python.sync_playwright import Axe
+from browsing import chromium, needs_chromium
 from described import Description
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from models.inputs.images import ImageInputs
 
-CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE = 15_000  # milliseconds: a browser is slow where other tests run beside it
 DROP = """bytes => {
     const dropped = new DataTransfer();
@@ -69,21 +67,12 @@ WRONG_FILES = {
 }
 
 expect.set_options(timeout=PATIENCE)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason="no browser on this machine: apt-get install chromium"
-    ),
-]
+pytestmark = [pytest.mark.slow, needs_chromium]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    sandbox = ["--no-sandbox"] if os.getuid() == 0 else []
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox) as launched,
-    ):
+    with chromium() as launched:
         yield launched
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from candidates import candidate, hits
 from homes import living_in
-from project import ROOT, begun, serving, until
+from project import ROOT, answers, begun, serving, until
 
 from pipelines.experiments import registry, tracking
 from pipelines.experiments.registry import Version
@@ -89,13 +89,6 @@ def url(versions, asked, home) -> Iterator[str]:
     registry.set_champion(versions[0])
     with serving(ROOT, *SERVICE, log=home / "first.log", **asked) as running:
         yield running
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2).is_success
-    except httpx.TransportError:
-        return False
 
 
 def served(url: str) -> dict:

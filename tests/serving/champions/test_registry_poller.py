@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import tiny
+from project import until
 
 from serving.champions.registry_client import Registry, RegistryError
 from serving.champions.registry_poller import DamagedVersion, RegistryPoller
@@ -104,13 +105,6 @@ def poller(server, tmp_path) -> RegistryPoller:
     return RegistryPoller(Registry(server.url), "image", MODEL, tmp_path / "followed")
 
 
-def until(condition: Callable[[], bool], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def change_manifest(server: Liar, change: Callable[[dict], None]) -> None:
     """Let the server have another manifest, and a tag that vouches for it."""
     manifest = json.loads(server.files["manifest.json"])
@@ -135,11 +129,11 @@ def test_a_first_champion_is_awaited_at_the_usual_pace(poller, server, status, m
     monkeypatch.setattr("serving.champions.registry_poller.POLL_SECONDS", 0.05)
     server.no_champion = status
     poller.start()
-    until(lambda: len(server.asked) > 3)
+    until(lambda: len(server.asked) > 3, "four requests")
     assert caplog.text.count("names no champion") == 1
     assert "cannot be followed" not in caplog.text
     server.no_champion = 0
-    until(poller.pointer.exists)
+    until(poller.pointer.exists, "a pointer")
     poller.stop()
 
 

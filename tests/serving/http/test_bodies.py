@@ -1,7 +1,6 @@
 """Wrong requests under /v1: each is answered with its status, its code and one sentence."""
 
 import contextlib
-import io
 import json
 import socket
 import struct
@@ -9,6 +8,7 @@ import zlib
 
 import pytest
 import tiny
+from encoded import file_of
 from PIL import Image
 
 JSON = {"Content-Type": "application/json"}
@@ -34,13 +34,6 @@ def check(response, status: int, code: str) -> str:
     return message
 
 
-def encoded(kind: str, *frames: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    first, *others = frames
-    first.save(buffer, kind, save_all=len(frames) > 1, append_images=others)
-    return buffer.getvalue()
-
-
 GREY = [Image.new("L", (8, 8), shade) for shade in (0, 255)]
 # The same picture, with a header of 50,000 x 50,000 pixels.
 _HEADER = b"IHDR" + struct.pack(">IIBBBBB", 50_000, 50_000, 8, 0, 0, 0, 0)
@@ -54,9 +47,9 @@ BOMB = tiny.picture()[:12] + _HEADER + struct.pack(">I", zlib.crc32(_HEADER)) + 
         (b"no picture", 400, "not_an_image"),
         (tiny.picture()[:40], 400, "not_an_image"),
         (tiny.picture("JPEG", 64)[:300], 400, "not_an_image"),
-        (encoded("GIF", GREY[0]), 400, "not_an_image"),
+        (file_of(GREY[0], "GIF"), 400, "not_an_image"),
         (BOMB, 422, "image_too_large"),
-        (encoded("WEBP", *GREY), 422, "animated_image"),
+        (file_of(GREY[0], "WEBP", save_all=True, append_images=GREY[1:]), 422, "animated_image"),
         (b"http://127.0.0.1/picture.png", 400, "not_an_image"),
     ],
 )

@@ -2,12 +2,12 @@
 that would take much memory take it one after the other.
 """
 
-import io
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import tiny
+from encoded import file_of
 from PIL import Image, PngImagePlugin
 
 from benchmarks.refusals import forget_highest, highest_megabytes
@@ -19,9 +19,7 @@ from serving.http import image_header
 
 def encoded(kind: str, size: tuple[int, int], mode: str = "RGB", **options) -> bytes:
     pixels = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).convert(mode).save(buffer, kind, **options)
-    return buffer.getvalue()
+    return file_of(Image.fromarray(pixels).convert(mode), kind, **options)
 
 
 def described() -> PngImagePlugin.PngInfo:
@@ -48,9 +46,8 @@ def test_a_picture_as_people_have_them_passes(kind, options):
 
 
 def test_a_photograph_as_large_as_it_may_be_passes_with_ten_scans():
-    buffer = io.BytesIO()
-    Image.new("RGB", (4000, 4000), "red").save(buffer, "JPEG", progressive=True)
-    image_header.check(buffer.getvalue())
+    picture = Image.new("RGB", (4000, 4000), "red")
+    image_header.check(file_of(picture, "JPEG", progressive=True))
 
 
 def with_scans(count: int) -> bytes:
@@ -90,9 +87,7 @@ MOST_MEGABYTES = 150  # the worst takes 127
 
 def plain(kind: str, mode: str, pixels: int, **options) -> bytes:
     """A picture of one colour: a few bytes for as many pixels as there may be."""
-    buffer = io.BytesIO()
-    Image.new(mode, (4000, pixels // 4000)).save(buffer, kind, **options)
-    return buffer.getvalue()
+    return file_of(Image.new(mode, (4000, pixels // 4000)), kind, **options)
 
 
 @pytest.mark.slow
@@ -133,9 +128,7 @@ def test_the_size_of_a_picture_is_read_from_its_first_bytes(format):
         format, options, picture = "WEBP", {"exif": b"Exif"}, picture.convert("RGBA")
     elif format == "JPEG":
         options = {"progressive": True, "comment": b"x" * 300}
-    buffer = io.BytesIO()
-    picture.save(buffer, format, **options)
-    content = buffer.getvalue()
+    content = file_of(picture, format, **options)
     assert image_header.size(content) == (301, 77)
     assert all(
         image_header.size(content[:end]) in ((301, 77), (None, None)) for end in range(len(content))
