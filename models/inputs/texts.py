@@ -109,6 +109,7 @@ class TextInputs:
     """
 
     kind = "text"
+    word_counts = staticmethod(word_counts)
 
     length: int
     vocabulary: tuple[str, ...]  # the ids of its words are 2, 3, …: 0 is padding, 1 is unknown
