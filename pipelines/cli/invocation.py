@@ -104,7 +104,7 @@ def report(error: Exception) -> int:
         ParameterError: USAGE,
     }
     code = next((code for kind, code in codes.items() if isinstance(error, kind)), FAILED)
-    fail(_cause(error) or str(error))
+    fail(_cause(error) or str(error) or type(error).__name__)
     if not console.log():
         return code
     try:

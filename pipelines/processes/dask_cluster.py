@@ -8,7 +8,7 @@ servers.
 import importlib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pipelines.runtime import environment
@@ -40,13 +40,15 @@ def running(modules: Iterable[str] = ()) -> Iterator[str]:
     if named := address():
         yield named
         return
-    with local() as cluster:
+    cluster = local()
+    try:
         _import(cluster, modules)
         os.environ[VARIABLE] = cluster.scheduler_address
-        try:
-            yield cluster.scheduler_address
-        finally:
-            del os.environ[VARIABLE]
+        yield cluster.scheduler_address
+    finally:
+        os.environ.pop(VARIABLE, None)
+        with suppress(TimeoutError):  # of a worker on a busy machine: it ends with this process
+            cluster.close()
 
 
 def runner_options() -> dict:
