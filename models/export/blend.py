@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.artifact import artifact, golden
+from models.artifact import artifact
 from models.errors import ExportMismatch, ModelError
 from models.examples import Inputs, Split, examples
 from models.export import convert, package
@@ -95,8 +95,7 @@ def write(
     (folder / "model.onnx").write_bytes(blended.graph)
     convert.check_graph(folder / "model.onnx")
     for name in ("validation", "test"):
-        tensor = examples(blended.inputs, splits[name], facts.get("stride", 1)).tensor
-        few = golden.spread(tensor, package.PARITY_ROWS)
+        few = package.proving(blended.inputs, splits[name], facts)
         convert.check_parity(mean(blended, few), blended.run(few))
     return package.complete(folder, blended.inputs, splits["test"], facts, identity, guard)
 

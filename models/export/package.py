@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from models.artifact import artifact, golden
 from models.examples import Inputs, Split, examples
 from models.export import convert
@@ -82,11 +84,15 @@ def _guarded(folder: Path, guard: Path) -> Callable[..., list[dict]]:
 
 def check_parity(fitted: Fitted, run: Run, split: Split, facts: Mapping) -> None:
     """Raise ExportMismatch unless `run` answers up to 512 rows of the split as the model does."""
-    if fitted.inputs.kind != "series":  # whose windows are cut from unbroken rows
-        split = {name: golden.spread(column, PARITY_ROWS) for name, column in split.items()}
-    tensor = examples(fitted.inputs, split, facts.get("stride", 1)).tensor
-    few = golden.spread(tensor, PARITY_ROWS)
+    few = proving(fitted.inputs, split, facts)
     expected, outputs = predict(fitted.model, few), run(few)
     convert.check_parity(expected, outputs)
     if fitted.inputs.kind != "series":
         convert.check_classes(expected, outputs)
+
+
+def proving(inputs: Inputs, split: Split, facts: Mapping) -> np.ndarray:
+    """Return the tensor of up to 512 rows of a split, spread over it."""
+    if inputs.kind != "series":  # whose windows are cut from unbroken rows
+        split = {name: golden.spread(column, PARITY_ROWS) for name, column in split.items()}
+    return golden.spread(examples(inputs, split, facts.get("stride", 1)).tensor, PARITY_ROWS)
