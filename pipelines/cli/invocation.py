@@ -21,6 +21,7 @@ DONE, FAILED, USAGE, REFUSED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 75, 130
 ASKS = {
     environment.MLFLOW: ("run", "up", "train", "compare", "promote", "rollback", "trace"),
     environment.PREFECT: ("run", "up"),
+    environment.CLUSTER: ("run", "train"),
 }
 
 

@@ -59,7 +59,7 @@ def findings(set_aside: Sequence[str] = ()) -> list[dict]:
     """
     checks: tuple[Callable[[], Finding], ...] = (
         _python, _lock, _tools, lambda: _variables(set_aside), _locale, _clock, _keras, _backend,
-        _repository, _dvc_lock, _dvc_locks, _remote, _mlflow, _prefect, _port, _home,
+        _repository, _dvc_lock, _dvc_locks, _remote, _mlflow, _prefect, _cluster, _port, _home,
         _database, _mlflow_database, _ledger, _telemetry, _champions,
     )  # fmt: skip
     with ThreadPoolExecutor(len(checks)) as pool:
@@ -244,8 +244,14 @@ def _prefect() -> Finding:
     return _server(environment.PREFECT)
 
 
+def _cluster() -> Finding:
+    if not os.environ.get(environment.CLUSTER):
+        return Finding("Dask", "none configured: each run starts a cluster of this machine")
+    return _server(environment.CLUSTER)
+
+
 def _server(variable: str) -> Finding:
-    what, url = environment.SERVERS[variable][0], os.environ[variable]
+    what, url = environment.SERVERS[variable].split()[0], os.environ[variable]
     if problem := environment.unanswered(variable):
         return Finding(what, f"{url}: {problem}", f"start it, or unset {variable}")
     return Finding(what, f"{url} answers")

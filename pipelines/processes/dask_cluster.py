@@ -16,7 +16,6 @@ from pipelines.runtime import environment
 if TYPE_CHECKING:
     from distributed import LocalCluster
 
-VARIABLE = "ESPALIER_CLUSTER"
 # Of a worker. A fit of the zoo takes 1 to 1.5 GiB, of which TensorFlow is 0.8: one that needs more
 # than this is ended before the machine swaps, and the message names the limit.
 WORKER_GIB = 3
@@ -25,7 +24,7 @@ MOST_WORKERS = 12  # as many as a task has architectures: more would wait
 
 def address() -> str | None:
     """The scheduler that ESPALIER_CLUSTER names."""
-    return os.environ.get(VARIABLE) or None
+    return os.environ.get(environment.CLUSTER) or None
 
 
 @contextmanager
@@ -43,10 +42,10 @@ def running(modules: Iterable[str] = ()) -> Iterator[str]:
     cluster = local()
     try:
         _import(cluster, modules)
-        os.environ[VARIABLE] = cluster.scheduler_address
+        os.environ[environment.CLUSTER] = cluster.scheduler_address
         yield cluster.scheduler_address
     finally:
-        os.environ.pop(VARIABLE, None)
+        os.environ.pop(environment.CLUSTER, None)
         with suppress(TimeoutError):  # of a worker on a busy machine: it ends with this process
             cluster.close()
 

@@ -8,6 +8,7 @@ other work is removed. Child processes inherit the result.
 import getpass
 import ipaddress
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -74,10 +75,12 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")  # what httpx speaks
 BACKENDS = ("tensorflow", "jax")
-# The servers that a variable may name, and the least status that is none of a server that is well:
-# managed MLflow servers have no page of health.
-MLFLOW, PREFECT = "MLFLOW_TRACKING_URI", "PREFECT_API_URL"
-SERVERS = {MLFLOW: ("MLflow", 500), PREFECT: ("Prefect", 400)}
+# The servers that a variable may name.
+MLFLOW, PREFECT, CLUSTER = "MLFLOW_TRACKING_URI", "PREFECT_API_URL", "ESPALIER_CLUSTER"
+SERVERS = {MLFLOW: "MLflow server", PREFECT: "Prefect server", CLUSTER: "Dask scheduler"}
+# The least status that is none of a server that is well: managed MLflow servers have no page of
+# health.
+UNWELL = {MLFLOW: 500, PREFECT: 400}
 PROBE_SECONDS = 2  # for the first answer
 
 
@@ -182,11 +185,11 @@ def client(url: str, timeout: float) -> "httpx.Client":
 def check_server(variable: str) -> None:
     """Raise ServerError where the variable names a server that does not answer: the tools' own
     clients try for minutes."""
-    name, url = SERVERS[variable][0], os.environ.get(variable, "")
+    url = os.environ.get(variable, "")
     if problem := unanswered(variable):
         raise ServerError(
-            f"the {name} server {url} does not answer ({problem}): start it, correct {variable}, "
-            "or unset it for one of this machine"
+            f"the {SERVERS[variable]} {url} does not answer ({problem}): start it, correct "
+            f"{variable}, or unset it for one of this machine"
         )
 
 
@@ -196,6 +199,8 @@ def unanswered(variable: str) -> str:
     url = os.environ.get(variable, "")
     if not url or (variable == MLFLOW and not url.startswith("http")):  # a store of its own
         return ""
+    if variable == CLUSTER:
+        return _unanswered_by_dask(url)
     import httpx
 
     try:
@@ -203,7 +208,20 @@ def unanswered(variable: str) -> str:
             answer = asking.get(f"{url.rstrip('/')}/health")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return str(error) or type(error).__name__
-    return f"status {answer.status_code}" if answer.status_code >= SERVERS[variable][1] else ""
+    return f"status {answer.status_code}" if answer.status_code >= UNWELL[variable] else ""
+
+
+def _unanswered_by_dask(address: str) -> str:
+    """A scheduler speaks first, unless it waits for a certificate; Dask's own client would wait for
+    ever where nothing is said."""
+    try:
+        place = urlsplit(address)
+        if place.scheme not in ("tcp", "tls") or not (place.hostname and place.port):
+            return "expected tcp://HOST:PORT or tls://HOST:PORT"
+        with socket.create_connection((place.hostname, place.port), PROBE_SECONDS) as connection:
+            return "" if place.scheme == "tls" or connection.recv(1) else "it hangs up"
+    except (OSError, ValueError) as error:
+        return str(error)
 
 
 def _removed() -> list[str]:

@@ -168,6 +168,11 @@ MACHINE = {
         NOWHERE,
         "unset PREFECT_API_URL",
     ),
+    "Dask": (
+        lambda world: world.env("ESPALIER_CLUSTER", "localhost"),
+        "expected tcp://HOST:PORT",
+        "unset ESPALIER_CLUSTER",
+    ),
     "port": (lambda world: None, "taken by another process", "--port"),
     "state": (lambda world: None, "GiB free", "free some space"),
     "MLflow's database": (

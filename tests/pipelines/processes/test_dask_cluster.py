@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from pipelines.processes import dask_cluster
+from pipelines.runtime import environment
 
 pytestmark = pytest.mark.slow
 
@@ -84,12 +85,13 @@ def test_nothing_in_a_worker_draws_from_the_generator_that_keras_seeds(home):
     import distributed
 
     with dask_cluster.running() as address, distributed.Client(address) as client:
+        assert environment.unanswered(environment.CLUSTER) == ""
         drawn = client.submit(first_draw_after, 5).result(timeout=60)
     assert drawn == random.Random(0).random()
 
 
 def test_a_scheduler_that_is_named_is_used(monkeypatch):
-    monkeypatch.setenv(dask_cluster.VARIABLE, "tcp://elsewhere:8786")
+    monkeypatch.setenv(environment.CLUSTER, "tcp://elsewhere:8786")
     with dask_cluster.running() as address:
         assert address == "tcp://elsewhere:8786"
     assert dask_cluster.runner_options() == {"address": "tcp://elsewhere:8786"}

@@ -86,7 +86,8 @@ def test_what_no_process_can_use_is_refused_in_words(variables, name, value):
 def test_a_server_that_does_not_answer_is_named_at_once(monkeypatch, variable, listening):
     monkeypatch.setattr(environment, "PROBE_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        scheme = "tcp" if variable == environment.CLUSTER else "http"
+        url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
         if not listening:
             silent.close()
         monkeypatch.setenv(variable, url)
@@ -102,6 +103,7 @@ def test_a_server_that_does_not_answer_is_named_at_once(monkeypatch, variable, l
         ("MLFLOW_TRACKING_URI", "http://127.0.0.1:x", False),
         ("PREFECT_API_URL", "127.0.0.1:4200/api", False),
         ("PREFECT_API_URL", "", True),
+        ("ESPALIER_CLUSTER", "localhost", False),
     ],
 )
 def test_an_address_is_a_server_s_or_told(monkeypatch, variable, value, answers):
