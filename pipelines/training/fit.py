@@ -24,6 +24,7 @@ from pipelines.training import guard, mlmodel, plots
 
 if TYPE_CHECKING:
     from models.evaluation.measure import Scores
+    from models.training.fit import Fitted
 
 SCORED = ("validation", "test")
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -101,17 +102,21 @@ def _fit(
         fitted = replace(fitted, inputs=inputs)
         write = partial(package.write, fitted=fitted)
         scores = record_artifact(run_id, planned, fitted.inputs, write, dataset, guarded)
-        measured = {"fit_seconds": fitted.seconds, "parameter_count": fitted.parameter_count}
-        mlflow.log_metrics(measured)
-        if len(ends) > 1:  # what a budget goes by; the first epoch compiles
-            lengths = [end - before for before, end in itertools.pairwise(ends)]
-            mlflow.log_metric("seconds_per_epoch", statistics.median(lengths))
+        mlflow.log_metrics(_costs(fitted, ends))
         losses = {name: [epoch[name] for epoch in fitted.history] for name in tracking.LOSSES}
         curves = [charts.learning_curve(planned.arch, [losses])]
         record_plots(planned, scores["test"], dataset.facts, learning_curve=curves)
     checkpoint.unlink(missing_ok=True)
     line = line_of(planned, f"{len(fitted.history)} epochs", scores, time.monotonic() - start)
     return Result(tracking.record(run_id), line)
+
+
+def _costs(fitted: "Fitted", ends: list[float]) -> dict[str, float]:
+    """What a fit took, of which the seconds of an epoch are what a budget goes by: the first one
+    compiles. ends: when each epoch ended."""
+    lengths = [end - before for before, end in itertools.pairwise(ends)]
+    costs = {"fit_seconds": fitted.seconds, "parameter_count": float(fitted.parameter_count)}
+    return costs | ({"seconds_per_epoch": statistics.median(lengths)} if lengths else {})
 
 
 def line_of(planned: Fit, what: str, scores: dict[str, "Scores"], seconds: float) -> console.Line:
@@ -141,17 +146,6 @@ def record_artifact(
     from models.evaluation import measure
     from models.export import convert
 
-    identity = {
-        "task": planned.dataset.task,
-        "dataset": planned.dataset.name,
-        "dataset_hash": planned.dataset.hash,
-        "arch": planned.arch,
-        "seed": planned.seed,
-        "parameters": planned.parameters,
-        "fingerprint": planned.fingerprint,
-        "guard": guarded.fingerprint,
-        "run_id": run_id,  # the service's page leads to it
-    }
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         folder = Path(scratch)
         familiarity = tracking.artifact_folder(guarded.run_id)
@@ -161,7 +155,7 @@ def record_artifact(
             folder,
             splits=dataset.splits,
             facts=dataset.facts,
-            identity=identity,
+            identity=_identity(planned, guarded, run_id),
             guard=familiarity,
         )
         requests = [artifact.payload(case["request"])[0] for case in artifact.read_golden(folder)]
@@ -177,6 +171,21 @@ def record_artifact(
     mlflow.log_metric("latency_ms", latency)
     mlflow.set_tag("espalier.manifest_sha256", digest)
     return scores
+
+
+def _identity(planned: Fit, guarded: guard.Guard, run_id: str) -> dict[str, Any]:
+    """What the manifest says of where a model comes from."""
+    return {
+        "task": planned.dataset.task,
+        "dataset": planned.dataset.name,
+        "dataset_hash": planned.dataset.hash,
+        "arch": planned.arch,
+        "seed": planned.seed,
+        "parameters": planned.parameters,
+        "fingerprint": planned.fingerprint,
+        "guard": guarded.fingerprint,
+        "run_id": run_id,  # the service's page leads to it
+    }
 
 
 def record_plots(

@@ -41,7 +41,7 @@ def site(tmp_path_factory) -> Path:
 
 def test_every_shipped_architecture_has_a_page():
     counts = {task: sum(page.parent.name == task for page in PAGES) for task in SIZES}
-    assert counts == {"image": 8, "sentiment": 12, "forecast": 11}  # the guard is one of them
+    assert counts == {"image": 8, "sentiment": 13, "forecast": 11}  # the guard is one of them
 
 
 def test_the_limits_in_own_data_are_those_of_the_gate():

@@ -28,7 +28,7 @@ def test_what_all_take_alike_is_printed_once_a_task(capsys):
 
 
 def test_no_architecture_is_called_as_the_mean_of_several():
-    with pytest.raises(listing.ArchitectureError, match=r"models/image/blend.py.*rename it"):
+    with pytest.raises(listing.ArchitectureError, match=r"image/blend\.py.*rename it"):
         listing.check("image", architectures.BLEND)
 
 

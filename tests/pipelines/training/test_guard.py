@@ -7,10 +7,9 @@ from recorded import HASH
 from small_data import IMAGE, digits
 
 from data import stored
-from models import architectures
 from models.artifact import artifact
 from pipelines.experiments import dataset as data
-from pipelines.experiments import tracking
+from pipelines.experiments import fingerprint, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import comparison
 from pipelines.training import guard
@@ -49,7 +48,7 @@ def test_it_is_fitted_once_for_its_code_and_never_a_rival(home, folder, monkeypa
     assert run.data.tags["espalier.fingerprint"] == first.fingerprint
     assert 0 <= run.data.metrics["test_familiar"] <= 1
     assert tracking.records(VERSION) == []
-    monkeypatch.setattr(architectures, "sources", lambda task, arch, parameters: [])
+    monkeypatch.setattr(fingerprint, "code", lambda task, arch, parameters: {})
     assert guard.ensure(VERSION, None).fingerprint != first.fingerprint
 
 
