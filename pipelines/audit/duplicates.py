@@ -110,8 +110,9 @@ def _near_texts(content: Mapping[str, np.ndarray]) -> pd.DataFrame:
         analyzer=_shingles, n_features=HASHES, binary=True, norm=None, alternate_sign=False
     )
     held = {name: vectorizer.transform(texts) for name, texts in content.items()}
-    texts_with = sum(one.getnnz(axis=0) for one in held.values())
-    telling = np.flatnonzero((texts_with > 1) & (texts_with <= COMMON))
+    shingles = np.concatenate([one.indices for one in held.values()])
+    telling, texts_with = np.unique(shingles, return_counts=True)
+    telling = telling[(texts_with > 1) & (texts_with <= COMMON)]
 
     def alike(earlier: Any, later: Any) -> Alike:
         common = (later[:, telling] @ earlier[:, telling].T).tocoo()
