@@ -8,6 +8,8 @@ from data import declared
 from data.dvc import own
 from data.errors import DataError
 
+pytestmark = pytest.mark.slow  # with the real DVC
+
 ENTRY = {**MINE, "path": "../mine/reviews.csv"}
 
 
@@ -48,7 +50,6 @@ def test_a_lock_that_a_kill_cut_off_is_restored(checkout):
     assert lock.read_text() == whole
 
 
-@pytest.mark.slow
 def test_a_changed_entry_and_a_changed_source_make_another_version(checkout):
     first = checkout.versions("dataset_hash('tickets')")
     entry = checkout.folder / "data/own/tickets/entry.yaml"

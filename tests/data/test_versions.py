@@ -134,6 +134,7 @@ def test_a_hash_is_enough_to_fetch_the_data_elsewhere(made, tmp_path):
     assert "expected 32 hexadecimal digits" in caught(other, "fetch('latest', 'mine', None)")
 
 
+@pytest.mark.slow
 def test_an_interrupted_push_is_finished_by_the_next(made):
     made.versions("push('mine')")
     remote = made.folder / ".espalier" / "dvc-remote"

@@ -190,6 +190,7 @@ class Doubled(keras.layers.Layer):
 """
 
 
+@pytest.mark.slow
 def test_a_stranger_s_layer_is_exported_in_a_child_process(tmp_path, monkeypatch):
     (tmp_path / "stranger.py").write_text(STRANGER)
     monkeypatch.syspath_prepend(tmp_path)

@@ -93,6 +93,7 @@ def test_a_killed_fit_keeps_its_count_of_epochs_without_gain(splits, tmp_path):
     assert _same(_fit("image", "ann", splits, checkpoint=left[last], **hasty), whole)
 
 
+@pytest.mark.slow
 def test_a_fit_goes_on_from_a_whole_checkpoint_alone_and_counts_its_time(splits, tmp_path):
     changes = {"epochs": 3, "share": 0.2}
     whole, left = _left_by_kills("image", "ann", splits, tmp_path, **changes)

@@ -368,6 +368,7 @@ def test_an_alias_that_no_decision_set_is_remarked(champion_alias, capsys):
     assert "version 1 is champion, the alias names 2" in shown(lineage, capsys)
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_one_where_the_chain_is_broken(tampered, world, tmp_path):
     def traced(*arguments: str, **more: str):
         return espalier(ROOT, "trace", *arguments, ESPALIER_HOME=str(world.home), **more)

@@ -45,6 +45,7 @@ def test_what_the_fit_scored_itself_is_read_again(fitted):
     np.testing.assert_array_equal(rows["correct"], hits(0.9))
 
 
+@pytest.mark.slow
 def test_a_later_version_is_scored_once_and_kept_but_by_a_dry_run(fitted, prepare):
     later = replace(DIGITS, hash=prepare(60))
     client, tag = tracking.connect(), scores.RESCORED + later.hash

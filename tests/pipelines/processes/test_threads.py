@@ -2,6 +2,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from pipelines.processes import threads
 from pipelines.runtime import environment
 
@@ -18,6 +20,7 @@ print(threads.use(2), threads.use(1))
 """
 
 
+@pytest.mark.slow
 def test_a_process_keeps_the_number_that_tensorflow_began_with():
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], cwd=environment.ROOT, capture_output=True, text=True

@@ -52,6 +52,7 @@ def test_it_is_fitted_once_for_its_code_and_never_a_rival(home, folder, monkeypa
     assert guard.ensure(VERSION, None).fingerprint != first.fingerprint
 
 
+@pytest.mark.slow
 def test_a_damaged_or_missing_one_is_fitted_again(home, folder):
     one, other = artifact.GUARD
     first = guard.ensure(VERSION, None)

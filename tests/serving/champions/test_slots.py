@@ -75,6 +75,7 @@ def tried(monkeypatch) -> list[float]:
     return times
 
 
+@pytest.mark.slow
 def test_it_is_tried_again_and_again_and_told_once(champions, folders, tmp_path, tried, caplog):
     before, deadline = refusals(), time.monotonic() + 60
     tiny.publish(tmp_path, "image", "1")
