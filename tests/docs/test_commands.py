@@ -19,6 +19,10 @@ OTHERS = ("export ", "curl ", "prefect ", "bentoml ", "mlflow ", "rm ", "git ", 
 OTHERS += ("python -c ", "head ")
 
 
+# What our own processes tell each other.
+INTERNAL = {"ESPALIER_METRICS_FOLDER", "ESPALIER_STAGE_FAILURE", "ESPALIER_STAGE_PARENT"}
+
+
 @pytest.mark.parametrize("command", ESPALIER)
 def test_an_espalier_command_parses(command):
     verb, arguments = typer.main.get_command(app), shlex.split(command)[1:]
@@ -45,6 +49,17 @@ def test_a_link_to_a_file_leads_there(page):
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if not (page.parent / link).exists()]
     assert missing == []
+
+
+def test_every_variable_that_the_code_reads_is_described():
+    code = [
+        path for room in ("data", "pipelines", "serving") for path in ROOT.glob(f"{room}/**/*.py")
+    ]
+    read, described = (
+        {name for path in texts for name in re.findall("ESPALIER_[A-Z_]+", path.read_text("utf-8"))}
+        for texts in (code, PAGES)
+    )
+    assert read - described == INTERNAL
 
 
 def test_a_file_that_a_text_names_is_there():
