@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from project import (
+    KEPT,
     answer,
     answers,
     begun,
@@ -18,6 +19,8 @@ from project import (
     store,
     until,
 )
+
+from models.architectures import BLEND
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +91,7 @@ def test_killed_and_done_again_it_leaves_what_serves_and_what_can_be_gone_back_t
     assert held(project) < before - 100_000
     assert not deleted(project)
     left = runs(project, "image", "digits", "fit")
-    assert {run.data.tags["espalier.arch"] for run in left} == {"perceptron", "ann", "cnn"}
+    assert {run.data.tags["espalier.arch"] for run in left} == {*KEPT["image"], BLEND}
     assert len(left) < fits
 
     serve = command("serve")

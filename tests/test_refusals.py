@@ -23,6 +23,8 @@ from project import (
     waves,
 )
 
+from models.architectures import BLEND
+
 pytestmark = pytest.mark.slow
 
 
@@ -140,7 +142,7 @@ def test_nothing_beats_the_naive_forecast_the_second_time_either(project):
 
 def test_whichever_forecast_is_asked_for_the_gate_says_so(project):
     fits = runs(project, "forecast", "stocks", "fit")
-    assert {fit.data.tags["espalier.arch"] for fit in fits} == set(KEPT["forecast"])
+    assert {fit.data.tags["espalier.arch"] for fit in fits} == {*KEPT["forecast"], BLEND}
     for fit in fits:
         done = espalier(project, "promote", "--task", "forecast", fit.info.run_id, "--json")
         assert done.returncode == 3, done.stderr
