@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 # share: of the training rows, the first ones of a fixed random order; of a series, the latest.
 # clip: the global norm that gradients are scaled down to; 0 is off.
+# refit: fitted once more on the rows of training and validation together.
 # threads: of TensorFlow, on which the weights depend: sums are added up in another order.
 TRAINING = {
     "share": 1.0,
@@ -17,6 +18,7 @@ TRAINING = {
     "weight_decay": 0.0,
     "clip": 0.0,
     "precision": "float32",
+    "refit": False,
     "threads": 1,
 }
 OF_CLASSES = {"loss": "categorical_crossentropy", "class_weights": False}

@@ -141,10 +141,11 @@ def retrained(
         fits = plan.fits(first.records)
         full = rung(fits, guarded, parent, spending, costs, bool(plan.looks), plan.always)
         blended = blends(plan.blends(full.records), full.records, guarded, parent)
+        again = rung(plan.refits(full.records), guarded, parent, spending, costs, more=True)
         for scored in scoring:
             console.show(*scored.result())
-        left_out = [*first.left_out, *full.left_out]
-        verdict = decide(version, [*full.records, *blended])
+        left_out = [*first.left_out, *full.left_out, *again.left_out]
+        verdict = decide(version, [*full.records, *blended, *again.records])
         note = attach_report(version, parent, spending.text, left_out)
         show_report(version, note, parent)
     trained, reused = first.trained + full.trained, first.reused + full.reused
@@ -175,15 +176,16 @@ def rung(
     costs: Costs,
     ranked: bool = False,
     always: Collection[str] = (),
+    more: bool = False,
 ) -> Rung:
     """Do the fits that are missing, side by side, as long as the budget lasts; one that fails does
     not stop the others. ranked: whether the most promising stand first. always: the fingerprints
-    of fits that are done whatever they take."""
+    of fits that are done whatever they take. more: whether the run can do without any of them."""
     reused = verification.reusable(fits)
     missing = [fit for fit in fits if fit.fingerprint not in reused]
     successive_halving.show(fits, missing)
     workers = len(missing) if spending.text is None else dask_cluster.size()
-    planned = budgets.Rung(spending, costs, missing, ranked, bool(reused), workers, always)
+    planned = budgets.Rung(spending, costs, missing, ranked, more or bool(reused), workers, always)
     pending: dict[PrefectFuture, Fit] = {}
     records = []
     while True:

@@ -144,11 +144,23 @@ def test_every_fit_is_on_record_with_its_epochs_and_plots(project, champions, ta
     fingerprints = {fit.data.tags["espalier.fingerprint"] for fit in fits}
     [blend] = [fit for fit in fits if fit.data.tags["espalier.arch"] == "blend"]
     fits.remove(blend)
+    [refit] = [fit for fit in fits if fit.data.params["refit"] == "True"]
+    fits.remove(refit)
+    [best] = [
+        fit for fit in fits if fit.data.tags["espalier.arch"] == refit.data.tags["espalier.arch"]
+    ]
+    scored = f"validation_{'relative_mae' if task == 'forecast' else 'accuracy'}"
+    assert refit.data.metrics[scored] == best.data.metrics[scored]
+    assert refit.data.metrics["best_epoch"] == best.data.metrics["best_epoch"]
+    assert refit.data.metrics["test_floor"] == best.data.metrics["test_floor"]
+    steps = client.get_metric_history(refit.info.run_id, "loss")
+    assert len(steps) == best.data.metrics["best_epoch"]
+    assert not client.get_metric_history(refit.info.run_id, "val_loss")
     members = {
         f"{f.data.tags['espalier.arch']} {f.data.tags['espalier.fingerprint']}" for f in fits
     }
     assert members == set(blend.data.params.values()) - {"0"}  # its seed
-    assert len(fingerprints) == len(fits) + 1
+    assert len(fingerprints) == len(fits) + 2
     assert {f"test_{name}" for name in METRICS[task]} <= blend.data.metrics.keys()
     listed = {found.path for found in client.list_artifacts(blend.info.run_id, "plots")}
     assert listed == PLOTS[task] - {"plots/learning_curve.png"}
@@ -298,14 +310,15 @@ def test_changed_data_is_trained_on_and_the_old_champion_must_go(project, champi
 def test_a_champion_that_is_damaged_is_fitted_again_whatever_fails_beside_it(
     project, champions, later
 ):
-    """In the store and in the publication: nothing was left that could be served. No champion
-    stands in the way of the blend of what could be fitted."""
+    """In the store and in the publication: nothing was left that could be served. It was a refit,
+    and the fit before it is whole. No champion stands in the way of the blend of what could be
+    fitted."""
     told, progress = later[0]["image"], later[1]
     assert champions["image"]["champion"]["arch"] == "ann"
     assert "cnn" in progress.partition("failed")[0].splitlines()[-1]
     fits = runs(project, "image", "digits", "fit")
     assert [f.data.tags["espalier.arch"] for f in fits if f.info.status == "FAILED"] == ["cnn"]
-    assert (told["trained"], told["reused"]) == (1, 1)
+    assert (told["trained"], told["reused"]) == (0, 2)
     finished = [f.data.tags["espalier.fingerprint"] for f in fits if f.info.status == "FINISHED"]
     assert finished.count(champions["image"]["champion"]["fingerprint"]) == 2
     assert told["champion"]["arch"] == "blend"

@@ -24,6 +24,11 @@ class Progress:
     best_weights: list[np.ndarray] = field(default_factory=list)
     epochs_without_gain: int = 0
 
+    @property
+    def best_epoch(self) -> int:
+        """The number, from 1, of the epoch whose weights are kept."""
+        return len(self.history) - self.epochs_without_gain
+
     def add(
         self, metrics: dict[str, float], loss: float, seconds: float, model: keras.Model
     ) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from models.errors import TrainingDiverged
 from models.training import checkpoint
+from models.training.checkpoint import Progress
 
 EVALUATED_AT_ONCE = 512
 
@@ -52,18 +53,19 @@ class Plan:
 def run(
     model: keras.Model,
     training: Rows,
-    validation: Rows,
+    validation: Rows | None,
     plan: Plan,
     on_epoch: OnEpoch | None = None,
     kept: Path | None = None,
     judge: tuple[Judge, Any] | None = None,
-) -> tuple[list[dict[str, float]], float]:
+) -> tuple[Progress, float]:
     """Fit a compiled model and leave it with the weights of its best epoch.
 
-    Returns the metrics of each epoch (loss, val_loss, …) and the seconds that those of a checkpoint
-    had taken.
+    Returns how it went (the metrics of each epoch: loss, val_loss, …), and the seconds that the
+    epochs of a checkpoint had taken.
 
     Args:
+        validation: what tells epochs apart; without it the last one is the best.
         on_epoch: called after each epoch with its number, from 1, and its metrics.
         kept: the file of a checkpoint; where there is one, the epochs in it are not done again, and
             what follows is to the last bit what would have followed without the interruption.
@@ -72,7 +74,7 @@ def run(
     Raises:
         TrainingDiverged: the loss is not finite any more.
     """
-    progress = checkpoint.Progress() if kept is None else checkpoint.restore(kept, model)
+    progress = Progress() if kept is None else checkpoint.restore(kept, model)
     report = on_epoch or (lambda epoch, metrics: None)
     for epoch, metrics in enumerate(progress.history, start=1):
         report(epoch, metrics)
@@ -81,8 +83,8 @@ def run(
         started = time.monotonic()
         metrics = _epoch(model, training, validation, plan, len(progress.history))
         _check_finite(plan.arch, len(progress.history) + 1, metrics)
-        loss = metrics["val_loss"]
-        if judge is not None:
+        loss = metrics.get("val_loss", -float(len(progress.history)))
+        if validation is not None and judge is not None:
             (name, sign, of), inputs = judge
             outputs = model.predict(validation.tensor, batch_size=EVALUATED_AT_ONCE, verbose=0)
             metrics[f"val_{name}"] = of(inputs, outputs)
@@ -92,7 +94,7 @@ def run(
             checkpoint.write(kept, model, progress)
         report(len(progress.history), metrics)
     model.set_weights(progress.best_weights)
-    return progress.history, earlier
+    return progress, earlier
 
 
 def _done(progress: checkpoint.Progress, plan: Plan) -> bool:
@@ -100,7 +102,9 @@ def _done(progress: checkpoint.Progress, plan: Plan) -> bool:
     return len(progress.history) >= plan.epochs or progress.epochs_without_gain >= plan.patience
 
 
-def _epoch(model: keras.Model, training: Rows, validation: Rows, plan: Plan, number: int) -> dict:
+def _epoch(
+    model: keras.Model, training: Rows, validation: Rows | None, plan: Plan, number: int
+) -> dict[str, float]:
     # One fit an epoch: the order of rows then depends on seed and number alone, on any backend.
     order = np.random.default_rng((plan.seed, number)).permutation(len(training.target))
     # An incomplete last batch would be compiled anew; other rows are left out next time.
@@ -113,20 +117,21 @@ def _epoch(model: keras.Model, training: Rows, validation: Rows, plan: Plan, num
         shuffle=False,
         verbose=0,
     )
-    validated = model.evaluate(
-        validation.tensor,
-        validation.target,
-        sample_weight=validation.weight,
-        batch_size=EVALUATED_AT_ONCE,
-        return_dict=True,
-        verbose=0,
-    )
     metrics = {name: values[-1] for name, values in fitted.history.items()}
-    metrics |= {f"val_{name}": value for name, value in validated.items()}
+    if validation is not None:
+        validated = model.evaluate(
+            validation.tensor,
+            validation.target,
+            sample_weight=validation.weight,
+            batch_size=EVALUATED_AT_ONCE,
+            return_dict=True,
+            verbose=0,
+        )
+        metrics |= {f"val_{name}": value for name, value in validated.items()}
     return {name: float(value) for name, value in metrics.items()}
 
 
 def _check_finite(arch: str, epoch: int, metrics: dict[str, float]) -> None:
     for name in ("loss", "val_loss"):
-        if not math.isfinite(metrics[name]):
+        if not math.isfinite(metrics.get(name, 0.0)):
             raise TrainingDiverged(arch, epoch, metrics[name])

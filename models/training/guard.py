@@ -59,6 +59,6 @@ def fit(
         Rows(part.tensor, np.zeros((len(part.tensor), 1), np.float32), None)
         for part in (training, validation)
     )
-    history, _ = epochs.run(learner, fitted, validated, plan, on_epoch)
+    progress, _ = epochs.run(learner, fitted, validated, plan, on_epoch)
     familiarity = Familiarity.calibrate(inputs, predict(model, validation.tensor))
-    return FittedGuard(model, familiarity, history, time.monotonic() - started)
+    return FittedGuard(model, familiarity, progress.history, time.monotonic() - started)

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from models import architectures
 from pipelines.experiments import architectures as files
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 STEPS_AN_EPOCH = 10  # at least: of few rows a step takes fewer
 LEAST_BATCH = 16
-RECIPE = ("arch", "seed", "parameters")
-MEMBER = (*RECIPE, "fingerprint")
+RECIPE = ("arch", "seed")
+MEMBER = (*RECIPE, "parameters", "fingerprint")
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,9 @@ class Fit:
 
     @property
     def title(self) -> str:
-        """What a person calls it: the architecture, and whether it is a first look only."""
-        return f"{self.arch} (first look)" if self.look else self.arch
+        """What a person calls it: the architecture, and whether it is a first look or a refit."""
+        kinds = {"first look": self.look, "refit": self.parameters.get("refit")}
+        return " ".join([self.arch, *(f"({kind})" for kind, is_one in kinds.items() if is_one)])
 
 
 def fits(
@@ -69,7 +70,8 @@ def fits(
     small, steps = {}, settings.profile(profile).steps
     if first is not None:
         share = max(first.share, min(1.0, first.rows / rows))
-        small, steps = {"share": share, "epochs": first.epochs}, first.steps
+        small = {"share": share, "epochs": first.epochs, "refit": False}
+        steps = first.steps
     planned = []
     for arch in files.usable(dataset.task) if archs is None else archs:
         overrides = settings.overrides(profile, dataset.task, arch, dataset.name)
@@ -93,12 +95,34 @@ def blend(dataset: DatasetVersion, profile: str, members: Iterable[Record]) -> F
     return Fit(dataset, architectures.BLEND, 0, profile, parameters, identity, code=code)
 
 
+def refit(fit: Fit) -> Fit:
+    """The fit of the same recipe on the rows of training and validation together."""
+    return _with(fit, refit=True)
+
+
+def before(refit: Fit) -> Fit:
+    """The fit of the training rows that a refit goes by."""
+    return _with(refit, refit=False)
+
+
+def _with(fit: Fit, **changes: Any) -> Fit:
+    parameters = fit.parameters | changes
+    identity = fingerprint.of_fit(fit.dataset, fit.arch, parameters, fit.seed)
+    code = fingerprint.of_code(fit.dataset.task, fit.arch, parameters)
+    return replace(fit, parameters=parameters, fingerprint=identity, code=code)
+
+
 def recipe(record: Record) -> list:
-    """What a record fitted, whatever the rows and the code: of a blend what its members did."""
+    """What a record fitted, whatever the rows and the code: of a blend what its members did. A
+    refit has the recipe of the fit before it."""
     return [
-        {name: one[name] for name in RECIPE}
+        {name: one[name] for name in RECIPE} | {"parameters": _without_refit(one["parameters"])}
         for one in record.parameters.get("members", [vars(record)])
     ]
+
+
+def _without_refit(parameters: Mapping) -> dict:
+    return {name: value for name, value in parameters.items() if name != "refit"}
 
 
 def _enough(parameters: Mapping, named: Collection[str], rows: int, steps: int) -> dict[str, int]:

@@ -29,13 +29,14 @@ def ranked(dataset: DatasetVersion, records: Iterable[Record]) -> list[Record]:
     """The records by their validation score, the best first.
 
     Of equals the one of the smaller log loss, which tells apart what answers one class alone; then
-    the first by name.
+    the refit, whose score is that of the fit before it; then the first by name.
     """
     by = metric(dataset)
     name = f"validation_{by.name}"
 
     def place(record: Record) -> tuple:
         loss = record.metrics.get("validation_log_loss", math.inf)
-        return -by.sign * record.metrics[name], loss, record.arch, record.seed
+        refit = record.parameters.get("refit", False)
+        return -by.sign * record.metrics[name], loss, not refit, record.arch, record.seed
 
     return sorted(records, key=place)

@@ -78,6 +78,8 @@ def local() -> "LocalCluster":
     # never go on, and there is nothing to spill. Beyond 95 % of the limit the nanny ends it.
     settings = {f"distributed.worker.memory.{step}": False for step in ("target", "spill", "pause")}
     settings["distributed.worker.daemon"] = False  # a fit may need a process of its own
+    # Nobody reads Dask's profile of its workers: a hundred stacks a second, deep ones in Keras.
+    settings["distributed.worker.profile.enabled"] = False
     with dask.config.set(settings):
         return distributed.LocalCluster(
             n_workers=size(),

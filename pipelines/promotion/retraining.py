@@ -19,7 +19,7 @@ from pipelines.training.successive_halving import Plan
 class Outcome:
     """What `espalier run --json` holds of a task.
 
-    trained, reused: numbers of fits. champion: the current one. reason: why there is none.
+    trained, reused: numbers of fits, blends and refits not among them. champion: the current one. reason: why there is none.
     left_out: fits for which the budget was too small.
     """
 
@@ -50,10 +50,10 @@ def finished(plan: Plan) -> Outcome | None:
     records = verification.reusable(fits)
     if len(records) < len(fits):
         return None
-    blends = plan.blends(records.values())
-    blended = verification.reusable(blends)
-    candidates = [*records.values(), *blended.values()]
-    if len(blended) < len(blends) or not up_to_date(plan.dataset, candidates):
+    made = [*plan.blends(records.values()), *plan.refits(records.values())]
+    following = verification.reusable(made)
+    candidates = [*records.values(), *following.values()]
+    if len(following) < len(made) or not up_to_date(plan.dataset, candidates):
         return None
     return outcome(plan.dataset, trained=0, reused=len(looks) + len(fits))
 

@@ -4,6 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
     if only is None and champion is not None and champion.dataset_hash != dataset.hash:
         groups += _rescored(dataset, champion)
     rows = [_row(dataset, group, champion, versions) for group in groups]
-    rows.sort(key=lambda row: (row["look"], -metric.sign * row["validation"]["mean"]))
+    rows.sort(key=partial(_place, metric))
     rivals = [row for kind in RIVALS for row in tracking.ended(dataset, kind)]
     return {
         "task": dataset.task,
@@ -69,6 +70,12 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
         "rivals": _rivals(metric.name, rivals),
         "failures": _failures(rivals),
     }
+
+
+def _place(metric: "Metric", row: dict) -> tuple:
+    """Where a row stands; a refit has the validation score of the fit before it, and goes first."""
+    refit = row["parameters"].get("refit", False)
+    return row["look"], -metric.sign * row["validation"]["mean"], not refit
 
 
 def best(board: dict) -> list[dict]:
@@ -88,18 +95,19 @@ def shown(board: dict) -> list[dict]:
 
 
 def named(rows: Sequence[dict]) -> list[tuple[str, dict]]:
-    """Each row with what to call it: its architecture; where that stands there twice also the
-    parameters that tell its rows apart; where none does the profile, and the code."""
+    """Each row with what to call it: its architecture, and whether it is a refit; where that stands
+    there twice also the parameters that tell its rows apart; where none does the profile, and the
+    code."""
     names = []
     for row in rows:
-        same = [other["parameters"] for other in rows if other["arch"] == row["arch"]]
+        same = [other["parameters"] for other in rows if _called(other) == _called(row)]
         differing = {
             name: _members(value) if name == "members" else value
             for name, value in row["parameters"].items()
             if any(other.get(name, value) != value for other in same)  # older code had fewer
         }
         data = f"of data {row['dataset_hash'][:8]}" if row["rescored"] else ""
-        names.append(" ".join(filter(None, (row["arch"], console.named(differing), data))))
+        names.append(" ".join(filter(None, (_called(row), console.named(differing), data))))
     for part in ("profile", "code"):
         seen = Counter(names)
         names = [
@@ -107,6 +115,10 @@ def named(rows: Sequence[dict]) -> list[tuple[str, dict]]:
             for name, row in zip(names, rows, strict=True)
         ]
     return list(zip(names, rows, strict=True))
+
+
+def _called(row: dict) -> str:
+    return f"{row['arch']} (refit)" if row["parameters"].get("refit") else row["arch"]
 
 
 def _members(blended: Sequence[Mapping]) -> str:

@@ -138,7 +138,8 @@ def stage(name: str) -> Iterator[Callable[[str], None]]:
 def epochs(name: str, total: int) -> Iterator[Callable[[int, dict], None]]:
     """A live bar over the epochs of a fit; call what it yields after each: (epoch from 1, metrics).
 
-    The validation loss is shown beside the bar. Without a terminal nothing is drawn.
+    The validation loss is shown beside the bar, or that of a refit. Without a terminal nothing is
+    drawn.
     """
     text = "epoch {task.completed}/{task.total} {task.fields[loss]}"
     columns = (f"  {name:<19}", BarColumn(bar_width=30), text, TimeElapsedColumn())
@@ -147,7 +148,8 @@ def epochs(name: str, total: int) -> Iterator[Callable[[int, dict], None]]:
         bar = progress.add_task(name, total=total, loss="")
 
         def advance(epoch: int, metrics: dict) -> None:
-            progress.update(bar, completed=epoch, loss=f"val_loss {metrics['val_loss']:.4f}")
+            name = "val_loss" if "val_loss" in metrics else "loss"
+            progress.update(bar, completed=epoch, loss=f"{name} {metrics[name]:.4f}")
 
         yield advance
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from data import prepared
 from models.artifact import artifact
 from pipelines.experiments import dataset as data
-from pipelines.experiments import plan, ranking, seen, tracking
+from pipelines.experiments import plan, ranking, seen, tracking, verification
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.scores import log_scores
 from pipelines.experiments.tracking import PrunedError, Record
@@ -45,11 +45,17 @@ def fit(
 
     guarded: the guard that is packaged with the model. on_epoch: called after each epoch with its
     number, from 1, and metrics; may raise PrunedError.
-    Killed, it goes on from its last epoch the next time. Raises RuntimeError where this process
+    A refit begins with the fit of the training rows, where that is not on record. Killed, it goes
+    on from its last epoch the next time. Raises RuntimeError where this process
     would do another fit than the planned one, ModelError.
     """
     environment.apply()
     plan.require_same(planned)
+    if planned.parameters["refit"]:
+        before = plan.before(planned)
+        if not verification.reusable([before]):
+            fit(before, guarded, parent, on_epoch)
+        on_epoch = None  # which reads what an epoch came to on validation
     if threads.use(planned.parameters["threads"]):
         return _fit(planned, guarded, parent, on_epoch)
     if on_epoch is not None:
@@ -65,9 +71,7 @@ def _fit(
 ) -> Result:
     import mlflow
 
-    from models.evaluation import decision
     from models.export import package
-    from models.training import fit as training
 
     start, total = time.monotonic(), planned.parameters["epochs"]
     dataset = data.rows(planned.dataset)
@@ -83,32 +87,44 @@ def _fit(
                 on_epoch(epoch, metrics)
 
         try:
-            fitted = training.train(
-                planned.dataset.task,
-                planned.arch,
-                planned.parameters,
-                dataset.splits,
-                dataset.facts,
-                planned.seed,
-                each_epoch,
-                checkpoint,
-                decision.judge(dataset.splits, dataset.facts),
-            )
+            fitted, judged = _fitted(planned, dataset, each_epoch, checkpoint)
         except PrunedError:
             checkpoint.unlink(missing_ok=True)
             raise
-        outputs = partial(training.predict, fitted.model)
-        inputs = decision.deciding(outputs, fitted.inputs, dataset.splits, dataset.facts)
-        fitted = replace(fitted, inputs=inputs)
         write = partial(package.write, fitted=fitted)
-        scores = record_artifact(run_id, planned, fitted.inputs, write, dataset, guarded)
+        scores = record_artifact(run_id, planned, fitted.inputs, write, dataset, guarded, judged)
         mlflow.log_metrics(_costs(fitted, ends))
-        losses = {name: [epoch[name] for epoch in fitted.history] for name in tracking.LOSSES}
-        curves = [charts.learning_curve(planned.arch, [losses])]
-        record_plots(planned, scores["test"], dataset.facts, learning_curve=curves)
+        mlflow.log_metrics({"best_epoch": fitted.best_epoch, "sharpness": fitted.sharpness})
+        plots: dict[str, Sequence[charts.Chart]] = {}
+        if judged is None:  # the epochs of a refit tell nothing apart
+            losses = {name: [epoch[name] for epoch in fitted.history] for name in tracking.LOSSES}
+            plots["learning_curve"] = [charts.learning_curve(planned.arch, [losses])]
+        record_plots(planned, scores["test"], dataset.facts, **plots)
     checkpoint.unlink(missing_ok=True)
     line = line_of(planned, f"{len(fitted.history)} epochs", scores, time.monotonic() - start)
     return Result(tracking.record(run_id), line)
+
+
+def _fitted(
+    planned: Fit, dataset: prepared.Dataset, on_epoch: OnEpoch, checkpoint: Path
+) -> tuple["Fitted", Path | None]:
+    """The trained model; of a refit also the artifact that validation rows may judge."""
+    from models.evaluation import decision
+    from models.training import fit as training
+
+    splits, facts = dataset.splits, dataset.facts
+    recipe = (planned.dataset.task, planned.arch, planned.parameters, splits, facts, planned.seed)
+    if planned.parameters["refit"]:
+        [before] = verification.reusable([plan.before(planned)]).values()
+        folder, epochs = verification.verify(before), int(before.metrics["best_epoch"])
+        inputs, sharpness = artifact.read_inputs(folder), before.metrics["sharpness"]
+        found = training.Found(inputs, epochs, sharpness)
+        return training.refit(*recipe, found, on_epoch, checkpoint), folder
+    judge = decision.judge(splits, facts)
+    fitted = training.train(*recipe, on_epoch, checkpoint, judge)
+    outputs = partial(training.predict, fitted.model)
+    inputs = decision.deciding(outputs, fitted.inputs, splits, facts)
+    return replace(fitted, inputs=inputs), None
 
 
 def _costs(fitted: "Fitted", ends: list[float]) -> dict[str, float]:
@@ -123,7 +139,7 @@ def line_of(planned: Fit, what: str, scores: dict[str, "Scores"], seconds: float
     """The line that a person sees of a finished fit; what: it took, or was made of."""
     metric = ranking.metric(planned.dataset).name
     validation, test = (scores[split].metrics[metric] for split in SCORED)
-    name = planned.arch if planned.seed == 0 else f"{planned.arch} {planned.seed}"
+    name = planned.title if planned.seed == 0 else f"{planned.title} {planned.seed}"
     text = f"{what}; {metric} {console.figure(validation)}, on test {console.figure(test)}"
     return console.Line(name, text, seconds)
 
@@ -135,10 +151,13 @@ def record_artifact(
     write: Callable[..., str],
     dataset: prepared.Dataset,
     guarded: guard.Guard,
+    judged: Path | None = None,
 ) -> dict[str, "Scores"]:
     """Write the artifact, prove it, time one request, and keep it with the run.
 
     inputs: the fitted ones. write: what writes the model, such as `models.export.package.write`.
+    judged: the artifact that validation rows judge in its place, since this model was fitted on
+    them.
     Returns the `measure.Scores` of validation and test, measured on the graph that serves.
     """
     import mlflow
@@ -163,6 +182,9 @@ def record_artifact(
         mlflow.log_artifacts(scratch, tracking.MODEL)
         run = convert.runner(folder / "model.onnx")
         scores = measure.score(run, inputs, dataset.splits, dataset.facts)
+    if judged is not None:
+        run = convert.runner(judged / "model.onnx")
+        scores |= measure.score(run, inputs, dataset.splits, dataset.facts, ["validation"])
     for name, scored in scores.items():
         if planned.dataset.task == "sentiment":
             share = inputs.unknown_share(dataset.splits[name]["text"])

@@ -35,6 +35,7 @@ class Plan:
     looks: a first look at each architecture; none where the profile fits all of them in full.
     full: a full fit of each architecture. keep: how many of these follow from the looks.
     champion: the full fits by the champion's recipe: one, those of a blend's members, or none.
+    refitted: whether the champion is a refit of it.
     """
 
     dataset: DatasetVersion
@@ -42,6 +43,7 @@ class Plan:
     full: list[Fit]
     keep: int
     champion: tuple[Fit, ...] = ()
+    refitted: bool = False
 
     def fits(self, records: Iterable[Record]) -> list[Fit]:
         """The full fits that follow from the records of the looks: the champion's recipe, then the
@@ -57,9 +59,21 @@ class Plan:
         """The fingerprints of the fits that are done whatever they take."""
         return {fit.fingerprint for fit in self.champion}
 
+    def refits(self, records: Iterable[Record]) -> list[Fit]:
+        """The refits that follow from the records of the full fits: of the champion's recipe where
+        it is one, and of the best by validation."""
+        ranked = ranking.ranked(self.dataset, records)
+        wanted = {one.fingerprint for one in ranked[:1]} | (self.always if self.refitted else set())
+        fits = {fit.fingerprint: fit for fit in (*self.champion, *self.full)}
+        on_record = [one.fingerprint for one in ranked if one.fingerprint in wanted & fits.keys()]
+        refits = [planning.refit(fits[one]) for one in on_record]
+        return [fit for fit in refits if fit.fingerprint not in fits]
+
     def blends(self, records: Iterable[Record]) -> list[Fit]:
         """The blends that follow from the records of the full fits: by the champion's recipe, and
         of the best by validation that read what the best one reads."""
+        # A refit has learned the rows on which a blend is calibrated.
+        records = [one for one in records if not one.parameters.get("refit")]
         ranked = ranking.ranked(self.dataset, records)
         if len(ranked) < 2:
             return []
@@ -76,7 +90,12 @@ class Plan:
 
 def plan(dataset: DatasetVersion, profile: str) -> Plan:
     """The plan of a retraining on this version of a dataset."""
-    return replace(of_profile(dataset, profile), champion=_by_champion(dataset, profile))
+    by_profile = of_profile(dataset, profile)
+    if (champion := registry.recorded_champion(dataset.task, dataset.name)) is None:
+        return by_profile
+    record = tracking.record(champion.run_id)
+    fits = _by_recipe(dataset, profile, record)
+    return replace(by_profile, champion=fits, refitted=record.parameters.get("refit", False))
 
 
 @lru_cache(maxsize=8)
@@ -90,14 +109,9 @@ def of_profile(dataset: DatasetVersion, profile: str) -> Plan:
     return Plan(dataset, looks, full, first.keep)
 
 
-def _by_champion(dataset: DatasetVersion, profile: str) -> tuple[Fit, ...]:
-    """A fit on this data by the champion's architecture, parameters and seed, and by those of each
-    member of a blend; none where there is no champion, or the code does not know an architecture or
-    a value any more."""
-    champion = registry.recorded_champion(dataset.task, dataset.name)
-    if champion is None:
-        return ()
-    record = tracking.record(champion.run_id)
+def _by_recipe(dataset: DatasetVersion, profile: str, record: Record) -> tuple[Fit, ...]:
+    """A fit on this data by the architecture, parameters and seed of a record, and by those of each
+    member of a blend; none where the code does not know an architecture or a value any more."""
     known, fits = settings.profiles(), []
     with suppress(ModelError):
         for one in planning.recipe(record):
@@ -119,7 +133,7 @@ def promising(dataset: DatasetVersion, records: Iterable[Record], keep: int) -> 
 
 
 def show(fits: list[Fit], missing: list[Fit]) -> None:
-    """Print what a rung is: first looks at all, or full fits of the promising."""
+    """Print what a rung is: first looks at all, full fits of the promising, or refits."""
     if any(fit.look for fit in fits):
         share = fits[0].parameters["share"]
         epochs = sorted({fit.parameters["epochs"] for fit in fits})
@@ -127,5 +141,6 @@ def show(fits: list[Fit], missing: list[Fit]) -> None:
         text = f"{len(fits)} architectures, {share:.0%} of the rows, {number} epochs"
         console.line("first look", text)
     elif fits:
-        console.line("full fits", ", ".join(fit.arch for fit in fits))
+        name = "refit" if all(fit.parameters["refit"] for fit in fits) else "full fits"
+        console.line(name, ", ".join(fit.arch for fit in fits))
     console.reused(len(fits), len(missing))

@@ -53,7 +53,8 @@ def fit(task: str, arch: str, splits: dict, folder: Path) -> None:
     folder.mkdir(parents=True)
     fitted.model.save(folder / "model.keras")
     artifact.write_inputs(folder, fitted.inputs)
-    rest = {name: getattr(fitted, name) for name in ("history", "seconds", "parameter_count")}
+    kept = ("history", "seconds", "parameter_count", "best_epoch", "sharpness")
+    rest = {name: getattr(fitted, name) for name in kept}
     rest["parameters"] = parameters
     (folder / "fitted.json").write_bytes(artifact.to_json(rest))
     _keep_outputs(folder, fitted.model, fitted.inputs, splits["test"])

@@ -16,6 +16,7 @@ from pipelines.experiments.scores import log_scores
 
 HASH = "0123456789abcdef0123456789abcdef.dir"
 DIGITS = DatasetVersion("image", "digits", HASH)
+FACTS = {"name": "digits", "task": "image", "rows": {"train": 1000}}
 
 
 def fit(

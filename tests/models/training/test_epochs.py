@@ -43,6 +43,14 @@ def _left_by_kills(task, arch, splits, folder, **changes):
     return _fit(task, arch, splits, on_epoch=on_epoch, checkpoint=kept, **changes), left
 
 
+def _age(checkpoint) -> None:
+    """Let the epochs of a checkpoint have taken 1,000 seconds."""
+    with np.load(checkpoint) as file:
+        arrays = dict(file)
+    record = json.loads(str(arrays["record"])) | {"seconds": 1000.0}
+    np.savez(checkpoint, **arrays | {"record": np.array(json.dumps(record))})
+
+
 def _same(one, other) -> bool:
     weights = zip(one.model.get_weights(), other.model.get_weights(), strict=True)
     return one.history == other.history and all(np.array_equal(*pair) for pair in weights)
@@ -93,6 +101,44 @@ def test_a_killed_fit_keeps_its_count_of_epochs_without_gain(splits, tmp_path):
     assert _same(_fit("image", "ann", splits, checkpoint=left[last], **hasty), whole)
 
 
+def _refit(plain, splits, on_epoch=None, checkpoint=None, **changes):
+    facts = FACTS["image"]
+    parameters = architectures.resolve("image", "ann", changes | {"refit": True}, facts)
+    found = fit.Found(plain.inputs, plain.best_epoch, plain.sharpness)
+    recipe = ("image", "ann", parameters, splits["image"], facts, 3)
+    return fit.refit(*recipe, found, on_epoch, checkpoint)
+
+
+def test_a_refit_learns_validation_rows_for_as_long_as_was_best_before(splits):
+    changes = {"epochs": 6, "share": 0.3, "learning_rate": 0.02, "patience": 2}
+    plain = _fit("image", "ann", splits, **changes)
+    assert plain.best_epoch == 1 + int(np.argmin([one["val_loss"] for one in plain.history]))
+    fitted = _refit(plain, splits, **changes)
+    assert [set(one) for one in fitted.history] == [{"loss", "accuracy"}] * plain.best_epoch
+    assert (fitted.best_epoch, fitted.sharpness) == (plain.best_epoch, plain.sharpness)
+    learned, before = (
+        measure.score(partial(fit.predict, one.model), one.inputs, splits["image"], FACTS["image"])
+        for one in (fitted, plain)
+    )
+    losses = [scores["validation"].metrics["log_loss"] for scores in (learned, before)]
+    assert losses[0] < 0.8 * losses[1], losses
+
+
+def test_a_killed_refit_goes_on_from_its_last_epoch(splits, tmp_path):
+    changes = {"epochs": 3, "share": 0.2}
+    plain, kept, left = _fit("image", "ann", splits, **changes), tmp_path / "fit.npz", {}
+
+    def on_epoch(epoch, metrics):
+        if kept.exists():
+            left[epoch] = shutil.copy(kept, tmp_path / f"left-{epoch}.npz")
+
+    whole = _refit(plain, splits, on_epoch, kept, **changes)
+    _age(left[2])
+    again = _refit(plain, splits, checkpoint=left[2], **changes)
+    assert _same(again, whole)
+    assert again.seconds > 1000
+
+
 @pytest.mark.slow
 def test_a_fit_goes_on_from_a_whole_checkpoint_alone_and_counts_its_time(splits, tmp_path):
     changes = {"epochs": 3, "share": 0.2}
@@ -100,10 +146,7 @@ def test_a_fit_goes_on_from_a_whole_checkpoint_alone_and_counts_its_time(splits,
     assert _same(_fit("image", "ann", splits, **changes), whole)  # with no checkpoint at all
     left[1].write_bytes(left[1].read_bytes()[:1000])  # cut off: from the start
     assert _same(_fit("image", "ann", splits, checkpoint=left[1], **changes), whole)
-    with np.load(left[2]) as file:
-        arrays = dict(file)
-    record = json.loads(str(arrays["record"])) | {"seconds": 1000.0}
-    np.savez(left[2], **arrays | {"record": np.array(json.dumps(record))})
+    _age(left[2])
     assert _fit("image", "ann", splits, checkpoint=left[2], **changes).seconds > 1000
 
 

@@ -9,25 +9,28 @@ from pathlib import Path
 import pytest
 from candidates import candidate, hits
 from entries import rewritten
-from recorded import DIGITS, finished, fit
+from recorded import DIGITS, FACTS, finished
 from small_data import IMAGE, digits
 
 from data import stored
 from pipelines.commands import promote, rollback
 from pipelines.experiments import dataset as data
 from pipelines.experiments import leaderboard_rows, registry
+from pipelines.experiments import plan as planning
 from pipelines.promotion import ledger, reconcile, retraining
 from pipelines.runtime import environment
 
 SUPPORT = Path(__file__).parents[2] / "support"
 PROGRAM = """
 import sys
-from recorded import DIGITS, fit
+from recorded import DIGITS, FACTS
+from pipelines.experiments import plan as planning
 from pipelines.commands import promote
 from pipelines.promotion import retraining
 from pipelines.training.successive_halving import Plan
 retraining.baselines.unscored = lambda dataset: []
-plan = Plan(DIGITS, [], [fit()], 1)
+DIGITS.facts.update(FACTS)
+plan = Plan(DIGITS, [], planning.fits(DIGITS, profile="full", archs=["cnn"]), 1)
 print(retraining.finished(plan).champion.version)
 promote.data.present = lambda task, dataset: DIGITS
 print(promote.promote("image", "digits").reason)
@@ -40,7 +43,11 @@ print({"dask", "distributed", "keras", "mlflow", "prefect"} & sys.modules.keys()
 
 
 def test_where_nothing_is_left_to_do_nothing_heavy_is_imported(home, tmp_path):
-    version = registry.register("image", "digits", finished(fit(), tmp_path / "fit"))
+    version = replace(DIGITS, facts=FACTS)
+    [full] = planning.fits(version, profile="full", archs=["cnn"])
+    finished(full, tmp_path / "fit")
+    refit = finished(planning.refit(full), tmp_path / "refit")
+    version = registry.register("image", "digits", refit)
     registry.ready(version, "")
     registry.set_champion(version)
     reconcile.reconcile("image", "digits")

@@ -4,17 +4,16 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from recorded import DIGITS, HASH, finished, fit
+from recorded import DIGITS, FACTS, HASH, finished, fit
 
 from models import architectures
 from pipelines.experiments import plan as planning
-from pipelines.experiments import registry, tracking
+from pipelines.experiments import ranking, registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import leaderboard
 from pipelines.runtime import settings
 from pipelines.training import successive_halving
 
-FACTS = {"name": "digits", "task": "image", "rows": {"train": 1000}}
 VERSION = DatasetVersion("image", "digits", HASH, FACTS)
 
 
@@ -117,13 +116,58 @@ def test_a_blend_that_is_champion_is_blended_anew_of_its_members_recipes(version
         for one in fits
     ]
     again, best = plan.blends(new)
-    assert planning.recipe(tracking.record(blend.run_id)) == [
-        {name: one[name] for name in planning.RECIPE} for one in again.parameters["members"]
-    ]
+    recipes = zip(planning.recipe(blend), again.parameters["members"], strict=True)
+    for recipe, member in recipes:
+        assert member["parameters"] == recipe.pop("parameters") | {"refit": False}
+        assert recipe.items() <= member.items()
     assert again.fingerprint != blend.fingerprint
     assert {one["arch"] for one in best.parameters["members"]} == {"ann", "cnn", "deep_cnn"}
     [left] = plan.blends(new[1:])  # one of its members could not be fitted
     assert {one["arch"] for one in left.parameters["members"]} == {"perceptron", "cnn", "deep_cnn"}
+
+
+def test_the_best_full_fit_is_refitted_and_takes_its_own_place(version, tmp_path):
+    plan = successive_halving.plan(version, "full")
+    full = {one.arch: one for one in plan.full}
+    records = [
+        finished(full[arch], tmp_path / arch, validation_accuracy=score)
+        for arch, score in {"perceptron": 0.9, "ann": 0.95, "cnn": 0.8}.items()
+    ]
+    [refit] = plan.refits(records)
+    assert (refit.arch, refit.seed, refit.title) == ("ann", 0, "ann (refit)")
+    assert refit.parameters == full["ann"].parameters | {"refit": True}
+    assert refit.fingerprint != full["ann"].fingerprint
+    planning.require_same(refit)
+    assert planning.before(refit) == full["ann"]
+    assert plan.refits([]) == []
+    again = finished(refit, tmp_path / "refit", validation_accuracy=0.95)
+    ranked = ranking.ranked(version, [*records, again])
+    assert [one.run_id for one in ranked[:2]] == [again.run_id, records[1].run_id]
+    assert planning.recipe(again) == planning.recipe(records[1])
+    board = leaderboard.compare(version)
+    assert [name for name, _ in leaderboard.named(board["rows"])] == [
+        "ann (refit)", "ann", "perceptron", "cnn"
+    ]  # fmt: skip
+    assert leaderboard.best(board)[0]["parameters"]["refit"]
+    [blended] = plan.blends([*records, again])
+    assert blended == plan.blends(records)[0]
+
+
+def test_where_the_champion_is_a_refit_its_recipe_is_refitted_on_new_rows(version, tmp_path):
+    older = successive_halving.plan(replace(version, hash=uuid4().hex), "full")
+    before = next(one for one in older.full if one.arch == "perceptron")
+    record = finished(planning.refit(before), tmp_path / "champion")
+    registry.set_champion(registry.register("image", "digits", record))
+    plan = successive_halving.plan(version, "full")
+    [champion] = plan.champion
+    assert champion.parameters == before.parameters
+    best = next(one for one in plan.full if one.arch == "ann")
+    records = [
+        finished(one, tmp_path / one.arch, validation_accuracy=score)
+        for one, score in ((champion, 0.8), (best, 0.9))
+    ]
+    assert plan.refits(records) == [planning.refit(best), planning.refit(champion)]
+    assert plan.refits(records[1:]) == [planning.refit(best)]  # the other could not be fitted
 
 
 def test_a_profile_without_a_first_look_fits_all_in_full(version):
