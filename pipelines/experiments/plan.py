@@ -46,10 +46,16 @@ class Fit:
         }
 
     @property
+    def kind(self) -> str:
+        """What it is: a first look, a full fit or a refit."""
+        if self.look:
+            return "first look"
+        return "refit" if self.parameters.get("refit") else "full"
+
+    @property
     def title(self) -> str:
-        """What a person calls it: the architecture, and whether it is a first look or a refit."""
-        kinds = {"first look": self.look, "refit": self.parameters.get("refit")}
-        return " ".join([self.arch, *(f"({kind})" for kind, is_one in kinds.items() if is_one)])
+        """What a person calls it: the architecture, and what it is where it is not a full fit."""
+        return self.arch if self.kind == "full" else f"{self.arch} ({self.kind})"
 
 
 def fits(

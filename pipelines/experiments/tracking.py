@@ -183,8 +183,7 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         "espalier.look": json.dumps(fit.look),
         BACKEND: json.dumps(fingerprint.versions(), sort_keys=True),
     }
-    kind = "first look" if fit.look else "refit" if fit.parameters.get("refit") else "full"
-    name = f"{fit.arch} · {kind} · seed {fit.seed}"
+    name = f"{fit.arch} · {fit.kind} · seed {fit.seed}"
     with active(fit.dataset, name, tags, parent_run_id) as run_id:
         mlflow.log_params({**fit.logged, "seed": fit.seed})
         yield run_id

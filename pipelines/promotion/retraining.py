@@ -19,8 +19,8 @@ from pipelines.training.successive_halving import Plan
 class Outcome:
     """What `espalier run --json` holds of a task.
 
-    trained, reused: numbers of fits, blends and refits not among them. champion: the current one. reason: why there is none.
-    left_out: fits for which the budget was too small.
+    trained, reused: numbers of fits, without blends and refits. champion: the current one.
+    reason: why there is none. left_out: fits for which the budget was too small.
     """
 
     dataset: str

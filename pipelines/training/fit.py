@@ -46,8 +46,8 @@ def fit(
     guarded: the guard that is packaged with the model. on_epoch: called after each epoch with its
     number, from 1, and metrics; may raise PrunedError.
     A refit begins with the fit of the training rows, where that is not on record. Killed, it goes
-    on from its last epoch the next time. Raises RuntimeError where this process
-    would do another fit than the planned one, ModelError.
+    on from its last epoch the next time. Raises RuntimeError where this process would do another
+    fit than the planned one, ModelError.
     """
     environment.apply()
     plan.require_same(planned)
@@ -94,7 +94,8 @@ def _fit(
         write = partial(package.write, fitted=fitted)
         scores = record_artifact(run_id, planned, fitted.inputs, write, dataset, guarded, judged)
         mlflow.log_metrics(_costs(fitted, ends))
-        mlflow.log_metrics({"best_epoch": fitted.best_epoch, "sharpness": fitted.sharpness})
+        best = {"best_epoch": fitted.best_epoch, "temperature": 1 / fitted.sharpness}
+        mlflow.log_metrics(best)
         plots: dict[str, Sequence[charts.Chart]] = {}
         if judged is None:  # the epochs of a refit tell nothing apart
             losses = {name: [epoch[name] for epoch in fitted.history] for name in tracking.LOSSES}
@@ -117,7 +118,7 @@ def _fitted(
     if planned.parameters["refit"]:
         [before] = verification.reusable([plan.before(planned)]).values()
         folder, epochs = verification.verify(before), int(before.metrics["best_epoch"])
-        inputs, sharpness = artifact.read_inputs(folder), before.metrics["sharpness"]
+        inputs, sharpness = artifact.read_inputs(folder), 1 / before.metrics["temperature"]
         found = training.Found(inputs, epochs, sharpness)
         return training.refit(*recipe, found, on_epoch, checkpoint), folder
     judge = decision.judge(splits, facts)
@@ -139,7 +140,7 @@ def line_of(planned: Fit, what: str, scores: dict[str, "Scores"], seconds: float
     """The line that a person sees of a finished fit; what: it took, or was made of."""
     metric = ranking.metric(planned.dataset).name
     validation, test = (scores[split].metrics[metric] for split in SCORED)
-    name = planned.title if planned.seed == 0 else f"{planned.title} {planned.seed}"
+    name = planned.arch if planned.seed == 0 else f"{planned.arch} {planned.seed}"
     text = f"{what}; {metric} {console.figure(validation)}, on test {console.figure(test)}"
     return console.Line(name, text, seconds)
 
