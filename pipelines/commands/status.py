@@ -52,7 +52,7 @@ def status() -> Status:
         "checkpoints": [home / "checkpoints"],
         "logs": [home / "logs", home / "requests"],
         "data": [root / RAW, root / PREPARED],
-        "versions of data": [root / ".dvc" / "cache", home / "dvc-remote", home / "fetched"],
+        "versions of data": [root / ".dvc/cache", root / ".espalier/dvc-remote", home / "fetched"],
     }
     disk = {what: bytes_in(folders) for what, folders in places.items()}
     endpoints = settings.endpoints().items()
