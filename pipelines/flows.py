@@ -141,7 +141,8 @@ def retrained(
         fits = plan.fits(first.records)
         full = rung(fits, guarded, parent, spending, costs, bool(plan.looks), plan.always)
         blended = blends(plan.blends(full.records), full.records, guarded, parent)
-        again = rung(plan.refits(full.records), guarded, parent, spending, costs, more=True)
+        refits = plan.refits(full.records)
+        again = rung(refits, guarded, parent, spending, costs, ranked=True, more=True)
         for scored in scoring:
             console.show(*scored.result())
         left_out = [*first.left_out, *full.left_out, *again.left_out]
@@ -203,7 +204,7 @@ def rung(
             records.append(result.record)
         else:
             planned.end(fit)
-            console.line(fit.arch, f"failed: {result}", failed=True)
+            console.line(fit.title, f"failed: {result}", failed=True)
     left_out = [fit.title for fit in planned.waiting]
     if left_out:
         text = f"{len(left_out)} of {len(fits)}, for the budget: {', '.join(left_out)}"

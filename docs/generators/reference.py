@@ -220,6 +220,7 @@ TAGS = {
     "espalier.fingerprint": "the fingerprint of the fit",
     "espalier.code": "the hash of the code and the versions that computed the fit",
     "espalier.look": "true: a first look, which may not be promoted",
+    "espalier.before": "of a refit: the run of the fit of the training rows, which it goes by",
     "espalier.backend": "the versions of what computes, as JSON",
     "espalier.git_dirty": "true: the checkout had changes that were not committed",
     "espalier.naive": "the naive prediction that the scores are measured against",

@@ -83,8 +83,11 @@ def run(
         started = time.monotonic()
         metrics = _epoch(model, training, validation, plan, len(progress.history))
         _check_finite(plan.arch, len(progress.history) + 1, metrics)
-        loss = metrics.get("val_loss", -float(len(progress.history)))
-        if validation is not None and judge is not None:
+        if validation is None:
+            loss = -float(len(progress.history))  # less with each epoch
+        elif judge is None:
+            loss = metrics["val_loss"]
+        else:
             (name, sign, of), inputs = judge
             outputs = model.predict(validation.tensor, batch_size=EVALUATED_AT_ONCE, verbose=0)
             metrics[f"val_{name}"] = of(inputs, outputs)

@@ -22,6 +22,7 @@ from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 
 if TYPE_CHECKING:
+    from models.evaluation.measure import Scores
     from models.evaluation.metrics import Metric
 
 RESCORED = "espalier.rescored."  # tag of a run, with the version of the data at its end: when
@@ -62,6 +63,20 @@ def rows_of(run_id: str, split: str, *, artifact_uri: str = "") -> dict[str, np.
     file = tracking.artifact_of(run_id, f"{tracking.SCORES}/{split}.npz", artifact_uri)
     with np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)
+
+
+def recorded(record: Record, split: str) -> "Scores":
+    """The scores of a finished fit on a split of its own version of the data. Raises OSError."""
+    from models.evaluation.measure import Scores
+
+    prefix = f"{split}_"
+    metrics = {
+        name.removeprefix(prefix): value
+        for name, value in record.metrics.items()
+        if name.startswith(prefix)
+    }
+    rows = rows_of(record.run_id, split, artifact_uri=record.artifact_uri)
+    return Scores(metrics, rows, record.naive)
 
 
 def on_test(

@@ -31,6 +31,7 @@ FIT, BASELINE, RIVAL, GUARD = "fit", "baseline", "rival", "guard"
 FAILURE = "espalier.failure"
 PRUNED = "espalier.pruned"
 BACKEND = "espalier.backend"
+BEFORE = "espalier.before"  # of a refit: the run of the fit of the training rows
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
 STORE_SECONDS = 300  # for another process that makes or upgrades the store
 # The runs that have a row, and the losses whose curves are kept with the row of a fit.
@@ -276,8 +277,16 @@ def take_in(run_id: str) -> Row | None:
     return row
 
 
+def judged(run_id: str) -> str:
+    """The run whose model validation rows judged: of a refit that of the fit before it."""
+    row = leaderboard_rows.find(run_id) or take_in(run_id)
+    return run_id if row is None else row.tags.get(BEFORE, run_id)
+
+
 def curves(run_id: str) -> Mapping[str, Sequence[float]]:
-    """The losses of a fit after each epoch: `loss` and `val_loss`."""
+    """The losses of a fit after each epoch, `loss` and `val_loss`; of a refit those of the fit
+    before it, which decided when it ended."""
+    run_id = judged(run_id)
     row = leaderboard_rows.find(run_id)
     if row is None or row.curves is None:  # of a store made elsewhere
         row = take_in(run_id)

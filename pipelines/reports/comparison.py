@@ -227,9 +227,18 @@ def _slices(metric: Metric, entrants: Sequence[Entrant], labels: Sequence[str]) 
 
 def pareto_front(board: dict) -> set[int]:
     """The numbers of the rows of full fits that no other one is as good as, as fast and as small;
-    of equals the first."""
+    of equals the first, and of a refit and the fit before it the refit."""
     sign = -1 if board["higher_is_better"] else 1
-    full = [number for number, row in enumerate(board["rows"]) if not row["look"]]
+    again = [
+        (row["arch"], row["parameters"] | {"refit": False})
+        for row in board["rows"]
+        if row["parameters"].get("refit")
+    ]
+    full = [
+        number
+        for number, row in enumerate(board["rows"])
+        if not row["look"] and (row["arch"], row["parameters"]) not in again
+    ]
     rows = [board["rows"][number] for number in full]
     costs = np.array(
         [(sign * r["validation"]["mean"], r["latency_ms"], r["parameter_count"]) for r in rows]

@@ -209,7 +209,9 @@ def _rescored(dataset: DatasetVersion, champion: Version) -> list[list[Record]]:
 
     record, metric = tracking.record(champion.run_id), ranking.metric(dataset)
     metrics = dict(record.metrics)
-    for split in measure.SCORED:
+    # A refit has learned rows that are validation rows now: the score of its own version stays.
+    refit = record.parameters.get("refit")
+    for split in ("test",) if refit else measure.SCORED:
         name, place = f"{split}_{metric.name}", f"{dataset.hash}/{split}"
         try:
             rows = scores.rows_of(record.run_id, place, artifact_uri=record.artifact_uri)

@@ -34,7 +34,12 @@ def worst(dataset: DatasetVersion, board: dict) -> tuple[dict[str, list[dict]], 
     Returns:
         Name of the fit → its mistakes, the worst first; and a sentence for each one left out.
     """
-    fits = {row["name"]: row for row in board["rows"] if "name" in row}
+    # A refit of older data has learned rows that are validation rows now.
+    fits = {
+        row["name"]: row
+        for row in board["rows"]
+        if "name" in row and not (row.get("rescored") and row["parameters"].get("refit"))
+    }
     if not fits or not dataset.facts:  # then the data lies elsewhere
         return {}, []
     found, notes = {}, []
@@ -110,7 +115,7 @@ def _of_series(
     from models.export import convert
     from models.inputs.answers import predict
 
-    folder = verification.verify(tracking.record(run_id))
+    folder = verification.verify(tracking.record(tracking.judged(run_id)))
     inputs = artifact.read_inputs(folder)
     windows, error = inputs.windows(split, facts["stride"]), scored["error"].mean(axis=1)
     time = split["time"][windows.start + inputs.history]

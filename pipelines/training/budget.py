@@ -3,7 +3,7 @@
 The time is divided among the tasks that still fit, and of a task's part first looks get half, as
 each rung of successive halving does. What would pass the end is left out, and named. A task's
 first look, its first full fit and the champion's recipe are always done: no champion is half
-fitted, and none stays because it alone got no new rows.
+fitted, and none stays because it alone got no new rows. Refits come last, the most promising first.
 """
 
 import math
@@ -45,15 +45,20 @@ class Costs:
         self._validation = rows["validation"] / rows["train"] * VALIDATION
         self._beside: dict[str, float] = {}
         self._epoch: dict[str, float] = {}  # of as many rows as the training split has
+        self._best: dict[str, int] = {}  # the epochs of a refit
         for record in known:
             if record.arch != architectures.BLEND:  # it takes seconds, whatever it is made of
                 self.learn(record)
 
     def learn(self, record: Record, seconds: float | None = None) -> None:
-        """Take in a fit. seconds: what it took in all, imports and scoring included."""
+        """Take in a fit, but no refit: the fit before it says more. seconds: what it took in all,
+        imports and scoring included."""
+        if record.parameters.get("refit"):
+            return
         parameters, fitted = record.parameters, record.metrics["fit_seconds"]
         epoch = record.metrics.get("seconds_per_epoch", fitted / parameters["epochs"])
         self._epoch[record.arch] = epoch / self._rows(parameters)
+        self._best[record.arch] = int(record.metrics.get("best_epoch", parameters["epochs"]))
         if seconds is not None:
             self._beside[record.arch] = max(0.0, seconds - epoch * parameters["epochs"])
 
@@ -66,11 +71,15 @@ class Costs:
         of the slowest known one."""
         epoch = self._epoch.get(fit.arch, max(self._epoch.values(), default=0.0))
         beside = self._beside.get(fit.arch, max(self._beside.values(), default=BESIDE_SECONDS))
-        return beside + epoch * fit.parameters["epochs"] * self._rows(fit.parameters)
+        epochs = fit.parameters["epochs"]
+        if fit.parameters.get("refit"):
+            epochs = self._best.get(fit.arch, epochs)
+        return beside + epoch * epochs * self._rows(fit.parameters)
 
     def _rows(self, parameters: Mapping) -> float:
         """The rows of an epoch, those of the training split being 1."""
-        return parameters.get("share", 1.0) + self._validation
+        learned = 1 / VALIDATION if parameters.get("refit") else 1
+        return parameters.get("share", 1.0) + self._validation * learned
 
 
 class Budget:

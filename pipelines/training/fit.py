@@ -15,7 +15,7 @@ from models.artifact import artifact
 from pipelines.experiments import dataset as data
 from pipelines.experiments import plan, ranking, seen, tracking, verification
 from pipelines.experiments.plan import Fit
-from pipelines.experiments.scores import log_scores
+from pipelines.experiments.scores import log_scores, recorded
 from pipelines.experiments.tracking import PrunedError, Record
 from pipelines.processes import threads
 from pipelines.reports import charts
@@ -51,13 +51,14 @@ def fit(
     """
     environment.apply()
     plan.require_same(planned)
+    before = None
     if planned.parameters["refit"]:
-        before = plan.before(planned)
-        if not verification.reusable([before]):
-            fit(before, guarded, parent, on_epoch)
+        first = plan.before(planned)
+        known = verification.reusable([first]).get(first.fingerprint)
+        before = known or fit(first, guarded, parent, on_epoch).record
         on_epoch = None  # which reads what an epoch came to on validation
     if threads.use(planned.parameters["threads"]):
-        return _fit(planned, guarded, parent, on_epoch)
+        return _fit(planned, guarded, parent, on_epoch, before)
     if on_epoch is not None:
         raise RuntimeError(
             f"threads={planned.parameters['threads']} needs a process of its own, which a search "
@@ -67,13 +68,20 @@ def fit(
 
 
 def _fit(
-    planned: Fit, guarded: guard.Guard, parent: str | None, on_epoch: OnEpoch | None
+    planned: Fit,
+    guarded: guard.Guard,
+    parent: str | None,
+    on_epoch: OnEpoch | None,
+    before: Record | None,
 ) -> Result:
+    """before: of a refit, the fit of the training rows."""
     import mlflow
 
     from models.export import package
 
     start, total = time.monotonic(), planned.parameters["epochs"]
+    if before is not None:
+        total = int(before.metrics["best_epoch"])
     dataset = data.rows(planned.dataset)
     ends: list[float] = []
     checkpoint = environment.home() / "checkpoints" / f"{planned.fingerprint}.npz"
@@ -87,17 +95,17 @@ def _fit(
                 on_epoch(epoch, metrics)
 
         try:
-            fitted, judged = _fitted(planned, dataset, each_epoch, checkpoint)
+            fitted = _fitted(planned, before, dataset, each_epoch, checkpoint)
         except PrunedError:
             checkpoint.unlink(missing_ok=True)
             raise
         write = partial(package.write, fitted=fitted)
-        scores = record_artifact(run_id, planned, fitted.inputs, write, dataset, guarded, judged)
+        scores = record_artifact(run_id, planned, fitted.inputs, write, dataset, guarded, before)
         mlflow.log_metrics(_costs(fitted, ends))
         best = {"best_epoch": fitted.best_epoch, "temperature": 1 / fitted.sharpness}
         mlflow.log_metrics(best)
         plots: dict[str, Sequence[charts.Chart]] = {}
-        if judged is None:  # the epochs of a refit tell nothing apart
+        if before is None:  # the epochs of a refit tell nothing apart
             losses = {name: [epoch[name] for epoch in fitted.history] for name in tracking.LOSSES}
             plots["learning_curve"] = [charts.learning_curve(planned.arch, [losses])]
         record_plots(planned, scores["test"], dataset.facts, **plots)
@@ -107,25 +115,27 @@ def _fit(
 
 
 def _fitted(
-    planned: Fit, dataset: prepared.Dataset, on_epoch: OnEpoch, checkpoint: Path
-) -> tuple["Fitted", Path | None]:
-    """The trained model; of a refit also the artifact that validation rows may judge."""
+    planned: Fit,
+    before: Record | None,
+    dataset: prepared.Dataset,
+    on_epoch: OnEpoch,
+    checkpoint: Path,
+) -> "Fitted":
     from models.evaluation import decision
     from models.training import fit as training
 
     splits, facts = dataset.splits, dataset.facts
     recipe = (planned.dataset.task, planned.arch, planned.parameters, splits, facts, planned.seed)
-    if planned.parameters["refit"]:
-        [before] = verification.reusable([plan.before(planned)]).values()
-        folder, epochs = verification.verify(before), int(before.metrics["best_epoch"])
-        inputs, sharpness = artifact.read_inputs(folder), 1 / before.metrics["temperature"]
-        found = training.Found(inputs, epochs, sharpness)
-        return training.refit(*recipe, found, on_epoch, checkpoint), folder
+    if before is not None:
+        inputs = artifact.read_inputs(verification.verify(before))
+        epochs, temperature = (before.metrics[name] for name in ("best_epoch", "temperature"))
+        found = training.Found(inputs, int(epochs), 1 / temperature)
+        return training.refit(*recipe, found, on_epoch, checkpoint)
     judge = decision.judge(splits, facts)
     fitted = training.train(*recipe, on_epoch, checkpoint, judge)
     outputs = partial(training.predict, fitted.model)
     inputs = decision.deciding(outputs, fitted.inputs, splits, facts)
-    return replace(fitted, inputs=inputs), None
+    return replace(fitted, inputs=inputs)
 
 
 def _costs(fitted: "Fitted", ends: list[float]) -> dict[str, float]:
@@ -152,13 +162,12 @@ def record_artifact(
     write: Callable[..., str],
     dataset: prepared.Dataset,
     guarded: guard.Guard,
-    judged: Path | None = None,
+    before: Record | None = None,
 ) -> dict[str, "Scores"]:
     """Write the artifact, prove it, time one request, and keep it with the run.
 
     inputs: the fitted ones. write: what writes the model, such as `models.export.package.write`.
-    judged: the artifact that validation rows judge in its place, since this model was fitted on
-    them.
+    before: of a refit, which takes its scores on validation, rows that it was fitted on itself.
     Returns the `measure.Scores` of validation and test, measured on the graph that serves.
     """
     import mlflow
@@ -182,14 +191,15 @@ def record_artifact(
         latency = convert.latency_ms(folder / "model.onnx", inputs.to_tensor(requests))
         mlflow.log_artifacts(scratch, tracking.MODEL)
         run = convert.runner(folder / "model.onnx")
-        scores = measure.score(run, inputs, dataset.splits, dataset.facts)
-    if judged is not None:
-        run = convert.runner(judged / "model.onnx")
-        scores |= measure.score(run, inputs, dataset.splits, dataset.facts, ["validation"])
+        measured = measure.SCORED if before is None else ["test"]
+        scores = measure.score(run, inputs, dataset.splits, dataset.facts, measured)
     for name, scored in scores.items():
         if planned.dataset.task == "sentiment":
             share = inputs.unknown_share(dataset.splits[name]["text"])
             scored.metrics["unknown_words"] = share
+    if before is not None:
+        scores["validation"] = recorded(before, "validation")
+        mlflow.set_tag(tracking.BEFORE, before.run_id)
     log_scores(ranking.metric(planned.dataset), scores)
     mlflow.log_metric("latency_ms", latency)
     mlflow.set_tag("espalier.manifest_sha256", digest)

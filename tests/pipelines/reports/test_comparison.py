@@ -101,11 +101,13 @@ def test_the_front_is_the_one_that_comparing_each_with_each_gives():
     rows = [
         {
             "look": False,
+            "arch": "cnn",
+            "parameters": {"units": number},
             "validation": {"mean": float(score)},
             "latency_ms": float(milliseconds),
             "parameter_count": int(size),
         }
-        for score, milliseconds, size in values
+        for number, (score, milliseconds, size) in enumerate(values)
     ]
     front = comparison.pareto_front({"rows": rows, "higher_is_better": True})
     costs = {(-score, milliseconds, size) for score, milliseconds, size in values.tolist()}
@@ -117,6 +119,13 @@ def test_the_front_is_the_one_that_comparing_each_with_each_gives():
     found = [tuple((-1, 1, 1) * values[number]) for number in sorted(front)]
     assert set(found) == expected
     assert len(found) == len(expected)
+
+
+def test_of_a_refit_and_the_fit_before_it_the_refit_is_on_the_front_however_slow():
+    before = {"look": False, "arch": "cnn", "validation": {"mean": 0.9}, "parameter_count": 9}
+    before |= {"latency_ms": 0.100, "parameters": {"refit": False}}
+    rows = [before | {"latency_ms": 0.101, "parameters": {"refit": True}}, before]
+    assert comparison.pareto_front({"rows": rows, "higher_is_better": True}) == {0}
 
 
 def test_what_has_no_rows_or_others_is_named_and_the_rest_is_compared(three, tmp_path):

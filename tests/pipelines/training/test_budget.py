@@ -58,6 +58,17 @@ def test_validation_rows_cost_a_third_of_training_rows():
     assert costs.predict(fit("ann", share=1.0)) == pytest.approx(budget.BESIDE_SECONDS + 110)
 
 
+def test_a_refit_takes_the_epochs_that_were_best_and_teaches_nothing_of_an_epoch():
+    split = replace(DIGITS, facts={"rows": {"train": 100, "validation": 30}})
+    before = record("ann", 30, epochs=10, share=1.0, each=11)
+    before.metrics["best_epoch"] = 4
+    costs = Costs(split, [before, record("ann", 1, epochs=10, share=1.0, refit=True)])
+    beside = budget.BESIDE_SECONDS
+    assert costs.predict(fit("ann", epochs=10, share=1.0)) == pytest.approx(beside + 10 * 11)
+    again = fit("ann", epochs=10, share=1.0, refit=True)  # each epoch on 130 rows
+    assert costs.predict(again) == pytest.approx(beside + 4 * 13)
+
+
 def begun(rung: budget.Rung, **end: float) -> list[str]:
     """What begins, one after another: each fit ends before the next ones are asked for."""
     names = []
