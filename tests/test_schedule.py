@@ -109,9 +109,10 @@ def scheduled(project, api) -> dict:
 def test_a_scheduled_run_ends_in_a_champion_with_the_local_fingerprints(project, scheduled):
     board = answer(espalier(project, "compare", "--task", "image", "--dataset", "digits", "--json"))
     assert {row["arch"] for row in board["rows"]} == set(KEPT["image"])
-    # The cnn was fitted in full before.
+    # The champion is a refit, and the cnn was fitted in full before.
     assert [(row["champion"], row["look"], row["share"]) for row in board["rows"]] == [
         (True, False, 1.0),
+        (False, False, 1.0),
         (False, False, 1.0),
         (False, True, 0.5),
     ]
@@ -131,7 +132,7 @@ def test_prefect_s_pages_say_what_was_done_and_decided(project, api, scheduled):
     of_run = {"flow_runs": {"id": {"any_": [scheduled["id"]]}}}
     tasks = {task["name"]: set(task["tags"]) for task in read(api, "task_runs", **of_run)}
     champion = verdict.split()[0]
-    assert champion in tasks[f"fit {champion}"]
+    assert champion in tasks[f"fit {champion}"] & tasks[f"fit {champion} (refit)"]
     assert {f"fit {arch} (first look)" for arch in KEPT["image"]} < tasks.keys()
     lines = [
         log["message"] for log in read(api, "logs", logs={"flow_run_id": of_run["flow_runs"]["id"]})
@@ -140,13 +141,13 @@ def test_prefect_s_pages_say_what_was_done_and_decided(project, api, scheduled):
     assert any(line.endswith(verdict) for line in lines)
     [page] = [one for one in read(api, "artifacts", **of_run) if one["key"] == "image-digits"]
     [parent] = runs(project, "image", "digits", "retrain")
-    for part in ("**Version 1 promoted**", f"- ★ {champion}: accuracy ", parent.info.run_id):
+    for part in ("**Version 1 promoted**", f"- ★ {champion} (refit): accuracy ", parent.info.run_id):
         assert part in page["data"]
 
 
 def test_a_refusal_is_told_apart_and_what_the_budget_left_out(project, api, scheduled):
     """On rows that are divided anew there is time for one full fit, that of the champion's recipe,
-    which the raised floor refuses."""
+    which the raised floor refuses, and for no refit."""
     with parameters(project) as params:
         params["split"]["classes"] = {"train": 0.6, "validation": 0.2, "test": 0.2}
         params["gate"]["image"]["digits"] = {"floor": 1.0}
@@ -163,5 +164,6 @@ def test_a_refusal_is_told_apart_and_what_the_budget_left_out(project, api, sche
     assert pointer(project, "image")[0]["version"] == "1"
     tags = runs(project, "image", "digits", "retrain")[-1].data.tags
     assert tags["espalier.budget"] == "31s"
-    assert {fitted, *tags["espalier.left_out"].split("; ")} == set(KEPT["image"])
+    left_out = {*KEPT["image"], f"{fitted} (refit)"} - {fitted}
+    assert set(tags["espalier.left_out"].split("; ")) == left_out
     assert f"The budget left out: {tags['espalier.left_out']}" in tags["mlflow.note.content"]
