@@ -141,7 +141,8 @@ def test_prefect_s_pages_say_what_was_done_and_decided(project, api, scheduled):
     assert any(line.endswith(verdict) for line in lines)
     [page] = [one for one in read(api, "artifacts", **of_run) if one["key"] == "image-digits"]
     [parent] = runs(project, "image", "digits", "retrain")
-    for part in ("**Version 1 promoted**", f"- ★ {champion} (refit): accuracy ", parent.info.run_id):
+    row = f"- ★ {champion} (refit): accuracy "
+    for part in ("**Version 1 promoted**", row, parent.info.run_id):
         assert part in page["data"]
 
 
