@@ -94,6 +94,7 @@ def test_a_killed_fit_goes_on_to_the_same_weights(task, arch, changes, splits, t
     assert reported == list(enumerate(whole.history, start=1))
 
 
+@pytest.mark.slow
 def test_a_killed_fit_keeps_its_count_of_epochs_without_gain(splits, tmp_path):
     hasty = {"epochs": 40, "learning_rate": 0.02, "patience": 2, "share": 0.5}
     whole, left = _left_by_kills("image", "ann", splits, tmp_path, **hasty)
@@ -124,6 +125,7 @@ def test_a_refit_learns_validation_rows_for_as_long_as_was_best_before(splits):
     assert losses[0] < 0.8 * losses[1], losses
 
 
+@pytest.mark.slow
 def test_a_killed_refit_goes_on_from_its_last_epoch(splits, tmp_path):
     changes = {"epochs": 3, "share": 0.2}
     plain, kept, left = _fit("image", "ann", splits, **changes), tmp_path / "fit.npz", {}
