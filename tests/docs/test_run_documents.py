@@ -30,7 +30,7 @@ SERVERS = {
 # Hosts that only a reader has, drivers and packages of gigabytes, and what other targets are for.
 LEFT_OUT = ("user:password@host", "scheduler:8786", "mlflow:5000", "ESPALIER_FOLLOW", "EXTRA=")
 LEFT_OUT += ("serving.service:Espalier", "make test", "make check", "make run", "make lock")
-LEFT_OUT += ("make setup",)  # .venv is that of this checkout
+LEFT_OUT += ("make setup", "KERAS_BACKEND=jax")  # .venv is that of this checkout
 TUTORIAL = "docs/tutorial.md"
 # A refusal of the gate, and a rollback where no champion came before, are answers too.
 REFUSED = 3
