@@ -65,8 +65,9 @@ class Plan:
         ranked = ranking.ranked(self.dataset, records)
         wanted = {one.fingerprint for one in ranked[:1]} | (self.always if self.refitted else set())
         fits = {fit.fingerprint: fit for fit in (*self.champion, *self.full)}
-        on_record = [one.fingerprint for one in ranked if one.fingerprint in wanted & fits.keys()]
-        refits = [planning.refit(fits[one]) for one in on_record]
+        refits = [
+            planning.refit(fits[one.fingerprint]) for one in ranked if one.fingerprint in wanted
+        ]
         return [fit for fit in refits if fit.fingerprint not in fits]
 
     def blends(self, records: Iterable[Record]) -> list[Fit]:
