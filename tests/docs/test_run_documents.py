@@ -158,6 +158,6 @@ def _own_data(folder) -> None:
     with (folder / "inbox/tickets.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("body", "mood"), *rows])
     start = datetime(2024, 1, 1)
-    hours = [(start + timedelta(hours=n), 50 + n % 24 + draw.gauss(0, 1)) for n in range(1500)]
+    hours = [(start + timedelta(hours=n), 50 + n % 24 + draw.gauss(0, 1)) for n in range(6000)]
     with (folder / "inbox/load.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("when", "mw"), *hours])
