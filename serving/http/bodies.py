@@ -1,8 +1,13 @@
-"""Reading a body: its type, its size while it streams in, and its deadline."""
+"""Reading a body: its type, its compression, its size while it streams in, and its deadline.
+
+A compressed body is decompressed as it comes in: every bound is on what that gives.
+"""
 
 import asyncio
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -15,12 +20,24 @@ MAX_HELD_BYTES = 48 << 20  # of all bodies that are coming in: slow uploads must
 SMALL_BYTES = 1 << 16  # of a body that is never evicted
 DEADLINE_SECONDS = 15  # from a request's head to the last byte of its body
 POLL_SECONDS = 1
+# Content-Encoding → what zlib reads then. "deflate" is the zlib format (RFC 9110, 8.4.1.2).
+ENCODINGS = {
+    b"gzip": zlib.MAX_WBITS | 16,
+    b"x-gzip": zlib.MAX_WBITS | 16,
+    b"deflate": zlib.MAX_WBITS,
+}
+TURN_BYTES = 1 << 18  # decompressed in one turn of the event loop, so that others are answered
 
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp")
 FORM_TYPE = "multipart/form-data"
 JSON_TYPE = "application/json"
 BINARY_TYPE = "application/octet-stream"
 
+MISCODED = Problem(
+    400,
+    "invalid_encoding",
+    "The body is not what its Content-Encoding says: damaged, cut off, or longer than its stream.",
+)
 TOO_SLOW = Problem(
     408,
     "body_too_slow",
@@ -37,10 +54,14 @@ BUSY = Problem(
 
 @dataclass(eq=False, slots=True)
 class Upload:
-    """A body that is coming in, and the task that waits for it."""
+    """A body that is coming in, and the task that waits for it.
+
+    decompressor: a decompression object of zlib; None where the body is as it was sent.
+    """
 
     task: asyncio.Task
     deadline: float
+    decompressor: Any = None
     body: bytearray = field(default_factory=bytearray)
     problem: Problem | None = None  # why it was given up
 
@@ -61,11 +82,11 @@ class Uploads:
     def __len__(self) -> int:
         return len(self.uploads)
 
-    def begin(self) -> Upload:
+    def begin(self, decompressor: Any = None) -> Upload:
         """Return a new upload of the current task."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None  # a request is answered in one
-        upload = Upload(task, loop.time() + DEADLINE_SECONDS)
+        upload = Upload(task, loop.time() + DEADLINE_SECONDS, decompressor)
         self.uploads[upload] = None
         if self.timer is None:
             self.timer = loop.call_later(POLL_SECONDS, self._give_up_late)
@@ -99,7 +120,7 @@ class Uploads:
 
 
 async def read_json(request: Request) -> bytearray:
-    """Return a JSON body as it was sent; raises Problem 408, 413, 415 or 429."""
+    """Return a JSON body; raises Problem 400, 408, 413, 415 or 429."""
     headers = dict(request.scope["headers"])
     _check_type(headers, (JSON_TYPE,))
     return await _read(request, headers, MAX_JSON_BYTES)
@@ -116,7 +137,7 @@ async def read_tensors(request: Request, binary_limit: int) -> tuple[bytearray, 
         The body, and how many of its bytes are JSON as the header says.
 
     Raises:
-        Problem: 408, 413, 415 or 429.
+        Problem: 400, 408, 413, 415 or 429.
     """
     headers = dict(request.scope["headers"])
     # The protocol's clients do not all send a type.
@@ -147,9 +168,6 @@ async def read_picture(request: Request) -> bytes:
 
 
 def _check_type(headers: Mapping[bytes, bytes], allowed: tuple[str, ...], missing: str = "") -> str:
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        message = "A compressed body is not accepted; send it without a Content-Encoding."
-        raise Problem(415, "unsupported_encoding", message)
     media_type = headers.get(b"content-type", missing.encode()).decode("latin-1")
     if media_type not in allowed:
         media_type = media_type.partition(";")[0].strip().lower()
@@ -159,13 +177,24 @@ def _check_type(headers: Mapping[bytes, bytes], allowed: tuple[str, ...], missin
     return media_type
 
 
+def _decompressor(headers: Mapping[bytes, bytes]) -> Any:
+    """Return what reads the compression of a body; None where it has none."""
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding == b"identity":
+        return None
+    if encoding not in ENCODINGS:
+        message = "The Content-Encoding must be gzip or deflate; send the body so, or without one."
+        raise Problem(415, "unsupported_encoding", message, {"Accept-Encoding": "gzip, deflate"})
+    return zlib.decompressobj(ENCODINGS[encoding])
+
+
 async def _read(request: Request, headers: Mapping[bytes, bytes], limit: int) -> bytearray:
     """Collect the body; one that grows over `limit` or takes too long is given up at once."""
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
     uploads: Uploads = request.app.state.uploads
-    upload = uploads.begin()
+    upload = uploads.begin(_decompressor(headers))
     try:
         while await _read_part(request, upload, limit):
             pass
@@ -185,10 +214,32 @@ async def _read_part(request: Request, upload: Upload, limit: int) -> bool:
     message = await request.receive()
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
-    request.app.state.uploads.add(upload, message.get("body", b""))
+    part, more = message.get("body", b""), message.get("more_body", False)
+    if upload.decompressor is None:
+        request.app.state.uploads.add(upload, part)
+    else:
+        await _decompress(request.app.state.uploads, upload, part, limit)
     if len(upload.body) > limit:
         raise _too_large(limit)
-    return upload.problem is None and message.get("more_body", False)
+    if upload.decompressor and not (more or upload.problem or upload.decompressor.eof):
+        raise MISCODED
+    return upload.problem is None and more
+
+
+async def _decompress(uploads: Uploads, upload: Upload, part: bytes, limit: int) -> None:
+    """Append what the next part of a compressed body gives; stop where it is over the limit."""
+    full = True  # whether there may be more of this part
+    while full and len(upload.body) <= limit and upload.problem is None:
+        try:
+            piece = upload.decompressor.decompress(part, TURN_BYTES)
+        except zlib.error:
+            raise MISCODED from None
+        if upload.decompressor.unused_data:
+            raise MISCODED
+        uploads.add(upload, piece)
+        part, full = upload.decompressor.unconsumed_tail, len(piece) == TURN_BYTES
+        if full:
+            await asyncio.sleep(0)
 
 
 def _too_large(limit: int) -> Problem:

@@ -1,6 +1,7 @@
 """Wrong requests under /v1: each is answered with its status, its code and one sentence."""
 
 import contextlib
+import gzip
 import json
 import socket
 import struct
@@ -100,8 +101,62 @@ def test_a_type_that_is_not_on_the_list(client, path, media_type):
     response = client.post(path, content=b"x", headers={"Content-Type": media_type})
     message = check(response, 415, "unsupported_media_type")
     assert ("image/png" if path == "/v1/image" else "application/json") in message
-    headers = (PNG if path == "/v1/image" else JSON) | {"Content-Encoding": "gzip"}
-    check(client.post(path, content=b"x", headers=headers), 415, "unsupported_encoding")
+    headers = (PNG if path == "/v1/image" else JSON) | {"Content-Encoding": "br"}
+    response = client.post(path, content=b"x", headers=headers)
+    assert "gzip or deflate" in check(response, 415, "unsupported_encoding")
+    assert response.headers["Accept-Encoding"] == "gzip, deflate"
+
+
+ENCODED = {"gzip": gzip.compress, "GZip": gzip.compress, "deflate": zlib.compress}
+
+
+@pytest.mark.parametrize("encoding", ENCODED)
+def test_a_compressed_body_is_answered_as_the_body_is(client, encoding):
+    text, picture = json.dumps({"text": "good " * 500}).encode(), tiny.picture("PNG", 600, "RGB")
+    for path, body, headers in (("/v1/sentiment", text, JSON), ("/v1/image", picture, PNG)):
+        plain = client.post(path, content=body, headers=headers)
+        compressed = ENCODED[encoding](body)
+        coded = headers | {"Content-Encoding": encoding}
+        answer = client.post(path, content=compressed, headers=coded)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["probabilities"] == plain.json()["probabilities"]
+        # In parts of an awkward size, without a length.
+        parts = (compressed[at : at + 101] for at in range(0, len(compressed), 101))
+        assert (
+            client.post(path, content=parts, headers=coded).json()["label"]
+            == (plain.json()["label"])
+        )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b'{"text": "good"}',
+        gzip.compress(b'{"text": "good"}')[:-4],
+        gzip.compress(b'{"text": "good"}') + b"more",
+        zlib.compress(b'{"text": "good"}'),
+    ],
+)
+def test_a_body_that_is_not_what_its_encoding_says(client, body):
+    headers = JSON | {"Content-Encoding": "gzip"}
+    check(client.post("/v1/sentiment", content=body, headers=headers), 400, "invalid_encoding")
+
+
+def test_a_body_is_bounded_after_decompression(client):
+    """A bomb of 16 KB that gives 16 MB: no more of it is held than of any body."""
+    for path, most, headers in (("/v1/sentiment", 4, JSON), ("/v1/image", 16, PNG)):
+        coded = headers | {"Content-Encoding": "gzip"}
+        exact = gzip.compress(b" " * (most << 20))
+        assert client.post(path, content=exact, headers=coded).json()["error"]["code"] in (
+            "not_json",
+            "not_an_image",
+        )
+        bomb = gzip.compress(b" " * (most << 20) + b" ")
+        assert len(bomb) < 20_000
+        assert f"{most} MiB" in check(
+            client.post(path, content=bomb, headers=coded), 413, "body_too_large"
+        )
 
 
 @pytest.mark.parametrize("path", ["/v1/sentiment", "/v1/forecast"])

@@ -68,6 +68,17 @@ class TestAPublicClient:
                 one = np.vectorize(bytes.decode, otypes=[object])(one)
             np.testing.assert_array_equal(one, other)
 
+    @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+    @pytest.mark.parametrize("binary", [True, False], ids=["binary", "json"])
+    def test_a_compressed_request_says_the_same(self, public, algorithm, binary):
+        for task, (_, array) in ARRAYS.items():
+            plain = ask(public, task, array, binary=binary)
+            compressed = ask(
+                public, task, array, binary=binary, request_compression_algorithm=algorithm
+            )
+            for name in OUTPUTS[task]:
+                assert np.array_equal(compressed.as_numpy(name), plain.as_numpy(name))
+
     def test_a_version_may_be_named(self, public):
         """And the model by the name that it is registered under; an id comes back."""
         names = {"name": "espalier-image-tiny", "model_version": "1", "request_id": "42"}
