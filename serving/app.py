@@ -7,10 +7,10 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from serving.api import v1
@@ -18,9 +18,10 @@ from serving.api.openapi import description
 from serving.api.page import PAGES
 from serving.champions.slots import Champions
 from serving.http.admission import Admission
-from serving.http.auth import BearerToken, needs_token
+from serving.http.auth import BearerToken, needed_scope
 from serving.http.bodies import Uploads
 from serving.http.canonical_path import CanonicalPath
+from serving.http.clients import Clients
 from serving.http.errors import HANDLERS
 from serving.http.host_check import HostCheck
 from serving.http.metrics import RequestMetrics
@@ -49,7 +50,8 @@ class Limits:
     """Who may ask, and how much at a time; see serving/settings.py."""
 
     hosts: tuple[str, ...]
-    token: str | None
+    origins: tuple[str, ...]
+    clients: Clients
     protected: tuple[str, ...]
     requests: int
 
@@ -70,8 +72,11 @@ def application(
         limits: Who may ask, and how much at a time.
         service: The labels of its metrics; see RequestMetrics.
     """
-    closed = partial(needs_token, protected=limits.protected) if limits.token else None
-    routes = _routes(champions.tasks, bentoml_app, description(champions, closed))
+
+    def is_closed(path: str) -> bool:
+        return not limits.clients.is_open() and needed_scope(path, limits.protected) is not None
+
+    routes = _routes(champions.tasks, bentoml_app, description(champions, is_closed))
     paths = {route.path for route in routes}
     models = {route.path for route in routes if "POST" in (route.methods or ())}
     uploads = Uploads()
@@ -89,7 +94,8 @@ def application(
             Middleware(CanonicalPath, paths=paths, canonical=canonical),
             Middleware(RequestMetrics, service=service),
             Middleware(HostCheck, hosts=limits.hosts),
-            Middleware(BearerToken, token=limits.token, protected=limits.protected),
+            *_cross_origin(limits.origins),
+            Middleware(BearerToken, clients=limits.clients, protected=limits.protected),
             Middleware(Admission, paths=models, limit=limits.requests, uploads=uploads),
         ],
         exception_handlers=HANDLERS,
@@ -102,6 +108,24 @@ def application(
     app.state.batches = Batches()
     app.state.uploads = uploads
     return app
+
+
+def _cross_origin(origins: tuple[str, ...]) -> list[Middleware]:
+    """Return what lets pages of other origins read answers: nothing where none is named.
+
+    It stands before authentication, since a browser asks for leave without the token.
+    """
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+        )
+    ]
 
 
 def _routes(tasks: tuple[str, ...], bentoml_app: Starlette, described: Route) -> list[Route]:

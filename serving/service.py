@@ -5,10 +5,12 @@
 ESPALIER_TASKS=image,sentiment narrows it, and has it be ready once both serve; image-fashion names
 the model of one dataset. ESPALIER_HOME says
 where champions are published and requests are logged: at most ESPALIER_LOG_MB=1024 megabytes for
-ESPALIER_LOG_DAYS=90 days, without the inputs unless ESPALIER_LOG_INPUTS=1. ESPALIER_API_TOKEN is
-what a client must carry, ESPALIER_PROTECT=health,metrics what it closes too.
-ESPALIER_HOSTS=espalier.example.org names the hosts that it answers for beside those of loopback,
-ESPALIER_MAX_REQUESTS=64 how many requests it admits at a time.
+ESPALIER_LOG_DAYS=90 days, without the inputs unless ESPALIER_LOG_INPUTS=1. ESPALIER_TOKENS=FILE
+lists the clients that may ask, ESPALIER_API_TOKEN is the token of one more,
+ESPALIER_PROTECT=health,metrics names what is closed too. ESPALIER_HOSTS=espalier.example.org names
+the hosts that it answers for beside those of loopback, ESPALIER_ORIGINS=https://app.example.org
+those whose pages may read its answers, ESPALIER_MAX_REQUESTS=64 how many requests it admits at a
+time.
 ESPALIER_FOLLOW=espalier-image-mnist_5k takes the champions of that registered model, or of several,
 from the MLflow server that MLFLOW_TRACKING_URI names.
 """
@@ -41,7 +43,8 @@ metrics_folder.use()
 TASKS = settings.wanted_tasks()
 LIMITS = Limits(
     hosts=settings.hosts(),
-    token=settings.api_token(),
+    origins=settings.origins(),
+    clients=settings.clients(),
     protected=settings.protected(),
     requests=settings.max_requests(),
 )

@@ -1,7 +1,8 @@
 """The settings of the service, from the environment: the tasks, where their models come from, what
 is logged, who may ask.
 
-A model has the name of its slot: a task, or a task and a dataset, such as image-fashion."""
+A model has the name of its slot: a task, or a task and a dataset, such as image-fashion.
+"""
 
 import os
 import re
@@ -14,9 +15,11 @@ from models.inputs.errors import did_you_mean
 from serving.champions import served
 from serving.champions.loading import TASKS
 from serving.http.auth import OPEN
+from serving.http.clients import Clients
 from serving.http.host_check import HOST
 
 BESIDE = Path(__file__).resolve().parent.parent / "champions"  # inside a Bento
+ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 REGISTERED = re.compile(f"espalier-({'|'.join(TASKS)})-[A-Za-z0-9_.-]+")
 
 
@@ -123,7 +126,7 @@ def hosts() -> tuple[str, ...]:
 
 
 def api_token() -> str | None:
-    """The token that ESPALIER_API_TOKEN sets for whoever asks; None leaves the service open.
+    """The token of the client `default`: ESPALIER_API_TOKEN; None: there is no such client.
 
     One that is set and could never match a header is an error: an empty one would leave the
     service open, one with a line's end from a file would shut it to everybody.
@@ -138,14 +141,41 @@ def api_token() -> str | None:
     )
 
 
-def protected() -> tuple[str, ...]:
-    """What ESPALIER_PROTECT, comma separated, puts behind the token as well: health, metrics."""
-    named = _names("ESPALIER_PROTECT", OPEN, f"the choices are {', '.join(OPEN)}")
-    if named and api_token() is None:
+def clients() -> Clients:
+    """The clients that are known: those of the token file, and whoever has ESPALIER_API_TOKEN.
+
+    The file is the one that ESPALIER_TOKENS names, which must be there; else tokens.json in
+    ESPALIER_HOME, where it is there.
+    """
+    named = os.environ.get("ESPALIER_TOKENS")
+    if named and not Path(named).is_file():
         raise ValueError(
-            f"ESPALIER_PROTECT names {', '.join(named)}, but no ESPALIER_API_TOKEN is set to ask "
-            "for: set one, or unset ESPALIER_PROTECT."
+            f"ESPALIER_TOKENS names {named}, where there is no file: make it with `espalier token "
+            "add`, or unset ESPALIER_TOKENS."
         )
+    return Clients(Path(named) if named else home() / "tokens.json", api_token())
+
+
+def protected() -> tuple[str, ...]:
+    """What ESPALIER_PROTECT, comma separated, closes as well: health, metrics."""
+    named = _names("ESPALIER_PROTECT", OPEN, f"the choices are {', '.join(OPEN)}")
+    if named and clients().is_open():
+        raise ValueError(
+            f"ESPALIER_PROTECT names {', '.join(named)}, but there is no token to ask for: make "
+            "one with `espalier token add`, set ESPALIER_API_TOKEN, or unset ESPALIER_PROTECT."
+        )
+    return named
+
+
+def origins() -> tuple[str, ...]:
+    """The origins whose pages may read answers in a browser: ESPALIER_ORIGINS, comma separated."""
+    named = tuple(_listed("ESPALIER_ORIGINS"))
+    for origin in named:
+        if not ORIGIN.fullmatch(origin):
+            raise ValueError(
+                f"ESPALIER_ORIGINS names {origin!r}; an origin is a scheme, a host and perhaps a "
+                "port, such as https://app.example.org."
+            )
     return named
 
 

@@ -28,7 +28,7 @@ from rich.table import Table
 
 from data.dvc import state as dvc_state
 from data.errors import DataError
-from pipelines.commands import configuration
+from pipelines.commands import configuration, tokens
 from pipelines.locks import state
 from pipelines.processes import service
 from pipelines.promotion import ledger
@@ -60,7 +60,7 @@ def findings(set_aside: Sequence[str] = ()) -> list[dict]:
     checks: tuple[Callable[[], Finding], ...] = (
         _python, _lock, _tools, lambda: _variables(set_aside), _locale, _clock, _keras, _backend,
         _repository, _dvc_lock, _dvc_locks, _remote, _mlflow, _prefect, _cluster, _port, _home,
-        _database, _mlflow_database, _ledger, _telemetry, _champions,
+        _database, _mlflow_database, _ledger, _telemetry, _champions, _clients,
     )  # fmt: skip
     with ThreadPoolExecutor(len(checks)) as pool:
         answers = [pool.submit(check) for check in checks]
@@ -350,6 +350,18 @@ def _champions() -> Finding:
     broken = [name for name, pointer in pointers.items() if pointer and not publish.intact(name)]
     mend = f"the artifact of {', '.join(broken)} is damaged: espalier run" if broken else ""
     return Finding("champions", ", ".join(states), mend)
+
+
+def _clients() -> Finding:
+    """Who may ask a service, and whose token has ended."""
+    try:
+        clients = tokens.listed()
+    except settings.UsageError as error:
+        return Finding("clients", str(error), f"remove {tokens.file()}, and issue the tokens anew")
+    if clients is None:
+        return Finding("clients", "a service here is open, unless ESPALIER_API_TOKEN closes it")
+    states = [f"{one.name}{' (expired)' if one.expired else ''}" for one in clients]
+    return Finding("clients", ", ".join(states) or "none: a service here is closed to everybody")
 
 
 def _version(package: str) -> str | None:

@@ -23,7 +23,7 @@ from pipelines.runtime import environment
 CHECKOUT = "serving.service:Espalier"
 START_SECONDS = 60
 # Of a service that others ask, not of one that is started here for a candidate.
-OTHERS = ("ESPALIER_API_TOKEN", "ESPALIER_PROTECT", "ESPALIER_FOLLOW")
+OTHERS = ("ESPALIER_API_TOKEN", "ESPALIER_TOKENS", "ESPALIER_PROTECT", "ESPALIER_FOLLOW")
 
 
 class ServiceError(RuntimeError):

@@ -90,7 +90,7 @@ def served(place: Path) -> dict[str, list[str]] | None:
 
 def write_served(place: Path, datasets: Mapping[str, Sequence[str]]) -> None:
     """Say in a folder of pointers which datasets are served, by task."""
-    _write(place / SERVED, json.dumps(datasets, indent=2) + "\n")
+    write_whole(place / SERVED, json.dumps(datasets, indent=2) + "\n")
 
 
 def _set_aside(endpoint: str) -> None:
@@ -138,10 +138,10 @@ def publish(
     standing = read(endpoint)
     if home is None and standing is not None and standing.name != version.name:
         _set_aside(endpoint)
-    _write(place / f"{endpoint}.json", replace(pointer, metrics=_scores(version)).to_json())
+    write_whole(place / f"{endpoint}.json", replace(pointer, metrics=_scores(version)).to_json())
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Write a file that services read, in one step."""
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=path.parent, prefix=f".{path.stem}.", delete=False

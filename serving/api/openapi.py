@@ -26,18 +26,18 @@ TEXT = "A quiet film, and a great one."
 Document = dict[str, Any]
 
 
-def description(champions: Champions, closed: Callable[[str], bool] | None) -> Route:
+def description(champions: Champions, is_closed: Callable[[str], bool]) -> Route:
     """Return the route of /docs.json.
 
     Args:
         champions: the tasks that are served, and their models now.
-        closed: whether a path needs the token; None while there is none.
+        is_closed: whether a path needs a token now.
     """
     template = load(FILE.read_text("utf-8"), CSafeLoader)
 
     async def docs(request: Request) -> Response:
         models = {name: slot.model for name, slot in champions.listed().items()}
-        return JSONResponse(complete(template, models, closed))
+        return JSONResponse(complete(template, models, is_closed))
 
     return Route("/docs.json", docs, methods=["GET"])
 
@@ -45,14 +45,14 @@ def description(champions: Champions, closed: Callable[[str], bool] | None) -> R
 def complete(
     template: Document,
     models: Mapping[str, Model | None],
-    closed: Callable[[str], bool] | None = None,
+    is_closed: Callable[[str], bool] = lambda path: False,
 ) -> Document:
     """Return the description of a service.
 
     Args:
         template: what openapi.yaml holds.
         models: slot → its champion, for each slot; a dataset's own comes after its task's.
-        closed: whether a path needs the token; None while there is none.
+        is_closed: whether a path needs a token; none does by default.
     """
     tasks = [name for name in models if task_of(name) == name]
     paths = _expand(template["paths"], tasks)
@@ -68,10 +68,10 @@ def complete(
     for name, model in models.items():
         if model is not None:
             _describe(document, name, model)
-    if closed:
+    if closed := list(filter(is_closed, paths)):
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        for path in filter(closed, paths):
-            _lock(path, paths[path])
+    for path in closed:
+        _lock(path, paths[path])
     return document
 
 
@@ -172,9 +172,10 @@ def _batch_of_one(
 
 
 def _lock(path: str, item: Document) -> None:
-    """Say of the operations of one path that they need the token."""
-    name = "v2-unauthorized" if is_under("/v2", path) else "unauthorized"
+    """Say of the operations of one path that they need a token, and one that is for them."""
+    prefix = "v2-" if is_under("/v2", path) else ""
     for method, operation in item.items():
         if method != "parameters":
             operation["security"] = [{"token": []}]
-            operation["responses"]["401"] = {"$ref": f"#/components/responses/{name}"}
+            for status, name in (("401", "unauthorized"), ("403", "forbidden")):
+                operation["responses"][status] = {"$ref": f"#/components/responses/{prefix}{name}"}

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from models.inputs.errors import InputError
 from serving.http.canonical_path import PATH, is_under
-from serving.http.request_id import REQUEST_ID
+from serving.http.request_id import REQUEST_ID, head_of
 
 
 class Problem(Exception):
@@ -62,10 +62,10 @@ async def on_error(request: Request, error: Exception) -> Response:
 async def on_failure(request: Request, error: Exception) -> Response:
     """Answer when our own code is wrong; the server logs the trace.
 
-    Starlette calls it outside of all middleware, where nothing adds the id to the head.
+    Starlette calls it outside of all middleware, where nothing completes the head.
     """
     response = await on_error(request, error)
-    response.headers["X-Request-ID"] = request.scope[REQUEST_ID]
+    response.raw_headers += head_of(request.scope[REQUEST_ID])
     return response
 
 

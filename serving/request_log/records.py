@@ -7,6 +7,7 @@ out, or null. The fields:
     time            when the answer was ready, in microseconds since 1970 (UTC)
     request_id      a client may use one more than once
     route, task     /v1/image, …; image, …
+    client          whose token the request carried; left out where the service is open
     latency_ms      from the request's head to its answer, the transfer of the body included
     inputs          their number: 1, except for several texts or a batch
     model, version, fingerprint    of the registered model that answered
@@ -38,6 +39,7 @@ from starlette.requests import Request
 
 from models.inputs.series import SeriesInputs
 from models.inputs.texts import MAX_CHARACTERS, TextInputs, word_counts
+from serving.http.auth import CLIENT
 from serving.http.errors import problem_of
 from serving.http.image_header import size
 from serving.http.request_id import REQUEST_ID
@@ -80,6 +82,8 @@ def to_line(
         "latency_ms": round(seconds * 1000, 4),
         "inputs": len(inputs) if isinstance(inputs, list | np.ndarray) else None,
     }
+    if client := request.scope.get(CLIENT):
+        record["client"] = client
     record |= SUMMARIES[kind](inputs, model) | _answer(model, outcome)
     if keep_inputs:
         record["input"] = _raw(inputs, kind)

@@ -56,6 +56,9 @@ class Proxy:
             "server espalier-2:3000 ": f"server 127.0.0.1:{self.services[1].port} ",
             "/etc/nginx/tls/fullchain.pem": str(folder / "fullchain.pem"),
             "/etc/nginx/tls/privkey.pem": str(folder / "privkey.pem"),
+            # Only requests of one test carry a token: few of them are enough to be too many.
+            "zone=tokens:10m rate=500r/s": "zone=tokens:10m rate=1r/m",
+            "zone=tokens burst=500 ": "zone=tokens burst=4 ",
             "http {": f"http {{\nclient_body_temp_path {folder}/body; proxy_temp_path {folder}/p;",
         }
         text = CONFIGURATION.read_text()
@@ -229,6 +232,16 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_again(proxy):
         assert rejected[0].headers["Retry-After"] == "1"
         assert rejected[0].json()["error"]["code"] == "busy"
     assert {answer.status_code for answer in answers} <= {200, 429}
+
+
+def test_a_token_is_limited_wherever_it_comes_from(proxy):
+    def ask(address: str, token: str) -> int:
+        with proxy.client(address) as client:
+            return client.get("/livez", headers={"Authorization": f"Bearer {token}"}).status_code
+
+    statuses = [ask(f"127.0.0.{10 + number}", "shop") for number in range(8)]
+    assert statuses == [200] * 5 + [429] * 3
+    assert ask("127.0.0.17", "another") == 200
 
 
 @pytest.mark.parametrize(

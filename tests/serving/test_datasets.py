@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from serving.app import Limits, application
 from serving.champions.slots import Champions
+from serving.http.clients import Clients
 from serving.request_log.writer import RequestLog
 
 PICTURE = {"content": tiny.picture(), "headers": {"Content-Type": "image/png"}}
@@ -29,7 +30,7 @@ class Service:
         self.champions.refresh(self.folders)
         self.log = RequestLog(home / "requests", 1, inputs=False)
         self.log.start()
-        limits = Limits(("espalier.test",), None, (), limit)
+        limits = Limits(("espalier.test",), (), Clients(home / "tokens.json"), (), limit)
         self.app = application(Starlette(), self.champions, self.log, limits, ("a", "b", "c"))
 
     def ask(self, method: str, path: str, **sent) -> httpx.Response:

@@ -58,7 +58,7 @@ def test_what_is_followed_is_served_and_watched(monkeypatch):
         ),
         (settings.api_token, "ESPALIER_API_TOKEN", "t\u00f6k\u00e9n", "visible ASCII characters"),
         (settings.protected, "ESPALIER_PROTECT", "metrik", "did you mean 'metrics'?"),
-        (settings.protected, "ESPALIER_PROTECT", "health", "no ESPALIER_API_TOKEN is set"),
+        (settings.protected, "ESPALIER_PROTECT", "health", "there is no token to ask for"),
         (
             settings.wanted_tasks,
             "ESPALIER_TASKS",

@@ -196,6 +196,11 @@ MACHINE = {
         "espalier-image-mnist_5k/1",
         "espalier run",
     ),
+    "clients": (
+        written("home", "tokens.json", '{"clients": [{"name": "shop"}]}'),
+        "no list of clients",
+        "issue the tokens anew",
+    ),
     "clock": (
         lambda world: os.utime(world.root / "dvc.lock", (time.time() + 7200,) * 2),
         "120 minutes behind",

@@ -31,7 +31,7 @@ def test_each_file_is_served_as_it_is(client, name):
     assert response.status_code == 200
     assert response.content == FILES[name].read_bytes()
     assert response.headers["content-type"].startswith(TYPES[FILES[name].suffix])
-    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers.get_list("x-content-type-options") == ["nosniff"]
     assert response.headers["cache-control"] == "no-cache"
     policy = response.headers["content-security-policy"]
     assert "script-src 'self';" in policy

@@ -7,7 +7,7 @@ import pytest
 import tiny
 from described import Description
 
-from serving.http.auth import needs_token
+from serving.http.auth import needed_scope
 
 TOKEN = "s3cret-+/=~"
 CLOSED = ["/v1/models", "/v1/nothing", "/v1", "/v2", "/v2/models/image", "/v2/models/nothing/ready"]
@@ -108,7 +108,9 @@ def test_the_documentation_says_so(guarded, client):
 @pytest.mark.parametrize("protected", [(), ("health",), ("metrics",), ("health", "metrics")])
 def test_health_and_metrics_are_closed_each_by_its_name(protected):
     for path in HEALTH:
-        assert needs_token(path, protected) is ("health" in protected)
-    assert needs_token("/metrics", protected) is ("metrics" in protected)
-    assert all(needs_token(path, protected) for path in (*CLOSED, "/v2/models/image/ready"))
-    assert not any(needs_token(path, protected) for path in (*PAGES, "/v10", "/-"))
+        assert needed_scope(path, protected) == ("any" if "health" in protected else None)
+    assert needed_scope("/metrics", protected) == ("metrics" if "metrics" in protected else None)
+    for path in (*CLOSED, "/v2/models/image/ready"):
+        assert needed_scope(path, protected) == "predict"
+    for path in (*PAGES, "/v10", "/-"):
+        assert needed_scope(path, protected) is None
