@@ -8,11 +8,13 @@ the leaderboard as an artifact.
 
 import re
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, NamedTuple
 
 import dask
 import distributed
 import prefect
+from distributed import scheduler
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
@@ -58,6 +60,8 @@ score_source = step("{source.kind} {source.dataset.name}")(baselines.score)
 decide = step("gate {dataset.name}")(retraining.decide)
 attach_report = step("report {dataset.name}", **RETRIES)(retraining.report)
 build_bento = step("bento")(release.release)
+# What becomes of a task that no worker brings to an end.
+ENDED = (distributed.KilledWorker, scheduler.NoWorkerError, scheduler.NoValidWorkerError)
 # prefect_dask leaves open what futures its runner makes; Prefect takes them for those of threads.
 RUNNER: TaskRunner[Any] = DaskTaskRunner(**dask_cluster.runner_options())
 
@@ -130,8 +134,9 @@ def retrained(
     plan = successive_halving.plan(version, profile)
     if outcome := retraining.finished(plan):
         return outcome, retraining.settled(outcome)
-    with tracking.parent(version, profile, "retrain") as parent:
-        guarding = submit(ensure_guard, GUARD, version, parent)
+    waits = partial(console.line, "workers")
+    with tracking.parent(version, profile, "retrain") as parent, dask_cluster.watched(waits):
+        guarding = submit_fit(ensure_guard, GUARD, version, parent)
         sources = baselines.unscored(version)
         scoring = [submit(score_source, RIVAL, source, parent) for source in sources]
         guarded = guarding.result()
@@ -193,7 +198,7 @@ def rung(
         for fit in planned.begin():
             priority = FIRST_LOOK if fit.look else costs.predict(fit)
             with prefect.tags(fit.arch):
-                pending[submit(fit_on_worker, priority, fit, guarded, parent)] = fit
+                pending[submit_fit(fit_on_worker, priority, fit, guarded, parent)] = fit
         if not pending:
             break
         future = next(as_completed(list(pending)))
@@ -236,12 +241,18 @@ def submit(task: prefect.Task, priority: float, *arguments: Any) -> PrefectFutur
         return task.submit(*arguments)
 
 
+def submit_fit(task: prefect.Task, priority: float, *arguments: Any) -> PrefectFuture:
+    """Send a task that trains to a worker that offers what fits ask for."""
+    with dask.annotate(resources=environment.resources()):
+        return submit(task, priority, *arguments)
+
+
 def result_of(future: PrefectFuture) -> object:
-    """What a task returned, or the exception that it or three workers in turn ended with.
+    """What a task returned, or the exception that it, three workers in turn or its wait ended with.
 
     Raises where there is no answer, since the cluster ended.
     """
     try:
         return future.result(raise_on_failure=False)
-    except distributed.KilledWorker as error:
+    except ENDED as error:
         return error

@@ -1,13 +1,16 @@
 """The Dask cluster that fits run on: the one that is named, or one of this machine.
 
-One process a core, one fit a process, one TensorFlow thread a fit. ESPALIER_CLUSTER=tcp://HOST:PORT
+One process a core, one fit a process, one TensorFlow thread a fit. ESPALIER_CLUSTER=tls://HOST:PORT
 names a scheduler elsewhere, whose workers have this checkout and the same MLflow and Prefect
-servers.
+servers; ESPALIER_RESOURCES=GPU=1 is what a fit asks of one. How long work waits for a worker is
+the scheduler's own setting, distributed.scheduler.no-workers-timeout.
 """
 
+import contextvars
 import importlib
 import os
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 # than this is ended before the machine swaps, and the message names the limit.
 WORKER_GIB = 3
 MOST_WORKERS = 12  # as many as a task has architectures: more would wait
+WATCH_SECONDS = 2
 
 
 def address() -> str | None:
@@ -50,6 +54,55 @@ def running(modules: Iterable[str] = ()) -> Iterator[str]:
             cluster.close()
 
 
+@contextmanager
+def watched(say: Callable[[str], None]) -> Iterator[None]:
+    """Have it said while the block lasts when no worker takes a fit, and when one does again.
+
+    A scheduler says nothing of it: work that no worker can do waits.
+
+    Args:
+        say: is called with a sentence, from another thread in the context of this one.
+    """
+    named, stop = address(), threading.Event()
+    if named is None:  # the cluster of a deployed flow begins with its first fit
+        yield
+        return
+    arguments = (_watch, named, environment.resources(), say, stop)
+    watching = threading.Thread(target=contextvars.copy_context().run, args=arguments, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watching.join()
+
+
+def _watch(
+    named: str, needed: dict[str, float], say: Callable[[str], None], stop: threading.Event
+) -> None:
+    import distributed
+
+    missing = False
+    with distributed.Client(named, set_as_default=False) as client:
+        while not stop.is_set():
+            workers = client.scheduler_info(n_workers=-1)["workers"].values()
+            count = sum(_offers(worker["resources"], needed) for worker in workers)
+            if missing != (count == 0):
+                missing = count == 0
+                wanted = " ".join(f"{name}={amount:g}" for name, amount in needed.items())
+                offering = f" that offers {wanted}" if wanted else ""
+                say(
+                    f"{named} has no worker{offering}: fits wait for one"
+                    if missing
+                    else f"{named} has {count} worker{'s' if count > 1 else ''}{offering}"
+                )
+            stop.wait(WATCH_SECONDS)
+
+
+def _offers(offered: dict[str, float], needed: dict[str, float]) -> bool:
+    return all(offered.get(name, 0) >= amount for name, amount in needed.items())
+
+
 def runner_options() -> dict:
     """What Prefect's Dask task runner is given: the named scheduler, or a cluster for each flow."""
     if named := address():
@@ -58,14 +111,16 @@ def runner_options() -> dict:
 
 
 def size() -> int:
-    """The number of workers of the scheduler that is named, or of a cluster of this machine."""
+    """The number of workers that take fits, of the scheduler that is named or of this machine."""
     import distributed
     from dask.system import CPU_COUNT
     from distributed.system import MEMORY_LIMIT
 
     if named := address():
         with distributed.Client(named, set_as_default=False) as client:
-            return max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+            workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        needed = environment.resources()
+        return max(1, sum(_offers(worker["resources"], needed) for worker in workers))
     return max(1, min(CPU_COUNT, MEMORY_LIMIT // (WORKER_GIB * 2**30), MOST_WORKERS))
 
 

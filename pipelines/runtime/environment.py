@@ -67,7 +67,8 @@ FOREIGN = (
 )  # fmt: skip
 
 # Unset where they name nothing: an empty line of an env file, a certificate that is not there.
-# An empty ESPALIER_API_TOKEN stays: the service refuses it, it must not open by mistake.
+# Of the tokens an empty one stays: the service refuses it, it must not open by mistake.
+TOKENS = ("ESPALIER_API_TOKEN", "ESPALIER_TOKENS")
 TOOLS = ("BENTOML_", "ESPALIER_", "KERAS_", "MLFLOW_", "OMP_", "PREFECT_", "TF_")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -77,6 +78,7 @@ PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")  # what httpx speaks
 BACKENDS = ("tensorflow", "jax")
 # The servers that a variable may name.
 MLFLOW, PREFECT, CLUSTER = "MLFLOW_TRACKING_URI", "PREFECT_API_URL", "ESPALIER_CLUSTER"
+RESOURCES = "ESPALIER_RESOURCES"
 SERVERS = {MLFLOW: "MLflow server", PREFECT: "Prefect server", CLUSTER: "Dask scheduler"}
 # The least status that is none of a server that is well: managed MLflow servers have no page of
 # health.
@@ -123,6 +125,8 @@ def apply() -> None:
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     os.environ["ESPALIER_HOME"] = str(folder)  # children start in other folders
+    if tokens := os.environ.get("ESPALIER_TOKENS"):
+        os.environ["ESPALIER_TOKENS"] = str(Path(tokens).absolute())
     os.environ.update(FIXED | _proxy())
     tools = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", "").split(os.pathsep)
@@ -145,7 +149,35 @@ def unusable() -> dict[str, str]:
             f"the folder of state, {home()}, has a `?` in its path, which SQLite's addresses "
             "cannot hold: set ESPALIER_HOME to another folder"
         )
+    try:
+        if resources() and not os.environ.get(CLUSTER):
+            wrong[RESOURCES] = (
+                f"{RESOURCES} is set, and {CLUSTER} names no scheduler whose workers would offer "
+                "them: set both, or unset it"
+            )
+    except VariableError as error:
+        wrong[RESOURCES] = str(error)
     return wrong
+
+
+def resources() -> dict[str, float]:
+    """What a fit asks of a worker of a named Dask scheduler: ESPALIER_RESOURCES, such as GPU=1.
+
+    Raises VariableError.
+    """
+    asked = {}
+    for part in filter(None, os.environ.get(RESOURCES, "").replace(",", " ").split()):
+        name, _, amount = part.partition("=")
+        try:
+            asked[name] = float(amount)
+        except ValueError:
+            asked[name] = 0
+        if not (name and 0 < asked[name] < float("inf")):
+            raise VariableError(
+                f"{RESOURCES} holds {part!r}, expected NAME=AMOUNT as `dask worker --resources` "
+                "has it, such as GPU=1"
+            )
+    return asked
 
 
 def foreign() -> list[str]:
@@ -217,11 +249,20 @@ def _unanswered_by_dask(address: str) -> str:
     try:
         place = urlsplit(address)
         if place.scheme not in ("tcp", "tls") or not (place.hostname and place.port):
-            return "expected tcp://HOST:PORT or tls://HOST:PORT"
+            return "expected tls://HOST:PORT, or tcp://127.0.0.1:PORT on this machine"
+        if place.scheme == "tcp" and not _is_loopback(place.hostname):
+            return "it is not on this machine, where Dask needs tls://: it runs what it is sent"
         with socket.create_connection((place.hostname, place.port), PROBE_SECONDS) as connection:
             return "" if place.scheme == "tls" or connection.recv(1) else "it hangs up"
     except (OSError, ValueError) as error:
         return str(error)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in LOOPBACK
 
 
 def _removed() -> list[str]:
@@ -229,7 +270,7 @@ def _removed() -> list[str]:
     empty = [
         name
         for name, value in os.environ.items()
-        if not value.strip() and name.startswith(TOOLS) and name != "ESPALIER_API_TOKEN"
+        if not value.strip() and name.startswith(TOOLS) and name not in TOKENS
     ]
     missing = [
         name for name in CERTIFICATES if name in os.environ and not Path(os.environ[name]).exists()

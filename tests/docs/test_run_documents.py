@@ -28,7 +28,14 @@ SERVERS = {
     "mlflow ui": "http://127.0.0.1:5000/health",
 }
 # Hosts that only a reader has, drivers and packages of gigabytes, and what other targets are for.
-LEFT_OUT = ("user:password@host", "scheduler:8786", "mlflow:5000", "ESPALIER_FOLLOW", "EXTRA=")
+LEFT_OUT = (
+    "user:password@host",
+    "scheduler:8786",
+    "dask scheduler",
+    "mlflow:5000",
+    "ESPALIER_FOLLOW",
+    "EXTRA=",
+)
 LEFT_OUT += ("serving.service:Espalier", "make test", "make check", "make run", "make lock")
 LEFT_OUT += ("make setup", "KERAS_BACKEND=jax")  # .venv is that of this checkout
 TUTORIAL = "docs/tutorial.md"

@@ -104,11 +104,46 @@ def test_a_server_that_does_not_answer_is_named_at_once(monkeypatch, variable, l
         ("PREFECT_API_URL", "127.0.0.1:4200/api", False),
         ("PREFECT_API_URL", "", True),
         ("ESPALIER_CLUSTER", "localhost", False),
+        ("ESPALIER_CLUSTER", "tcp://scheduler.corp:8786", False),
+        ("ESPALIER_CLUSTER", "tcp://10.0.0.7:8786", False),
     ],
 )
 def test_an_address_is_a_server_s_or_told(monkeypatch, variable, value, answers):
     monkeypatch.setenv(variable, value)
     assert (environment.unanswered(variable) == "") is answers
+
+
+def test_a_scheduler_beyond_this_machine_needs_tls(monkeypatch):
+    monkeypatch.setenv("ESPALIER_CLUSTER", "tcp://10.0.0.7:8786")
+    assert "needs tls://" in environment.unanswered("ESPALIER_CLUSTER")
+
+
+@pytest.mark.parametrize(
+    ("asked", "resources"),
+    [("", {}), ("GPU=1", {"GPU": 1}), ("GPU=1 MEMORY=2e9", {"GPU": 1, "MEMORY": 2e9})],
+)
+def test_what_a_fit_asks_of_a_worker(monkeypatch, asked, resources):
+    monkeypatch.setenv("ESPALIER_RESOURCES", asked)
+    assert environment.resources() == resources
+
+
+@pytest.mark.parametrize("asked", ["GPU", "GPU=", "=1", "GPU=0", "GPU=-1", "GPU=nan", "GPU=one"])
+def test_what_no_worker_can_offer_is_refused(variables, asked):
+    with pytest.raises(environment.VariableError, match="ESPALIER_RESOURCES holds"):
+        variables(ESPALIER_RESOURCES=asked, ESPALIER_CLUSTER="tcp://127.0.0.1:9")
+
+
+def test_resources_need_a_scheduler(variables):
+    with pytest.raises(environment.VariableError, match="ESPALIER_CLUSTER names no scheduler"):
+        variables(ESPALIER_RESOURCES="GPU=1")
+
+
+def test_tokens_are_named_by_a_path_that_children_find(variables, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    variables(ESPALIER_TOKENS="clients/tokens.json")
+    assert os.environ["ESPALIER_TOKENS"] == str(tmp_path / "clients/tokens.json")
+    variables(ESPALIER_TOKENS="")
+    assert os.environ["ESPALIER_TOKENS"] == ""  # the service refuses it
 
 
 def test_what_is_set_aside_can_be_shown(variables, monkeypatch):

@@ -1,0 +1,65 @@
+"""Fits on a Dask cluster that is named: over TLS, on workers that offer what fits ask for."""
+
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from project import ROOT, begun, command, prefect_server, runs, until
+
+from pipelines.processes.service import free_port
+
+pytestmark = pytest.mark.slow
+
+WAIT_SECONDS = 12  # how long the scheduler lets work wait for a worker
+
+
+def configuration(folder: Path) -> Path:
+    """A certificate and the settings of each side, made as docs/schedules.md says."""
+    page = (ROOT / "docs/schedules.md").read_text(encoding="utf-8")
+    [make] = re.findall(r"^\$ (openssl .*)$", page, re.MULTILINE)
+    subprocess.run(make.split(), cwd=folder, check=True, capture_output=True)
+    [settings] = re.findall(r"^```yaml\n(distributed:\n.*?)```", page, re.MULTILINE | re.DOTALL)
+    for shipped, own in (("/etc/espalier", str(folder)), ("1 hour", f"{WAIT_SECONDS} s")):
+        assert shipped in settings
+        settings = settings.replace(shipped, own)
+    (folder / "dask.yaml").write_text(settings)
+    return folder / "dask.yaml"
+
+
+def test_fits_wait_for_a_worker_in_words_and_run_on_the_one_that_offers(prepared_copy, tmp_path):
+    project = prepared_copy(tmp_path / "project")
+    address = f"tls://127.0.0.1:{(port := free_port())}"
+    here = {
+        "DASK_CONFIG": str(configuration(tmp_path)),
+        "ESPALIER_CLUSTER": address,
+        "ESPALIER_RESOURCES": "GPU=1",
+        "PREFECT_API_URL": prefect_server(),
+        "PYTHONPATH": str(project),  # the checkout that a worker runs in
+    }
+    run = command("run", "--task", "image")
+    log = {name: tmp_path / f"{name}.log" for name in ("scheduler", "plain", "worker", "run")}
+    scheduler = f"dask scheduler --host 127.0.0.1 --protocol tls --port {port} --no-dashboard"
+    worker = f"dask worker {address} --nthreads 1 --no-dashboard"
+    offering = f"{worker} --resources GPU=1"
+    with (
+        begun(project, *scheduler.split(), log=log["scheduler"], **here),
+        begun(project, *worker.split(), log=log["plain"], **here),
+    ):
+        until(lambda: "Registered to" in log["plain"].read_text(), "a worker")
+        with begun(project, *run, log=log["run"], **here) as (process, _):
+            until(lambda: "are up" in log["run"].read_text(), "the start of the run")
+            begin = time.monotonic()
+            until(lambda: "has no worker that offers GPU=1" in log["run"].read_text(), "the cause")
+            assert time.monotonic() - begin < 5 + 5  # the data is looked at before
+            assert process.wait(120) == 1
+        assert "timed out" in log["run"].read_text()
+        assert "Traceback" not in log["run"].read_text()
+
+        with begun(project, *offering.split(), log=log["worker"], **here):
+            with begun(project, *run, log=log["run"], **here) as (process, _):
+                assert process.wait(300) == 0, log["run"].read_text()
+            fits = [*runs(project, "image", "digits", "fit")]
+            assert {run.info.status for run in fits} == {"FINISHED"}
+            assert len(fits) > 1
