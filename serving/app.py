@@ -41,6 +41,7 @@ FORWARDED = (
     "/static_content/swagger-ui.css",
     "/static_content/swagger-ui-bundle.js",
 )
+BINARY = "Inference-Header-Content-Length"  # of a body or an answer with raw tensors
 # The paths on which the models of datasets are asked, which come and go.
 DATASET = re.compile(r"/v1/[^/]+/[^/]+|/v2/models/[^/]+/infer")
 
@@ -122,8 +123,8 @@ def _cross_origin(origins: tuple[str, ...]) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
-            expose_headers=["X-Request-ID", "Retry-After"],
+            allow_headers=["Authorization", "Content-Encoding", "X-Request-ID", BINARY],
+            expose_headers=["X-Request-ID", "Retry-After", BINARY],
         )
     ]
 

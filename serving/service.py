@@ -41,11 +41,12 @@ bentoml_usage.switch_off()
 metrics_folder.use()
 
 TASKS = settings.wanted_tasks()
+CLIENTS = settings.clients()
 LIMITS = Limits(
     hosts=settings.hosts(),
     origins=settings.origins(),
-    clients=settings.clients(),
-    protected=settings.protected(),
+    clients=CLIENTS,
+    protected=settings.protected(CLIENTS),
     requests=settings.max_requests(),
 )
 followed = {
@@ -97,6 +98,7 @@ class Espalier:
         for poller in pollers:
             poller.start()
         log.start()
+        logging.getLogger("bentoml.espalier").info("%s", CLIENTS)
         # What is loaded stays: the collector need not look at it, nor so often at the rest.
         gc.collect()
         gc.freeze()

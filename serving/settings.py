@@ -19,7 +19,7 @@ from serving.http.clients import Clients
 from serving.http.host_check import HOST
 
 BESIDE = Path(__file__).resolve().parent.parent / "champions"  # inside a Bento
-ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 REGISTERED = re.compile(f"espalier-({'|'.join(TASKS)})-[A-Za-z0-9_.-]+")
 
 
@@ -148,18 +148,20 @@ def clients() -> Clients:
     ESPALIER_HOME, where it is there.
     """
     named = os.environ.get("ESPALIER_TOKENS")
-    if named and not Path(named).is_file():
+    if named is None:
+        return Clients(home() / "tokens.json", api_token())
+    if not (Path(named).is_absolute() and Path(named).exists()):
         raise ValueError(
-            f"ESPALIER_TOKENS names {named}, where there is no file: make it with `espalier token "
-            "add`, or unset ESPALIER_TOKENS."
+            f"ESPALIER_TOKENS is {named!r}, expected the absolute path of a file that is there: "
+            "make it with `espalier token add`, or unset ESPALIER_TOKENS."
         )
-    return Clients(Path(named) if named else home() / "tokens.json", api_token())
+    return Clients(Path(named), api_token())
 
 
-def protected() -> tuple[str, ...]:
+def protected(clients: Clients) -> tuple[str, ...]:
     """What ESPALIER_PROTECT, comma separated, closes as well: health, metrics."""
     named = _names("ESPALIER_PROTECT", OPEN, f"the choices are {', '.join(OPEN)}")
-    if named and clients().is_open():
+    if named and clients.is_open():
         raise ValueError(
             f"ESPALIER_PROTECT names {', '.join(named)}, but there is no token to ask for: make "
             "one with `espalier token add`, set ESPALIER_API_TOKEN, or unset ESPALIER_PROTECT."
@@ -171,10 +173,12 @@ def origins() -> tuple[str, ...]:
     """The origins whose pages may read answers in a browser: ESPALIER_ORIGINS, comma separated."""
     named = tuple(_listed("ESPALIER_ORIGINS"))
     for origin in named:
-        if not ORIGIN.fullmatch(origin):
+        default = ":443" if origin.startswith("https:") else ":80"
+        if not ORIGIN.fullmatch(origin) or origin.endswith(default):
             raise ValueError(
-                f"ESPALIER_ORIGINS names {origin!r}; an origin is a scheme, a host and perhaps a "
-                "port, such as https://app.example.org."
+                f"ESPALIER_ORIGINS names {origin!r}; an origin is what a browser sends, a scheme, "
+                "a host in lower case and a port that is not its scheme's own, such as "
+                "https://app.example.org."
             )
     return named
 

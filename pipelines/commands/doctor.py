@@ -18,7 +18,7 @@ import time
 import tomllib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -263,14 +263,14 @@ def _port() -> Finding:
 
     if service.is_free(PORT):
         return Finding("port", f"{PORT} is free")
-    url = f"http://127.0.0.1:{PORT}/v1/models"
-    try:
-        with environment.client(url, ANSWER_SECONDS) as client:
-            client.get(url).raise_for_status().json()["models"]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        mend = f"end it, or espalier serve --port {PORT + 1}"
-        return Finding("port", f"{PORT} is taken by another process", mend)
-    return Finding("port", f"{PORT}: the service answers there")
+    url, title = f"http://127.0.0.1:{PORT}/docs.json", None  # which needs no token
+    wrong = httpx.HTTPError, ValueError, KeyError, TypeError
+    with suppress(*wrong), environment.client(url, ANSWER_SECONDS) as client:
+        title = client.get(url).raise_for_status().json()["info"]["title"]
+    if title == "Espalier":
+        return Finding("port", f"{PORT}: the service answers there")
+    mend = f"end it, or espalier serve --port {PORT + 1}"
+    return Finding("port", f"{PORT} is taken by another process", mend)
 
 
 def _home() -> Finding:
@@ -358,6 +358,11 @@ def _clients() -> Finding:
         clients = tokens.listed()
     except settings.UsageError as error:
         return Finding("clients", str(error), f"remove {tokens.file()}, and issue the tokens anew")
+    if clients is None and "ESPALIER_TOKENS" in os.environ:
+        mend = "espalier token add, or unset ESPALIER_TOKENS"
+        return Finding(
+            "clients", f"ESPALIER_TOKENS names {tokens.file()}, which is not there", mend
+        )
     if clients is None:
         return Finding("clients", "a service here is open, unless ESPALIER_API_TOKEN closes it")
     states = [f"{one.name}{' (expired)' if one.expired else ''}" for one in clients]

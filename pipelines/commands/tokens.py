@@ -13,26 +13,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal, get_args
 
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from filelock import FileLock
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
-from pipelines.locks import lock
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
 from pipelines.runtime.settings import UsageError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = "default"  # the client that ESPALIER_API_TOKEN makes
-SCOPES = ("predict", "metrics")
+Scope = Literal["predict", "metrics"]
 WAIT_SECONDS = 10
+MOST_SECONDS = 3650 * 86400  # ten years
 
 
 class Client(BaseModel, extra="forbid"):
     """Who may ask: the digest of the token, its scopes, and when it ends; None: never."""
 
     name: str
-    sha256: str
-    scopes: tuple[str, ...]
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    scopes: tuple[Scope, ...]
     expires: AwareDatetime | None = None
 
     @property
@@ -73,7 +75,7 @@ def add(name: str, scopes: Sequence[str], expires: str | None) -> Issued:
 
     Args:
         name: what the request log calls the client.
-        scopes: of SCOPES.
+        scopes: predict, metrics.
         expires: how long it is good for, `90d` or `12h`; None: until it is removed.
 
     Raises:
@@ -85,14 +87,15 @@ def add(name: str, scopes: Sequence[str], expires: str | None) -> Issued:
             f"letter or digit, and not {RESERVED}"
         )
     for scope in scopes:
-        settings.one_of("scope", scope, SCOPES)
+        settings.one_of("scope", scope, get_args(Scope))
     token = secrets.token_urlsafe(32)
-    client = Client(
-        name=name,
-        sha256=hashlib.sha256(token.encode("ascii")).hexdigest(),
-        scopes=tuple(dict.fromkeys(scopes)),
-        expires=None if expires is None else _end(expires),
-    )
+    values = {
+        "name": name,
+        "sha256": hashlib.sha256(token.encode("ascii")).hexdigest(),
+        "scopes": tuple(dict.fromkeys(scopes)),
+        "expires": None if expires is None else _end(expires),
+    }
+    client = Client.model_validate(values)
     with _changing() as clients:
         if any(other.name == name for other in clients):
             raise UsageError(f"there is a client {name}: remove it first, or choose another name")
@@ -147,8 +150,10 @@ def _until(client: Client) -> str:
 
 def _end(duration: str) -> datetime:
     seconds = settings.seconds_of(duration, "dh")
-    if not seconds:
-        raise UsageError(f"--expires is {duration!r}, expected days or hours: 90d or 12h")
+    if not seconds or seconds > MOST_SECONDS:
+        raise UsageError(
+            f"--expires is {duration!r}, expected days or hours, up to 3650d: 90d or 12h"
+        )
     return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
 
 
@@ -157,6 +162,8 @@ def _read() -> list[Client] | None:
         return Document.model_validate_json(file().read_bytes()).clients
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise UsageError(f"{file()} cannot be read: {error.strerror}") from None
     except ValidationError:
         raise UsageError(
             f"{file()} is no list of clients: remove it, and issue the tokens anew"
@@ -166,9 +173,10 @@ def _read() -> list[Client] | None:
 @contextmanager
 def _changing() -> Iterator[list[Client]]:
     """The clients, to be changed in the block; written at its end, if it ends well."""
-    with lock.hold("tokens", WAIT_SECONDS):
+    file().parent.mkdir(parents=True, exist_ok=True)
+    # Beside the file, which several homes may share; and while the state database is away.
+    with FileLock(f"{file()}.lock", timeout=WAIT_SECONDS):
         clients = _read() or []
         yield clients
         document = Document(clients=clients)
-        file().parent.mkdir(parents=True, exist_ok=True)
         publish.write_whole(file(), document.model_dump_json(indent=2) + "\n")

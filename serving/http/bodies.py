@@ -1,6 +1,7 @@
 """Reading a body: its type, its compression, its size while it streams in, and its deadline.
 
-A compressed body is decompressed as it comes in: every bound is on what that gives.
+A compressed body is decompressed as it comes in: every bound is on what was sent and on what that
+gives. It is one stream: of several gzip members in a row only one is taken.
 """
 
 import asyncio
@@ -56,12 +57,14 @@ BUSY = Problem(
 class Upload:
     """A body that is coming in, and the task that waits for it.
 
-    decompressor: a decompression object of zlib; None where the body is as it was sent.
+    received: how many bytes came in. decompressor: a decompression object of zlib; None where the
+    body is as it was sent.
     """
 
     task: asyncio.Task
     deadline: float
     decompressor: Any = None
+    received: int = 0
     body: bytearray = field(default_factory=bytearray)
     problem: Problem | None = None  # why it was given up
 
@@ -70,8 +73,9 @@ class Uploads:
     """The bodies that are coming in, within bounds on the bytes that they hold and on their time.
 
     When there are too many bytes, the oldest body is given up and not the newest: uploads that are
-    slow on purpose must not keep others out. One timer serves all of them: a timer each would cost
-    a request more than its body does.
+    slow on purpose must not keep others out. One that was compressed goes first: few bytes that
+    become many must not push out what others really sent. One timer serves all of them: a timer
+    each would cost a request more than its body does.
     """
 
     def __init__(self) -> None:
@@ -97,9 +101,9 @@ class Uploads:
         upload.body += part
         self.held_bytes += len(part)
         if self.held_bytes > MAX_HELD_BYTES:
-            large = (other for other in self.uploads if len(other.body) > SMALL_BYTES)
-            if oldest := next(large, None):
-                self._give_up(oldest, BUSY)
+            large = [other for other in self.uploads if len(other.body) > SMALL_BYTES]
+            if large:
+                self._give_up(next((one for one in large if one.decompressor), large[0]), BUSY)
 
     def end(self, upload: Upload) -> None:
         if upload in self.uploads:
@@ -215,11 +219,12 @@ async def _read_part(request: Request, upload: Upload, limit: int) -> bool:
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
     part, more = message.get("body", b""), message.get("more_body", False)
+    upload.received += len(part)
     if upload.decompressor is None:
         request.app.state.uploads.add(upload, part)
     else:
         await _decompress(request.app.state.uploads, upload, part, limit)
-    if len(upload.body) > limit:
+    if max(len(upload.body), upload.received) > limit:
         raise _too_large(limit)
     if upload.decompressor and not (more or upload.problem or upload.decompressor.eof):
         raise MISCODED

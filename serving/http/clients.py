@@ -52,7 +52,7 @@ class Clients:
         token: The token of the client `default`, who may ask for everything; None: there is none.
 
     Raises:
-        ValueError: The file cannot be read.
+        ValueError: The file is there and cannot be read.
     """
 
     def __init__(self, file: Path, token: str | None = None):
@@ -61,9 +61,15 @@ class Clients:
         if token is not None:
             digest = hashlib.sha256(token.encode("ascii")).hexdigest()
             self._alone = (Client(name=ALONE, sha256=digest, scopes=("predict", "metrics")),)
-        self._stamp, self._complaint = self._stamp_of_file(), ""
+        self._stamp, self._complaint = _stamp(file), ""
         self._listed = read(file) if self._stamp else None
         self._next_look = time.monotonic() + POLL_SECONDS
+
+    def __str__(self) -> str:
+        if self.is_open():
+            return f"Open to all who reach it: there is no {self._file}."
+        names = [client.name for client in (*self._alone, *(self._listed or ()))]
+        return f"Only clients are answered: {', '.join(names) or f'{self._file} lists none'}."
 
     def is_open(self) -> bool:
         """Whether everybody may ask."""
@@ -87,22 +93,26 @@ class Clients:
         if now < self._next_look:
             return
         self._next_look = now + POLL_SECONDS
-        stamp = self._stamp_of_file()
-        if stamp == self._stamp or (stamp is None and self._listed is None):
-            return
         try:
+            stamp = _stamp(self._file)
+            if stamp == self._stamp or (stamp is None and self._listed is None):
+                return
             self._listed, self._stamp, self._complaint = read(self._file), stamp, ""
         except ValueError as error:  # tried again: a client may have been removed
             if str(error) != self._complaint:
                 self._complaint = str(error)
                 log.error("The clients of before stay: %s", error)
 
-    def _stamp_of_file(self) -> Sequence[int] | None:
-        try:
-            status = self._file.stat()
-        except OSError:
+
+def _stamp(file: Path) -> Sequence[int] | None:
+    """What changes with a file; None where nothing is there. Raises ValueError."""
+    try:
+        status = file.stat()
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and not file.is_symlink():
             return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
+        raise ValueError(f"the token file {file} cannot be read ({error.strerror})") from None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def read(file: Path) -> tuple[Client, ...]:

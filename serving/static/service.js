@@ -20,7 +20,8 @@ export async function ask(path, body, type) {
   const content = await response.json().catch(() => null);
   if (response.ok && content) return content;
   const message = content?.error?.message ?? `The service answered with status ${response.status}.`;
-  if (response.status === 401 && (await askForToken(message))) return ask(path, body, type);
+  const lacksToken = response.status === 401 || response.status === 403;
+  if (lacksToken && (await askForToken(message))) return ask(path, body, type);
   throw new Problem(message, content?.request_id, content?.error?.code);
 }
 

@@ -1,10 +1,17 @@
 """Settings are read from the environment; one that cannot be meant is refused by its name."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from serving import settings
+from serving.http.clients import Clients
+
+
+def protected():
+    """What is protected, of a service that knows no client."""
+    return settings.protected(Clients(Path("/nowhere/tokens.json")))
 
 
 def test_an_empty_home_is_none(monkeypatch, tmp_path):
@@ -57,8 +64,11 @@ def test_what_is_followed_is_served_and_watched(monkeypatch):
             "has 6 characters",
         ),
         (settings.api_token, "ESPALIER_API_TOKEN", "t\u00f6k\u00e9n", "visible ASCII characters"),
-        (settings.protected, "ESPALIER_PROTECT", "metrik", "did you mean 'metrics'?"),
-        (settings.protected, "ESPALIER_PROTECT", "health", "there is no token to ask for"),
+        (protected, "ESPALIER_PROTECT", "metrik", "did you mean 'metrics'?"),
+        (protected, "ESPALIER_PROTECT", "health", "there is no token to ask for"),
+        (settings.clients, "ESPALIER_TOKENS", "", "expected the absolute path of a file"),
+        (settings.clients, "ESPALIER_TOKENS", "pyproject.toml", "expected the absolute path"),
+        (settings.clients, "ESPALIER_TOKENS", "/nowhere/tokens.json", "a file that is there"),
         (
             settings.wanted_tasks,
             "ESPALIER_TASKS",

@@ -170,7 +170,7 @@ MACHINE = {
     ),
     "Dask": (
         lambda world: world.env("ESPALIER_CLUSTER", "localhost"),
-        "expected tcp://HOST:PORT",
+        "expected tls://HOST:PORT",
         "unset ESPALIER_CLUSTER",
     ),
     "port": (lambda world: None, "taken by another process", "--port"),

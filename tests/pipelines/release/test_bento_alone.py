@@ -73,7 +73,8 @@ def test_its_compose_file_names_what_lies_in_it(packaged):
         assert "ports" not in entry  # only the proxy can be reached from outside
         folder = Path(entry["environment"]["ESPALIER_HOME"])
         assert (source / folder.name).is_dir()
-        assert entry["volumes"][0].partition(":")[2] == str(folder)
+        home, clients = (volume.partition(":")[2] for volume in entry["volumes"])
+        assert (home, clients) == (str(folder), "/clients:ro")
         assert f"server {name}:3000 " in (source / "nginx.conf").read_text()
 
 

@@ -11,7 +11,10 @@ from serving.http.request_id import REQUEST_ID
 from serving.settings import origins
 
 OURS, OTHER = "https://app.example.org", "https://evil.example"
-LEAVE = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+LEAVE = {
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "authorization, content-encoding, content-type",
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,17 @@ def test_without_a_setting_none_may(server):
             assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-@pytest.mark.parametrize("value", ["*", "app.example.org", "https://app.example.org/", "null"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "*",
+        "null",
+        "app.example.org",
+        "https://app.example.org/",
+        "https://App.example.org",
+        "https://app.example.org:443",
+    ],
+)
 def test_an_origin_that_is_none(monkeypatch, value):
     monkeypatch.setenv("ESPALIER_ORIGINS", value)
     with pytest.raises(ValueError, match=r"such as https://app\.example\.org"):

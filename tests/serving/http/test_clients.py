@@ -147,9 +147,28 @@ class TestTheFile:
         file.write_text(text)
         with pytest.raises(ValueError, match=f"{file}.*: {place}: "):
             Clients(file)
-        if "all" not in text and "x" not in text:
-            with pytest.raises(tokens.UsageError, match="issue the tokens anew"):
-                tokens.listed()
+        with pytest.raises(tokens.UsageError, match="issue the tokens anew"):
+            tokens.listed()
+
+    def test_one_that_is_there_and_cannot_be_read_opens_nothing(self, file):
+        file.symlink_to(file.with_name("gone"))
+        with pytest.raises(ValueError, match="cannot be read"):
+            Clients(file)
+        with pytest.raises(ValueError, match="cannot be read"):
+            Clients(file.parent)
+        file.unlink()
+        file.symlink_to(file)
+        with pytest.raises(ValueError, match="cannot be read"):
+            Clients(file)
+        with pytest.raises(tokens.UsageError, match="cannot be read"):
+            tokens.listed()
+
+    def test_a_service_says_who_is_answered(self, file):
+        assert str(Clients(file)) == f"Open to all who reach it: there is no {file}."
+        tokens.add("shop", ["predict"], None)
+        assert str(Clients(file, "token")) == "Only clients are answered: default, shop."
+        tokens.remove("shop")
+        assert "lists none" in str(Clients(file))
 
     def test_a_token_is_nowhere_in_it(self, file):
         issued = tokens.add("shop", ["predict"], None)
