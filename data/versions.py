@@ -158,6 +158,12 @@ def fetch(dataset_hash: str, dataset: str, folder: Path) -> Path:
     return folder
 
 
+def remote_folder() -> Path | None:
+    """The folder that is the default DVC remote; None where it is no folder. Raises DataError."""
+    listed = re.findall(r"^\S+\s+(.+?)\s*\(default\)$", _output("remote", "list"), re.MULTILINE)
+    return Path(listed[0]) if listed and "://" not in listed[0] else None
+
+
 def _target(dataset: str) -> str:
     """The last stage of a dataset, as DVC's command line names it; the entries are checked.
 

@@ -56,6 +56,10 @@ class Limits:
     protected: tuple[str, ...]
     requests: int
 
+    def closes(self, path: str) -> bool:
+        """Whether only clients are answered on a path now."""
+        return not self.clients.is_open() and needed_scope(path, self.protected) is not None
+
 
 def application(
     bentoml_app: Starlette,
@@ -73,11 +77,7 @@ def application(
         limits: Who may ask, and how much at a time.
         service: The labels of its metrics; see RequestMetrics.
     """
-
-    def is_closed(path: str) -> bool:
-        return not limits.clients.is_open() and needed_scope(path, limits.protected) is not None
-
-    routes = _routes(champions.tasks, bentoml_app, description(champions, is_closed))
+    routes = _routes(champions.tasks, bentoml_app, description(champions, limits.closes))
     paths = {route.path for route in routes}
     models = {route.path for route in routes if "POST" in (route.methods or ())}
     uploads = Uploads()

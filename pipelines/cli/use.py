@@ -80,7 +80,7 @@ def up(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
 
     Example: espalier up --port 8080
     """
-    from pipelines.commands import up as step
+    from pipelines.commands import serve as step
 
     invocation.begin("up", as_json=False)
     step.up(port)
@@ -118,6 +118,38 @@ def clean(
     invocation.begin("clean", as_json)
     cleaned = step.clean(older_than, keep, yes)
     invocation.end(as_json, asdict(cleaned), lambda: step.show(cleaned))
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="A new .tar or .tar.gz file.")], as_json: Json = False
+) -> None:
+    """Write what this machine knows into a file: records, artifacts, champions, versions of data.
+
+    Exit code 75: a command works with it.
+
+    Example: espalier backup monday.tar
+    """
+    from pipelines.commands import backup as step
+
+    invocation.begin("backup", as_json)
+    done = step.backup(file)
+    invocation.end(as_json, asdict(done), lambda: step.show(done, "backup"))
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file of espalier backup.")], as_json: Json = False
+) -> None:
+    """Bring back what a backup holds, into a home that knows nothing yet.
+
+    Example: espalier restore monday.tar
+    """
+    from pipelines.commands import backup as step
+
+    invocation.begin("restore", as_json)
+    done = step.restore(file)
+    invocation.end(as_json, asdict(done), lambda: step.show(done, "restored"))
 
 
 @app.command()

@@ -7,7 +7,7 @@ the next call removes what was marked.
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from data.report import REPORTS
 from data.stored import RAW
 from pipelines.commands.status import bytes_in
 from pipelines.experiments import removal
-from pipelines.locks import lock
 from pipelines.promotion import reconcile
 from pipelines.release import bento, publish
 from pipelines.runtime import console, environment, settings
@@ -58,12 +57,7 @@ def clean(older_than: str, keep: int, remove: bool) -> Cleaned:
     seconds, parts = settings.seconds_of(older_than, "dh"), []
     if seconds is None:
         raise UsageError(f"--older-than is {older_than!r}, expected days or hours: 30d, 12h or 0d")
-    with ExitStack() as stack:
-        if remove:
-            for name in (*settings.TASKS, "release"):
-                stack.enter_context(lock.hold(name))
-            for dataset, task in settings.datasets().items():
-                stack.enter_context(reconcile.promotion_lock(task, dataset))
+    with reconcile.standstill() if remove else nullcontext():
         for what, found, size, delete in _found(time.time() - seconds, keep):
             parts.append(Part(what, len(found), size))
             if found and remove:

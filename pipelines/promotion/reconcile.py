@@ -5,7 +5,8 @@ A decision is one record in the ledger; everything else follows from it: the ver
 Each step may be repeated, so that whoever comes next finishes what a killed process began.
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from pipelines.experiments import leaderboard_rows, registry, tracking, verification
@@ -55,6 +56,20 @@ def promotion_lock(task: str, dataset: str) -> AbstractContextManager[None]:
     """
     name = f"{registry.model_name(task, dataset)}@{registry.CHAMPION}"
     return lock.hold(name, PROMOTION_SECONDS)
+
+
+@contextmanager
+def standstill() -> Iterator[None]:
+    """Have no command train, decide or release while the block lasts.
+
+    Raises LockHeldError where one does.
+    """
+    with ExitStack() as stack:
+        for name in (*settings.TASKS, "release"):
+            stack.enter_context(lock.hold(name))
+        for dataset, task in settings.datasets().items():
+            stack.enter_context(promotion_lock(task, dataset))
+        yield
 
 
 def follow(task: str, dataset: str, *verified: Contender) -> Contender | None:
