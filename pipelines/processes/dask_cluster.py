@@ -25,6 +25,8 @@ WORKER_GIB = 3
 MOST_WORKERS = 12  # as many as a task has architectures: more would wait
 WATCH_SECONDS = 2
 
+_own: set[str] = set()  # the addresses of clusters that this process has started
+
 
 def address() -> str | None:
     """The scheduler that ESPALIER_CLUSTER names."""
@@ -47,6 +49,7 @@ def running(modules: Iterable[str] = ()) -> Iterator[str]:
     try:
         _import(cluster, modules)
         os.environ[environment.CLUSTER] = cluster.scheduler_address
+        _own.add(cluster.scheduler_address)
         yield cluster.scheduler_address
     finally:
         os.environ.pop(environment.CLUSTER, None)
@@ -56,15 +59,14 @@ def running(modules: Iterable[str] = ()) -> Iterator[str]:
 
 @contextmanager
 def watched(say: Callable[[str], None]) -> Iterator[None]:
-    """Have it said while the block lasts when no worker takes a fit, and when one does again.
-
-    A scheduler says nothing of it: work that no worker can do waits.
+    """Have it said while the block lasts when a named scheduler has no worker that takes a fit, and
+    when it has one again: the scheduler says nothing of it, and work that no worker can do waits.
 
     Args:
         say: is called with a sentence, from another thread in the context of this one.
     """
     named, stop = address(), threading.Event()
-    if named is None:  # the cluster of a deployed flow begins with its first fit
+    if named is None or named in _own:
         yield
         return
     arguments = (_watch, named, environment.resources(), say, stop)
@@ -74,7 +76,7 @@ def watched(say: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        watching.join()
+        watching.join(WATCH_SECONDS)  # its client may wait for a scheduler that has ended
 
 
 def _watch(

@@ -18,9 +18,7 @@ def clone(tmp_path_factory) -> Path:
 
 
 @pytest.mark.docs
-@pytest.mark.parametrize(
-    "name", [pytest.param(one, marks=[pytest.mark.slow] * (one == "photos")) for one in EXAMPLES]
-)
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_ends_in_a_champion_that_answers(name, clone):
     page = ROOT / "examples" / name / "README.md"
     assert len(page.read_text().splitlines()) <= 25
