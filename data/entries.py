@@ -355,6 +355,10 @@ class ForecastEntry(TableEntry):
     """The limits of the gate."""
     range: Range | None = None
     """The lowest and the highest value that there may be."""
+    below: float | None = None
+    """Values under this one matter most: fits record which share of them a forecast foresaw."""
+    above: float | None = None
+    """Likewise values over this one."""
     stride: Count = 1
     """Steps between the windows that are validated and tested on."""
     fill: float = Field(900, ge=0)

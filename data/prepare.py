@@ -167,6 +167,7 @@ def by_time(raw: Dataset, entry: dict, shares: dict[str, float]) -> Dataset:
     notes += _grid_notes(placed, len(rows))
     splits = series.cut(placed, series.cuts(rows["time"], shares), list(shares))
     facts = {name: entry[name] for name in ("history", "horizon", "stride", "season")}
+    facts |= {name: entry[name] for name in ("below", "above") if entry.get(name) is not None}
     return Dataset(raw.facts | facts | {"interval_seconds": entry["interval"]}, splits)
 
 

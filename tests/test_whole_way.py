@@ -45,6 +45,7 @@ METRICS = {
     "forecast": {
         "mae",
         "mse",
+        "rmse",
         "relative_mae",
         "mae_step_01",
         "mae_step_04",

@@ -39,10 +39,12 @@ class Scores:
         accuracy always says the commonest training label; accuracy, precision, recall, f1 (macro);
         log_loss; calibration_error, how far the certainty of an answer is from the share of right
         ones.
-    metrics, series: mae, mse, mae_step_01 … in the data's own unit; relative_mae, to the best naive
-        forecast, the mean over series; coverage_80 and coverage_95, and with _long at the end that
-        of requests long enough for an interval that follows its past; of several series each one's,
-        as relative_mae/NAME and coverage_95/NAME; floor: 1, the naive forecast relative to itself.
+    metrics, series: mae, mse, rmse, mae_step_01 … in the data's own unit; relative_mae, to the best
+        naive forecast, the mean over series; recall_below, precision_below and the like of values
+        beyond a level that the dataset names; coverage_80 and coverage_95, and with _long at the
+        end that of requests long enough for an interval that follows its past; of several series
+        each one's, as relative_mae/NAME and coverage_95/NAME; floor: 1, the naive forecast relative
+        to itself.
     rows, classes: label and predicted (row,), probabilities (row, class), correct and naive_correct
         bool (row,), confusion (true class, predicted class); prior (class,), the shares of the
         training split; where the entry has them positive, a label, and costs (true class, predicted
@@ -347,9 +349,11 @@ def _series_scores(
     scores = {
         "mae": error.mean(),
         "mse": np.square(error).mean(),
+        "rmse": np.sqrt(np.square(error).mean()),
         "relative_mae": value(MAE, [rows]),
         "floor": 1.0,
     } | {name: held.mean() for name, held in inside.items()}
+    scores |= _foreseen(windows.target, forecast, facts)
     steps = enumerate(error.mean(axis=0), start=1)
     scores |= {f"mae_step_{step:02d}": mean for step, mean in steps}
     for name in series_names(rows):
@@ -359,6 +363,18 @@ def _series_scores(
     if metric is not MAE:
         scores[metric.name] = value(metric, [rows])
     return Scores(_floats(scores), rows, best[0])
+
+
+def _foreseen(target: np.ndarray, forecast: np.ndarray, facts: Mapping) -> dict[str, np.floating]:
+    """Recall and precision of values (window, step) beyond a level that matters, where any are."""
+    scores: dict[str, np.floating] = {}
+    for name, beyond in (("below", np.less), ("above", np.greater)):
+        if name in facts:
+            true, said = beyond(target, facts[name]), beyond(forecast, facts[name])
+            hits = (true & said).sum()
+            scores |= {f"recall_{name}": hits / true.sum()} if true.any() else {}
+            scores |= {f"precision_{name}": hits / said.sum()} if said.any() else {}
+    return scores
 
 
 def series_names(rows: Mapping[str, np.ndarray]) -> list[str]:

@@ -81,12 +81,17 @@ def compare(dataset: DatasetVersion) -> dict:
 
 
 def show(board: dict) -> None:
-    """Print the leaderboard, who loses to whom, and the verdicts beside the champion."""
+    """Print the leaderboard, who loses to whom, the verdicts beside the champion, and of forecasts
+    what they come to in the data's own unit."""
     leaderboard.show(board, sentences(board))
-    beside = [row for row in [*board["rows"], *board["rivals"]] if row.get("verdict")]
-    if beside:
+    compared = [row for row in [*board["rows"], *board["rivals"]] if "name" in row]
+    beside = [row for row in compared if row.get("verdict")]
+    tables = [_table(board, beside)] if beside else []
+    if measured := [row for row in compared if row["measures"]]:
+        tables.append(_measured(measured))
+    for table in tables:
         console.out().print()
-        console.out().print(_table(board, beside))
+        console.out().print(table)
 
 
 def sentences(board: dict) -> list[str]:
@@ -133,6 +138,20 @@ def _table(board: dict, rows: Sequence[dict]) -> Table:
             f"{verdict['low']:+.4f} to {verdict['high']:+.4f}",
             p_value(verdict["p"]),
             console.figure(verdict["effect"], "+.2f"),
+        )
+    return table
+
+
+def _measured(rows: Sequence[dict]) -> Table:
+    table = console.table("on the test split, in the data's own unit")
+    names = list(dict.fromkeys(name for row in rows for name in row["measures"]))
+    table.add_column("model", overflow="fold", min_width=15)
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
+    for row in rows:
+        values = [row["measures"].get(name) for name in names]
+        table.add_row(
+            row["name"], *("" if value is None else console.figure(value) for value in values)
         )
     return table
 

@@ -26,6 +26,8 @@ SHOWN = 40  # rows of a table; a search leaves hundreds
 OF_CHAMPION = ("version", "arch", "fingerprint", "dataset_hash")
 LEAST_FAMILIAR = 0.8  # of the test rows; below it is worth a warning
 UNSEEN = "test_unseen"  # a metric of a champion of other data
+# Of a forecast on the test split, in the data's own unit, beside what decides.
+MEASURES = ("mae", "rmse", "recall_below", "precision_below", "recall_above", "precision_above")
 MARKS = {"better": "▲", "worse": "▼", "cannot tell": "="}
 
 
@@ -34,7 +36,8 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
 
     Returns `{"task", "dataset", "dataset_hash", "metric", "higher_is_better", "floor", "champion",
     "rows", "rivals", "failures"}`. Each row's `validation` and `test` hold mean, low and high
-    (95 %, over the rows of that split, and over seeds where there are two or more), `share` the
+    (95 %, over the rows of that split, and over seeds where there are two or more), `measures` of a
+    forecast its MEASURES on the test split, `share` the
     part of the training rows that was used, `runs` its seeds, and `version` the registered one: the
     champion or the newest, None where there is none. A champion of another version of the data has
     a row as soon as the gate has scored it on this one; `dataset_hash` names its own, and `unseen`
@@ -248,6 +251,7 @@ def _row(
         "seeds": len(group),
         "validation": _interval(ranking.metric(dataset), group, "validation"),
         "test": _interval(ranking.metric(dataset), group, "test"),
+        "measures": _measures([one.metrics for one in group if one.dataset_hash == dataset.hash]),
         "parameters": group[0].parameters,
         "parameter_count": int(group[0].metrics["parameter_count"]),
         "fit_seconds": fmean(record.metrics["fit_seconds"] for record in group),
@@ -276,6 +280,15 @@ def _recorded(metric: str, metrics: Mapping[str, float], split: str) -> dict[str
     return {"mean": metrics[name], "low": metrics[f"{name}_low"], "high": metrics[f"{name}_high"]}
 
 
+def _measures(recorded: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The MEASURES that each of some fits has on the test split, their mean over the fits."""
+    return {
+        name: fmean(metrics[f"test_{name}"] for metrics in recorded)
+        for name in MEASURES
+        if recorded and all(f"test_{name}" in metrics for metrics in recorded)
+    }
+
+
 def _rivals(metric: str, rows: Sequence[Row]) -> list[dict]:
     """The newest row of each baseline and rival."""
     newest = {row.name: row for row in rows if row.status == "FINISHED"}
@@ -285,6 +298,7 @@ def _rivals(metric: str, rows: Sequence[Row]) -> list[dict]:
             "kind": row.kind,
             "validation": _recorded(metric, row.metrics, "validation"),
             "test": _recorded(metric, row.metrics, "test"),
+            "measures": _measures([row.metrics]),
             "fit_seconds": row.metrics["fit_seconds"],
             "runs": [{"run_id": row.run_id, "seed": 0, "artifact_uri": row.artifact_uri}],
         }

@@ -73,6 +73,7 @@ def render(
     jinja.filters["versioned"] = leaderboard.versioned
     rows = leaderboard.shown(board)
     front = [row for row in board["rows"] if row["pareto"]][:FRONT]
+    entrants = [row for row in [*board["rows"], *board["rivals"]] if "name" in row]
     return jinja.get_template("page.html").render(
         board=board,
         metric=METRICS[board["metric"]],
@@ -82,7 +83,8 @@ def render(
         fits=leaderboard.named(rows),
         left_out=len(board["rows"]) - len(rows),
         front=leaderboard.named(front),
-        entrants=[row for row in [*board["rows"], *board["rivals"]] if "name" in row],
+        entrants=entrants,
+        measures=list(dict.fromkeys(name for row in entrants for name in row["measures"])),
         verdicts={(one["ours"], one["theirs"]): one for one in board["verdicts"]},
         whiskers=whiskers([*rows, *board["rivals"]]),
         costs=costs(board),

@@ -126,6 +126,33 @@ def test_series_metrics_are_in_the_data_s_own_unit():
     assert np.array_equal(inside, rows["error"][few] <= inputs.radius(0.95, windows.history))
 
 
+def test_values_beyond_a_level_that_matters_are_counted_by_step():
+    value = np.tile([100.0, 60, 100, 100, 190, 100], 20)
+    split = _series(value)
+    inputs = SeriesInputs.fit(value, 6, 2)
+    windows = inputs.windows(split)
+    inputs = inputs.calibrated(inputs.scaled(windows.target, windows.history), windows)
+    levels = {"below": 70, "above": 180, "season": 6}
+
+    def persistent(tensor):  # what the last value was is said of the next two
+        return tensor[:, [-1] * 2]
+
+    splits = {"validation": split}
+    scores = measure.score(persistent, inputs, splits, HOURLY | levels, ["validation"])
+    found = scores["validation"].metrics
+    said = np.repeat(windows.history[:, -1:], 2, axis=1)
+    for name, beyond in (("below", np.less), ("above", np.greater)):
+        true, forecast = beyond(windows.target, levels[name]), beyond(said, levels[name])
+        assert true.any()
+        assert forecast.any()
+        assert found[f"recall_{name}"] == reference.recall_score(true.ravel(), forecast.ravel())
+        precision = reference.precision_score(true.ravel(), forecast.ravel())
+        assert found[f"precision_{name}"] == precision
+    naive = measure.score(persistent, inputs, splits, HOURLY | {"above": 500}, ["validation"])
+    assert not [name for name in naive["validation"].metrics if name.endswith("_above")]
+    assert found["rmse"] == pytest.approx(np.sqrt(found["mse"]))
+
+
 def test_a_root_of_squares_is_relative_to_the_naive_ones_and_moves_as_the_root_does():
     random = np.random.default_rng(0)
     rows = {"block": np.int64(1), "time": np.arange(200)}

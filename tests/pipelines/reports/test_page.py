@@ -49,7 +49,7 @@ def forecasts(noise: float) -> dict:
     def foresee(windows, split):
         return windows.target + chance.normal(0, noise, windows.target.shape)
 
-    return measure.score_forecasts(foresee, waves(), FACTS["forecast"])
+    return measure.score_forecasts(foresee, waves(), FACTS["forecast"] | {"below": 130})
 
 
 def epochs() -> None:
@@ -172,6 +172,20 @@ def test_names_are_shown_and_never_obeyed(image):
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)" in html
     assert "cat &amp; dog" in html
+
+
+def test_forecasts_stand_with_their_errors_in_the_data_s_own_unit(series, capsys):
+    ann, gru = (row["measures"] for row in series["rows"])
+    assert list(ann) == ["mae", "rmse", "recall_below", "precision_below"]
+    assert ann["mae"] < gru["mae"]
+    assert ann["recall_below"] > gru["recall_below"] > 0
+    page = parsed(rendered(series))
+    [row] = [one for one in cells(page, "ann") if len(one) == 4]
+    assert row == [f"{value:.4f}" for value in ann.values()]
+    comparison.show(series)
+    printed = capsys.readouterr().out
+    assert f"{ann['rmse']:.4f}" in printed
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_forecasts_are_drawn_with_their_intervals(series):
