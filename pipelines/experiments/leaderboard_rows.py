@@ -72,6 +72,11 @@ class Record:
     artifact_uri: str = ""
     code: str = ""
 
+    @property
+    def refit(self) -> bool:
+        """Whether it learned the validation rows too."""
+        return self.parameters.get("refit", False)
+
 
 def row_of(run: "Run", curves: Mapping[str, Sequence[float]] | None) -> Row:
     """The row of an MLflow run; curves: the losses of a fit, None where they were not read."""

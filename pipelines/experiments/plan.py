@@ -46,11 +46,16 @@ class Fit:
         }
 
     @property
+    def refit(self) -> bool:
+        """Whether it learns the validation rows too."""
+        return self.parameters.get("refit", False)
+
+    @property
     def kind(self) -> str:
         """What it is: a first look, a full fit or a refit."""
         if self.look:
             return "first look"
-        return "refit" if self.parameters.get("refit") else "full"
+        return "refit" if self.refit else "full"
 
     @property
     def title(self) -> str:

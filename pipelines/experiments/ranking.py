@@ -36,7 +36,6 @@ def ranked(dataset: DatasetVersion, records: Iterable[Record]) -> list[Record]:
 
     def place(record: Record) -> tuple:
         loss = record.metrics.get("validation_log_loss", math.inf)
-        refit = record.parameters.get("refit", False)
-        return -by.sign * record.metrics[name], loss, not refit, record.arch, record.seed
+        return -by.sign * record.metrics[name], loss, not record.refit, record.arch, record.seed
 
     return sorted(records, key=place)

@@ -249,9 +249,7 @@ def pareto_front(board: dict) -> set[int]:
     of equals the first, and of a refit and the fit before it the refit."""
     sign = -1 if board["higher_is_better"] else 1
     again = [
-        (row["arch"], row["parameters"] | {"refit": False})
-        for row in board["rows"]
-        if row["parameters"].get("refit")
+        (row["arch"], row["parameters"] | {"refit": False}) for row in board["rows"] if row["refit"]
     ]
     full = [
         number

@@ -77,8 +77,7 @@ def compare(dataset: DatasetVersion, only: Collection[Fit] | None = None) -> dic
 
 def _place(metric: "Metric", row: dict) -> tuple:
     """Where a row stands; a refit has the validation score of the fit before it, and goes first."""
-    refit = row["parameters"].get("refit", False)
-    return row["look"], -metric.sign * row["validation"]["mean"], not refit
+    return row["look"], -metric.sign * row["validation"]["mean"], not row["refit"]
 
 
 def best(board: dict) -> list[dict]:
@@ -121,7 +120,7 @@ def named(rows: Sequence[dict]) -> list[tuple[str, dict]]:
 
 
 def _called(row: dict) -> str:
-    return f"{row['arch']} (refit)" if row["parameters"].get("refit") else row["arch"]
+    return f"{row['arch']} (refit)" if row["refit"] else row["arch"]
 
 
 def _members(blended: Sequence[Mapping]) -> str:
@@ -213,8 +212,7 @@ def _rescored(dataset: DatasetVersion, champion: Version) -> list[list[Record]]:
     record, metric = tracking.record(champion.run_id), ranking.metric(dataset)
     metrics = dict(record.metrics)
     # A refit has learned rows that are validation rows now: the score of its own version stays.
-    refit = record.parameters.get("refit")
-    for split in ("test",) if refit else measure.SCORED:
+    for split in ("test",) if record.refit else measure.SCORED:
         name, place = f"{split}_{metric.name}", f"{dataset.hash}/{split}"
         try:
             rows = scores.rows_of(record.run_id, place, artifact_uri=record.artifact_uri)
@@ -246,6 +244,7 @@ def _row(
         "profile": group[0].profile,
         "code": group[0].code,
         "look": group[0].look,
+        "refit": group[0].refit,
         "unseen": group[0].metrics.get(UNSEEN),
         "share": group[0].parameters.get("share", 1.0),
         "seeds": len(group),

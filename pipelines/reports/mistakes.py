@@ -38,7 +38,7 @@ def worst(dataset: DatasetVersion, board: dict) -> tuple[dict[str, list[dict]], 
     fits = {
         row["name"]: row
         for row in board["rows"]
-        if "name" in row and not (row.get("rescored") and row["parameters"].get("refit"))
+        if "name" in row and not (row.get("rescored") and row["refit"])
     }
     if not fits or not dataset.facts:  # then the data lies elsewhere
         return {}, []

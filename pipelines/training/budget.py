@@ -53,7 +53,7 @@ class Costs:
     def learn(self, record: Record, seconds: float | None = None) -> None:
         """Take in a fit, but no refit: the fit before it says more. seconds: what it took in all,
         imports and scoring included."""
-        if record.parameters.get("refit"):
+        if record.refit:
             return
         parameters, fitted = record.parameters, record.metrics["fit_seconds"]
         epoch = record.metrics.get("seconds_per_epoch", fitted / parameters["epochs"])
@@ -72,7 +72,7 @@ class Costs:
         epoch = self._epoch.get(fit.arch, max(self._epoch.values(), default=0.0))
         beside = self._beside.get(fit.arch, max(self._beside.values(), default=BESIDE_SECONDS))
         epochs = fit.parameters["epochs"]
-        if fit.parameters.get("refit"):
+        if fit.refit:
             epochs = self._best.get(fit.arch, epochs)
         return beside + epoch * epochs * self._rows(fit.parameters)
 

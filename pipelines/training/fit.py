@@ -52,7 +52,7 @@ def fit(
     environment.apply()
     plan.require_same(planned)
     before = None
-    if planned.parameters["refit"]:
+    if planned.refit:
         first = plan.before(planned)
         known = verification.reusable([first]).get(first.fingerprint)
         before = known or fit(first, guarded, parent, on_epoch).record

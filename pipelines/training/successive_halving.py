@@ -74,7 +74,7 @@ class Plan:
         """The blends that follow from the records of the full fits: by the champion's recipe, and
         of the best by validation that read what the best one reads."""
         # A refit has learned the rows on which a blend is calibrated.
-        records = [one for one in records if not one.parameters.get("refit")]
+        records = [one for one in records if not one.refit]
         ranked = ranking.ranked(self.dataset, records)
         if len(ranked) < 2:
             return []
@@ -96,7 +96,7 @@ def plan(dataset: DatasetVersion, profile: str) -> Plan:
         return by_profile
     record = tracking.record(champion.run_id)
     fits = _by_recipe(dataset, profile, record)
-    return replace(by_profile, champion=fits, refitted=record.parameters.get("refit", False))
+    return replace(by_profile, champion=fits, refitted=record.refit)
 
 
 @lru_cache(maxsize=8)
@@ -142,6 +142,6 @@ def show(fits: list[Fit], missing: list[Fit]) -> None:
         text = f"{len(fits)} architectures, {share:.0%} of the rows, {number} epochs"
         console.line("first look", text)
     elif fits:
-        name = "refit" if all(fit.parameters["refit"] for fit in fits) else "full fits"
+        name = "refit" if all(fit.refit for fit in fits) else "full fits"
         console.line(name, ", ".join(fit.arch for fit in fits))
     console.reused(len(fits), len(missing))

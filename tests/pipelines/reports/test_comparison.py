@@ -101,6 +101,7 @@ def test_the_front_is_the_one_that_comparing_each_with_each_gives():
     rows = [
         {
             "look": False,
+            "refit": False,
             "arch": "cnn",
             "parameters": {"units": number},
             "validation": {"mean": float(score)},
@@ -123,8 +124,9 @@ def test_the_front_is_the_one_that_comparing_each_with_each_gives():
 
 def test_of_a_refit_and_the_fit_before_it_the_refit_is_on_the_front_however_slow():
     before = {"look": False, "arch": "cnn", "validation": {"mean": 0.9}, "parameter_count": 9}
-    before |= {"latency_ms": 0.100, "parameters": {"refit": False}}
-    rows = [before | {"latency_ms": 0.101, "parameters": {"refit": True}}, before]
+    before |= {"refit": False, "latency_ms": 0.100, "parameters": {"refit": False}}
+    again = {"refit": True, "latency_ms": 0.101, "parameters": {"refit": True}}
+    rows = [before | again, before]
     assert comparison.pareto_front({"rows": rows, "higher_is_better": True}) == {0}
 
 

@@ -18,6 +18,8 @@ def row(arch: str, score: float = 0.9, **changes) -> dict:
         "profile": "quick",
         "code": "c0ffee00" * 8,
         "look": False,
+        "refit": False,
+        "measures": {},
         "share": 1.0,
         "seeds": 1,
         "validation": interval,
