@@ -99,6 +99,7 @@ class Clients:
                 return
             self._listed, self._stamp, self._complaint = read(self._file), stamp, ""
         except ValueError as error:  # tried again: a client may have been removed
+            self._listed = self._listed or ()  # what was open is closed: somebody meant it to be
             if str(error) != self._complaint:
                 self._complaint = str(error)
                 log.error("The clients of before stay: %s", error)

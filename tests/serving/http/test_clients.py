@@ -130,6 +130,16 @@ class TestTheFile:
         assert not known.is_open()
         assert known.find(token) is None
 
+    def test_one_that_comes_damaged_closes_what_was_open(self, file, monkeypatch):
+        monkeypatch.setattr(clients, "POLL_SECONDS", 0)
+        known = Clients(file)
+        assert known.is_open()
+        file.write_text('{"clients": [')
+        assert not known.is_open()
+        token = file.unlink() or tokens.add("shop", ["predict"], None).token
+        assert not known.is_open()
+        assert known.find(token.encode()).name == "shop"
+
     @pytest.mark.parametrize(
         ("text", "place"),
         [
