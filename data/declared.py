@@ -59,7 +59,9 @@ def params(root: Path = Path()) -> dict:
 
 def own(root: Path = Path()) -> list[str]:
     """The names of the own datasets."""
-    return sorted(file.parent.name for file in (root / OWN).glob("*/entry.yaml"))
+    return sorted(
+        file.parent.name for file in (root / OWN).glob("*/entry.yaml") if not file.is_dir()
+    )
 
 
 def own_entry(name: str) -> Path:
@@ -167,6 +169,8 @@ def _read(root: Path, file: Path) -> Any:
     """What a YAML file below `root` holds; raises DataError if it is none, or has a key twice."""
     try:
         return copy.deepcopy(_parsed((root / file).read_text(encoding="utf-8-sig"), file))
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         problem = " ".join(str(error).split()).replace(' in "<unicode string>"', "")
         raise DataError(f"{file} is not YAML: {problem}") from error

@@ -11,6 +11,7 @@ import shutil
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,10 @@ def _status(work: Callable[[str, Path], None], name: str, folder: Path) -> int:
         status, message = REFUSED, str(refusal)
     except (DataError, OSError) as error:
         status, message = FAILED, f"{work.__name__} {name}: {' '.join(str(error).split())}"
+    except Exception as error:  # a defect of ours, or of what reads the data: it is told as well
+        traceback.print_exc()
+        status = FAILED
+        message = f"{work.__name__} {name} ended with {type(error).__name__}: {error}"
     else:
         return 0
     print(message, file=sys.stderr)

@@ -20,12 +20,13 @@ from data import declared, report, stage, stored
 from data.entries import Expect
 from data.errors import GateRefused
 from data.report import SET_ASIDE
+from data.sources import lines
 from data.stored import Dataset
 from data.suites.table import SHARE, Table, allow, expect, percent
 from data.validation_page import page
 
 EXAMPLES = 3
-FIRST_LINE = {"csv": 2, "excel": 2, "json": 1}  # of the rows, by kind; 1 where there is no header
+FIRST_LINE = {"excel": 2}  # of the rows, by kind
 
 
 def validate(name: str, folder: Path) -> None:
@@ -65,8 +66,11 @@ def sifted(raw: Dataset, entry: dict) -> tuple[list[Table], pd.DataFrame]:
     if entry["on_bad_rows"] == "refuse":
         return tables, pd.DataFrame(columns=["id"])
     bad = _bad_rows(tables[0])
+    begin = lines.of_rows(entry) if len(bad) else None
     if entry["kind"] in FIRST_LINE:
         bad.insert(1, "line", bad["id"] + FIRST_LINE[entry["kind"]])
+    elif begin and len(begin) > bad["id"].max():
+        bad.insert(1, "line", [begin[row] for row in bad["id"]])
     rows, dropped = len(tables[0].frame), bad["id"].nunique()
     most = entry["expect"]["dropped"]
     if 0 < dropped <= most * rows:

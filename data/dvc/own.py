@@ -82,7 +82,10 @@ def write_stages(name: str, root: Path) -> None:
     values = {**variables, "key": name} | {f"item.{key}": entry[key] for key in entry}
 
     def filled(text: str) -> str:
-        return re.sub(r"\$\{([\w.]+)\}", lambda found: str(values[found[1]]), text)
+        # A `${` in a path of the user's is no reference: DVC reads `\\${` as it.
+        return re.sub(
+            r"\$\{([\w.]+)\}", lambda found: str(values[found[1]]).replace("${", "\\${"), text
+        )
 
     own = {declared.own_entry(name).as_posix(): None}
     stages = {

@@ -6,7 +6,7 @@ from great_expectations.expectations import Expectation
 
 from data.entries import ExpectReadings
 from data.stored import Dataset
-from data.suites.splits import splits
+from data.suites.splits import of_series
 from data.suites.table import Table, allow, between, expect, filled, percent
 
 LARGEST = 1e12
@@ -37,7 +37,7 @@ def suite(raw: Dataset, entry: dict) -> list[Table]:
     tables = [Table("readings", readings, key, expectations), by_name]
     whole = frame.dropna(subset=["time", "value"])["series"].value_counts()
     if by_name.frame["filled"].sum() <= MOST_FILLED and whole.max() >= entry["min_rows"]:
-        tables.append(splits(frame, entry))
+        tables.append(of_series(frame, entry))
     return tables
 
 

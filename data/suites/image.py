@@ -11,6 +11,7 @@ from data.classes import digests
 from data.entries import ExpectPictures
 from data.stored import Dataset
 from data.suites.classes import belonging, classes, labelled
+from data.suites.splits import of_classes
 from data.suites.table import Table, allow, at_least, between, expect, filled, percent
 
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -37,6 +38,7 @@ def suite(raw: Dataset, entry: dict) -> list[Table]:
     return [
         Table("pictures", frame, key, expectations),
         classes(label, labels, limits, entry),
+        of_classes(frame, labels, len(raw.splits.get("test", {}).get("label", ()))),
     ]
 
 

@@ -12,6 +12,7 @@ from data.classes import digests, draw
 from data.entries import ExpectTexts
 from data.stored import Dataset
 from data.suites.classes import belonging, classes, labelled
+from data.suites.splits import of_classes
 from data.suites.table import Table, allow, at_least, between, expect, filled, percent
 from data.words import TAG, words_of
 
@@ -36,6 +37,7 @@ def suite(raw: Dataset, entry: dict) -> list[Table]:
     return [
         Table("texts", frame, ["id"], expectations),
         classes(label, labels, limits, entry),
+        of_classes(frame, labels),
         validation(frame, limits),
     ]
 

@@ -1,14 +1,99 @@
-"""What is expected of the splits of series, as prepare will make them: windows, and changes."""
+"""What is expected of the splits as prepare will make them: of labelled rows classes to tell apart,
+of series windows and changes.
+"""
 
 import numpy as np
 import pandas as pd
 
 from data import declared
+from data.classes import digests, draw, together
 from data.series import cut, cuts, place, window_starts
 from data.suites.table import Table, between
 
+LEAST = 0.5  # of the rows that its share says; more would be chance where rows are few
 
-def splits(readings: pd.DataFrame, entry: dict) -> Table:
+
+def of_classes(frame: pd.DataFrame, labels: list[str], test_rows: int = 0) -> Table:
+    """The table of splits of labelled rows: each has its share of them, and classes to tell apart.
+
+    Args:
+        frame: one row for each picture or text, with the columns label and digest, and key and
+            group where the entry names them.
+        labels: the classes that are allowed.
+        test_rows: how many of the rows, the last ones, are an official test split; 0: none are.
+    """
+    table = _splits_of_classes(frame, labels, test_rows)
+    enough = f"each split has at least {LEAST:.0%} of the rows that its share says"
+    other = [name for name in ("id", "group") if {"id": "key"}.get(name, name) in frame]
+    named = " and ".join(f"`{name}:`" for name in other)
+    many = f"{named} of the entry names too few different rows, or one of very many: leave it out, "
+    remedy = f"{many}or name another column" if other else "add rows"
+    told = "rows of one class tell no model from one that always answers it"
+    return Table(
+        "splits",
+        table,
+        ["split"],
+        [
+            between("filled", enough, low=LEAST, remedy=remedy),
+            between(
+                *("classes", "each split has rows of at least two classes"),
+                low=2,
+                remedy=f"{told}: {remedy}" if other else f"{told}: give its split other rows",
+            ),
+            between(
+                *("unlearned", "each class of a split has rows to learn from"),
+                high=0,
+                remedy="give them to the training rows too, or leave that class out",
+            ),
+            between(
+                *("missing", "each split has rows of each class"),
+                high=0,
+                done="its scores say nothing of the others",
+            ),
+        ],
+    )
+
+
+def _splits_of_classes(frame: pd.DataFrame, labels: list[str], test_rows: int) -> pd.DataFrame:
+    """One row for each split: split, rows, filled (those of the rows that its share says), classes
+    (how many have rows), unlearned (how many of these have none in training) and missing.
+    """
+    official = np.arange(len(frame)) >= len(frame) - test_rows
+    known = frame["label"].isin(labels).to_numpy()
+    rows, held = frame[known & ~official], frame[known & official]
+    by = [column for column in ("digest", "key", "group") if column in frame]
+    for column in by:  # a row of the test split is left out of the others
+        rows = rows[~rows[column].isin(held[column])]
+    shares = declared.shares("classes")
+    if test_rows:
+        shares = {name: share for name, share in shares.items() if name != "test"}
+    parts = dict.fromkeys(shares, rows)
+    if len(rows):
+        names = [_digests(rows[column]) for column in by]
+        codes = pd.Categorical(rows["label"], categories=labels).codes
+        drawn = draw(codes, together(*names), shares)
+        parts = {name: rows.iloc[numbers] for name, numbers in drawn.items()}
+    wanted = {name: len(rows) * share / sum(shares.values()) for name, share in shares.items()}
+    if test_rows:
+        parts["test"], wanted["test"] = held, test_rows
+    learned = set(parts["train"]["label"])
+    table = []
+    for name, part in parts.items():
+        present = set(part["label"])
+        counts = (len(present), len(present - learned), len(labels) - len(present))
+        table.append((name, len(part), len(part) / max(1, wanted[name]), *counts))
+    columns = ["split", "rows", "filled", "classes", "unlearned", "missing"]
+    return pd.DataFrame(table, columns=columns)
+
+
+def _digests(column: pd.Series) -> np.ndarray:
+    """What prepare draws by: the digest of the content as it is, that of an id or a group."""
+    if column.name == "digest":
+        return column.to_numpy(str)
+    return digests(str(name).encode() for name in column)
+
+
+def of_series(readings: pd.DataFrame, entry: dict) -> Table:
     """The table of splits: each holds windows, in which the value changes, and is no mere repeat.
 
     readings: as `forecast.steps` gives them.

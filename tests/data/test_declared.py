@@ -121,6 +121,13 @@ def test_an_own_entry_is_told_by_its_path_and_line(params, text, message):
         declared.entry("bj", root)
 
 
+def test_a_folder_in_the_place_of_an_entry_stops_nobody(params):
+    root = params(mine=PICTURES)
+    (root / "data/own/odd/entry.yaml").mkdir(parents=True)
+    assert declared.own(root) == []
+    assert declared.entry("mine", root)["path"] == "pets"
+
+
 def test_a_name_there_twice_is_told_with_both_lines(tmp_path):
     text = "datasets:\n  mine: {task: image}\n  other: {}\n  mine: {task: image}\n"
     (tmp_path / "params.yaml").write_text(text)

@@ -105,6 +105,29 @@ def test_a_name_that_an_update_brings_is_told(checkout):
     assert declared.own(checkout.folder) == ["half", "renamed", "tickets"]
 
 
+def test_a_path_may_hold_what_dvc_takes_for_a_reference(checkout):
+    path = "../mine/${HOME} $X {y}/reviews.csv"
+    write_reviews(checkout.folder / path, reviews())
+    own.add("braces", ENTRY | {"path": path}, checkout.folder)
+    assert "ERROR" not in checkout.versions("reproduce('braces')")
+    assert checkout.versions("outdated(['braces'])") == "[]"
+    own.remove("braces", checkout.folder)
+
+
+def test_a_stage_that_crashes_says_how(checkout):
+    entry = ENTRY | {"labels": ["bad", "good"]}
+    own.add("crashing", entry, checkout.folder)
+    module = checkout.folder / "data/ingest.py"
+    whole = module.read_text()
+    module.write_text(whole.replace("def ingest(", "def ingest(*_): 1 / 0\n\n\ndef never(", 1))
+    try:
+        said = checkout.versions("reproduce('crashing')")
+    finally:
+        module.write_text(whole)
+        own.remove("crashing", checkout.folder)
+    assert "ingest crashing ended with ZeroDivisionError: division by zero" in said
+
+
 def test_what_is_removed_leaves_nothing_but_its_source(checkout):
     own.remove("tickets", checkout.folder)
     assert [path for path in checkout.folder.rglob("*") if path.stem == "tickets"] == []

@@ -104,6 +104,55 @@ def test_a_file_that_is_no_picture_is_refused_by_name():
     assert [row["file"] for row in check["examples"]] == ["0/5.png", "0/6.png", "0/7.png"]
 
 
+def grouped(names: list[str], column: str = "group") -> Dataset:
+    """Texts with what they belong to, or are known by."""
+    raw = texts(len(names))
+    raw.splits["rows"][column] = np.array(names, dtype=object)
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("raw", "column"),
+    [
+        # Of two ids no split of three parts can be made; of one very large group neither.
+        (grouped(["a", "b"] * 150, "key"), "filled"),
+        (grouped(["big"] * 285 + [f"small{number}" for number in range(15)]), "filled"),
+        # All rows of a label are one author's: they go to one split.
+        (grouped([("one" if row % 2 else f"other{row}") for row in range(300)]), "classes"),
+    ],
+)
+def test_splits_without_their_share_or_a_second_class_are_refused(raw, column):
+    report = judged(raw, sentiment.suite, task="sentiment")
+    assert column in refused_by(report)
+    [check] = [one for one in report["failed"] if one["column"] == column]
+    assert "leave it out, or name another column" in check["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("test_labels", "column"),
+    [(["0"] * 30, "classes"), (["0", "1", "3"] * 10, "unlearned"), (["0", "1", "2"] * 10, None)],
+)
+def test_an_official_test_split_holds_the_classes_that_are_learned(test_labels, column):
+    rows = pictures(150).splits["rows"]
+    test = {name: values[120:] for name, values in rows.items()}
+    test["label"] = np.array(test_labels)
+    train = {name: values[:120] for name, values in rows.items()}
+    labels = sorted({*train["label"], *test_labels})
+    raw = Dataset({"labels": labels, "notes": []}, {"train": train, "test": test})
+    report = judged(raw, image.suite, expect={"class_share": 0.05})
+    assert refused_by(report) == ({column} if column else set())
+
+
+def test_a_class_without_rows_in_a_split_is_told():
+    names = [f"author{row // 30}" for row in range(300)]
+    raw = grouped(names)
+    labels = np.array(["good", "bad"] * 150, dtype=object)
+    labels[:30] = "so-so"
+    raw.splits["rows"]["label"], raw.facts["labels"] = labels, ["bad", "good", "so-so"]
+    report = judged(raw, sentiment.suite, task="sentiment")
+    assert any("each split has rows of each class" in note for note in report["notes"])
+
+
 DISC = np.hypot(*(np.mgrid[:16, :16] - 7.5)) < 5
 DEEP = np.where(DISC, 40_000, 9_000).astype(np.uint16)
 GLYPH = np.dstack([np.zeros((16, 16, 3), np.uint8), np.where(DISC, 255, 0).astype(np.uint8)])
