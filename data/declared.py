@@ -6,6 +6,7 @@ update of the checkout never meets them.
 
 import copy
 import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -147,7 +148,9 @@ def checked(
     except ValidationError as errors:
         details = errors.errors(include_url=False)
     first = details[0]
-    path = [*keys, *map(str, first["loc"])]
+    if first["type"] == "literal_error" and isinstance(first["input"], dict):  # or a mapping
+        first = next((one for one in details if len(one["loc"]) > len(first["loc"])), first)
+    path = [*keys, *_keys(declared, first["loc"], first["type"] == "missing")]
     known = declared if isinstance(declared, dict) and not first["loc"] else {}
     unknown = [str(key) for key in known if key not in model.model_fields]
     place = _line_of(root / file, *path, *unknown[:1])
@@ -163,6 +166,15 @@ def checked(
     else:
         problem = f"is {first['input']!r}: {first['msg'].lower()}"
     raise DataError(f"{'.'.join(path)} in {file} {problem}{place}".removeprefix(" in "))
+
+
+def _keys(declared: Any, loc: Sequence[Any], missing: bool) -> Iterator[str]:
+    """The keys of an error's place: without what Pydantic says of the parts of a union."""
+    for number, part in enumerate(loc, 1):
+        there = isinstance(declared, dict) and part in declared
+        if there or isinstance(part, int) or (missing and number == len(loc)):
+            yield str(part)
+            declared = declared[part] if there else None
 
 
 def _read(root: Path, file: Path) -> Any:

@@ -20,11 +20,17 @@ Text = Annotated[str, Field(min_length=1)]
 About = Annotated[str, Field(min_length=1, max_length=300)]  # one or two sentences
 
 
+QUOTE = "quote those that YAML takes for something else, such as yes, no, on, off, null and 1.0"
+LONGEST_SIDE = 1024  # of a picture as a model sees it; more is a mistake, or no model of these
+
+
 class Section(BaseModel):
     """A part of params.yaml with keys of its own; an unknown one is told before a missing one."""
 
     # What stands below a field is its description, of which docs/ makes the reference.
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -38,27 +44,21 @@ class Section(BaseModel):
 
 
 def _ascending(limits: list[float]) -> list[float]:
-    if len(limits) != 2 or limits[0] >= limits[1]:
+    if len(limits) != 2 or not limits[0] < limits[1]:
         raise ValueError(f"is {limits}, expected [lowest, highest]")
     return limits
 
 
 def _word(label: Any) -> Any:
     if type(label) not in (str, int):
-        raise ValueError(
-            f"is {label}, expected a label; quote yes, no, on and off, which YAML takes for true "
-            "and false"
-        )
+        raise ValueError(f"is {label}, expected a label: {QUOTE}")
     return label
 
 
 def _different(labels: list[Any]) -> list[Any]:
     names = {unicodedata.normalize("NFC", str(label)) for label in labels}
     if len(names) < len(labels) or {type(label) for label in labels} - {str, int}:
-        raise ValueError(
-            f"is {labels}, expected different names; quote yes, no, on and off, which YAML takes "
-            "for true and false"
-        )
+        raise ValueError(f"is {labels}, expected different names: {QUOTE}")
     return labels
 
 
@@ -114,8 +114,10 @@ TimeFormat = Annotated[str, AfterValidator(_time_format)]
 Pattern = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
 Label = Annotated[Any, AfterValidator(_word)]
 Labels = Annotated[list[Any], AfterValidator(_different)]
-Range = Annotated[list[float], AfterValidator(_ascending)]
-Shape = Annotated[list[Count], Field(min_length=3, max_length=3), AfterValidator(_grey_or_colour)]
+Limit = Annotated[float, Field(allow_inf_nan=True)]  # .inf: there is none
+Range = Annotated[list[Limit], AfterValidator(_ascending)]
+Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
+Shape = Annotated[list[Side], Field(min_length=3, max_length=3), AfterValidator(_grey_or_colour)]
 
 
 def _check_names(entry: Section, allowed: bool, rule: str) -> None:
@@ -252,6 +254,10 @@ class ClassesEntry(Entry):
             raise ValueError("says `metric: f1` without `positive:`, the label that it is of")
         if (self.metric == "cost") != (self.costs is not None):
             raise ValueError("needs both or none of `metric: cost` and `costs:`")
+        if isinstance(self.class_weights, dict) and not any(self.class_weights.values()):
+            raise ValueError("has no class_weights above 0: nothing would be learned")
+        if self.costs and not any(cost for row in self.costs.values() for cost in row.values()):
+            raise ValueError("has no costs above 0: every model would be perfect")
         return self
 
 
