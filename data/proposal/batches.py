@@ -3,9 +3,12 @@
 A CSV, Parquet files and pictures are read as a stream; JSON lines and a workbook are held whole.
 """
 
-from collections.abc import Iterator, Mapping
+import io
+from collections.abc import Collection, Iterator, Mapping
+from csv import reader
 from pathlib import Path, PurePosixPath
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 import pandas as pd
@@ -17,40 +20,57 @@ from data import series
 from data.errors import DataError
 from data.proposal import columns as roles
 from data.proposal import stamps, tables
-from data.sources import columns, conversion, excel, json, paths, text_form
+from data.sources import columns, conversion, csv, excel, folder, json, parquet, paths, text_form
 from data.sources.folder import SUFFIXES
 
 BLOCK = 1 << 22  # bytes of a CSV
 FIRST = 10_000  # rows that tell what the columns of readings are
+FORM = (*columns.NUMBERS, *columns.STAMPS)
 
 
-def pictures(path: Path, size: int) -> Iterator[tuple[pa.Table, list[bytes]]]:
-    """The pictures below a folder, at any depth, by their names, hidden ones left out; or one file.
+def pictures(path: Path, size: int) -> tuple[list[str], Iterator[tuple[pa.Table, list[bytes]]]]:
+    """The pictures below a folder or in a ZIP, at any depth, by their names; or one file.
 
     Args:
-        path: the folder or file.
+        path: the folder, ZIP or file.
         size: of a batch.
 
-    Yields:
-        A table of the column `file`, and the bytes of each.
+    Returns:
+        What is left out, in sentences; and by batches a table of the column `file`, and the bytes
+        of each.
 
     Raises:
-        DataError: there is no picture.
+        DataError: there is no picture, or the ZIP is not whole.
     """
     root = paths.local(path)
-    files = [PurePosixPath()]
-    if root.is_dir():
-        files = sorted(name for name, folder in paths.below(root) if not folder)
-    names = [
-        name
-        for name in files
-        if (root / name).suffix.lower() in SUFFIXES and not paths.is_hidden(name)
-    ]
+    is_zip = root.suffix.lower() not in SUFFIXES and root.is_file() and is_zipfile(root)
+    if root.is_dir() or is_zip:
+        held = folder.in_zip(root).items() if is_zip else paths.below(root)
+        files = sorted(name for name, is_folder in held if not is_folder)
+        shown = [name for name in files if not paths.is_hidden(name)]
+    else:
+        root, files = root.parent, [PurePosixPath(root.name)]
+        shown = files
+    names = [name for name in shown if name.suffix.lower() in SUFFIXES]
     if not names:
-        raise DataError(f"{path} holds no pictures: expected {', '.join(SUFFIXES)}")
+        raise DataError(
+            f"{path} holds no pictures: expected {', '.join(SUFFIXES)}, or a folder or ZIP of them"
+        )
+    return _left_out(len(files) - len(shown), len(shown) - len(names)), _read(root, names, size)
+
+
+def _left_out(hidden: int, others: int) -> list[str]:
+    counts = {"hidden or system files": hidden, "files not named like pictures": others}
+    return [f"left out: {count:,} {what}" for what, count in counts.items() if count]
+
+
+def _read(
+    root: Path, names: list[PurePosixPath], size: int
+) -> Iterator[tuple[pa.Table, list[bytes]]]:
     for start in range(0, len(names), size):
-        batch = [root / name for name in names[start : start + size]]
-        yield pa.table({"file": list(map(str, batch))}), [file.read_bytes() for file in batch]
+        batch = names[start : start + size]
+        files = [str(root / name) for name in batch]
+        yield pa.table({"file": files}), folder.contents(root, batch)
 
 
 def texts(
@@ -71,7 +91,8 @@ def texts(
     Raises:
         DataError: it cannot be read, or there is no such column.
     """
-    for table in parts(paths.local(path), size):
+    known = column or (entry.get("columns") or {}).get("text")
+    for table in parts(paths.local(path), size, entry, [known] if known else []):
         column = column or _text_column(table, entry)
         yield table, conversion.words(columns.column(table, column), column).to_pylist()
 
@@ -89,44 +110,74 @@ def histories(
             where the table has it, or found.
 
     Returns:
-        A table of `series` and `time`, that of the last reading, and the values of each.
+        A table of `series`, `time`, that of the last reading, its `zone`, and of the `hole` before
+        these readings, in words, where there is one; and the values of each.
 
     Raises:
         DataError: it cannot be read, or which columns are meant is not known.
     """
-    read = list(parts(paths.local(path), FIRST))
+    meant = (entry.get("columns") or {}) | dict(names)
+    known = [meant[role] for role in ("time", "value") if role in meant]
+    read = list(parts(paths.local(path), FIRST, entry, known))
     if not read:
         raise DataError(f"{path} holds no rows")
     table = pa.concat_tables(read)
-    declared = entry.get("columns") or {}
-    given = {role: name for role, name in declared.items() if name in table.column_names}
-    given |= names
-    named, form = _form(table, given)
-    if declared and set(declared.values()) <= set(table.column_names):
-        keys = (*columns.NUMBERS, *columns.STAMPS)
-        form = {key: entry[key] for key in keys if key in entry}
-    readings = pd.DataFrame(columns.readings(table, path.stem, **named, **form)).dropna()
+    has = set(table.column_names) | set(names.values())
+    named, form = _form(table, {role: name for role, name in meant.items() if name in has}, entry)
+    readings = pd.DataFrame(columns.readings(table, path.stem, **named, **form))
+    measured = _measured(readings, entry)
+    if measured.empty:
+        raise DataError(f"{path} holds no reading that has a time, a value and a series")
     zoned = conversion.times(
         columns.column(table.slice(0, FIRST), named["time"]), named["time"], form.get("time_format")
     ).dt.tz
     in_utc = "Z" if zoned or form.get("time_zone") else ""
-    ends: dict[str, list] = {"series": [], "time": [], "zone": []}
+    placed = dict(iter(series.place(measured, dict(entry)).groupby("series")))
+    ends: dict[str, list] = {"series": [], "time": [], "zone": [], "hole": []}
     values = []
-    for name, points in series.place(readings, dict(entry)).groupby("series", sort=False):
-        last = points[points["stretch"] == points["stretch"].iloc[-1]]
+    for name in sorted(readings["series"].dropna().unique()):
+        points = placed.get(name, readings.iloc[:0].assign(stretch=0))
+        is_last = points["stretch"] == points["stretch"].max()
+        last = points[is_last]
         ends["series"].append(name)
-        ends["time"].append(last["time"].iloc[-1])
+        ends["time"].append(None if last.empty else last["time"].iloc[-1])
         ends["zone"].append(in_utc)
+        ends["hole"].append(_hole(points[~is_last]["time"], last["time"], entry["fill"]))
         values.append(last["value"].to_numpy()[-entry["history"] :])
     return pa.table(ends), values
 
 
-def _form(table: pa.Table, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The columns of readings, and how their times and values are written, as the first tell."""
+def _measured(readings: pd.DataFrame, entry: Mapping[str, Any]) -> pd.DataFrame:
+    """The readings without those that say nothing, and that the gate would have set aside."""
+    if entry.get("on_bad_rows") == "drop" and "range" in entry:
+        readings = readings[readings["value"].between(*entry["range"])]
+    return readings.dropna()
+
+
+def _hole(before: pd.Series, after: pd.Series, fill: float) -> str | None:
+    """What parts the last readings from those before, in words, by the times of both."""
+    if before.empty:
+        return None
+    return (
+        f"Readings before the hole from {before.iloc[-1]} to {after.iloc[0]} do not count:"
+        f" `fill: {fill:g}` in the dataset's entry is how many seconds without a reading are"
+        " carried forward."
+    )
+
+
+def _form(
+    table: pa.Table, given: Mapping[str, str], entry: Mapping[str, Any]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The columns of readings, and how their times and values are written: as the entry says of its
+    own columns, of others as the first rows tell.
+    """
     first = table.slice(0, FIRST)
     known = roles.columns_of(first)
     roles.check(known, given)
     named = roles.readings(known, given)
+    declared = entry.get("columns") or {}
+    if all(named[role] == declared.get(role) for role in ("time", "value")):
+        return named, {key: entry[key] for key in FORM if key in entry}
     time, value = known[named["time"]], known[named["value"]]
     if not time.forms or not value.numbers:
         raise DataError(f"there are no times and numbers in {named}: say --time and --value")
@@ -136,41 +187,76 @@ def _form(table: pa.Table, given: Mapping[str, str]) -> tuple[dict[str, str], di
     return named, form | {"decimal": decimal, "thousands": thousands}
 
 
-def parts(path: Path, size: int) -> Iterator[pa.Table]:
+def parts(
+    path: Path, size: int, entry: Mapping[str, Any], known: Collection[str]
+) -> Iterator[pa.Table]:
     """A table in parts of some rows, each column as it is; of a CSV all are words.
+
+    Args:
+        path: of the table.
+        size: of a part.
+        entry: of the dataset: it says how a file with these columns is written.
+        known: the columns that are to be read, as far as they are known before.
 
     Raises:
         DataError: it is no whole table.
     """
     kind = tables.kind_of(path)
-    if kind not in ("csv", "json", "parquet", "excel"):
+    if kind == "csv":
+        batches = _csv(path, *_written(path, entry, known))
+    elif kind == "parquet":
+        batches = _parquet(path, size)
+    elif kind == "json":
+        batches = iter(json.read_json(path).to_batches(max_chunksize=size))
+    elif kind == "excel":
+        sheet = entry.get("sheet")
+        sheet = sheet if sheet in excel.sheets(path) else None
+        batches = iter(excel.read_excel(path, sheet).to_batches(max_chunksize=size))
+    else:
         raise DataError(f"{path} holds pictures, expected a table: say --task image")
-    try:
-        if kind == "csv":
-            batches: Any = _csv(path)
-        elif kind == "parquet":
-            batches = pyarrow.dataset.dataset(path, format="parquet").to_batches(batch_size=size)
-        else:
-            whole = json.read_json(path) if kind == "json" else excel.read_excel(path)
-            batches = whole.to_batches(max_chunksize=size)
-        for batch in batches:
-            for start in range(0, batch.num_rows, size):
-                yield pa.Table.from_batches([batch.slice(start, size)])
-    except (pa.ArrowException, OSError) as error:
-        problem = " ".join(str(error).split())
-        raise DataError(f"{path} is not a whole table ({kind}): {problem}") from error
+    for batch in batches:
+        for start in range(0, batch.num_rows, size):
+            yield pa.Table.from_batches([batch.slice(start, size)])
 
 
-def _csv(path: Path) -> pyarrow.csv.CSVStreamingReader:
+def _written(path: Path, entry: Mapping[str, Any], known: Collection[str]) -> tuple[str, str]:
+    """Encoding and separator of a CSV: those of the entry, where they make the known columns."""
     content = text_form.head(path)
-    encoding = text_form.encoding_of(content)
-    separator = text_form.separator_of(content.decode(encoding, "replace"))
-    return pyarrow.csv.open_csv(
-        path,
-        pyarrow.csv.ReadOptions(encoding=encoding, block_size=BLOCK),
-        pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
-        pyarrow.csv.ConvertOptions(default_column_type=pa.string()),
-    )
+    found = text_form.encoding_of(content)
+    encoding, separator = entry.get("encoding", "utf-8"), entry.get("separator", ",")
+    if encoding == "utf-8":  # also where the entry says nothing
+        encoding = found
+    text = content.decode(encoding, "replace").removeprefix("\ufeff")
+    rows = reader(io.StringIO(text, newline=""), delimiter=separator)
+    header = next(filter(None, rows), [])
+    if known and set(known) <= set(header):
+        return encoding, separator
+    return found, text_form.separator_of(content.decode(found, "replace"))
+
+
+def _csv(path: Path, encoding: str, separator: str) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from pyarrow.csv.open_csv(
+            path,
+            pyarrow.csv.ReadOptions(encoding=encoding, block_size=BLOCK),
+            pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            pyarrow.csv.ConvertOptions(default_column_type=pa.string()),
+        )
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        csv.read_csv(path, encoding, separator)  # knows the row, and has the words for it
+        problem = " ".join(str(error).split())
+        raise DataError(f"{path} is not a whole CSV in {encoding}: {problem}") from error
+
+
+def _parquet(path: Path, size: int) -> Iterator[pa.RecordBatch]:
+    part = path
+    try:
+        whole = pyarrow.dataset.dataset(path, format="parquet")
+        for fragment in whole.get_fragments():
+            part = Path(fragment.path)
+            yield from fragment.to_batches(schema=whole.schema, batch_size=size)
+    except (pa.ArrowException, OSError) as error:
+        raise parquet.not_whole(part, error) from error
 
 
 def _text_column(table: pa.Table, entry: Mapping[str, Any]) -> str:

@@ -71,7 +71,7 @@ def listed(root: Path) -> Listing:
             is not named like a picture; a name is not UTF-8 or leads out of a ZIP; or the splits
             hold other classes.
     """
-    entries = dict(_in_zip(root) if root.is_file() else paths.below(root))
+    entries = dict(in_zip(root) if root.is_file() else paths.below(root))
     shown = {path: folder for path, folder in entries.items() if not paths.is_hidden(path)}
     files = sorted(path for path, folder in shown.items() if not folder)
     folders = sorted(path for path, folder in shown.items() if folder)
@@ -165,7 +165,7 @@ def _by_split(
     return {"train": rows, "test": test}, [note, *([joined] if len(training) > 1 else [])]
 
 
-def _in_zip(path: Path) -> dict[PurePosixPath, bool]:
+def in_zip(path: Path) -> dict[PurePosixPath, bool]:
     """The names in a ZIP, as `paths.below` gives them."""
     try:
         with ZipFile(path) as archive:

@@ -1,6 +1,7 @@
 """The command `predict`: a champion answers a whole file, as its service would."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -68,16 +69,20 @@ def predict(
     dataset, file = settings.dataset_of(task, dataset), file.expanduser()
     if not file.exists():
         raise UsageError(f"there is no file or folder {file}")
+    if not (file.is_file() or file.is_dir()):  # to read a pipe is to wait for who writes into it
+        raise UsageError(f"{file} is neither a file nor a folder: write the rows to a file")
     version = _version(task, dataset, number)
     folder, entry = verification.verify(version), declared.entry(dataset, environment.ROOT)
     model, given = Answering(folder), artifact.read_golden(folder)[0]["answer"]
+    left_out: list[str] = []
     rows = errors = 0
     with console.stage("predict") as say, _writer(file, out) as write:
         if task == "forecast":
             answered = iter([_forecasts(file, entry, columns, model)])
         else:
             names = [name for name in COLUMNS if name in given or name in ALWAYS]
-            answered = _labelled(_inputs(file, task, entry, columns.get("text")), model, names)
+            left_out, inputs = _inputs(file, task, entry, columns.get("text"))
+            answered = _labelled(inputs, model, names)
         for table, bad in answered:
             write(table)
             rows, errors = rows + len(table), errors + bad
@@ -86,6 +91,8 @@ def predict(
         say(f"{rows:,} rows by {version.name}/{version.version}")
         if errors:
             say(f"; {errors:,} could not be answered: the column error says why")
+        for note in left_out:
+            say(f"; {note}")
     place = None if out is None else str(out)
     return Predicted(rows, errors, version.name, version.version, version.fingerprint, place)
 
@@ -113,12 +120,13 @@ def _version(task: str, dataset: str, number: str | None) -> Version:
 
 def _inputs(
     file: Path, task: str, entry: Mapping[str, Any], column: str | None
-) -> Iterator[tuple["pa.Table", list]]:
+) -> tuple[list[str], Iterator[tuple["pa.Table", list]]]:
+    """What is left out, in sentences; tables, and the inputs in each of their rows."""
     from data.proposal import batches
 
     if task == "image":
         return batches.pictures(file, BATCH)
-    return batches.texts(file, BATCH, entry, column)
+    return [], batches.texts(file, BATCH, entry, column)
 
 
 def _labelled(
@@ -130,12 +138,28 @@ def _labelled(
         parts: tables, and the inputs in each of their rows.
         model: a classifier.
         names: the columns to add.
+
+    Raises:
+        UsageError: a column is there twice, or has the name of one of these.
     """
     for table, inputs in parts:
+        _check_header(table.column_names, names)
         answers = _answers(model, inputs)
         for name in names:
             table = _with(table, name, [answer.get(name) for answer in answers])
         yield table, sum("error" in answer for answer in answers)
+
+
+def _check_header(header: Sequence[str], names: Sequence[str]) -> None:
+    """Raise UsageError about columns that would be lost beside those of the answers, the names."""
+    for name in header:
+        if name in names:
+            raise UsageError(
+                f"the file has a column {name!r}, and so have the answers, which add"
+                f" {', '.join(names)}: rename the column"
+            )
+        if header.count(name) > 1:
+            raise UsageError(f"the file has {header.count(name)} columns {name!r}: rename one")
 
 
 def _answers(model: "Answering", inputs: list) -> list[dict]:
@@ -169,7 +193,8 @@ def _forecasts(
         try:
             [answer] = model.answers([history.tolist()])
         except InputError as error:
-            rows.append({"series": end["series"], "error": str(error)})
+            told = f"{error} {end['hole']}" if end["hole"] else str(error)
+            rows.append({"series": end["series"], "error": told})
             errors += 1
             continue
         shared = {name: answer[name] for name in ("familiar", "familiarity") if name in answer}
@@ -185,14 +210,11 @@ def _forecasts(
 
 
 def _with(table: "pa.Table", name: str, values: list) -> "pa.Table":
-    """The table with a column of answers, in place of one of the same name."""
+    """The table with a column of answers."""
     import pyarrow as pa
 
     kinds = {"label": pa.string(), "error": pa.string(), "familiar": pa.bool_()}
-    column = pa.array(values, kinds.get(name, pa.float64()))
-    if name in table.column_names:
-        return table.set_column(table.column_names.index(name), name, column)
-    return table.append_column(name, column)
+    return table.append_column(name, pa.array(values, kinds.get(name, pa.float64())))
 
 
 def _writer(file: Path, out: Path | None) -> AbstractContextManager[Write]:
@@ -202,6 +224,8 @@ def _writer(file: Path, out: Path | None) -> AbstractContextManager[Write]:
         raise UsageError(f"--out {out} has no form that is known: .csv, .parquet or .jsonl")
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}")
+    if out.is_dir():
+        raise UsageError(f"--out {out} is a folder: name a file in it")
     if out.exists() and out.samefile(file):
         raise UsageError(f"--out {out} is the file that is read: name another")
     return _into(out)
@@ -209,15 +233,25 @@ def _writer(file: Path, out: Path | None) -> AbstractContextManager[Write]:
 
 def _print(table: "pa.Table") -> None:
     for row in table.to_pylist():
-        console.answer(json.dumps(row, default=str, ensure_ascii=False))
+        console.answer(_line(row))
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(_finite(row), default=str, ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    """The value with None for what JSON has no number for: NaN and the infinite ones."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 @contextmanager
 def _into(out: Path) -> Iterator[Write]:
     """Write into a file beside, which takes the place of `out` when all went well."""
-    import pyarrow.csv
-    import pyarrow.parquet
-
     making = out.with_name(f".{out.name}.making")
     opened: list[Any] = []
 
@@ -226,13 +260,10 @@ def _into(out: Path) -> Iterator[Write]:
             if not opened:
                 opened.append(making.open("w", encoding="utf-8"))
             for row in table.to_pylist():
-                opened[0].write(json.dumps(row, default=str, ensure_ascii=False) + "\n")
+                opened[0].write(_line(row) + "\n")
             return
         if not opened:
-            kind = pyarrow.csv.CSVWriter
-            if out.suffix.lower() == ".parquet":
-                kind = pyarrow.parquet.ParquetWriter
-            opened.append(kind(making, table.schema))
+            opened.append(_opened(out, making, table.schema))
         opened[0].write_table(table)
 
     try:
@@ -242,3 +273,21 @@ def _into(out: Path) -> Iterator[Write]:
         making.replace(out)
     finally:
         making.unlink(missing_ok=True)
+
+
+def _opened(out: Path, making: Path, schema: "pa.Schema") -> Any:
+    """The writer of a CSV or Parquet file; raises UsageError about what a CSV cannot hold."""
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    if out.suffix.lower() == ".parquet":
+        return pyarrow.parquet.ParquetWriter(making, schema)
+    try:
+        return pyarrow.csv.CSVWriter(making, schema)
+    except pa.ArrowInvalid as error:
+        names = [one.name for one in schema if str(one.type) in str(error)]
+        raise UsageError(
+            f"--out {out}: a CSV cannot hold the columns {names} ({str(error).strip()}): name a"
+            " .jsonl or .parquet file"
+        ) from error
