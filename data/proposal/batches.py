@@ -36,7 +36,7 @@ def pictures(path: Path, size: int) -> tuple[list[str], Iterator[tuple[pa.Table,
         size: of a batch.
 
     Returns:
-        What is left out, in sentences; and by batches a table of the column `file`, and the bytes
+        What is left out, in words; and by batches a table of the column `file`, and the bytes
         of each.
 
     Raises:
@@ -60,8 +60,11 @@ def pictures(path: Path, size: int) -> tuple[list[str], Iterator[tuple[pa.Table,
 
 
 def _left_out(hidden: int, others: int) -> list[str]:
-    counts = {"hidden or system files": hidden, "files not named like pictures": others}
-    return [f"left out: {count:,} {what}" for what, count in counts.items() if count]
+    counts = {
+        f"hidden or system file{'s' * (hidden > 1)}: . or @ comes first, Thumbs.db, …": hidden,
+        f"file{'s' * (others > 1)} not named {', '.join(SUFFIXES)}": others,
+    }
+    return [f"{count:,} {what}" for what, count in counts.items() if count]
 
 
 def _read(

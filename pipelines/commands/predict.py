@@ -91,8 +91,8 @@ def predict(
         say(f"{rows:,} rows by {version.name}/{version.version}")
         if errors:
             say(f"; {errors:,} could not be answered: the column error says why")
-        for note in left_out:
-            say(f"; {note}")
+    for what in left_out:
+        console.line("left out", what)
     place = None if out is None else str(out)
     return Predicted(rows, errors, version.name, version.version, version.fingerprint, place)
 
@@ -121,7 +121,7 @@ def _version(task: str, dataset: str, number: str | None) -> Version:
 def _inputs(
     file: Path, task: str, entry: Mapping[str, Any], column: str | None
 ) -> tuple[list[str], Iterator[tuple["pa.Table", list]]]:
-    """What is left out, in sentences; tables, and the inputs in each of their rows."""
+    """What is left out, in words; tables, and the inputs in each of their rows."""
     from data.proposal import batches
 
     if task == "image":

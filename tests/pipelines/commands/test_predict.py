@@ -1,10 +1,14 @@
 """A champion answers whole files: each row as its service would answer it alone."""
 
 import json
+import os
 from dataclasses import replace
+from zipfile import ZipFile
 
 import mlflow
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import tiny
 from recorded import HASH, fit
@@ -135,6 +139,186 @@ def test_what_comes_next_is_forecast_for_each_series(champion, tmp_path):
     assert answered.get_group("b")["forecast"].tolist() == pytest.approx(answer["forecast"])
     assert answered.get_group("b")["time"].iloc[0] == str(times[-1] + times.freq).replace(" ", "T")
     assert "3 values" in answered.get_group("short")["error"].iloc[0]
+
+
+@pytest.fixture
+def entry(monkeypatch):
+    """A function that lets every dataset have this entry."""
+
+    def declare(**keys):
+        monkeypatch.setattr(declared, "entry", lambda name, root: keys)
+
+    return declare
+
+
+RUSSIAN = pd.DataFrame({"отзыв": ["хорошо, good", "плохо"], "n": ["1", "2"]})
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "laid"),
+    [
+        ("a.csv", {"encoding": "cp1251"}, {"encoding": "cp1251"}),
+        ("a.csv", {"separator": "~"}, {"sep": "~"}),
+        ("a.xlsx", {"sheet": "Data"}, {"sheet_name": "Data"}),
+        ("a.csv", {"encoding": "cp1251", "separator": "~"}, {"sep": "|"}),
+        ("a.xlsx", {"sheet": "Data"}, {"sheet_name": "Other"}),
+    ],
+)
+def test_a_file_with_the_columns_of_the_entry_is_read_as_it_says(
+    champion, entry, tmp_path, name, form, laid
+):
+    """The last two do not have them, so: those are read as they look."""
+    champion("sentiment")
+    entry(columns={"text": "отзыв", "label": "класс"}, **form)
+    if name.endswith(".csv"):
+        RUSSIAN.to_csv(tmp_path / name, index=False, **laid)
+    else:
+        with pd.ExcelWriter(tmp_path / name) as book:
+            if laid["sheet_name"] == "Data":
+                pd.DataFrame({"about": ["notes"], "x": ["1"]}).to_excel(book, sheet_name="First")
+            RUSSIAN.to_excel(book, index=False, **laid)
+    predicted(tmp_path / name, "sentiment", tmp_path / "out.jsonl")
+    assert read(tmp_path / "out.jsonl")["отзыв"].tolist() == RUSSIAN["отзыв"].tolist()
+
+
+def lay_readings(path, values, form: str, **columns):
+    """Readings every five minutes from a Monday's midnight on."""
+    times = pd.date_range("2024-07-01", periods=len(values), freq="5min").strftime(form)
+    pd.DataFrame({"when": times, "mw": values} | columns).to_csv(path, index=False)
+    return path
+
+
+def test_readings_are_read_and_set_aside_as_in_training(champion, entry, tmp_path):
+    """A code outside `range` is carried over like a hole, and the stamps need no guess."""
+    model = champion("forecast")
+    glucose = declared.entry("glucose", environment.ROOT)
+    form = "%d.%m.%Y %H:%M Uhr"
+    own = {"columns": {"time": "when", "value": "mw"}, "time_format": form, "range": [0, 400]}
+    entry(**glucose | own | {"on_bad_rows": "drop"})
+    values = [*range(100, 139), -999]
+    file = lay_readings(tmp_path / "in.csv", [*values, 140], form)
+    predicted(file, "forecast", tmp_path / "out.csv")
+    [answer] = model.answers([[*map(float, range(100, 139)), 138.0, 140.0]])
+    answered = read(tmp_path / "out.csv")
+    assert answered["forecast"].tolist() == pytest.approx(answer["forecast"])
+    assert answered["time"].iloc[0] == "2024-07-01T03:25:00"
+    series = ["a"] * 40 + ["dead"] * 3
+    entry(**glucose | own | {"on_bad_rows": "drop", "columns": own["columns"] | {"series": "who"}})
+    file = lay_readings(tmp_path / "in.csv", [*values, -999, -999, -999], form, who=series)
+    assert predicted(file, "forecast", tmp_path / "out.csv").errors == 1
+    assert "0 values" in read(tmp_path / "out.csv").set_index("series")["error"]["dead"]
+    lay_readings(file, [-999] * 40, form, who="dead")
+    with pytest.raises(DataError, match="no reading that has a time, a value and a series"):
+        predicted(file, "forecast", tmp_path / "out.csv")
+
+
+def test_a_hole_that_leaves_too_few_readings_is_named(champion, tmp_path):
+    champion("forecast")
+    times = pd.date_range("2024-07-01", periods=60, freq="5min").delete(range(40, 52))
+    file = lay(tmp_path / "in.csv", pd.DataFrame({"time": times, "value": range(48)}))
+    assert predicted(file, "forecast", tmp_path / "out.jsonl").errors == 1
+    [error] = read(tmp_path / "out.jsonl")["error"]
+    assert error.startswith(
+        "history has 8 values; at least 24 are needed. Readings before the hole"
+    )
+    assert "from 2024-07-01 03:15:00 to 2024-07-01 04:20:00" in error
+    assert "`fill: 900`" in error
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("text,error", "a column 'error', and so have the answers.*: rename the column"),
+        ("text,label", "a column 'label', and so have the answers"),
+        ("text,familiar", "a column 'familiar', and so have the answers"),
+        ("text,x,x", "2 columns 'x': rename one"),
+    ],
+)
+def test_no_column_of_the_file_is_lost(champion, tmp_path, monkeypatch, header, message):
+    champion("sentiment")
+    cells = ",7" * header.count(",")
+    (tmp_path / "in.csv").write_text(f"{header}\ngood{cells}\n", encoding="utf-8")
+    (tmp_path / "out.jsonl").write_text("before", encoding="utf-8")
+    monkeypatch.setattr(Answering, "answers", None)  # nothing is answered
+    with pytest.raises(UsageError, match=message):
+        predicted(tmp_path / "in.csv", "sentiment", tmp_path / "out.jsonl")
+    assert (tmp_path / "out.jsonl").read_text() == "before"
+
+
+def test_files_that_are_no_pictures_are_counted(champion, tmp_path, capsys):
+    champion("image")
+    (tmp_path / "in" / "b").mkdir(parents=True)
+    (tmp_path / "in" / "b" / "one.png").write_bytes(tiny.picture(seed=1))
+    for name in ("scan.tif", "phone.heic", "plain", ".hidden"):
+        (tmp_path / "in" / name).write_bytes(b"x")
+    assert predicted(tmp_path / "in", "image", tmp_path / "out.csv").rows == 1
+    told = " ".join("".join(capsys.readouterr()).split())
+    assert "left out 1 hidden or system file: . or @ comes first" in told
+    assert "left out 3 files not named .jpeg, .jpg, .png, .webp" in told
+
+
+def test_a_zip_is_answered_as_the_folder_that_it_is(champion, tmp_path):
+    model = champion("image")
+    with ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.writestr("one/a.png", tiny.picture(seed=1))
+        archive.writestr("__MACOSX/one/a.png", b"x")
+    predicted(tmp_path / "in.zip", "image", tmp_path / "out.csv")
+    [row] = read(tmp_path / "out.csv").to_dict("records")
+    assert row["file"] == str(tmp_path / "in.zip" / "one" / "a.png")
+    assert str(row["label"]) == model.answers([tiny.picture(seed=1)])[0]["label"]
+
+
+def test_json_lines_hold_no_number_that_json_does_not_have(champion, tmp_path, capsys):
+    champion("sentiment")
+    table = {"text": ["good", "bad"], "x": [float("nan"), 1.5], "y": [[float("inf"), 2.0], None]}
+    pa.parquet.write_table(pa.table(table), tmp_path / "in.parquet")
+    predicted(tmp_path / "in.parquet", "sentiment", tmp_path / "out.jsonl")
+    predicted(tmp_path / "in.parquet", "sentiment", None)
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert [line for line in capsys.readouterr().out.splitlines() if line[0] == "{"] == lines
+    rows = [json.loads(line, parse_constant=pytest.fail) for line in lines]
+    assert [(row["x"], row["y"]) for row in rows] == [(None, [None, 2.0]), (1.5, None)]
+
+
+def lay_faulty(folder) -> None:
+    """Files that cannot be read to their end, each for its own reason."""
+    good = b"good,1\n" * 20_000
+    (folder / "ragged.csv").write_bytes(b"text,n\ngood,1\nbad,2,3\n")
+    (folder / "late.csv").write_bytes(b"text,n\n" + good + b"sch\xf6n,2\n")
+    pa.parquet.write_table(pa.table({"text": ["good"], "y": [[1]]}), folder / "list.parquet")
+    (folder / "torn").mkdir()
+    pa.parquet.write_table(pa.table({"text": ["good"]}), folder / "torn" / "a.parquet")
+    whole = (folder / "torn" / "a.parquet").read_bytes()
+    (folder / "torn" / "b.parquet").write_bytes(whole[: len(whole) // 2])
+    os.mkfifo(folder / "fifo.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "message"),
+    [
+        ("ragged.csv", "out.csv", "row 3 has 3 cells where the header has 2"),
+        ("late.csv", "out.csv", "late.csv is not utf-8: perhaps it is windows-1252"),
+        ("list.parquet", "out.csv", r"a CSV cannot hold the columns \['y'\].*: name a .jsonl"),
+        ("torn", "out.csv", "b.parquet is not a whole Parquet file: it is cut"),
+        ("fifo.csv", "out.csv", "fifo.csv is neither a file nor a folder"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_in_words(champion, tmp_path, name, out, message):
+    champion("sentiment")
+    lay_faulty(tmp_path)
+    (tmp_path / "outs").mkdir()
+    with pytest.raises((UsageError, DataError), match=message):
+        predicted(tmp_path / name, "sentiment", tmp_path / "outs" / out)
+    assert list((tmp_path / "outs").iterdir()) == []
+
+
+def test_a_folder_as_out_is_refused_before_anything_is_answered(champion, tmp_path, monkeypatch):
+    champion("sentiment")
+    file = lay(tmp_path / "in.csv", pd.DataFrame({"text": TEXTS, "n": range(4)}))
+    (tmp_path / "out.csv").mkdir()
+    monkeypatch.setattr(Answering, "answers", None)
+    with pytest.raises(UsageError, match=r"out.csv is a folder: name a file in it"):
+        predicted(file, "sentiment", tmp_path / "out.csv")
 
 
 @pytest.mark.parametrize(
