@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.dataset
+import pyarrow.parquet
 
 from data import series
 from data.errors import DataError
@@ -213,7 +214,8 @@ def parts(
         batches = iter(json.read_json(path).to_batches(max_chunksize=size))
     elif kind == "excel":
         sheet = entry.get("sheet")
-        sheet = sheet if sheet in excel.sheets(path) else None
+        if sheet and sheet not in excel.sheets(path):
+            sheet = None
         batches = iter(excel.read_excel(path, sheet).to_batches(max_chunksize=size))
     else:
         raise DataError(f"{path} holds pictures, expected a table: say --task image")
@@ -254,6 +256,9 @@ def _csv(path: Path, encoding: str, separator: str) -> Iterator[pa.RecordBatch]:
 def _parquet(path: Path, size: int) -> Iterator[pa.RecordBatch]:
     part = path
     try:
+        names = pyarrow.parquet.read_schema(path).names if path.is_file() else []
+        if twice := {name for name in names if names.count(name) > 1}:  # no dataset has that
+            raise DataError(f"{path} has several columns {min(twice)!r}: rename one")
         whole = pyarrow.dataset.dataset(path, format="parquet")
         for fragment in whole.get_fragments():
             part = Path(fragment.path)

@@ -60,7 +60,8 @@ def predict(
             standard output.
 
     Raises:
-        UsageError: there is no such version, or no form of that name.
+        UsageError: there is no such version, or no form of that name; or a column of the file would
+            be lost.
         DataError: the file cannot be read.
         ArtifactError: the version's artifact is damaged.
     """

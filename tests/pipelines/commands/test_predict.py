@@ -286,6 +286,8 @@ def lay_faulty(folder) -> None:
     (folder / "ragged.csv").write_bytes(b"text,n\ngood,1\nbad,2,3\n")
     (folder / "late.csv").write_bytes(b"text,n\n" + good + b"sch\xf6n,2\n")
     pa.parquet.write_table(pa.table({"text": ["good"], "y": [[1]]}), folder / "list.parquet")
+    twice = pa.Table.from_arrays([pa.array(["good"])] * 3, ["text", "x", "x"])
+    pa.parquet.write_table(twice, folder / "twice.parquet")
     (folder / "torn").mkdir()
     pa.parquet.write_table(pa.table({"text": ["good"]}), folder / "torn" / "a.parquet")
     whole = (folder / "torn" / "a.parquet").read_bytes()
@@ -299,6 +301,7 @@ def lay_faulty(folder) -> None:
         ("ragged.csv", "out.csv", "row 3 has 3 cells where the header has 2"),
         ("late.csv", "out.csv", "late.csv is not utf-8: perhaps it is windows-1252"),
         ("list.parquet", "out.csv", r"a CSV cannot hold the columns \['y'\].*: name a .jsonl"),
+        ("twice.parquet", "out.csv", "twice.parquet has several columns 'x': rename one"),
         ("torn", "out.csv", "b.parquet is not a whole Parquet file: it is cut"),
         ("fifo.csv", "out.csv", "fifo.csv is neither a file nor a folder"),
     ],
