@@ -67,23 +67,14 @@ def predict(
     """
     from models.export.answering import Answering
 
-    dataset, file = settings.dataset_of(task, dataset), file.expanduser()
-    if not file.exists():
-        raise UsageError(f"there is no file or folder {file}")
-    if not (file.is_file() or file.is_dir()):  # to read a pipe is to wait for who writes into it
-        raise UsageError(f"{file} is neither a file nor a folder: write the rows to a file")
+    dataset, file = settings.dataset_of(task, dataset), _found(file)
     version = _version(task, dataset, number)
     folder, entry = verification.verify(version), declared.entry(dataset, environment.ROOT)
     model, given = Answering(folder), artifact.read_golden(folder)[0]["answer"]
-    left_out: list[str] = []
+    names = [name for name in COLUMNS if name in given or name in ALWAYS]
     rows = errors = 0
     with console.stage("predict") as say, _writer(file, out) as write:
-        if task == "forecast":
-            answered = iter([_forecasts(file, entry, columns, model)])
-        else:
-            names = [name for name in COLUMNS if name in given or name in ALWAYS]
-            left_out, inputs = _inputs(file, task, entry, columns.get("text"))
-            answered = _labelled(inputs, model, names)
+        left_out, answered = _answered(file, task, entry, columns, model, names)
         for table, bad in answered:
             write(table)
             rows, errors = rows + len(table), errors + bad
@@ -104,6 +95,16 @@ def show(predicted: Predicted) -> None:
         console.out().print(f"answers in {predicted.out}", markup=False)
 
 
+def _found(file: Path) -> Path:
+    """The file or folder, `~` expanded; raises UsageError where there is none."""
+    file = file.expanduser()
+    if not file.exists():
+        raise UsageError(f"there is no file or folder {file}")
+    if not (file.is_file() or file.is_dir()):  # to read a pipe is to wait for who writes into it
+        raise UsageError(f"{file} is neither a file nor a folder: write the rows to a file")
+    return file
+
+
 def _version(task: str, dataset: str, number: str | None) -> Version:
     name = registry.model_name(task, dataset)
     if number is None:
@@ -119,15 +120,33 @@ def _version(task: str, dataset: str, number: str | None) -> Version:
     raise UsageError(f"{name} has no version {number!r}; it has {held}")
 
 
-def _inputs(
-    file: Path, task: str, entry: Mapping[str, Any], column: str | None
-) -> tuple[list[str], Iterator[tuple["pa.Table", list]]]:
-    """What is left out, in words; tables, and the inputs in each of their rows."""
+def _answered(
+    file: Path,
+    task: str,
+    entry: Mapping[str, Any],
+    columns: Mapping[str, str],
+    model: "Answering",
+    names: Sequence[str],
+) -> tuple[list[str], Iterator[tuple["pa.Table", int]]]:
+    """What is left out, in words; the rows with their answers, and how many have an error.
+
+    Args:
+        file: as it was given.
+        task: image, sentiment or forecast.
+        entry: of the dataset.
+        columns: as they were given.
+        model: that answers.
+        names: the columns that a classifier adds.
+    """
     from data.proposal import batches
 
+    if task == "forecast":
+        return [], iter([_forecasts(file, entry, columns, model)])
     if task == "image":
-        return batches.pictures(file, BATCH)
-    return [], batches.texts(file, BATCH, entry, column)
+        left_out, pictures = batches.pictures(file, BATCH)
+        return left_out, _labelled(pictures, model, names)
+    texts = batches.texts(file, BATCH, entry, columns.get("text"))
+    return [], _labelled(texts, model, names)
 
 
 def _labelled(
