@@ -13,6 +13,8 @@ from data.sources.columns import chosen
 from data.sources.paths import local
 from data.stored import Dataset
 
+LONGEST = 1 << 26  # bytes of a row, with its line breaks
+
 
 def rows(name: str, entry: dict) -> Dataset:
     """The columns that `columns:` names; raises DataError when the file or a column is missing."""
@@ -34,12 +36,14 @@ def read_csv(
         first: how many bytes to read of it, about; all without.
 
     Raises:
-        DataError: the file is empty, ragged, of another encoding, or not separated so.
+        DataError: the file is empty, ragged, of another encoding, or not separated so; or a quote
+            is not closed, or not at a cell's end.
     """
     head = text_form.head(path)
     text_form.check_encoding(path, head, encoding)
     # with threads nobody knows the number of a row
-    reading = pyarrow.csv.ReadOptions(encoding=encoding, use_threads=False, block_size=first)
+    size = first or LONGEST
+    reading = pyarrow.csv.ReadOptions(encoding=encoding, use_threads=False, block_size=size)
     parsing = pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True)
     converting = pyarrow.csv.ConvertOptions(default_column_type=pa.string())
     try:
@@ -64,12 +68,44 @@ def read_csv(
         raise DataError(
             f"{path} has one column, {names[0]!r}: expected several, with {between} between{hint}"
         )
+    _check_quotes(path, encoding, separator, first)
     return table
+
+
+def _check_quotes(path: Path, encoding: str, separator: str, first: int | None) -> None:
+    """Raise DataError about a quoted cell after which text follows.
+
+    Arrow takes that text for more of the cell, and so two stray quotes for a cell of all rows
+    between them.
+    """
+    content = text_form.head(path, first)
+    text = content.decode(encoding, errors="replace").removeprefix("\ufeff")
+    end = rf"[{re.escape(separator)}\r\n]"
+    opened, inside = rf'(?:(?<={end})|(?<!.))"', r'[^"]*+(?:""[^"]*+)*+'
+    quoted = rf'{opened}{inside}"'
+    # one pass in C: what has no quotes, whole cells, and quotes amid a cell that opens without one
+    sound = re.compile(rf'(?:[^"]++|{quoted}(?= *(?:{end}|\Z))|(?!{opened})")*+', re.S)
+    start = whole.end() if (whole := sound.match(text)) else 0
+    if start == len(text):
+        return
+    line = text.count("\n", 0, start) + 1
+    cell = re.compile(quoted, re.S).match(text, start)
+    if not cell and len(content) == first:  # the first bytes end in it
+        return
+    closed = f"closes in line {line + cell[0].count(chr(10))}, where text follows" if cell else ""
+    raise DataError(
+        f"{path}: the quote that opens a cell in line {line} {closed or 'is not closed'}: write"
+        ' quotes in a cell twice, as in "a ""b"" c", or remove a stray one'
+    )
 
 
 def _problem(message: str) -> str:
     """Arrow's words for what is wrong, without those of the row itself, which has no end."""
     ragged = re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", message)
+    if "straddl" in message:
+        return f"a row is longer than {LONGEST:,} bytes, perhaps since a quote is not closed"
+    if "Empty CSV" in message:
+        return "it is empty, or a header without a row below it"
     if not ragged:
         return " ".join(message.split())
     number, expected, cells = ragged.groups()

@@ -22,8 +22,8 @@ OTHERS = {  # by their first bytes
 }
 
 
-def head(path: Path, size: int = HEAD) -> bytes:
-    """The first bytes of a file, unpacked where its name says that it is packed.
+def head(path: Path, size: int | None = HEAD) -> bytes:
+    """The first bytes of a file, unpacked where its name says so; all of them without `size`.
 
     Raises:
         DataError: it cannot be read, or is no file of text.

@@ -168,6 +168,12 @@ def test_own_series_may_be_packed_zoned_and_in_parquet(tmp_path):
         (b"when,kW\n2024-01-01,1\n2024-01-01T00Z,1\n", "in row 1, without a time zone that other"),
         (b"when,kWh\n2024-01-01,1\n", r"no column 'kW' \(did you mean 'kWh'\?\)"),
         (b"", "not a whole CSV"),
+        (b"when,kW", "a header row: it is empty, or a header without a row below it$"),
+        (
+            b'when,kW\n"2024-01-01,1\n2024-01-02,1\n20"24,1\n',
+            "cell in line 2 closes in line 4, where",
+        ),
+        (b'when,kW\n2024-01-01,1\n2024-01-02,"1', "opens a cell in line 3 is not closed: write"),
         (b"when,kW\n2024-01-01,1\n2024-01", "not a whole CSV"),
         (b"when,kW\nyesterday,1\n", "'when' holds something that is not an ISO 8601"),
         (b"when,kW\n2024-01-01,much\n", "'kW' holds something that is not a number"),
@@ -182,6 +188,31 @@ def test_an_unreadable_csv_is_told(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         csv.rows("own", TIMES | {"path": str(path)})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "windows-1252"])
+def test_legal_quotes_are_read_in_every_encoding(tmp_path, encoding):
+    path = tmp_path / "own.csv"
+    content = '"review";"verdict"\r\n"so ""fine"";\r\n""";"1" \r\na 5" pipe;""\r\n"""";"2"'
+    path.write_bytes(content.encode(encoding))
+    table = csv.read_csv(path, encoding, ";")
+    assert table["review"].to_pylist() == ['so "fine";\r\n"', 'a 5" pipe', '"']
+    assert table["verdict"].to_pylist() == ["1 ", "", "2"]
+
+
+def test_a_quote_that_the_first_bytes_do_not_close_is_let_be(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("review,verdict\n" + '"a fine day",1\n' * 10 + '"' + "b" * 900 + '",2\n')
+    assert len(csv.read_csv(path, first=300)) > 0
+
+
+def test_a_row_may_be_long_and_one_that_is_too_long_is_told(tmp_path, monkeypatch):
+    path = tmp_path / "own.csv"
+    path.write_text("review,verdict\n" + "so " * 1_500_000 + ",1\nfine,2\n")
+    assert csv.read_csv(path)["verdict"].to_pylist() == ["1", "2"]
+    monkeypatch.setattr(csv, "LONGEST", 1_000)
+    with pytest.raises(DataError, match="a row is longer than 1,000 bytes, perhaps since a quote"):
+        csv.read_csv(path)
 
 
 def test_another_encoding_far_below_is_told(tmp_path):
