@@ -37,10 +37,13 @@ def read_excel(path: Path, sheet: str | None = None, most: int | None = None) ->
             hint = did_you_mean(str(sheet), names)
             raise DataError(f"{path} has no sheet {sheet!r}{hint}; it has {names}")
         as_they_are = {"dtype": object, "keep_default_na": False, "na_filter": False}
-        frame = pd.read_excel(book, sheet or names[0], nrows=most, **as_they_are)
-    frame.columns = frame.columns.map(str)
-    cells = {name: [_word(cell) for cell in frame[name]] for name in frame}
-    return pa.table({name: pa.array(words, pa.string()) for name, words in cells.items()})
+        frame = pd.read_excel(
+            book, sheet or names[0], header=None, nrows=most and most + 1, **as_they_are
+        )
+    cells = [[_word(cell) for cell in frame[number]] for number in frame]
+    # a name as it stands there: pandas renames one that is there twice
+    header = [words[0] or f"Unnamed: {number}" for number, words in enumerate(cells)]
+    return pa.table([pa.array(words[1:], pa.string()) for words in cells], header)
 
 
 def sheets(path: Path) -> list[str]:

@@ -296,6 +296,15 @@ def test_what_cannot_be_known_is_asked_by_the_option(tmp_path, rows, given, mess
         look(path, **given)
 
 
+def test_a_name_that_is_there_twice_in_a_workbook_is_told(tmp_path):
+    book = openpyxl.Workbook()
+    for row in [("when", "mw", "mw"), *TIMED]:
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(DataError, match="the column 'mw' is there twice: rename one"):
+        look(tmp_path / "a.xlsx")
+
+
 def test_a_folder_of_tables_is_told(tmp_path):
     (tmp_path / "load.csv").write_text("time,kW\n")
     with pytest.raises(DataError, match=r"is a folder: name the file in it, such as load\.csv"):
