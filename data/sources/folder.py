@@ -75,9 +75,8 @@ def listed(root: Path) -> Listing:
     shown = {path: folder for path, folder in entries.items() if not paths.is_hidden(path)}
     files = sorted(path for path, folder in shown.items() if not folder)
     folders = sorted(path for path, folder in shown.items() if folder)
-    base, inner = PurePosixPath(), _children(folders, PurePosixPath())
-    while len(inner) == 1 and _children(folders, inner[0]) and not _children(files, inner[0]):
-        base, inner = inner[0], _children(folders, inner[0])
+    base = _sole(PurePosixPath(), folders, files)
+    inner = _children(folders, base)
     parts = [path for path in inner if SPLIT.fullmatch(path.name)]
     listing = Listing()
     if len(parts) < 2:
@@ -105,6 +104,16 @@ def _children(paths_: Iterable[PurePosixPath], parent: PurePosixPath) -> list[Pu
     return [path for path in paths_ if path.parent == parent]
 
 
+def _sole(
+    base: PurePosixPath, folders: list[PurePosixPath], files: list[PurePosixPath]
+) -> PurePosixPath:
+    """The folder in which the first division is: below `base` while there is one folder alone."""
+    inner = _children(folders, base)
+    while len(inner) == 1 and _children(folders, inner[0]) and not _children(files, inner[0]):
+        base, inner = inner[0], _children(folders, inner[0])
+    return base
+
+
 def _by_class(
     root: Path, base: PurePosixPath, folders: list[PurePosixPath], files: list[PurePosixPath]
 ) -> list[tuple[PurePosixPath, str]]:
@@ -116,6 +125,7 @@ def _by_class(
     if len(below) > len(classes) and all(SPLIT.fullmatch(path.name) for path in below):
         names = sorted({path.name for path in below})
         raise DataError(f"{root / base} has the splits {names} in its classes: put them around")
+    _check_parts(root / base, classes, folders, files)
     pictures = [path for path in files if path.is_relative_to(base) and path.parent != base]
     for path in pictures:
         if path.suffix.lower() not in SUFFIXES:
@@ -127,6 +137,30 @@ def _by_class(
             f"{paths.shown(root / min(empty))} holds no pictures: put some in, or remove it"
         )
     return [(path, label(path.parts[depth])) for path in pictures]
+
+
+def _check_parts(
+    root: Path,
+    classes: list[PurePosixPath],
+    folders: list[PurePosixPath],
+    files: list[PurePosixPath],
+) -> None:
+    """Raise DataError where folders taken for classes hold the same folders and no pictures: they
+    are splits or other parts, whatever they are called.
+    """
+    inside = {}
+    for one in classes:
+        deepest = _sole(one, folders, files)
+        if len(inner := _children(folders, deepest)) > 1:
+            inside[one.name] = {path.name for path in inner}, bool(_children(files, deepest))
+    names = next(iter(inside.values()))[0] if inside else set()
+    if len(inside) < 2 or any(other != (names, False) for other in inside.values()):
+        return
+    raise DataError(
+        f"{root} holds {sorted(inside)}, each with the folders {sorted(names)}: if these are the"
+        " classes, call those train, val and test, or put what they hold together; if those are"
+        " the classes, put their pictures directly into them"
+    )
 
 
 def _by_split(
@@ -190,6 +224,7 @@ def contents(root: Path, files: list[PurePosixPath]) -> list[bytes]:
         return [(root / path).read_bytes() for path in files]
     try:
         with ZipFile(root) as archive:
-            return [archive.read(str(path)) for path in files]
+            names = {PurePosixPath(name): name for name in archive.namelist()}  # of ./a, and a//b
+            return [archive.read(names[path]) for path in files]
     except (BadZipFile, RuntimeError, ValueError, KeyError, EOFError, OSError, zlib.error) as error:
         raise DataError(f"{root} cannot be unpacked: {error}") from error

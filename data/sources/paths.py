@@ -16,13 +16,15 @@ def local(path: str | Path) -> Path:
     """`path:` of an entry, with `~` expanded.
 
     Raises:
-        DataError: it is the address of another machine, or nothing is there.
+        DataError: it is the address of another machine; or nothing, or a pipe or such, is there.
     """
     if "://" in str(path):
         raise DataError(f"{path} is an address, expected a file or folder: fetch it, and name that")
     found = Path(path).expanduser()
     if not found.exists():
         raise DataError(f"there is no file or folder {path}")
+    if not found.is_file() and not found.is_dir():  # to read a pipe would wait for ever
+        raise DataError(f"{path} is neither a file nor a folder: write what it gives into a file")
     return found
 
 

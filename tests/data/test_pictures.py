@@ -81,6 +81,20 @@ def test_a_class_may_be_called_train(tmp_path):
         (["train/a/1.png", "test/a/1.png", "x/1.png"], r"and beside them \['x'\]: move those away"),
         (["val/a/1.png", "test/a/1.png"], "expected one called train"),
         ([f"{pet}/{part}/1.png" for pet in "ab" for part in ("train", "test")], "in its classes"),
+        (
+            [f"{part}/{part}/{pet}/1.png" for pet in "ab" for part in ("seg_train", "seg_test")]
+            + ["seg_pred/seg_pred/1.png"],
+            r"holds \['seg_test', 'seg_train'\], each with the folders \['a', 'b'\]: if these are",
+        ),
+        *(
+            ([f"{part}/{pet}/1.png" for pet in "ab" for part in parts], "call those train, val and")
+            for parts in (
+                ("train2017", "val2017"),
+                ("train", "holdout"),
+                ("Training", "Validierung"),
+                ("fold1", "fold2", "fold3"),
+            )
+        ),
     ],
 )
 def test_a_folder_that_is_none_of_pictures_is_told(tmp_path, names, message):
@@ -111,6 +125,19 @@ def test_what_dvc_cannot_see_or_record_is_told_by_name(tmp_path, make, message):
             look(tmp_path)
 
 
+def test_folders_in_classes_are_parts_of_them_where_they_differ_or_lie_beside_pictures(tmp_path):
+    place(tmp_path / "one", ["cat/old/1.png", "cat/new/1.png", "dog/old/1.png"])
+    place(tmp_path / "two", [f"{pet}/{name}" for pet in "ab" for name in ("x/1.png", "y/1.png")])
+    place(tmp_path / "two", ["a/1.png"])
+    assert (read(tmp_path / "one")[1], read(tmp_path / "two")[1]) == (["cat", "dog"], ["a", "b"])
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "load.csv")
+    with pytest.raises(DataError, match=r"load\.csv is neither a file nor a folder: write what it"):
+        paths.local(tmp_path / "load.csv")
+
+
 @pytest.mark.parametrize("path", ["s3://bucket/pets", "none/there"])
 def test_a_path_that_is_none_here_is_told(path):
     with pytest.raises(DataError, match=r"expected a file or folder|there is no file or folder"):
@@ -134,6 +161,7 @@ def test_equal_names_are_one_class_whichever_way_they_are_composed(tmp_path):
     ("name", "message"),
     [
         ("pets/cat/1.png", None),
+        ("./pets//cat/1.png", None),
         ("../cat/1.png", r"holds '\.\./cat/1\.png', expected names below it"),
         ("/cat/1.png", "expected names below it"),
         ("cat\\..\\1.png", "expected names below it"),
