@@ -46,14 +46,27 @@ def in_files(root: Path) -> tuple[list[dict[str, Any]], list[str], Counter[str]]
 def in_arrays(path: Path) -> tuple[list[dict[str, Any]], list[str], Counter[str]]:
     """The same of an .npz or of IDX files; raises DataError."""
     dataset = arrays.rows("", {"path": str(path)})
-    columns = next(iter(dataset.splits.values()))
-    height, width = columns["image"].shape[1:3]
+    sizes = {split: _size_of(columns["image"]) for split, columns in dataset.splits.items()}
+    split, columns = next(iter(dataset.splits.items()))
     rows = [
-        {"file": f"{path.name}, {number}", "label": name, "size": f"{width} x {height}"}
+        {"file": f"{path.name}, {number}", "label": name, "size": sizes[split]}
         for number, name in enumerate(columns["label"][:3])
     ]
-    counts = Counter(name for split in dataset.splits.values() for name in split["label"])
-    return rows, [_whole(counts), f"all are {width} x {height}", *_too_few(counts)], counts
+    names = [name for columns in dataset.splits.values() for name in columns["label"]]
+    counts = Counter(name for name in names if name is not None)
+    are = f"all are {sizes[split]}"
+    if len(set(sizes.values())) > 1:
+        are = ", ".join(f"{split} is {size}" for split, size in sizes.items())
+        are = f"the sizes differ: {are}"
+    remarks = [_whole(counts), are, *dataset.facts["notes"]]
+    if missing := names.count(None):
+        remarks.append(f"{missing:,} more without a label")
+    return rows, [*remarks, *_too_few(counts)], counts
+
+
+def _size_of(images: np.ndarray) -> str:
+    height, width = images.shape[1:3]
+    return f"{width} x {height}"
 
 
 def _whole(counts: Counter[str]) -> str:

@@ -5,9 +5,10 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from data.errors import DataError
-from data.sources.conversion import label
+from data.sources import conversion
 from data.sources.paths import local
 from data.stored import Columns, Dataset
 
@@ -18,7 +19,8 @@ PICTURES, LABELS = b"\0\0\x08\x03", b"\0\0\x08\x01"  # uint8, of three axes and 
 def rows(name: str, entry: dict) -> Dataset:
     """`image` uint8 (rows, height, width, 1 or 3), `label` str; official splits where there are.
 
-    An .npz holds x and y, or x_train, y_train, x_test and y_test. A folder holds pairs of IDX
+    An .npz holds x and y, or x_train, y_train, x_test and y_test; x_val and y_val are rows of
+    train. A folder holds pairs of IDX
     files, packed or not, called …images… and …labels…; one called train… and one called t10k… or
     test… are the official splits.
 
@@ -26,15 +28,20 @@ def rows(name: str, entry: dict) -> Dataset:
         DataError: there is no such array or file, or it is of another form.
     """
     path = local(entry["path"])
-    pairs = _of_folder(path) if path.is_dir() else _of_npz(path)
-    splits = {split: _columns(x, y, f"{path}, {split}") for split, (x, y) in pairs.items()}
-    present = {word for columns in splits.values() for word in columns["label"]}
-    declared = [label(str(word)) for word in entry.get("labels", ())]
+    pairs, notes = (_of_folder(path), []) if path.is_dir() else _of_npz(path)
+    declared = [conversion.label(str(word)) for word in entry.get("labels", ())]
+    splits = {
+        split: _columns(x, y, f"{path}, {split}", declared) for split, (x, y) in pairs.items()
+    }
+    if "val" in splits:
+        splits["train"] = _joined(splits["train"], splits.pop("val"), path)
+    present = {word for columns in splits.values() for word in columns["label"]} - {None}
     in_order = sorted(present, key=lambda word: (len(word) if word.isdigit() else 0, word))
-    return Dataset({"labels": declared or in_order, "notes": []}, splits)
+    return Dataset({"labels": declared or in_order, "notes": notes}, splits)
 
 
-def _of_npz(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _of_npz(path: Path) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[str]]:
+    """Pictures and labels of each split, and notes."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             held = dict(arrays)
@@ -43,13 +50,17 @@ def _of_npz(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             f"{path} is not a whole .npz of plain arrays: write it with numpy.savez, without"
             " objects; of a pair of IDX files `path` names the folder"
         ) from error
-    if {"x", "y"} <= set(held):
-        return {"rows": (held["x"], held["y"])}
-    if {f"{part}_{split}" for part in "xy" for split in SPLITS} <= set(held):
-        return {split: (held[f"x_{split}"], held[f"y_{split}"]) for split in SPLITS}
-    raise DataError(
-        f"{path} holds {sorted(held)}, expected x and y, or x_train, y_train, x_test and y_test"
-    )
+    ends = {"rows": ""} | {split: f"_{split}" for split in (*SPLITS, "val")}
+    taken = [split for split, end in ends.items() if {f"x{end}", f"y{end}"} <= set(held)]
+    taken = ["rows"] if "rows" in taken else taken
+    if taken != ["rows"] and not set(SPLITS) <= set(taken):
+        raise DataError(
+            f"{path} holds {sorted(held)}, expected x and y, or x_train, y_train, x_test and y_test"
+        )
+    pairs = {split: (held.pop(f"x{ends[split]}"), held.pop(f"y{ends[split]}")) for split in taken}
+    notes = ["train and val are read together, to be divided anew"] if "val" in taken else []
+    notes += [f"arrays that are not used: {', '.join(map(repr, sorted(held)))}"] if held else []
+    return pairs, notes
 
 
 def _of_folder(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -89,18 +100,28 @@ def _idx(path: Path, magic: bytes, axes: int) -> np.ndarray:
     return values.reshape(shape)
 
 
-def _columns(image: np.ndarray, number: np.ndarray, where: str) -> Columns:
+def _columns(image: np.ndarray, number: np.ndarray, where: str, declared: list[str]) -> Columns:
     image = image[..., None] if image.ndim == 3 else image
     if image.dtype != np.uint8 or image.ndim != 4 or image.shape[3] not in (1, 3):
         raise DataError(
             f"pictures of {where} are {image.dtype} {image.shape}, expected uint8 of 0 to 255,"
             " (rows, height, width) or (rows, height, width, 1 or 3)"
         )
-    number = number.reshape(len(number), -1)
-    if number.shape != (len(image), 1) or number.dtype.kind not in "iuUb":
+    if not image.size:
+        raise DataError(f"{where} holds no pictures, {image.shape}: expected some, or no such part")
+    is_one_each = number.size == len(image) and number.shape[:1] == (len(image),)
+    if not is_one_each or number.dtype.kind not in "iuUb":
         raise DataError(
             f"labels of {where} are {number.dtype} {number.shape}, expected one number or name for"
             f" each of the {len(image):,} pictures"
         )
-    words = [label(str(word)) for word in number[:, 0]]
-    return {"image": image, "label": np.array(words, dtype=object)}
+    words = pa.chunked_array([[str(word) for word in number.ravel()]])
+    return {"image": image, "label": conversion.labels(words, "y", declared)}
+
+
+def _joined(train: Columns, val: Columns, path: Path) -> Columns:
+    """The rows of both; raises DataError where their pictures are of another size."""
+    first, second = train["image"].shape[1:], val["image"].shape[1:]
+    if first != second:
+        raise DataError(f"{path}: pictures of train are {first} and of val {second}: make them one")
+    return {name: np.concatenate([train[name], val[name]]) for name in train}

@@ -193,6 +193,7 @@ def test_a_zip_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
 
 PIXELS = np.arange(4 * 5 * 6, dtype=np.uint8).reshape(4, 5, 6)
 NUMBERS = np.array([2, 10, 2, 7], np.uint8)
+IN_SPLITS = {"x_train": PIXELS, "y_train": NUMBERS, "x_test": PIXELS, "y_test": NUMBERS}
 
 
 def idx(values):
@@ -216,7 +217,7 @@ def test_arrays_are_pictures_and_labels(tmp_path, form):
     if form == "npz":
         np.savez(path, x=PIXELS, y=NUMBERS[:, None])
     elif "npz" in form:
-        np.savez(path, x_train=PIXELS, y_train=NUMBERS, x_test=PIXELS, y_test=NUMBERS)
+        np.savez(path, **IN_SPLITS)
     else:
         for name in splits.values():
             (path / f"{name}-images-idx3-ubyte").write_bytes(idx(PIXELS))
@@ -229,12 +230,42 @@ def test_arrays_are_pictures_and_labels(tmp_path, form):
         assert columns["label"].tolist() == ["2", "10", "2", "7"]
 
 
+def test_val_of_an_npz_is_of_its_rows_and_other_arrays_are_named(tmp_path):
+    held = IN_SPLITS | {"x_val": PIXELS, "y_val": NUMBERS + 1, "y_names": NUMBERS, "x_pool": PIXELS}
+    np.savez(tmp_path / "own.npz", **held)
+    dataset = arrays.rows("own", {"path": str(tmp_path / "own.npz")})
+    assert {split: len(rows["label"]) for split, rows in dataset.splits.items()} == {
+        "train": 8,
+        "test": 4,
+    }
+    assert dataset.splits["train"]["image"].shape == (8, 5, 6, 1)
+    assert dataset.facts["labels"] == ["2", "3", "7", "8", "10", "11"]
+    assert dataset.facts["notes"] == [
+        "train and val are read together, to be divided anew",
+        "arrays that are not used: 'x_pool', 'y_names'",
+    ]
+
+
+def test_a_missing_label_of_an_npz_is_missing_and_a_declared_one_is_none(tmp_path):
+    np.savez(tmp_path / "own.npz", x=PIXELS, y=np.array(["a", "", "nan", "none"]))
+    entry = {"path": str(tmp_path / "own.npz")}
+    dataset = arrays.rows("own", entry)
+    assert dataset.splits["rows"]["label"].tolist() == ["a", None, None, None]
+    assert dataset.facts["labels"] == ["a"]
+    declared = arrays.rows("own", entry | {"labels": ["a", "none"]})
+    assert declared.splits["rows"]["label"].tolist() == ["a", None, None, "none"]
+
+
 @pytest.mark.parametrize(
     ("held", "message"),
     [
         ({"x": PIXELS / 255, "y": NUMBERS}, "are float64 .* expected uint8 of 0 to 255"),
         ({"x": PIXELS, "y": np.eye(4)}, "labels of .* are float64 .* each of the 4 pictures"),
         ({"x": PIXELS, "y": NUMBERS[:3]}, "each of the 4 pictures"),
+        ({"x": PIXELS, "y": np.array(3)}, r"are int64 \(\), expected one number or name for each"),
+        ({"x": PIXELS[:0], "y": NUMBERS[:0]}, r"rows holds no pictures, \(0, 5, 6, 1\)"),
+        (IN_SPLITS | {"x_val": PIXELS[:0], "y_val": NUMBERS[:0]}, "val holds no pictures"),
+        (IN_SPLITS | {"x_val": PIXELS[:, 1:], "y_val": NUMBERS}, r"of val \(4, 6, 1\): make them"),
         ({"images": PIXELS}, r"holds \['images'\], expected x and y, or x_train"),
         ({"x": np.array([{}]), "y": NUMBERS}, "not a whole .npz of plain arrays"),
         (b"nothing", "not a whole .npz of plain arrays"),

@@ -200,6 +200,15 @@ def test_pictures_are_known_by_what_they_are(tmp_path, kind):
     assert "a single class" not in remarks
 
 
+def test_of_arrays_sizes_that_differ_missing_labels_and_unused_arrays_are_told(tmp_path):
+    pixels = np.zeros((2, 6, 5), np.uint8)
+    train, test = {"x_train": pixels, "y_train": ["a", ""]}, {"x_test": pixels[:, 3:]}
+    np.savez(tmp_path / "a.npz", **train, **test, y_test=["a", "b"], names=["?"])
+    _, _, remarks = look(tmp_path / "a.npz")
+    assert remarks.startswith("3 pictures of 2 classes: a 2, b 1 | the sizes differ: ")
+    assert "train is 5 x 6, test is 5 x 3 | arrays that are not used: 'names' | 1 more" in remarks
+
+
 def test_a_single_class_is_told_at_once(tmp_path):
     (tmp_path / "cat").mkdir()
     Image.new("L", (2, 2)).save(tmp_path / "cat" / "1.png")
