@@ -29,6 +29,7 @@ NAMES = {
     "gruppe autor nutzer kunde sprecher",
 }
 NUMBERS = [(".", ""), (",", ""), (",", "."), (".", ","), (",", " "), (".", " "), (".", "'")]
+NUMBER = r"[+-]?[.,]?\d[\d.,' ]*([eE][+-]?\d+)?"
 MOST_CLASSES = 100
 
 
@@ -43,7 +44,7 @@ class Column:
     length: float  # characters, on average
     forms: list[stamps.Form]  # that read its stamps
     likely: list[stamps.Form]  # that read the first of them
-    numbers: tuple[str, str] | None  # decimal and thousands
+    numbers: tuple[str, str] | None  # decimal sign and thousands
     is_twice: bool = False  # another column has its name
 
     def rank(self, role: str) -> int:
@@ -63,6 +64,24 @@ class Column:
         spaced = first.str.contains(r"\s").mean() > 0.5
         named = self.rank("text") < 2
         return named or (letters > 0.5 and spaced and self.length >= 12)
+
+    @property
+    def may_be_thousands(self) -> bool:
+        """Whether its only sign, a point or a comma, may stand between thousands."""
+        if self.numbers not in ((".", ""), (",", "")):
+            return False
+        sign = self.numbers[0]
+        with_sign = self.words[self.words.str.contains(sign, regex=False)].str.strip()
+        grouped = with_sign.str.fullmatch(rf"[+-]?[1-9]\d{{0,2}}(\{sign}\d{{3}})+")
+        return bool(len(grouped) and grouped.all())
+
+    @property
+    def odd(self) -> pd.Series:
+        """The few words, by their row, that have not only the signs of a number, where nearly all
+        others have; else none."""
+        words = conversion.stripped(conversion.words(self.values, self.name)).to_pandas().dropna()
+        odd = words[~words.str.fullmatch(NUMBER)]
+        return odd if len(odd) < 0.2 * len(words) else odd[:0]
 
     @property
     def is_index(self) -> bool:
@@ -222,10 +241,19 @@ def readings(columns: dict[str, Column], given: Mapping[str, str]) -> dict[str, 
         rest = [
             column
             for column in columns.values()
-            if column.numbers and column.name not in (time, series) and not column.is_index
+            if column.name not in (time, series) and not column.is_index
         ]
+        rest = _of_numbers(rest)
         value = _the_one("value", columns, rest, "numbers")
     return {"time": time, "value": value} | ({"series": series} if series else {})
+
+
+def _of_numbers(columns: list[Column]) -> list[Column]:
+    """Those of numbers, and those that are named better and would be but for a few cells."""
+    whole = [column for column in columns if column.numbers]
+    best = min((column.rank("value") for column in whole), default=3)
+    rest = [one for one in columns if not one.numbers and not one.likely and len(one.words)]
+    return whole + [one for one in rest if one.rank("value") < best and len(one.odd)]
 
 
 def _series(columns: dict[str, Column], time: str, value: str | None) -> str | None:
@@ -233,7 +261,7 @@ def _series(columns: dict[str, Column], time: str, value: str | None) -> str | N
     when = columns[time].words
     rest = [column for column in columns.values() if column.name not in (time, value)]
     rest = [column for column in rest if 2 <= column.different <= len(column.words) // 10]
-    rest = [column for column in rest if not column.words.str.fullmatch(r"\d\d?:\d\d.*").all()]
+    rest = [column for column in rest if not _is_clock(column, when)]
     if when.nunique() < 0.95 * len(when):
         parting = []
         for column in rest:
@@ -244,6 +272,16 @@ def _series(columns: dict[str, Column], time: str, value: str | None) -> str | N
         return parting[0].name if parting else None
     named = [one for one in rest if one.numbers is None and one.rank("series") < 2]
     return named[0].name if named else None
+
+
+def _is_clock(column: Column, when: pd.Series) -> bool:
+    """Whether a column holds times of day, or all the hours of one beside mere dates."""
+    if column.words.str.fullmatch(r"\d\d?:\d\d.*").all():
+        return True
+    if column.rank("series") < 2 or not when.str.fullmatch(r"[^:]+?([T ]00:00[:.0]*)?").all():
+        return False
+    numbers = pd.to_numeric(column.words, errors="coerce").unique()
+    return any(set(numbers) == set(range(first, first + 24)) for first in (0, 1))
 
 
 def _the_one(role: str, columns: dict[str, Column], candidates: list[Column], what: str) -> str:

@@ -116,13 +116,19 @@ def _of_series(
         conversion.times(time.values, time.name, *time.likely[:1])
         raise DataError(f"column {time.name!r} holds no times: say --time")
     if not value.numbers:
+        for row, word in value.odd.items():
+            raise DataError(
+                f"column {value.name!r} holds something that is not a number: {word[:60]!r} in row"
+                f" {row + 1}; leave that cell empty, or say --value"
+            )
         conversion.numbers(value.values, value.name)
         raise DataError(f"column {value.name!r} holds no numbers: say --value")
     ids = tables.series_of(sample.table, names.get("series"))
     clock = stamps.clock(time.values, time.name, ids, time.forms)
     lengths, remarks = stamps.rhythm(clock.instants, ids, sample.whole)
-    decimal, thousands = value.numbers or (".", "")
     settings = sample.settings | clock.settings
+    doubt = value.may_be_thousands and (entry["kind"] == "csv" or value.numbers == (",", ""))
+    decimal, thousands = _signs(value, settings, doubt)
     settings |= {"decimal": decimal} if decimal != "." else {}
     settings |= {"thousands": thousands} if thousands else {}
     entry |= settings | {"columns": names} | lengths
@@ -136,7 +142,7 @@ def _of_series(
         *sample.remarks,
         f"{_rows(sample)} of {count:,} series" if count > 1 else f"{_rows(sample)} of one series",
         *clock.remarks,
-        *_signs(value),
+        *_of_signs(decimal, thousands, doubt),
         *remarks,
         *_unused(sample, names),
     ]
@@ -166,16 +172,24 @@ def _why(entry: Mapping[str, Any]) -> list[str]:
     return why
 
 
-def _signs(value: roles.Column) -> list[str]:
-    """What is to be said of the decimal sign and of the sign between thousands."""
-    decimal, thousands = value.numbers or (".", "")
+def _signs(value: roles.Column, settings: Mapping[str, str], doubt: bool) -> tuple[str, str]:
+    """The decimal sign and the one between thousands; of a point that may be either, what is usual
+    where semicolons stand between cells and the day comes first."""
+    european = settings.get("separator") == ";" and settings.get("time_format", "")[:2] == "%d"
+    if value.numbers == (".", "") and european and doubt:
+        return ",", "."
+    return value.numbers or (".", "")
+
+
+def _of_signs(decimal: str, thousands: str, doubt: bool) -> list[str]:
+    """What is to be said of them."""
     if thousands:
-        return [f"{thousands!r} stands between thousands, {decimal!r} is the decimal sign"]
-    if decimal == ".":
+        other = "; `decimal` and `thousands` say otherwise" if doubt else ""
+        return [f"{thousands!r} stands between thousands, {decimal!r} is the decimal sign{other}"]
+    if decimal == "." and not doubt:
         return []
-    with_comma = value.words[value.words.str.contains(",")]
-    doubt = with_comma.str.fullmatch(r"\s*[+-]?\d{1,3},\d{3}\s*").all()
-    return [f"the comma is the decimal sign{'; `thousands` says otherwise' if doubt else ''}"]
+    sign = "point" if decimal == "." else "comma"
+    return [f"the {sign} is the decimal sign{'; `thousands` says otherwise' if doubt else ''}"]
 
 
 def _check_header(*chosen_columns: roles.Column) -> None:

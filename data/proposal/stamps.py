@@ -16,10 +16,10 @@ DAY_FIRST = ["%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%y", "%d/%m/%y", "%d-%m-
 MONTH_FIRST = ["%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y", "%m/%d/%y", "%m-%d-%y"]
 OTHERS = ["%Y/%m/%d", "%Y.%m.%d", "%Y %m %d", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y"]
 OTHERS += ["%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%m/%Y", "%m.%Y", "%m-%Y", "%b %Y", "%B %Y"]
-DATES = [*DAY_FIRST, *MONTH_FIRST, *OTHERS, "%Y-%m-%d"]
+DATES = [*DAY_FIRST, *MONTH_FIRST, *OTHERS, "%Y-%m-%d", "%y.%m.%d", "%y/%m/%d", "%y-%m-%d"]
 CLOCKS = ["%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%H.%M"]
 CLOCKS += ["%H:%M%z", "%H:%M:%S%z", "%H:%M %z", "%H:%M:%S %z"]
-DIGITS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+DIGITS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 EPOCHS = {"s": (1e8, 4e9), "ms": (1e11, 4e12)}  # of 1973 to 2096
 # One of those that change their clock at one instant; elsewhere the clock repeats another hour.
 CLOCK_ZONES = ["Europe/Berlin", "Europe/London", "Europe/Athens", "America/New_York"]
@@ -99,7 +99,8 @@ def _reads(words: pa.ChunkedArray, form: Form) -> bool:
 def clock(column: pa.ChunkedArray, name: str, series: np.ndarray, possible: list[Form]) -> Clock:
     """How the stamps of a column are read.
 
-    Where day and month may stand in either order, it is the one in which time runs on.
+    Where day, month and year may stand in another order, it is the one in which time runs on, and
+    not from year to year where it may run from day to day.
 
     Args:
         column: of stamps.
@@ -129,10 +130,12 @@ def clock(column: pa.ChunkedArray, name: str, series: np.ndarray, possible: list
     return Clock(settings, instants, bool(zone or stamps.dt.tz), remarks)
 
 
-def _turns(stamps: pd.Series, series: np.ndarray) -> int:
-    """How often time runs back, or forward in a file that has the newest first."""
+def _turns(stamps: pd.Series, series: np.ndarray) -> tuple[int, bool]:
+    """How often time runs back, or forward in a file that has the newest first; and whether most
+    steps are of years."""
     steps = stamps.groupby(series, sort=False).diff().dt.total_seconds()
-    return int(min((steps < 0).sum(), (steps > 0).sum()))
+    turns = int(min((steps < 0).sum(), (steps > 0).sum()))
+    return turns, bool(steps.abs().median() > 300 * DAY)
 
 
 def _zone(stamps: pd.Series, name: str, series: np.ndarray) -> str | None:
@@ -172,7 +175,7 @@ def rhythm(instants: np.ndarray, series: np.ndarray, whole: bool) -> tuple[dict[
     if not len(steps):
         raise DataError("no series has two readings at different times: expected a column of times")
     longest = int(frame.groupby("series").size().max())
-    lengths = _of_step(float(steps.median()), pd.DatetimeIndex(frame["time"]))
+    lengths = _of_steps(steps, pd.DatetimeIndex(frame["time"]))
     remarks = [f"a reading comes every {lengths['interval']:,} s"]
     if lengths.get("grid") == "rows":
         remarks = ["readings follow the calendar: each row is one step"]
@@ -189,15 +192,16 @@ def rhythm(instants: np.ndarray, series: np.ndarray, whole: bool) -> tuple[dict[
     return lengths, remarks
 
 
-def _of_step(median: float, time: pd.DatetimeIndex) -> dict[str, Any]:
+def _of_steps(steps: pd.Series, time: pd.DatetimeIndex) -> dict[str, Any]:
+    low, median, high = steps.quantile([0.4, 0.5, 0.6])
     days = median / DAY
-    for low, high, season, months in ((27, 32, 12, 1), (88, 93, 4, 3), (364, 367, 1, 12)):
-        if low <= days <= high:
+    for least, most, season, months in ((27, 32, 12, 1), (88, 93, 4, 3), (364, 367, 1, 12)):
+        if least <= days <= most:
             history = max(2 * season, 8)
             interval = MONTH * months
             return _lengths(interval, history, max(1, season // 2), season) | {"grid": "rows"}
     interval = min(SECOND_STEPS, key=lambda step: abs(step - median))
-    if abs(interval - median) > 0.05 * interval:
+    if not low <= interval <= high:  # a round number is meant where the steps lie around it
         interval = max(1, round(median))
     if interval == DAY and not (time.day_of_week >= 5).any() and len(time) > 20:
         return _lengths(DAY, 60, 5, 5) | {"grid": "rows"}

@@ -50,6 +50,7 @@ def look(path, task=None, **columns):
         ("%m/%d/%Y %I:%M %p", {"time_format": "%m/%d/%Y %I:%M %p"}),
         ("%d-%b-%Y %H:%M:%S", {"time_format": "%d-%b-%Y %H:%M:%S"}),
         ("%Y%m%d%H%M", {"time_format": "%Y%m%d%H%M"}),
+        ("%Y%m%d%H", {"time_format": "%Y%m%d%H"}),
         ("s", {"time_format": "s"}),
         ("ms", {"time_format": "ms"}),
     ],
@@ -92,6 +93,58 @@ def test_day_and_month_stand_in_the_order_in_which_time_runs_on(tmp_path, days, 
     assert f"times are read as {taken}, not as" in remarks
 
 
+@pytest.mark.parametrize("days", [10, 100])
+@pytest.mark.parametrize(
+    "form", ["%y.%m.%d", "%y/%m/%d", "%y-%m-%d", "%d.%m.%y", "%d/%m/%y", "%y.%m.%d %H:%M"]
+)
+def test_a_year_of_two_digits_stands_where_day_follows_day(tmp_path, form, days):
+    rows = [((HOURS[0] + timedelta(days=n)).strftime(form), n) for n in range(days)]
+    assert look(written(tmp_path / "a.csv", ["date", "y"], rows))[0]["time_format"] == form
+
+
+@pytest.mark.parametrize(
+    ("separator", "form", "values", "signs", "remark"),
+    [
+        (";", "%d.%m.%Y", ("1.005", "987", "1.081"), (",", "."), "'.' stands between thousands"),
+        (",", "%d.%m.%Y", ("1.005", "987", "1.081"), (".", ""), "point is the decimal sign; `tho"),
+        (";", "%Y-%m-%d", ("1.005", "987", "1.081"), (".", ""), "point is the decimal sign; `tho"),
+        (";", "%d.%m.%Y", ("1.005", "0.987", "1.081"), (".", ""), None),
+        (";", "%d.%m.%Y", ("1.005", "9.87", "1.081"), (".", ""), None),
+        (";", "%d.%m.%Y", ("1,005", "987", "1,081"), (",", ""), "comma is the decimal sign; `tho"),
+    ],
+)
+def test_a_sign_that_may_stand_between_thousands_is_doubted(
+    tmp_path, separator, form, values, signs, remark
+):
+    dates = [(HOURS[0] + timedelta(days=n)).strftime(form) for n in range(90)]
+    rows = [(date, values[n % 3]) for n, date in enumerate(dates)]
+    path = written(tmp_path / "a.csv", ["date", "mw"], rows, delimiter=separator)
+    entry, _, remarks = look(path)
+    assert (entry.get("decimal", "."), entry.get("thousands", "")) == signs
+    assert remark in remarks if remark else "decimal sign" not in remarks
+
+
+def test_a_number_of_a_parquet_file_is_not_doubted(tmp_path):
+    pd.DataFrame({"when": HOURS[:90], "mw": [1.005, 1.081] * 45}).to_parquet(tmp_path / "a.parquet")
+    assert "decimal sign" not in look(tmp_path / "a.parquet")[2]
+
+
+@pytest.mark.parametrize(
+    ("steps", "interval"),
+    [
+        ([3660], 3660),
+        ([62], 62),
+        ([3599, 3601, 3600, 3602, 3598], 3600),
+        ([3599, 3601], 3600),
+        ([57, 62, 67], 62),
+    ],
+)
+def test_a_round_interval_is_one_around_which_the_steps_lie(tmp_path, steps, interval):
+    times = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.cumsum(steps * 300), unit="s")
+    pd.DataFrame({"time": times, "value": 1.0}).to_parquet(tmp_path / "a.parquet")
+    assert look(tmp_path / "a.parquet")[0]["interval"] == interval
+
+
 @pytest.mark.parametrize(
     ("frequency", "expected"),
     [
@@ -129,6 +182,19 @@ def test_rows_of_equal_times_are_parted_by_a_column(tmp_path):
     assert entry["columns"] == {"time": "zeit von", "value": "wert", "series": "zähler"}
     assert [row["series"] for row in sample] == ["07", "7", "07"]
     assert "of 2 series" in remarks
+
+
+def test_shops_that_are_as_many_as_hours_are_series_by_their_name(tmp_path):
+    path = written(tmp_path / "a.csv", ["date", "shop", "mw"], OF_HOURS)
+    assert look(path)[0]["columns"]["series"] == "shop"
+
+
+def test_a_better_named_column_with_an_odd_cell_is_not_passed_over(tmp_path):
+    rows = [(*row, 5) for row in ODD]
+    with pytest.raises(DataError, match="'mw' holds something that is not a number: '#DIV/0!'"):
+        look(written(tmp_path / "a.csv", ["when", "mw", "c"], rows))
+    entry, _, _ = look(written(tmp_path / "b.csv", ["when", "c", "mw"], rows))
+    assert entry["columns"]["value"] == "mw"
 
 
 @pytest.mark.parametrize(
@@ -275,6 +341,8 @@ def test_swapped_columns_are_told(tmp_path):
 PAIRS = list(zip(STARS, STARS, strict=True))
 TRIPLES = list(zip(SENTENCES, STARS, STARS, strict=True))
 TIMED = [(hour.isoformat(), 1, 2) for hour in HOURS]
+OF_HOURS = [(hour.date(), hour.hour + 1, 1) for hour in HOURS[:888]]
+ODD = [(hour, "#DIV/0!" if n == 7 else "NA" if n == 3 else "1,5") for n, hour in enumerate(HOURS)]
 
 
 @pytest.mark.parametrize(
@@ -288,6 +356,8 @@ TIMED = [(hour.isoformat(), 1, 2) for hour in HOURS]
         ([("when", "mw"), ("2024-01-01", 1), ("Total", 2)], {}, "'Total' in row 2"),
         ([("when", "mw"), ("2024-01-01", "5 MW")], {}, "no column holds numbers: say --value"),
         ([("when", "mw"), ("2024-01-01", 1), ("2024-01-01", 2)], {}, "than once: say --series"),
+        ([("date", "hour", "mw"), *OF_HOURS], {}, "join date and time of day in one column"),
+        ([("when", "mw"), *ODD], {}, "not a number: '#DIV/0!' in row 8; leave that cell empty"),
         ([("2024-01-01", "1"), ("2024-01-02", 2)], {}, "'2024-01-01', looks like data: write the"),
         ([("a", "b"), ("x", "y"), ("z", "y")], {}, "say --task sentiment with --text and --label"),
         ([("text", "label"), *zip(SENTENCES, SENTENCES, strict=True)], {}, "say --label"),
