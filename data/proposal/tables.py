@@ -1,13 +1,12 @@
 """What a table is, as its first rows tell: kind, encoding, separator, sheet."""
 
-import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.dataset
 
 from data.errors import DataError
 from data.sources import csv, excel, json, parquet, text_form
@@ -35,30 +34,40 @@ def kind_of(path: Path) -> str:
         DataError: it is of none.
     """
     if path.is_dir():
-        names = [one.name.lower() for one in path.iterdir()]
-        if any(name.endswith(".parquet") for name in names):
-            return "parquet"
-        is_idx = any("images" in name and not name.endswith(SUFFIXES) for name in names)
-        pictures = any(one.is_dir() and not one.name.startswith(".") for one in path.iterdir())
-        if is_idx and not pictures:
-            return "arrays"
-        if files := [name for name in names if name.endswith(TABLES) and not pictures]:
-            raise DataError(f"{path} is a folder: name the file in it, such as {min(files)}")
-        return "folder"
+        return _kind_of_folder(path)
     with path.open("rb") as file:
         first = file.read(4)
     if first == b"PK\3\4":
         return _kind_of_zip(path)
     if first == b"PAR1":
         return "parquet"
-    if first.startswith(IDX) or "idx" in path.name:
-        return "arrays"
     content = text_form.head(path)
+    if content.startswith(IDX):
+        return "arrays"
     if not content.strip():
         raise DataError(f"{path} is empty")
     if b"\0" in content and not text_form.encoding_of(content).startswith("utf-"):
         raise DataError(f"{path} is no table: expected CSV, JSON lines, Parquet or Excel")
     return "json" if content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"{", b"[")) else "csv"
+
+
+def _kind_of_folder(path: Path) -> str:
+    names = [one.name.lower() for one in path.iterdir()]
+    folders = [one for one in path.iterdir() if one.is_dir() and one.name[0] not in "._"]
+    # year=2024/a.parquet: parts of one table, by the values of a column
+    parted = bool(folders) and all("=" in one.name for one in folders)
+    has_rows = any(name.endswith(".parquet") for name in names)
+    if has_rows or (parted and any(path.rglob("*.parquet"))):
+        # beside class folders it tells about the pictures
+        has_pictures = folders and any(one.suffix.lower() in SUFFIXES for one in path.rglob("*"))
+        return "folder" if has_pictures else "parquet"
+    if folders:
+        return "folder"
+    if any("images" in name and not name.endswith(SUFFIXES) for name in names):
+        return "arrays"
+    if files := [name for name in names if name.endswith(TABLES)]:
+        raise DataError(f"{path} is a folder: name the file in it, such as {min(files)}")
+    return "folder"
 
 
 def _kind_of_zip(path: Path) -> str:
@@ -123,14 +132,11 @@ def _json(path: Path) -> Sample:
 
 def _parquet(path: Path) -> Sample:
     try:
-        file = pq.ParquetDataset(path)
-        first = pq.ParquetFile(file.files[0])
-        batches = list(itertools.islice(first.iter_batches(batch_size=MOST_ROWS), 1))
-        table = pa.Table.from_batches(batches, first.schema_arrow)
-        whole = len(file.files) == 1 and len(table) == first.metadata.num_rows
+        rows = pyarrow.dataset.dataset(path, format="parquet", partitioning="hive")
+        table, count = rows.head(MOST_ROWS), rows.count_rows()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise parquet.not_whole(path, error) from error
-    return Sample(table, whole)
+    return Sample(table, whole=len(table) == count)
 
 
 def _excel(path: Path) -> Sample:

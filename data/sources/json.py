@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,28 @@ from data.stored import Dataset
 
 def rows(name: str, entry: dict) -> Dataset:
     """The columns that `columns:` names; raises DataError when the file or a column is missing."""
-    return chosen(read_json(local(entry["path"])), name, entry)
+    used = [*entry["columns"].values(), entry.get("id"), entry.get("group")]
+    return chosen(read_json(local(entry["path"]), used=used), name, entry)
 
 
-def read_json(path: Path, most: int | None = None) -> pa.Table:
+def read_json(path: Path, most: int | None = None, used: Collection[str | None] = ()) -> pa.Table:
     """JSON lines, packed or not: every value as the words that stand there.
+
+    A column that holds lists or objects is of their type and has no values.
 
     Args:
         path: a file with one object a line.
         most: of how many rows; all without.
+        used: columns that may not hold such.
 
     Raises:
-        DataError: a line is no object, or not UTF-8; or there are no rows.
+        DataError: a line is no object, or not UTF-8; there are no rows; or a column that is used
+            holds a list or an object.
     """
     if (encoding := text_form.encoding_of(text_form.head(path))) != "utf-8":
         raise DataError(f"{path} is not utf-8 but perhaps {encoding}: write it anew as UTF-8")
     columns: dict[str, list[str | None]] = {}
+    nested: dict[str, pa.DataType] = {}
     count = 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
@@ -39,7 +46,9 @@ def read_json(path: Path, most: int | None = None) -> pa.Table:
                 if not line.strip():
                     continue
                 for key, value in _object(line, f"{path}, line {number},").items():
-                    columns.setdefault(key, [None] * count).append(_word(value, key, number))
+                    if isinstance(value, (list, dict)):
+                        nested[key] = _nested(value, key, number, used)
+                    columns.setdefault(key, [None] * count).append(_word(value))
                 count += 1
                 for column in columns.values():
                     column += [None] * (count - len(column))
@@ -50,7 +59,11 @@ def read_json(path: Path, most: int | None = None) -> pa.Table:
     if not columns:
         raise DataError(f"{path} holds no rows: expected one object a line, with columns as keys")
     try:
-        return pa.table({key: pa.array(column, pa.string()) for key, column in columns.items()})
+        cells = {
+            key: pa.nulls(count, nested[key]) if key in nested else pa.array(column, pa.string())
+            for key, column in columns.items()
+        }
+        return pa.table(cells)
     except UnicodeError as error:  # half a pair of \\u escapes
         raise DataError(f"{path} holds a sign that is none of Unicode: {error}") from error
 
@@ -60,6 +73,10 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
     as_written: dict[str, Any] = {"parse_int": str, "parse_float": str}
     try:
         record = json.loads(line.decode("utf-8-sig"), parse_constant=lambda _: None, **as_written)
+    except RecursionError as error:
+        raise DataError(
+            f"{where} has too many brackets in one another: expected one object"
+        ) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{where} is not UTF-8: write it anew as UTF-8") from error
     except ValueError as error:
@@ -71,10 +88,17 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
     return record
 
 
-def _word(value: Any, key: str, number: int) -> str | None:
+def _word(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, bool):
-        return str(value).lower()
-    kind = "list" if isinstance(value, list) else "object"
-    raise DataError(f"column {key!r} holds a {kind} in line {number}, expected one value a row")
+    return str(value).lower() if isinstance(value, bool) else None
+
+
+def _nested(value: list | dict, key: str, number: int, used: Collection[str | None]) -> pa.DataType:
+    is_list = isinstance(value, list)
+    if key in used:
+        raise DataError(
+            f"column {key!r} holds {'a list' if is_list else 'an object'} in line"
+            f" {number}, expected one value a row"
+        )
+    return pa.list_(pa.null()) if is_list else pa.struct([])

@@ -18,6 +18,7 @@ from project import ROOT
 from data.entries import ENTRIES
 from data.errors import DataError
 from data.proposal import proposed
+from data.sources import json, parquet
 
 HOURS = [datetime(2024, 1, 1) + timedelta(hours=number) for number in range(900)]
 SIZES = [f"{1000 + number % 24}.{number % 7}5" for number in range(900)]
@@ -373,6 +374,49 @@ def test_what_cannot_be_known_is_asked_by_the_option(tmp_path, rows, given, mess
     path = written(tmp_path / "a.csv", rows[0], rows[1:])
     with pytest.raises(DataError, match=message):
         look(path, **given)
+
+
+def test_a_table_is_known_whatever_idx_is_in_its_name(tmp_path):
+    path = written(tmp_path / "idx_prices.csv", ["when", "mw"], [row[:2] for row in TIMED])
+    assert look(path)[0]["kind"] == "csv"
+
+
+def test_a_column_of_objects_of_json_lines_is_not_used(tmp_path):
+    frame = pd.DataFrame({"review": SENTENCES, "stars": STARS, "place": [{"x": 1}] * 90})
+    frame["tags"] = [[number] for number in range(90)]
+    frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    entry, _, remarks = look(tmp_path / "a.jsonl")
+    assert "not used: 'place', 'tags'" in remarks
+    rows = json.rows("a", entry | {"path": str(tmp_path / "a.jsonl")}).splits["rows"]
+    assert rows["text"].tolist() == SENTENCES
+    with pytest.raises(DataError, match="--text is 'place', which is empty, or of the type struct"):
+        look(tmp_path / "a.jsonl", text="place")
+
+
+def test_an_empty_part_and_folders_of_parts_are_one_parquet_table(tmp_path):
+    frame = pd.DataFrame({"review": SENTENCES, "stars": STARS})
+    for name, rows in (("2023", frame[:0]), ("2024", frame[:40]), ("2025", frame[40:])):
+        (tmp_path / "parts" / f"year={name}").mkdir(parents=True)
+        rows.to_parquet(tmp_path / "parts" / f"year={name}" / "a.parquet")
+    (tmp_path / "flat").mkdir()
+    for number, rows in enumerate((frame[:0], frame)):
+        rows.to_parquet(tmp_path / "flat" / f"{number}.parquet")
+    for folder in ("parts", "flat"):
+        entry, _, remarks = look(tmp_path / folder)
+        assert entry["kind"] == "parquet"
+        assert "90 rows of 5 classes" in remarks
+        rows = parquet.rows("a", entry | {"path": str(tmp_path / folder)}).splits["rows"]
+        assert sorted(rows["text"]) == sorted(SENTENCES)
+
+
+def test_a_table_beside_class_folders_makes_them_no_table(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (2, 2)).save(tmp_path / name / "1.png")
+    pd.DataFrame({"file": ["1.png"]}).to_parquet(tmp_path / "meta.parquet")
+    entry, _, remarks = look(tmp_path)
+    assert entry["kind"] == "folder"
+    assert "left out beside the class folders: 1 other file" in remarks
 
 
 def test_a_name_that_is_there_twice_in_a_workbook_is_told(tmp_path):

@@ -286,6 +286,8 @@ def test_other_tables_are_read_as_words_too(tmp_path, kind):
     assert rows["series"].tolist() == ["07", "7"]
     for content, message in (
         (b'{"when": [1]}\n', "'when' holds a list in line 1"),
+        (b'{"when": {}}\n', "'when' holds an object in line 1"),
+        (b"[" * 100_000 + b"\n", "line 1, has too many brackets in one another: expected one"),
         (b"\n", "holds no rows: expected one object a line"),
     ):
         path.write_bytes(content)
