@@ -201,7 +201,8 @@ def _of_steps(steps: pd.Series, time: pd.DatetimeIndex) -> dict[str, Any]:
             interval = MONTH * months
             return _lengths(interval, history, max(1, season // 2), season) | {"grid": "rows"}
     interval = min(SECOND_STEPS, key=lambda step: abs(step - median))
-    if not low <= interval <= high:  # a round number is meant where the steps lie around it
+    # a round number is meant where the steps lie closely around it
+    if not low <= interval <= high or abs(interval - median) > 0.05 * interval:
         interval = max(1, round(median))
     if interval == DAY and not (time.day_of_week >= 5).any() and len(time) > 20:
         return _lengths(DAY, 60, 5, 5) | {"grid": "rows"}

@@ -126,7 +126,7 @@ def _csv(path: Path) -> Sample:
 
 
 def _json(path: Path) -> Sample:
-    table = json.read_json(path, MOST_ROWS)
+    table = json.read_json(path, MOST_ROWS, used=())
     return Sample(table, whole=len(table) < MOST_ROWS)
 
 

@@ -40,10 +40,10 @@ def read_excel(path: Path, sheet: str | None = None, most: int | None = None) ->
         frame = pd.read_excel(
             book, sheet or names[0], header=None, nrows=most and most + 1, **as_they_are
         )
-    cells = [[_word(cell) for cell in frame[number]] for number in frame]
+    cells = [list(frame[number]) for number in frame]
     # a name as it stands there: pandas renames one that is there twice
-    header = [words[0] or f"Unnamed: {number}" for number, words in enumerate(cells)]
-    return pa.table([pa.array(words[1:], pa.string()) for words in cells], header)
+    header = [str(column[0]) or f"Unnamed: {number}" for number, column in enumerate(cells)]
+    return pa.table([pa.array(map(_word, column[1:]), pa.string()) for column in cells], header)
 
 
 def sheets(path: Path) -> list[str]:

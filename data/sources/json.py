@@ -21,7 +21,9 @@ def rows(name: str, entry: dict) -> Dataset:
     return chosen(read_json(local(entry["path"]), used=used), name, entry)
 
 
-def read_json(path: Path, most: int | None = None, used: Collection[str | None] = ()) -> pa.Table:
+def read_json(
+    path: Path, most: int | None = None, used: Collection[str | None] | None = None
+) -> pa.Table:
     """JSON lines, packed or not: every value as the words that stand there.
 
     A column that holds lists or objects is of their type and has no values.
@@ -29,11 +31,11 @@ def read_json(path: Path, most: int | None = None, used: Collection[str | None] 
     Args:
         path: a file with one object a line.
         most: of how many rows; all without.
-        used: columns that may not hold such.
+        used: columns that may not hold such; all without.
 
     Raises:
         DataError: a line is no object, or not UTF-8; there are no rows; or a column that is used
-            holds a list or an object.
+            holds a list or an object, or each does.
     """
     if (encoding := text_form.encoding_of(text_form.head(path))) != "utf-8":
         raise DataError(f"{path} is not utf-8 but perhaps {encoding}: write it anew as UTF-8")
@@ -58,6 +60,8 @@ def read_json(path: Path, most: int | None = None, used: Collection[str | None] 
         raise DataError(f"{path} is not a whole file: {error}") from error
     if not columns:
         raise DataError(f"{path} holds no rows: expected one object a line, with columns as keys")
+    if len(nested) == len(columns):
+        raise DataError(f"{path} holds lists and objects alone: expected one row a line, of values")
     try:
         cells = {
             key: pa.nulls(count, nested[key]) if key in nested else pa.array(column, pa.string())
@@ -94,9 +98,11 @@ def _word(value: Any) -> str | None:
     return str(value).lower() if isinstance(value, bool) else None
 
 
-def _nested(value: list | dict, key: str, number: int, used: Collection[str | None]) -> pa.DataType:
+def _nested(
+    value: list | dict, key: str, number: int, used: Collection[str | None] | None
+) -> pa.DataType:
     is_list = isinstance(value, list)
-    if key in used:
+    if used is None or key in used:
         raise DataError(
             f"column {key!r} holds {'a list' if is_list else 'an object'} in line"
             f" {number}, expected one value a row"

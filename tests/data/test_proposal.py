@@ -138,6 +138,7 @@ def test_a_number_of_a_parquet_file_is_not_doubted(tmp_path):
         ([3599, 3601, 3600, 3602, 3598], 3600),
         ([3599, 3601], 3600),
         ([57, 62, 67], 62),
+        ([1200, 3000, 3600], 3000),
     ],
 )
 def test_a_round_interval_is_one_around_which_the_steps_lie(tmp_path, steps, interval):
@@ -391,6 +392,19 @@ def test_a_column_of_objects_of_json_lines_is_not_used(tmp_path):
     assert rows["text"].tolist() == SENTENCES
     with pytest.raises(DataError, match="--text is 'place', which is empty, or of the type struct"):
         look(tmp_path / "a.jsonl", text="place")
+
+
+def test_json_lines_of_whole_columns_are_told(tmp_path):
+    (tmp_path / "a.json").write_text('{"text": ["a"], "label": [1]}\n')
+    with pytest.raises(DataError, match="lists and objects alone: expected one row a line"):
+        look(tmp_path / "a.json")
+
+
+def test_parts_of_parquet_of_other_types_are_told(tmp_path):
+    for number, values in enumerate(([1, 2], [0.5, 1.5])):
+        pd.DataFrame({"when": HOURS[:2], "mw": values}).to_parquet(tmp_path / f"{number}.parquet")
+    with pytest.raises(DataError, match="in one of its files, or a column is not of one type"):
+        look(tmp_path)
 
 
 def test_an_empty_part_and_folders_of_parts_are_one_parquet_table(tmp_path):
