@@ -44,7 +44,7 @@ class Column:
     length: float  # characters, on average
     forms: list[stamps.Form]  # that read its stamps
     likely: list[stamps.Form]  # that read the first of them
-    numbers: tuple[str, str] | None  # decimal sign and thousands
+    numbers: tuple[str, str] | None  # decimal and thousands
     is_twice: bool = False  # another column has its name
 
     def rank(self, role: str) -> int:

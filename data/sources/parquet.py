@@ -23,7 +23,8 @@ def rows(name: str, entry: dict) -> Dataset:
 
 def not_whole(path: Path, error: Exception) -> DataError:
     """The error about a file that is none, without the bytes that Arrow shows of it."""
-    reason = getattr(error, "strerror", None) or "it is cut, or of another format"
+    reason = "it is cut, or of another format"
     if path.is_dir():
-        reason += ", in one of its files, or a column is not of one type in all of them"
+        reason = "a file in it is cut or of another format, or a column is not of one type in all"
+    reason = getattr(error, "strerror", None) or reason
     return DataError(f"{path} is not a whole Parquet file: {reason}")

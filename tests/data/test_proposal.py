@@ -403,7 +403,7 @@ def test_json_lines_of_whole_columns_are_told(tmp_path):
 def test_parts_of_parquet_of_other_types_are_told(tmp_path):
     for number, values in enumerate(([1, 2], [0.5, 1.5])):
         pd.DataFrame({"when": HOURS[:2], "mw": values}).to_parquet(tmp_path / f"{number}.parquet")
-    with pytest.raises(DataError, match="in one of its files, or a column is not of one type"):
+    with pytest.raises(DataError, match="or a column is not of one type in all"):
         look(tmp_path)
 
 
