@@ -53,9 +53,9 @@ def kind_of(path: Path) -> str:
 
 def _kind_of_folder(path: Path) -> str:
     names = [one.name.lower() for one in path.iterdir()]
-    folders = [one for one in path.iterdir() if one.is_dir() and one.name[0] not in "._"]
+    folders = [one for one in path.iterdir() if one.is_dir() and one.name[0] != "."]
     # year=2024/a.parquet: parts of one table, by the values of a column
-    parted = bool(folders) and all("=" in one.name for one in folders)
+    parted = any("=" in one.name for one in folders)
     has_rows = any(name.endswith(".parquet") for name in names)
     if has_rows or (parted and any(path.rglob("*.parquet"))):
         # beside class folders it tells about the pictures

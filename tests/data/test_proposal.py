@@ -412,6 +412,7 @@ def test_an_empty_part_and_folders_of_parts_are_one_parquet_table(tmp_path):
     for name, rows in (("2023", frame[:0]), ("2024", frame[:40]), ("2025", frame[40:])):
         (tmp_path / "parts" / f"year={name}").mkdir(parents=True)
         rows.to_parquet(tmp_path / "parts" / f"year={name}" / "a.parquet")
+    (tmp_path / "parts" / "_delta_log").mkdir()
     (tmp_path / "flat").mkdir()
     for number, rows in enumerate((frame[:0], frame)):
         rows.to_parquet(tmp_path / "flat" / f"{number}.parquet")
