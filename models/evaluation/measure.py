@@ -353,7 +353,7 @@ def _series_scores(
         "relative_mae": value(MAE, [rows]),
         "floor": 1.0,
     } | {name: held.mean() for name, held in inside.items()}
-    scores |= _foreseen(windows.target, forecast, facts)
+    scores |= metrics.foreseen(windows.target, forecast, facts)
     steps = enumerate(error.mean(axis=0), start=1)
     scores |= {f"mae_step_{step:02d}": mean for step, mean in steps}
     for name in series_names(rows):
@@ -363,18 +363,6 @@ def _series_scores(
     if metric is not MAE:
         scores[metric.name] = value(metric, [rows])
     return Scores(_floats(scores), rows, best[0])
-
-
-def _foreseen(target: np.ndarray, forecast: np.ndarray, facts: Mapping) -> dict[str, np.floating]:
-    """Recall and precision of values (window, step) beyond a level that matters, where any are."""
-    scores: dict[str, np.floating] = {}
-    for name, beyond in (("below", np.less), ("above", np.greater)):
-        if name in facts:
-            true, said = beyond(target, facts[name]), beyond(forecast, facts[name])
-            hits = (true & said).sum()
-            scores |= {f"recall_{name}": hits / true.sum()} if true.any() else {}
-            scores |= {f"precision_{name}": hits / said.sum()} if said.any() else {}
-    return scores
 
 
 def series_names(rows: Mapping[str, np.ndarray]) -> list[str]:

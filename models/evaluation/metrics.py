@@ -116,6 +116,24 @@ def pinball(error: np.ndarray, radii: Mapping[float, np.ndarray]) -> np.ndarray:
     return (error / 2 + sum(ends)) / (1 + 2 * len(ends))
 
 
+def foreseen(target: np.ndarray, forecast: np.ndarray, facts: Mapping) -> dict[str, np.floating]:
+    """Recall and precision of the values beyond a level that matters, where any are.
+
+    Args:
+        target: (window, step), in the data's own unit.
+        forecast: likewise.
+        facts: the dataset's, with `below` and `above` where they are levels that matter.
+    """
+    scores: dict[str, np.floating] = {}
+    for name, beyond in (("below", np.less), ("above", np.greater)):
+        if name in facts:
+            true, said = beyond(target, facts[name]), beyond(forecast, facts[name])
+            hits = (true & said).sum()
+            scores |= {f"recall_{name}": hits / true.sum()} if true.any() else {}
+            scores |= {f"precision_{name}": hits / said.sum()} if said.any() else {}
+    return scores
+
+
 def calibration_error(certainty: np.ndarray, correct: np.ndarray) -> float:
     """Return the expected calibration error over 15 bins of equal width (Guo, Pleiss, Sun and
     Weinberger, On Calibration of Modern Neural Networks, ICML, 2017).

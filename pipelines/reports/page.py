@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.evaluation import metrics
 from pipelines.experiments import commit, tracking
@@ -17,6 +18,9 @@ from pipelines.reports import charts, comparison, leaderboard, mistakes, svg
 from pipelines.reports.svg import Point
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 METRICS = {metric.name: metric.text for metric in metrics.METRICS.values()}
 STYLE = environment.ROOT / "data" / "validation_page"  # the gate's page looks the same
@@ -46,6 +50,21 @@ def _page(dataset: DatasetVersion, board: dict) -> str:
     return render(board, worst, commit.tags(), datetime.now(UTC))
 
 
+def _template() -> "Template":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    jinja = Environment(
+        loader=FileSystemLoader([Path(__file__).parent, STYLE]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    jinja.filters |= {"signed": signed, "figure": console.figure, "p": comparison.p_value}
+    jinja.filters["versioned"] = leaderboard.versioned
+    return jinja.get_template("page.html")
+
+
 def render(
     board: dict,
     worst: Mapping[str, Sequence[Mapping]],
@@ -60,21 +79,10 @@ def render(
         commit: the tags that `pipelines.experiments.commit.tags` gives.
         now: when it was made.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    jinja = Environment(
-        loader=FileSystemLoader([Path(__file__).parent, STYLE]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    jinja.filters |= {"signed": signed, "figure": console.figure, "p": comparison.p_value}
-    jinja.filters["versioned"] = leaderboard.versioned
     rows = leaderboard.shown(board)
     front = [row for row in board["rows"] if row["pareto"]][:FRONT]
     entrants = [row for row in [*board["rows"], *board["rivals"]] if "name" in row]
-    return jinja.get_template("page.html").render(
+    return _template().render(
         board=board,
         metric=METRICS[board["metric"]],
         commit=commit,

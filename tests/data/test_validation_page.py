@@ -94,9 +94,9 @@ def test_rows_set_aside_and_a_refusal_are_told(judged):
     html, text = judged(raw, entry | {"on_bad_rows": "drop"})
     assert "texts 298 left" in text
     assert "set aside 2" in text
-    assert "id line rule" in text
-    assert "3 5 no text is empty" in text
-    assert "4 6 each row has a text" in text
+    assert "id rule" in text
+    assert "3 no text is empty" in text
+    assert "4 each row has a text" in text
     assert "<script>" not in html
 
 
