@@ -160,8 +160,8 @@ def fetch(dataset_hash: str, dataset: str, folder: Path) -> Path:
 
 def remote_folder() -> Path | None:
     """The folder that is the default DVC remote; None where it is no folder. Raises DataError."""
-    listed = re.findall(r"^\S+\s+(.+?)\s*\(default\)$", _output("remote", "list"), re.MULTILINE)
-    return Path(listed[0]) if listed and "://" not in listed[0] else None
+    url = _remote()[1]
+    return Path(url) if url and "://" not in url else None
 
 
 def _target(dataset: str) -> str:
@@ -178,8 +178,19 @@ def _target(dataset: str) -> str:
     return f"prepare@{dataset}"
 
 
+def _remote() -> tuple[str, str]:
+    """The name and the address of the default remote, both empty where there is none.
+
+    From the settings: the table of `dvc remote list` is broken at the width of a terminal.
+    """
+    lines = _output("config", "--list").splitlines()
+    settings = {name: value for name, _, value in (line.partition("=") for line in lines)}
+    name = settings.get("core.remote", "")
+    return name, settings.get(f"remote.{name}.url", "")
+
+
 def _remotes() -> str:
-    return " ".join(_output("remote", "list").split()) or "none is set"
+    return " ".join(_remote()).strip() or "none is set"
 
 
 def _write_repository(folder: Path, dataset: str, dataset_hash: str) -> None:

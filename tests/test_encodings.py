@@ -7,7 +7,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ROOMS = ("data", "models", "pipelines", "serving")
 TEXT = ("read_text", "write_text", "open", "fdopen")
-ELSEWHERE = ("os", "zipfile", "archive", "Image", "urllib", "webbrowser")  # not of text files
+ELSEWHERE = (
+    "os",
+    "zipfile",
+    "tarfile",
+    "archive",
+    "Image",
+    "urllib",
+    "webbrowser",
+)  # not of text files
 
 
 def unnamed(tree: ast.AST) -> Iterator[int]:

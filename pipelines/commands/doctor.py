@@ -227,8 +227,14 @@ def _remote() -> Finding:
 
 
 def _output(command: list[str]) -> subprocess.CompletedProcess:
+    wide = os.environ | {"COLUMNS": "1000"}  # where DVC would break a line
     return subprocess.run(
-        command, cwd=environment.ROOT, capture_output=True, encoding="utf-8", errors="replace"
+        command,
+        cwd=environment.ROOT,
+        env=wide,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
     )
 
 

@@ -25,7 +25,7 @@ VERSIONS = "schema: '2.0'\nstages:\n  ingest:\n    outs: []\n"
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A checkout with an own dataset and a folder as DVC remote."""
-    root = tmp_path / "checkout"
+    root = tmp_path / ("a long name of a folder " * 5) / "checkout"
     (root / ".dvc").mkdir(parents=True)
     settings = "[core]\nno_scm = true\nremote = local\n['remote \"local\"']\nurl = ../kept/remote\n"
     (root / ".dvc/config").write_text(settings)
