@@ -63,7 +63,9 @@ def lose(home, checkout, tmp_path) -> None:
     shutil.rmtree(checkout / "data/own")
 
 
-@pytest.mark.parametrize("name", ["monday.tar", "monday.tar.gz"])
+@pytest.mark.parametrize(
+    "name", ["monday.tar", pytest.param("monday.tar.gz", marks=pytest.mark.slow)]
+)
 def test_an_empty_machine_has_the_champion_again(home, champion, checkout, tmp_path, name):
     entries = ledger.entries(champion.name)
     made = backup.backup(tmp_path / name)
@@ -133,6 +135,7 @@ def test_a_home_elsewhere_is_named(home, champion, checkout, tmp_path, monkeypat
     assert str(home) in str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_changed_artifact_is_found(home, champion, checkout, tmp_path):
     backup.backup(tmp_path / "monday.tar")
     lose(home, checkout, tmp_path)
@@ -146,6 +149,7 @@ def test_a_changed_artifact_is_found(home, champion, checkout, tmp_path):
         backup.restore(tmp_path / "changed.tar")
 
 
+@pytest.mark.slow
 def test_a_restore_that_was_killed_is_done_again(home, champion, checkout, tmp_path):
     backup.backup(tmp_path / "monday.tar")
     lose(home, checkout, tmp_path)

@@ -45,6 +45,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(home, name, scopes, expir
     assert tokens.file().read_bytes() == before
 
 
+@pytest.mark.slow
 def test_clients_that_are_added_at_once_are_all_there(home):
     names = [f"client-{number}" for number in range(6)]
     processes = [started(home, tokens.add, name, ["predict"], None) for name in names]

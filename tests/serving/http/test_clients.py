@@ -89,6 +89,7 @@ def test_each_client_is_answered_within_its_scopes(fresh_server, file, tmp_path)
     assert within_seconds(lambda: asks(scraper).json()["error"]["code"] == "unauthorized")
 
 
+@pytest.mark.slow
 def test_metrics_have_a_scope_of_their_own(fresh_server, file, tmp_path):
     home = tmp_path / "other"
     tiny.publish(home, "sentiment")
