@@ -205,7 +205,8 @@ def _is_whole(database: Path) -> bool:
 
 
 def _champions(published: Path) -> dict[str, str]:
-    pointers = {path.stem: publish.read_file(path) for path in sorted(published.glob("*.json"))}
+    files = [path for path in sorted(published.glob("*.json")) if "." not in path.stem]
+    pointers = {path.stem: publish.read_file(path) for path in files}
     return {name: f"{one.name}/{one.version}" for name, one in pointers.items() if one}
 
 

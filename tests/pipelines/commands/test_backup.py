@@ -67,6 +67,7 @@ def lose(home, checkout, tmp_path) -> None:
     "name", ["monday.tar", pytest.param("monday.tar.gz", marks=pytest.mark.slow)]
 )
 def test_an_empty_machine_has_the_champion_again(home, champion, checkout, tmp_path, name):
+    shutil.copy(publish.folder() / "image.json", publish.folder() / "image.last-good.json")
     entries = ledger.entries(champion.name)
     made = backup.backup(tmp_path / name)
     assert made.champions == {"image": f"{champion.name}/1"}
