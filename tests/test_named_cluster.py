@@ -1,6 +1,7 @@
 """Fits on a Dask cluster that is named: over TLS, on workers that offer what fits ask for."""
 
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -10,7 +11,10 @@ from project import ROOT, begun, command, prefect_server, runs, until
 
 from pipelines.processes.service import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed"),
+]
 
 WAIT_SECONDS = 12  # how long the scheduler lets work wait for a worker
 
