@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from data import declared, versions
-from models.artifact import artifact
 from pipelines.locks import state
 from pipelines.promotion import ledger, reconcile
 from pipelines.release import publish
@@ -31,6 +30,7 @@ ABOUT = "backup.json"
 FOLDERS = ("mlartifacts", "published")
 FILES = ("tokens.json",)
 DATABASES = ("mlflow.db", "espalier.db")
+BEGUN = ".restore-begun"  # in the home, from the first file that is moved there to the last
 OWN = ("entry.yaml", "dvc.lock")  # of each own dataset
 
 
@@ -66,6 +66,7 @@ def backup(file: Path) -> Backup:
     if file.exists():
         raise UsageError(f"{file} is there already: name another file, or remove it")
     home, making = environment.home(), file.with_name(f".{file.name}.making")
+    remote = versions.remote_folder()
     with reconcile.standstill(), tempfile.TemporaryDirectory(dir=file.absolute().parent) as scratch:
         about = {
             "format": FORMAT,
@@ -73,7 +74,7 @@ def backup(file: Path) -> Backup:
             "home": str(home),
             "champions": _champions(publish.folder()),
             "datasets": declared.own(environment.ROOT),
-            "left_out": _elsewhere(),
+            "left_out": _elsewhere(remote),
         }
         (Path(scratch) / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
         with tarfile.open(making, "w:gz" if file.suffix == ".gz" else "w") as archive:
@@ -81,7 +82,7 @@ def backup(file: Path) -> Backup:
             for name in DATABASES:
                 if (home / name).exists():
                     archive.add(_copied(home / name, Path(scratch)), f"home/{name}")
-            for place, name in _places(home):
+            for place, name in _places(home, remote):
                 archive.add(place, name)
     making.replace(file)
     return _outcome(file, about)
@@ -105,6 +106,7 @@ def restore(file: Path) -> Backup:
         except (tarfile.TarError, EOFError, FileNotFoundError, ValueError) as error:
             raise UsageError(f"{file} is no backup that can be read: {error}") from None
         _check(file, about, there)
+        (home / BEGUN).touch()
         remote = versions.remote_folder()
         if remote and (there / "remote").exists():
             shutil.copytree(there / "remote", remote, dirs_exist_ok=True)
@@ -115,6 +117,7 @@ def restore(file: Path) -> Backup:
                 if (home / name).is_dir():  # of a restore that was killed
                     shutil.rmtree(home / name)
                 (there / "home" / name).replace(home / name)
+        (home / BEGUN).unlink()
     return _outcome(file, about)
 
 
@@ -129,7 +132,7 @@ def show(done: Backup, verb: str) -> None:
         console.line("left out", f"{server}: back it up with its own tools")
 
 
-def _places(home: Path) -> Iterator[tuple[Path, str]]:
+def _places(home: Path, remote: Path | None) -> Iterator[tuple[Path, str]]:
     """The files and folders that go in as they are, and their names in the archive."""
     for name in (*FOLDERS, *FILES):
         if (home / name).exists():
@@ -139,12 +142,11 @@ def _places(home: Path) -> Iterator[tuple[Path, str]]:
             place = environment.ROOT / declared.OWN / dataset / name
             if place.exists():
                 yield place, f"own/{dataset}/{name}"
-    remote = versions.remote_folder()
     if remote and remote.exists():
         yield remote, "remote"
 
 
-def _elsewhere() -> list[str]:
+def _elsewhere(remote: Path | None) -> list[str]:
     """What this machine uses and cannot put into a file."""
     home, places = environment.home(), []
     store = os.environ[environment.MLFLOW].partition("?")[0]
@@ -152,7 +154,7 @@ def _elsewhere() -> list[str]:
         places.append(f"MLflow's store {store.rpartition('@')[2]}")
     if state.VARIABLE in os.environ:
         places.append(f"the state database {state.url().render_as_string(hide_password=True)}")
-    if versions.remote_folder() is None:
+    if remote is None:
         places.append("the DVC remote")
     return places
 
@@ -175,33 +177,19 @@ def _check(file: Path, about: dict, there: Path) -> None:
             f"{file} is of {about['home']}, and MLflow's records name that path: set ESPALIER_HOME "
             "to it, here too"
         )
-    if (home / DATABASES[0]).exists() or ledger.models():
+    if ledger.models() or ((home / DATABASES[0]).exists() and not (home / BEGUN).exists()):
         raise RestoreError(f"{home} knows of runs or champions already: restore into an empty home")
     for name in about["datasets"]:
         entry = root / declared.own_entry(name)
         if entry.exists() and entry.read_bytes() != (there / "own" / name / OWN[0]).read_bytes():
             raise RestoreError(f"{entry} declares another dataset {name}: move it away first")
     for name in DATABASES:
-        if (there / "home" / name).exists() and not _is_whole(there / "home" / name):
-            raise RestoreError(f"{file} is damaged: {name} is no whole database")
-    published = there / "home" / FOLDERS[1]
+        database = there / "home" / name
+        if database.exists() and (damage := state.damage(database)):
+            raise RestoreError(f"{file} is damaged: {name}: {damage}")
     for endpoint in about["champions"]:
-        try:
-            pointer = publish.read_file(published / f"{endpoint}.json")
-            assert pointer is not None
-            artifact.check(published / pointer.artifact, pointer.manifest_sha256)
-        except (AssertionError, artifact.ArtifactError, OSError):
-            raise RestoreError(
-                f"{file} is damaged: the champion of {endpoint} is not whole"
-            ) from None
-
-
-def _is_whole(database: Path) -> bool:
-    try:
-        with closing(sqlite3.connect(database)) as connection:
-            return connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
-    except sqlite3.DatabaseError:
-        return False
+        if not publish.intact(endpoint, there / "home"):
+            raise RestoreError(f"{file} is damaged: the champion of {endpoint} is not whole")
 
 
 def _champions(published: Path) -> dict[str, str]:

@@ -10,7 +10,6 @@ import os
 import platform
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import time
 import tomllib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -299,27 +298,17 @@ def _database() -> Finding:
         url = state.connect().url
     except state.DatabaseError as error:
         return Finding("state database", str(error), mend)
-    if url.get_backend_name() == "sqlite" and (damage := _damage(Path(str(url.database)))):
+    if url.get_backend_name() == "sqlite" and (damage := state.damage(Path(str(url.database)))):
         return Finding("state database", f"{url}: {damage}", mend)
     return Finding("state database", str(url))
 
 
 def _mlflow_database() -> Finding:
     file = environment.home() / "mlflow.db"
-    if file.exists() and (damage := _damage(file)):
+    if file.exists() and (damage := state.damage(file)):
         mend = "put back a copy of before, or move it away: what it records is then made anew"
         return Finding("MLflow's database", f"{file}: {damage}", mend)
     return Finding("MLflow's database", "whole" if file.exists() else "none yet")
-
-
-def _damage(file: Path) -> str:
-    """What SQLite finds wrong with a database; nothing where it is whole."""
-    try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
-            [[answer]] = database.execute("PRAGMA quick_check(1)").fetchall()
-    except sqlite3.Error as error:
-        return str(error)
-    return "" if answer == "ok" else " ".join(str(answer).split())
 
 
 def _ledger() -> Finding:

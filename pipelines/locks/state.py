@@ -115,6 +115,16 @@ def folder() -> Path | None:
     return Path(str(address.database)).parent / LOCKS
 
 
+def damage(file: Path) -> str:
+    """What SQLite finds wrong with a database; nothing where it is whole."""
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
+            [[answer]] = database.execute("PRAGMA quick_check(1)").fetchall()
+    except sqlite3.Error as error:
+        return str(error)
+    return "" if answer == "ok" else " ".join(str(answer).split())
+
+
 def unusable(address: "URL", cause: BaseException | None) -> str:
     """The message of a DatabaseError, without the password."""
     return f"the state database {address} cannot be used: {' '.join(str(cause).split())}"

@@ -159,10 +159,11 @@ def withdraw(endpoint: str) -> None:
     (folder() / f"{endpoint}.json").unlink(missing_ok=True)
 
 
-def intact(endpoint: str) -> bool:
+def intact(endpoint: str, home: Path | None = None) -> bool:
     """Whether the endpoint has a pointer and the artifact that it names is whole."""
-    pointer = read(endpoint)
-    return pointer is not None and _is_whole(folder() / pointer.artifact, pointer)
+    place = folder(home)
+    pointer = read_file(place / f"{endpoint}.json")
+    return pointer is not None and _is_whole(place / pointer.artifact, pointer)
 
 
 def unused(before: float) -> list[Path]:

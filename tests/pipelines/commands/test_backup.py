@@ -154,8 +154,10 @@ def test_a_changed_artifact_is_found(home, champion, checkout, tmp_path):
 def test_a_restore_that_was_killed_is_done_again(home, champion, checkout, tmp_path):
     backup.backup(tmp_path / "monday.tar")
     lose(home, checkout, tmp_path)
-    (home / "published").mkdir()  # moved, and the databases not yet
+    (home / "published").mkdir()  # moved, and of the databases the first
     (home / "published/image.json").write_text("half")
+    (home / "mlflow.db").write_text("half")
+    (home / ".restore-begun").touch()
     (home / ".restoring-x").mkdir()
     assert backup.restore(tmp_path / "monday.tar").champions
     assert publish.intact("image")
