@@ -183,10 +183,14 @@ def _remote() -> tuple[str, str]:
 
     From the settings: the table of `dvc remote list` is broken at the width of a terminal.
     """
-    lines = _output("config", "--list").splitlines()
-    settings = {name: value for name, _, value in (line.partition("=") for line in lines)}
+    settings = {name: value for name, _, value in _settings()}
     name = settings.get("core.remote", "")
     return name, settings.get(f"remote.{name}.url", "")
+
+
+def _settings() -> list[tuple[str, str, str]]:
+    """DVC's settings of this checkout: name, sign and value of each."""
+    return [line.partition("=") for line in _output("config", "--list").splitlines()]
 
 
 def _remotes() -> str:
@@ -195,7 +199,7 @@ def _remotes() -> str:
 
 def _write_repository(folder: Path, dataset: str, dataset_hash: str) -> None:
     """A DVC repository without git, with the settings of this checkout and one pointer."""
-    settings = [line.partition("=") for line in _output("config", "--list").splitlines()]
+    settings = _settings()
     sections: dict[str, list[str]] = {}
     for name, _, value in settings:
         section, _, key = name.rpartition(".")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pipelines.runtime import environment
 
 if TYPE_CHECKING:
-    from distributed import LocalCluster
+    from distributed import Client, LocalCluster
 
 # Of a worker. A fit of the zoo takes 1 to 1.5 GiB, of which TensorFlow is 0.8: one that needs more
 # than this is ended before the machine swaps, and the message names the limit.
@@ -87,8 +87,7 @@ def _watch(
     missing = False
     with distributed.Client(named, set_as_default=False) as client:
         while not stop.is_set():
-            workers = client.scheduler_info(n_workers=-1)["workers"].values()
-            count = sum(_offers(worker["resources"], needed) for worker in workers)
+            count = _takers(client, needed)
             if missing != (count == 0):
                 missing = count == 0
                 wanted = " ".join(f"{name}={amount:g}" for name, amount in needed.items())
@@ -101,8 +100,10 @@ def _watch(
             stop.wait(WATCH_SECONDS)
 
 
-def _offers(offered: dict[str, float], needed: dict[str, float]) -> bool:
-    return all(offered.get(name, 0) >= amount for name, amount in needed.items())
+def _takers(client: "Client", needed: dict[str, float]) -> int:
+    """How many workers offer what a fit asks for."""
+    offers = [one["resources"] for one in client.scheduler_info(n_workers=-1)["workers"].values()]
+    return sum(all(one.get(name, 0) >= needed[name] for name in needed) for one in offers)
 
 
 def runner_options() -> dict:
@@ -120,9 +121,7 @@ def size() -> int:
 
     if named := address():
         with distributed.Client(named, set_as_default=False) as client:
-            workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        needed = environment.resources()
-        return max(1, sum(_offers(worker["resources"], needed) for worker in workers))
+            return max(1, _takers(client, environment.resources()))
     return max(1, min(CPU_COUNT, MEMORY_LIMIT // (WORKER_GIB * 2**30), MOST_WORKERS))
 
 
