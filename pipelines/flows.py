@@ -26,7 +26,7 @@ from prefect_dask import DaskTaskRunner
 
 from data.errors import GateRefused
 from pipelines.experiments import dataset as data
-from pipelines.experiments import tracking, verification
+from pipelines.experiments import fingerprint, tracking, verification
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.locks import lock
@@ -135,7 +135,10 @@ def retrained(
     if outcome := retraining.finished(plan):
         return outcome, retraining.settled(outcome)
     waits = partial(console.line, "workers")
-    with tracking.parent(version, profile, "retrain") as parent, dask_cluster.watched(waits):
+    with (
+        tracking.parent(version, profile, "retrain") as parent,
+        dask_cluster.watched(needs(), waits),
+    ):
         guarding = submit_fit(ensure_guard, GUARD, version, parent)
         sources = baselines.unscored(version)
         scoring = [submit(score_source, RIVAL, source, parent) for source in sources]
@@ -190,7 +193,7 @@ def rung(
     reused = verification.reusable(fits)
     missing = [fit for fit in fits if fit.fingerprint not in reused]
     successive_halving.show(fits, missing)
-    workers = len(missing) if spending.text is None else dask_cluster.size()
+    workers = len(missing) if spending.text is None else dask_cluster.size(needs())
     planned = budgets.Rung(spending, costs, missing, ranked, more or bool(reused), workers, always)
     pending: dict[PrefectFuture, Fit] = {}
     records = []
@@ -237,14 +240,24 @@ def blends(
 
 def submit(task: prefect.Task, priority: float, *arguments: Any) -> PrefectFuture:
     """Send a task to the cluster; of those that wait the one with the highest priority is next."""
-    with dask.annotate(priority=priority):
+    with dask.annotate(priority=priority, resources=of_this_code()):
         return task.submit(*arguments)
 
 
 def submit_fit(task: prefect.Task, priority: float, *arguments: Any) -> PrefectFuture:
     """Send a task that trains to a worker that offers what fits ask for."""
-    with dask.annotate(resources=environment.resources()):
-        return submit(task, priority, *arguments)
+    with dask.annotate(priority=priority, resources=needs()):
+        return task.submit(*arguments)
+
+
+def needs() -> dict[str, float]:
+    """What a fit asks of a worker."""
+    return of_this_code() | environment.resources()
+
+
+def of_this_code() -> dict[str, float]:
+    """What each task asks of a worker of a named scheduler: the code and packages that sent it."""
+    return dask_cluster.needs(fingerprint.of_checkout()) if dask_cluster.named() else {}
 
 
 def result_of(future: PrefectFuture) -> object:

@@ -75,6 +75,24 @@ def serve(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
 
 
 @app.command()
+def worker(
+    resources: Annotated[
+        str, typer.Option(help="What it offers: NAME=AMOUNT, such as GPU=1.")
+    ] = "",
+) -> None:
+    """Take fits from the Dask scheduler that ESPALIER_CLUSTER names, one at a time, until Ctrl-C.
+
+    Runs of another commit, or with other packages, send it nothing.
+
+    Example: espalier worker --resources GPU=1
+    """
+    from pipelines.commands import serve as step
+
+    environment.apply()
+    step.worker(resources)
+
+
+@app.command()
 def up(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
     """Start the Prefect server, its worker, the service and MLflow's page; Ctrl-C ends them.
 

@@ -178,7 +178,7 @@ def _least(tasks: dict[str, str], profile: str) -> float:
             costs = Costs(version, tracking.records(version))
             full = successive_halving.plan(version, profile).full if version.facts else []
             seconds += min(map(costs.predict, filter(costs.know, full)), default=0.0)
-    return seconds / dask_cluster.size()
+    return seconds / dask_cluster.size(environment.resources())
 
 
 def _retrain(

@@ -1,4 +1,4 @@
-"""The commands `serve` and `up`: the service alone, or all that one machine needs."""
+"""The commands `serve`, `worker` and `up`: what runs until it is ended."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.experiments import leaderboard_rows, registry, tracking
-from pipelines.processes import child_process, service
+from pipelines.experiments import fingerprint, leaderboard_rows, registry, tracking
+from pipelines.processes import child_process, dask_cluster, service
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
 
@@ -60,6 +60,25 @@ def serve(port: int) -> None:
     command += ["--timeout-graceful-shutdown", GRACE_SECONDS]
     os.chdir(environment.ROOT)
     os.execvpe(command[0], command, os.environ)
+
+
+def worker(resources: str) -> None:
+    """Become a worker of the Dask scheduler that is named, for runs of this code with these
+    packages, until it is interrupted; this process does not return.
+
+    resources: what it offers besides, such as GPU=1. Raises UsageError.
+    """
+    if not dask_cluster.address():
+        raise settings.UsageError(
+            f"{environment.CLUSTER} is not set: it names the scheduler, such as tls://host:8786"
+        )
+    try:
+        offers = environment.amounts(resources, "--resources")
+    except environment.VariableError as error:
+        raise settings.UsageError(str(error)) from None
+    command, more = dask_cluster.worker_command(fingerprint.of_checkout(), offers)
+    os.chdir(environment.ROOT)
+    os.execvpe(command[0], command, os.environ | more)
 
 
 def up(port: int) -> None:

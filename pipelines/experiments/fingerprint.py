@@ -81,6 +81,15 @@ def of_baseline(dataset: DatasetVersion, file: Path) -> str:
     return _digest(dataset_hash=dataset.hash, task=dataset.task, code=sources, versions=used)
 
 
+@cache
+def of_checkout() -> str:
+    """Return the identity of what a worker runs: all code of a fit's rooms, and the packages."""
+    rooms = [environment.ROOT / room for room in ("data", "models", "pipelines")]
+    files = sorted(path for room in rooms for path in room.rglob("*.py"))
+    used = versions() | {name: version(name) for name in ("distributed", "mlflow", "prefect")}
+    return _digest(code=dict(map(digest_of, files)), versions=used)
+
+
 def versions() -> dict[str, str]:
     """Return what computes: Keras' backend by name, and the versions on which weights depend.
 

@@ -1,18 +1,20 @@
 """The Dask cluster that fits run on: the one that is named, or one of this machine.
 
 One process a core, one fit a process, one TensorFlow thread a fit. ESPALIER_CLUSTER=tls://HOST:PORT
-names a scheduler elsewhere, whose workers have this checkout and the same MLflow and Prefect
-servers; ESPALIER_RESOURCES=GPU=1 is what a fit asks of one. How long work waits for a worker is
-the scheduler's own setting, distributed.scheduler.no-workers-timeout.
+names a scheduler elsewhere, whose workers `espalier worker` starts. Each offers a resource that is
+named after its code and packages, and every task asks for that of its own: Dask sends nothing to a
+worker that would compute something else. ESPALIER_RESOURCES=GPU=1 is what a fit asks for besides.
+How long work waits for a worker is the scheduler's own setting, no-workers-timeout.
 """
 
 import contextvars
 import importlib
 import os
+import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.runtime import environment
 
@@ -24,6 +26,17 @@ if TYPE_CHECKING:
 WORKER_GIB = 3
 MOST_WORKERS = 12  # as many as a task has architectures: more would wait
 WATCH_SECONDS = 2
+CODE = "espalier-"  # how the resource begins that says which code and packages a worker has
+# A fit's memory is TensorFlow's, which gives nothing back: a worker that Dask pauses would never
+# go on, and there is nothing to spill. Beyond 95 % of the limit the nanny ends it.
+WORKER: dict[str, Any] = {
+    f"distributed.worker.memory.{step}": False for step in ("target", "spill", "pause")
+}
+WORKER |= {
+    "distributed.worker.daemon": False,  # a fit may need a process of its own
+    # Nobody reads Dask's profile of its workers: a hundred stacks a second, deep ones in Keras.
+    "distributed.worker.profile.enabled": False,
+}
 
 _own: set[str] = set()  # the addresses of clusters that this process has started
 
@@ -31,6 +44,37 @@ _own: set[str] = set()  # the addresses of clusters that this process has starte
 def address() -> str | None:
     """The scheduler that ESPALIER_CLUSTER names."""
     return os.environ.get(environment.CLUSTER) or None
+
+
+def named() -> str | None:
+    """The scheduler that a user named, not one of this process' own."""
+    return None if address() in _own else address()
+
+
+def needs(identity: str) -> dict[str, float]:
+    """The resource that workers of a named scheduler offer that have this code.
+
+    identity: of the code and packages, as `fingerprint.of_checkout` gives it.
+    """
+    return {f"{CODE}{identity[:12]}": 1}
+
+
+def worker_command(identity: str, offers: Mapping[str, float]) -> tuple[list[str], dict[str, str]]:
+    """The command line of a worker of the named scheduler, and the variables that it needs.
+
+    Args:
+        identity: of its code and packages, as `fingerprint.of_checkout` gives it.
+        offers: what it offers besides, such as GPU: 1.
+    """
+    resources = " ".join(f"{name}={n:g}" for name, n in (needs(identity) | {**offers}).items())
+    command = [sys.executable, "-m", "dask", "worker", str(address()), "--nthreads", "1"]
+    command += ["--no-dashboard", "--resources", resources]
+    command += ["--local-directory", str(environment.home() / "dask")]
+    settings = {
+        f"DASK_{name.upper().replace('.', '__').replace('-', '_')}": str(value)
+        for name, value in WORKER.items()
+    }
+    return command, settings
 
 
 @contextmanager
@@ -42,8 +86,8 @@ def running(modules: Iterable[str] = ()) -> Iterator[str]:
 
     modules: what its workers import while they wait for their first task.
     """
-    if named := address():
-        yield named
+    if scheduler := address():
+        yield scheduler
         return
     cluster = local()
     try:
@@ -58,18 +102,19 @@ def running(modules: Iterable[str] = ()) -> Iterator[str]:
 
 
 @contextmanager
-def watched(say: Callable[[str], None]) -> Iterator[None]:
+def watched(needed: Mapping[str, float], say: Callable[[str], None]) -> Iterator[None]:
     """Have it said while the block lasts when a named scheduler has no worker that takes a fit, and
     when it has one again: the scheduler says nothing of it, and work that no worker can do waits.
 
     Args:
+        needed: what a fit asks for.
         say: is called with a sentence, from another thread in the context of this one.
     """
-    named, stop = address(), threading.Event()
-    if named is None or named in _own:
+    scheduler, stop = named(), threading.Event()
+    if scheduler is None:
         yield
         return
-    arguments = (_watch, named, environment.resources(), say, stop)
+    arguments = (_watch, scheduler, needed, say, stop)
     watching = threading.Thread(target=contextvars.copy_context().run, args=arguments, daemon=True)
     watching.start()
     try:
@@ -80,48 +125,67 @@ def watched(say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _watch(
-    named: str, needed: dict[str, float], say: Callable[[str], None], stop: threading.Event
+    scheduler: str, needed: Mapping[str, float], say: Callable[[str], None], stop: threading.Event
 ) -> None:
     import distributed
 
     missing = False
-    with distributed.Client(named, set_as_default=False) as client:
+    with distributed.Client(scheduler, set_as_default=False) as client:
         while not stop.is_set():
-            count = _takers(client, needed)
+            offers = _offers(client)
+            count = _takers(offers, needed)
             if missing != (count == 0):
                 missing = count == 0
-                wanted = " ".join(f"{name}={amount:g}" for name, amount in needed.items())
-                offering = f" that offers {wanted}" if wanted else ""
-                say(
-                    f"{named} has no worker{offering}: fits wait for one"
-                    if missing
-                    else f"{named} has {count} worker{'s' if count > 1 else ''}{offering}"
-                )
+                say(f"{scheduler} has {_sentence(offers, needed, count)}")
             stop.wait(WATCH_SECONDS)
 
 
-def _takers(client: "Client", needed: dict[str, float]) -> int:
-    """How many workers offer what a fit asks for."""
-    offers = [one["resources"] for one in client.scheduler_info(n_workers=-1)["workers"].values()]
+def _sentence(
+    offers: Sequence[Mapping[str, float]], needed: Mapping[str, float], count: int
+) -> str:
+    """How many workers take fits, or why none does."""
+    wanted = " ".join(f"{name}={n:g}" for name, n in needed.items() if not name.startswith(CODE))
+    offering = f" that offers {wanted}" if wanted else ""
+    if count:
+        return f"{count} worker{'s' if count > 1 else ''}{offering}"
+    code = {name: n for name, n in needed.items() if name.startswith(CODE)}
+    others = len(offers) - _takers(offers, code)
+    cause = f"; {others} of its {len(offers)} have other code or packages" if others else ""
+    return (
+        f"no worker{offering}: fits wait for one{cause} "
+        "(espalier worker, in a checkout of this commit with the packages of its lock)"
+    )
+
+
+def _offers(client: "Client") -> list[Mapping[str, float]]:
+    """What each worker offers."""
+    return [one["resources"] for one in client.scheduler_info(n_workers=-1)["workers"].values()]
+
+
+def _takers(offers: Iterable[Mapping[str, float]], needed: Mapping[str, float]) -> int:
+    """How many workers offer what is needed."""
     return sum(all(one.get(name, 0) >= needed[name] for name in needed) for one in offers)
 
 
 def runner_options() -> dict:
     """What Prefect's Dask task runner is given: the named scheduler, or a cluster for each flow."""
-    if named := address():
-        return {"address": named}
+    if scheduler := address():
+        return {"address": scheduler}
     return {"cluster_class": local}
 
 
-def size() -> int:
-    """The number of workers that take fits, of the scheduler that is named or of this machine."""
+def size(needed: Mapping[str, float]) -> int:
+    """The number of workers that take fits, of the scheduler that is named or of this machine.
+
+    needed: what a fit asks for of a named scheduler's.
+    """
     import distributed
     from dask.system import CPU_COUNT
     from distributed.system import MEMORY_LIMIT
 
-    if named := address():
-        with distributed.Client(named, set_as_default=False) as client:
-            return max(1, _takers(client, environment.resources()))
+    if scheduler := address():
+        with distributed.Client(scheduler, set_as_default=False) as client:
+            return max(1, _takers(_offers(client), needed))
     return max(1, min(CPU_COUNT, MEMORY_LIMIT // (WORKER_GIB * 2**30), MOST_WORKERS))
 
 
@@ -130,15 +194,9 @@ def local() -> "LocalCluster":
     import dask
     import distributed
 
-    # A fit's memory is TensorFlow's, which gives nothing back: a worker that Dask pauses would
-    # never go on, and there is nothing to spill. Beyond 95 % of the limit the nanny ends it.
-    settings = {f"distributed.worker.memory.{step}": False for step in ("target", "spill", "pause")}
-    settings["distributed.worker.daemon"] = False  # a fit may need a process of its own
-    # Nobody reads Dask's profile of its workers: a hundred stacks a second, deep ones in Keras.
-    settings["distributed.worker.profile.enabled"] = False
-    with dask.config.set(settings):
+    with dask.config.set(WORKER):
         return distributed.LocalCluster(
-            n_workers=size(),
+            n_workers=size({}),
             threads_per_worker=1,
             memory_limit=WORKER_GIB * 2**30,
             dashboard_address=None,

@@ -165,19 +165,27 @@ def resources() -> dict[str, float]:
 
     Raises VariableError.
     """
-    asked = {}
-    for part in filter(None, os.environ.get(RESOURCES, "").replace(",", " ").split()):
+    return amounts(os.environ.get(RESOURCES, ""), RESOURCES)
+
+
+def amounts(text: str, of: str) -> dict[str, float]:
+    """NAME=AMOUNT, such as GPU=1, any number of them, as Dask's workers offer resources.
+
+    of: the variable or option that holds it, for the message. Raises VariableError.
+    """
+    named = {}
+    for part in filter(None, text.replace(",", " ").split()):
         name, _, amount = part.partition("=")
         try:
-            asked[name] = float(amount)
+            named[name] = float(amount)
         except ValueError:
-            asked[name] = 0
-        if not (name and 0 < asked[name] < float("inf")):
+            named[name] = 0
+        if not (name and 0 < named[name] < float("inf")):
             raise VariableError(
-                f"{RESOURCES} holds {part!r}, expected NAME=AMOUNT as `dask worker --resources` "
+                f"{of} holds {part!r}, expected NAME=AMOUNT as `dask worker --resources` "
                 "has it, such as GPU=1"
             )
-    return asked
+    return named
 
 
 def foreign() -> list[str]:
