@@ -9,10 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from data import declared, stage
+from data import declared, stage, stored
 from data.dvc import own, state
 from data.errors import DataError, GateRefused
+from data.prepared import PREPARED
 from data.sources import paths
+from data.stored import RAW
 
 ROOT = Path(__file__).resolve().parents[1]
 REMOVING = "Removing "  # how DVC begins the line of a file that `gc --dry` would remove
@@ -28,9 +30,39 @@ def reproduce(dataset: str) -> None:
     """
     target = _target(dataset)
     check_source(dataset)
+    _reproduce(target)
+
+
+def adopt(dataset: str, raw: str) -> None:
+    """Validate and prepare rows that another checkout has sent to the DVC remote, whatever the
+    source here holds, and whether there is one.
+
+    Args:
+        dataset: a declared one.
+        raw: DVC's name for the raw rows, as `raw_hash` gives it there.
+
+    Raises:
+        GateRefused: the gate says no.
+        DataError: the remote does not give the rows, or DVC cannot go on.
+    """
+    target = _target(dataset)
+    if raw_hash(dataset) != raw or not _holds(dataset, raw):
+        place = ROOT / RAW / dataset
+        fetched = fetch(raw, dataset, place.with_name(f".{dataset}.{raw}"))
+        shutil.rmtree(place, ignore_errors=True)
+        fetched.rename(place)
+    _reproduce("--single-item", target.replace("prepare", "validate"), target)
+
+
+def _holds(dataset: str, raw: str) -> bool:
+    place = ROOT / RAW / dataset
+    return place.is_dir() and stored.hash_of(place) == raw
+
+
+def _reproduce(*arguments: str) -> None:
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         written = Path(folder) / "failure.json"
-        done = _dvc("repro", target, **{stage.FAILURE: str(written)})
+        done = _dvc("repro", *arguments, **{stage.FAILURE: str(written)})
         if done.returncode == 0:
             return
         if not written.exists():
@@ -57,11 +89,25 @@ def lock_file(dataset: str) -> Path:
 
 def dataset_hash(dataset: str) -> str | None:
     """DVC's name for the prepared data, `<md5>.dir` as in its lock; None before it was made."""
+    return _locked(dataset, "prepare", "outs", f"{PREPARED}/{dataset}")
+
+
+def source_hash(dataset: str) -> str | None:
+    """DVC's name for the raw rows that the source here gave; None before it was read."""
+    return _locked(dataset, "ingest", "outs", f"{RAW}/{dataset}")
+
+
+def raw_hash(dataset: str) -> str | None:
+    """DVC's name for the raw rows that the prepared data was made of; None before that."""
+    return _locked(dataset, "prepare", "deps", f"{RAW}/{dataset}")
+
+
+def _locked(dataset: str, stage_name: str, side: str, path: str) -> str | None:
+    """What the lock has as the hash of a stage's output or dependency."""
     lock = lock_file(dataset)
-    stage_name = f"prepare@{dataset}" if lock == Path("dvc.lock") else "prepare"
-    prepared = state.stages(ROOT, ROOT / lock).get(stage_name, {"outs": []})
-    path = f"data/prepared/{dataset}"
-    return next((out["md5"] for out in prepared["outs"] if out["path"] == path), None)
+    name = f"{stage_name}@{dataset}" if lock == Path("dvc.lock") else stage_name
+    locked = state.stages(ROOT, ROOT / lock).get(name, {})
+    return next((one["md5"] for one in locked.get(side, []) if one["path"] == path), None)
 
 
 def commit_of(dataset_hash: str) -> str | None:
@@ -199,15 +245,15 @@ def _remotes() -> str:
 
 def _write_repository(folder: Path, dataset: str, dataset_hash: str) -> None:
     """A DVC repository without git, with the settings of this checkout and one pointer."""
-    settings = _settings()
+    # Of one that stands twice the later counts: .dvc/config.local comes after .dvc/config.
+    settings = {name: value for name, _, value in _settings()}
+    settings |= {"core.no_scm": "true", "cache.dir": _output("cache", "dir").strip()}
     sections: dict[str, list[str]] = {}
-    for name, _, value in settings:
+    for name, value in settings.items():
         section, _, key = name.rpartition(".")
         kind, _, named = section.partition(".")
         title = f"['{kind} \"{named}\"']" if named else f"[{kind}]"
         sections.setdefault(title, []).append(f"{key} = {value}")
-    sections.setdefault("[core]", []).append("no_scm = true")
-    sections.setdefault("[cache]", []).append(f"dir = {_output('cache', 'dir').strip()}")
     (folder / ".dvc").mkdir()
     text = "\n".join(line for title, lines in sections.items() for line in (title, *lines))
     (folder / ".dvc" / "config").write_text(f"{text}\n", encoding="utf-8")

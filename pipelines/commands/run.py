@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from data import versions
 from data.errors import DataError, GateRefused
 from pipelines.experiments import dataset as data
-from pipelines.experiments import leaderboard_rows, tracking
+from pipelines.experiments import leaderboard_rows, shared_data, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import rules
 from pipelines.locks import lock
@@ -100,11 +100,12 @@ def finished(tasks: dict[str, str], profile: str) -> dict[str, Outcome]:
             task: planner.submit(_finished, task, dataset, profile)
             for task, dataset in tasks.items()
         }
-        outdated = versions.outdated(list(tasks.values()))
+        watched = list(filter(data.has_source, tasks.values()))
+        outdated = versions.outdated(watched)
         outcomes = {
             task: planned[task].result()
             for task, dataset in tasks.items()
-            if dataset not in outdated
+            if dataset in watched and dataset not in outdated
         }
     return {task: outcome for task, outcome in outcomes.items() if outcome is not None}
 
@@ -152,7 +153,8 @@ def _without_source(tasks: dict[str, str]) -> dict[str, tuple[Outcome, int]]:
     ended = {}
     for task, dataset in tasks.items():
         try:
-            versions.check_source(dataset)
+            if shared_data.newest(dataset) is None:
+                versions.check_source(dataset)
         except DataError as error:
             console.line("stopped", str(error), failed=True)
             ended[task] = Outcome(dataset, reason=str(error)), FAILED

@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from data import declared, prepared, report, versions
+from data.errors import DataError
+from pipelines.experiments import shared_data
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
 
@@ -44,11 +46,17 @@ def facts(folder: Path) -> dict:
 def version(task: str, dataset: str) -> DatasetVersion:
     """Ingest, validate and prepare what has changed; returns the version that this makes.
 
+    Where checkouts share a state database, the newest rows of all of them.
     Raises `GateRefused` when Great Expectations says that it may not be trained on.
     """
     with console.stage("data") as say:
-        versions.reproduce(dataset)
-        made = present(task, dataset)
+        if shared_data.newest(dataset) is None or has_source(dataset):
+            versions.reproduce(dataset)
+        if newer := shared_data.newer(dataset):
+            say(f"{dataset} as {newer.who} has had it since {newer.at}, not the source here;")
+            versions.adopt(dataset, newer.raw)
+        shared_data.note(dataset)
+        made = _of_this_checkout(task, dataset)
         rows = made.facts["rows"]
         say(f"{dataset} passed its gate;")
         say(" / ".join(f"{rows[split]:,}" for split in prepared.SPLITS) + " rows")
@@ -61,7 +69,14 @@ def version(task: str, dataset: str) -> DatasetVersion:
 
 
 def present(task: str, dataset: str) -> DatasetVersion:
-    """The version that the checkout's dvc.lock names; raises UsageError where it names none."""
+    """The newest version that there is; raises UsageError where there is none."""
+    newest = shared_data.newest(dataset)
+    if newest and newest.raw != versions.raw_hash(dataset):
+        return DatasetVersion(task, dataset, newest.prepared)
+    return _of_this_checkout(task, dataset)
+
+
+def _of_this_checkout(task: str, dataset: str) -> DatasetVersion:
     dataset_hash = versions.dataset_hash(dataset)
     if dataset_hash is None:
         raise UsageError(
@@ -71,6 +86,15 @@ def present(task: str, dataset: str) -> DatasetVersion:
     with suppress(OSError):  # the data may lie in the DVC remote alone
         described = facts(folder(dataset))
     return DatasetVersion(task, dataset, dataset_hash, described)
+
+
+def has_source(dataset: str) -> bool:
+    """Whether the path that its entry names is there."""
+    try:
+        versions.check_source(dataset)
+    except DataError:
+        return False
+    return True
 
 
 def push(dataset: str) -> None:

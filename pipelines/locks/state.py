@@ -50,6 +50,11 @@ TABLES = {
         store TEXT NOT NULL, task TEXT NOT NULL, dataset TEXT NOT NULL, note TEXT NOT NULL,
         value TEXT NOT NULL, PRIMARY KEY (store, task, dataset, note)
     )""",
+    "dataset_versions": """CREATE TABLE dataset_versions (
+        dataset TEXT NOT NULL, position BIGINT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL,
+        source TEXT NOT NULL, raw TEXT NOT NULL, prepared TEXT NOT NULL,
+        PRIMARY KEY (dataset, position)
+    )""",
 }
 INDEX = """CREATE INDEX leaderboard_runs_of_dataset
     ON leaderboard_runs (store, task, dataset, kind)"""
