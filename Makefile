@@ -79,6 +79,6 @@ $(READY): $(LOCK) pyproject.toml
 
 # After a change of pyproject.toml: the locks again, with hashes and without any address.
 lock: $(READY)
-	uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes -o requirements.lock
-	uv pip compile --quiet pyproject.toml --group dev --extra gpu --universal --python-version 3.11 --generate-hashes -o requirements-gpu.lock
-	uv pip compile --quiet pyproject.toml --group dev --extra jax --universal --python-version 3.11 --generate-hashes -o requirements-jax.lock
+	uv pip compile --quiet pyproject.toml --group dev --extra s3 --universal --python-version 3.11 --generate-hashes -o requirements.lock
+	uv pip compile --quiet pyproject.toml --group dev --extra s3 --extra gpu --universal --python-version 3.11 --generate-hashes -o requirements-gpu.lock
+	uv pip compile --quiet pyproject.toml --group dev --extra s3 --extra jax --universal --python-version 3.11 --generate-hashes -o requirements-jax.lock
