@@ -7,7 +7,7 @@ READY := .venv/.ready$(if $(EXTRA),-$(EXTRA))
 # The stages of dvc.yaml and the tools call `python` and each other by name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: setup run serve test test-slow test-docs docs check bench bench-train bench-verdict bench-compare bench-serve bench-load lock
+.PHONY: setup run serve cluster test test-slow test-docs docs check bench bench-train bench-verdict bench-compare bench-serve bench-load lock
 
 setup: $(READY)
 
@@ -16,6 +16,10 @@ run: $(READY)
 
 serve: $(READY)
 	@espalier serve
+
+# PostgreSQL, S3, all servers and three hosts on one Debian machine, as root, until Ctrl-C.
+cluster: $(READY)
+	@python -m deploy.cluster
 
 # Ratios from paired runs in one session; see benchmarks/README.md.
 bench: $(READY)

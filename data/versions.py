@@ -4,9 +4,12 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 from data import declared, stage, stored
@@ -62,7 +65,7 @@ def _holds(dataset: str, raw: str) -> bool:
 def _reproduce(*arguments: str) -> None:
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         written = Path(folder) / "failure.json"
-        done = _dvc("repro", *arguments, **{stage.FAILURE: str(written)})
+        done = _dvc("repro", *arguments, variables={stage.FAILURE: str(written)})
         if done.returncode == 0:
             return
         if not written.exists():
@@ -191,7 +194,9 @@ def fetch(dataset_hash: str, dataset: str, folder: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{dataset}.", dir=folder.parent))
     try:
-        _write_repository(scratch, dataset, dataset_hash)
+        _write_repository(scratch, {"cache.dir": _output("cache", "dir").strip()})
+        pointer = f"outs:\n- md5: {dataset_hash}\n  hash: md5\n  path: {dataset}\n"
+        (scratch / f"{dataset}.dvc").write_text(pointer, encoding="utf-8")
         done = _dvc("--cd", str(scratch), "pull", f"{dataset}.dvc")
         if done.returncode != 0:
             raise DataError(
@@ -208,6 +213,32 @@ def remote_folder() -> Path | None:
     """The folder that is the default DVC remote; None where it is no folder. Raises DataError."""
     url = _remote()[1]
     return Path(url) if url and "://" not in url else None
+
+
+def check_remote() -> str:
+    """The name and the address of the default remote; empty where there is none.
+
+    To one that is no folder a few bytes are sent, other ones each day, and fetched again.
+
+    Raises:
+        DataError: it does not take or give them, or not within half a minute.
+    """
+    url = _remote()[1]
+    if "://" not in url:
+        return " ".join(_remote()).strip()
+    content = f"{socket.gethostname()} {date.today()}\n"
+    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
+        scratch = Path(folder)
+        _write_repository(scratch, {"cache.dir": str(scratch / "cache")})
+        (scratch / "probe").write_text(content, encoding="utf-8")
+        for step in ("add", "push", "pull"):
+            if step == "pull":
+                shutil.rmtree(scratch / "cache")
+                (scratch / "probe").unlink()
+            done = _dvc("--cd", folder, step, "probe" if step == "add" else "probe.dvc", seconds=30)
+            if done.returncode != 0:
+                raise DataError(f"{_remotes()}: {_error(done)}")
+    return _remotes()
 
 
 def _target(dataset: str) -> str:
@@ -243,11 +274,11 @@ def _remotes() -> str:
     return " ".join(_remote()).strip() or "none is set"
 
 
-def _write_repository(folder: Path, dataset: str, dataset_hash: str) -> None:
-    """A DVC repository without git, with the settings of this checkout and one pointer."""
+def _write_repository(folder: Path, more: Mapping[str, str]) -> None:
+    """A DVC repository without git, with the settings of this checkout and `more`."""
     # Of one that stands twice the later counts: .dvc/config.local comes after .dvc/config.
     settings = {name: value for name, _, value in _settings()}
-    settings |= {"core.no_scm": "true", "cache.dir": _output("cache", "dir").strip()}
+    settings |= {"core.no_scm": "true", **more}
     sections: dict[str, list[str]] = {}
     for name, value in settings.items():
         section, _, key = name.rpartition(".")
@@ -257,8 +288,6 @@ def _write_repository(folder: Path, dataset: str, dataset_hash: str) -> None:
     (folder / ".dvc").mkdir()
     text = "\n".join(line for title, lines in sections.items() for line in (title, *lines))
     (folder / ".dvc" / "config").write_text(f"{text}\n", encoding="utf-8")
-    pointer = f"outs:\n- md5: {dataset_hash}\n  hash: md5\n  path: {dataset}\n"
-    (folder / f"{dataset}.dvc").write_text(pointer, encoding="utf-8")
 
 
 def _output(*arguments: str) -> str:
@@ -269,19 +298,28 @@ def _output(*arguments: str) -> str:
     return done.stdout
 
 
-def _dvc(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """One call; the `python` of the stages is the one that runs this."""
+def _dvc(
+    *arguments: str, seconds: float | None = None, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """One call; the `python` of the stages is the one that runs this. seconds: it may take."""
     tools = str(Path(sys.executable).parent)
     path = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
-    return subprocess.run(
-        [sys.executable, "-m", "data.dvc.command", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"} | variables,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-    )
+    command = [sys.executable, "-m", "data.dvc.command", *arguments]
+    try:
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=os.environ
+            | {"PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+            | dict(variables or {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"no answer within {seconds:.0f} s")
 
 
 def _error(done: subprocess.CompletedProcess[str]) -> str:

@@ -21,8 +21,8 @@ WAIT_SECONDS = 12  # how long the scheduler lets work wait for a worker
 
 
 def configuration(folder: Path) -> Path:
-    """A certificate and the settings of each side, made as docs/schedules.md says."""
-    page = (ROOT / "docs/schedules.md").read_text(encoding="utf-8")
+    """A certificate and the settings of each side, made as docs/cluster.md says."""
+    page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
     [make] = re.findall(r"^\$ (openssl .*)$", page, re.MULTILINE)
     subprocess.run(make.split(), cwd=folder, check=True, capture_output=True)
     [settings] = re.findall(r"^```yaml\n(distributed:\n.*?)```", page, re.MULTILINE | re.DOTALL)

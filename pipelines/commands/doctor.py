@@ -25,6 +25,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from data import versions
 from data.dvc import state as dvc_state
 from data.errors import DataError
 from pipelines.commands import configuration, tokens
@@ -181,7 +182,9 @@ def _backend() -> Finding:
         "import keras, json; print(json.dumps([keras.backend.backend(), "
         "keras.distribution.list_devices()]))"
     )
-    done = _output([sys.executable, "-c", code])
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", errors="replace"
+    )
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no output"]
         return Finding("backend", last[0], "make setup, or unset KERAS_BACKEND")
@@ -218,23 +221,14 @@ def _dvc_locks() -> Finding:
 
 
 def _remote() -> Finding:
-    done = _output([sys.executable, "-m", "dvc", "remote", "list"])
-    remotes = done.stdout.split()
-    if done.returncode or not remotes:
+    """Whether the default remote takes what is sent, and gives it back."""
+    try:
+        remote = versions.check_remote()
+    except DataError as error:
+        return Finding("DVC remote", str(error), "dvc remote modify, or the variables of its keys")
+    if not remote:
         return Finding("DVC remote", "none", "dvc remote add --default NAME URL")
-    return Finding("DVC remote", " ".join(remotes))
-
-
-def _output(command: list[str]) -> subprocess.CompletedProcess:
-    wide = os.environ | {"COLUMNS": "1000"}  # where DVC would break a line
-    return subprocess.run(
-        command,
-        cwd=environment.ROOT,
-        env=wide,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-    )
+    return Finding("DVC remote", remote)
 
 
 def _mlflow() -> Finding:

@@ -30,8 +30,6 @@ SERVERS = {
 # Hosts that only a reader has, drivers and packages of gigabytes, and what other targets are for.
 LEFT_OUT = (
     "user:password@host",
-    "scheduler:8786",
-    "dask scheduler",
     "mlflow:5000",
     "ESPALIER_FOLLOW",
     "EXTRA=",
@@ -39,6 +37,7 @@ LEFT_OUT = (
 LEFT_OUT += ("serving.service:Espalier", "make test", "make check", "make run", "make lock")
 LEFT_OUT += ("make setup", "KERAS_BACKEND=jax")  # .venv is that of this checkout
 TUTORIAL = "docs/tutorial.md"
+CLUSTER = "docs/cluster.md"  # of several machines: tests/deploy/test_cluster.py starts its parts
 # A refusal of the gate, and a rollback where no champion came before, are answers too.
 REFUSED = 3
 
@@ -122,7 +121,7 @@ class Shell:
         until(ready, f"an answer of {command} at {address}")
 
 
-@pytest.mark.parametrize("page", sorted({block.page for block in blocks()} - {TUTORIAL}))
+@pytest.mark.parametrize("page", sorted({block.page for block in blocks()} - {TUTORIAL, CLUSTER}))
 def test_a_page_can_be_typed(page, shell):
     for block in _of(page):
         for command in block.commands:

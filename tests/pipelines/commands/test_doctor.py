@@ -39,6 +39,7 @@ def world(home, tmp_path, monkeypatch):
         shutil.copy(ROOT / name, root / name)
     monkeypatch.setattr(environment, "ROOT", root)
     monkeypatch.setattr(versions, "ROOT", root)
+    monkeypatch.setattr(versions, "ROOT", root)
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield SimpleNamespace(root=root, home=home, env=monkeypatch.setenv, port=other)
 

@@ -1,0 +1,85 @@
+"""A retraining over two hosts, of which one dies in the middle, is served on a third.
+
+The hosts are network namespaces; they share PostgreSQL, S3, MLflow, Prefect and Dask, nothing else.
+"""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from project import GIT, KEPT, parameters, small, until
+
+from deploy import cluster as deployed
+
+MISSING = deployed.missing()
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=f"it needs {MISSING}")]
+
+FOLLOWED = "espalier-image-digits"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[deployed.Cluster]:
+    folder = tmp_path_factory.mktemp("cluster")
+    for above in (folder, *list(folder.parents)[:3]):
+        above.chmod(0o755)  # PostgreSQL is another user
+    repository = small(tmp_path_factory.mktemp("origin") / "espalier")
+    with parameters(repository) as params:
+        params["profiles"]["quick"]["image"]["cnn"] = {"all": {"epochs": 40}}
+    subprocess.run([*GIT, "commit", "-qam", "shorter"], cwd=repository, check=True)
+    running = deployed.Cluster(folder, FOLLOWED, repository)
+    with deployed.started(running):
+        yield running
+
+
+def on(cluster: deployed.Cluster, host: str, *command: str) -> str:
+    """What a command prints that runs on a host."""
+    done = subprocess.run(cluster.on(host, *command), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def processes(cluster: deployed.Cluster, host: str) -> list[int]:
+    """All that runs on a host."""
+    command = ["ip", "netns", "pids", cluster.namespace(host)]
+    return list(map(int, subprocess.run(command, capture_output=True, text=True).stdout.split()))
+
+
+def asked(cluster: deployed.Cluster, what: str, **filters: dict) -> list[dict]:
+    url = f"{cluster.url('prefect')}/api/{what}/filter"
+    return httpx.post(url, json=filters, trust_env=False).raise_for_status().json()
+
+
+def test_a_host_dies_and_the_champion_serves_on_another(cluster):
+    on(cluster, "host-a", "prefect", "deployment", "run", "retrain/image")
+    logs = {host: cluster.folder / "logs" / f"{host}-flows.log" for host in ("host-a", "host-b")}
+
+    def runs_the_flow() -> str | None:
+        return next((host for host, log in logs.items() if "submitted" in log.read_text()), None)
+
+    other = {"host-a": "host-b", "host-b": "host-a"}[until(runs_the_flow, "a host that took it")]
+    fits = cluster.folder / "logs" / f"{other}-fits.log"
+    until(lambda: "Task run 'fit" in fits.read_text(), "a fit on the other host", 300)
+    for process in processes(cluster, other):
+        os.kill(process, signal.SIGKILL)
+
+    def ended() -> list[dict]:
+        begun = [run for run in asked(cluster, "flow_runs") if not run["auto_scheduled"]]
+        return [run for run in begun if run["state_type"] in ("COMPLETED", "CRASHED", "FAILED")]
+
+    [run] = until(ended, "the end of the run", 300)
+    assert run["state_name"] == "Promoted", run["state"]["message"]
+    [host] = {"host-a", "host-b"} - {other}
+    board = json.loads(on(cluster, host, "espalier", "compare", "--task", "image", "--json"))
+    assert {row["arch"] for row in board["rows"]} >= set(KEPT["image"])
+
+    ask = ("curl", "-s", "http://127.0.0.1:3000/v1/models")
+    served = until(lambda: json.loads(on(cluster, "host-c", *ask))["models"], "a champion")
+    assert served[0]["version"] == board["champion"]["version"]
+    assert served[0]["fingerprint"] == board["champion"]["fingerprint"]
+    # Nothing is fitted twice, by a run outside of Prefect's schedule either.
+    again = json.loads(on(cluster, host, "espalier", "run", "--task", "image", "--json"))
+    assert again["tasks"]["image"]["trained"] == 0
