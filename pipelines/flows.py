@@ -112,7 +112,7 @@ def retrain(
     name, spending = settings.dataset_of(task, dataset), budgets.of(budget)
     with console.read_by(prefect.get_run_logger().info), prefect.tags(*tag(task, name, profile)):
         try:
-            with spending.part(task), lock.hold(task, wait_seconds):
+            with spending.part(task), lock.hold(lock.of_dataset(task, name), wait_seconds):
                 outcome, verdict = retrained(task, name, profile, spending)
         except GateRefused as refusal:
             state = Failed(name="Data refused", message=str(refusal), data=refusal)
@@ -126,7 +126,7 @@ def retrain(
 def retrained(
     task: str, name: str, profile: str, spending: Budget
 ) -> tuple[retraining.Outcome, retraining.Verdict]:
-    """The steps of a retraining, while its task's lock is held."""
+    """The steps of a retraining, while its dataset's lock is held."""
     reconcile.reconcile(task, name)
     with data.versioning:
         version = make_version(task, name)

@@ -144,16 +144,16 @@ def test_the_architectures_are_listed_for_programs(tmp_path):
         ("data remove digits", 2, "digits"),
         ("predict own/absent.csv --task sentiment", 2, "there is no file or folder"),
         ("rollback --task image", 3, "has had no champion before the current one"),
-        ("run --task forecast", 75, "'forecast' is being run by process"),
-        ("promote --task forecast", 75, "'forecast' is being run by process"),
-        ("data check glucose", 75, "'forecast' is being run by process"),
+        ("run --task forecast", 75, "'forecast/glucose' is being run by process"),
+        ("promote --task forecast", 75, "'forecast/glucose' is being run by process"),
+        ("data check glucose", 75, "'forecast/glucose' is being run by process"),
     ],
 )
 def test_what_failed_or_was_refused_is_told_on_standard_error(
     command, code, message, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("ESPALIER_HOME", str(tmp_path / "home"))
-    with lock.hold("forecast"):
+    with lock.hold("forecast/glucose"):
         done = typed(tmp_path / "home", *command.split())
     assert done.returncode == code, done.stderr
     assert message in done.stderr

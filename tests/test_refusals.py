@@ -112,11 +112,11 @@ def test_a_missing_or_truncated_source_is_one_sentence(project):
     assert not store(project).search_model_versions()
 
 
-def test_a_held_lock_stops_its_own_task_alone(project):
+def test_a_held_lock_stops_its_own_dataset_alone(project):
     """The stocks meanwhile go their way, to another refusal: nothing beats their last close."""
     with parameters(project) as params:
         params["serve"] |= {"image": "digits", "forecast": "stocks"}
-    with holding("image", cwd=project, env=variables()) as holder:
+    with holding("image/digits", cwd=project, env=variables()) as holder:
         locked = espalier(project, "run", "--task", "image", "--json")
         other = espalier(project, "run", "--task", "forecast", "--json")
     assert locked.returncode == 75, locked.stderr

@@ -32,7 +32,7 @@ def run(
     """Take data to served champions: the whole way, for all three tasks or the one named.
 
     Exit code 0: every task has a champion. 1: failed. 2: wrong usage. 3: the gate said no.
-    75: another run holds a task's lock.
+    75: another run holds a dataset's lock.
 
     Example: espalier run --task image --budget 10m
     """

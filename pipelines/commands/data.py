@@ -108,7 +108,7 @@ def check(name: str) -> dict:
     Raises GateRefused where the gate says no, DataError.
     """
     task = settings.task_of(name)
-    with lock.hold(task):
+    with lock.hold(lock.of_dataset(task, name)):
         made = data.version(task, name)
     return report.read(name, environment.ROOT) | {"dataset_hash": made.hash}
 
@@ -121,7 +121,7 @@ def remove(name: str) -> list[str]:
     from pipelines.experiments import registry
 
     task = settings.datasets().get(name)  # None: its entry is none, so that no run can be going on
-    with lock.hold(task) if task else nullcontext():
+    with lock.hold(lock.of_dataset(task, name)) if task else nullcontext():
         try:
             own.remove(name, environment.ROOT)
         except DataError as error:

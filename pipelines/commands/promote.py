@@ -70,7 +70,7 @@ def promote(
     dataset = settings.dataset_of(task, dataset)
     gate_rules, version = rules.of(task, dataset), data.present(task, dataset)
     outcome = partial(Promotion, task, dataset, version.hash, dry_run)
-    with nullcontext() if dry_run else lock.hold(task):
+    with nullcontext() if dry_run else lock.hold(lock.of_dataset(task, dataset)):
         reconciled = None if dry_run else reconcile.unless_settled(task, dataset)
         head = ledger.head(ledger.entries(registry.model_name(task, dataset)))
         champion = contender.current_champion(task, dataset, reconciled)

@@ -142,7 +142,7 @@ def _locked(tasks: dict[str, str]) -> dict[str, tuple[Outcome, int]]:
     """The outcome of each task that another run works on, known before anything is waited for."""
     ended = {}
     for task, dataset in tasks.items():
-        if held := lock.holder(task):
+        if held := lock.holder(lock.of_dataset(task, dataset)):
             console.line("stopped", held, failed=True)
             ended[task] = Outcome(dataset, reason=held), LOCKED
     return ended
@@ -164,7 +164,7 @@ def _without_source(tasks: dict[str, str]) -> dict[str, tuple[Outcome, int]]:
 def _finished(task: str, dataset: str, profile: str) -> Outcome | None:
     try:
         if not leaderboard_rows.unchanged(task, dataset):
-            with suppress(LockHeldError), lock.hold(task):
+            with suppress(LockHeldError), lock.hold(lock.of_dataset(task, dataset)):
                 reconcile.reconcile(task, dataset)
     except reconcile.BrokenLedgerError:
         return None  # the task's own retraining says so, and the others go on

@@ -34,7 +34,7 @@ class Serving:
 class Status:
     """What a machine does.
 
-    running: task → who holds its lock. disk: what → bytes.
+    running: TASK/DATASET → who holds its lock. disk: what → bytes.
     """
 
     serving: list[Serving]
@@ -68,10 +68,10 @@ def show(state: Status) -> None:
         version = f"{one.model}/{one.version}" if one.model else "none yet"
         table.add_row(f"POST {one.path}", one.dataset, version, one.since or "")
     console.out().print(table)
-    for task, holder in state.running.items():
-        console.line(task, holder)
+    for name, holder in state.running.items():
+        console.line(name, holder)
     if not state.running:
-        console.line("running", "no task is being retrained")
+        console.line("running", "no dataset is being retrained")
     for what, size in state.disk.items():
         console.line("disk", f"{size / 1e6:,.1f} MB of {what}")
 
@@ -86,8 +86,9 @@ def _serving(name: str, task: str, dataset: str) -> Serving:
 
 
 def _running() -> dict[str, str]:
-    holders = {task: lock.holder(task, 0) for task in settings.TASKS}
-    return {task: holder for task, holder in holders.items() if holder}
+    names = [lock.of_dataset(task, dataset) for dataset, task in settings.datasets().items()]
+    holders = {name: lock.holder(name, 0) for name in names}
+    return {name: holder for name, holder in holders.items() if holder}
 
 
 def bytes_in(places: Iterable[Path]) -> int:

@@ -31,7 +31,7 @@ def train(
     """
     dataset = settings.dataset_of(task, dataset)
     plan.check(task, arch, dataset, profile, changes)
-    with lock.hold(task):
+    with lock.hold(lock.of_dataset(task, dataset)):
         tracking.mend(task, dataset)
         version = data.version(task, dataset)
         planned = [

@@ -334,7 +334,7 @@ def artifact_of(run_id: str, path: str, artifact_uri: str = "") -> Path:
 def mend(task: str, dataset: str) -> None:
     """End the runs that a killed process left RUNNING, and remove the rows of deleted runs.
 
-    Call it while holding the task's lock.
+    Call it while holding the dataset's lock.
     """
     from mlflow.entities import ViewType
 

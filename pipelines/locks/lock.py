@@ -38,6 +38,11 @@ class LockHeldError(RuntimeError):
     """Another process holds the lock; the message names the holder."""
 
 
+def of_dataset(task: str, dataset: str) -> str:
+    """The name of the lock that whoever retrains, promotes or versions a dataset holds."""
+    return f"{task}/{dataset}"
+
+
 def hold(name: str, wait_seconds: float = MOMENT) -> AbstractContextManager[None]:
     """Hold the lock `name` for the time of the block, on every machine that shares the state.
 

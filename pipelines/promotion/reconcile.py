@@ -28,7 +28,7 @@ def reconcile(task: str, dataset: str) -> Contender | None:
     """Finish or remove what a killed process left; returns the current champion.
 
     Runs still marked RUNNING are ended, pending versions that nothing was decided about are
-    removed. Call it while holding the task's lock, and only then: nobody else's run is going on.
+    removed. Call it while holding the dataset's lock, and only then: nobody else's run is going on.
     """
     tracking.mend(task, dataset)
     with promotion_lock(task, dataset):
@@ -51,7 +51,7 @@ def unless_settled(task: str, dataset: str) -> Contender | None:
 def promotion_lock(task: str, dataset: str) -> AbstractContextManager[None]:
     """Hold the model's promotion lock, for the second that a decision about it takes.
 
-    It is another lock than the task's, which a retraining holds for hours: a rollback must not
+    It is another lock than the dataset's, which a retraining holds for hours: a rollback must not
     wait for that.
     """
     name = f"{registry.model_name(task, dataset)}@{registry.CHAMPION}"
@@ -65,9 +65,9 @@ def standstill() -> Iterator[None]:
     Raises LockHeldError where one does.
     """
     with ExitStack() as stack:
-        for name in (*settings.TASKS, "release"):
-            stack.enter_context(lock.hold(name))
+        stack.enter_context(lock.hold("release"))
         for dataset, task in settings.datasets().items():
+            stack.enter_context(lock.hold(lock.of_dataset(task, dataset)))
             stack.enter_context(promotion_lock(task, dataset))
         yield
 

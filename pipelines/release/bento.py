@@ -169,7 +169,7 @@ def fill(context: Path, published: Mapping[str, Pointer]) -> None:
     """Put what the Bento holds into the folder `context`.
 
     The pointers are those that were read: the files may name other champions by now, since a
-    promotion holds its task's lock and not that of the release.
+    promotion holds its dataset's lock and not that of the release.
     """
     for target, source in _contents(published):
         (context / target).parent.mkdir(parents=True, exist_ok=True)

@@ -84,7 +84,7 @@ def search(
         raise UsageError("--search needs what to search in, like --set units=16..128")
     dataset = settings.dataset_of(task, dataset)
     plan.check(task, arch, dataset, profile, parameter_grid.ends(choices))
-    with lock.hold(task):
+    with lock.hold(lock.of_dataset(task, dataset)):
         tracking.mend(task, dataset)
         version = data.version(task, dataset)
         space = Space(version, arch, profile, choices)

@@ -81,7 +81,7 @@ def test_of_bentos_the_newest_and_what_serves_stay(world):
 
 
 def test_it_waits_for_nobody_and_takes_no_age_that_is_none(world):
-    with lock.hold("sentiment"), pytest.raises(lock.LockHeldError):
+    with lock.hold("sentiment/imdb"), pytest.raises(lock.LockHeldError):
         clean.clean("30d", 3, remove=True)
     with pytest.raises(UsageError, match="30d"):
         clean.clean("30", 3, remove=False)

@@ -19,10 +19,10 @@ def test_a_champion_a_running_task_and_the_disk_are_told(home, tmp_path):
     version = registry.register("image", "mnist_5k", record)
     decision.decide(evaluation(version, None))
     [entry] = ledger.entries(version.name)
-    with lock.hold("sentiment"):
+    with lock.hold("sentiment/imdb"):
         now = status.status()
     [image] = [one for one in now.serving if one.path == "/v1/image"]
     assert (image.dataset, image.model, image.version) == ("mnist_5k", version.name, "1")
     assert image.since == entry.at
-    assert list(now.running) == ["sentiment"]
+    assert list(now.running) == ["sentiment/imdb"]
     assert now.disk["published"] > before.disk["published"]

@@ -229,7 +229,7 @@ def back(reason: str = "it answers slowly") -> tuple[str, str]:
 def test_rollback_walks_back_one_champion_at_a_time(home, fitted):
     for number in range(3):
         promoted(fitted(number))
-    with lock.hold(TASK):  # a retraining, which it does not wait for
+    with lock.hold(lock.of_dataset(TASK, DATASET)):  # a retraining, which it does not wait for
         assert back() == ("3", "2")
     assert back() == ("2", "1")
     assert registry.champion(TASK, DATASET).version == "1"

@@ -55,7 +55,7 @@ def retrain(killed_after: int | None) -> None:
     evaluation.evaluate = checked
     if killed_after is not None:
         kill_after(killed_after, ORDERED if state.folder() is None else WRITES)
-    with lock.hold(TASK):
+    with lock.hold(lock.of_dataset(TASK, DATASET)):
         reconcile.reconcile(TASK, DATASET)
         with tracking.parent(VERSION, "quick", "retrain"):
             retraining.decide(VERSION, tracking.records(VERSION))

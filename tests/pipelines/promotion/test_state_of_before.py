@@ -52,7 +52,7 @@ def test_its_ledger_holds_and_its_lock_is_free(home):
     assert [entry.action for entry in entries] == ["promotion", "refusal", "force", "rollback"]
     assert ledger.verify(entries, registry.champion(TASK, DATASET).head) is None
     assert all(entry.token > 0 for entry in entries)  # which their hashes hold
-    with lock.hold(TASK):
+    with lock.hold(lock.of_dataset(TASK, DATASET)):
         pass
     with closing(sqlite3.connect(home / "espalier.db")) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
