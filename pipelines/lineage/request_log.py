@@ -32,23 +32,36 @@ def records(request_id: str | None = None) -> Iterator[Record]:
     Yields:
         The record without its null fields; the files in the order in which they were started.
     """
-    names = {path.stem for path in folder().glob("*") if path.suffix in (SEGMENT, PARQUET)}
-    for name in sorted(names):
-        path = folder() / name
+    for path in files():
         try:
-            if path.with_suffix(PARQUET).exists():
-                found = _in_parquet(path.with_suffix(PARQUET), request_id)
-            else:
-                found = _in_segment(path.with_suffix(SEGMENT), request_id)
-            yield from found
+            read = in_parquet if path.suffix == PARQUET else _in_segment
+            yield from read(path, request_id)
         except FileNotFoundError:  # a service has just removed it, as the oldest
             continue
+
+
+def files() -> list[Path]:
+    """The files that hold the log, in the order in which they were started."""
+    names = {path.stem for path in folder().glob("*") if path.suffix in (SEGMENT, PARQUET)}
+    places = [(folder() / name).with_suffix(PARQUET) for name in sorted(names)]
+    return [path if path.exists() else path.with_suffix(SEGMENT) for path in places]
 
 
 def find(request_id: str) -> list[Record]:
     """Return the records of a request id, the newest first; `time` is ISO, UTC."""
     newest_first = sorted(records(request_id), key=lambda record: -record["time"])
     return [record | {"time": _iso(record["time"])} for record in newest_first]
+
+
+def in_parquet(path: Path, request_id: str | None = None) -> Iterator[Record]:
+    """Read the records of a file of before version 0.2: all, or those of one request id."""
+    from pyarrow import parquet
+
+    wanted = None if request_id is None else [("request_id", "==", request_id)]
+    for batch in parquet.read_table(path, filters=wanted).to_batches(BATCH_ROWS):
+        for row in batch.to_pylist():
+            record = {name: value for name, value in row.items() if value is not None}
+            yield record | {"time": (record["time"] - EPOCH) // timedelta(microseconds=1)}
 
 
 def _in_segment(path: Path, request_id: str | None) -> Iterator[Record]:
@@ -62,16 +75,6 @@ def _in_segment(path: Path, request_id: str | None) -> Iterator[Record]:
                     continue
                 if isinstance(record, dict) and request_id in (None, record.get("request_id")):
                     yield record
-
-
-def _in_parquet(path: Path, request_id: str | None) -> Iterator[Record]:
-    from pyarrow import parquet
-
-    wanted = None if request_id is None else [("request_id", "==", request_id)]
-    for batch in parquet.read_table(path, filters=wanted).to_batches(BATCH_ROWS):
-        for row in batch.to_pylist():
-            record = {name: value for name, value in row.items() if value is not None}
-            yield record | {"time": (record["time"] - EPOCH) // timedelta(microseconds=1)}
 
 
 def _iso(microseconds: int) -> str:

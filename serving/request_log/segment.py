@@ -3,8 +3,12 @@
 Each worker writes segments of its own (`<start>-<pid>.jsonl`), so that workers and services with
 one home share nothing but the folder. A process that is killed can leave half a line at the end of
 its segment: nothing is ever appended to it, and a reader skips the line.
+
+Somebody may put another file in the place of a segment meanwhile, without some of its rows
+(pipelines/lineage/forget.py). Who writes to a segment and who replaces it hold its lock for that.
 """
 
+import fcntl
 import os
 import time
 from contextlib import suppress
@@ -46,10 +50,15 @@ class Segments:
                 self._file = _create(self.folder)
                 self._size, self._started = 0, time.monotonic()
                 self.prune()
-            self._write(self._file, lines)
-            if os.fstat(self._file).st_nlink:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            try:
+                self._write(self._file, lines)
+                is_there = os.fstat(self._file).st_nlink > 0
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+            if is_there:
                 return
-            self.close()  # somebody has removed the file, and these lines with it
+            self.close()  # somebody has removed or replaced the file: these lines are nowhere
 
     def rotate(self) -> None:
         """Close a segment that is large or old; remove segments when that was long ago."""

@@ -1,0 +1,128 @@
+"""Rows of the request log that are to be forgotten: those of one client, or of one request id.
+
+A file is replaced by one without them, whole or not at all. A service may be writing to it: who
+appends and who replaces hold the file's lock meanwhile, and a service that finds its file replaced
+writes the same lines to a new one (serving/request_log/segment.py). So no other row is lost.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from pipelines.lineage import request_log
+from pipelines.lineage.request_log import PARQUET, SEGMENT
+
+MAKING = ".partial"  # of a file that is being written; a service removes old ones with the log
+
+Wanted = Mapping[str, str]  # a field of the record → its value in the rows that go
+
+
+@dataclass(frozen=True)
+class Held:
+    """How many of the rows a file of the log holds, and their bytes as lines of JSON."""
+
+    file: Path
+    rows: int
+    bytes: int
+
+
+def held(wanted: Wanted) -> list[Held]:
+    """The files of this home's request log that hold such rows."""
+    files = []
+    for file in request_log.files():
+        try:
+            sizes = [len(line) for line in _lines(file) if _goes(line, wanted)]
+        except FileNotFoundError:  # a service has just removed it, as the oldest
+            continue
+        if sizes:
+            files.append(Held(file, len(sizes), sum(sizes)))
+    return files
+
+
+def remove(wanted: Wanted) -> tuple[list[Held], list[str]]:
+    """Remove the rows, while services go on writing; one call at a time.
+
+    Returns:
+        What went of each file, and why a file could not be replaced: that one stays as it was.
+    """
+    went: list[Held] = []
+    left: list[str] = []
+    if not request_log.folder().is_dir():
+        return went, left
+    with _locked(request_log.folder()):
+        for path in request_log.folder().glob(f"*{MAKING}"):  # of a call that was killed
+            path.unlink()
+        for one in held(wanted):
+            try:
+                went.append(_remove(one.file, wanted))
+            except OSError as error:
+                left.append(f"{one.rows} rows of {one.file}: {error.strerror}")
+    return went, left
+
+
+def _remove(file: Path, wanted: Wanted) -> Held:
+    """Remove the rows from a file, and the file where no other row is in it.
+
+    Its times stay, since a service removes files by their age. What was Parquet becomes JSON.
+    """
+    rows = size = 0
+    making, segment = file.with_suffix(MAKING), file.with_suffix(SEGMENT)
+    try:
+        with _locked(file):
+            with making.open("wb") as target:
+                for line in _lines(file):
+                    if _goes(line, wanted):
+                        rows, size = rows + 1, size + len(line)
+                    else:
+                        target.write(line)
+                target.flush()
+                os.fsync(target.fileno())  # before it takes the place of the only other copy
+            shutil.copystat(file, making)
+            if making.stat().st_size:
+                making.replace(segment)
+            else:
+                segment.unlink(missing_ok=True)
+            if file != segment:
+                file.unlink()
+    except FileNotFoundError:  # a service has just removed it, as the oldest
+        pass
+    finally:
+        making.unlink(missing_ok=True)
+    return Held(file, rows, size)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file or folder for the time of the block."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    if file.suffix == PARQUET:
+        for record in request_log.in_parquet(file):
+            yield orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    else:
+        with file.open("rb") as lines:
+            yield from lines
+
+
+def _goes(line: bytes, wanted: Wanted) -> bool:
+    # Few lines need to be parsed. Neither a client's name nor a request id needs an escape in JSON.
+    if not any(os.fsencode(value) in line for value in wanted.values()):
+        return False
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:  # torn by a kill: no reader takes it, and it holds the value
+        return True
+    return any(record.get(field) == value for field, value in wanted.items())
