@@ -33,7 +33,7 @@ from pipelines.locks import state
 from pipelines.processes import service
 from pipelines.promotion import ledger
 from pipelines.release import publish
-from pipelines.runtime import console, environment, settings
+from pipelines.runtime import console, environment, known_bad, settings
 
 NEEDED_GIB = 5  # the environment's packages aside: data, runs and artifacts of the default datasets
 PORT = 3000  # of `espalier serve` and `espalier up`
@@ -58,9 +58,9 @@ def findings(set_aside: Sequence[str] = ()) -> list[dict]:
         set_aside: the variables that `environment.apply` unset or replaced.
     """
     checks: tuple[Callable[[], Finding], ...] = (
-        _python, _lock, _tools, lambda: _variables(set_aside), _locale, _clock, _keras, _backend,
-        _repository, _dvc_lock, _dvc_locks, _remote, _mlflow, _prefect, _cluster, _port, _home,
-        _database, _mlflow_database, _ledger, _telemetry, _champions, _clients,
+        _python, _lock, _known_bad, _tools, lambda: _variables(set_aside), _locale, _clock, _keras,
+        _backend, _repository, _dvc_lock, _dvc_locks, _remote, _mlflow, _prefect, _cluster, _port,
+        _home, _database, _mlflow_database, _ledger, _telemetry, _champions, _clients,
     )  # fmt: skip
     with ThreadPoolExecutor(len(checks)) as pool:
         answers = [pool.submit(check) for check in checks]
@@ -105,6 +105,16 @@ def _lock() -> Finding:
         state = f"not the locked versions: {', '.join(other[:5])}"
         return Finding("lock", state, "rm -f .venv/.ready* && make setup")
     return Finding("lock", "every installed package is the locked one")
+
+
+def _known_bad() -> Finding:
+    """Whether versions are installed that are known to be bad together."""
+    bad = known_bad.installed()
+    if not bad:
+        return Finding("versions", "none are known to be bad together")
+    state = "; ".join(f"{' with '.join(one.together)}: {one.why}" for one in bad)
+    mend = " ".join(f"'{one.instead}'" for one in bad)
+    return Finding("versions", state, f".venv/bin/uv pip install {mend}")
 
 
 def _tools() -> Finding:

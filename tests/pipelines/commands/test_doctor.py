@@ -11,7 +11,7 @@ import pytest
 from data import versions
 from pipelines.commands import configuration, doctor
 from pipelines.experiments import architectures
-from pipelines.runtime import environment
+from pipelines.runtime import environment, known_bad
 
 ROOT = environment.ROOT
 NOWHERE = "http://127.0.0.1:9"
@@ -221,6 +221,20 @@ def test_what_is_wrong_with_the_machine_is_found_all_at_once_and_soon(world, mon
     for what, (_, cause, remedy) in MACHINE.items():
         assert cause in found[what]["state"], what
         assert remedy in found[what]["mend"], what
+
+
+def test_versions_that_are_known_to_be_bad_together_are_named(home, tmp_path, monkeypatch):
+    assert known_bad.installed() == []
+    for name, number in (("sqlalchemy", "2.1.9"), ("onnx", "1.20.0"), ("fastapi", "0.151.0")):
+        folder = tmp_path / f"{name}-{number}.dist-info"
+        folder.mkdir()
+        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n"
+        (folder / "METADATA").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    [finding] = [one for one in doctor.findings() if one["what"] == "versions"]
+    assert "sqlalchemy>=2.1 with prefect<3.9: schedules silently" in finding["state"]
+    mend = ".venv/bin/uv pip install 'fastapi<0.151' 'sqlalchemy<2.1' 'onnx>=1.21'"
+    assert finding["mend"] == mend
 
 
 @pytest.mark.parametrize(
