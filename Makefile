@@ -7,7 +7,7 @@ READY := .venv/.ready$(if $(EXTRA),-$(EXTRA))
 # The stages of dvc.yaml and the tools call `python` and each other by name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: setup run serve cluster test test-slow test-docs docs check bench bench-train bench-verdict bench-compare bench-serve bench-load lock
+.PHONY: setup run serve cluster test test-slow test-docs docs check bench bench-train bench-verdict bench-compare bench-serve bench-load lock lock-newest
 
 setup: $(READY)
 
@@ -86,3 +86,17 @@ lock: $(READY)
 	uv pip compile --quiet pyproject.toml --group dev --extra s3 --universal --python-version 3.11 --generate-hashes -o requirements.lock
 	uv pip compile --quiet pyproject.toml --group dev --extra s3 --extra gpu --universal --python-version 3.11 --generate-hashes -o requirements-gpu.lock
 	uv pip compile --quiet pyproject.toml --group dev --extra s3 --extra jax --universal --python-version 3.11 --generate-hashes -o requirements-jax.lock
+
+# The newest versions that the bounds of pyproject.toml allow, tried in a clone of what is committed
+# with an environment of its own: the lock and the environment here stay as they are.
+NEWEST ?= build/newest
+lock-newest: $(READY)
+	@rm -rf $(NEWEST)
+	@git clone --quiet . $(NEWEST)
+	@cd $(NEWEST) && uv pip compile --quiet --upgrade pyproject.toml --group dev --extra s3 --universal --python-version 3.11 --generate-hashes -o requirements.lock
+	@echo "Moved: - as installed here, + as resolved"
+	@uv pip sync --dry-run --require-hashes $(NEWEST)/requirements.lock 2>&1 | grep '^ [-+]' | grep -v '^ - espalier==' || echo " nothing"
+	@$(MAKE) --no-print-directory -C $(NEWEST) setup
+	@echo "Newer, and held back by a bound of pyproject.toml or of another package:"
+	@cd $(NEWEST) && uv pip list --outdated --exclude-editable
+	@$(MAKE) --no-print-directory -C $(NEWEST) test
