@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from data.stored import RAW
 
 ROOT = Path(__file__).resolve().parents[1]
 REMOVING = "Removing "  # how DVC begins the line of a file that `gc --dry` would remove
+NAMED = re.compile(r"\bmd5: ([0-9a-f]{32}(?:\.dir)?)$", re.MULTILINE)  # in a lock, by DVC
+POINTERS = ("*dvc.lock", "*.dvc")  # files of git's history that hold names
 
 
 def reproduce(dataset: str) -> None:
@@ -115,14 +118,13 @@ def _locked(dataset: str, stage_name: str, side: str, path: str) -> str | None:
 
 def commit_of(dataset_hash: str) -> str | None:
     """The first commit, on any branch, of a lock that names this hash; None without one or git."""
-    log = ["git", "-C", str(ROOT), "log", "--all", "--format=%H", f"-S{dataset_hash}"]
+    locks = ("dvc.lock", f"{declared.OWN}/*/dvc.lock")
     try:
-        locks = ["dvc.lock", f"{declared.OWN}/*/dvc.lock"]
-        done = subprocess.run([*log, "--", *locks], capture_output=True, encoding="utf-8")
-    except FileNotFoundError:
+        found = _git("log", "--all", "--format=%H", f"-S{dataset_hash}", "--", *locks)
+    except DataError:
         return None
-    commits = done.stdout.split()  # newest first; there is none where git has failed
-    return commits[-1] if done.returncode == 0 and commits else None
+    commits = found.split()  # newest first
+    return commits[-1] if commits else None
 
 
 def outdated(datasets: list[str]) -> list[str]:
@@ -156,7 +158,10 @@ def push(dataset: str) -> None:
 
 
 def unused() -> list[Path]:
-    """The files of DVC's cache that no lock of the checkout names. Raises DataError."""
+    """The files of DVC's cache that no lock of the checkout names; none of a cache elsewhere,
+    which other checkouts may use. Raises DataError."""
+    if not _cache().is_relative_to(ROOT):
+        return []
     lines = _output("gc", "--workspace", "--force", "--dry").splitlines()
     return [Path(line.removeprefix(REMOVING)) for line in lines if line.startswith(REMOVING)]
 
@@ -164,6 +169,38 @@ def unused() -> list[Path]:
 def remove_unused() -> None:
     """Remove from DVC's cache what no lock of the checkout names; the remote keeps it."""
     _output("gc", "--workspace", "--force")
+
+
+def unused_in_remote(needed: Iterable[str]) -> dict[str, int]:
+    """The objects of the DVC remote that nobody known needs, and their bytes.
+
+    Needed is what a lock of the checkout names, or named in any commit of its history, and
+    `needed`. DVC keeps the lists of the needed folders in its cache: those that it cannot read
+    stop it here, since what they list would go.
+
+    Args:
+        needed: names of prepared data, as `dataset_hash` gives them.
+
+    Raises:
+        DataError: the remote cannot be reached, or the checkout has only a part of its history.
+    """
+    lying = _remote_objects()
+    if not lying:
+        return {}
+    with _keeping(needed, lying) as (collect, kept):
+        lines = _output(*collect, "--dry").splitlines()
+        cache = _cache() / "files" / "md5"
+        lists = [name for name in kept if name.endswith(".dir")]
+        if missing := [name for name in lists if not (cache / name[:2] / name[2:]).exists()]:
+            raise DataError(f"the DVC remote ({_remotes()}) does not give {', '.join(missing)}")
+    removed = {"".join(Path(line).parts[-2:]) for line in lines if line.startswith(REMOVING)}
+    return {name: size for name, size in lying.items() if name in removed}
+
+
+def remove_unused_in_remote(needed: Iterable[str]) -> None:
+    """Remove what `unused_in_remote` finds, from DVC's cache too."""
+    with _keeping(needed, _remote_objects()) as (collect, _):
+        _output(*collect)
 
 
 def fetch(dataset_hash: str, dataset: str, folder: Path) -> Path:
@@ -194,10 +231,8 @@ def fetch(dataset_hash: str, dataset: str, folder: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{dataset}.", dir=folder.parent))
     try:
-        _write_repository(scratch, {"cache.dir": _output("cache", "dir").strip()})
-        pointer = f"outs:\n- md5: {dataset_hash}\n  hash: md5\n  path: {dataset}\n"
-        (scratch / f"{dataset}.dvc").write_text(pointer, encoding="utf-8")
-        done = _dvc("--cd", str(scratch), "pull", f"{dataset}.dvc")
+        _write_repository(scratch, {dataset: dataset_hash}, _cache())
+        done = _dvc("--cd", str(scratch), "pull")
         if done.returncode != 0:
             raise DataError(
                 f"the DVC remote ({_remotes()}) does not give {dataset_hash} of {dataset}: push it "
@@ -229,7 +264,7 @@ def check_remote() -> str:
     content = f"{socket.gethostname()} {date.today()}\n"
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         scratch = Path(folder)
-        _write_repository(scratch, {"cache.dir": str(scratch / "cache")})
+        _write_repository(scratch, {}, scratch / "cache")
         (scratch / "probe").write_text(content, encoding="utf-8")
         for step in ("add", "push", "pull"):
             if step == "pull":
@@ -274,11 +309,64 @@ def _remotes() -> str:
     return " ".join(_remote()).strip() or "none is set"
 
 
-def _write_repository(folder: Path, more: Mapping[str, str]) -> None:
-    """A DVC repository without git, with the settings of this checkout and `more`."""
+def _cache() -> Path:
+    return Path(_output("cache", "dir").strip())
+
+
+def _remote_objects() -> dict[str, int]:
+    """The objects of the DVC remote by name, and their bytes; none where there is no remote yet."""
+    from dvc.exceptions import DvcException, URLMissingError
+    from dvc.repo import Repo
+
+    name, _ = _remote()
+    if not name:
+        return {}
+    try:
+        with Repo(str(ROOT)) as repo:
+            found = repo.ls_url(f"remote://{name}", recursive=True, config=repo.config)
+    except URLMissingError:
+        return {}
+    except (DvcException, OSError) as error:
+        raise DataError(f"the DVC remote ({_remotes()}) cannot be listed: {error}") from error
+    return {"".join(Path(one["path"]).parts[-2:]): one["size"] for one in found}
+
+
+@contextmanager
+def _keeping(
+    needed: Iterable[str], lying: Mapping[str, int]
+) -> Iterator[tuple[list[str], list[str]]]:
+    """DVC's arguments that collect in the remote and the cache what nobody known needs.
+
+    A second project names what no lock of the checkout does: DVC's own `--all-commits` reads each
+    commit anew, for minutes.
+
+    Yields:
+        The arguments, and the names in the remote that are kept so.
+    """
+    if _git("rev-parse", "--is-shallow-repository").strip() != "false":
+        raise DataError(
+            f"{ROOT} has only a part of its history, and older versions of data would go: "
+            "git fetch --unshallow"
+        )
+    locks = [path.read_text(encoding="utf-8") for path in state.locks(ROOT) if path.exists()]
+    history = _git("log", "--all", "--format=", "-p", "-m", "--no-ext-diff", "--", *POINTERS)
+    kept = sorted({*NAMED.findall("\n".join([*locks, history])), *needed} & lying.keys())
+    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
+        _write_repository(Path(folder), {name: name for name in kept}, _cache())
+        yield ["gc", "--workspace", "--cloud", "--force", "--projects", folder], kept
+
+
+def _write_repository(folder: Path, pointers: Mapping[str, str], cache: Path) -> None:
+    """A DVC repository without git, with the settings of this checkout.
+
+    Args:
+        folder: an empty one.
+        pointers: a path in it → DVC's name for what shall lie there.
+        cache: where its cache lies.
+    """
     # Of one that stands twice the later counts: .dvc/config.local comes after .dvc/config.
     settings = {name: value for name, _, value in _settings()}
-    settings |= {"core.no_scm": "true", **more}
+    settings |= {"core.no_scm": "true", "cache.dir": str(cache)}
     sections: dict[str, list[str]] = {}
     for name, value in settings.items():
         section, _, key = name.rpartition(".")
@@ -288,6 +376,21 @@ def _write_repository(folder: Path, more: Mapping[str, str]) -> None:
     (folder / ".dvc").mkdir()
     text = "\n".join(line for title, lines in sections.items() for line in (title, *lines))
     (folder / ".dvc" / "config").write_text(f"{text}\n", encoding="utf-8")
+    for path, name in pointers.items():
+        pointer = f"outs:\n- md5: {name}\n  hash: md5\n  path: {path}\n"
+        (folder / f"{path}.dvc").write_text(pointer, encoding="utf-8")
+
+
+def _git(*arguments: str) -> str:
+    """The standard output of git in this checkout; raises DataError."""
+    command = ["git", "-C", str(ROOT), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+    except FileNotFoundError as error:
+        raise DataError("git is not installed") from error
+    if done.returncode != 0:
+        raise DataError(f"git {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _output(*arguments: str) -> str:

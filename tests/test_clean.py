@@ -25,6 +25,8 @@ from models.architectures import BLEND
 pytestmark = pytest.mark.slow
 
 ALL = ("clean", "--older-than", "0d", "--keep", "1")
+REMOTE = ".espalier/dvc-remote"
+OF_NOBODY = "files/md5/ab/cdef0123456789abcdef0123456789"
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +42,9 @@ def project(tmp_path_factory) -> Path:
     for _ in range(2):  # the first of these is needed by nothing
         more = ("train", "--task", "image", "--arch", "perceptron", "--set", "epochs=1")
         assert espalier(project, *more, "--force").returncode == 0
-    cached = project / ".dvc" / "cache" / "files" / "md5" / "ab"
-    cached.mkdir(exist_ok=True)
-    (cached / "cdef0123456789abcdef0123456789").write_text("of no lock" * 1000)
+    for place in (project / ".dvc" / "cache", project / REMOTE):
+        (place / OF_NOBODY).parent.mkdir(exist_ok=True)
+        (place / OF_NOBODY).write_text("of no lock" * 1000)
     (project / ".espalier" / "logs" / "run-0.log").write_text("")
     return project
 
@@ -65,6 +67,8 @@ def test_it_shows_what_would_go_and_removes_nothing(project):
     shown = answer(espalier(project, *ALL, "--json"))
     assert not shown["removed"]
     sizes = {part["what"]: part["bytes"] for part in shown["parts"]}
+    assert "DVC remote" not in sizes
+    assert "--shared" in shown["left"][0]
     assert sizes["runs"] > 100_000
     assert sizes["DVC's cache"] == 10_000
     assert sizes["Bentos"] > 10_000
@@ -82,9 +86,13 @@ def test_killed_and_done_again_it_leaves_what_serves_and_what_can_be_gone_back_t
         until(lambda: deleted(project), "a run that is marked as deleted")
         process.kill()
     time.sleep(1)  # for what it started, which ends with it
-    done = espalier(project, *ALL, "--yes", "--json")
+    sent = {file for file in (project / REMOTE).rglob("*") if file.is_file()}
+    done = espalier(project, *ALL, "--shared", "--yes", "--json")
     assert done.returncode == 0, done.stderr
-    freed = sum(part["bytes"] for part in answer(done)["parts"])
+    parts = {part["what"]: part for part in answer(done)["parts"]}
+    assert parts["DVC remote"] == {"what": "DVC remote", "count": 1, "bytes": 10_000}
+    assert sent - {*(project / REMOTE).rglob("*")} == {project / REMOTE / OF_NOBODY}
+    freed = sum(part["bytes"] for part in parts.values())
     print(
         f"{before / 1e6:.1f} MB before, {held(project) / 1e6:.1f} MB after, {freed / 1e6:.1f} told"
     )

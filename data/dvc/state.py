@@ -29,14 +29,14 @@ def held(root: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     marker = folder / "dvc.lock.writing"
     with FileLock(folder / "espalier.lock"):
-        for lock in _locks(root):
+        for lock in locks(root):
             _restore(lock, _copy(lock, root), was_killed=marker.exists())
         table = folder / "rwlock"
         if table.exists() and not _is_held(table):
             table.unlink()
         marker.touch()
         yield
-        for lock in _locks(root):
+        for lock in locks(root):
             _keep(lock, _copy(lock, root))
         marker.unlink()
 
@@ -52,7 +52,12 @@ def stages(root: Path, lock: Path) -> dict[str, dict]:
 
 def is_whole(root: Path) -> bool:
     """Whether each dvc.lock can be read."""
-    return all(_entries(lock) is not None for lock in _locks(root))
+    return all(_entries(lock) is not None for lock in locks(root))
+
+
+def locks(root: Path) -> list[Path]:
+    """The lock of the checkout, and that of each own dataset."""
+    return [root / "dvc.lock", *sorted((root / OWN).glob("*/dvc.lock"))]
 
 
 def is_left(root: Path) -> bool:
@@ -64,11 +69,6 @@ def is_left(root: Path) -> bool:
         return False
     except ValueError:  # cut off by a kill
         return True
-
-
-def _locks(root: Path) -> list[Path]:
-    """The lock of the checkout, and that of each own dataset."""
-    return [root / "dvc.lock", *sorted((root / OWN).glob("*/dvc.lock"))]
 
 
 def _copy(lock: Path, root: Path) -> Path:

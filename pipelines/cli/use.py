@@ -121,21 +121,34 @@ def status(as_json: Json = False) -> None:
 def clean(
     older_than: Annotated[str, typer.Option(help="An age: what is younger stays.")] = "30d",
     keep: Annotated[int, typer.Option(min=1, help="Newest retrainings of each dataset.")] = 3,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Also the DVC remote and an MLflow server.")
+    ] = False,
+    forget_client: Annotated[
+        str | None, typer.Option(help="Of the request log the rows of a client, and nothing else.")
+    ] = None,
+    forget_request: Annotated[
+        str | None, typer.Option(help="Of the request log the rows of a request id.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only shown.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show what is old and needed by nothing, and remove it with --yes.
 
     Registered versions, what serves and what can be rolled back to stay. Exit code 75: a command
-    works with what would go.
+    works with what would go. Exit code 1: rows that were to be forgotten are still there.
 
     Example: espalier clean --older-than 7d --yes
     """
     from pipelines.commands import clean as step
 
     invocation.begin("clean", as_json)
-    cleaned = step.clean(older_than, keep, yes)
-    invocation.end(as_json, asdict(cleaned), lambda: step.show(cleaned))
+    named = {"client": forget_client, "request_id": forget_request}
+    wanted = {field: value for field, value in named.items() if value is not None}
+    cleaned = step.forget(wanted, yes) if wanted else step.clean(older_than, keep, yes, shared)
+    still = "not all rows could be removed" if wanted and cleaned.left else ""
+    code = FAILED if still else DONE
+    invocation.end(as_json, asdict(cleaned), lambda: step.show(cleaned), code, still)
 
 
 @app.command()

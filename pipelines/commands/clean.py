@@ -1,4 +1,5 @@
-"""The command `clean`: what nothing needs any more goes, of the runs and files that are old.
+"""The command `clean`: what nothing needs any more goes, of the runs and files that are old; or the
+rows of the request log that are to be forgotten.
 
 Whatever it is killed at, what is left is whole: a run is marked as deleted before its files go, and
 the next call removes what was marked.
@@ -6,10 +7,11 @@ the next call removes what was marked.
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from data import declared, versions
 from data.prepared import NOTES, PREPARED
@@ -17,7 +19,8 @@ from data.report import REPORTS
 from data.stored import RAW
 from pipelines.commands.status import bytes_in
 from pipelines.experiments import removal
-from pipelines.promotion import reconcile
+from pipelines.lineage import forget as rows
+from pipelines.promotion import ledger, reconcile
 from pipelines.release import bento, publish
 from pipelines.runtime import console, environment, settings
 from pipelines.runtime.settings import UsageError
@@ -36,19 +39,21 @@ class Part:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What went, or would go where nothing was removed."""
+    """What went, or would go where nothing was removed; left: what stays, and why."""
 
     removed: bool
     parts: list[Part]
+    left: list[str] = field(default_factory=list)
 
 
-def clean(older_than: str, keep: int, remove: bool) -> Cleaned:
+def clean(older_than: str, keep: int, remove: bool, shared: bool = False) -> Cleaned:
     """Find, and remove where asked to, what is old and what nothing needs any more.
 
     Args:
         older_than: an age, `30d` or `12h`; what is younger stays.
         keep: of each dataset the newest retrainings that stay, and of each name the Bentos.
         remove: else it is only looked for.
+        shared: also on an MLflow server and in the DVC remote, which others may use.
 
     Raises:
         UsageError: the age is none.
@@ -58,13 +63,28 @@ def clean(older_than: str, keep: int, remove: bool) -> Cleaned:
     if seconds is None:
         raise UsageError(f"--older-than is {older_than!r}, expected days or hours: 30d, 12h or 0d")
     with reconcile.standstill() if remove else nullcontext():
-        for what, found, size, delete in _found(time.time() - seconds, keep):
+        for what, found, size, delete in _found(time.time() - seconds, keep, shared):
             parts.append(Part(what, len(found), size))
             if found and remove:
                 with console.stage(what) as say:
                     delete(found)
                     say(_amount(parts[-1]))
-    return Cleaned(remove, parts)
+    return Cleaned(remove, parts, _not_looked_at(shared))
+
+
+def forget(wanted: Mapping[str, str], remove: bool) -> Cleaned:
+    """Find, and remove where asked to, rows of this home's request log; services may go on.
+
+    Args:
+        wanted: a field of the log's records, `client` or `request_id` → its value in the rows.
+        remove: else they are only looked for.
+    """
+    went, left = rows.remove(wanted) if remove else (rows.held(wanted), [])
+    count, size = sum(one.rows for one in went), sum(one.bytes for one in went)
+    part = Part("rows of the request log", count, size)
+    if remove and count:
+        console.line(part.what, _amount(part))
+    return Cleaned(remove, [part], left)
 
 
 def show(cleaned: Cleaned) -> None:
@@ -73,6 +93,8 @@ def show(cleaned: Cleaned) -> None:
     if not cleaned.removed:
         for part in found:
             console.line(part.what, _amount(part))
+    for reason in cleaned.left:
+        console.line("left alone", reason)
     total = sum(part.bytes for part in found) / 1e6
     if not found:
         console.out().print("there is nothing to remove")
@@ -82,15 +104,16 @@ def show(cleaned: Cleaned) -> None:
         console.out().print(f"{total:,.1f} MB would be free; with --yes it goes")
 
 
-def _found(before: float, keep: int) -> Iterator["Found"]:
+def _found(before: float, keep: int, shared: bool) -> Iterator["Found"]:
     """What may go, of each kind in turn; each is looked for after the one before is gone.
 
     Args:
         before: seconds since 1970; what is younger stays.
         keep: how many of the newest stay, of retrainings and of Bentos.
+        shared: also what lies where others may use it.
     """
-    runs = removal.removable(before, keep)
-    yield "runs", runs, bytes_in(run.folder for run in runs), removal.remove
+    found = removal.removable(before, keep, shared)
+    yield "runs", found.runs, sum(run.bytes for run in found.runs), removal.remove
     bentos = bento.idle(before, keep)
     yield "Bentos", bentos, bytes_in(bentos), bento.delete
     home = environment.home()
@@ -103,10 +126,25 @@ def _found(before: float, keep: int) -> Iterator["Found"]:
     yield _paths("data", _undeclared(), time.time())
     cached = versions.unused()
     yield "DVC's cache", cached, bytes_in(cached), lambda _: versions.remove_unused()
+    if shared:
+        entries = [entry for model in ledger.models() for entry in ledger.entries(model)]
+        needed = found.datasets | {entry.dataset_hash or "" for entry in entries}
+        sent = versions.unused_in_remote(needed)
+        size = sum(sent.values())
+        yield "DVC remote", sent, size, lambda _: versions.remove_unused_in_remote(needed)
+
+
+def _not_looked_at(shared: bool) -> list[str]:
+    """Where others may have what they need, and what lets it be cleaned too."""
+    if not shared:
+        return ["the DVC remote, and an MLflow server: others may use them; --shared cleans them"]
+    if removal.database() is None:
+        return [f"the MLflow server's runs: {removal.DATABASE} has to name its database"]
+    return []
 
 
 # Of which kind, the things, their bytes, and what removes them.
-Found = tuple[str, Sequence, int, Callable[[Sequence], None]]
+Found = tuple[str, Collection, int, Callable[[Any], None]]
 
 
 def _paths(what: str, paths: Iterable[Path], before: float) -> Found:

@@ -1,18 +1,17 @@
 """Runs that nothing needs any more, removed from MLflow through its own command line.
 
 A run is marked as deleted first, then its row goes, then `mlflow gc` removes its record and files:
-killed between, the next call goes on with what is marked.
+killed between, the next call goes on with what is marked. Artifacts of a server go through the
+server, which has the credentials of where they lie.
 """
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 from data import versions
 from pipelines.experiments import leaderboard_rows, tracking
@@ -21,7 +20,10 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
 
 AT_ONCE = 500  # run ids on one command line
-PARENT = "mlflow.parentRunId"
+PARENT, HASH = "mlflow.parentRunId", "espalier.dataset_hash"
+# Names the database of an MLflow server, as it does for `mlflow server`: `mlflow gc` needs it, and
+# no call of the server's own removes a run.
+DATABASE = "MLFLOW_BACKEND_STORE_URI"
 
 
 class RemovalError(RuntimeError):
@@ -30,38 +32,58 @@ class RemovalError(RuntimeError):
 
 @dataclass(frozen=True)
 class Removable:
-    """A run that may go, and the folder of its artifacts."""
+    """A run that may go, and the bytes of its artifacts."""
 
     run_id: str
     task: str
     dataset: str
-    folder: Path
+    bytes: int
 
 
-def removable(before: float, keep: int) -> list[Removable]:
-    """The runs that ended, are old and needed by nothing; none of an MLflow server, which cleans
-    its own.
+@dataclass(frozen=True)
+class Found:
+    """The runs that may go, and the names of the prepared data that the others were made of."""
+
+    runs: list[Removable]
+    datasets: set[str]
+
+
+def removable(before: float, keep: int, shared: bool) -> Found:
+    """The runs that ended, are old and needed by nothing.
 
     Needed are the runs of registered versions, so of every champion that can be gone back to; the
-    newest retrainings of each dataset with their fits; and of the data as it is now the newest fit
-    with each name and parameters, which a run would else make again.
+    newest retrainings of each dataset with their fits; and of their data, and the data as it is
+    now, the newest fit with each name and parameters, which a run would else make again.
 
     Args:
         before: seconds since 1970; runs that began later stay.
         keep: how many retrainings of each dataset stay.
+        shared: else an MLflow server is not asked; nor does a run go from one whose database is
+            not named.
     """
-    if os.environ["MLFLOW_TRACKING_URI"].startswith("http") or leaderboard_rows.is_empty_store():
-        return []
+    if (_on_server() and not shared) or leaderboard_rows.is_empty_store():
+        return Found([], set())
     client = tracking.connect()
     registered = client.search_model_versions("name LIKE 'espalier-%'")
     needed = {version.run_id or "" for version in registered}
-    return [
-        Removable(run.info.run_id, task, dataset, _folder(run))
-        for experiment in client.search_experiments(filter_string="name LIKE 'espalier/%'")
-        for _, task, dataset in [experiment.name.split("/", 2)]
-        for run in _unneeded(experiment, dataset, needed, keep)
-        if run.info.start_time < before * 1000
-    ]
+    found = Found([], set())
+    for experiment in client.search_experiments(filter_string="name LIKE 'espalier/%'"):
+        _, task, dataset = experiment.name.split("/", 2)
+        runs = list(_runs(experiment))
+        kept = _kept(runs, dataset, needed, keep)
+        for run in runs:
+            needed_or_young = run.info.run_id in kept or run.info.start_time >= before * 1000
+            if needed_or_young or not database():
+                found.datasets.add(run.data.tags.get(HASH, ""))
+            else:
+                size = _bytes(run.info.artifact_uri)
+                found.runs.append(Removable(run.info.run_id, task, dataset, size))
+    return found
+
+
+def database() -> str | None:
+    """The database of MLflow's store; None where a server has it and no variable names it."""
+    return os.environ.get(DATABASE) if _on_server() else os.environ["MLFLOW_TRACKING_URI"]
 
 
 def remove(runs: Sequence[Removable]) -> None:
@@ -75,10 +97,9 @@ def remove(runs: Sequence[Removable]) -> None:
         if client.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE:
             client.delete_run(run_id)
     leaderboard_rows.remove(ids)
-    store = os.environ["MLFLOW_TRACKING_URI"]
     for start in range(0, len(ids), AT_ONCE):
         chosen = ",".join(ids[start : start + AT_ONCE])
-        command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", store]
+        command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", str(database())]
         done = subprocess.run(
             [*command, "--run-ids", chosen], capture_output=True, encoding="utf-8", errors="replace"
         )
@@ -88,27 +109,36 @@ def remove(runs: Sequence[Removable]) -> None:
         leaderboard_rows.note_unchanged(*one)
 
 
-def _unneeded(
-    experiment: "Experiment", dataset: str, needed: set[str], keep: int
-) -> Iterator["Run"]:
-    """The runs of an experiment that may go, whatever their age: also those marked as deleted."""
-    runs = list(_runs(experiment))  # the newest first
+def _on_server() -> bool:
+    return os.environ["MLFLOW_TRACKING_URI"].startswith("http")
+
+
+def _kept(runs: Sequence["Run"], dataset: str, needed: set[str], keep: int) -> set[str]:
+    """The ids of an experiment's runs that stay, whatever their age; none is marked as deleted.
+
+    Args:
+        runs: all of them, the newest first.
+        dataset: whose experiment it is.
+        needed: run ids that stay.
+        keep: how many retrainings stay.
+    """
     living = [run for run in runs if run.info.lifecycle_stage == "active"]
-    parents = [run.info.run_id for run in living if PARENT not in run.data.tags]
-    kept = needed | set(parents[:keep]) | _newest(living, versions.dataset_hash(dataset))
-    kept |= {run.info.run_id for run in living if run.info.status == "RUNNING"}
-    kept |= {run.info.run_id for run in living if run.data.tags.get(PARENT) in parents[:keep]}
-    kept |= {run.data.tags.get(PARENT, "") for run in living if run.info.run_id in kept}
-    yield from (run for run in runs if run.info.run_id not in kept)
+    going_on = [run for run in living if run.info.status == "RUNNING"]
+    ended = [run for run in living if run not in going_on and PARENT not in run.data.tags]
+    stay = {run.info.run_id: run.data.tags.get(HASH) for run in [*going_on, *ended[:keep]]}
+    kept = needed | stay.keys()
+    kept |= _newest(living, {*stay.values(), versions.dataset_hash(dataset)})
+    kept |= {run.info.run_id for run in living if run.data.tags.get(PARENT) in stay}
+    return kept | {run.data.tags.get(PARENT, "") for run in living if run.info.run_id in kept}
 
 
-def _newest(runs: Sequence["Run"], dataset_hash: str | None) -> set[str]:
-    """Of the data as it is now the newest finished run of each kind, name and parameters."""
+def _newest(runs: Sequence["Run"], datasets: Collection[str | None]) -> set[str]:
+    """Of each version of the data the newest finished run of each kind, name and parameters."""
     newest: dict[tuple, str] = {}
     for run in runs:
         tags = run.data.tags
-        if run.info.status == "FINISHED" and tags.get("espalier.dataset_hash") == dataset_hash:
-            what = ("espalier.kind", "espalier.profile", "espalier.parameters")
+        if run.info.status == "FINISHED" and tags.get(HASH) in datasets:
+            what = (HASH, "espalier.kind", "espalier.profile", "espalier.parameters")
             alike = (run.info.run_name, *(tags.get(name) for name in what))
             newest.setdefault(alike, run.info.run_id)
     return set(newest.values())
@@ -131,5 +161,11 @@ def _runs(experiment: "Experiment") -> Iterator["Run"]:
             return
 
 
-def _folder(run: "Run") -> Path:
-    return Path(url2pathname(urlparse(run.info.artifact_uri).path)).parent
+def _bytes(uri: str) -> int:
+    """What the artifacts take below an address, as their store lists them."""
+    from mlflow.artifacts import list_artifacts
+
+    return sum(
+        _bytes(f"{uri}/{PurePosixPath(one.path).name}") if one.is_dir else one.file_size or 0
+        for one in list_artifacts(artifact_uri=uri, tracking_uri=os.environ["MLFLOW_TRACKING_URI"])
+    )

@@ -1,5 +1,6 @@
 """Versions of own data through DVC: made, changed, refused, sent, fetched elsewhere by hash."""
 
+import ast
 import json
 import re
 import shutil
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 from checkouts import MINE, Checkout, reviews, write_reviews
+from project import GIT
 
 from data import prepared, stored
 
@@ -181,3 +183,39 @@ def test_a_remote_that_is_away_is_named(made):
     message = caught(made, "push('mine')")
     config.write_text(kept)
     assert "cannot be sent to the DVC remote (local /proc/nope" in message
+
+
+@pytest.mark.slow
+def test_of_the_remote_goes_what_neither_history_nor_a_record_names(checkout):
+    """Versions of data: one committed, one that a run names, one of nobody, one of now."""
+    remote, names = checkout.folder / ".espalier" / "dvc-remote" / "files" / "md5", {}
+    for what in ("committed", "recorded", "nobodys", "current"):
+        (checkout.folder / "rows").mkdir(exist_ok=True)
+        (checkout.folder / "rows" / "rows.csv").write_text(what * 1000)
+        assert checkout.run("dvc", "add", "rows").returncode == 0
+        pointer = (checkout.folder / "rows.dvc").read_text()
+        names[what] = re.search(r"md5: (\w+\.dir)", pointer)[1]
+        if what == "committed":
+            checkout.run("git", "add", "rows.dvc")
+            checkout.run(*GIT, "commit", "-qm", "the first")
+    cache = checkout.folder / ".dvc" / "cache" / "files"
+    shutil.copytree(cache, remote.parent)
+    shutil.rmtree(cache)  # as if another machine had sent them
+    needed = [names["recorded"]]
+    lists = remote / names["committed"][:2] / names["committed"][2:]
+    whole = lists.read_bytes()
+    lists.chmod(0o644)
+    lists.write_text("no list")
+    told = caught(checkout, f"unused_in_remote({needed})")
+    assert f"does not give {names['committed']}" in told
+    lists.write_bytes(whole)
+    found = ast.literal_eval(checkout.versions(f"unused_in_remote({needed})"))
+    assert names["nobodys"] in found
+    assert sorted(found.values())[1:] == [7000]  # beside the list of the folder's files
+    checkout.versions(f"remove_unused_in_remote({needed})")
+    lying = {path.parent.name + path.name for path in remote.rglob("*") if path.is_file()}
+    assert {name for name in lying if name.endswith(".dir")} == {*names.values()} - found.keys()
+    assert len(lying) == 6
+    head = checkout.run("git", "rev-parse", "HEAD").stdout
+    (checkout.folder / ".git" / "shallow").write_text(head)
+    assert "git fetch --unshallow" in caught(checkout, f"unused_in_remote({needed})")

@@ -66,6 +66,16 @@ def test_old_files_go_and_what_is_named_or_young_stays(world):
     assert all(file.exists() for file in kept if file.parent.parent.name in ("artifacts", "raw"))
 
 
+def test_rows_of_the_request_log_are_shown_and_then_forgotten(world):
+    other = '{"client": "other", "request_id": "b"}\n'
+    file = world.lay("requests/1.jsonl", 99, '{"client": "shop", "request_id": "a"}\n' + other)
+    shown = clean.forget({"client": "shop"}, remove=False)
+    assert shown.parts == [clean.Part("rows of the request log", 1, file.stat().st_size - 39)]
+    removed = clean.forget({"client": "shop"}, remove=True)
+    assert (removed.parts, removed.left) == (shown.parts, [])
+    assert file.read_text() == other
+
+
 def test_of_bentos_the_newest_and_what_serves_stay(world):
     old, served, newest = (
         world.lay(f"bentoml/bentos/espalier/{name}/src/README.md", 0).parents[1]
