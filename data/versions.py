@@ -315,7 +315,7 @@ def _cache() -> Path:
 
 def _remote_objects() -> dict[str, int]:
     """The objects of the DVC remote by name, and their bytes; none where there is no remote yet."""
-    from dvc.exceptions import DvcException, URLMissingError
+    from dvc.exceptions import URLMissingError
     from dvc.repo import Repo
 
     name, _ = _remote()
@@ -326,7 +326,7 @@ def _remote_objects() -> dict[str, int]:
             found = repo.ls_url(f"remote://{name}", recursive=True, config=repo.config)
     except URLMissingError:
         return {}
-    except (DvcException, OSError) as error:
+    except Exception as error:  # each kind of remote has errors of its own
         raise DataError(f"the DVC remote ({_remotes()}) cannot be listed: {error}") from error
     return {"".join(Path(one["path"]).parts[-2:]): one["size"] for one in found}
 
