@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from data import declared, versions
+from data import declared
+from data.dvc import remote as dvc_remote
 from pipelines.locks import state
 from pipelines.promotion import ledger, reconcile
 from pipelines.release import publish
@@ -66,7 +67,7 @@ def backup(file: Path) -> Backup:
     if file.exists():
         raise UsageError(f"{file} is there already: name another file, or remove it")
     home, making = environment.home(), file.with_name(f".{file.name}.making")
-    remote = versions.remote_folder()
+    remote = dvc_remote.place()
     with reconcile.standstill(), tempfile.TemporaryDirectory(dir=file.absolute().parent) as scratch:
         about = {
             "format": FORMAT,
@@ -107,7 +108,7 @@ def restore(file: Path) -> Backup:
             raise UsageError(f"{file} is no backup that can be read: {error}") from None
         _check(file, about, there)
         (home / BEGUN).touch()
-        remote = versions.remote_folder()
+        remote = dvc_remote.place()
         if remote and (there / "remote").exists():
             shutil.copytree(there / "remote", remote, dirs_exist_ok=True)
         for name in about["datasets"]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data import declared, versions
+from data import declared
+from data.dvc import remote
 from data.prepared import NOTES, PREPARED
 from data.report import REPORTS
 from data.stored import RAW
@@ -124,14 +125,14 @@ def _found(before: float, keep: int, shared: bool) -> Iterator["Found"]:
     yield _paths("empty logs", empty, time.time() - EMPTY_LOG_SECONDS)
     yield _paths("logs", logs, before)
     yield _paths("data", _undeclared(), time.time())
-    cached = versions.unused()
-    yield "DVC's cache", cached, bytes_in(cached), lambda _: versions.remove_unused()
+    cached = remote.unused_in_cache()
+    yield "DVC's cache", cached, bytes_in(cached), lambda _: remote.remove_unused_in_cache()
     if shared:
         entries = [entry for model in ledger.models() for entry in ledger.entries(model)]
         needed = found.datasets | {entry.dataset_hash or "" for entry in entries}
-        sent = versions.unused_in_remote(needed)
+        sent = remote.unused(needed)
         size = sum(sent.values())
-        yield "DVC remote", sent, size, lambda _: versions.remove_unused_in_remote(needed)
+        yield "DVC remote", sent, size, lambda _: remote.remove_unused(needed)
 
 
 def _not_looked_at(shared: bool) -> list[str]:

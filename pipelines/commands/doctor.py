@@ -25,7 +25,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from data import versions
+from data.dvc import remote
 from data.dvc import state as dvc_state
 from data.errors import DataError
 from pipelines.commands import configuration, tokens
@@ -233,12 +233,12 @@ def _dvc_locks() -> Finding:
 def _remote() -> Finding:
     """Whether the default remote takes what is sent, and gives it back."""
     try:
-        remote = versions.check_remote()
+        place = remote.check()
     except DataError as error:
         return Finding("DVC remote", str(error), "dvc remote modify, or the variables of its keys")
-    if not remote:
+    if not place:
         return Finding("DVC remote", "none", "dvc remote add --default NAME URL")
-    return Finding("DVC remote", remote)
+    return Finding("DVC remote", place)
 
 
 def _mlflow() -> Finding:

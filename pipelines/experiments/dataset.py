@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from data import declared, prepared, report, versions
+from data.dvc import remote
 from data.errors import DataError
 from pipelines.experiments import shared_data
 from pipelines.runtime import console, environment
@@ -109,7 +110,7 @@ def local(dataset: DatasetVersion) -> Path:
     if versions.dataset_hash(dataset.name) == dataset.hash and folder(dataset.name).is_dir():
         return folder(dataset.name)
     fetched = environment.home() / "fetched" / dataset.hash
-    return versions.fetch(dataset.hash, dataset.name, fetched)
+    return remote.fetch(dataset.hash, dataset.name, fetched)
 
 
 def rows(dataset: DatasetVersion) -> prepared.Dataset:

@@ -8,7 +8,7 @@ import tiny
 from candidates import candidate, evaluation, hits
 from project import ROOT
 
-from data import versions
+from data.dvc import calls
 from pipelines.commands import backup, tokens
 from pipelines.commands.backup import RestoreError
 from pipelines.experiments import registry, verification
@@ -37,7 +37,7 @@ def checkout(tmp_path, monkeypatch):
     (root / "kept/remote/ab").mkdir(parents=True)
     (root / "kept/remote/ab/cdef").write_text("rows")
     monkeypatch.setattr(environment, "ROOT", root)
-    monkeypatch.setattr(versions, "ROOT", root)
+    monkeypatch.setattr(calls, "ROOT", root)
     return root
 
 

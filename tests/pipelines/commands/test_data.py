@@ -5,6 +5,7 @@ import yaml
 from checkouts import Checkout, reviews
 
 from data import declared, versions
+from data.dvc import calls
 from data.errors import DataError, GateRefused
 from pipelines.commands import data as commands
 from pipelines.release import publish
@@ -18,7 +19,7 @@ def checkout(tmp_path, home, monkeypatch) -> Checkout:
     (tmp_path / "checkout").mkdir()
     made = Checkout(tmp_path / "checkout")
     monkeypatch.setattr(environment, "ROOT", made.folder)
-    monkeypatch.setattr(versions, "ROOT", made.folder)
+    monkeypatch.setattr(calls, "ROOT", made.folder)
     rows = "".join(f"{text};{label}\n" for text, label in reviews())
     (tmp_path / "tickets.csv").write_text(f"body;mood\n{rows}", encoding="utf-8")
     return made

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import entries
 import pytest
 
-from data import versions
+from data.dvc import calls
 from pipelines.commands import configuration, doctor
 from pipelines.experiments import architectures
 from pipelines.runtime import environment, known_bad
@@ -38,8 +38,7 @@ def world(home, tmp_path, monkeypatch):
     for name in ("params.yaml", "pyproject.toml", "requirements.lock", "dvc.lock"):
         shutil.copy(ROOT / name, root / name)
     monkeypatch.setattr(environment, "ROOT", root)
-    monkeypatch.setattr(versions, "ROOT", root)
-    monkeypatch.setattr(versions, "ROOT", root)
+    monkeypatch.setattr(calls, "ROOT", root)
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield SimpleNamespace(root=root, home=home, env=monkeypatch.setenv, port=other)
 

@@ -15,7 +15,7 @@ from homes import living_in
 from project import ROOT, espalier
 from recorded import DIGITS, HASH, finished, fit
 
-from data import versions
+from data.dvc import calls
 from pipelines.commands import trace
 from pipelines.experiments import fingerprint, registry, tracking
 from pipelines.lineage import terminal_view
@@ -183,7 +183,7 @@ def test_a_run_leads_to_what_is_below_it_and_to_its_data(world):
 def test_data_is_had_again_by_the_commit_that_names_it_or_the_runs_dvc_lock(
     world, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(versions, "ROOT", tmp_path)
+    monkeypatch.setattr(calls, "ROOT", tmp_path)
     [data] = trace.trace(world.parent).data
     assert (data.commit, data.checkout) == (None, None)
     kept = tracking.artifact_of(world.parent, "dvc.lock")
