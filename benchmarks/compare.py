@@ -134,13 +134,13 @@ def _recorded(task: str, seed: int, scores: dict) -> str:
     parameters = {f"parameter_{number}": number / 7 for number in range(20)}
     version = DatasetVersion(task, DATASETS[task], HASH)
     fit = Fit(version, "any", seed, "quick", parameters, f"fingerprint {seed}")
-    with tracking.child(fit, None) as run_id:
+    with tracking.child(fit, None) as run:
         for epoch in range(1, EPOCHS + 1):
             mlflow.log_metrics({"loss": 1 / epoch, "val_loss": 1.1 / epoch}, step=epoch)
         log_scores(metrics.of({"task": task}), scores)
         mlflow.log_metrics({"fit_seconds": 9.0, "parameter_count": 1e5, "latency_ms": 0.1})
         mlflow.set_tag("espalier.manifest_sha256", "0" * 64)
-    return run_id
+    return run.run_id
 
 
 def _scores(task: str) -> Iterator[dict]:

@@ -30,7 +30,7 @@ from pipelines.experiments import fingerprint, tracking, verification
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.locks import lock
-from pipelines.processes import dask_cluster
+from pipelines.processes import dask_cluster, servers
 from pipelines.promotion import reconcile, retraining
 from pipelines.release import release
 from pipelines.runtime import console, environment, settings
@@ -111,6 +111,7 @@ def retrain(
     environment.apply()
     name, spending = settings.dataset_of(task, dataset), budgets.of(budget)
     with console.read_by(prefect.get_run_logger().info), prefect.tags(*tag(task, name, profile)):
+        servers.watch(environment.MLFLOW)
         try:
             with spending.part(task), lock.hold(lock.of_dataset(task, name), wait_seconds):
                 outcome, verdict = retrained(task, name, profile, spending)

@@ -17,7 +17,7 @@ from models.artifact.artifact import ArtifactError
 from models.examples import Split, fit_inputs, share_of
 from models.inputs.series import SeriesInputs
 from pipelines.audit.finding import EXAMPLES, Finding
-from pipelines.experiments import ranking, registry, scores, tracking
+from pipelines.experiments import ranking, registry, scores, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import Record
 from pipelines.gate import spending
@@ -148,7 +148,7 @@ def _inputs(records: list[Record], splits: Mapping[str, Split], facts: Mapping) 
         seen = share_of(splits["train"], parameters.get("share", 1), facts)
         expected = fit_inputs(seen, facts, parameters)
         for record in group:
-            folder = tracking.artifact_folder(record.run_id)
+            folder = verification.artifact_folder(record.run_id)
             try:
                 artifact.check(folder, record.manifest_sha256)
                 if not _same(expected, artifact.read_inputs(folder)):

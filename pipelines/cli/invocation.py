@@ -13,6 +13,7 @@ from typing import NoReturn
 import typer
 
 from pipelines.locks.lock import LockHeldError
+from pipelines.processes import servers
 from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
 
@@ -44,6 +45,8 @@ def begin(verb: str, as_json: bool) -> None:
     for variable, verbs in ASKS.items():
         if verb in verbs:
             environment.check_server(variable)
+            if variable != environment.CLUSTER:  # a flow watches for workers
+                servers.watch(variable)
     if verb in ("run", "train", "data-check") and (problem := environment.git_problem()):
         fail(": ".join(problem))
 

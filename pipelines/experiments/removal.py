@@ -61,7 +61,7 @@ def removable(before: float, keep: int, shared: bool) -> Found:
         shared: else an MLflow server is not asked; nor does a run go from one whose database is
             not named.
     """
-    if (_on_server() and not shared) or leaderboard_rows.is_empty_store():
+    if (tracking.is_served() and not shared) or leaderboard_rows.is_empty_store():
         return Found([], set())
     client = tracking.connect()
     registered = client.search_model_versions("name LIKE 'espalier-%'")
@@ -147,18 +147,8 @@ def _newest(runs: Sequence["Run"], datasets: Collection[str | None]) -> set[str]
 def _runs(experiment: "Experiment") -> Iterator["Run"]:
     from mlflow.entities import ViewType
 
-    token = None
-    while True:
-        page = tracking.connect().search_runs(
-            [experiment.experiment_id],
-            run_view_type=ViewType.ALL,
-            order_by=["attributes.start_time DESC"],
-            page_token=token,
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
+    order = ["attributes.start_time DESC"]
+    return tracking.pages([experiment.experiment_id], run_view_type=ViewType.ALL, order_by=order)
 
 
 def _bytes(uri: str) -> int:

@@ -60,7 +60,7 @@ def rows_of(run_id: str, split: str, *, artifact_uri: str = "") -> dict[str, np.
     Raises:
         OSError: there are none.
     """
-    file = tracking.artifact_of(run_id, f"{tracking.SCORES}/{split}.npz", artifact_uri)
+    file = verification.artifact_of(run_id, f"{tracking.SCORES}/{split}.npz", artifact_uri)
     with np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)
 

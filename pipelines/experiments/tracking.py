@@ -2,22 +2,21 @@
 
 import json
 import os
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import cache
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse, urlsplit
-from urllib.request import url2pathname
+from urllib.parse import urlsplit
 
 from data import versions
-from pipelines.experiments import commit, fingerprint, leaderboard_rows
+from pipelines.experiments import commit, fingerprint, journal, leaderboard_rows
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.journal import Journal, Recording
 from pipelines.experiments.leaderboard_rows import NAMED, Record, Row
 from pipelines.experiments.plan import Fit
 from pipelines.locks import lock
-from pipelines.runtime import environment
+from pipelines.processes import servers
+from pipelines.runtime import console, environment
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,14 +32,12 @@ PRUNED = "espalier.pruned"
 BACKEND = "espalier.backend"
 BEFORE = "espalier.before"  # of a refit: the run of the fit of the training rows
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
-STORE_SECONDS = 300  # for another process that makes or upgrades the store
 # The runs that have a row, and the losses whose curves are kept with the row of a fit.
 KEPT, LOSSES = (FIT, BASELINE, RIVAL, GUARD), ("loss", "val_loss")
 # Where MLflow's pages for models begin; without the end it opens those for language models.
 PAGE = "#/experiments?workflowType=machine_learning"
 LOCAL_SERVER = "http://127.0.0.1:5000"  # of `mlflow ui`, for a store that is a file
-# Tags of MLflow's own pages: which pages an experiment has, and a text in Markdown.
-PAGES, NOTE = {"mlflow.experimentKind": "custom_model_development"}, "mlflow.note.content"
+PAGES = {"mlflow.experimentKind": "custom_model_development"}  # which of these an experiment has
 
 
 class PrunedError(Exception):
@@ -60,27 +57,11 @@ def open_client(uri: str) -> "MlflowClient":
     environment.check_server(environment.MLFLOW)
     from mlflow import MlflowClient
 
-    with lock.hold("mlflow", STORE_SECONDS):
-        _make_store(uri)
+    with lock.hold("mlflow", journal.STORE_SECONDS):
+        journal.make_store(uri)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
-
-
-def _make_store(uri: str) -> None:
-    """Make the file of a new SQLite store, whole or not at all: MLflow refuses for ever what is
-    left of one where it was killed between two tables."""
-    from mlflow import MlflowClient
-
-    address = urlsplit(uri)
-    file = Path(address.path[1:])  # the first slash ends the empty host
-    if not address.scheme.startswith("sqlite") or file.exists():
-        return
-    making = file.with_name(f"{file.name}.making")
-    for left in file.parent.glob(f"{making.name}*"):
-        left.unlink()
-    MlflowClient(f"sqlite:///{making}").search_experiments(max_results=1)
-    making.rename(file)
 
 
 def experiment(task: str, dataset: str) -> str:
@@ -89,8 +70,7 @@ def experiment(task: str, dataset: str) -> str:
 
     client, name = connect(), f"espalier/{task}/{dataset}"
     # A server says where artifacts go; a database would put them below the working folder.
-    served = os.environ["MLFLOW_TRACKING_URI"].startswith("http")
-    place = None if served else (environment.home() / "mlartifacts" / task / dataset).as_uri()
+    place = None if is_served() else (environment.home() / "mlartifacts" / task / dataset).as_uri()
     # Two processes that make one name race, and MLflow's own helper lets the loser's runs go
     # to experiment 0: look, make, and look again.
     present = client.get_experiment_by_name(name)
@@ -109,6 +89,11 @@ def experiment(task: str, dataset: str) -> str:
     return present.experiment_id
 
 
+def is_served() -> bool:
+    """Whether MLflow is a server, and no store of this machine."""
+    return os.environ[environment.MLFLOW].startswith("http")
+
+
 @contextmanager
 def parent(dataset: DatasetVersion, profile: str, verb: str) -> Iterator[str]:
     """A parent run for the time of the block; yields its id. It logs the dvc.lock in use.
@@ -119,40 +104,99 @@ def parent(dataset: DatasetVersion, profile: str, verb: str) -> Iterator[str]:
     import mlflow
 
     tags = {"espalier.kind": verb, "espalier.profile": profile}
-    with active(dataset, f"{verb} {dataset.name}", tags, None) as run_id:
+    with _recorded(dataset, f"{verb} {dataset.name}", tags, None) as run:
         mlflow.log_artifact(str(environment.ROOT / versions.lock_file(dataset.name)))
-        yield run_id
+        yield run.run_id
 
 
-@contextmanager
 def active(
     dataset: DatasetVersion, name: str, tags: dict[str, str], parent_run_id: str | None
-) -> Iterator[str]:
+) -> AbstractContextManager[Recording]:
     """A run below the parent for the time of the block; inside it `mlflow.log_*` is its own.
 
     Failed when the block raises, with the cause; killed when a search pruned it; a process that is
     killed leaves it RUNNING, which counts for nothing and is ended by `mend`. What ended has a row
-    in the state database.
+    in the state database. The end waits for a server, and raises environment.ServerError.
     """
+    record = _journaled if is_served() else _recorded
+    return record(dataset, name, tags, parent_run_id)
+
+
+@contextmanager
+def _recorded(
+    dataset: DatasetVersion, name: str, tags: dict[str, str], parent_run_id: str | None
+) -> Iterator[Recording]:
+    """A run that is logged to MLflow's store itself."""
+    run, place = Recording(), experiment(dataset.task, dataset.name)
+    store = os.environ[environment.MLFLOW]
+    try:
+        with _logged(store, place, dataset, name, tags, parent_run_id) as run.run_id:
+            yield run
+    except Exception:
+        with suppress(Exception):  # the cause is what its caller needs to see
+            take_in(run.run_id)
+        raise
+    take_in(run.run_id)
+
+
+@contextmanager
+def _journaled(
+    dataset: DatasetVersion, name: str, tags: dict[str, str], parent_run_id: str | None
+) -> Iterator[Recording]:
+    """A run that is logged to a journal, which goes to MLflow's server meanwhile and at the end."""
+    tags = tags | ({"mlflow.parentRunId": parent_run_id} if parent_run_id else {})
+
+    def send() -> None:
+        environment.check_server(environment.MLFLOW)
+        kept.send(connect(), experiment(dataset.task, dataset.name))
+
+    with journal.begun() as kept:
+        try:
+            with _logged(kept.uri, kept.place, dataset, name, tags), kept.sending(send):
+                with suppress(Exception):  # it is sent later
+                    send()
+                yield kept
+        except Exception:
+            with suppress(Exception):  # the next run sends it
+                environment.check_server(environment.MLFLOW)
+                _take_in_journal(kept)
+            raise
+        wanted = f"take the record of {name}, which is kept in {kept.folder} for the next run"
+        servers.awaited(partial(_take_in_journal, kept), wanted)
+
+
+@contextmanager
+def _logged(
+    store: str,
+    experiment_id: str,
+    dataset: DatasetVersion,
+    name: str,
+    tags: dict[str, str],
+    parent_run_id: str | None = None,
+) -> Iterator[str]:
+    """A run in a store, to which `mlflow.log_*` goes for the time of the block; yields its id."""
     import mlflow
     from mlflow.entities import Dataset, DatasetInput
 
-    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    named = dict(zip(NAMED, (dataset.task, dataset.name, dataset.hash), strict=True))
     os.environ.pop("MLFLOW_RUN_ID", None)  # else MLflow goes on with that run instead
-    run = mlflow.start_run(
-        experiment_id=experiment(dataset.task, dataset.name),
-        run_name=name,
-        nested=True,
-        parent_run_id=parent_run_id,
-        tags={**_tags(dataset), **tags, **commit.tags()},
-        log_system_metrics=tags["espalier.kind"] == FIT,
-    )
-    source = json.dumps({"tags": {"dvc": dataset.name}})
-    data = DatasetInput(Dataset(dataset.name, dataset.hash, source_type="code", source=source))
+    asked = os.environ[environment.MLFLOW]
+    mlflow.set_tracking_uri(store)
+    os.environ[environment.MLFLOW] = asked  # for all but `mlflow.log_*`: MLflow sets it too
     try:
+        run = mlflow.start_run(
+            experiment_id=experiment_id,
+            run_name=name,
+            nested=True,
+            parent_run_id=parent_run_id,
+            tags={**named, **tags, **commit.tags()},
+            log_system_metrics=tags["espalier.kind"] == FIT,
+        )
+        source = json.dumps({"tags": {"dvc": dataset.name}})
+        data = Dataset(dataset.name, dataset.hash, source_type="code", source=source)
         with run:
             try:
-                connect().log_inputs(run.info.run_id, [data])
+                mlflow.MlflowClient().log_inputs(run.info.run_id, [DatasetInput(data)])
                 yield run.info.run_id
             except PrunedError as pruned:
                 mlflow.set_tag(PRUNED, str(pruned))
@@ -161,16 +205,39 @@ def active(
             except Exception as error:
                 mlflow.set_tag(FAILURE, str(error)[:TAG_CHARACTERS])
                 raise
-    except Exception:
-        with suppress(Exception):  # the cause is what its caller needs to see
-            take_in(run.info.run_id)
-        raise
-    take_in(run.info.run_id)
+    finally:
+        mlflow.set_tracking_uri(asked)
+
+
+def _take_in_journal(kept: Journal) -> None:
+    """Send all of a journal, write the row of its run, and remove it."""
+    if run := kept.run():
+        task, dataset, _ = (run.data.tags[name] for name in NAMED)
+        kept.send_all(connect(), experiment(task, dataset))
+        take_in(kept.run_id)
+    kept.remove()
+
+
+def send_journals() -> bool:
+    """Send the runs that processes of this machine left; returns whether there were any.
+
+    None is sent while the server is away, and one that cannot be sent stops no other.
+    """
+    sent = False
+    for kept in journal.left() if is_served() else ():
+        if environment.unanswered(environment.MLFLOW):
+            break
+        try:
+            _take_in_journal(kept)
+            sent = True
+        except Exception as error:
+            console.line("journal", f"{kept.folder} could not be sent: {error}", failed=True)
+    return sent
 
 
 @contextmanager
-def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
-    """The run of a fit, with its parameters and fingerprint; yields its id."""
+def child(fit: Fit, parent_run_id: str | None) -> Iterator[Recording]:
+    """The run of a fit, with its parameters and fingerprint."""
     import mlflow
 
     tags = {
@@ -185,28 +252,9 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[str]:
         BACKEND: json.dumps(fingerprint.versions(), sort_keys=True),
     }
     name = f"{fit.arch} · {fit.kind} · seed {fit.seed}"
-    with active(fit.dataset, name, tags, parent_run_id) as run_id:
+    with active(fit.dataset, name, tags, parent_run_id) as run:
         mlflow.log_params({**fit.logged, "seed": fit.seed})
-        yield run_id
-
-
-def describe(run_id: str, note: str, tags: Mapping[str, str], metrics: Mapping[str, float]) -> None:
-    """Say on the page of a run what it came to.
-
-    Args:
-        run_id: the run.
-        note: in Markdown.
-        tags: of Espalier.
-        metrics: by the names that its fits have.
-    """
-    from mlflow.entities import Metric, RunTag
-
-    now = time.time_ns() // 1_000_000
-    connect().log_batch(
-        run_id,
-        [Metric(name, value, now, 0) for name, value in metrics.items()],
-        tags=[RunTag(name, value) for name, value in {**tags, NOTE: note}.items()],
-    )
+        yield run
 
 
 def page_of(run_id: str) -> str:
@@ -306,38 +354,15 @@ def finished(rows: Iterable[Row]) -> list[Record]:
     return [leaderboard_rows.record_of(row) for row in rows if row.status == "FINISHED"]
 
 
-def artifact_folder(run_id: str) -> Path:
-    """The run's artifact folder: in the store itself when that is a folder here, else fetched."""
-    return artifact_of(run_id, MODEL)
-
-
-def artifact_of(run_id: str, path: str, artifact_uri: str = "") -> Path:
-    """The file or folder of a run, fetched where it lies elsewhere. Raises OSError."""
-    row = None if artifact_uri else leaderboard_rows.find(run_id)
-    uri = artifact_uri or (row.artifact_uri if row else "")
-    place = urlparse(uri)
-    if uri and place.scheme in ("", "file"):
-        return Path(url2pathname(place.path)) / path
-    from mlflow.artifacts import download_artifacts
-    from mlflow.exceptions import MlflowException
-
-    fetched = environment.home() / "fetched" / run_id
-    try:
-        if not uri:
-            return artifact_of(run_id, path, connect().get_run(run_id).info.artifact_uri)
-        fetched.mkdir(parents=True, exist_ok=True)
-        return Path(download_artifacts(run_id=run_id, artifact_path=path, dst_path=str(fetched)))
-    except MlflowException as error:
-        raise FileNotFoundError(f"{path} of run {run_id} cannot be fetched: {error}") from error
-
-
 def mend(task: str, dataset: str) -> None:
-    """End the runs that a killed process left RUNNING, and remove the rows of deleted runs.
+    """Send the journals and end the runs that a killed process left, and remove the rows of deleted
+    runs.
 
     Call it while holding the dataset's lock.
     """
     from mlflow.entities import ViewType
 
+    send_journals()
     for run in _search(task, dataset, "attributes.status = 'RUNNING'"):
         connect().set_terminated(run.info.run_id, "KILLED")
     deleted = _search(task, dataset, "", run_view_type=ViewType.DELETED_ONLY)
@@ -346,13 +371,18 @@ def mend(task: str, dataset: str) -> None:
 
 def _search(task: str, dataset: str, condition: str, **options: Any) -> list["Run"]:
     """The runs of an experiment for which MLflow's filter holds, oldest first."""
-    import mlflow
-
-    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
     order, place = ["attributes.start_time ASC"], [experiment(task, dataset)]
-    return mlflow.search_runs(
-        place, filter_string=condition, order_by=order, output_format="list", **options
-    )
+    return list(pages(place, filter_string=condition, order_by=order, **options))
+
+
+def pages(experiment_ids: list[str], **options: Any) -> Iterator["Run"]:
+    """The runs of experiments, page by page; options: those of `MlflowClient.search_runs`."""
+    token = None
+    while True:
+        page = connect().search_runs(experiment_ids, page_token=token, **options)
+        yield from page
+        if not (token := page.token):
+            return
 
 
 def _take_in_store(task: str, dataset: str) -> None:
@@ -373,7 +403,3 @@ def _counts(run: "Run") -> bool:
         return kind in KEPT and FAILURE in tags
     whole = kind != FIT or "espalier.manifest_sha256" in tags
     return run.info.status == "FINISHED" and kind in KEPT and whole
-
-
-def _tags(dataset: DatasetVersion) -> dict[str, str]:
-    return dict(zip(NAMED, (dataset.task, dataset.name, dataset.hash), strict=True))

@@ -1,21 +1,26 @@
-"""An artifact is hashed once in a run, and passed on as verified."""
+"""An artifact is fetched if it lies elsewhere, hashed once in a run, and passed on as verified."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from models.artifact import artifact
 from models.artifact.artifact import ArtifactError
-from pipelines.experiments import tracking
+from pipelines.experiments import leaderboard_rows, tracking
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
+from pipelines.processes import servers
+from pipelines.runtime import environment
 
 
 def verify(fitted: Record | Version) -> Path:
     """Hash the artifact of a record or version and return its folder, of which every byte is as it
     was written. Raises ArtifactError: it is damaged, or gone."""
     try:
-        folder = tracking.artifact_folder(fitted.run_id)
+        folder = artifact_folder(fitted.run_id)
         artifact.check(folder, fitted.manifest_sha256)
     except OSError as error:
         raise ArtifactError(str(error)) from error
@@ -36,3 +41,60 @@ def reusable(fits: Sequence[Fit]) -> dict[str, Record]:
         return {}
     rows = tracking.present(fits[0].dataset, tracking.FIT, {fit.fingerprint for fit in fits})
     return {one.fingerprint: one for one in tracking.finished(rows) if whole(one)}
+
+
+def artifact_folder(run_id: str) -> Path:
+    """The run's artifact folder: in the store itself when that is a folder here, else fetched."""
+    return artifact_of(run_id, tracking.MODEL)
+
+
+def artifact_of(run_id: str, path: str, artifact_uri: str = "") -> Path:
+    """The file or folder of a run, fetched where it lies elsewhere.
+
+    Args:
+        run_id: of MLflow.
+        path: below the run's artifacts.
+        artifact_uri: where these lie, where that is known.
+
+    Raises:
+        OSError: there is none.
+        environment.ServerError: MLflow's server, or what keeps its artifacts, cannot be reached.
+    """
+    row = None if artifact_uri else leaderboard_rows.find(run_id)
+    uri, wanted = artifact_uri or (row.artifact_uri if row else ""), f"bring {path} of run {run_id}"
+    place = urlparse(uri or servers.awaited(partial(_place, run_id), wanted))
+    if place.scheme in ("", "file"):
+        return Path(url2pathname(place.path)) / path
+    return servers.awaited(partial(_fetched, run_id, path), wanted)
+
+
+def _place(run_id: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return tracking.connect().get_run(run_id).info.artifact_uri
+    except MlflowException as error:
+        if servers.is_away(error):
+            raise
+        raise FileNotFoundError(f"there is no run {run_id}: {error}") from error
+
+
+def _fetched(run_id: str, path: str) -> Path:
+    """Fetch a file or folder of a run. What MLflow raises of one that is gone and of a store that
+    does not answer is alike: only the store's list tells."""
+    from mlflow.exceptions import MlflowException
+
+    folder, client = environment.home() / "fetched" / run_id, tracking.connect()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return Path(client.download_artifacts(run_id, path, str(folder)))
+    except (MlflowException, OSError) as error:
+        parent, beside = PurePosixPath(path).parent, []
+        try:
+            beside = client.list_artifacts(run_id, str(parent) if parent.name else None)
+        except MlflowException as unlisted:
+            if servers.is_away(unlisted):
+                raise
+        if any(one.path == path for one in beside):
+            raise environment.ServerError(f"{path} of run {run_id} cannot be read") from error
+        raise FileNotFoundError(f"{path} of run {run_id} is gone: {error}") from error

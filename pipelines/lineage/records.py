@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import AliasChoices, BaseModel, Field, Json
 
 from data import prepared, versions
-from pipelines.experiments import leaderboard_rows, ranking, registry, tracking
+from pipelines.experiments import leaderboard_rows, ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.leaderboard_rows import Row
 from pipelines.promotion import ledger
@@ -250,7 +250,7 @@ def _summary(row: Row) -> dict[str, Any]:
 
 def _kept_lock(dataset_hash: str, parents: Sequence[str]) -> Path | None:
     for run_id in reversed(parents):
-        path = tracking.artifact_of(run_id, "dvc.lock")
+        path = verification.artifact_of(run_id, "dvc.lock")
         if path.is_file() and dataset_hash in path.read_text(encoding="utf-8"):
             return path
     return None

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipelines.experiments import ranking, registry, tracking, verification
+from pipelines.experiments import ranking, registry, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import Record
 from pipelines.gate import rules
@@ -147,7 +147,7 @@ def report(
     tags: dict[str, str] = {"espalier.decision": entries[-1].action} if entries else {}
     if budget:
         tags |= {"espalier.budget": budget, "espalier.left_out": "; ".join(left_out)}
-    tracking.describe(
+    page.describe(
         run_id,
         note,
         tags,

@@ -6,6 +6,7 @@ What it shows is what `--json` says, and the worst mistakes of each fit.
 """
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 METRICS = {metric.name: metric.text for metric in metrics.METRICS.values()}
 STYLE = environment.ROOT / "data" / "validation_page"  # the gate's page looks the same
+NOTE = "mlflow.note.content"  # the tag of a text in Markdown
 FILE = "compare.html"  # beside a retraining's run
 CLASSES = 20  # that a table of counts has room for; of more the commonest mistakes are listed
 CIRCLES, FRONT = 300, 20  # of the picture of costs, and of the table below it
@@ -42,6 +44,25 @@ def write(dataset: DatasetVersion, board: dict, file: Path) -> None:
 def attach(dataset: DatasetVersion, board: dict, run_id: str) -> None:
     """Keep the page of a dataset's board with a retraining's run."""
     tracking.connect().log_text(run_id, _page(dataset, board), FILE)
+
+
+def describe(run_id: str, note: str, tags: Mapping[str, str], metrics: Mapping[str, float]) -> None:
+    """Say on the page of a run what it came to.
+
+    Args:
+        run_id: the run.
+        note: in Markdown.
+        tags: of Espalier.
+        metrics: by the names that its fits have.
+    """
+    from mlflow.entities import Metric, RunTag
+
+    now = time.time_ns() // 1_000_000
+    tracking.connect().log_batch(
+        run_id,
+        [Metric(name, value, now, 0) for name, value in metrics.items()],
+        tags=[RunTag(name, value) for name, value in {**tags, NOTE: note}.items()],
+    )
 
 
 def _page(dataset: DatasetVersion, board: dict) -> str:

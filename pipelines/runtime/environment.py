@@ -41,7 +41,9 @@ DEFAULTS = {
     "KERAS_BACKEND": "tensorflow",  # else keras.json names it
     "MLFLOW_CONFIGURE_LOGGING": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default blocks for four minutes a call
+    # One call outlasts a server that is away for a minute; the default blocks for four.
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "6",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     # The default of 10 s misses short fits; each second would cost a fit 3 % of its processor.
     "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5",

@@ -31,17 +31,17 @@ def make(planned: Fit, finished: Iterable[Record], guarded: Guard, parent: str |
     start, dataset = time.monotonic(), data.rows(planned.dataset)
     known = {record.fingerprint: record for record in finished}
     members = [known[one["fingerprint"]] for one in planned.parameters["members"]]
-    with tracking.child(planned, parent) as run_id:
+    with tracking.child(planned, parent) as run:
         folders = [verification.verify(member) for member in members]
         blended = blend.blend(folders, dataset.splits, dataset.facts)
         inputs = decision.deciding(blended.run, blended.inputs, dataset.splits, dataset.facts)
         write = partial(blend.write, blended=replace(blended, inputs=inputs))
-        scores = fitting.record_artifact(run_id, planned, inputs, write, dataset, guarded)
+        scores = fitting.record_artifact(run, planned, inputs, write, dataset, guarded)
         # What one has to do and to keep to have it: all that its members took.
         whole = ("fit_seconds", "parameter_count")
         mlflow.log_metrics({name: sum(one.metrics[name] for one in members) for name in whole})
         fitting.record_plots(planned, scores["test"], dataset.facts)
     of = f"of {', '.join(member.arch for member in members)}"
     return Result(
-        tracking.record(run_id), fitting.line_of(planned, of, scores, time.monotonic() - start)
+        tracking.record(run.run_id), fitting.line_of(planned, of, scores, time.monotonic() - start)
     )

@@ -14,10 +14,11 @@ from data import prepared
 from models.artifact import artifact
 from pipelines.experiments import dataset as data
 from pipelines.experiments import plan, ranking, seen, tracking, verification
+from pipelines.experiments.journal import Recording
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.scores import log_scores, recorded
 from pipelines.experiments.tracking import PrunedError, Record
-from pipelines.processes import threads
+from pipelines.processes import servers, threads
 from pipelines.reports import charts
 from pipelines.runtime import console, environment
 from pipelines.training import guard, mlmodel, plots
@@ -51,10 +52,14 @@ def fit(
     """
     environment.apply()
     plan.require_same(planned)
+    if tracking.send_journals() and (known := _known(planned)):
+        return Result(known, console.Line(planned.arch, "was left in the journal"))
+    if not environment.unanswered(environment.MLFLOW):  # it may be away when the files are needed
+        guard.files(guarded)
     before = None
     if planned.refit:
         first = plan.before(planned)
-        known = verification.reusable([first]).get(first.fingerprint)
+        known = _known(first)
         before = known or fit(first, guarded, parent, on_epoch).record
         on_epoch = None  # which reads what an epoch came to on validation
     if threads.use(planned.parameters["threads"]):
@@ -65,6 +70,12 @@ def fit(
             "cannot prune: fit the guard first (espalier train), or search without threads"
         )
     return threads.in_own_process(fit, planned, guarded, parent)
+
+
+def _known(planned: Fit) -> Record | None:
+    """The record of a fit that was done already."""
+    reusable = partial(verification.reusable, [planned])
+    return servers.awaited(reusable, "say what is on record").get(planned.fingerprint)
 
 
 def _fit(
@@ -85,7 +96,7 @@ def _fit(
     dataset = data.rows(planned.dataset)
     ends: list[float] = []
     checkpoint = environment.home() / "checkpoints" / f"{planned.fingerprint}.npz"
-    with tracking.child(planned, parent) as run_id, console.epochs(planned.arch, total) as show:
+    with tracking.child(planned, parent) as run, console.epochs(planned.arch, total) as show:
 
         def each_epoch(epoch: int, metrics: dict[str, float]) -> None:
             ends.append(time.monotonic())
@@ -100,7 +111,7 @@ def _fit(
             checkpoint.unlink(missing_ok=True)
             raise
         write = partial(package.write, fitted=fitted)
-        scores = record_artifact(run_id, planned, fitted.inputs, write, dataset, guarded, before)
+        scores = record_artifact(run, planned, fitted.inputs, write, dataset, guarded, before)
         mlflow.log_metrics(_costs(fitted, ends))
         best = {"best_epoch": fitted.best_epoch, "temperature": 1 / fitted.sharpness}
         mlflow.log_metrics(best)
@@ -111,7 +122,7 @@ def _fit(
         record_plots(planned, scores["test"], dataset.facts, **plots)
     checkpoint.unlink(missing_ok=True)
     line = line_of(planned, f"{len(fitted.history)} epochs", scores, time.monotonic() - start)
-    return Result(tracking.record(run_id), line)
+    return Result(tracking.record(run.run_id), line)
 
 
 def _fitted(
@@ -156,7 +167,7 @@ def line_of(planned: Fit, what: str, scores: dict[str, "Scores"], seconds: float
 
 
 def record_artifact(
-    run_id: str,
+    run: Recording,
     planned: Fit,
     inputs: Any,
     write: Callable[..., str],
@@ -177,22 +188,22 @@ def record_artifact(
 
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         folder = Path(scratch)
-        familiarity = tracking.artifact_folder(guarded.run_id)
+        familiarity = guard.files(guarded)
         mlmodel.write(folder, inputs)
         seen.write(folder, dataset.splits)
         digest = write(
             folder,
             splits=dataset.splits,
             facts=dataset.facts,
-            identity=_identity(planned, guarded, run_id),
+            identity=_identity(planned, guarded, run.run_id),
             guard=familiarity,
         )
         requests = [artifact.payload(case["request"])[0] for case in artifact.read_golden(folder)]
         latency = convert.latency_ms(folder / "model.onnx", inputs.to_tensor(requests))
         mlflow.log_artifacts(scratch, tracking.MODEL)
-        run = convert.runner(folder / "model.onnx")
+        answer = convert.runner(folder / "model.onnx")
         measured = measure.SCORED if before is None else ["test"]
-        scores = measure.score(run, inputs, dataset.splits, dataset.facts, measured)
+        scores = measure.score(answer, inputs, dataset.splits, dataset.facts, measured)
     for name, scored in scores.items():
         if planned.dataset.task == "sentiment":
             share = inputs.unknown_share(dataset.splits[name]["text"])
@@ -217,7 +228,8 @@ def _identity(planned: Fit, guarded: guard.Guard, run_id: str) -> dict[str, Any]
         "parameters": planned.parameters,
         "fingerprint": planned.fingerprint,
         "guard": guarded.fingerprint,
-        "run_id": run_id,  # the service's page leads to it
+        # The service's page leads to it. MLflow's server, if it was away, has given none yet.
+        **({"run_id": run_id} if run_id else {}),
     }
 
 

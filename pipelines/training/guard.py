@@ -2,17 +2,21 @@
 
 import hashlib
 import json
+import shutil
 import tempfile
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from models import architectures
 from models.artifact import artifact
 from pipelines.experiments import dataset as data
-from pipelines.experiments import fingerprint, tracking
+from pipelines.experiments import fingerprint, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.leaderboard_rows import Row
+from pipelines.processes import servers
 from pipelines.reports import leaderboard
 from pipelines.runtime import console, environment
 
@@ -40,7 +44,8 @@ def ensure(dataset: DatasetVersion, parent: str | None) -> Guard:
     environment.apply()
     parameters = architectures.guard_parameters(dataset.task, dataset.facts)
     identity = fingerprint.of_guard(dataset)
-    for row in tracking.present(dataset, tracking.GUARD, [identity]):
+    present = partial(tracking.present, dataset, tracking.GUARD, [identity])
+    for row in servers.awaited(present, "say what is on record"):
         if row.status == "FINISHED" and _is_whole(row):
             return Guard(identity, row.run_id, _warnings(row.metrics["test_familiar"]))
     tags = {
@@ -49,19 +54,35 @@ def ensure(dataset: DatasetVersion, parent: str | None) -> Guard:
         "espalier.fingerprint": identity,
     }
     try:
-        with tracking.active(dataset, tracking.GUARD, tags, parent) as run_id:
+        with tracking.active(dataset, tracking.GUARD, tags, parent) as run:
             lines = _fit(dataset, parameters)
     except Exception as error:
         raise GuardError(
             f"the guard of {dataset.name}, which measures familiarity, could not be fitted: {error}"
         ) from error
-    return Guard(identity, run_id, lines)
+    return Guard(identity, run.run_id, lines)
+
+
+def files(guarded: Guard) -> Path:
+    """The folder of a guard's files; those of a server's run are kept on this machine.
+
+    Raises OSError, ServerError.
+    """
+    if not tracking.is_served():
+        return verification.artifact_folder(guarded.run_id)
+    kept = environment.home() / "guards" / guarded.run_id
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        fetched = verification.artifact_folder(guarded.run_id)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as scratch, suppress(OSError):
+            shutil.copytree(fetched, Path(scratch) / "whole").rename(kept)  # another was first
+    return kept
 
 
 def _is_whole(row: Row) -> bool:
     """Whether a guard's files are there and undamaged."""
     try:
-        return _digest(tracking.artifact_folder(row.run_id)) == row.tags[DIGEST]
+        return _digest(verification.artifact_folder(row.run_id)) == row.tags[DIGEST]
     except OSError:
         return False
 

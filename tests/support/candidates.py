@@ -61,13 +61,13 @@ def candidate(scratch: Path, correct: np.ndarray, seed: int = 0, **planned) -> t
             f"{split}_accuracy_low": accuracy - 0.01,
             f"{split}_accuracy_high": accuracy + 0.01,
         }
-    with tracking.child(fit(seed=seed, **planned), None) as run_id:
+    with tracking.child(fit(seed=seed, **planned), None) as run:
         digest = tiny.write(folder, "image", seed)
         mlflow.log_artifacts(str(folder), tracking.MODEL)
         mlflow.log_artifacts(str(kept), tracking.SCORES)
         mlflow.log_metrics(metrics)
         mlflow.set_tags({"espalier.manifest_sha256": digest, "espalier.naive": "always 0"})
-    return tracking.record(run_id)
+    return tracking.record(run.run_id)
 
 
 def evaluation(

@@ -73,7 +73,7 @@ def finished(
     for split in ("validation", "test"):
         for end, by in (("low", -0.01), ("high", 0.01)):
             metrics[f"{split}_{metric.name}_{end}"] = metrics[f"{split}_{metric.name}"] + by
-    with tracking.child(planned, parent) as run_id:
+    with tracking.child(planned, parent) as run:
         epochs()
         identity = {"fingerprint": planned.fingerprint}
         digest = write(folder) if write else artifact.write_manifest(folder, identity)
@@ -82,7 +82,7 @@ def finished(
         mlflow.set_tags({"espalier.manifest_sha256": digest, "espalier.naive": "majority class"})
         if rows is not None:
             log_scores(metric, rows)
-    return tracking.record(run_id)
+    return tracking.record(run.run_id)
 
 
 def classified(right: float, labels: list[str], seed: int = 0) -> dict[str, Scores]:

@@ -14,7 +14,7 @@ from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
 from pipelines.audit import audit, test_split_reuse
 from pipelines.experiments import dataset as data
-from pipelines.experiments import registry, scores, tracking
+from pipelines.experiments import registry, scores, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import spending
 from pipelines.runtime.settings import UsageError
@@ -147,7 +147,7 @@ def test_a_scaler_that_saw_a_later_split_is_found(home, tmp_path, splits, peeked
 def test_an_artifact_that_is_damaged_is_told_and_not_read(home, tmp_path, splits):
     fitted_with(fit_inputs(splits["train"], FACTS["forecast"], {}), tmp_path / "whole")
     [record] = tracking.records(WAVES)
-    (tracking.artifact_folder(record.run_id) / "inputs.json").write_text("{}")
+    (verification.artifact_folder(record.run_id) / "inputs.json").write_text("{}")
     assert judged(splits).result == "each was fitted on it alone; 1 cannot be read"
 
 

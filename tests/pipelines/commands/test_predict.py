@@ -34,12 +34,12 @@ def champion(home, tmp_path):
         folder = tmp_path / f"{task}-artifact"
         folder.mkdir()
         planned = replace(fit(), dataset=DatasetVersion(task, DATASETS[task], HASH))
-        with tracking.child(planned, None) as run_id:
+        with tracking.child(planned, None) as run:
             digest = tiny.write(folder, task, seed=0)
             mlflow.log_artifacts(str(folder), tracking.MODEL)
             tags = {"espalier.manifest_sha256": digest, "espalier.naive": "majority class"}
             mlflow.set_tags(tags)
-        version = registry.register(task, DATASETS[task], tracking.record(run_id))
+        version = registry.register(task, DATASETS[task], tracking.record(run.run_id))
         registry.set_champion(version)
         return Answering(verification.verify(version))
 

@@ -17,7 +17,7 @@ from recorded import DIGITS, HASH, finished, fit
 
 from data.dvc import calls
 from pipelines.commands import trace
-from pipelines.experiments import fingerprint, registry, tracking
+from pipelines.experiments import fingerprint, registry, tracking, verification
 from pipelines.lineage import terminal_view
 from pipelines.lineage.records import Lineage
 from pipelines.locks import state
@@ -143,11 +143,11 @@ def test_a_fingerprint_leads_to_its_run_and_what_was_decided(world, digits, caps
 
 def test_the_beginning_of_several_fingerprints_names_them(world):
     begun = replace(fit("gru"), fingerprint=fingerprint_of("ann", 0)[:20] + "0" * 44)
-    with tracking.child(begun, None) as run_id:
+    with tracking.child(begun, None) as run:
         pass
     with pytest.raises(UsageError, match=f"several fingerprints: .*{begun.fingerprint}"):
         trace.trace(fingerprint_of("ann", 0)[:20])
-    tracking.connect().delete_run(run_id)
+    tracking.connect().delete_run(run.run_id)
 
 
 def test_a_data_hash_leads_to_all_that_came_of_it(world, capsys):
@@ -186,7 +186,7 @@ def test_data_is_had_again_by_the_commit_that_names_it_or_the_runs_dvc_lock(
     monkeypatch.setattr(calls, "ROOT", tmp_path)
     [data] = trace.trace(world.parent).data
     assert (data.commit, data.checkout) == (None, None)
-    kept = tracking.artifact_of(world.parent, "dvc.lock")
+    kept = verification.artifact_of(world.parent, "dvc.lock")
     before = kept.read_text()
     kept.write_text(f"md5: {HASH}")
     [data] = trace.trace(fingerprint_of("cnn", 0)).data

@@ -64,7 +64,7 @@ def test_a_refused_version_stays_on_record_with_its_reason(version):
 
 def test_a_fit_with_a_damaged_artifact_is_to_be_done_again(candidate):
     assert set(verification.reusable([fit()])) == {candidate.fingerprint}
-    model = tracking.artifact_folder(candidate.run_id) / "model.onnx"
+    model = verification.artifact_folder(candidate.run_id) / "model.onnx"
     model.write_bytes(model.read_bytes()[:-1] + b"!")
     assert verification.reusable([fit()]) == {}
     model.unlink()
@@ -147,7 +147,7 @@ def test_an_artifact_with_one_changed_byte_is_never_published(version, tmp_path)
     before = publish.read("image")
     other = finished(fit("ann"), tmp_path / "other")
     version = registry.register("image", "digits", other)
-    for path in changed_bytes(tracking.artifact_folder(other.run_id), 100):
+    for path in changed_bytes(verification.artifact_folder(other.run_id), 100):
         assert not verification.whole(other)
         with pytest.raises(ArtifactError, match=f"{path.name} has sha256"):
             publish.publish("image", version)

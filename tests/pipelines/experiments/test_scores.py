@@ -14,7 +14,7 @@ from data.errors import DataError
 from models.errors import ModelError
 from models.evaluation import measure
 from models.evaluation.metrics import METRICS
-from pipelines.experiments import dataset, registry, scores, seen, tracking
+from pipelines.experiments import dataset, registry, scores, seen, tracking, verification
 from pipelines.gate import slices
 from pipelines.reports import comparison, leaderboard
 
@@ -96,7 +96,7 @@ def test_rows_that_a_champion_has_seen_say_nothing_of_it(
     later = replace(DIGITS, hash=prepare(rows))
     test = digits()["test"]
     early = {name: column[:learned] for name, column in test.items()}
-    folder = tracking.artifact_folder(fitted.run_id)
+    folder = verification.artifact_folder(fitted.run_id)
     seen.write(folder, {"train": early, "validation": early})
     registry.set_champion(registry.register("image", "digits", fitted))
     splits = {split: {"label": test["label"][:rows]} for split in ("train", "validation", "test")}
@@ -121,7 +121,7 @@ def test_rows_that_a_champion_has_seen_say_nothing_of_it(
 def test_rows_of_older_code_are_measured_anew(home, tmp_path, prepare):
     present = prepare(60)
     fitted = candidate(tmp_path, hits(0.9), dataset_hash=present)
-    path = tracking.artifact_folder(fitted.run_id).parent / "scores" / "test.npz"
+    path = verification.artifact_folder(fitted.run_id).parent / "scores" / "test.npz"
     with np.load(path) as arrays:
         old = {name: column for name, column in arrays.items() if name != "naive_correct"}
     np.savez(path, **old)
@@ -139,7 +139,7 @@ def test_with_other_labels_the_rows_of_shared_names_are_scored(fitted, prepare):
     names = ["nine", "eight", *IMAGE["labels"][:8]]
     shifted = replace(DIGITS, hash=prepare(60, labels=names))
     ours = {"label": digits()["test"]["label"][:60]}
-    known, rows = scores.by_name(shifted, tracking.artifact_folder(fitted.run_id), ours)
+    known, rows = scores.by_name(shifted, verification.artifact_folder(fitted.run_id), ours)
     np.testing.assert_array_equal(known, ours["label"] >= 2)
     chances = scores.on_test(replace(DIGITS, hash=prepare(60)), fitted)["probabilities"]
     said = np.where(chances.argmax(axis=1) < 8, chances.argmax(axis=1) + 2, -1)

@@ -9,7 +9,7 @@ from recorded import DIGITS
 from small_data import IMAGE, dated, digits, waves
 
 from data import classes, stored
-from pipelines.experiments import dataset, registry, seen, tracking
+from pipelines.experiments import dataset, registry, seen, verification
 
 LATER = replace(DIGITS, hash="f" * 32 + ".dir")
 
@@ -81,7 +81,7 @@ def put(folder, monkeypatch) -> str:
 
 
 def test_of_an_artifact_of_before_its_data_says_it_where_it_is_there(fitted, tmp_path, monkeypatch):
-    folder = tracking.artifact_folder(fitted.run_id)
+    folder = verification.artifact_folder(fitted.run_id)
     test = {name: column[:4] for name, column in digits()["train"].items()}
     assert unseen(fitted, folder, test) is None  # it is gone
     put(tmp_path / "prepared", monkeypatch)

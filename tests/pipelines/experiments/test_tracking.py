@@ -16,8 +16,8 @@ def test_fits_at_once_name_the_same_data():
 
     def record(seed: int, parent: str) -> str:
         together.wait()
-        with tracking.child(fit(seed=seed), parent) as run_id:
-            return run_id
+        with tracking.child(fit(seed=seed), parent) as run:
+            return run.run_id
 
     with tracking.parent(DIGITS, "quick", "retrain") as parent, ThreadPoolExecutor(4) as fits:
         run_ids = list(fits.map(record, range(4), [parent] * 4))

@@ -11,7 +11,7 @@ from recorded import HASH
 from models.artifact import artifact
 from pipelines.commands import promote, rollback, run
 from pipelines.commands.rollback import RollbackRefused
-from pipelines.experiments import registry, tracking
+from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.locks import lock
 from pipelines.promotion import contender, decision, ledger, reconcile, retraining
@@ -277,12 +277,12 @@ def test_nothing_is_decided_beside_a_champion_that_was_rolled_back_meanwhile(hom
 
 
 def damage(record) -> None:
-    graph = tracking.artifact_folder(record.run_id) / "model.onnx"
+    graph = verification.artifact_folder(record.run_id) / "model.onnx"
     graph.write_bytes(graph.read_bytes()[:-1] + b"!")
 
 
 @pytest.mark.parametrize(
-    "spoil", [damage, lambda record: shutil.rmtree(tracking.artifact_folder(record.run_id))]
+    "spoil", [damage, lambda record: shutil.rmtree(verification.artifact_folder(record.run_id))]
 )
 def test_rollback_refuses_a_spoilt_artifact_and_says_so_in_the_ledger(home, fitted, spoil):
     first, _ = promoted(fitted(0)), promoted(fitted(1))

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from recorded import HASH
 
 from models.artifact import artifact
-from pipelines.experiments import registry, tracking
+from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate.checks import Check
 from pipelines.locks import lock, state
@@ -89,7 +89,7 @@ def require_a_whole_champion() -> registry.Version | None:
     """The champion, whose artifact and published copy are what was registered."""
     champion = registry.champion(TASK, DATASET)
     if champion is not None:
-        artifact.check(tracking.artifact_folder(champion.run_id), champion.manifest_sha256)
+        artifact.check(verification.artifact_folder(champion.run_id), champion.manifest_sha256)
     pointer = publish.read(TASK)
     if pointer is not None:
         artifact.check(publish.folder() / pointer.artifact, pointer.manifest_sha256)

@@ -9,7 +9,7 @@ from small_data import IMAGE, digits
 from data import stored
 from models.artifact import artifact
 from pipelines.experiments import dataset as data
-from pipelines.experiments import fingerprint, tracking
+from pipelines.experiments import fingerprint, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import comparison
 from pipelines.training import guard
@@ -36,7 +36,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def files(fitted: guard.Guard) -> Path:
-    return tracking.artifact_folder(fitted.run_id)
+    return verification.artifact_folder(fitted.run_id)
 
 
 def test_it_is_fitted_once_for_its_code_and_never_a_rival(home, folder, monkeypatch):

@@ -22,11 +22,11 @@ def version(request, home, tmp_path):
     folder.mkdir()
     mlmodel.write(folder, tiny.INPUTS[task]())
     planned = replace(fit(), dataset=DatasetVersion(task, "tiny", HASH))
-    with tracking.child(planned, None) as run_id:
+    with tracking.child(planned, None) as run:
         digest = tiny.write(folder, task, seed=0)
         mlflow.log_artifacts(str(folder), tracking.MODEL)
         mlflow.set_tags({"espalier.manifest_sha256": digest, "espalier.naive": "majority class"})
-    version = registry.register(task, "tiny", tracking.record(run_id))
+    version = registry.register(task, "tiny", tracking.record(run.run_id))
     registry.set_champion(version)
     return version
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import mlflow_server
 import pytest
 from candidates import candidate, hits
 from homes import living_in
@@ -24,13 +25,7 @@ MODEL = "espalier-image-digits"
 def server(tmp_path_factory) -> Iterator[tuple[str, Callable[[], list], Path]]:
     """An MLflow server's URL, what finds its processes, and its folder, which is its alone."""
     folder = tmp_path_factory.mktemp("mlflow")
-    store, port = f"sqlite:///{folder}/mlflow.db", free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", store, "--artifacts-destination", str(folder / "artifacts")]
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    url = f"http://127.0.0.1:{port}"
-    with begun(ROOT, *command, log=folder / "log", **quiet) as (_, alive):
-        until(lambda: answers(f"{url}/health"), "an MLflow server")
+    with mlflow_server.running(folder, free_port()) as (url, alive):
         yield url, alive, folder
 
 
