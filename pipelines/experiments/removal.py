@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from data import versions
 from pipelines.experiments import leaderboard_rows, tracking
+from pipelines.processes import servers
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
@@ -61,7 +62,7 @@ def removable(before: float, keep: int, shared: bool) -> Found:
         shared: else an MLflow server is not asked; nor does a run go from one whose database is
             not named.
     """
-    if (tracking.is_served() and not shared) or leaderboard_rows.is_empty_store():
+    if (servers.is_served() and not shared) or leaderboard_rows.is_empty_store():
         return Found([], set())
     client = tracking.connect()
     registered = client.search_model_versions("name LIKE 'espalier-%'")
@@ -83,7 +84,7 @@ def removable(before: float, keep: int, shared: bool) -> Found:
 
 def database() -> str | None:
     """The database of MLflow's store; None where a server has it and no variable names it."""
-    return os.environ.get(DATABASE) if _on_server() else os.environ["MLFLOW_TRACKING_URI"]
+    return os.environ.get(DATABASE) if servers.is_served() else os.environ["MLFLOW_TRACKING_URI"]
 
 
 def remove(runs: Sequence[Removable]) -> None:
@@ -107,10 +108,6 @@ def remove(runs: Sequence[Removable]) -> None:
             raise RemovalError(f"mlflow gc: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
     for one in agreeing:
         leaderboard_rows.note_unchanged(*one)
-
-
-def _on_server() -> bool:
-    return os.environ["MLFLOW_TRACKING_URI"].startswith("http")
 
 
 def _kept(runs: Sequence["Run"], dataset: str, needed: set[str], keep: int) -> set[str]:

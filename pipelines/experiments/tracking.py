@@ -27,8 +27,7 @@ MODEL = "model"
 SCORES = "scores"
 # What a child run is, and why it failed or was pruned, where it was.
 FIT, BASELINE, RIVAL, GUARD = "fit", "baseline", "rival", "guard"
-FAILURE = "espalier.failure"
-PRUNED = "espalier.pruned"
+FAILURE, PRUNED = "espalier.failure", "espalier.pruned"
 BACKEND = "espalier.backend"
 BEFORE = "espalier.before"  # of a refit: the run of the fit of the training rows
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
@@ -69,8 +68,9 @@ def experiment(task: str, dataset: str) -> str:
     from mlflow.exceptions import MlflowException
 
     client, name = connect(), f"espalier/{task}/{dataset}"
+    folder = environment.home() / "mlartifacts" / task / dataset
     # A server says where artifacts go; a database would put them below the working folder.
-    place = None if is_served() else (environment.home() / "mlartifacts" / task / dataset).as_uri()
+    place = None if servers.is_served() else folder.as_uri()
     # Two processes that make one name race, and MLflow's own helper lets the loser's runs go
     # to experiment 0: look, make, and look again.
     present = client.get_experiment_by_name(name)
@@ -87,11 +87,6 @@ def experiment(task: str, dataset: str) -> str:
     if present.lifecycle_stage == "deleted":
         client.restore_experiment(present.experiment_id)
     return present.experiment_id
-
-
-def is_served() -> bool:
-    """Whether MLflow is a server, and no store of this machine."""
-    return os.environ[environment.MLFLOW].startswith("http")
 
 
 @contextmanager
@@ -118,7 +113,7 @@ def active(
     killed leaves it RUNNING, which counts for nothing and is ended by `mend`. What ended has a row
     in the state database. The end waits for a server, and raises environment.ServerError.
     """
-    record = _journaled if is_served() else _recorded
+    record = _journaled if servers.is_served() else _recorded
     return record(dataset, name, tags, parent_run_id)
 
 
@@ -152,10 +147,11 @@ def _journaled(
 
     with journal.begun() as kept:
         try:
-            with _logged(kept.uri, kept.place, dataset, name, tags), kept.sending(send):
+            with _logged(kept.uri, kept.place, dataset, name, tags):
                 with suppress(Exception):  # it is sent later
                     send()
-                yield kept
+                with kept.sending(send):
+                    yield kept
         except Exception:
             with suppress(Exception):  # the next run sends it
                 environment.check_server(environment.MLFLOW)
@@ -193,10 +189,10 @@ def _logged(
             log_system_metrics=tags["espalier.kind"] == FIT,
         )
         source = json.dumps({"tags": {"dvc": dataset.name}})
-        data = Dataset(dataset.name, dataset.hash, source_type="code", source=source)
+        data = DatasetInput(Dataset(dataset.name, dataset.hash, source_type="code", source=source))
         with run:
             try:
-                mlflow.MlflowClient().log_inputs(run.info.run_id, [DatasetInput(data)])
+                mlflow.MlflowClient().log_inputs(run.info.run_id, [data])
                 yield run.info.run_id
             except PrunedError as pruned:
                 mlflow.set_tag(PRUNED, str(pruned))
@@ -224,7 +220,7 @@ def send_journals() -> bool:
     None is sent while the server is away, and one that cannot be sent stops no other.
     """
     sent = False
-    for kept in journal.left() if is_served() else ():
+    for kept in journal.left() if servers.is_served() else ():
         if environment.unanswered(environment.MLFLOW):
             break
         try:
@@ -355,8 +351,7 @@ def finished(rows: Iterable[Row]) -> list[Record]:
 
 
 def mend(task: str, dataset: str) -> None:
-    """Send the journals and end the runs that a killed process left, and remove the rows of deleted
-    runs.
+    """Send journals and end runs that a killed process left, remove the rows of deleted runs.
 
     Call it while holding the dataset's lock.
     """
@@ -371,8 +366,8 @@ def mend(task: str, dataset: str) -> None:
 
 def _search(task: str, dataset: str, condition: str, **options: Any) -> list["Run"]:
     """The runs of an experiment for which MLflow's filter holds, oldest first."""
-    order, place = ["attributes.start_time ASC"], [experiment(task, dataset)]
-    return list(pages(place, filter_string=condition, order_by=order, **options))
+    options |= {"filter_string": condition, "order_by": ["attributes.start_time ASC"]}
+    return list(pages([experiment(task, dataset)], **options))
 
 
 def pages(experiment_ids: list[str], **options: Any) -> Iterator["Run"]:

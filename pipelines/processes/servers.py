@@ -18,6 +18,11 @@ LOOK_SECONDS = 2  # between two looks at a server that is watched
 Answer = TypeVar("Answer")
 
 
+def is_served() -> bool:
+    """Whether MLflow is a server, and no store of this machine."""
+    return os.environ[environment.MLFLOW].startswith("http")
+
+
 def awaited(ask: Callable[[], Answer], wanted: str) -> Answer:
     """What `ask` returns, which is tried again while MLflow's server, or what lies behind it, is
     away.
@@ -29,6 +34,8 @@ def awaited(ask: Callable[[], Answer], wanted: str) -> Answer:
     Raises:
         environment.ServerError: it was away for WAIT_SECONDS.
     """
+    if not is_served():
+        return ask()
     start, url = time.monotonic(), os.environ[environment.MLFLOW]
     text = f"for {url} to {wanted}; until {WAIT_SECONDS // 60} minutes are over"
     say = contextvars.copy_context().run

@@ -68,9 +68,9 @@ def files(guarded: Guard) -> Path:
 
     Raises OSError, ServerError.
     """
-    if not tracking.is_served():
+    if not servers.is_served():
         return verification.artifact_folder(guarded.run_id)
-    kept = environment.home() / "guards" / guarded.run_id
+    kept = environment.home() / "fetched" / f"guard-{guarded.run_id}"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         fetched = verification.artifact_folder(guarded.run_id)
