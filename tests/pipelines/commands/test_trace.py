@@ -74,7 +74,7 @@ def lived(place) -> dict:
     carried = bento.champions("espalier:abc")
     carried.mkdir(parents=True)
     shutil.copy(publish.folder() / "image.json", carried)
-    return {"parent": parent, "fits": fits, "baseline": baseline}
+    return {"parent": parent, "fits": fits, "baseline": baseline.run_id}
 
 
 def decide(action, champion, candidate, check=None, reason="") -> ledger.Entry:
