@@ -170,7 +170,9 @@ def begun() -> Iterator[Journal]:
     journal = Journal(_place() / uuid4().hex)
     with journal.lock:  # before the folder: whoever finds it finds it locked
         journal.folder.mkdir()
-        shutil.copy(template, journal.folder / "making").rename(journal.folder / "mlflow.db")
+        making = journal.folder / "making"
+        shutil.copy(template, making)
+        making.rename(journal.folder / "mlflow.db")
         artifacts = (journal.folder / "artifacts").as_uri()
         journal.place = journal.client.create_experiment(TAG, artifact_location=artifacts)
         yield journal

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from data import versions
-from pipelines.experiments import commit, fingerprint, journal, leaderboard_rows
+from pipelines.experiments import fingerprint, journal, leaderboard_rows
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.journal import Journal, Recording
 from pipelines.experiments.leaderboard_rows import NAMED, Record, Row
 from pipelines.experiments.plan import Fit
 from pipelines.locks import lock
 from pipelines.processes import servers
-from pipelines.runtime import console, environment
+from pipelines.runtime import commit, console, environment
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

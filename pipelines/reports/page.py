@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.evaluation import metrics
-from pipelines.experiments import commit, tracking
+from pipelines.experiments import tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.reports import charts, comparison, leaderboard, mistakes, svg
 from pipelines.reports.svg import Point
-from pipelines.runtime import console, environment
+from pipelines.runtime import commit, console, environment
 from pipelines.runtime.settings import UsageError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def render(
     Args:
         board: from `pipelines.reports.comparison.compare`.
         worst: the mistakes of each fit, from `pipelines.reports.mistakes.worst`.
-        commit: the tags that `pipelines.experiments.commit.tags` gives.
+        commit: the tags that `pipelines.runtime.commit.tags` gives.
         now: when it was made.
     """
     rows = leaderboard.shown(board)

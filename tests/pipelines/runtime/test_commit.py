@@ -4,8 +4,7 @@ import subprocess
 
 import pytest
 
-from pipelines.experiments import commit
-from pipelines.runtime import environment
+from pipelines.runtime import commit, environment
 
 
 @pytest.mark.parametrize(
