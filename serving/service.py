@@ -12,7 +12,8 @@ the hosts that it answers for beside those of loopback, ESPALIER_ORIGINS=https:/
 those whose pages may read its answers, ESPALIER_MAX_REQUESTS=64 how many requests it admits at a
 time.
 ESPALIER_FOLLOW=espalier-image-mnist_5k takes the champions of that registered model, or of several,
-from the MLflow server that MLFLOW_TRACKING_URI names.
+from the MLflow server that MLFLOW_TRACKING_URI names. ESPALIER_TRUST=FILE refuses every champion
+that the private half of this public key, or of one in this folder, has not signed.
 """
 
 import os
@@ -54,9 +55,11 @@ followed = {
     for name, registered in settings.followed().items()
     if served.task_of(name) in TASKS
 }
-champions = Champions([*TASKS, *followed], settings.required_models())
+TRUSTED = settings.trusted()
+champions = Champions([*TASKS, *followed], settings.required_models(), TRUSTED)
+registry_folder = settings.pointer_folders()[0]
 pollers = [
-    RegistryPoller(Registry(settings.registry()), name, registered, settings.pointer_folders()[0])
+    RegistryPoller(Registry(settings.registry()), name, registered, registry_folder, TRUSTED)
     for name, registered in followed.items()
 ]
 log = RequestLog(

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from models.artifact.signature import Trusted, read_trusted
 from models.inputs.errors import did_you_mean
 from serving.champions import served
 from serving.champions.loading import TASKS
@@ -156,6 +157,25 @@ def clients() -> Clients:
             "make it with `espalier token add`, or unset ESPALIER_TOKENS."
         )
     return Clients(Path(named), api_token())
+
+
+def trusted() -> Trusted | None:
+    """Whose champions serve: the public keys of ESPALIER_TRUST, a file or a folder of *.pem.
+
+    None: everybody's. An empty one is an error: it would leave the service open by mistake.
+    """
+    named = os.environ.get("ESPALIER_TRUST")
+    if named is None:
+        return None
+    try:
+        if not Path(named).is_absolute():
+            raise ValueError("it is no absolute path")
+        return read_trusted(Path(named))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"ESPALIER_TRUST is {named!r}, expected the absolute path of a public key in PEM, or "
+            f"of a folder of such *.pem ({error}): name one, or unset ESPALIER_TRUST."
+        ) from error
 
 
 def protected(clients: Clients) -> tuple[str, ...]:

@@ -28,12 +28,13 @@ from rich.table import Table
 from data.dvc import remote
 from data.dvc import state as dvc_state
 from data.errors import DataError
+from models.artifact.artifact import ArtifactError
 from pipelines.commands import configuration, tokens
 from pipelines.locks import state
 from pipelines.processes import service
 from pipelines.promotion import ledger
 from pipelines.release import publish
-from pipelines.runtime import console, environment, known_bad, settings
+from pipelines.runtime import console, environment, keys, known_bad, settings
 
 NEEDED_GIB = 5  # the environment's packages aside: data, runs and artifacts of the default datasets
 PORT = 3000  # of `espalier serve` and `espalier up`
@@ -60,7 +61,7 @@ def findings(set_aside: Sequence[str] = ()) -> list[dict]:
     checks: tuple[Callable[[], Finding], ...] = (
         _python, _lock, _known_bad, _tools, lambda: _variables(set_aside), _locale, _clock, _keras,
         _backend, _repository, _dvc_lock, _dvc_locks, _remote, _mlflow, _prefect, _cluster, _port,
-        _home, _database, _mlflow_database, _ledger, _telemetry, _champions, _clients,
+        _home, _database, _mlflow_database, _ledger, _telemetry, _champions, _signatures, _clients,
     )  # fmt: skip
     with ThreadPoolExecutor(len(checks)) as pool:
         answers = [pool.submit(check) for check in checks]
@@ -349,6 +350,26 @@ def _champions() -> Finding:
     broken = [name for name, pointer in pointers.items() if pointer and not publish.intact(name)]
     mend = f"the artifact of {', '.join(broken)} is damaged: espalier run" if broken else ""
     return Finding("champions", ", ".join(states), mend)
+
+
+def _signatures() -> Finding:
+    """By which key champions are signed here, whose are trusted, and which one is not."""
+    if keys.unusable():
+        return Finding("signatures", "not known while a variable names no key")
+    named = {variable: os.environ.get(variable) for variable in keys.EXPECTED}
+    if not any(named.values()):
+        return Finding("signatures", "champions are not signed here, and all are trusted")
+    untrusted = []
+    for file in publish.folder().glob("*.json"):
+        pointer = publish.read_file(file)
+        try:
+            if pointer is not None and "." not in file.stem:  # what a service noted beside it
+                keys.check_trusted(pointer.signature, pointer.manifest_sha256)
+        except ArtifactError:
+            untrusted.append(file.stem)
+    mend = f"{', '.join(untrusted)} must not serve: espalier promote signs" if untrusted else ""
+    states = ", ".join(f"{name} is {value or 'not set'}" for name, value in named.items())
+    return Finding("signatures", states, mend)
 
 
 def _clients() -> Finding:

@@ -17,7 +17,7 @@ from pipelines.promotion import contender, decision, evaluation, ledger, reconci
 from pipelines.promotion.contender import Contender, Summary
 from pipelines.promotion.evaluation import Evaluation
 from pipelines.promotion.ledger import Entry
-from pipelines.runtime import settings
+from pipelines.runtime import console, settings
 from pipelines.runtime.settings import UsageError
 
 
@@ -77,6 +77,8 @@ def promote(
         record, folder = _candidate(version, name, champion)
         if champion is not None and champion.version.run_id == record.run_id:
             current = contender.summary(champion.version)
+            if not dry_run and decision.sign(champion):
+                console.line("signed", champion.name)
             return outcome(current, current, False, f"{champion.name} is the champion already")
         if dry_run:
             candidate = Contender(registry.preview(task, dataset, record), folder)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CHAMPION, CHALLENGER = "champion", "challenger"
 STATE = "espalier.state"
 HEAD = "espalier.ledger.head"
+SIGNATURE = "espalier.signature"
 TAGGED = (
     "arch",
     "fingerprint",
@@ -34,7 +35,8 @@ class Version:
     """A registered version.
 
     state: pending, ready or refused. head: length and last hash of the ledger when the version was
-    last champion. created: milliseconds since 1970; 0 where not known.
+    last champion. created: milliseconds since 1970; 0 where not known. signature: of its artifact,
+    a bundle of `models.artifact.signature`; None where it was never promoted with a key.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Version:
     state: str
     head: tuple[int, str] | None = field(default=None, compare=False)
     created: int = field(default=0, compare=False)
+    signature: str | None = field(default=None, compare=False)
 
 
 def model_name(task: str, dataset: str) -> str:
@@ -179,6 +182,12 @@ def refuse(version: Version, reason: str, verdict: str) -> None:
     _tag(version, STATE, "refused")
 
 
+def sign(version: Version, signature: str) -> Version:
+    """Keep a version's signature with it, for services that follow this registry."""
+    _tag(version, SIGNATURE, signature)
+    return replace(version, signature=signature)
+
+
 def remove(version: Version) -> None:
     """Delete a version that nothing was decided about; its number is not given again."""
     tracking.connect().delete_model_version(version.name, version.version)
@@ -244,6 +253,7 @@ def _version(held: "ModelVersion") -> Version:
         **{field: tags[f"espalier.{field}"] for field in TAGGED},
         head=_head(tags[HEAD]) if HEAD in tags else None,
         created=held.creation_timestamp,
+        signature=tags.get(SIGNATURE),
     )
 
 

@@ -13,12 +13,15 @@ from pipelines.experiments.plan import Fit
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.processes import servers
-from pipelines.runtime import environment
+from pipelines.runtime import environment, keys
 
 
 def verify(fitted: Record | Version) -> Path:
     """Hash the artifact of a record or version and return its folder, of which every byte is as it
-    was written. Raises ArtifactError: it is damaged, or gone."""
+    was written. Raises ArtifactError: it is damaged, or gone; or, of a version, it is not signed by
+    whom ESPALIER_TRUST names."""
+    if isinstance(fitted, Version):
+        keys.check_trusted(fitted.signature, fitted.manifest_sha256)
     try:
         folder = artifact_folder(fitted.run_id)
         artifact.check(folder, fitted.manifest_sha256)
@@ -28,7 +31,7 @@ def verify(fitted: Record | Version) -> Path:
 
 
 def whole(fitted: Record | Version) -> Path | None:
-    """The verified artifact of a record or version; None where it is damaged, or gone."""
+    """The verified artifact of a record or version; None where `verify` refuses it."""
     try:
         return verify(fitted)
     except ArtifactError:

@@ -18,12 +18,15 @@ from pathlib import Path
 
 from models.artifact import artifact
 from pipelines.processes import child_process
-from pipelines.runtime import environment
+from pipelines.runtime import environment, keys
 
 CHECKOUT = "serving.service:Espalier"
 START_SECONDS = 60
 # Of a service that others ask, not of one that is started here for a candidate.
-OTHERS = ("ESPALIER_API_TOKEN", "ESPALIER_TOKENS", "ESPALIER_PROTECT", "ESPALIER_FOLLOW")
+OTHERS = (
+    "ESPALIER_API_TOKEN", "ESPALIER_TOKENS", "ESPALIER_PROTECT", "ESPALIER_FOLLOW",
+    keys.TRUST,  # a candidate is signed when it is promoted
+)  # fmt: skip
 
 
 class ServiceError(RuntimeError):

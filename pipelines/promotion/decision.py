@@ -11,11 +11,17 @@ from pipelines.experiments.tracking import Record
 from pipelines.gate import checks
 from pipelines.gate.rules import Rules
 from pipelines.promotion import ledger, reconcile
+from pipelines.promotion.contender import Contender
 from pipelines.promotion.evaluation import Evaluation
+from pipelines.release import signing
 
 
 def enter(dataset: DatasetVersion, candidate: Record) -> Version:
-    """Register the candidate, whose artifact was verified, as the challenger."""
+    """Register the candidate, whose artifact was verified, as the challenger.
+
+    Raises SigningError where this machine may not promote.
+    """
+    signing.require()
     version = registry.register(dataset.task, dataset.name, candidate)
     registry.set_challenger(version)
     return version
@@ -62,11 +68,16 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
 
     Raises:
         LedgerMovedError: something else was decided about the model meanwhile.
+        SigningError: it would be champion, and cannot be signed as it must.
     """
     candidate, champion = evaluation.candidate, evaluation.champion
     task, dataset = evaluation.dataset.task, evaluation.dataset.name
     version = candidate.version
     override = force if evaluation.servable and not evaluation.passed else None
+    action: ledger.Action = (
+        "promotion" if evaluation.passed else "refusal" if override is None else "force"
+    )
+    signature = None if action == "refusal" else signing.sign(version, candidate.folder)
     with reconcile.promotion_lock(task, dataset):
         if registry.version(version.name, version.version) is None:
             raise ledger.LedgerMovedError(
@@ -74,7 +85,7 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
             )
         decision = ledger.Decision(
             model=version.name,
-            action="promotion" if evaluation.passed else "refusal" if override is None else "force",
+            action=action,
             from_version=champion.version.version if champion else None,
             to_version=version.version,
             run_id=version.run_id,
@@ -84,9 +95,23 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
                 "rules": evaluation.rules.model_dump(),
                 "checks": [check.to_dict() for check in evaluation.checks],
                 "test_rows": evaluation.test_rows,
-            },
+            }
+            | ({} if signature is None else {"signature": signature}),
             reason=evaluation.reason if override is None else override,
         )
         entry = ledger.append(decision, evaluation.head)
         reconcile.follow(task, dataset, *filter(None, (candidate, champion)))
     return entry
+
+
+def sign(champion: Contender) -> bool:
+    """Sign a champion of before there was the present key; returns whether that was due."""
+    version = champion.version
+    if not signing.is_due(version):
+        return False
+    _, task, dataset = version.name.split("-", 2)
+    with reconcile.promotion_lock(task, dataset):
+        if signature := signing.sign(version, champion.folder):
+            registry.sign(version, signature)
+            reconcile.follow(task, dataset, champion)
+    return True

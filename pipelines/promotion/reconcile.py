@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
+from models.artifact.artifact import ArtifactError
 from pipelines.experiments import leaderboard_rows, registry, tracking, verification
 from pipelines.experiments.registry import Version
 from pipelines.locks import lock
@@ -124,13 +125,18 @@ def _apply(
     if version is None:
         console.line("champion", f"{model}/{number} is not in the registry any more")
         return None
+    # Recorded with the decision: whoever was killed before the tag has signed nonetheless.
+    evidence = champions[-1].evidence
+    if isinstance(evidence, dict) and "signature" in evidence and version.signature is None:
+        version = registry.sign(version, evidence["signature"])
     registry.set_champion(version, ledger.head(entries))
     folder = verified.get(version.manifest_sha256)
     endpoint = settings.endpoint(task, dataset)
     published = endpoint is not None and _published(endpoint, version, folder)
-    folder = folder or verification.whole(version)
-    if folder is None:
-        console.line("champion", f"{version.arch} v{version.version}: its artifact is damaged")
+    try:
+        folder = folder or verification.verify(version)
+    except ArtifactError as error:
+        console.line("champion", f"{version.arch} v{version.version} must not serve: {error}")
         return None
     if endpoint is not None and not published:
         publish.publish(endpoint, version, verified=folder)

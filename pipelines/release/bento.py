@@ -13,17 +13,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 from models.artifact import artifact
-from pipelines.release import publish
+from pipelines.release import packages, publish
+from pipelines.release.packages import BuildError
 from pipelines.release.publish import Pointer
-from pipelines.runtime import environment, settings
+from pipelines.runtime import environment, keys, settings
 
 NAME = "espalier"  # of the Bento with every endpoint; one of a single task is named after it
 CHAMPIONS = "champions"  # the folder of a Bento that is built like `publish.folder()`
@@ -31,16 +28,13 @@ SHARED = (
     "models/__init__.py",
     "models/artifact/__init__.py",
     "models/artifact/artifact.py",
+    "models/artifact/signature.py",
     "models/familiarity/*",
     "models/inputs/*",
 )
-# What serving/ imports; all that these need is pinned with them.
-NEEDS = (
-    "httptools", "httpx", "numpy", "onnxruntime", "orjson", "pillow", "prometheus-client",
-    "pydantic", "python-multipart", "pyyaml", "simplejpeg", "starlette", "uvicorn", "uvloop",
-)  # fmt: skip
-
-DEPLOY = ("compose.yaml", "nginx.conf")  # of deploy/; they lie at the top of a Bento
+# At the top of a Bento: of deploy/, and what `packages` says of it.
+DEPLOY = ("compose.yaml", "nginx.conf")
+LOCK, BILL = "requirements.lock", "sbom.cdx.json"
 # A container's ESPALIER_HOME: a volume belongs to whom the folder belongs to that it covers.
 HOME = "home"
 ABOUT_HOME = "Champions that are published here take the place of those that the Bento carries.\n"
@@ -50,10 +44,6 @@ BUILD = """
 import json, sys, bentoml
 print(bentoml.bentos.build("serving.service:Espalier", **json.load(sys.stdin)).tag)
 """
-
-
-class BuildError(RuntimeError):
-    """A Bento could not be built or deleted; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +67,9 @@ def build(task: str | None = None) -> Bento:
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         context = Path(scratch)
         fill(context, pointers)
+        bill = packages.bill_of_materials(name, list(pointers.values()))
+        (context / BILL).write_text(bill, encoding="utf-8")
+        (context / LOCK).write_text(packages.lock(), encoding="utf-8")
         built = subprocess.run(
             [sys.executable, "-c", BUILD],
             cwd=context,
@@ -212,40 +205,23 @@ def _options(context: Path, published: Mapping[str, Pointer], name: str) -> dict
     labels = {}
     for endpoint, pointer in published.items():
         folder = publish.folder() / pointer.artifact
+        keys.check_trusted(pointer.signature, pointer.manifest_sha256)
         manifest = artifact.check(folder, pointer.manifest_sha256)
         labels[endpoint] = f"{pointer.name}/{pointer.version}"
         labels[f"{endpoint}.fingerprint"] = manifest["fingerprint"]
     return {
         "name": name,
         "build_ctx": str(context),
-        "include": ["serving/**", "models/**", "champions/**", "home/**", *DEPLOY],
+        "include": ["serving/**", "models/**", "champions/**", "home/**", *DEPLOY, LOCK, BILL],
         "labels": labels,
         "description": "The champions of " + ", ".join(published) + ", and what serves them.",
-        "python": {"packages": _pinned(), "lock_packages": False},
+        "python": {"requirements_txt": LOCK, "lock_packages": False},
         "docker": {
             "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
             # A container's loopback is its own: what may reach it is for `docker run -p` to say.
             "env": environment.TELEMETRY_OFF | {"BENTOML_HOST": "0.0.0.0"},
         },
     }
-
-
-def _pinned() -> list[str]:
-    """Every package that BentoML and serving/ need, at the version installed here."""
-    waiting, seen, pins = [Requirement(name) for name in ("bentoml", *NEEDS)], set(), {}
-    while waiting:
-        package = waiting.pop()
-        if (package.name, frozenset(package.extras)) in seen:
-            continue
-        seen.add((package.name, frozenset(package.extras)))
-        installed = metadata.distribution(package.name)
-        pins[canonicalize_name(package.name)] = installed.version
-        for required in map(Requirement, installed.requires or []):
-            extras = [{"extra": extra} for extra in package.extras | {""}]
-            if required.marker is None or any(map(required.marker.evaluate, extras)):
-                waiting.append(required)
-    del pins[canonicalize_name("bentoml")]  # BentoML adds itself
-    return [f"{name}=={version}" for name, version in sorted(pins.items())]
 
 
 def _bentos() -> Path:

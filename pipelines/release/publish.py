@@ -38,7 +38,8 @@ class Pointer:
     """Which version of a model an endpoint is answered by.
 
     artifact: its folder, as seen from the pointer's. metrics: of the test split. data: what the
-    entry of its dataset says for people: about, interval, value. Older ones: None.
+    entry of its dataset says for people: about, interval, value. signature: of the artifact. Older
+    ones have none of these.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Pointer:
     manifest_sha256: str
     metrics: Mapping[str, float] | None = None
     data: Mapping[str, Any] | None = None
+    signature: str | None = None
 
     @property
     def endpoint(self) -> str:
@@ -212,6 +214,7 @@ def _pointer(version: Version) -> Pointer:
         f"artifacts/{digest}",
         digest,
         data=_data(version.name.split("-", 2)[2]),
+        signature=version.signature,
     )
 
 

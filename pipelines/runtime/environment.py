@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from pipelines.runtime import keys
+
 if TYPE_CHECKING:
     import httpx
 
@@ -69,8 +71,10 @@ FOREIGN = (
 )  # fmt: skip
 
 # Unset where they name nothing: an empty line of an env file, a certificate that is not there.
-# Of the tokens an empty one stays: the service refuses it, it must not open by mistake.
-TOKENS = ("ESPALIER_API_TOKEN", "ESPALIER_TOKENS")
+# Of the tokens, and of whom is trusted, an empty one stays: it is refused, since nothing must open
+# by mistake.
+KEPT_EMPTY = ("ESPALIER_API_TOKEN", "ESPALIER_TOKENS", keys.SIGNING_KEY, keys.TRUST)
+PATHS = ("ESPALIER_TOKENS", keys.SIGNING_KEY, keys.TRUST)  # children start in other folders
 TOOLS = ("BENTOML_", "ESPALIER_", "KERAS_", "MLFLOW_", "OMP_", "PREFECT_", "TF_")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -127,8 +131,9 @@ def apply() -> None:
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     os.environ["ESPALIER_HOME"] = str(folder)  # children start in other folders
-    if tokens := os.environ.get("ESPALIER_TOKENS"):
-        os.environ["ESPALIER_TOKENS"] = str(Path(tokens).absolute())
+    for name in PATHS:
+        if value := os.environ.get(name, "").strip():
+            os.environ[name] = str(Path(value).absolute())
     os.environ.update(FIXED | _proxy())
     tools = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", "").split(os.pathsep)
@@ -159,7 +164,7 @@ def unusable() -> dict[str, str]:
             )
     except VariableError as error:
         wrong[RESOURCES] = str(error)
-    return wrong
+    return wrong | keys.unusable()
 
 
 def resources() -> dict[str, float]:
@@ -280,7 +285,7 @@ def _removed() -> list[str]:
     empty = [
         name
         for name, value in os.environ.items()
-        if not value.strip() and name.startswith(TOOLS) and name not in TOKENS
+        if not value.strip() and name.startswith(TOOLS) and name not in KEPT_EMPTY
     ]
     missing = [
         name for name in CERTIFICATES if name in os.environ and not Path(os.environ[name]).exists()

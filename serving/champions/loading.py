@@ -1,8 +1,8 @@
 """From a published pointer to a model that may serve, or the reason why not.
 
-pointer → digests → graph → session → warm-up and its time → golden requests; a later step never
-sees what failed at an earlier one. Each file is read and hashed once, and the bytes that were
-hashed are the bytes that are used.
+pointer → signature → digests → graph → session → warm-up and its time → golden requests; a later
+step never sees what failed at an earlier one. Each file is read and hashed once, and the bytes that
+were hashed are the bytes that are used.
 """
 
 import errno
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from models.artifact import artifact
+from models.artifact.signature import Trusted
 from models.familiarity.familiarity import Familiarity, Run
 from models.inputs.images import ImageInputs
 from models.inputs.kinds import from_spec
@@ -65,19 +66,28 @@ class Refused(Exception):
         super().__init__(f"{self.reason}: {type(error).__name__}: {error}")
 
 
-def load(pointer: Path, task: str, predecessor: Model | None = None) -> Model:
+def load(
+    pointer: Path,
+    task: str,
+    predecessor: Model | None = None,
+    trusted: Trusted | None = None,
+) -> Model:
     """Return the model that a pointer publishes, checked and warm.
 
     Args:
         pointer: The pointer's file.
         task: The task that the model must be for.
         predecessor: The model that it would replace.
+        trusted: Who must have signed it; None: nobody.
 
     Raises:
         Refused: It must not serve.
     """
     with _step("its pointer cannot be read"):
         published = pointers.read(pointer)
+    with _step("nobody who is trusted here signed it"):
+        if trusted is not None:
+            trusted.check(published.signature, published.manifest_sha256)
     with _step("its files are not those that were published"):
         folder = pointer.parent / published.artifact
         manifest, files = artifact.read(folder, published.manifest_sha256, artifact.SERVED)

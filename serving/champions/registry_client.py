@@ -48,6 +48,7 @@ class Version:
     run_id: str
     state: str  # `ready` once it may serve
     manifest_sha256: str
+    signature: str | None  # of its artifact
 
 
 class Registry:
@@ -97,6 +98,7 @@ class Registry:
             run_id=version.get("run_id", ""),
             state=tags.get("espalier.state", ""),
             manifest_sha256=tags.get("espalier.manifest_sha256", ""),
+            signature=tags.get("espalier.signature"),
         )
 
     def test_metrics(self, version: Version) -> dict[str, float]:

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from models.artifact import artifact
+from models.artifact.signature import SignatureError, Trusted
 from serving.champions import fallback
 from serving.champions.registry_client import (
     NOT_FOUND,
@@ -53,10 +54,18 @@ class RegistryPoller:
         slot: The slot's name.
         name: The registered model.
         folder: Where the pointer `<slot>.json` and the artifacts are kept.
+        trusted: Who must have signed a version; None: nobody.
     """
 
-    def __init__(self, registry: Registry, slot: str, name: str, folder: Path):
-        self.registry, self.slot, self.name = registry, slot, name
+    def __init__(
+        self,
+        registry: Registry,
+        slot: str,
+        name: str,
+        folder: Path,
+        trusted: Trusted | None = None,
+    ):
+        self.registry, self.slot, self.name, self.trusted = registry, slot, name, trusted
         self.pointer = folder / f"{slot}.json"
         self.artifacts = folder / slot
         self._proven: Version | None = None  # whose artifact this process has found whole
@@ -105,12 +114,13 @@ class RegistryPoller:
         if version == self._refused and time.monotonic() < self._retry_at:
             return
         try:
-            _check_tags(version)
+            _check_tags(version, self.trusted)
             pointer = Pointer(
                 name=self.name,
                 version=version.number,
                 artifact=f"{self.slot}/{version.manifest_sha256}",
                 manifest_sha256=version.manifest_sha256,
+                signature=version.signature,
             )
             current = _read(self.pointer)
             published = current and current.model_copy(update={"metrics": None}) == pointer
@@ -170,14 +180,24 @@ class RegistryPoller:
         artifact.check(folder, version.manifest_sha256)
 
 
-def _check_tags(version: Version) -> None:
-    """Raise DamagedVersion for a version that may not serve, or that names no digest."""
+def _check_tags(version: Version, trusted: Trusted | None) -> None:
+    """Raise DamagedVersion for a version that may not serve, or that names no digest.
+
+    Args:
+        version: What the registry says of it; nothing of it was downloaded yet.
+        trusted: Who must have signed it; None: nobody.
+    """
     name = f"version {version.number}"
     if version.state != "ready":
         state = version.state or "unknown"
         raise DamagedVersion(f"{name} is {state}: its tag espalier.state is not ready")
     if not re.fullmatch(r"[0-9a-f]{64}", version.manifest_sha256):
         raise DamagedVersion(f"{name} has no tag with the sha256 of its manifest")
+    if trusted is not None:
+        try:
+            trusted.check(version.signature, version.manifest_sha256)
+        except SignatureError as error:
+            raise DamagedVersion(f"{name}: {error}") from error
 
 
 @contextmanager

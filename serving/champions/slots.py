@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from models.artifact.signature import Trusted
 from models.inputs.errors import did_you_mean, shown
 from serving.champions import fallback, served
 from serving.champions.loading import Refused, load
@@ -67,10 +68,14 @@ class Champions:
     Args:
         names: The slots that there are whatever the folders say: tasks, and datasets of theirs.
         required: The names without which the service is not ready.
+        trusted: Who must have signed a model; None: nobody.
     """
 
-    def __init__(self, names: Iterable[str], required: Iterable[str] = ()):
+    def __init__(
+        self, names: Iterable[str], required: Iterable[str] = (), trusted: Trusted | None = None
+    ):
         self.required = tuple(required)
+        self._trusted = trusted
         self._names = (*names, *self.required)
         self.tasks = tuple(dict.fromkeys(map(served.task_of, self._names)))
         self.slots: dict[str, Slot] = {}
@@ -207,7 +212,7 @@ class Champions:
         slot, refusals, model = self.slots[name], list[Refused](), None
         for pointer in _candidates(pointers, slot.model is None):
             try:
-                model = load(pointer, slot.task, slot.model)
+                model = load(pointer, slot.task, slot.model, self._trusted)
                 break
             except Refused as refusal:
                 refusals.append(refusal)

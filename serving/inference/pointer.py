@@ -34,7 +34,8 @@ class Pointer(BaseModel):
     """The content of a pointer's file.
 
     artifact: its folder, as seen from the pointer's. metrics: what it scored on the test split.
-    data: its dataset, in words. Older ones have neither.
+    data: its dataset, in words. signature: of the artifact (`models.artifact.signature`). Older
+    ones have none of these.
     """
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -45,6 +46,7 @@ class Pointer(BaseModel):
     manifest_sha256: str
     metrics: dict[str, float] | None = None
     data: Described | None = None
+    signature: str | None = None
 
     def to_json(self) -> str:
         """Return the content of its file."""

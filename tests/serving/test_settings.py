@@ -67,6 +67,9 @@ def test_what_is_followed_is_served_and_watched(monkeypatch):
         (protected, "ESPALIER_PROTECT", "metrik", "did you mean 'metrics'?"),
         (protected, "ESPALIER_PROTECT", "health", "there is no token to ask for"),
         (settings.clients, "ESPALIER_TOKENS", "", "expected the absolute path of a file"),
+        (settings.trusted, "ESPALIER_TRUST", "", "no absolute path"),
+        (settings.trusted, "ESPALIER_TRUST", "/nowhere.pem", "No such file"),
+        (settings.trusted, "ESPALIER_TRUST", "/", "holds no"),
         (settings.clients, "ESPALIER_TOKENS", "pyproject.toml", "expected the absolute path"),
         (settings.clients, "ESPALIER_TOKENS", "/nowhere/tokens.json", "a file that is there"),
         (

@@ -78,7 +78,7 @@ def evaluation(
         Check("naive", passed, "it is" if passed else "it is not"),
         Check("golden", golden, "8 golden requests"),
     ]
-    candidate = Contender(version, verification.verify(version))
+    candidate = Contender(version, verification.verify(tracking.record(version.run_id)))
     head = ledger.head(ledger.entries(version.name))
     dataset = DatasetVersion("image", version.name.split("-")[-1], version.dataset_hash)
     return Evaluation(candidate, champion, head, dataset, RULES, checks)

@@ -55,8 +55,10 @@ def publish(
     return point(home, slot, version, digest, dataset)
 
 
-def point(home: Path, slot: str, version: str, digest: str, dataset: str = "tiny") -> Path:
-    """Publish the artifact `digest`: one atomic rename."""
+def point(
+    home: Path, slot: str, version: str, digest: str, dataset: str = "tiny", **more: str
+) -> Path:
+    """Publish the artifact `digest`: one atomic rename. more: fields of the pointer."""
     pointer = home / "published" / f"{slot}.json"
     content = {
         "name": f"espalier-{slot.partition('-')[0]}-{dataset}",
@@ -67,7 +69,7 @@ def point(home: Path, slot: str, version: str, digest: str, dataset: str = "tiny
         | ({"interval": 3600, "value": "level"} if slot.startswith("forecast") else {}),
     }
     beside = pointer.with_suffix(f".{version}")
-    beside.write_text(json.dumps(content))
+    beside.write_text(json.dumps(content | more))
     beside.replace(pointer)
     return pointer.parent / "artifacts" / digest
 

@@ -6,6 +6,7 @@ import time
 from types import SimpleNamespace
 
 import entries
+import keys_of
 import pytest
 
 from data.dvc import calls
@@ -195,6 +196,11 @@ MACHINE = {
         ),
         "espalier-image-mnist_5k/1",
         "espalier run",
+    ),
+    "signatures": (
+        lambda world: world.env("ESPALIER_TRUST", str(keys_of.pair(world.home, "own")[1])),
+        "ESPALIER_SIGNING_KEY is not set",
+        "image must not serve",
     ),
     "clients": (
         written("home", "tokens.json", '{"clients": [{"name": "shop"}]}'),

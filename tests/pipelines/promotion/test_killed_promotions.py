@@ -1,5 +1,5 @@
 """Killed after any write of a registration or promotion, the champion still resolves to a version
-that is whole, and the next run finishes."""
+that is whole, and the next run finishes: what is champion then is signed."""
 
 import itertools
 import os
@@ -7,6 +7,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import keys_of
 import postgres
 import pytest
 from candidates import candidate, hits
@@ -21,6 +22,7 @@ from pipelines.gate.checks import Check
 from pipelines.locks import lock, state
 from pipelines.promotion import evaluation, ledger, reconcile, retraining
 from pipelines.release import publish
+from pipelines.runtime import keys
 
 pytestmark = pytest.mark.slow
 
@@ -107,6 +109,7 @@ def require_a_whole_champion() -> registry.Version | None:
     indirect=["database"],
 )
 def test_killed_after_each_write(home, database, tmp_path, monkeypatch, before, most):
+    monkeypatch.setenv(keys.SIGNING_KEY, str(keys_of.pair(tmp_path, "own")[0]))
     if before == "a champion":
         candidate(tmp_path, hits(0.7), seed=0, dataset=DATASET)
         assert ended(home) == 0
@@ -128,6 +131,7 @@ def test_killed_after_each_write(home, database, tmp_path, monkeypatch, before, 
         assert ended(copy) == 0
         champion = require_a_whole_champion()
         assert champion.run_id == better.run_id
+        assert champion.signature is not None
         assert publish.names(publish.read(TASK), champion)
         assert [v.state for v in registry.versions(TASK, DATASET)] == ["ready"] * (versions + 1)
         entries = ledger.entries(MODEL)

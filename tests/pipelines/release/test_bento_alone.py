@@ -1,5 +1,6 @@
 """A Bento in an environment of its own: by its own lock, without this checkout and TensorFlow."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 from project import serving
 
 from pipelines.processes import service
-from pipelines.release import bento
+from pipelines.release import bento, packages
 from pipelines.runtime.settings import UsageError
 
 pytestmark = pytest.mark.slow
@@ -61,10 +62,17 @@ def test_it_starts_by_its_own_lock_and_answers(packaged, environment, tmp_path):
                     assert httpx.post(f"{url}/v1/{task}", json=request).status_code == 404
 
 
-def test_its_compose_file_names_what_lies_in_it(packaged):
+def test_its_files_name_what_lies_in_it(packaged):
     made = Path(packaged[1].path)
     assert packaged[1].tag.startswith("espalier-image:")
     source = made / "src"
+    lines = (made / "env/python/requirements.txt").read_text().splitlines()
+    assert sum(one.endswith("\\") and "==" in one for one in lines) == len(packages.pinned())
+    assert [one for one in lines if one and one[:7] != "bentoml"] == [
+        one for one in (source / bento.LOCK).read_text().splitlines() if one[:7] != "bentoml"
+    ]
+    listed = json.loads((source / bento.BILL).read_text())["components"]
+    assert "espalier-image-tiny" in {one["name"] for one in listed}
     services = yaml.safe_load((source / "compose.yaml").read_text())["services"]
     for name in ("espalier-1", "espalier-2"):
         entry = services[name]
@@ -73,8 +81,8 @@ def test_its_compose_file_names_what_lies_in_it(packaged):
         assert "ports" not in entry  # only the proxy can be reached from outside
         folder = Path(entry["environment"]["ESPALIER_HOME"])
         assert (source / folder.name).is_dir()
-        home, clients = (volume.partition(":")[2] for volume in entry["volumes"])
-        assert (home, clients) == (str(folder), "/clients:ro")
+        home, *others = (volume.partition(":")[2] for volume in entry["volumes"])
+        assert (home, others) == (str(folder), ["/clients:ro", "/trust:ro"])
         assert f"server {name}:3000 " in (source / "nginx.conf").read_text()
 
 

@@ -146,6 +146,14 @@ def test_tokens_are_named_by_a_path_that_children_find(variables, tmp_path, monk
     assert os.environ["ESPALIER_TOKENS"] == ""  # the service refuses it
 
 
+@pytest.mark.parametrize("name", ["ESPALIER_SIGNING_KEY", "ESPALIER_TRUST"])
+@pytest.mark.parametrize(("value", "told"), [("", "it is empty"), ("lost.pem", "No such file")])
+def test_a_key_that_is_none_is_refused_at_the_start(variables, name, value, told):
+    """An empty one would have everybody trusted."""
+    with pytest.raises(environment.VariableError, match=f"{name} is .*{told}"):
+        variables(**{name: value})
+
+
 def test_what_is_set_aside_can_be_shown(variables, monkeypatch):
     variables()
     assert environment.foreign() == []

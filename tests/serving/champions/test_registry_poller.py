@@ -11,10 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import keys_of
 import pytest
 import tiny
 from project import until
 
+from models.artifact.signature import read_trusted
 from serving.champions.registry_client import Registry, RegistryError
 from serving.champions.registry_poller import DamagedVersion, RegistryPoller
 
@@ -356,3 +358,17 @@ def test_another_host_is_asked_through_the_proxy(server, monkeypatch):
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     assert Registry("http://mlflow.invalid").champion(MODEL).number == "1"
+
+
+def test_what_nobody_who_is_trusted_signed_is_not_even_downloaded(server, tmp_path):
+    private, public = keys_of.pair(tmp_path, "own")
+    poller = RegistryPoller(
+        Registry(server.url), "image", MODEL, tmp_path / "followed", read_trusted(public)
+    )
+    with pytest.raises(DamagedVersion, match="version 1: It is not signed"):
+        poller.poll()
+    assert len(server.asked) == 1  # for the alias
+    assert not poller.pointer.exists()
+    server.tags["espalier.signature"] = keys_of.sign(tmp_path / "artifact", private)
+    poller.poll()
+    assert json.loads(poller.pointer.read_text())["signature"] == server.tags["espalier.signature"]
