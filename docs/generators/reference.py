@@ -236,5 +236,6 @@ TAGS = {
     "espalier.left_out": "of a parent run: what it left out for want of time",
     "espalier.state": "of a version: pending, ready or refused",
     "espalier.reason": "of a version: why it was refused",
+    "espalier.signature": "of a version: who signed it when it was promoted (docs/gate.md)",
     "espalier.ledger.head": "of a champion's version: length and hash of the ledger at that time",
 }

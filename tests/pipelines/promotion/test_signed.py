@@ -3,6 +3,7 @@
 import json
 
 import keys_of
+import model_signing
 import pytest
 from candidates import candidate, evaluation, hits
 from recorded import HASH
@@ -53,7 +54,11 @@ def is_signed(version: registry.Version, public) -> bool:
 def test_a_champion_is_signed_in_ledger_registry_and_pointer_and_nothing_else_is(own, fitted):
     champion = decided(fitted(0))
     assert is_signed(champion, own[1])
-    assert publish.read(TASK).signature == champion.signature
+    pointer, file = publish.read(TASK), own[0].with_suffix(".sig")
+    assert pointer.signature == champion.signature
+    file.write_text(pointer.signature)
+    theirs = model_signing.verifying.Config().use_elliptic_key_verifier(public_key=own[1])
+    theirs.verify(publish.folder() / pointer.artifact, file)
     assert ledger.entries(MODEL)[0].evidence["signature"] == champion.signature
     refused = decided(fitted(1), passed=False)
     assert refused.signature is None
