@@ -1,6 +1,8 @@
-"""The gate by the command alone: refused, forced, rolled back, while a service is running."""
+"""The gate by the command alone: refused, forced, rolled back, while a service is running that
+trusts one key."""
 
 import httpx
+import keys_of
 import pytest
 from project import answer, command, espalier, outcomes, pointer, runs, serving, store, until
 
@@ -18,6 +20,13 @@ def project(prepared_copy, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def signing(project) -> dict[str, str]:
+    """The variables of a machine that signs, and trusts its own signature alone."""
+    private, public = keys_of.pair(project.parent, "own")
+    return {"ESPALIER_SIGNING_KEY": str(private), "ESPALIER_TRUST": str(public)}
+
+
+@pytest.fixture(scope="module")
 def weakest(project) -> str:
     """The fingerprint of a fit that is no champion."""
     fits = runs(project, "image", "digits", "fit")
@@ -25,8 +34,8 @@ def weakest(project) -> str:
     return worst.data.tags["espalier.fingerprint"]
 
 
-def promote(project, *arguments: str, code: int) -> dict:
-    done = espalier(project, "promote", "--task", "image", *arguments, "--json")
+def promote(project, *arguments: str, code: int, **more: str) -> dict:
+    done = espalier(project, "promote", "--task", "image", *arguments, "--json", **more)
     assert done.returncode == code, done.stderr
     return answer(done)
 
@@ -39,10 +48,13 @@ def state(project) -> tuple:
     return sorted(versions, key=str), alias, pointer(project, "image")[0]
 
 
-def test_the_best_is_champion_already(project):
-    told = promote(project, code=0)
+def test_the_best_is_champion_already_and_is_signed_now(project, signing):
+    key = signing["ESPALIER_SIGNING_KEY"]
+    told = promote(project, code=0, ESPALIER_SIGNING_KEY=key)
     assert told["champion"]["version"] == told["candidate"]["version"] == "1"
     assert not told["promoted"]
+    tags = store(project).get_model_version(MODEL, "1").tags
+    assert tags["espalier.signature"] == pointer(project, "image")[0]["signature"]
 
 
 def test_a_dry_run_prints_its_evidence_and_changes_nothing(project, weakest):
@@ -66,23 +78,24 @@ def test_a_dry_run_prints_its_evidence_and_changes_nothing(project, weakest):
     assert checks["golden"]
 
 
-def test_refused_forced_and_rolled_back_under_a_service(project, weakest, tmp_path):
+def test_refused_forced_and_rolled_back_under_a_service(project, weakest, signing, tmp_path):
     pixel = bytes.fromhex("89504e470d0a1a0a")
     log = tmp_path / "service.log"
-    with serving(project, *command("serve"), log=log) as url:
+    with serving(project, *command("serve"), log=log, **signing) as url:
 
         def served() -> str:
             [model] = httpx.get(f"{url}/v1/models").json()["models"]
             return model["version"]
 
         assert served() == "1"
-        told = promote(project, weakest, code=3)
+        told = promote(project, weakest, code=3, **signing)
         assert told["checks"]
         assert served() == "1"
-        told = promote(project, weakest, "--force", "--reason", "a drill", code=0)
+        told = promote(project, weakest, "--force", "--reason", "a drill", code=0, **signing)
         assert (told["forced"], told["reason"]) == (True, "a drill")
         until(lambda: served() == told["champion"]["version"], "the forced champion", 5)
-        back = espalier(project, "rollback", "--task", "image", "--reason", "over", "--json")
+        over = ("--task", "image", "--reason", "over", "--json")
+        back = espalier(project, "rollback", *over, **signing)
         assert back.returncode == 0, back.stderr
         assert answer(back)["to"] == "1"
         until(lambda: served() == "1", "the old champion", 5)
