@@ -96,7 +96,7 @@ lock-newest: $(READY)
 	@cd $(NEWEST) && uv pip compile --quiet --upgrade pyproject.toml --group dev --extra s3 --universal --python-version 3.11 --generate-hashes -o requirements.lock
 	@echo "Moved: - as installed here, + as resolved"
 	@uv pip sync --dry-run --require-hashes $(NEWEST)/requirements.lock 2>&1 | grep '^ [-+]' | grep -v '^ - espalier==' || echo " nothing"
-	@$(MAKE) --no-print-directory -C $(NEWEST) setup
+	@cd $(NEWEST) && make setup
 	@echo "Newer, and held back by a bound of pyproject.toml or of another package:"
 	@cd $(NEWEST) && uv pip list --outdated --exclude-editable
-	@$(MAKE) --no-print-directory -C $(NEWEST) test
+	@cd $(NEWEST) && make test
