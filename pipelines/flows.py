@@ -7,6 +7,7 @@ the leaderboard as an artifact.
 """
 
 import re
+import socket
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.futures import PrefectFuture, as_completed
-from prefect.runtime import flow_run
+from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner
 from prefect_dask import DaskTaskRunner
@@ -46,15 +47,21 @@ RETRIES: dict[str, Any] = {"retries": 3, "retry_delay_seconds": [2, 10, 30]}
 GUARD, RIVAL, FIRST_LOOK = 3_000_000, 2_000_000, 1_000_000
 
 
-def step(name: str, **options: Any) -> Callable[[Callable], Any]:
+def step(name: str | Callable[[], str], **options: Any) -> Callable[[Callable], Any]:
     """A task whose runs are called `name`, in which its arguments stand in braces."""
     return prefect.task(cache_policy=NO_CACHE, task_run_name=name, **options)
+
+
+def fit_name() -> str:
+    """What is fitted, and on which host where that is not said by itself; asked where it is."""
+    where = f" · {socket.gethostname()}" if dask_cluster.named() else ""
+    return f"fit {task_run.parameters['planned'].title}{where}"
 
 
 make_version = step("data {dataset}")(data.version)
 push = step("push {dataset}", **RETRIES)(data.push)
 ensure_guard = step("guard {dataset.name}")(guard.ensure)
-fit_on_worker = step("fit {planned.title}")(fitting.fit)
+fit_on_worker = step(fit_name)(fitting.fit)
 make_blend = step("blend {planned.dataset.name}")(blend.make)
 score_source = step("{source.kind} {source.dataset.name}")(baselines.score)
 decide = step("gate {dataset.name}")(retraining.decide)

@@ -226,6 +226,8 @@ TAGS = {
     "espalier.naive": "the naive prediction that the scores are measured against",
     "espalier.together": "of baselines and rivals: how many were scored together",
     "espalier.failure": "why the fit failed",
+    "espalier.host": "the host that logged the run",
+    "espalier.device": "its GPUs, each with memory and driver, or its processor",
     "espalier.journal": "the journal that the run was sent from, on the machine that logged it",
     "espalier.pruned": "why a search ended the fit",
     "espalier.manifest_sha256": "the digest of the artifact's manifest",

@@ -16,7 +16,7 @@ from pipelines.experiments.leaderboard_rows import NAMED, Record, Row
 from pipelines.experiments.plan import Fit
 from pipelines.locks import lock
 from pipelines.processes import servers
-from pipelines.runtime import commit, console, environment
+from pipelines.runtime import commit, console, environment, machine
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -185,7 +185,7 @@ def _logged(
             run_name=name,
             nested=True,
             parent_run_id=parent_run_id,
-            tags={**named, **tags, **commit.tags()},
+            tags={**named, **tags, **commit.tags(), **machine.tags()},
             log_system_metrics=tags["espalier.kind"] == FIT,
         )
         source = json.dumps({"tags": {"dvc": dataset.name}})

@@ -5,6 +5,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,8 @@ from pipelines.experiments.journal import Recording
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.scores import log_scores, recorded
 from pipelines.experiments.tracking import PrunedError, Record
+from pipelines.locks import lock
+from pipelines.locks.lock import LockHeldError
 from pipelines.processes import servers, threads
 from pipelines.reports import charts
 from pipelines.runtime import console, environment
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from models.training.fit import Fitted
 
 SCORED = ("validation", "test")
+FIT_SECONDS = 24 * 3600  # for another process that does the same fit
 OnEpoch = Callable[[int, dict[str, float]], None]
 
 
@@ -63,13 +67,33 @@ def fit(
         before = known or fit(first, guarded, parent, on_epoch).record
         on_epoch = None  # which reads what an epoch came to on validation
     if threads.use(planned.parameters["threads"]):
-        return _fit(planned, guarded, parent, on_epoch, before)
+        with ExitStack() as held:
+            if done := _done_meanwhile(planned, held):
+                return done
+            return _fit(planned, guarded, parent, on_epoch, before)
     if on_epoch is not None:
         raise RuntimeError(
             f"threads={planned.parameters['threads']} needs a process of its own, which a search "
             "cannot prune: fit the guard first (espalier train), or search without threads"
         )
     return threads.in_own_process(fit, planned, guarded, parent)
+
+
+def _done_meanwhile(planned: Fit, held: ExitStack) -> Result | None:
+    """Hold the fit's lock until `held` ends; returns what another process has made of it, where
+    this one had to wait: a worker that was given up for dead, or a fit that was sent twice."""
+    name, start = f"fit {planned.fingerprint}", time.monotonic()
+    try:
+        held.enter_context(lock.hold(name, 0))
+        return None
+    except LockHeldError as other:
+        console.line(planned.title, f"{other}; this fit waits")
+        held.enter_context(lock.hold(name, FIT_SECONDS))
+    record = _known(planned)
+    if record is None:
+        return None
+    text = "done by another process meanwhile"
+    return Result(record, console.Line(planned.title, text, time.monotonic() - start))
 
 
 def _known(planned: Fit) -> Record | None:
@@ -112,7 +136,7 @@ def _fit(
             raise
         write = partial(package.write, fitted=fitted)
         scores = record_artifact(run, planned, fitted.inputs, write, dataset, guarded, before)
-        mlflow.log_metrics(_costs(fitted, ends))
+        mlflow.log_metrics(_costs(fitted, ends, _rows(planned, dataset)))
         best = {"best_epoch": fitted.best_epoch, "temperature": 1 / fitted.sharpness}
         mlflow.log_metrics(best)
         plots: dict[str, Sequence[charts.Chart]] = {}
@@ -149,12 +173,22 @@ def _fitted(
     return replace(fitted, inputs=inputs)
 
 
-def _costs(fitted: "Fitted", ends: list[float]) -> dict[str, float]:
+def _rows(planned: Fit, dataset: prepared.Dataset) -> float:
+    """How many rows an epoch has."""
+    splits = ["train", *(["validation"] if planned.refit else [])]
+    count = sum(len(next(iter(dataset.splits[split].values()))) for split in splits)
+    return count * planned.parameters.get("share", 1)
+
+
+def _costs(fitted: "Fitted", ends: list[float], rows: float) -> dict[str, float]:
     """What a fit took, of which the seconds of an epoch are what a budget goes by: the first one
-    compiles. ends: when each epoch ended."""
+    compiles. ends: when each epoch ended. rows: of an epoch."""
     lengths = [end - before for before, end in itertools.pairwise(ends)]
     costs = {"fit_seconds": fitted.seconds, "parameter_count": float(fitted.parameter_count)}
-    return costs | ({"seconds_per_epoch": statistics.median(lengths)} if lengths else {})
+    if not lengths:
+        return costs
+    seconds = statistics.median(lengths)
+    return costs | {"seconds_per_epoch": seconds, "rows_per_second": rows / max(seconds, 1e-9)}
 
 
 def line_of(planned: Fit, what: str, scores: dict[str, "Scores"], seconds: float) -> console.Line:

@@ -5,15 +5,17 @@ The hosts are network namespaces; they share PostgreSQL, S3, MLflow, Prefect and
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from project import GIT, KEPT, parameters, small, until
+from project import GIT, KEPT, ROOT, parameters, small, until
 
 from deploy import cluster as deployed
+from serving.http import metrics
 
 MISSING = deployed.missing()
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=f"it needs {MISSING}")]
@@ -72,6 +74,8 @@ def test_a_host_dies_and_the_champion_serves_on_another(cluster):
 
     [run] = until(ended, "the end of the run", 300)
     assert run["state_name"] == "Promoted", run["state"]["message"]
+    fits = [task["name"] for task in asked(cluster, "task_runs") if task["name"].startswith("fit ")]
+    assert {name.rpartition(" · ")[2] for name in fits} == {"host-a", "host-b"}
     [host] = {"host-a", "host-b"} - {other}
     board = json.loads(on(cluster, host, "espalier", "compare", "--task", "image", "--json"))
     assert {row["arch"] for row in board["rows"]} >= set(KEPT["image"])
@@ -80,6 +84,18 @@ def test_a_host_dies_and_the_champion_serves_on_another(cluster):
     served = until(lambda: json.loads(on(cluster, "host-c", *ask))["models"], "a champion")
     assert served[0]["version"] == board["champion"]["version"]
     assert served[0]["fingerprint"] == board["champion"]["fingerprint"]
+    page = on(cluster, "host-c", "curl", "-s", "http://127.0.0.1:3000/metrics")
+    page += httpx.get(f"http://{cluster.address}:8787/metrics", trust_env=False).text
+    dashboard = (ROOT / "deploy" / "monitoring" / "dashboard.json").read_text()
+    counters = {f"{name}_total" for name in metrics.SERIES}  # on the page once they count
+    series = set(re.findall(r"\b(?:bentoml|dask|espalier)_\w+", dashboard)) - counters
+    assert series
+    assert [name for name in series if name not in page] == []
+
+    doctor = cluster.on(host, "espalier", "doctor", "--json")
+    found = json.loads(subprocess.run(doctor, capture_output=True, text=True).stdout)
+    places = {one["what"]: (one["state"], one["mend"]) for one in found["findings"]}
+    assert places["DVC remote"] == ("local s3://dvc", "")
     # Nothing is fitted twice, by a run outside of Prefect's schedule either.
     again = json.loads(on(cluster, host, "espalier", "run", "--task", "image", "--json"))
     assert again["tasks"]["image"]["trained"] == 0
