@@ -41,6 +41,7 @@ def imported(rooms: tuple[str, ...]) -> dict[str, str]:
         *ROOMS,
         "tests",
         "benchmarks",
+        "deploy",
         "generators",
         *(p.stem for p in (ROOT / "tests/support").glob("*.py")),
     }

@@ -16,7 +16,7 @@ ESPALIER = [command for command in COMMANDS if command.startswith("espalier ")]
 MAKE = [command for command in COMMANDS if command.startswith("make ")]
 # What else a reader is told to type; `make test-docs` runs these.
 OTHERS = ("export ", "curl ", "prefect ", "bentoml ", "mlflow ", "rm ", "git ", "source ", ".venv/")
-OTHERS += ("python -c ", "head ", "openssl ", "dask ")
+OTHERS += ("python -c ", "head ", "openssl ", "dask ", "dvc ")
 
 
 # What our own processes tell each other.

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from data import versions
+from data.dvc import remote
 from pipelines.commands import clean
 from pipelines.locks import lock
 from pipelines.release import bento
@@ -23,8 +23,10 @@ def world(home, tmp_path, monkeypatch):
     root.mkdir()
     (root / "params.yaml").write_text((environment.ROOT / "params.yaml").read_text())
     monkeypatch.setattr(environment, "ROOT", root)
-    monkeypatch.setattr(versions, "unused", list)  # DVC, MLflow and BentoML: tests/test_clean.py
-    monkeypatch.setattr(versions, "remove_unused", lambda: None)
+    monkeypatch.setattr(
+        remote, "unused_in_cache", list
+    )  # DVC, MLflow and BentoML: tests/test_clean.py
+    monkeypatch.setattr(remote, "remove_unused_in_cache", lambda: None)
 
     def lay(path: str, days: float, text: str = "x" * 100):
         file = (root if path.startswith("data/") else home) / path
