@@ -95,7 +95,8 @@ lock-newest: $(READY)
 	@git clone --quiet . $(NEWEST)
 	@cd $(NEWEST) && uv pip compile --quiet --upgrade pyproject.toml --group dev --extra s3 --universal --python-version 3.11 --generate-hashes -o requirements.lock
 	@echo "Moved: - as installed here, + as resolved"
-	@uv pip sync --dry-run --require-hashes $(NEWEST)/requirements.lock 2>&1 | grep '^ [-+]' | grep -v '^ - espalier==' || echo " nothing"
+	@uv pip sync --dry-run --require-hashes $(NEWEST)/requirements.lock > $(NEWEST)/moved 2>&1
+	@grep '^ [-+]' $(NEWEST)/moved | grep -v '^ - espalier==' || echo " nothing"
 	@cd $(NEWEST) && make setup
 	@echo "Newer, and held back by a bound of pyproject.toml or of another package:"
 	@cd $(NEWEST) && uv pip list --outdated --exclude-editable

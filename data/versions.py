@@ -41,10 +41,13 @@ def adopt(dataset: str, raw: str) -> None:
     target = _target(dataset)
     if raw_hash(dataset) != raw or not _holds(dataset, raw):
         place = calls.ROOT / RAW / dataset
-        fetched = remote.fetch(raw, dataset, place.with_name(f".{dataset}.{raw}"))
-        shutil.rmtree(place, ignore_errors=True)
-        fetched.rename(place)
-    _reproduce("--single-item", target.replace("prepare", "validate"), target)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{dataset}.", dir=place.parent) as scratch:
+            fetched = remote.fetch(raw, dataset, Path(scratch) / dataset)
+            if place.exists():
+                shutil.rmtree(place)
+            fetched.rename(place)
+    _reproduce("--single-item", _target(dataset, "validate"), target)
 
 
 def _holds(dataset: str, raw: str) -> bool:
@@ -114,6 +117,13 @@ def commit_of(dataset_hash: str) -> str | None:
     return commits[-1] if commits else None
 
 
+def source_changed(dataset: str) -> bool:
+    """Whether the source, or what reads it, has changed since it was read; whatever lies in its
+    place now. Raises DataError."""
+    answer = json.loads(calls.output("status", "--json", _target(dataset, "ingest")))
+    return any(kind != "changed outs" for stage in answer.values() for one in stage for kind in one)
+
+
 def outdated(datasets: list[str]) -> list[str]:
     """The datasets of which a source, parameter, module or output has changed; reads only.
 
@@ -143,15 +153,15 @@ def push(dataset: str) -> None:
         raise DataError(f"{dataset} cannot be sent to {cause}")
 
 
-def _target(dataset: str) -> str:
-    """The last stage of a dataset, as DVC's command line names it; the entries are checked.
+def _target(dataset: str, stage_name: str = "prepare") -> str:
+    """A stage of a dataset, as DVC's command line names it; the entries are checked.
 
     Raises:
         DataError: the dataset, or one that DVC reads with it, is not declared as it should be.
     """
     if dataset in declared.own(calls.ROOT):
         own.write_stages(dataset, calls.ROOT)
-        return f"{declared.OWN}/{dataset}/dvc.yaml:prepare"
+        return f"{declared.OWN}/{dataset}/dvc.yaml:{stage_name}"
     declared.entry(dataset, calls.ROOT)
     declared.check_neighbours(dataset, calls.ROOT)
-    return f"prepare@{dataset}"
+    return f"{stage_name}@{dataset}"

@@ -11,6 +11,7 @@ docs/cluster.md says how the same parts are set up for good.
 
 import argparse
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -49,7 +50,7 @@ class Cluster:
 
     def __init__(self, folder: Path, follow: str = FOLLOWED, repository: Path = ROOT):
         self.folder, self.follow, self.repository = folder, follow, repository
-        self.number = os.getpid() % 200  # of two clusters at once
+        self.number = _free_number()
         self.address = f"10.213.{self.number}.1"
         self.password = secrets.token_hex(8)
 
@@ -133,7 +134,6 @@ def started(cluster: Cluster) -> Iterator[None]:
 def network(cluster: Cluster) -> Iterator[None]:
     """A bridge with the servers' address, and each host's namespace on it."""
     bridge = f"esp{cluster.number}"
-    _remove_network(cluster, bridge)  # of one that was killed
     try:
         _run("ip", "link", "add", bridge, "type", "bridge")
         _run("ip", "address", "add", f"{cluster.address}/24", "dev", bridge)
@@ -152,6 +152,13 @@ def network(cluster: Cluster) -> Iterator[None]:
         yield
     finally:
         _remove_network(cluster, bridge)
+
+
+def _free_number() -> int:
+    """Of a network that no other cluster has, nor one that was killed."""
+    names = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
+    taken = {int(number) for number in re.findall(r"^espalier-(\d+)-", names, re.MULTILINE)}
+    return next(number for number in range(1, 255) if number not in taken)
 
 
 def _remove_network(cluster: Cluster, bridge: str) -> None:
@@ -201,7 +208,8 @@ def _servers(cluster: Cluster) -> dict:
 @contextmanager
 def postgresql(cluster: Cluster) -> Iterator[None]:
     """A PostgreSQL server with a database for each who needs one."""
-    programs = max(POSTGRES.glob("*/bin"), key=lambda path: path.parent.name)
+    found = [path.parent for path in POSTGRES.glob("*/bin/initdb")]
+    programs = max(found, key=lambda path: int(path.parent.name))
     data = cluster.folder / "postgres"
     data.mkdir()
     (data / "password").write_text(cluster.password)
@@ -326,10 +334,8 @@ def missing() -> str:
     programs = ("git", "ip", "openssl", "setpriv", "unshare")
     if not all(map(shutil.which, programs)) or not list(POSTGRES.glob("*/bin/initdb")):
         return "apt-get install git iproute2 openssl postgresql"
-    bridge = ["ip", "link", "add", "espalier", "type", "bridge"]
-    if subprocess.run(bridge, capture_output=True).returncode:
-        return "the right to make network interfaces"
-    _run("ip", "link", "delete", "espalier")
+    if subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
+        return "the right to make network namespaces"
     return ""
 
 
@@ -342,12 +348,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="espalier-cluster-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL is another user
         cluster = Cluster(Path(folder), asked.parse_args().follow)
-        with started(cluster), suppress(KeyboardInterrupt):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with suppress(KeyboardInterrupt), started(cluster):
             retrain = cluster.on("host-a", "prefect", "deployment", "run", "retrain/image")
             (cluster.folder / "retrain").write_text(f"exec {shlex.join(retrain)}\n")
             print(f"Prefect's page: {cluster.url('prefect')}; logs in {folder}/logs")
             print(f"A retraining: sh {folder}/retrain. Ctrl-C ends all of it.", flush=True)
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
             signal.pause()
 
 

@@ -27,7 +27,7 @@ from prefect_dask import DaskTaskRunner
 
 from data.errors import GateRefused
 from pipelines.experiments import dataset as data
-from pipelines.experiments import fingerprint, tracking, verification
+from pipelines.experiments import tracking, verification
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.locks import lock
@@ -35,7 +35,7 @@ from pipelines.processes import dask_cluster, servers
 from pipelines.promotion import reconcile, retraining
 from pipelines.release import release
 from pipelines.runtime import console, environment, settings
-from pipelines.training import baselines, blend, guard, successive_halving
+from pipelines.training import baselines, blend, guard, successive_halving, workers
 from pipelines.training import budget as budgets
 from pipelines.training import fit as fitting
 from pipelines.training.budget import Budget, Costs
@@ -145,7 +145,7 @@ def retrained(
     waits = partial(console.line, "workers")
     with (
         tracking.parent(version, profile, "retrain") as parent,
-        dask_cluster.watched(needs(), waits),
+        dask_cluster.watched(workers.for_fits(), waits),
     ):
         guarding = submit_fit(ensure_guard, GUARD, version, parent)
         sources = baselines.unscored(version)
@@ -201,8 +201,8 @@ def rung(
     reused = verification.reusable(fits)
     missing = [fit for fit in fits if fit.fingerprint not in reused]
     successive_halving.show(fits, missing)
-    workers = len(missing) if spending.text is None else dask_cluster.size(needs())
-    planned = budgets.Rung(spending, costs, missing, ranked, more or bool(reused), workers, always)
+    size = len(missing) if spending.text is None else dask_cluster.size(workers.for_fits())
+    planned = budgets.Rung(spending, costs, missing, ranked, more or bool(reused), size, always)
     pending: dict[PrefectFuture, Fit] = {}
     records = []
     while True:
@@ -248,24 +248,14 @@ def blends(
 
 def submit(task: prefect.Task, priority: float, *arguments: Any) -> PrefectFuture:
     """Send a task to the cluster; of those that wait the one with the highest priority is next."""
-    with dask.annotate(priority=priority, resources=of_this_code()):
+    with dask.annotate(priority=priority, resources=workers.for_tasks()):
         return task.submit(*arguments)
 
 
 def submit_fit(task: prefect.Task, priority: float, *arguments: Any) -> PrefectFuture:
     """Send a task that trains to a worker that offers what fits ask for."""
-    with dask.annotate(priority=priority, resources=needs()):
+    with dask.annotate(priority=priority, resources=workers.for_fits()):
         return task.submit(*arguments)
-
-
-def needs() -> dict[str, float]:
-    """What a fit asks of a worker."""
-    return of_this_code() | environment.resources()
-
-
-def of_this_code() -> dict[str, float]:
-    """What each task asks of a worker of a named scheduler: the code and packages that sent it."""
-    return dask_cluster.needs(fingerprint.of_checkout()) if dask_cluster.named() else {}
 
 
 def result_of(future: PrefectFuture) -> object:

@@ -1,7 +1,7 @@
 """One call of DVC's command line: python -m data.dvc.command ARGUMENT …
 
-It waits for the other calls of this checkout, mends what a killed one left, and ends with the
-process that made it, however that ends.
+It waits for the other calls of this checkout, or of the one that `--cd` names, mends what a killed
+one left, and ends with the process that made it, however that ends.
 """
 
 import runpy
@@ -13,7 +13,7 @@ from data.dvc import state
 
 if __name__ == "__main__":
     stage.end_with_parent()
-    with state.held(Path.cwd()):
+    with state.held(Path(sys.argv[2] if sys.argv[1] == "--cd" else ".").absolute()):
         sys.argv[0] = "dvc"
         try:
             runpy.run_module("dvc", run_name="__main__")

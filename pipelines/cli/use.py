@@ -145,6 +145,8 @@ def clean(
     invocation.begin("clean", as_json)
     named = {"client": forget_client, "request_id": forget_request}
     wanted = {field: value for field, value in named.items() if value is not None}
+    if wanted and shared:
+        raise UsageError("--shared does not go with --forget-client or --forget-request")
     cleaned = step.forget(wanted, yes) if wanted else step.clean(older_than, keep, yes, shared)
     still = "not all rows could be removed" if wanted and cleaned.left else ""
     code = FAILED if still else DONE

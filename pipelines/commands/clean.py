@@ -19,7 +19,7 @@ from data.prepared import NOTES, PREPARED
 from data.report import REPORTS
 from data.stored import RAW
 from pipelines.commands.status import bytes_in
-from pipelines.experiments import removal
+from pipelines.experiments import removal, shared_data
 from pipelines.lineage import forget as rows
 from pipelines.promotion import ledger, reconcile
 from pipelines.release import bento, publish
@@ -130,6 +130,7 @@ def _found(before: float, keep: int, shared: bool) -> Iterator["Found"]:
     if shared:
         entries = [entry for model in ledger.models() for entry in ledger.entries(model)]
         needed = found.datasets | {entry.dataset_hash or "" for entry in entries}
+        needed |= shared_data.names()
         sent = remote.unused(needed)
         size = sum(sent.values())
         yield "DVC remote", sent, size, lambda _: remote.remove_unused(needed)

@@ -28,7 +28,6 @@ from rich.table import Table
 from data.dvc import remote
 from data.dvc import state as dvc_state
 from data.errors import DataError
-from models.artifact.artifact import ArtifactError
 from pipelines.commands import configuration, tokens
 from pipelines.locks import state
 from pipelines.processes import service
@@ -359,14 +358,16 @@ def _signatures() -> Finding:
     named = {variable: os.environ.get(variable) for variable in keys.EXPECTED}
     if not any(named.values()):
         return Finding("signatures", "champions are not signed here, and all are trusted")
-    untrusted = []
-    for file in publish.folder().glob("*.json"):
-        pointer = publish.read_file(file)
-        try:
-            if pointer is not None and "." not in file.stem:  # what a service noted beside it
-                keys.check_trusted(pointer.signature, pointer.manifest_sha256)
-        except ArtifactError:
-            untrusted.append(file.stem)
+    pointers = {
+        file.stem: publish.read_file(file)
+        for file in publish.folder().glob("*.json")
+        if "." not in file.stem  # what a service noted beside it
+    }
+    untrusted = [
+        name
+        for name, one in pointers.items()
+        if one is not None and not keys.are_trusted(one.signature, one.manifest_sha256)
+    ]
     mend = f"{', '.join(untrusted)} must not serve: espalier promote signs" if untrusted else ""
     states = ", ".join(f"{name} is {value or 'not set'}" for name, value in named.items())
     return Finding("signatures", states, mend)

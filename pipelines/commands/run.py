@@ -27,7 +27,7 @@ from pipelines.release import bento, publish, release
 from pipelines.reports import leaderboard
 from pipelines.runtime import console, environment, settings
 from pipelines.training import budget as budgets
-from pipelines.training import successive_halving
+from pipelines.training import successive_halving, workers
 from pipelines.training.budget import Costs
 
 # Exit codes of a task; of several the first of these that occurs is the run's.
@@ -101,7 +101,7 @@ def finished(tasks: dict[str, str], profile: str) -> dict[str, Outcome]:
             for task, dataset in tasks.items()
         }
         watched = list(filter(data.has_source, tasks.values()))
-        outdated = versions.outdated(watched)
+        outdated = versions.outdated(watched) if watched else []
         outcomes = {
             task: planned[task].result()
             for task, dataset in tasks.items()
@@ -168,7 +168,10 @@ def _finished(task: str, dataset: str, profile: str) -> Outcome | None:
                 reconcile.reconcile(task, dataset)
     except reconcile.BrokenLedgerError:
         return None  # the task's own retraining says so, and the others go on
-    return retraining.finished(successive_halving.plan(data.present(task, dataset), profile))
+    version = data.present(task, dataset)
+    if not version.facts:  # another host's, which a run takes from the DVC remote
+        return None
+    return retraining.finished(successive_halving.plan(version, profile))
 
 
 def _least(tasks: dict[str, str], profile: str) -> float:
@@ -180,7 +183,7 @@ def _least(tasks: dict[str, str], profile: str) -> float:
             costs = Costs(version, tracking.records(version))
             full = successive_halving.plan(version, profile).full if version.facts else []
             seconds += min(map(costs.predict, filter(costs.know, full)), default=0.0)
-    return seconds / dask_cluster.size(environment.resources())
+    return seconds / dask_cluster.size(workers.for_fits())
 
 
 def _retrain(

@@ -51,12 +51,9 @@ def version(task: str, dataset: str) -> DatasetVersion:
     Raises `GateRefused` when Great Expectations says that it may not be trained on.
     """
     with console.stage("data") as say:
-        if shared_data.newest(dataset) is None or has_source(dataset):
-            versions.reproduce(dataset)
-        if newer := shared_data.newer(dataset):
+        if newer := _newer(dataset):
             say(f"{dataset} as {newer.who} has had it since {newer.at}, not the source here;")
             versions.adopt(dataset, newer.raw)
-        shared_data.note(dataset)
         made = _of_this_checkout(task, dataset)
         rows = made.facts["rows"]
         say(f"{dataset} passed its gate;")
@@ -67,6 +64,19 @@ def version(task: str, dataset: str) -> DatasetVersion:
         if new := report.read(dataset, environment.ROOT)["tables"].get("validation"):
             say(f"with {new['values'][0]['share']:.1%} unknown words")
     return made
+
+
+def _newer(dataset: str) -> shared_data.Noted | None:
+    """The version that another checkout has made since; None once this one has made the newest."""
+    if not has_source(dataset) and (newest := shared_data.newest(dataset)):
+        return newest
+    newer = shared_data.newer(dataset)
+    if newer is None or versions.source_changed(dataset):
+        versions.reproduce(dataset)
+        newer = shared_data.newer(dataset)
+        if newer is None:
+            shared_data.note(dataset)
+    return newer
 
 
 def present(task: str, dataset: str) -> DatasetVersion:

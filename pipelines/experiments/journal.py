@@ -185,6 +185,8 @@ def left() -> Iterator[Journal]:
         with suppress(Timeout), journal.lock.acquire(timeout=0):
             if (folder / "mlflow.db").exists():
                 yield journal
+            else:  # its process was killed before the run began
+                journal.remove()
 
 
 def make_store(uri: str) -> None:

@@ -53,8 +53,21 @@ def newer(dataset: str) -> Noted | None:
     return None
 
 
+def names() -> set[str]:
+    """DVC's names for the newest rows of each dataset, which checkouts may have to take yet."""
+    if state.folder() is not None:
+        return set()
+    with state.transaction() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT DISTINCT ON (dataset) raw, prepared FROM dataset_versions "
+            "ORDER BY dataset, position DESC"
+        )
+        return {name for row in rows for name in row}
+
+
 def note(dataset: str) -> None:
-    """Note what this checkout has made of a dataset, where it is not what it noted last."""
+    """Send what this checkout has made of a dataset to the DVC remote, and note it, where it is not
+    what it noted last."""
     if state.folder() is not None:
         return
     source, raw = versions.source_hash(dataset), versions.raw_hash(dataset)
@@ -62,6 +75,7 @@ def note(dataset: str) -> None:
     own = [one for one in _noted(dataset) if one.who == _here()]
     if own and (own[-1].source, own[-1].raw, own[-1].prepared) == made:
         return
+    versions.push(dataset)  # before others look for it
     now = datetime.now(UTC).isoformat(timespec="seconds")
     with state.transaction() as connection:
         connection.exec_driver_sql("LOCK TABLE dataset_versions IN EXCLUSIVE MODE")

@@ -205,27 +205,26 @@ def _logged(
         mlflow.set_tracking_uri(asked)
 
 
-def _take_in_journal(kept: Journal) -> None:
-    """Send all of a journal, write the row of its run, and remove it."""
+def _take_in_journal(kept: Journal) -> str:
+    """Send all of a journal, write the row of its run, remove it; returns the run's fingerprint."""
+    tags: dict[str, str] = {}
     if run := kept.run():
-        task, dataset, _ = (run.data.tags[name] for name in NAMED)
-        kept.send_all(connect(), experiment(task, dataset))
+        tags = run.data.tags
+        kept.send_all(connect(), experiment(tags[NAMED[0]], tags[NAMED[1]]))
         take_in(kept.run_id)
     kept.remove()
+    return tags.get("espalier.fingerprint", "")
 
 
-def send_journals() -> bool:
-    """Send the runs that processes of this machine left; returns whether there were any.
-
-    None is sent while the server is away, and one that cannot be sent stops no other.
-    """
-    sent = False
+def send_journals() -> set[str]:
+    """Send the runs that processes of this machine left, unless the server is away; returns the
+    fingerprints of those that were sent. One that cannot be sent stops no other."""
+    sent = set()
     for kept in journal.left() if servers.is_served() else ():
         if environment.unanswered(environment.MLFLOW):
             break
         try:
-            _take_in_journal(kept)
-            sent = True
+            sent.add(_take_in_journal(kept))
         except Exception as error:
             console.line("journal", f"{kept.folder} could not be sent: {error}", failed=True)
     return sent

@@ -1,6 +1,9 @@
 """An artifact is fetched if it lies elsewhere, hashed once in a run, and passed on as verified."""
 
+import shutil
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlparse
@@ -24,7 +27,13 @@ def verify(fitted: Record | Version) -> Path:
         keys.check_trusted(fitted.signature, fitted.manifest_sha256)
     try:
         folder = artifact_folder(fitted.run_id)
-        artifact.check(folder, fitted.manifest_sha256)
+        try:
+            artifact.check(folder, fitted.manifest_sha256)
+        except ArtifactError:
+            if not folder.is_relative_to(environment.home() / "fetched"):
+                raise
+            shutil.rmtree(folder)  # what lies here may be damaged, and not what was fetched
+            artifact.check(artifact_folder(fitted.run_id), fitted.manifest_sha256)
     except OSError as error:
         raise ArtifactError(str(error)) from error
     return folder
@@ -87,10 +96,17 @@ def _fetched(run_id: str, path: str) -> Path:
     does not answer is alike: only the store's list tells."""
     from mlflow.exceptions import MlflowException
 
-    folder, client = environment.home() / "fetched" / run_id, tracking.connect()
-    folder.mkdir(parents=True, exist_ok=True)
+    place, client = environment.home() / "fetched" / run_id / path, tracking.connect()
+    if place.exists():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return Path(client.download_artifacts(run_id, path, str(folder)))
+        # Whole or not at all: several workers of a host fetch the same at once.
+        with tempfile.TemporaryDirectory(prefix=".", dir=place.parent) as scratch:
+            fetched = Path(client.download_artifacts(run_id, path, scratch))
+            with suppress(OSError):  # another was first
+                fetched.rename(place)
+        return place
     except (MlflowException, OSError) as error:
         parent, beside = PurePosixPath(path).parent, []
         try:

@@ -68,11 +68,10 @@ def worker_command(identity: str, offers: Mapping[str, float]) -> tuple[list[str
     """
     resources = " ".join(f"{name}={n:g}" for name, n in (needs(identity) | {**offers}).items())
     command = [sys.executable, "-m", "dask", "worker", str(address()), "--nthreads", "1"]
-    command += ["--no-dashboard", "--resources", resources]
+    command += ["--no-dashboard", "--memory-limit", f"{WORKER_GIB}GiB", "--resources", resources]
     command += ["--local-directory", str(environment.home() / "dask")]
     settings = {
-        f"DASK_{name.upper().replace('.', '__').replace('-', '_')}": str(value)
-        for name, value in WORKER.items()
+        f"DASK_{name.upper().replace('.', '__')}": str(value) for name, value in WORKER.items()
     }
     return command, settings
 

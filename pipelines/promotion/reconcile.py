@@ -16,7 +16,7 @@ from pipelines.locks import lock
 from pipelines.promotion import ledger, markdown
 from pipelines.promotion.contender import Contender
 from pipelines.release import publish
-from pipelines.runtime import console, settings
+from pipelines.runtime import console, keys, settings
 
 PROMOTION_SECONDS = 10  # for another decision about the same model
 
@@ -127,8 +127,11 @@ def _apply(
         return None
     # Recorded with the decision: whoever was killed before the tag has signed nonetheless.
     evidence = champions[-1].evidence
-    if isinstance(evidence, dict) and "signature" in evidence and version.signature is None:
-        version = registry.sign(version, evidence["signature"])
+    recorded = evidence.get("signature") if isinstance(evidence, dict) else None
+    if recorded and not (
+        version.signature and keys.are_trusted(version.signature, version.manifest_sha256)
+    ):
+        version = registry.sign(version, recorded)
     registry.set_champion(version, ledger.head(entries))
     folder = verified.get(version.manifest_sha256)
     endpoint = settings.endpoint(task, dataset)

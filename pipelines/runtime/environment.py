@@ -47,6 +47,8 @@ DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "6",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    # A journal is a store of its own, whose file goes: no connection to it must stay open.
+    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",
     # The default of 10 s misses short fits; each second would cost a fit 3 % of its processor.
     "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5",
     "PYTHONUTF8": "1",  # of children: no file is read in the locale's encoding

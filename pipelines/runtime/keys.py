@@ -30,7 +30,22 @@ def check_trusted(bundle: str | None, manifest_sha256: str) -> None:
     if place is not None:
         from models.artifact import signature
 
-        signature.read_trusted(place).check(bundle, manifest_sha256)
+        try:
+            trusted = signature.read_trusted(place)
+        except (OSError, ValueError) as error:  # changed while this process runs
+            raise signature.SignatureError(f"{TRUST} cannot be read ({error}).") from error
+        trusted.check(bundle, manifest_sha256)
+
+
+def are_trusted(bundle: str | None, manifest_sha256: str) -> bool:
+    """Whether `check_trusted` raises nothing."""
+    from models.artifact.signature import SignatureError
+
+    try:
+        check_trusted(bundle, manifest_sha256)
+    except SignatureError:
+        return False
+    return True
 
 
 def unusable() -> dict[str, str]:

@@ -56,8 +56,8 @@ def fit(
     """
     environment.apply()
     plan.require_same(planned)
-    if tracking.send_journals() and (known := _known(planned)):
-        return Result(known, console.Line(planned.arch, "was left in the journal"))
+    if planned.fingerprint in tracking.send_journals() and (known := _known(planned)):
+        return Result(known, console.Line(planned.title, "was left in the journal"))
     if not environment.unanswered(environment.MLFLOW):  # it may be away when the files are needed
         guard.files(guarded)
     before = None
@@ -88,9 +88,10 @@ def _done_meanwhile(planned: Fit, held: ExitStack) -> Result | None:
         return None
     except LockHeldError as other:
         console.line(planned.title, f"{other}; this fit waits")
+        before = _known(planned)  # which is to be done again
         held.enter_context(lock.hold(name, FIT_SECONDS))
     record = _known(planned)
-    if record is None:
+    if record is None or record == before:
         return None
     text = "done by another process meanwhile"
     return Result(record, console.Line(planned.title, text, time.monotonic() - start))

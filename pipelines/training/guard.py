@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import shutil
 import tempfile
 import time
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -68,15 +66,7 @@ def files(guarded: Guard) -> Path:
 
     Raises OSError, ServerError.
     """
-    if not servers.is_served():
-        return verification.artifact_folder(guarded.run_id)
-    kept = environment.home() / "fetched" / f"guard-{guarded.run_id}"
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        fetched = verification.artifact_folder(guarded.run_id)
-        with tempfile.TemporaryDirectory(dir=kept.parent) as scratch, suppress(OSError):
-            shutil.copytree(fetched, Path(scratch) / "whole").rename(kept)  # another was first
-    return kept
+    return verification.artifact_folder(guarded.run_id)
 
 
 def _is_whole(row: Row) -> bool:
