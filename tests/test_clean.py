@@ -90,7 +90,8 @@ def test_killed_and_done_again_it_leaves_what_serves_and_what_can_be_gone_back_t
     done = espalier(project, *ALL, "--shared", "--yes", "--json")
     assert done.returncode == 0, done.stderr
     parts = {part["what"]: part for part in answer(done)["parts"]}
-    assert parts["DVC remote"] == {"what": "DVC remote", "count": 1, "bytes": 10_000}
+    assert parts["DVC remote"]["count"] == 1
+    assert parts["DVC remote"]["bytes"] == pytest.approx(10_000, rel=0.01)  # as DVC rounds it
     assert sent - {*(project / REMOTE).rglob("*")} == {project / REMOTE / OF_NOBODY}
     freed = sum(part["bytes"] for part in parts.values())
     print(
