@@ -63,6 +63,7 @@ def api(project):
         "PREFECT_API_URL": url,
         "PREFECT_HOME": str(project / ".espalier" / "prefect"),
         "PATH": os.pathsep.join([TOOLS, os.environ["PATH"]]),
+        "PYTHONPATH": str(project),  # before the checkout that the environment was made for
     }
     logs, place = project / ".espalier" / "logs", {"cwd": project, "env": variables(**more)}
 

@@ -89,6 +89,9 @@ def up(port: int) -> None:
     """
     publish.declare()
     tracking.connect()  # makes its store, before two processes would
+    # The worker imports the flow from here, whichever checkout the environment was made for.
+    above = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(environment.ROOT), above]))
     with ExitStack() as stack:
         parts = []
         if not os.environ.get("PREFECT_API_URL"):
