@@ -203,5 +203,7 @@ def test_an_artifact_that_cannot_be_reached_is_not_damaged(
         assert 5 <= time.monotonic() - start < 15
         assert f"for {between} to bring model" in capsys.readouterr().out
         shutil.rmtree(next((mlflow.folder / "artifacts").glob(f"**/{record.run_id}")))
+        assert verification.whole(record)  # from what was fetched
+        shutil.rmtree(home / "fetched")
         with pytest.raises(ArtifactError):
             verification.verify(record)
