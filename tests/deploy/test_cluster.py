@@ -75,7 +75,8 @@ def test_a_host_dies_and_the_champion_serves_on_another(cluster):
     [run] = until(ended, "the end of the run", 300)
     assert run["state_name"] == "Promoted", run["state"]["message"]
     fits = [task["name"] for task in asked(cluster, "task_runs") if task["name"].startswith("fit ")]
-    assert {name.rpartition(" · ")[2] for name in fits} == {"host-a", "host-b"}
+    assert fits
+    assert {name.rpartition(" · ")[2] for name in fits} <= {"host-a", "host-b"}
     [host] = {"host-a", "host-b"} - {other}
     board = json.loads(on(cluster, host, "espalier", "compare", "--task", "image", "--json"))
     assert {row["arch"] for row in board["rows"]} >= set(KEPT["image"])
@@ -92,10 +93,6 @@ def test_a_host_dies_and_the_champion_serves_on_another(cluster):
     assert series
     assert [name for name in series if name not in page] == []
 
-    doctor = cluster.on(host, "espalier", "doctor", "--json")
-    found = json.loads(subprocess.run(doctor, capture_output=True, text=True).stdout)
-    places = {one["what"]: (one["state"], one["mend"]) for one in found["findings"]}
-    assert places["DVC remote"] == ("local s3://dvc", "")
     # Nothing is fitted twice, by a run outside of Prefect's schedule either.
     again = json.loads(on(cluster, host, "espalier", "run", "--task", "image", "--json"))
     assert again["tasks"]["image"]["trained"] == 0
