@@ -51,9 +51,11 @@ def error(done: subprocess.CompletedProcess[str]) -> str:
     return (errors or lines or [silent])[-1]
 
 
-def settings() -> list[tuple[str, str, str]]:
-    """DVC's settings of this checkout: name, sign and value of each."""
-    return [line.partition("=") for line in output("config", "--list").splitlines()]
+def settings() -> dict[str, str]:
+    """DVC's settings of this checkout by name. Of one that stands twice the later counts:
+    .dvc/config.local comes after .dvc/config."""
+    lines = output("config", "--list").splitlines()
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 def git(*arguments: str) -> str:

@@ -74,9 +74,9 @@ def check() -> str:
     Raises:
         DataError: it does not take or give them, or not within half a minute.
     """
-    url = _remote()[1]
+    name, url = _remote()
     if "://" not in url:
-        return " ".join(_remote()).strip()
+        return f"{name} {url}".strip()
     content = f"{socket.gethostname()} {date.today()}\n"
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         scratch = Path(folder)
@@ -88,8 +88,8 @@ def check() -> str:
                 (scratch / "probe").unlink()
             done = calls.dvc("--cd", folder, *step, seconds=30)
             if done.returncode != 0:
-                raise DataError(f"{described()}: {calls.error(done)}")
-    return described()
+                raise DataError(f"{name} {url}: {calls.error(done)}")
+    return f"{name} {url}"
 
 
 def unused_in_cache() -> list[Path]:
@@ -190,9 +190,7 @@ def _write_repository(folder: Path, pointers: Mapping[str, str], cache: Path) ->
         pointers: a path in it → DVC's name for what shall lie there.
         cache: where its cache lies.
     """
-    # Of one that stands twice the later counts: .dvc/config.local comes after .dvc/config.
-    settings = {name: value for name, _, value in calls.settings()}
-    settings |= {"core.no_scm": "true", "cache.dir": str(cache)}
+    settings = calls.settings() | {"core.no_scm": "true", "cache.dir": str(cache)}
     sections: dict[str, list[str]] = {}
     for name, value in settings.items():
         section, _, key = name.rpartition(".")
@@ -220,6 +218,6 @@ def _remote() -> tuple[str, str]:
 
     From the settings: the table of `dvc remote list` is broken at the width of a terminal.
     """
-    settings = {name: value for name, _, value in calls.settings()}
+    settings = calls.settings()
     name = settings.get("core.remote", "")
     return name, settings.get(f"remote.{name}.url", "")

@@ -193,7 +193,11 @@ def _backend() -> Finding:
         "keras.distribution.list_devices()]))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", errors="replace"
+        [sys.executable, "-c", code],
+        cwd=environment.ROOT,  # a folder of the caller's may hold a `keras`
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no output"]
@@ -358,11 +362,9 @@ def _signatures() -> Finding:
     named = {variable: os.environ.get(variable) for variable in keys.EXPECTED}
     if not any(named.values()):
         return Finding("signatures", "champions are not signed here, and all are trusted")
-    pointers = {
-        file.stem: publish.read_file(file)
-        for file in publish.folder().glob("*.json")
-        if "." not in file.stem  # what a service noted beside it
-    }
+    # A name with two dots is what a service noted beside a pointer.
+    files = [one for one in publish.folder().glob("*.json") if "." not in one.stem]
+    pointers = {file.stem: publish.read_file(file) for file in files}
     untrusted = [
         name
         for name, one in pointers.items()

@@ -128,7 +128,7 @@ def _apply(
     # Recorded with the decision: whoever was killed before the tag has signed nonetheless.
     evidence = champions[-1].evidence
     recorded = evidence.get("signature") if isinstance(evidence, dict) else None
-    if recorded and not (
+    if recorded not in (None, version.signature) and not (
         version.signature and keys.are_trusted(version.signature, version.manifest_sha256)
     ):
         version = registry.sign(version, recorded)
