@@ -98,7 +98,7 @@ def report(error: Exception) -> int:
     """Print what went wrong for a person, then log it; returns the exit code."""
     from data.errors import GateRefused
     from models.errors import ParameterError
-    from pipelines.commands.rollback import RollbackRefused
+    from pipelines.commands.promote import RollbackRefused
 
     codes = {
         GateRefused: REFUSED,

@@ -174,11 +174,11 @@ def rollback(
 
     Example: espalier rollback --task image --reason "wrong on receipts"
     """
-    from pipelines.commands import rollback as step
+    from pipelines.commands import promote as step
 
     invocation.begin("rollback", as_json)
     outcome = step.rollback(task, dataset, reason)
-    invocation.end(as_json, outcome.to_dict(), lambda: step.show(outcome))
+    invocation.end(as_json, outcome.to_dict(), lambda: step.show_rollback(outcome))
 
 
 @app.command()

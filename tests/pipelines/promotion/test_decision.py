@@ -9,8 +9,8 @@ from candidates import candidate, evaluation, hits
 from recorded import HASH
 
 from models.artifact import artifact
-from pipelines.commands import promote, rollback, run
-from pipelines.commands.rollback import RollbackRefused
+from pipelines.commands import promote, run
+from pipelines.commands.promote import RollbackRefused
 from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.locks import lock
@@ -222,7 +222,7 @@ def test_who_was_asleep_while_another_decided_writes_what_the_ledger_says_now(
 
 
 def back(reason: str = "it answers slowly") -> tuple[str, str]:
-    outcome = rollback.rollback(TASK, DATASET, reason).to_dict()
+    outcome = promote.rollback(TASK, DATASET, reason).to_dict()
     return outcome["from"], outcome["to"]
 
 

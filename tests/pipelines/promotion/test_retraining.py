@@ -13,7 +13,7 @@ from recorded import DIGITS, FACTS, finished
 from small_data import IMAGE, digits
 
 from data import stored
-from pipelines.commands import promote, rollback
+from pipelines.commands import promote
 from pipelines.experiments import dataset as data
 from pipelines.experiments import leaderboard_rows, registry
 from pipelines.experiments import plan as planning
@@ -72,7 +72,7 @@ def test_what_needs_no_test_rows_to_be_refused_gives_way_to_the_next(home, tmp_p
     )
     assert promote.promote("image", "digits", first.run_id).promoted
     assert promote.promote("image", "digits", best.run_id).promoted
-    rollback.rollback("image", "digits", reason="complaints")
+    promote.rollback("image", "digits", reason="complaints")
 
     verdict = retraining.decide(DIGITS, [first, best, second])
     champion = registry.champion("image", "digits")

@@ -9,8 +9,8 @@ from candidates import candidate, evaluation, hits
 from recorded import HASH
 
 from models.artifact import signature
-from pipelines.commands import promote, rollback
-from pipelines.commands.rollback import RollbackRefused
+from pipelines.commands import promote
+from pipelines.commands.promote import RollbackRefused
 from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.promotion import contender, decision, ledger, reconcile
@@ -109,7 +109,7 @@ def test_whom_nobody_trusts_is_neither_restored_nor_packaged(own, fitted, monkey
         bento.build(TASK)
     assert decided(fitted(1)).signature
     with pytest.raises(RollbackRefused, match="must not serve: It is not signed"):
-        rollback.rollback(TASK, DATASET, "it answers slowly")
+        promote.rollback(TASK, DATASET, "it answers slowly")
     assert registry.champion(TASK, DATASET).version == "2"
     assert bento.published(TASK)[TASK].signature
 

@@ -12,7 +12,7 @@ import pytest
 from entries import append
 from homes import living_in
 
-from pipelines.commands import rollback
+from pipelines.commands import promote
 from pipelines.experiments import registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.locks import lock
@@ -74,7 +74,7 @@ def test_its_ledger_goes_on(home):
     append(MODEL, "force", "2", from_version="1", reason="after the migration")
     reconcile.follow(TASK, DATASET)
     assert contender.current_champion(TASK, DATASET).version.version == "2"
-    assert rollback.rollback(TASK, DATASET, "and back").to == "1"
+    assert promote.rollback(TASK, DATASET, "and back").to == "1"
     entries = ledger.entries(MODEL)
     assert [entry.token for entry in entries[4:]] == [0, 0]
     assert ledger.verify(entries, registry.champion(TASK, DATASET).head) is None
