@@ -48,7 +48,8 @@ def kind_of(path: Path) -> str:
         raise DataError(f"{path} is empty")
     if b"\0" in content and not text_form.encoding_of(content).startswith("utf-"):
         raise DataError(f"{path} is no table: expected CSV, JSON lines, Parquet or Excel")
-    return "json" if content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"{", b"[")) else "csv"
+    text = content.decode(text_form.encoding_of(content), errors="replace")
+    return "json" if text.lstrip("\ufeff \r\n\t").startswith(("{", "[")) else "csv"
 
 
 def _kind_of_folder(path: Path) -> str:
@@ -140,12 +141,18 @@ def _parquet(path: Path) -> Sample:
 
 
 def _excel(path: Path) -> Sample:
-    for sheet in (names := excel.sheets(path)):
-        table = excel.read_excel(path, sheet, MOST_ROWS)
+    names, problem = excel.sheets(path), ""
+    for sheet in names:
+        try:
+            table = excel.read_excel(path, sheet, MOST_ROWS)
+        except DataError as error:  # a cover before the sheet of rows
+            problem = problem or str(error)
+            continue
         if table.num_columns > 1 and len(table):
             break
     else:
-        raise DataError(f"{path} has no sheet of several columns, with a header row: {names}")
+        expected = f"{path} has no sheet of several columns, with a header row: {names}"
+        raise DataError(problem or expected)
     sample = Sample(table, whole=len(table) < MOST_ROWS)
     if sheet != names[0]:
         sample.settings["sheet"] = sheet

@@ -41,6 +41,12 @@ def read_csv(
     """
     head = text_form.head(path)
     text_form.check_encoding(path, head, encoding)
+    first_line = head.decode(encoding, errors="replace").removeprefix("\ufeff").splitlines()[:1]
+    if first_line and re.fullmatch(r"sep=.", first_line[0]):
+        raise DataError(
+            f"{path} begins with {first_line[0]!r}, a note for Excel where a header is expected:"
+            f" remove that line, and say `separator: {first_line[0][-1]!r}`"
+        )
     # with threads nobody knows the number of a row
     size = first or LONGEST
     reading = pyarrow.csv.ReadOptions(encoding=encoding, use_threads=False, block_size=size)

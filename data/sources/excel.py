@@ -41,6 +41,11 @@ def read_excel(path: Path, sheet: str | None = None, most: int | None = None) ->
             book, sheet or names[0], header=None, nrows=most and most + 1, **as_they_are
         )
     cells = [list(frame[number]) for number in frame]
+    if len(cells) > 1 and sum(column[0] != "" for column in cells) < 2:
+        raise DataError(
+            f"{path} names one column at most of {len(cells)} in its first row: let the columns'"
+            " names be the first row, and remove what stands above them"
+        )
     # a name as it stands there: pandas renames one that is there twice
     header = [str(column[0]) or f"Unnamed: {number}" for number, column in enumerate(cells)]
     return pa.table([pa.array(map(_word, column[1:]), pa.string()) for column in cells], header)

@@ -1,6 +1,7 @@
 """Where your own files lie: the path of an entry, and the names below it."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -18,7 +19,7 @@ def local(path: str | Path) -> Path:
     Raises:
         DataError: it is the address of another machine; or nothing, or a pipe or such, is there.
     """
-    if "://" in str(path):
+    if re.match(r"\w\w+:/", str(path)):  # a Path has made one slash of two
         raise DataError(f"{path} is an address, expected a file or folder: fetch it, and name that")
     found = Path(path).expanduser()
     if not found.exists():

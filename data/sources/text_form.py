@@ -15,7 +15,7 @@ NO_WINDOWS = frozenset(b"\x81\x8d\x8f\x90\x9d")  # bytes that windows-1252 does 
 SEPARATORS = (",", ";", "\t", "|")
 OTHERS = {  # by their first bytes
     b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or say `kind: excel`",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook of before 2007: save it as .xlsx, with `kind: excel`",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook with a password, or of before 2007: save it as .xlsx",
     b"PAR1": "a Parquet file: say `kind: parquet`",
     b"\x1f\x8b": "packed by gzip: let its name end in .gz",
     b"%PDF": "a PDF: export the table as CSV",

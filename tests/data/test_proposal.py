@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -230,7 +231,8 @@ def test_other_tables_are_known_by_what_they_are(tmp_path, kind):
         frame.to_parquet(path)
     else:
         book = openpyxl.Workbook()
-        book.active.append(["a cover"])
+        for cells in (["a cover"], ["of the year", 2026]):  # no header: one name for two columns
+            book.active.append(cells)
         for row in [list(frame), *frame.to_numpy().tolist()]:
             (book["data"] if "data" in book.sheetnames else book.create_sheet("data")).append(row)
         book.save(path)
@@ -441,6 +443,28 @@ def test_a_name_that_is_there_twice_in_a_workbook_is_told(tmp_path):
     book.save(tmp_path / "a.xlsx")
     with pytest.raises(DataError, match="the column 'mw' is there twice: rename one"):
         look(tmp_path / "a.xlsx")
+
+
+def test_a_title_above_the_names_of_a_workbook_is_told(tmp_path):
+    book = openpyxl.Workbook()
+    for row in [
+        ("Load of 2026",),
+        (),
+        ("when", "mw"),
+        *((time, value) for time, value, _ in TIMED),
+    ]:
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(DataError, match="remove what stands above them"):
+        look(tmp_path / "a.xlsx")
+
+
+def test_an_address_and_lines_of_json_in_another_encoding_are_told(tmp_path):
+    with pytest.raises(DataError, match="is an address"):
+        proposed(None, Path("https://example.org/a.csv"), {})
+    (tmp_path / "a.jsonl").write_text('{"text": "good", "label": "pos"}\n', encoding="utf-16")
+    with pytest.raises(DataError, match="perhaps utf-16: write it anew as UTF-8"):
+        look(tmp_path / "a.jsonl")
 
 
 def test_a_folder_of_tables_is_told(tmp_path):

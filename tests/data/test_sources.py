@@ -180,6 +180,7 @@ def test_own_series_may_be_packed_zoned_and_in_parquet(tmp_path):
         (b"when,kW\n1714521600,1\n", "'when' holds numbers such as 1714521600, expected ISO 8601"),
         (b"when;kW\n2024-01-01;1\n", "has one column, 'when;kW': expected several, with commas"),
         (b"when,kW,kW\n2024-01-01,1,2\n", "column 'kW' is there 2 times"),
+        (b"sep=;\nwhen;kW\n", "remove that line, and say `separator: ';'`"),
     ],
 )
 def test_an_unreadable_csv_is_told(tmp_path, content, message):
