@@ -59,7 +59,7 @@ def fit(
     if planned.fingerprint in tracking.send_journals() and (known := _known(planned)):
         return Result(known, console.Line(planned.title, "was left in the journal"))
     if not environment.unanswered(environment.MLFLOW):  # it may be away when the files are needed
-        guard.files(guarded)
+        verification.artifact_folder(guarded.run_id)
     before = None
     if planned.refit:
         first = plan.before(planned)
@@ -223,7 +223,7 @@ def record_artifact(
 
     with tempfile.TemporaryDirectory(prefix="espalier-") as scratch:
         folder = Path(scratch)
-        familiarity = guard.files(guarded)
+        familiarity = verification.artifact_folder(guarded.run_id)
         mlmodel.write(folder, inputs)
         seen.write(folder, dataset.splits)
         digest = write(

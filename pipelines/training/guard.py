@@ -61,14 +61,6 @@ def ensure(dataset: DatasetVersion, parent: str | None) -> Guard:
     return Guard(identity, run.run_id, lines)
 
 
-def files(guarded: Guard) -> Path:
-    """The folder of a guard's files; those of a server's run are kept on this machine.
-
-    Raises OSError, ServerError.
-    """
-    return verification.artifact_folder(guarded.run_id)
-
-
 def _is_whole(row: Row) -> bool:
     """Whether a guard's files are there and undamaged."""
     try:
