@@ -20,7 +20,16 @@ from pipelines.runtime.settings import UsageError
 DONE, FAILED, USAGE, REFUSED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 75, 130
 # Servers that commands cannot do without: told before seconds of imports.
 ASKS = {
-    environment.MLFLOW: ("run", "up", "train", "compare", "promote", "rollback", "trace"),
+    environment.MLFLOW: (
+        "run",
+        "up",
+        "train",
+        "compare",
+        "promote",
+        "approve",
+        "rollback",
+        "trace",
+    ),
     environment.PREFECT: ("run", "up"),
     environment.CLUSTER: ("run", "train"),
 }
@@ -99,9 +108,11 @@ def report(error: Exception) -> int:
     from data.errors import GateRefused
     from models.errors import ParameterError
     from pipelines.commands.promote import RollbackRefused
+    from pipelines.promotion.approval import ApprovalRefused
 
     codes = {
         GateRefused: REFUSED,
+        ApprovalRefused: REFUSED,
         RollbackRefused: REFUSED,
         LockHeldError: LOCKED,
         UsageError: USAGE,

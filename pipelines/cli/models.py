@@ -145,7 +145,8 @@ def promote(
 ) -> None:
     """Put a candidate before the gate: it becomes champion if every check passes.
 
-    Exit code 0: it is champion. 3: the gate said no. 75: another run holds the task.
+    Exit code 0: it is champion, or waits for a person, where `approval: required` is set.
+    3: the gate said no. 75: another run holds the task.
 
     Example: espalier promote --task image cnn --dry-run
     """
@@ -159,6 +160,39 @@ def promote(
     )
     sentence, facts = step.sentence(outcome), asdict(outcome)
     if outcome.accepted:
+        invocation.end(as_json, facts, lambda: console.out().print(sentence, markup=False))
+    invocation.end(as_json, facts, lambda: None, REFUSED, sentence)
+
+
+@app.command()
+def approve(
+    task: Annotated[str, typer.Argument(help="image, sentiment or forecast.")],
+    version: Annotated[
+        str | None, typer.Argument(help="The version that is meant; by default the one that waits.")
+    ] = None,
+    by: Annotated[str, typer.Option("--as", help="Who answers; it goes on record.")] = "",
+    dataset: Dataset = None,
+    refuse: Annotated[bool, typer.Option("--refuse", help="Say no.")] = False,
+    reason: Annotated[str, typer.Option(help="Why, with --refuse; it goes on record.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Say yes or no to a candidate that passed the gate and waits, where a person is asked.
+
+    Exit code 0: done. 2: nothing waits. 3: too late, or what has changed since changes the verdict.
+    75: something else was decided meanwhile.
+
+    Example: espalier approve image 4 --as Ada
+    """
+    from pipelines.commands import promote as step
+
+    invocation.begin("approve", as_json)
+    if not by.strip():
+        raise UsageError('--as is missing: who answers goes on record, --as "Ada Lovelace"')
+    if refuse != bool(reason.strip()):
+        raise UsageError('--refuse needs --reason "…", and a yes has none')
+    outcome = step.approve(task, dataset, version, by.strip(), no=reason if refuse else None)
+    sentence, facts = step.sentence(outcome), asdict(outcome)
+    if outcome.accepted or refuse:
         invocation.end(as_json, facts, lambda: console.out().print(sentence, markup=False))
     invocation.end(as_json, facts, lambda: None, REFUSED, sentence)
 

@@ -1,4 +1,4 @@
-"""What a person decides about a champion: the commands `promote` and `rollback`."""
+"""What a person decides about a champion: the commands `promote`, `approve` and `rollback`."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,9 +13,11 @@ from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
-from pipelines.gate import rules
+from pipelines.gate import checks, rules
+from pipelines.gate.checks import Check
 from pipelines.locks import lock
-from pipelines.promotion import contender, decision, evaluation, ledger, reconcile
+from pipelines.promotion import approval, contender, decision, evaluation, ledger, reconcile
+from pipelines.promotion.approval import Question
 from pipelines.promotion.contender import Contender, Summary
 from pipelines.promotion.evaluation import Evaluation
 from pipelines.promotion.ledger import Entry
@@ -28,6 +30,7 @@ class Promotion:
     """What became of a candidate.
 
     champion: the current one afterwards. ledger: position and hash of the record, if there is one.
+    awaiting: the candidate, where it passed and waits for a person.
     """
 
     task: str
@@ -41,12 +44,13 @@ class Promotion:
     forced: bool = False
     ledger: dict | None = None
     checks: list[dict] = field(default_factory=list)
+    awaiting: Question | None = None
 
     @property
     def accepted(self) -> bool:
-        """Whether the gate said yes: the candidate is champion, or would be."""
+        """Whether the gate said yes: the candidate is champion, or would be, or waits."""
         same = self.champion is not None and self.champion.version == self.candidate.version
-        return self.promoted or same
+        return self.promoted or same or self.awaiting is not None
 
 
 class RollbackRefused(RuntimeError):
@@ -107,10 +111,14 @@ def promote(
             if not dry_run and decision.sign(champion):
                 console.line("signed", champion.name)
             return outcome(current, current, False, f"{champion.name} is the champion already")
+        beside = champion.version if champion else None
+        asked = approval.asked_already(version, record, beside, gate_rules)
+        if asked and force is None:
+            return _waits(outcome, asked, beside)
         if dry_run:
             candidate = Contender(registry.preview(task, dataset, record), folder)
         else:
-            candidate = Contender(decision.enter(version, record), folder)
+            candidate = Contender(decision.enter(version, record, gate_rules), folder)
         evaluated = evaluation.evaluate(
             version,
             candidate,
@@ -132,8 +140,9 @@ def _outcome(
     champion = evaluated.champion and contender.summary(evaluated.champion.version)
     checks = [check.to_dict() for check in evaluated.checks]
     if entry is None:
-        return outcome(candidate, champion, evaluated.passed, evaluated.reason, checks=checks)
-    promoted = entry.action != "refusal"
+        reason = evaluated.reason + ("; a person is asked then" if evaluated.awaits else "")
+        return outcome(candidate, champion, evaluated.passed, reason, checks=checks)
+    promoted = entry.action in ledger.BEGIN
     return outcome(
         candidate,
         candidate if promoted else champion,
@@ -142,7 +151,20 @@ def _outcome(
         forced=entry.action == "force",
         ledger={"position": entry.position, "hash": entry.hash},
         checks=checks,
+        awaiting=approval.question(entry) if entry.action == "awaiting" else None,
     )
+
+
+def _waits(
+    outcome: Callable[..., Promotion], asked: Question, champion: Version | None
+) -> Promotion:
+    """A person was asked about the candidate before, and it is not put before the gate again."""
+    version = registry.version(registry.model_name(asked.task, asked.dataset), asked.version)
+    if version is None:
+        raise ledger.LedgerMovedError(f"another run removed version {asked.version}: run it again")
+    standing = champion and contender.summary(champion)
+    reason = "it passed before"
+    return outcome(contender.summary(version), standing, False, reason, awaiting=asked)
 
 
 def sentence(outcome: Promotion) -> str:
@@ -153,10 +175,62 @@ def sentence(outcome: Promotion) -> str:
     elif outcome.forced:
         verb = "promoted by force"
     candidate = outcome.candidate
+    if outcome.awaiting:
+        return f"{candidate.arch}: {outcome.reason}; {outcome.awaiting.sentence}"
     message = f"{candidate.arch} v{candidate.version} {verb}: {outcome.reason}"
     if outcome.accepted and not outcome.promoted:
         message = f"{candidate.arch} v{candidate.version} stays champion: nothing was decided"
     return message
+
+
+def approve(
+    task: str, dataset: str | None, version: str | None, by: str, *, no: str | None = None
+) -> Promotion:
+    """Answer for a candidate that waits, as a person.
+
+    What has changed since it was asked is said, and the gate then judges once more: beside the
+    present champion, on the present data. Else no lock is held for longer than a decision takes.
+
+    Args:
+        task: image, sentiment or forecast.
+        dataset: a dataset of the task; by default the one that is served.
+        version: the version that is meant; by default the one that waits.
+        by: who answers.
+        no: why it is not to be champion; None: it is.
+
+    Raises:
+        UsageError: it does not wait.
+        ApprovalRefused: it waits no more, or must not serve.
+        LedgerMovedError: something else was decided about the model meanwhile.
+    """
+    dataset = settings.dataset_of(task, dataset)
+    entries = ledger.entries(registry.model_name(task, dataset))
+    entry, head = approval.asked(task, dataset, version, entries), ledger.head(entries)
+    with reconcile.promotion_lock(task, dataset):
+        champion = reconcile.follow(task, dataset)
+    registered = registry.version(entry.model, entry.to_version)
+    if registered is None:
+        raise approval.ApprovalRefused(
+            f"{entry.model}/{entry.to_version} is not in the registry any more"
+        )
+    said = f"{by} said yes" if no is None else f"{by} said no: {no}"
+    check = Check(checks.APPROVAL, no is None, said, {"by": by})
+    if no is not None:
+        answer = decision.answer(entry, check, head)
+    else:
+        answer = approval.approve(entry, check, head, registered, champion)
+    outcome = partial(Promotion, task, dataset, str(answer.dataset_hash), False)
+    candidate = contender.summary(registered)
+    standing = contender.summary(champion.version) if champion else None
+    promoted = answer.action == "promotion"
+    return outcome(
+        candidate,
+        candidate if promoted else standing,
+        promoted,
+        f"{said}; {answer.reason}" if promoted else answer.reason,
+        ledger={"position": answer.position, "hash": answer.hash},
+        checks=answer.evidence["checks"] if isinstance(answer.evidence, dict) else [],
+    )
 
 
 def rollback(task: str, dataset: str | None, reason: str) -> Rollback:

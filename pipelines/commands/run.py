@@ -126,6 +126,8 @@ def show(outcomes: dict[str, Outcome]) -> None:
             leaderboard.show(leaderboard.compare(version))
         if outcome.left_out:
             console.out().print(f"The budget left out: {'; '.join(outcome.left_out)}", markup=False)
+        if outcome.awaiting:
+            console.out().print(f"{outcome.dataset}: {outcome.awaiting.sentence}", markup=False)
     console.out().print(_next(outcomes), markup=False)
 
 

@@ -10,7 +10,8 @@ from data.stored import RAW
 from pipelines.experiments import registry
 from pipelines.locks import lock
 from pipelines.processes import service
-from pipelines.promotion import ledger
+from pipelines.promotion import approval, ledger
+from pipelines.promotion.approval import Question
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
 
@@ -34,12 +35,14 @@ class Serving:
 class Status:
     """What a machine does.
 
-    running: TASK/DATASET → who holds its lock. disk: what → bytes.
+    running: TASK/DATASET → who holds its lock. disk: what → bytes. awaiting: what waits for a
+    person.
     """
 
     serving: list[Serving]
     running: dict[str, str]
     disk: dict[str, int]
+    awaiting: list[Question]
 
 
 def status() -> Status:
@@ -56,7 +59,9 @@ def status() -> Status:
     }
     disk = {what: bytes_in(folders) for what, folders in places.items()}
     endpoints = settings.endpoints().items()
-    return Status([_serving(name, *of) for name, of in endpoints], _running(), disk)
+    asked = [approval.waiting(task, name) for name, task in settings.datasets().items()]
+    serving = [_serving(name, *of) for name, of in endpoints]
+    return Status(serving, _running(), disk, [one for one in asked if one])
 
 
 def show(state: Status) -> None:
@@ -72,6 +77,8 @@ def show(state: Status) -> None:
         console.line(name, holder)
     if not state.running:
         console.line("running", "no dataset is being retrained")
+    for asked in state.awaiting:
+        console.line(f"{asked.task}/{asked.dataset}", asked.sentence)
     for what, size in state.disk.items():
         console.line("disk", f"{size / 1e6:,.1f} MB of {what}")
 

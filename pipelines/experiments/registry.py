@@ -34,9 +34,10 @@ REGISTER_SECONDS = 600
 class Version:
     """A registered version.
 
-    state: pending, ready or refused. head: length and last hash of the ledger when the version was
-    last champion. created: milliseconds since 1970; 0 where not known. signature: of its artifact,
-    a bundle of `models.artifact.signature`; None where it was never promoted with a key.
+    state: pending, awaiting (a person), ready or refused. head: length and last hash of the ledger
+    when the version was last champion. created: milliseconds since 1970; 0 where not known.
+    signature: of its artifact, a bundle of `models.artifact.signature`; None where it was never
+    promoted with a key.
     """
 
     name: str
@@ -173,6 +174,12 @@ def ready(version: Version, verdict: str) -> None:
     """
     _describe(version, verdict)
     _tag(version, STATE, "ready")
+
+
+def wait(version: Version, verdict: str) -> None:
+    """Keep the version until a person decides about it; verdict: the gate's, in Markdown."""
+    _describe(version, verdict)
+    _tag(version, STATE, "awaiting")
 
 
 def refuse(version: Version, reason: str, verdict: str) -> None:

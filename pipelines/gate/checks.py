@@ -20,6 +20,7 @@ LOAD_DEPENDENT = {"latency", "memory"}  # checks that a busy machine may fail
 # Checks that others ask for by name.
 FLOOR, NAIVE, CHAMPION, SLICES, GOLDEN = "floor", "naive", "champion", "slices", "golden"
 EVIDENCE = {FLOOR, NAIVE, CHAMPION, SLICES}  # checks that look at the test rows
+APPROVAL = "approval"  # what a person said once all others had passed
 SHOWN = 5  # names of slices in a sentence
 WORDS = {"better": "better than", "worse": "worse than", "cannot tell": "cannot be told from"}
 

@@ -1,6 +1,6 @@
 """What params.yaml asks of a candidate before it may serve, under `gate:`."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -33,6 +33,15 @@ class Rules(Section):
     """Memory of the service with this model, at most."""
     size_mb: Bound
     """Of the artifact on disk, at most."""
+    approval: Literal["none", "required"] = "none"
+    """Whether what passes waits for a person: `espalier approve`."""
+    approval_days: float = Field(7, gt=0)
+    """For how long it waits; then it counts as refused."""
+
+    @property
+    def of_verdict(self) -> dict[str, Any]:
+        """The rules that decide a verdict, as they go on record: who has to say yes is none."""
+        return self.model_dump(exclude={"approval", "approval_days"})
 
 
 def of(task: str, dataset: str) -> Rules:

@@ -164,7 +164,7 @@ def book(model: str) -> Book:
 
 def intervals(entries: Iterable[Entry]) -> list[Interval]:
     """When which version was champion, oldest first."""
-    begun = [entry for entry in entries if entry.action != "refusal"]
+    begun = [entry for entry in entries if entry.action in ledger.BEGIN]
     return [
         Interval(
             version=entry.to_version,
@@ -259,7 +259,7 @@ def _kept_lock(dataset_hash: str, parents: Sequence[str]) -> Path | None:
 def _concerns(entry: Entry, version: str) -> bool:
     """Whether a decision was about the version, or ended its time."""
     return entry.to_version == version or (
-        entry.from_version == version and entry.action != "refusal"
+        entry.from_version == version and entry.action in ledger.BEGIN
     )
 
 

@@ -18,6 +18,7 @@ VERBS = {
     "refusal": "was refused",
     "force": "was promoted by force",
     "rollback": "was rolled back to",
+    "awaiting": "passed and waits for a person",
 }
 
 Rows = Iterator[tuple[str, Text]]

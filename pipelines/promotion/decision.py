@@ -4,11 +4,15 @@ Written so that a kill anywhere leaves the old champion serving, and doing it ag
 order is version `pending`, checks, the ledger's record, and then what `reconcile` does.
 """
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 from pipelines.experiments import registry
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.gate import checks
+from pipelines.gate.checks import Check
 from pipelines.gate.rules import Rules
 from pipelines.promotion import ledger, reconcile
 from pipelines.promotion.contender import Contender
@@ -16,12 +20,14 @@ from pipelines.promotion.evaluation import Evaluation
 from pipelines.release import signing
 
 
-def enter(dataset: DatasetVersion, candidate: Record) -> Version:
+def enter(dataset: DatasetVersion, candidate: Record, rules: Rules) -> Version:
     """Register the candidate, whose artifact was verified, as the challenger.
 
-    Raises SigningError where this machine may not promote.
+    Raises SigningError where this machine may not promote; what waits is signed where it is
+    approved.
     """
-    signing.require()
+    if rules.approval == "none":
+        signing.require()
     version = registry.register(dataset.task, dataset.name, candidate)
     registry.set_challenger(version)
     return version
@@ -38,7 +44,7 @@ def refused_before(
         if entry.action != "refusal" or not isinstance(entry.evidence, dict):
             continue
         asked = (entry.run_id, entry.dataset_hash, entry.evidence["rules"])
-        if asked != (candidate.run_id, dataset.hash, rules.model_dump()):
+        if asked != (candidate.run_id, dataset.hash, rules.of_verdict):
             continue
         failed = _failed(entry.evidence)
         slow += failed <= checks.LOAD_DEPENDENT
@@ -52,7 +58,8 @@ def refused_before(
 def on_evidence(refusal: ledger.Entry) -> bool:
     """Whether the test rows were the cause, so that no other fit may try on the same ones."""
     evidence = refusal.evidence
-    return isinstance(evidence, dict) and bool(_failed(evidence) & checks.EVIDENCE)
+    decisive = checks.EVIDENCE | {checks.APPROVAL}  # a person is asked after the test rows
+    return isinstance(evidence, dict) and bool(_failed(evidence) & decisive)
 
 
 def _failed(evidence: dict) -> set[str]:
@@ -73,11 +80,11 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
     candidate, champion = evaluation.candidate, evaluation.champion
     task, dataset = evaluation.dataset.task, evaluation.dataset.name
     version = candidate.version
-    override = force if evaluation.servable and not evaluation.passed else None
-    action: ledger.Action = (
-        "promotion" if evaluation.passed else "refusal" if override is None else "force"
-    )
-    signature = None if action == "refusal" else signing.sign(version, candidate.folder)
+    opposed = evaluation.awaits or not evaluation.passed
+    override = force if evaluation.servable and opposed else None
+    action = _action(evaluation, override is not None)
+    begins = action in ledger.BEGIN
+    signature = signing.sign(version, candidate.folder) if begins else None
     with reconcile.promotion_lock(task, dataset):
         if registry.version(version.name, version.version) is None:
             raise ledger.LedgerMovedError(
@@ -91,17 +98,70 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
             run_id=version.run_id,
             fingerprint=version.fingerprint,
             dataset_hash=evaluation.dataset.hash,
-            evidence={
-                "rules": evaluation.rules.model_dump(),
-                "checks": [check.to_dict() for check in evaluation.checks],
-                "test_rows": evaluation.test_rows,
-            }
-            | ({} if signature is None else {"signature": signature}),
+            evidence=_evidence(evaluation, action, signature),
             reason=evaluation.reason if override is None else override,
         )
         entry = ledger.append(decision, evaluation.head)
         reconcile.follow(task, dataset, *filter(None, (candidate, champion)))
     return entry
+
+
+def answer(
+    question: ledger.Entry, check: Check, head: ledger.Head, candidate: Contender | None = None
+) -> ledger.Entry:
+    """Put on record what was answered to a candidate that waits, and make it true.
+
+    Args:
+        question: the entry that asks.
+        check: whether it becomes champion, and who said so.
+        head: of the ledger, read before the question and the champion were looked up.
+        candidate: what waits, verified; a no needs none.
+
+    Raises:
+        LedgerMovedError, SigningError: as `decide`.
+    """
+    _, task, dataset = question.model.split("-", 2)
+    asked = dict(question.evidence) if isinstance(question.evidence, dict) else {"checks": []}
+    asked.pop("until", None)
+    evidence = asked | {"checks": [*asked["checks"], check.to_dict()], "repeats": question.position}
+    if candidate and (signature := signing.sign(candidate.version, candidate.folder)):
+        evidence["signature"] = signature
+    with reconcile.promotion_lock(task, dataset):
+        decision = ledger.Decision(
+            model=question.model,
+            action="promotion" if check.passed else "refusal",
+            from_version=question.from_version,
+            to_version=question.to_version,
+            run_id=question.run_id,
+            fingerprint=question.fingerprint,
+            dataset_hash=question.dataset_hash,
+            evidence=evidence,
+            reason=question.reason if check.passed else f"{check.name}: {check.evidence}",
+        )
+        entry = ledger.append(decision, head)
+        reconcile.follow(task, dataset, *filter(None, [candidate]))
+    return entry
+
+
+def _action(evaluation: Evaluation, forced: bool) -> ledger.Action:
+    if forced:
+        return "force"
+    if not evaluation.passed:
+        return "refusal"
+    return "awaiting" if evaluation.awaits else "promotion"
+
+
+def _evidence(evaluation: Evaluation, action: ledger.Action, signature: str | None) -> dict:
+    """What a decision was made by, as it goes on record; until: for how long it waits."""
+    evidence: dict[str, Any] = {
+        "rules": evaluation.rules.of_verdict,
+        "checks": [check.to_dict() for check in evaluation.checks],
+        "test_rows": evaluation.test_rows,
+    }
+    if action == "awaiting":
+        until = datetime.now(UTC) + timedelta(days=evaluation.rules.approval_days)
+        evidence["until"] = until.isoformat(timespec="seconds")
+    return evidence | ({} if signature is None else {"signature": signature})
 
 
 def sign(champion: Contender) -> bool:

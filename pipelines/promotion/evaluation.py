@@ -58,6 +58,12 @@ class Evaluation:
         return not self.passed and not any(check.name in gate.EVIDENCE for check in self.checks)
 
     @property
+    def awaits(self) -> bool:
+        """Whether it passed, and a person has to say yes who has not been asked yet."""
+        asked = any(check.name == gate.APPROVAL for check in self.checks)
+        return self.passed and self.rules.approval == "required" and not asked
+
+    @property
     def servable(self) -> bool:
         """Whether a service would take the candidate in, which no person can overrule."""
         return all(check.passed for check in self.checks if check.name == gate.GOLDEN)

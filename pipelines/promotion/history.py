@@ -47,6 +47,8 @@ def comparisons_by(
     facts of its check. Arguments as those of `decisions_by`."""
     for entry in entries:
         evidence = entry.evidence if isinstance(entry.evidence, dict) else {}
+        if "repeats" in evidence:  # a person's answer, by the checks of an earlier entry
+            continue
         for check in evidence.get("checks", ()):
             if check["name"] != checks.CHAMPION or "p" not in check:
                 continue

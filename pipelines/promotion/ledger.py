@@ -22,7 +22,9 @@ from pipelines.locks.lock import LockHeldError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-Action = Literal["promotion", "refusal", "force", "rollback"]
+Action = Literal["promotion", "refusal", "force", "rollback", "awaiting"]
+BEGIN = ("promotion", "force", "rollback")  # with which a version becomes champion
+DECIDE = ("promotion", "force", "refusal")  # which end a candidate's waiting
 Head = tuple[int, str]  # how many entries there are, and the last one's hash
 GENESIS = "0" * 64  # what the first entry names as the one before it
 
@@ -161,6 +163,20 @@ def champions(entries: Sequence[Entry]) -> list[Entry]:
         elif entry.action == "rollback":
             del stack[-1:]
     return stack
+
+
+def awaiting(entries: Sequence[Entry]) -> Entry | None:
+    """What waits for a person: the last candidate that passed, unless it was decided about since.
+
+    Which champion came meanwhile does not end it; a later candidate takes its place.
+    """
+    waiting = None
+    for entry in entries:
+        if entry.action == "awaiting":
+            waiting = entry
+        elif waiting and entry.to_version == waiting.to_version and entry.action in DECIDE:
+            waiting = None
+    return waiting
 
 
 def _canonical(value: object) -> str:

@@ -13,6 +13,7 @@ VERBS = {
     "force": "promoted by force",
     "rollback": "champion again",
     "refusal": "refused",
+    "awaiting": "waits for a person",
 }
 SIGNS = re.compile(r"([\\`*_{}\[\]#|~])")  # of Markdown
 

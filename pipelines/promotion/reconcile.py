@@ -191,11 +191,17 @@ def _update_states(task: str, dataset: str, entries: list[ledger.Entry]) -> None
     One that was refused may be forced in later; one that was ready stays so, to roll back to.
     """
     decided = {entry.to_version: entry for entry in entries}
+    waiting = ledger.awaiting(entries)
     for version in registry.versions(task, dataset):
         entry = decided.get(version.version)
         if entry is None or version.state == "ready":
             continue
-        if entry.action != "refusal":
+        if entry.action in ledger.BEGIN:
             registry.ready(version, markdown.decision(entry))
-        elif version.state == "pending":
-            registry.refuse(version, entry.reason, markdown.decision(entry))
+        elif entry == waiting:
+            if version.state != "awaiting":
+                registry.wait(version, markdown.decision(entry))
+        elif version.state in ("pending", "awaiting"):
+            replaced = "a later candidate took its place before anyone said yes"
+            reason = replaced if entry.action == "awaiting" else entry.reason
+            registry.refuse(version, reason, markdown.decision(entry))

@@ -8,7 +8,16 @@ from pipelines.experiments import ranking, registry, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.tracking import Record
 from pipelines.gate import rules
-from pipelines.promotion import contender, decision, evaluation, ledger, markdown, reconcile
+from pipelines.promotion import (
+    approval,
+    contender,
+    decision,
+    evaluation,
+    ledger,
+    markdown,
+    reconcile,
+)
+from pipelines.promotion.approval import Question
 from pipelines.reports import comparison, leaderboard, page
 from pipelines.runtime import console
 from pipelines.training import baselines
@@ -20,7 +29,8 @@ class Outcome:
     """What `espalier run --json` holds of a task.
 
     trained, reused: numbers of fits, without blends and refits. champion: the current one.
-    reason: why there is none. left_out: fits for which the budget was too small.
+    reason: why there is none. left_out: fits for which the budget was too small. awaiting: the
+    version that waits for a person.
     """
 
     dataset: str
@@ -30,10 +40,11 @@ class Outcome:
     champion: contender.Summary | None = None
     reason: str = ""
     left_out: tuple[str, ...] = ()
+    awaiting: Question | None = None
 
 
 class Verdict(NamedTuple):
-    """What became of the champion: Promoted, Kept or Refused, and a sentence."""
+    """What became of the champion: Promoted, Kept, Refused or Awaiting, and a sentence."""
 
     name: str
     text: str
@@ -61,11 +72,14 @@ def finished(plan: Plan) -> Outcome | None:
 def up_to_date(dataset: DatasetVersion, records: list[Record]) -> bool:
     """Whether these fits have nothing left to decide: what `decide` would do is done."""
     task, name = dataset.task, dataset.name
-    if not reconcile.is_reconciled(task, name):
+    entry = ledger.awaiting(ledger.entries(registry.model_name(task, name)))
+    if not reconcile.is_reconciled(task, name) or (entry and approval.is_over(entry)):
         return False
     champion, gate_rules = registry.champion(task, name), rules.of(task, name)
     for candidate in ranking.ranked(dataset, records):
         if champion is not None and champion.run_id == candidate.run_id:
+            return True
+        if approval.asked_already(dataset, candidate, champion, gate_rules):
             return True
         refusal = decision.refused_before(dataset, candidate, champion, gate_rules)
         if refusal is None:
@@ -86,6 +100,8 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
     if not records:
         raise RuntimeError("every fit failed: there is nothing to choose from")
     task, name = dataset.task, dataset.name
+    approval.expire(task, name)
+    waiting = approval.waiting(task, name)
     head = ledger.head(ledger.entries(registry.model_name(task, name)))
     champion, gate_rules = contender.current_champion(task, name), rules.of(task, name)
     current = champion.version if champion else None
@@ -94,20 +110,35 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
         if champion is not None and champion.version.run_id == best.run_id:
             kept = _verdict("Kept", f"{champion.name} stays")
             return verdict or kept
+        if asked := approval.asked_already(dataset, best, current, gate_rules):
+            return _verdict("Awaiting", asked.sentence)
         if refusal := decision.refused_before(dataset, best, current, gate_rules):
             before = f"{best.arch} was refused before: {refusal.reason}"
             if decision.on_evidence(refusal):
                 break
             continue
         folder = verification.verify(best)
-        candidate = contender.Contender(decision.enter(dataset, best), folder)
+        candidate = contender.Contender(decision.enter(dataset, best, gate_rules), folder)
         evaluated = evaluation.evaluate(dataset, candidate, champion, head, gate_rules)
-        head = ledger.head([decision.decide(evaluated)])
-        result = "Promoted" if evaluated.passed else "Refused"
-        verdict = _verdict(result, f"{candidate.name} {result.lower()}: {evaluated.reason}")
+        entry = decision.decide(evaluated)
+        head = ledger.head([entry])
+        verdict = _decided(candidate, entry, waiting)
         if not evaluated.gives_way:
             break
     return verdict or _verdict("Refused", before)
+
+
+def _decided(
+    candidate: contender.Contender, entry: ledger.Entry, waiting: Question | None
+) -> Verdict:
+    """The verdict on a candidate; waiting: what waited for a person before it."""
+    if entry.action == "awaiting":
+        asked = approval.question(entry).sentence
+        if waiting and waiting.version != entry.to_version:
+            asked += f"; it takes the place of version {waiting.version}, which waited"
+        return _verdict("Awaiting", f"{candidate.name} passed: {entry.reason}; {asked}")
+    result = "Promoted" if entry.action == "promotion" else "Refused"
+    return _verdict(result, f"{candidate.name} {result.lower()}: {entry.reason}")
 
 
 def _verdict(name: str, text: str) -> Verdict:
@@ -118,8 +149,10 @@ def _verdict(name: str, text: str) -> Verdict:
 def settled(outcome: Outcome) -> Verdict:
     """The verdict where nothing was left to do."""
     if champion := outcome.champion:
-        return Verdict("Kept", f"{champion.arch} v{champion.version} stays: nothing was left to do")
-    return Verdict("Refused", outcome.reason)
+        asked = f"; {outcome.awaiting.sentence}" if outcome.awaiting else ""
+        stays = f"{champion.arch} v{champion.version} stays: nothing was left to do"
+        return Verdict("Awaiting" if outcome.awaiting else "Kept", stays + asked)
+    return Verdict("Awaiting" if outcome.awaiting else "Refused", outcome.reason)
 
 
 def report(
@@ -166,5 +199,8 @@ def outcome(
     summary = None if champion is None else contender.summary(champion)
     entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
     refused = [entry.reason for entry in entries if entry.action == "refusal"]
-    reason = refused[-1] if champion is None and refused else ""
-    return Outcome(dataset.name, dataset.hash, trained, reused, summary, reason, tuple(left_out))
+    asked, reason = approval.waiting(dataset.task, dataset.name), ""
+    if champion is None and (asked or refused):
+        reason = asked.sentence if asked else refused[-1]
+    left = tuple(left_out)
+    return Outcome(dataset.name, dataset.hash, trained, reused, summary, reason, left, asked)

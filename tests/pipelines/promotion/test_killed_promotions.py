@@ -10,17 +10,20 @@ from pathlib import Path
 import keys_of
 import postgres
 import pytest
-from candidates import candidate, hits
+from candidates import RULES, candidate, hits
 from forked import move, started
 from mlflow import MlflowClient
 from recorded import HASH
 
+from data import versions
 from models.artifact import artifact
+from pipelines.commands import promote
 from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
+from pipelines.gate import rules
 from pipelines.gate.checks import Check
 from pipelines.locks import lock, state
-from pipelines.promotion import evaluation, ledger, reconcile, retraining
+from pipelines.promotion import approval, evaluation, ledger, reconcile, retraining
 from pipelines.release import publish
 from pipelines.runtime import keys
 
@@ -63,6 +66,15 @@ def retrain(killed_after: int | None) -> None:
             retraining.decide(VERSION, tracking.records(VERSION))
 
 
+def ask(killed_after: int | None) -> None:
+    """What a retraining does where a person is asked, and the yes."""
+    rules.of = lambda task, dataset: RULES.model_copy(update={"approval": "required"})
+    versions.dataset_hash = lambda dataset: HASH
+    retrain(killed_after)
+    if approval.waiting(TASK, DATASET):
+        promote.approve(TASK, DATASET, None, "Ada")
+
+
 def kill_after(writes: int, kinds) -> None:
     """From now on end this process by SIGKILL as soon as it has made so many writes."""
     made = itertools.count(1)
@@ -80,9 +92,9 @@ def kill_after(writes: int, kinds) -> None:
         setattr(owner, name, counted(getattr(owner, name)))
 
 
-def ended(home: Path, killed_after: int | None = None) -> int:
-    """The exit code of `retrain` in a process of its own."""
-    process = started(home, retrain, killed_after)
+def ended(home: Path, killed_after: int | None = None, step=retrain) -> int:
+    """The exit code of a step in a process of its own."""
+    process = started(home, step, killed_after)
     process.join(300)
     return process.exitcode
 
@@ -144,3 +156,32 @@ def test_killed_after_each_write(home, database, tmp_path, monkeypatch, before, 
         }
     least = {"postgresql": 4, "sqlite": 8 if most is None else 3}[database]
     assert writes > least, "there are more writes to be killed after"
+
+
+def test_killed_after_each_write_of_a_question_and_its_answer(home, tmp_path, monkeypatch):
+    monkeypatch.setenv(keys.SIGNING_KEY, str(keys_of.pair(tmp_path, "own")[0]))
+    first = candidate(tmp_path, hits(0.7), seed=0, dataset=DATASET)
+    assert ended(home) == 0
+    better = candidate(tmp_path, hits(0.9), seed=1, dataset=DATASET)
+    waited = 0
+    for writes in itertools.count(1):
+        copy = tmp_path / f"killed-{writes}"
+        shutil.copytree(home, copy, ignore=shutil.ignore_patterns("mlartifacts"))
+        code = ended(copy, writes, ask)
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        move(copy, None)
+        actions = [entry.action for entry in ledger.entries(MODEL)]
+        answered = actions == ["promotion", "awaiting", "promotion"]
+        assert require_a_whole_champion().run_id in {first.run_id, answered and better.run_id}
+        waited += actions[-1] == "awaiting"
+        assert ended(copy, None, ask) == 0
+        champion = require_a_whole_champion()
+        assert (champion.run_id, champion.signature is None) == (better.run_id, False)
+        assert publish.names(publish.read(TASK), champion)
+        assert [v.state for v in registry.versions(TASK, DATASET)] == ["ready", "ready"]
+        entries = ledger.entries(MODEL)
+        assert ledger.verify(entries, champion.head) is None
+        assert [entry.action for entry in entries] == ["promotion", "awaiting", "promotion"]
+    assert waited > 2, "there are more writes to be killed after"
