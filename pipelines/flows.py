@@ -9,6 +9,7 @@ the leaderboard as an artifact.
 import re
 import socket
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,20 +20,24 @@ from distributed import scheduler
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.flow_runs import suspend_flow_run
 from prefect.futures import PrefectFuture, as_completed
+from prefect.input import RunInput
 from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner
 from prefect_dask import DaskTaskRunner
+from pydantic import Field
 
 from data.errors import GateRefused
 from pipelines.experiments import dataset as data
 from pipelines.experiments import tracking, verification
 from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
+from pipelines.lineage import card
 from pipelines.locks import lock
 from pipelines.processes import dask_cluster, servers
-from pipelines.promotion import reconcile, retraining
+from pipelines.promotion import approval, reconcile, retraining
 from pipelines.release import release
 from pipelines.runtime import console, environment, settings
 from pipelines.training import baselines, blend, guard, successive_halving, workers
@@ -65,6 +70,7 @@ fit_on_worker = step(fit_name)(fitting.fit)
 make_blend = step("blend {planned.dataset.name}")(blend.make)
 score_source = step("{source.kind} {source.dataset.name}")(baselines.score)
 decide = step("gate {dataset.name}")(retraining.decide)
+keep_card = step("card {dataset}", **RETRIES)(card.keep)
 attach_report = step("report {dataset.name}", **RETRIES)(retraining.report)
 build_bento = step("bento")(release.release)
 # What becomes of a task that no worker brings to an end.
@@ -109,7 +115,8 @@ def retrain(
         budget: of time, such as 1h; None: all fits are done.
 
     Returns:
-        What the task came to. The run's state is called after it: Promoted, Kept or Refused.
+        What the task came to. The run's state is called after it: Promoted, Kept, Refused, or
+        Awaiting, where a person is asked. A deployment's run is suspended then, and its page asks.
 
     Raises:
         GateRefused: the data was refused, and the state says so.
@@ -117,6 +124,7 @@ def retrain(
     state: Any  # Prefect returns what it holds, or raises that
     environment.apply()
     name, spending = settings.dataset_of(task, dataset), budgets.of(budget)
+    began = datetime.now(UTC).isoformat(timespec="milliseconds")
     with console.read_by(prefect.get_run_logger().info), prefect.tags(*tag(task, name, profile)):
         servers.watch(environment.MLFLOW)
         try:
@@ -125,6 +133,11 @@ def retrain(
         except GateRefused as refusal:
             state = Failed(name="Data refused", message=str(refusal), data=refusal)
             return state
+        if (asked := outcome.awaiting) and flow_run.deployment_id:
+            mark = f"asks for version {asked.version}"  # another run's question is not put again
+            if asked.since >= began or mark in flow_run.tags:
+                tag(task, name, profile, mark)
+                outcome, verdict = ask(task, outcome, asked, mark)
         if package:
             build_bento()
     state = Completed(name=verdict.name, message=verdict.text, data=outcome)
@@ -165,8 +178,33 @@ def retrained(
         verdict = decide(version, [*full.records, *blended, *again.records])
         note = attach_report(version, parent, spending.text, left_out)
         show_report(version, note, parent)
+        keep_card(task, name)
     trained, reused = first.trained + full.trained, first.reused + full.reused
     return retraining.outcome(version, trained, reused, left_out), verdict
+
+
+class Answer(RunInput):
+    """What the page of a suspended run asks."""
+
+    approve: bool = Field(description="Whether it becomes champion.")
+    name: str = Field(min_length=1, description="Who answers; it goes on record.")
+    reason: str = Field("", description="Of a no: why.")
+
+
+def ask(
+    task: str, outcome: retraining.Outcome, asked: approval.Question, mark: str
+) -> tuple[retraining.Outcome, retraining.Verdict]:
+    """Suspend this run until its page is answered: its process ends, and another one goes on here.
+
+    mark: what tells this question from others that the run may put.
+    """
+    left = datetime.fromisoformat(asked.until) - datetime.now(UTC)
+    form = Answer.with_initial_data(description=f"{outcome.dataset}: {asked.sentence}")
+    answer = suspend_flow_run(
+        wait_for_input=form, key=mark, timeout=max(1, int(left.total_seconds()))
+    )
+    no = None if answer.approve else answer.reason or "without a reason"
+    return retraining.answered(task, outcome, answer.name, no)
 
 
 def tag(*tags: str) -> tuple[str, ...]:

@@ -1,35 +1,14 @@
 """A real Prefect server, a real worker: a scheduled retraining ends in a champion and a Bento."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
-import yaml
-from project import (
-    KEPT,
-    answer,
-    answers,
-    espalier,
-    outcomes,
-    parameters,
-    pointer,
-    runs,
-    until,
-    variables,
-)
-
-from pipelines.processes import child_process
-from pipelines.processes.service import free_port
+from project import KEPT, answer, espalier, outcomes, parameters, pointer, runs
+from scheduled import deployed, ended, read
 
 pytestmark = pytest.mark.slow
-
-TOOLS = str(Path(sys.executable).parent)
 
 
 @pytest.fixture(scope="module")
@@ -42,63 +21,19 @@ def project(prepared_copy, tmp_path_factory):
     return folder
 
 
-def schedule(project: Path) -> None:
-    """Have prefect.yaml retrain the digits a minute from now instead of mnist_5k at night, and not
-    again: the next run would hold the lock that the test asks for."""
-    deployed = yaml.safe_load((project / "prefect.yaml").read_text())
-    image = next(one for one in deployed["deployments"] if one["name"] == "image")
+def schedule(image: dict) -> None:
+    """Retrain the digits a minute from now instead of mnist_5k at night, and not again: the next
+    run would hold the lock that the test asks for."""
     image["parameters"] |= {"dataset": "digits"}
     due = datetime.now(UTC) + timedelta(minutes=1)
     image["schedules"] = [{"interval": 24 * 3600, "anchor_date": due.isoformat()}]
-    deployed["deployments"] = [image]
-    (project / "prefect.yaml").write_text(yaml.safe_dump(deployed))
 
 
 @pytest.fixture(scope="module")
 def api(project):
     """The URL of a Prefect server, with the deployment and a worker for its pool."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    more = {
-        "PREFECT_API_URL": url,
-        "PREFECT_HOME": str(project / ".espalier" / "prefect"),
-        "PATH": os.pathsep.join([TOOLS, os.environ["PATH"]]),
-        "PYTHONPATH": str(project),  # before the checkout that the environment was made for
-    }
-    logs, place = project / ".espalier" / "logs", {"cwd": project, "env": variables(**more)}
-
-    def prefect(*arguments: str) -> None:
-        done = subprocess.run(
-            ["prefect", "--no-prompt", *arguments], capture_output=True, text=True, **place
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    server = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
-    with child_process.started(server, logs / "server.log", **place):
-        until(lambda: answers(f"{url}/health"), "the server's health")
-        prefect("work-pool", "create", "cpu", "--type", "process")
-        schedule(project)
-        prefect("deploy", "--all")
-        worker = ["prefect", "worker", "start", "--pool", "cpu", "--limit", "1"]
-        with child_process.started(worker, logs / "cpu.log", **place):
-            yield url
-
-
-def ended(api: str, project: Path, ask: Callable[[dict], bool]) -> dict:
-    """The deployment's run that is asked for, once it is completed."""
-    log = project / ".espalier" / "logs" / "cpu.log"
-
-    def found() -> list[dict]:
-        runs = read(api, "flow_runs", deployments={"name": {"any_": ["image"]}})
-        bad = [run for run in runs if run["state_type"] in ("FAILED", "CRASHED")]
-        assert not bad, f"{bad[0]['state']['message']}\n{log.read_text()[-5000:]}"
-        return [run for run in runs if ask(run) and run["state_type"] == "COMPLETED"]
-
-    return until(found, "a retraining that completed", 540)[0]
-
-
-def read(api: str, what: str, **filters: dict) -> list[dict]:
-    return httpx.post(f"{api}/{what}/filter", json=filters).raise_for_status().json()
+    with deployed(project, schedule) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ ASKS = {
         "up",
         "train",
         "compare",
+        "card",
         "promote",
         "approve",
         "rollback",

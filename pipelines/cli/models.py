@@ -128,6 +128,28 @@ def compare(
 
 
 @app.command()
+def card(
+    task: Annotated[str, typer.Argument(help="image, sentiment or forecast.")],
+    dataset: Dataset = None,
+    html: Annotated[Path | None, typer.Option(help="Write it into this page.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write it into this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a champion is, for who may use it: its model card, in Markdown unless asked else.
+
+    Example: espalier card image --html card.html
+    """
+    from pipelines.lineage import card as step
+    from pipelines.reports import card as report
+
+    invocation.begin("card", as_json)
+    made = step.card(task, dataset)
+    step.write(made, html, markdown)
+    text = "" if html or markdown else report.markdown(made)
+    invocation.end(as_json, asdict(made), lambda: console.out().print(text, markup=False, end=""))
+
+
+@app.command()
 def promote(
     task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
     candidate: Annotated[

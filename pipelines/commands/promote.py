@@ -13,8 +13,8 @@ from pipelines.experiments import ranking, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
-from pipelines.gate import checks, rules
-from pipelines.gate.checks import Check
+from pipelines.gate import rules
+from pipelines.lineage import card
 from pipelines.locks import lock
 from pipelines.promotion import approval, contender, decision, evaluation, ledger, reconcile
 from pipelines.promotion.approval import Question
@@ -129,7 +129,10 @@ def promote(
             whole=force is not None,
             named=name is not None,
         )
-        return _outcome(outcome, evaluated, None if dry_run else decision.decide(evaluated, force))
+        entry = None if dry_run else decision.decide(evaluated, force)
+        if entry and entry.action in ledger.BEGIN:
+            card.keep(task, dataset)
+        return _outcome(outcome, evaluated, entry)
 
 
 def _outcome(
@@ -186,50 +189,28 @@ def sentence(outcome: Promotion) -> str:
 def approve(
     task: str, dataset: str | None, version: str | None, by: str, *, no: str | None = None
 ) -> Promotion:
-    """Answer for a candidate that waits, as a person.
-
-    What has changed since it was asked is said, and the gate then judges once more: beside the
-    present champion, on the present data. Else no lock is held for longer than a decision takes.
-
-    Args:
-        task: image, sentiment or forecast.
-        dataset: a dataset of the task; by default the one that is served.
-        version: the version that is meant; by default the one that waits.
-        by: who answers.
-        no: why it is not to be champion; None: it is.
-
-    Raises:
-        UsageError: it does not wait.
-        ApprovalRefused: it waits no more, or must not serve.
-        LedgerMovedError: something else was decided about the model meanwhile.
-    """
+    """Answer for a candidate that waits, as a person: see `pipelines.promotion.approval.answer`."""
     dataset = settings.dataset_of(task, dataset)
-    entries = ledger.entries(registry.model_name(task, dataset))
-    entry, head = approval.asked(task, dataset, version, entries), ledger.head(entries)
-    with reconcile.promotion_lock(task, dataset):
-        champion = reconcile.follow(task, dataset)
-    registered = registry.version(entry.model, entry.to_version)
-    if registered is None:
-        raise approval.ApprovalRefused(
-            f"{entry.model}/{entry.to_version} is not in the registry any more"
-        )
-    said = f"{by} said yes" if no is None else f"{by} said no: {no}"
-    check = Check(checks.APPROVAL, no is None, said, {"by": by})
-    if no is not None:
-        answer = decision.answer(entry, check, head)
-    else:
-        answer = approval.approve(entry, check, head, registered, champion)
-    outcome = partial(Promotion, task, dataset, str(answer.dataset_hash), False)
-    candidate = contender.summary(registered)
-    standing = contender.summary(champion.version) if champion else None
-    promoted = answer.action == "promotion"
-    return outcome(
-        candidate,
-        candidate if promoted else standing,
+    entry = approval.answer(task, dataset, version, by, no=no)
+    promoted = entry.action == "promotion"
+    if promoted:
+        card.keep(task, dataset)
+    candidate = registry.version(entry.model, entry.to_version)
+    champion = registry.champion(task, dataset)
+    if candidate is None:
+        raise ledger.LedgerMovedError(f"another run removed version {entry.to_version}")
+    said = f"{by} said yes; {entry.reason}" if promoted else entry.reason
+    return Promotion(
+        task,
+        dataset,
+        str(entry.dataset_hash),
+        False,
+        contender.summary(candidate),
+        contender.summary(champion) if champion else None,
         promoted,
-        f"{said}; {answer.reason}" if promoted else answer.reason,
-        ledger={"position": answer.position, "hash": answer.hash},
-        checks=answer.evidence["checks"] if isinstance(answer.evidence, dict) else [],
+        said,
+        ledger={"position": entry.position, "hash": entry.hash},
+        checks=entry.evidence["checks"] if isinstance(entry.evidence, dict) else [],
     )
 
 

@@ -19,7 +19,7 @@ from pipelines.gate import checks, rules
 from pipelines.gate.checks import Check
 from pipelines.gate.rules import Rules
 from pipelines.locks import lock
-from pipelines.promotion import decision, evaluation, ledger
+from pipelines.promotion import decision, evaluation, ledger, reconcile
 from pipelines.promotion.contender import Contender
 from pipelines.promotion.ledger import Entry
 from pipelines.runtime import console
@@ -107,7 +107,51 @@ def changes(
     return changed
 
 
-def asked(task: str, dataset: str, version: str | None, entries: Sequence[Entry]) -> Entry:
+def answer(
+    task: str, dataset: str, version: str | None, by: str, *, no: str | None = None
+) -> Entry:
+    """Answer for a candidate that waits, as a person; returns what goes on record.
+
+    What has changed since it was asked is said, and the gate then judges once more: beside the
+    present champion, on the present data. Else no lock is held for longer than a decision takes.
+
+    Args:
+        task: image, sentiment or forecast.
+        dataset: a dataset of the task.
+        version: the version that is meant; None: the one that waits.
+        by: who answers.
+        no: why it is not to be champion; None: it is.
+
+    Raises:
+        UsageError: it does not wait.
+        ApprovalRefused: it waits no more, or must not serve.
+        LedgerMovedError: something else was decided about the model meanwhile.
+    """
+    entries = ledger.entries(registry.model_name(task, dataset))
+    entry, head = _asked(task, dataset, version, entries), ledger.head(entries)
+    if no is not None:
+        check = Check(checks.APPROVAL, False, f"{by} said no: {no}", {"by": by})
+        return decision.answer(entry, check, head)
+    check = Check(checks.APPROVAL, True, f"{by} said yes", {"by": by})
+    with reconcile.promotion_lock(task, dataset):
+        champion = reconcile.follow(task, dataset)
+    candidate, gate_rules = _verified(entry), rules.of(task, dataset)
+    present = DatasetVersion(task, dataset, str(entry.dataset_hash))
+    with suppress(UsageError):  # this host may have no data
+        present = data.present(task, dataset)
+    changed = changes(entry, present, champion.version if champion else None, gate_rules)
+    if not changed:
+        if later := head[0] - entry.position:
+            console.line("since", f"{later} decisions about other versions, which change nothing")
+        return decision.answer(entry, check, head, candidate)
+    for sentence in changed:
+        console.line("changed", sentence)
+    with lock.hold(lock.of_dataset(task, dataset)):
+        judged = evaluation.evaluate(present, candidate, champion, head, gate_rules, named=True)
+        return decision.decide(replace(judged, checks=[*judged.checks, check]))
+
+
+def _asked(task: str, dataset: str, version: str | None, entries: Sequence[Entry]) -> Entry:
     """The entry that asks about the version. Raises UsageError, or ApprovalRefused: too late."""
     entry, model = ledger.awaiting(entries), registry.model_name(task, dataset)
     if entry is None or version not in (None, entry.to_version):
@@ -124,39 +168,16 @@ def asked(task: str, dataset: str, version: str | None, entries: Sequence[Entry]
     return entry
 
 
-def approve(
-    entry: Entry, check: Check, head: ledger.Head, version: Version, champion: Contender | None
-) -> Entry:
-    """Decide about a version that a person said yes to.
-
-    Args:
-        entry: what asks.
-        check: the yes.
-        head: of the ledger, read before the champion was looked up.
-        version: what waits.
-        champion: the current one.
-    """
-    _, task, dataset = entry.model.split("-", 2)
-    gate_rules = rules.of(task, dataset)
-    present = DatasetVersion(task, dataset, str(entry.dataset_hash))
-    with suppress(UsageError):  # this host may have no data
-        present = data.present(task, dataset)
-    try:  # as a record: what is to be signed is not signed yet
-        folder = verification.verify(tracking.record(version.run_id))
+def _verified(entry: Entry) -> Contender:
+    """What waits, and its artifact: as a record, since what is to be signed is not signed yet."""
+    version = registry.version(entry.model, entry.to_version)
+    name = f"{entry.model}/{entry.to_version}"
+    if version is None:
+        raise ApprovalRefused(f"{name} is not in the registry any more")
+    try:
+        return Contender(version, verification.verify(tracking.record(version.run_id)))
     except ArtifactError as error:
-        raise ApprovalRefused(f"{version.name}/{version.version} must not serve: {error}") from None
-    candidate = Contender(version, folder)
-    beside = champion.version if champion else None
-    changed = changes(entry, present, beside, gate_rules)
-    if not changed:
-        if later := head[0] - entry.position:
-            console.line("since", f"{later} decisions about other versions, which change nothing")
-        return decision.answer(entry, check, head, candidate)
-    for sentence in changed:
-        console.line("changed", sentence)
-    with lock.hold(lock.of_dataset(task, dataset)):
-        judged = evaluation.evaluate(present, candidate, champion, head, gate_rules, named=True)
-        return decision.decide(replace(judged, checks=[*judged.checks, check]))
+        raise ApprovalRefused(f"{name} must not serve: {error}") from None
 
 
 def _name(version: str | None) -> str:

@@ -1,11 +1,10 @@
 """What was decided, in Markdown without tables, for the pages of MLflow and Prefect."""
 
-import html
-import re
 from collections.abc import Collection
 
 from pipelines.promotion.ledger import Entry
 from pipelines.reports import leaderboard
+from pipelines.reports.card import plain
 from pipelines.runtime import console
 
 VERBS = {
@@ -15,15 +14,14 @@ VERBS = {
     "refusal": "refused",
     "awaiting": "waits for a person",
 }
-SIGNS = re.compile(r"([\\`*_{}\[\]#|~])")  # of Markdown
 
 
 def decision(entry: Entry) -> str:
     """A decision of the ledger: what became of the version, why, and each check of the gate."""
     evidence = entry.evidence if isinstance(entry.evidence, dict) else {"checks": []}
-    verdict = f"**Version {entry.to_version} {VERBS[entry.action]}**: {_plain(entry.reason or '')}"
+    verdict = f"**Version {entry.to_version} {VERBS[entry.action]}**: {plain(entry.reason or '')}"
     checks = [
-        f"- {'✓' if check['passed'] else '✗'} {_plain(check['name'])}: {_plain(check['evidence'])}"
+        f"- {'✓' if check['passed'] else '✗'} {plain(check['name'])}: {plain(check['evidence'])}"
         for check in evidence["checks"]
     ]
     return "\n".join([verdict, "", *checks])
@@ -41,17 +39,12 @@ def retraining(board: dict, verdict: str, left_out: Collection[str] = ()) -> str
     rivals = [(rival["name"], rival) for rival in board["rivals"]]
     metric = board["metric"].replace("_", " ")
     rows = [
-        f"- {'★ ' if row.get('champion') else ''}{_plain(name)}"
+        f"- {'★ ' if row.get('champion') else ''}{plain(name)}"
         f"{' (first look)' if row.get('look') else ''}: {metric} "
         f"{console.figure(row['validation']['mean'])} on validation, "
         f"{console.figure(row['test']['mean'])} on test"
         for name, row in [*fits, *rivals]
     ]
     more = "compare.html, an artifact of the run in MLflow, holds the whole comparison."
-    less = [f"The budget left out: {_plain('; '.join(left_out))}.", ""] if left_out else []
+    less = [f"The budget left out: {plain('; '.join(left_out))}.", ""] if left_out else []
     return "\n".join([verdict, "", "**Leaderboard**", "", *rows, "", *less, more])
-
-
-def _plain(text: str) -> str:
-    """A text that Markdown shows as it stands."""
-    return SIGNS.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))

@@ -155,6 +155,17 @@ def settled(outcome: Outcome) -> Verdict:
     return Verdict("Awaiting" if outcome.awaiting else "Refused", outcome.reason)
 
 
+def answered(task: str, before: Outcome, by: str, no: str | None = None) -> tuple[Outcome, Verdict]:
+    """What a task came to once a person has answered; arguments as `approval.answer` takes them."""
+    version = before.awaiting.version if before.awaiting else None
+    entry = approval.answer(task, before.dataset, version, by, no=no)
+    dataset = DatasetVersion(task, before.dataset, str(before.dataset_hash))
+    result = "Promoted" if entry.action == "promotion" else "Refused"
+    text = f"version {entry.to_version} {result.lower()}: {entry.reason}"
+    after = outcome(dataset, before.trained, before.reused, before.left_out)
+    return after, _verdict(result, text)
+
+
 def report(
     dataset: DatasetVersion,
     run_id: str,

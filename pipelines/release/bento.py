@@ -37,6 +37,8 @@ DEPLOY = ("compose.yaml", "nginx.conf")
 LOCK, BILL = "requirements.lock", "sbom.cdx.json"
 # A container's ESPALIER_HOME: a volume belongs to whom the folder belongs to that it covers.
 HOME = "home"
+CARDS = "cards"  # the folder of a Bento in which each endpoint's model card lies
+FOLDERS = ("serving", "models", CHAMPIONS, HOME, CARDS)
 ABOUT_HOME = "Champions that are published here take the place of those that the Bento carries.\n"
 
 # BentoML imports the service to describe it, which this process must not: a process of its own.
@@ -195,9 +197,11 @@ def _contents(published: Mapping[str, Pointer]) -> Iterator[tuple[str, Path]]:
                 yield path.relative_to(environment.ROOT).as_posix(), path
     for deployed in DEPLOY:
         yield deployed, environment.ROOT / "deploy" / deployed
-    for pointer in published.values():
+    for name, pointer in published.items():
         for path in sorted((publish.folder() / pointer.artifact).iterdir()):
             yield f"{CHAMPIONS}/{pointer.artifact}/{path.name}", path
+        for card in publish.cards().glob(f"{pointer.manifest_sha256}.*"):
+            yield f"{CARDS}/{name}{card.suffix}", card
 
 
 def _options(context: Path, published: Mapping[str, Pointer], name: str) -> dict[str, Any]:
@@ -212,7 +216,7 @@ def _options(context: Path, published: Mapping[str, Pointer], name: str) -> dict
     return {
         "name": name,
         "build_ctx": str(context),
-        "include": ["serving/**", "models/**", "champions/**", "home/**", *DEPLOY, LOCK, BILL],
+        "include": [*(f"{one}/**" for one in FOLDERS), *DEPLOY, LOCK, BILL],
         "labels": labels,
         "description": "The champions of " + ", ".join(published) + ", and what serves them.",
         "python": {"requirements_txt": LOCK, "lock_packages": False},

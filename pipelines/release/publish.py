@@ -103,6 +103,11 @@ def _set_aside(endpoint: str) -> None:
             (folder() / f"{pointer.endpoint}.json").hardlink_to(folder() / f"{endpoint}.json")
 
 
+def cards() -> Path:
+    """Where the cards of champions lie, each called after the digest of its manifest."""
+    return folder() / "cards"
+
+
 def read(endpoint: str) -> Pointer | None:
     """The endpoint's pointer; None when there is none, or none that can be read: `publish` writes
     it anew."""
@@ -169,14 +174,16 @@ def intact(endpoint: str, home: Path | None = None) -> bool:
 
 
 def unused(before: float) -> list[Path]:
-    """The artifacts that no pointer names, nor a service's note of what it served.
+    """The artifacts, with their cards, that no pointer names, nor a service's note of what it
+    served.
 
     before: seconds since 1970; what came here later stays, its pointer may be still to come.
     """
     place = folder()
     named = "".join(file.read_text(encoding="utf-8") for file in place.glob("*.json"))
-    old = (one for one in place.glob("artifacts/*") if one.stat().st_ctime < before)
-    return [one for one in old if one.name not in named]
+    found = [*place.glob("artifacts/*"), *cards().glob("*")]
+    old = (one for one in found if one.stat().st_ctime < before)
+    return [one for one in old if one.name.partition(".")[0] not in named]
 
 
 def _is_whole(place: Path, named: Pointer | Version) -> bool:

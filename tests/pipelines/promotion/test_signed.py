@@ -5,7 +5,7 @@ import json
 import keys_of
 import model_signing
 import pytest
-from candidates import candidate, evaluation, hits
+from candidates import RULES, candidate, evaluation, hits
 from recorded import HASH
 
 from models.artifact import signature
@@ -36,7 +36,7 @@ def fitted(tmp_path):
 
 def decided(record, passed: bool = True) -> registry.Version:
     """Register the fit and put on record what became of it; returns its version."""
-    version = decision.enter(DatasetVersion(TASK, DATASET, HASH), record)
+    version = decision.enter(DatasetVersion(TASK, DATASET, HASH), record, RULES)
     champion = contender.current_champion(TASK, DATASET)
     judged = evaluation(version, champion, passed)
     decision.decide(judged)

@@ -1,0 +1,60 @@
+"""A deployment's run asks on its page in Prefect: its process ends, and a yes there promotes."""
+
+import httpx
+import pytest
+from project import answer, espalier, parameters, pointer, until
+from scheduled import deployed, ended, read
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def project(prepared_copy, tmp_path_factory):
+    folder = prepared_copy(tmp_path_factory.mktemp("asked") / "project")
+    with parameters(folder) as params:
+        look = {"image": {"share": 0.5, "epochs": 1, "keep": 1}}
+        params["profiles"]["quick"]["first_look"] = look
+        params["gate"]["image"]["all"] |= {"approval": "required"}
+    return folder
+
+
+def by_hand(image: dict) -> None:
+    """Nothing starts by itself, and a Bento takes a minute."""
+    image["parameters"] |= {"dataset": "digits", "package": False}
+    image["schedules"] = []
+
+
+def run_of(api: str, run_id: str) -> dict:
+    return httpx.get(f"{api}/flow_runs/{run_id}").raise_for_status().json()
+
+
+def test_the_page_asks_and_its_answer_is_that_of_the_command(project):
+    with deployed(project, by_hand) as api:
+        [image] = read(api, "deployments")
+        created = f"{api}/deployments/{image['id']}/create_flow_run"
+        run = httpx.post(created, json={}).raise_for_status().json()
+        suspended = until(
+            lambda: (one := run_of(api, run["id"]))["state_name"] == "Suspended" and one,
+            "a run that asks",
+            540,
+        )
+        assert pointer(project, "image") is None
+        [asked] = answer(espalier(project, "status", "--json"))["awaiting"]
+        assert (asked["dataset"], asked["version"]) == ("digits", "1")
+        # Its process has ended: the worker's one place is free, and another run asks nothing anew.
+        second = httpx.post(created, json={}).raise_for_status().json()
+        again = ended(api, project, lambda one: one["id"] == second["id"])
+        assert (again["state_name"], again["state"]["message"]) == ("Awaiting", "")
+        resumed = httpx.post(
+            f"{api}/flow_runs/{run['id']}/resume",
+            json={"run_input": {"approve": True, "name": "Ada"}},
+        ).raise_for_status()
+        assert resumed.json()["status"] == "ACCEPT"
+        done = ended(api, project, lambda one: one["id"] == run["id"])
+        assert done["state_name"] == "Promoted"
+        assert "asks for version 1" in done["tags"]
+        [book] = answer(espalier(project, "trace", "--json"))["ledgers"]
+        assert [entry["action"] for entry in book["decisions"]] == ["awaiting", "promotion"]
+        assert book["decisions"][-1]["evidence"]["checks"][-1]["by"] == "Ada"
+        assert book["champion"] == "1"
+        assert suspended["run_count"] == 1
