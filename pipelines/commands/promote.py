@@ -111,24 +111,14 @@ def promote(
             if not dry_run and decision.sign(champion):
                 console.line("signed", champion.name)
             return outcome(current, current, False, f"{champion.name} is the champion already")
-        beside = champion.version if champion else None
-        asked = approval.asked_already(version, record, beside, gate_rules)
-        if asked and force is None:
-            return _waits(outcome, asked, beside)
+        if force is None and (waits := _waits(outcome, version, record, champion, gate_rules)):
+            return waits
         if dry_run:
             candidate = Contender(registry.preview(task, dataset, record), folder)
         else:
             candidate = Contender(decision.enter(version, record, gate_rules), folder)
-        evaluated = evaluation.evaluate(
-            version,
-            candidate,
-            champion,
-            head,
-            gate_rules,
-            keep=not dry_run,
-            whole=force is not None,
-            named=name is not None,
-        )
+        asks = {"keep": not dry_run, "whole": force is not None, "named": name is not None}
+        evaluated = evaluation.evaluate(version, candidate, champion, head, gate_rules, **asks)
         entry = None if dry_run else decision.decide(evaluated, force)
         if entry and entry.action in ledger.BEGIN:
             card.keep(task, dataset)
@@ -159,13 +149,19 @@ def _outcome(
 
 
 def _waits(
-    outcome: Callable[..., Promotion], asked: Question, champion: Version | None
-) -> Promotion:
-    """A person was asked about the candidate before, and it is not put before the gate again."""
-    version = registry.version(registry.model_name(asked.task, asked.dataset), asked.version)
-    if version is None:
-        raise ledger.LedgerMovedError(f"another run removed version {asked.version}: run it again")
-    standing = champion and contender.summary(champion)
+    outcome: Callable[..., Promotion],
+    dataset: DatasetVersion,
+    record: Record,
+    champion: Contender | None,
+    gate_rules: rules.Rules,
+) -> Promotion | None:
+    """The outcome where a person is asked about the candidate already: it is not judged again."""
+    beside = champion.version if champion else None
+    asked = approval.asked_already(dataset, record, beside, gate_rules)
+    version = registry.find(dataset.task, dataset.name, record) if asked else None
+    if asked is None or version is None:
+        return None
+    standing = contender.summary(beside) if beside else None
     reason = "it passed before"
     return outcome(contender.summary(version), standing, False, reason, awaiting=asked)
 
