@@ -204,7 +204,9 @@ def ask(
         wait_for_input=form, key=mark, timeout=max(1, int(left.total_seconds()))
     )
     no = None if answer.approve else answer.reason or "without a reason"
-    return retraining.answered(task, outcome, answer.name, no)
+    after = retraining.answered(task, outcome, answer.name, no)
+    keep_card(task, outcome.dataset)
+    return after
 
 
 def tag(*tags: str) -> tuple[str, ...]:
