@@ -23,7 +23,7 @@ from prefect.client.orchestration import get_client
 from prefect.flow_runs import suspend_flow_run
 from prefect.futures import PrefectFuture, as_completed
 from prefect.input import RunInput
-from prefect.runtime import flow_run, task_run
+from prefect.runtime import deployment, flow_run, task_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner
 from prefect_dask import DaskTaskRunner
@@ -133,8 +133,8 @@ def retrain(
         except GateRefused as refusal:
             state = Failed(name="Data refused", message=str(refusal), data=refusal)
             return state
-        if (asked := outcome.awaiting) and flow_run.deployment_id:
-            mark = f"asks for version {asked.version}"  # another run's question is not put again
+        if (asked := outcome.awaiting) and deployment.id:
+            mark = f"asks-for-version-{asked.version}"  # another run's question is not put again
             if asked.since >= began or mark in flow_run.tags:
                 tag(task, name, profile, mark)
                 outcome, verdict = ask(task, outcome, asked, mark)

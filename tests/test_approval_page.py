@@ -24,8 +24,11 @@ def by_hand(image: dict) -> None:
     image["schedules"] = []
 
 
-def run_of(api: str, run_id: str) -> dict:
-    return httpx.get(f"{api}/flow_runs/{run_id}").raise_for_status().json()
+def suspended(api: str, run_id: str) -> dict | None:
+    """The run, once it is suspended."""
+    run = httpx.get(f"{api}/flow_runs/{run_id}").raise_for_status().json()
+    assert run["state_type"] not in ("FAILED", "CRASHED", "COMPLETED"), run["state"]["message"]
+    return run if run["state_name"] == "Suspended" else None
 
 
 def test_the_page_asks_and_its_answer_is_that_of_the_command(project):
@@ -33,11 +36,7 @@ def test_the_page_asks_and_its_answer_is_that_of_the_command(project):
         [image] = read(api, "deployments")
         created = f"{api}/deployments/{image['id']}/create_flow_run"
         run = httpx.post(created, json={}).raise_for_status().json()
-        suspended = until(
-            lambda: (one := run_of(api, run["id"]))["state_name"] == "Suspended" and one,
-            "a run that asks",
-            540,
-        )
+        assert until(lambda: suspended(api, run["id"]), "a run that asks", 540)["run_count"] == 1
         assert not (project / ".espalier" / "published" / "image.json").exists()
         [asked] = answer(espalier(project, "status", "--json"))["awaiting"]
         assert (asked["dataset"], asked["version"]) == ("digits", "1")
@@ -53,9 +52,8 @@ def test_the_page_asks_and_its_answer_is_that_of_the_command(project):
         assert resumed.json()["status"] == "ACCEPT"
         done = ended(api, project, lambda one: one["id"] == run["id"])
         assert done["state_name"] == "Promoted"
-        assert "asks for version 1" in done["tags"]
+        assert "asks-for-version-1" in done["tags"]
         [book] = answer(espalier(project, "trace", "--json"))["ledgers"]
         assert [entry["action"] for entry in book["decisions"]] == ["awaiting", "promotion"]
         assert book["decisions"][-1]["evidence"]["checks"][-1]["by"] == "Ada"
         assert book["champion"] == "1"
-        assert suspended["run_count"] == 1

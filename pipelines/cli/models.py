@@ -145,8 +145,12 @@ def card(
     invocation.begin("card", as_json)
     made = step.card(task, dataset)
     step.write(made, html, markdown)
-    text = "" if html or markdown else report.markdown(made)
-    invocation.end(as_json, asdict(made), lambda: console.out().print(text, markup=False, end=""))
+
+    def show() -> None:
+        if html is None and markdown is None:
+            console.answer(report.markdown(made).rstrip())
+
+    invocation.end(as_json, asdict(made), show)
 
 
 @app.command()
