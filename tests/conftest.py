@@ -21,6 +21,7 @@ LONGEST = (
     "test_hostile_bodies.py",
     "test_foreign_environments.py",
     "test_schedule.py",
+    "test_approval_page.py",
     "test_first_look.py",
     "test_network.py",
     "test_runs_at_once.py",
