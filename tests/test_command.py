@@ -64,7 +64,8 @@ def test_an_interrupted_command_ends_with_its_code_whatever_still_runs(tmp_path)
     assert not ended.stdout
 
 
-VERBS = ["run", "train", "compare", "promote", "rollback", "trace", "build", "serve", "doctor"]
+VERBS = ["run", "train", "compare", "card", "promote", "approve", "rollback", "trace"]
+VERBS += ["build", "serve", "doctor"]
 VERBS += ["predict", "up", "status", "clean", "data add", "data list", "data check", "data remove"]
 
 
@@ -114,6 +115,10 @@ def test_a_shell_completes_its_words(tmp_path):
         (["promote", "--task", "image", "--force"], "--force needs --reason"),
         (["promote", "--task", "image", "--force", "--reason", " "], "--force needs --reason"),
         (["promote", "--task", "image", "--reason", " "], "--force needs --reason"),
+        (["approve", "image", "4"], "--as is missing"),
+        (["approve", "image", "--as", "Ada", "--refuse"], '--refuse needs --reason "…"'),
+        (["approve", "image", "--as", "Ada"], "nothing of espalier-image-mnist_5k waits for a yes"),
+        (["card", "image"], "mnist_5k has no champion yet"),
         (["trace", "digits"], "a data hash as dvc.lock has it"),
         (["fly"], "fly"),
     ],

@@ -154,9 +154,12 @@ def answer(
 def _asked(task: str, dataset: str, version: str | None, entries: Sequence[Entry]) -> Entry:
     """The entry that asks about the version. Raises UsageError, or ApprovalRefused: too late."""
     entry, model = ledger.awaiting(entries), registry.model_name(task, dataset)
-    if entry is None or version not in (None, entry.to_version):
-        waits = f"version {entry.to_version} does" if entry else "nothing does"
-        raise UsageError(f"version {version or '?'} of {model} does not wait for a yes: {waits}")
+    if entry is None:
+        raise UsageError(f"nothing of {model} waits for a yes: `espalier status` says what does")
+    if version not in (None, entry.to_version):
+        raise UsageError(
+            f"version {version} of {model} does not wait for a yes: version {entry.to_version} does"
+        )
     if is_over(entry):
         waited = question(entry)
         expire(task, dataset)

@@ -151,7 +151,7 @@ def test_a_no_keeps_the_champion_and_is_not_asked_again(asking, fitted):
     assert decided(first, second, third).name == "Refused"
     assert retraining.up_to_date(VERSION, [first, second, third])
     assert actions()[2:] == [("awaiting", "1", "2"), ("refusal", "1", "2")]
-    with pytest.raises(UsageError, match="nothing does"):
+    with pytest.raises(UsageError, match="nothing of espalier-image-mnist_5k waits"):
         yes()
 
 
