@@ -6,11 +6,13 @@ Kept with the run in MLflow, and beside what is published, from where a Bento ta
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from data import versions
 from models.artifact import artifact
 from models.familiarity.familiarity import THRESHOLD
 from pipelines.experiments import dataset as data
@@ -97,10 +99,10 @@ def _data(dataset: DatasetVersion, record: Record) -> Section:
         rows.append(("git commit that names it", described.commit))
     if described.checkout:
         rows.append(("to check it out", described.checkout))
-    present = data.folder(dataset.name)
-    if described.checkout and described.checkout.startswith("dvc pull") and present.is_dir():
-        counts = data.facts(present)["rows"]
-        rows.append(("rows", ", ".join(f"{count:,} {split}" for split, count in counts.items())))
+    if versions.dataset_hash(dataset.name) == dataset.hash:
+        with suppress(OSError):  # the data may lie in the DVC remote alone
+            counts = data.facts(data.folder(dataset.name))["rows"].items()
+            rows.append(("rows", ", ".join(f"{count:,} {split}" for split, count in counts)))
     return Section("Data", rows)
 
 
@@ -122,6 +124,9 @@ def _scores(dataset: DatasetVersion, record: Record) -> Section:
     metric = ranking.metric(dataset)
     rows = [(split, _interval(record, split, metric.name)) for split in ("test", "validation")]
     known = {name: value for name, value in record.metrics.items() if name.startswith("test_")}
+    if "test_floor" in known:
+        naive = console.figure(known.pop("test_floor"))
+        rows.append((f"the naive baseline on test, “{record.naive}”", naive))
     done = {f"test_{metric.name}{end}" for end in ("", "_low", "_high")}
     rows += [
         (name.removeprefix("test_").replace("_", " "), console.figure(value))
@@ -151,7 +156,7 @@ def _parts(dataset: DatasetVersion, version: Version, record: Record) -> list[Se
     parts = slices.score(metric, [rows], labels)
     parts.sort(key=lambda part: metric.sign * part.score)
     named = [(p.name, f"{console.figure(p.score)} on {p.rows:,} rows") for p in parts[:PARTS]]
-    text = f"The lowest {len(named)} of {len(parts)}; small parts vary by chance."
+    text = f"The worst {len(named)} of {len(parts)}; small parts vary by chance."
     sections = [Section("Parts of the test rows", named, text)] if named else []
     if "confusion" in rows:
         sections += _confusion(rows["confusion"], labels)
@@ -209,9 +214,10 @@ def _limits(dataset: DatasetVersion) -> Section:
         share = guards[-1].metrics["test_familiar"]
         rows = [("test rows that look familiar", f"{share:.1%}")]
     text = (
-        "An autoencoder of its training rows looks at each input. An answer says `familiar: false` "
-        f"where fewer than {THRESHOLD:.0%} of the rows it was calibrated on were as strange: do "
-        "not rely on it then. Scores are of the test rows, and say nothing of other kinds of input."
+        "An autoencoder that was fitted on the training rows looks at each input. An answer is "
+        f"marked as not familiar where fewer than {THRESHOLD:.0%} of the validation rows are as "
+        "strange: do not rely on it then. Scores are of the test rows, and say nothing of inputs "
+        "of another kind."
     )
     return Section("Limits", rows, text)
 
