@@ -1,9 +1,9 @@
 """The wiring: which step runs when, where, and what is tried again. No step is written here.
 
-prefect.yaml deploys `retrain` on a schedule. Fits, the guard and the rivals are tasks for the
-workers of a Dask cluster; what reads and decides stays in the flow's own process. Prefect's pages
-show what the console does: the lines in the log of a run, its verdict as the name of its state,
-the leaderboard as an artifact.
+prefect.yaml deploys `retrain` and `monitor` on a schedule. Fits, the guard and the rivals are tasks
+for the workers of a Dask cluster; what reads and decides stays in the flow's own process. Prefect's
+pages show what the console does: the lines in the log of a run, its verdict as the name of its
+state, the leaderboard as an artifact.
 """
 
 import re
@@ -36,6 +36,8 @@ from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.lineage import card
 from pipelines.locks import lock
+from pipelines.monitoring import retrain as rule
+from pipelines.monitoring import watch
 from pipelines.processes import dask_cluster, servers
 from pipelines.promotion import approval, reconcile, retraining
 from pipelines.release import release
@@ -73,6 +75,7 @@ decide = step("gate {dataset.name}")(retraining.decide)
 keep_card = step("card {dataset}", **RETRIES)(card.keep)
 attach_report = step("report {dataset.name}", **RETRIES)(retraining.report)
 build_bento = step("bento")(release.release)
+look = step("look {dataset}")(watch.look)
 # What becomes of a task that no worker brings to an end.
 ENDED = (distributed.KilledWorker, scheduler.NoWorkerError, scheduler.NoValidWorkerError)
 # prefect_dask leaves open what futures its runner makes; Prefect takes them for those of threads.
@@ -103,6 +106,7 @@ def retrain(
     wait_seconds: float = 3600,
     package: bool = True,
     budget: str | None = None,
+    reasoned: bool = False,
 ) -> retraining.Outcome:
     """Version the data, do the fits that are missing, let the best try to be champion.
 
@@ -113,10 +117,12 @@ def retrain(
         wait_seconds: for another run that holds the task.
         package: whether the champions become a Bento then, as at the end of `espalier run`.
         budget: of time, such as 1h; None: all fits are done.
+        reasoned: whether new data waits until it is worth it (`pipelines.monitoring.retrain`).
 
     Returns:
         What the task came to. The run's state is called after it: Promoted, Kept, Refused, or
-        Awaiting, where a person is asked. A deployment's run is suspended then, and its page asks.
+        Awaiting, where a person is asked: a deployment's run is suspended then, and its page asks.
+        Where nothing was done it is Nothing new or Not yet.
 
     Raises:
         GateRefused: the data was refused, and the state says so.
@@ -129,7 +135,7 @@ def retrain(
         servers.watch(environment.MLFLOW)
         try:
             with spending.part(task), lock.hold(lock.of_dataset(task, name), wait_seconds):
-                outcome, verdict = retrained(task, name, profile, spending)
+                outcome, verdict = retrained(task, name, profile, spending, reasoned)
         except GateRefused as refusal:
             state = Failed(name="Data refused", message=str(refusal), data=refusal)
             return state
@@ -145,7 +151,7 @@ def retrain(
 
 
 def retrained(
-    task: str, name: str, profile: str, spending: Budget
+    task: str, name: str, profile: str, spending: Budget, reasoned: bool
 ) -> tuple[retraining.Outcome, retraining.Verdict]:
     """The steps of a retraining, while its dataset's lock is held."""
     reconcile.reconcile(task, name)
@@ -155,6 +161,8 @@ def retrained(
     plan = successive_halving.plan(version, profile)
     if outcome := retraining.finished(plan):
         return outcome, retraining.settled(outcome)
+    if reasoned and (reason := postponed(task, name)):
+        return retraining.outcome(version, trained=0, reused=0), reason
     waits = partial(console.line, "workers")
     with (
         tracking.parent(version, profile, "retrain") as parent,
@@ -207,6 +215,46 @@ def ask(
     after = retraining.answered(task, outcome, answer.name, no)
     keep_card(task, outcome.dataset)
     return after
+
+
+def postponed(task: str, name: str) -> retraining.Verdict | None:
+    """Why new data waits; None where it does not, or the code is what is new."""
+    seen = watch.signals(task, name)
+    verdict = rule.decide(
+        task, name, drifted=seen.drifted, below=seen.below, labelled=seen.labelled
+    )
+    console.line("retrain", verdict.text)
+    waits = verdict.facts.changed is not None and not verdict.retrain
+    return retraining.Verdict("Not yet", verdict.text) if waits else None
+
+
+def watch_name() -> str:
+    """The name of a run of `monitor`, from its parameters."""
+    return f"monitor {flow_run.parameters['task']}"
+
+
+@prefect.flow(flow_run_name=watch_name)
+def monitor(task: str) -> list[dict]:
+    """Look at the champions of a task that are served; say what is wrong, and whether to retrain.
+
+    Args:
+        task: image, sentiment or forecast.
+
+    Returns:
+        The verdict of each dataset. The run's state says whether a retraining was asked for.
+    """
+    environment.apply()
+    state: Any
+    with console.read_by(prefect.get_run_logger().info), prefect.tags(*tag(task)):
+        servers.watch(environment.MLFLOW)
+        verdicts = {name: look(task, name) for name in settings.served()[task]}
+    asked = any(verdict.retrain for verdict in verdicts.values())
+    state = Completed(
+        name="Retrain" if asked else "Nothing to do",
+        message="\n".join(f"{name}: {verdict.text}" for name, verdict in verdicts.items()),
+        data=[verdict.to_dict() for verdict in verdicts.values()],
+    )
+    return state
 
 
 def tag(*tags: str) -> tuple[str, ...]:

@@ -227,7 +227,7 @@ def rollback(task: str, dataset: str | None, reason: str) -> Rollback:
         left, back = champions[-1].to_version, champions[-2]
         version = registry.version(model, back.to_version)
         verified, complaint = _verified(f"{model}/{back.to_version}", version)
-        decision = ledger.Decision(
+        decided = ledger.Decision(
             model=model,
             action="refusal" if complaint else "rollback",
             from_version=left,
@@ -238,8 +238,9 @@ def rollback(task: str, dataset: str | None, reason: str) -> Rollback:
             evidence={"rules": {}, "checks": []},
             reason=complaint or reason,
         )
-        entry = ledger.append(decision, ledger.head(entries))
+        entry = ledger.append(decided, ledger.head(entries))
         reconcile.follow(task, dataset, *verified)
+    decision.announce(task, dataset, entry)
     if complaint or version is None:
         raise RollbackRefused(complaint)
     head = {"position": entry.position, "hash": entry.hash}

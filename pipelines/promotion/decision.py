@@ -7,14 +7,15 @@ order is version `pending`, checks, the ledger's record, and then what `reconcil
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipelines.experiments import registry
+from pipelines.experiments import registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.gate import checks
 from pipelines.gate.checks import Check
 from pipelines.gate.rules import Rules
-from pipelines.promotion import ledger, reconcile
+from pipelines.processes import events
+from pipelines.promotion import ledger, markdown, reconcile
 from pipelines.promotion.contender import Contender
 from pipelines.promotion.evaluation import Evaluation
 from pipelines.release import signing
@@ -103,7 +104,15 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
         )
         entry = ledger.append(decision, evaluation.head)
         reconcile.follow(task, dataset, *filter(None, (candidate, champion)))
+    announce(task, dataset, entry)
     return entry
+
+
+def announce(task: str, dataset: str, entry: ledger.Entry) -> None:
+    """Send what was decided, and is done, as an event."""
+    text = f"version {entry.to_version} {markdown.VERBS[entry.action]}: {entry.reason}"
+    page = tracking.page_of(entry.run_id or "")
+    events.emit(entry.action, task, dataset, text, page, entry.hash)
 
 
 def answer(
@@ -140,6 +149,7 @@ def answer(
         )
         entry = ledger.append(decision, head)
         reconcile.follow(task, dataset, *filter(None, [candidate]))
+    announce(task, dataset, entry)
     return entry
 
 

@@ -44,7 +44,8 @@ class Outcome:
 
 
 class Verdict(NamedTuple):
-    """What became of the champion: Promoted, Kept, Refused or Awaiting, and a sentence."""
+    """What became of the champion: Promoted, Kept, Refused or Awaiting, or why nothing was done,
+    Nothing new or Not yet; and a sentence."""
 
     name: str
     text: str
@@ -148,11 +149,12 @@ def _verdict(name: str, text: str) -> Verdict:
 
 def settled(outcome: Outcome) -> Verdict:
     """The verdict where nothing was left to do."""
+    text = f"all {outcome.reused} fits on this data are on record, and were decided about"
     if champion := outcome.champion:
-        asked = f"; {outcome.awaiting.sentence}" if outcome.awaiting else ""
-        stays = f"{champion.arch} v{champion.version} stays: nothing was left to do"
-        return Verdict("Awaiting" if outcome.awaiting else "Kept", stays + asked)
-    return Verdict("Awaiting" if outcome.awaiting else "Refused", outcome.reason)
+        text = f"{champion.arch} v{champion.version} stays: {text}"
+    if outcome.awaiting:
+        return Verdict("Awaiting", f"{text}; {outcome.awaiting.sentence}")
+    return Verdict("Nothing new", text if champion else f"{text}: {outcome.reason}")
 
 
 def answered(task: str, before: Outcome, by: str, no: str | None = None) -> tuple[Outcome, Verdict]:

@@ -10,7 +10,7 @@ from pipelines.runtime import environment
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from pipelines.runtime.sections import FirstLook, Profile
+    from pipelines.runtime.sections import FirstLook, Notify, Profile, Retrain
 
     Section = TypeVar("Section", bound=BaseModel)
 
@@ -122,6 +122,32 @@ def gate(task: str) -> dict:
     from pipelines.runtime.sections import Gate
 
     return getattr(checked(Gate, _read().get("gate"), "gate"), task)
+
+
+def retrain(dataset: str = "all") -> "Retrain":
+    """When the dataset is retrained without being asked: what is said of it, over that of `all`."""
+    from pipelines.runtime.sections import Retrain
+
+    said = named("retrain")
+    rules = [checked(Retrain, said.get(one, {}), "retrain", one) for one in ("all", dataset)]
+    over = rules[1].model_dump(exclude_unset=True)
+    return rules[0].model_copy(update=over)
+
+
+def notify() -> "dict[str, Notify]":
+    """The ways to tell people, by name; none by default."""
+    from pipelines.runtime.sections import Notify
+
+    said = named("notify")
+    return {name: checked(Notify, way, "notify", name) for name, way in said.items()}
+
+
+def named(section: str) -> dict[str, Any]:
+    """A section of params.yaml that has names of its own; empty where it is not there."""
+    said = _read().get(section) or {}
+    if not isinstance(said, dict) or not all(isinstance(name, str) for name in said):
+        raise UsageError(f"{section} in params.yaml is {said!r}, expected names with their values")
+    return said
 
 
 def profiles() -> dict[str, Any]:

@@ -1,0 +1,348 @@
+"""Whether to retrain now, and why: one rule, whose numbers are `retrain:` in params.yaml.
+
+A retraining must have something new to learn from: a fit on the same rows is the same fit. What is
+new is taken in at once after drift or a live score below the promise; otherwise once the gain that
+it is likely to bring is one that the gate could prove.
+"""
+
+import itertools
+import math
+import time
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from data import versions
+from data.errors import DataError
+from pipelines.experiments import dataset as data
+from pipelines.experiments import ranking, registry, scores, tracking
+from pipelines.experiments.dataset import DatasetVersion
+from pipelines.experiments.registry import Version
+from pipelines.experiments.tracking import Record
+from pipelines.gate import paired_comparison, rules, spending
+from pipelines.promotion import history, ledger
+from pipelines.runtime import settings
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from pipelines.runtime.sections import Retrain
+
+RECENT = 20  # retrainings that are looked at
+MOST = 100  # times the rows of a dataset: beyond, nobody waits for them
+HOUR, DAY = 3600, 86_400
+NOTHING = "the data is that of the last retraining, and no labelled row came back"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What more rows would bring, and what the gate could prove with them.
+
+    metric: what the dataset is decided by, in words. error: of the best full fit on validation, as
+    its distance to a perfect score. exponent: by which it falls with the training rows: error ×
+    growth^-exponent, a power law through the first look and the full fit of one architecture
+    (Hestness and others, Deep Learning Scaling is Predictable, Empirically, 2017). provable: the
+    least gain that the test rows of that time prove at a first decision's level. alpha: what the
+    levels sum to. spent: decisions by these test rows so far.
+    """
+
+    metric: str
+    error: float
+    exponent: float
+    provable: float
+    alpha: float
+    spent: float
+
+    def gain(self, growth: float) -> float:
+        """The gain that is likely; growth: the training rows, those of that time being 1."""
+        return self.error * (1 - growth**-self.exponent)
+
+    def proof(self, growth: float) -> float:
+        """The least gain that is proven then, half of such gains: of more test rows less is enough,
+        and earlier decisions by a part of them count as that part."""
+        from scipy.special import ndtri
+
+        levels = (spending.level(self.alpha, spent) for spent in (0.0, self.spent / growth))
+        first, now = (float(-ndtri(level / 2)) for level in levels)
+        return self.provable * now / first / math.sqrt(growth)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rule joins.
+
+    champion: its name; None where there is none. age: its seconds as champion. changed: what is new
+    in the data, in words; None where the last retraining has seen it. gained: training rows beyond
+    those of the champion's data; None where nobody can count them. labelled: labelled requests that
+    are no part of the data. drifted, below: what the monitor says. since: seconds since the last
+    retraining began, without end where there was none. took: its seconds. rows: all rows of the
+    data; train: the part of them that is trained on. learned: training rows of the champion's data.
+    outlook: None where there are no two points of a curve, or nothing to compare.
+    """
+
+    champion: str | None = None
+    age: float = 0.0
+    changed: str | None = None
+    gained: int | None = 0
+    labelled: int = 0
+    drifted: str | None = None
+    below: str | None = None
+    since: float = math.inf
+    took: float = 0.0
+    rows: int = 0
+    train: float = 1.0
+    learned: int = 0
+    outlook: Outlook | None = None
+
+    def growth(self, more: int = 0) -> float:
+        """The training rows with `more` rows, those that the champion learned from being 1."""
+        new = (self.gained or 0) + (self.labelled + more) * self.train
+        return 1 + new / max(1, self.learned)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether to retrain, what speaks for it or against, and what a no waits for."""
+
+    retrain: bool
+    reasons: list[str]
+    waits_for: str | None
+    facts: Facts
+
+    @property
+    def text(self) -> str:
+        """The verdict as one sentence."""
+        said = f"{'yes' if self.retrain else 'no'}: {'; '.join(self.reasons)}"
+        return said if self.waits_for is None else f"{said}; it waits for {self.waits_for}"
+
+    def to_dict(self) -> dict:
+        """The verdict as JSON."""
+        facts = asdict(self.facts)
+        if not math.isfinite(self.facts.since):
+            facts["since"] = None
+        return asdict(self) | {"facts": facts, "text": self.text}
+
+
+def decide(
+    task: str,
+    dataset: str,
+    *,
+    drifted: str | None = None,
+    below: str | None = None,
+    labelled: int = 0,
+) -> Verdict:
+    """Say whether to retrain now.
+
+    Args:
+        task: image, sentiment or forecast.
+        dataset: a dataset of the task.
+        drifted: what has drifted, as a sentence; None where nothing has.
+        below: how far the live score is below the promise, as a sentence; None where it is not.
+        labelled: labelled requests since the champion, which are no part of the dataset yet.
+
+    Raises:
+        UsageError: no such dataset, or `retrain:` in params.yaml is not as it should be.
+    """
+    rule = settings.retrain(dataset)
+    return weigh(gather(task, dataset, drifted, below, labelled), rule)
+
+
+def weigh(facts: Facts, rule: "Retrain") -> Verdict:
+    """The rule: from what is known alone."""
+    urgent = [said for said in (facts.drifted, facts.below) if said]
+    causes = [*urgent, *_new(facts)]
+    if facts.champion is None:
+        return Verdict(False, ["there is no champion yet"], "a first retraining", facts)
+    if facts.changed is None and not facts.labelled:
+        wanted = "labelled rows, or a new version of the data" if urgent else None
+        return Verdict(False, [*urgent, f"{facts.champion} stays: {NOTHING}"], wanted, facts)
+    if rest := _rest(facts, rule):
+        return Verdict(False, causes, rest, facts)
+    if facts.gained is None:
+        return Verdict(True, causes, None, facts)
+    new = facts.gained + facts.labelled
+    if urgent and new >= rule.rows:
+        return Verdict(True, causes, None, facts)
+    if facts.age > _seconds(rule.oldest):
+        age = f"{facts.champion} has been champion for {facts.age / DAY:.0f} days"
+        return Verdict(True, [*causes, f"{age}, more than {rule.oldest}"], None, facts)
+    verdict = _worth(facts, causes)
+    if urgent and not verdict.retrain:
+        wanted = f"{rule.rows - new:,} more rows, since {rule.rows:,} are to follow a fall"
+        return Verdict(False, causes, wanted, facts)
+    return verdict
+
+
+def _new(facts: Facts) -> list[str]:
+    """What is new, in words."""
+    labelled = f"{facts.labelled:,} labelled rows came back" if facts.labelled else None
+    return [said for said in (facts.changed, labelled) if said]
+
+
+def _rest(facts: Facts, rule: "Retrain") -> str | None:
+    """What keeps the next retraining waiting for a while, in words; None where nothing does."""
+    cooldown, pause = _seconds(rule.cooldown), facts.took / rule.share
+    left = max(cooldown, pause) - facts.since
+    if left <= 0:
+        return None
+    why = f"{rule.cooldown} lie between two retrainings"
+    if pause > cooldown:
+        why = f"retrainings may take {rule.share:.0%} of the time, the last took "
+        why += f"{facts.took / HOUR:.1f} h"
+    return f"{left / HOUR:.1f} h more: {why}"
+
+
+def _worth(facts: Facts, causes: list[str]) -> Verdict:
+    """Whether the gain that the new rows are likely to bring is one that the gate could prove."""
+    if (outlook := facts.outlook) is None:
+        unknown = "the fits on record do not tell what more rows bring"
+        return Verdict(True, [*causes, unknown], None, facts)
+    growth = facts.growth()
+    gain, proof = outlook.gain(growth), outlook.proof(growth)
+    likely = f"a gain of {gain:.2g} in {outlook.metric} is likely, and one of {proof:.2g}"
+    reasons = [*causes, f"{likely} could be proven"]
+    if gain >= proof:
+        return Verdict(True, reasons, None, facts)
+    if (more := needed(facts, outlook)) is None:
+        never = f"{MOST} times the rows would not bring a gain that could be proven"
+        return Verdict(False, [*reasons, never], None, facts)
+    gain = outlook.gain(facts.growth(more))
+    wanted = f"{more:,} more rows, with which a gain of {gain:.2g} could be proven"
+    return Verdict(False, reasons, wanted, facts)
+
+
+def needed(facts: Facts, outlook: Outlook) -> int | None:
+    """How many more rows make a gain likely that could be proven; None where MOST do not."""
+
+    def proven(more: int) -> bool:
+        growth = facts.growth(more)
+        return outlook.gain(growth) >= outlook.proof(growth)
+
+    most = MOST * max(1, facts.rows)
+    more = bisect_left(range(most), True, key=proven)
+    return more if more < most else None
+
+
+def gather(task: str, dataset: str, drifted: str | None, below: str | None, labelled: int) -> Facts:
+    """Ask the registry, the record, the ledger and DVC for what the rule joins."""
+    champion = registry.champion(task, dataset)
+    if champion is None:
+        return Facts()
+    version, past = data.present(task, dataset), _retrainings(task, dataset)
+    fits = [
+        record
+        for record in tracking.all_records(task, dataset)
+        if record.dataset_hash == champion.dataset_hash
+    ]
+    rows = version.facts.get("rows", {})
+    learned, total = _learned(fits), sum(rows.values())
+    changed, gained = _change(version, champion, past, learned)
+    ended = [run for run in past if run.info.status == "FINISHED"]
+    return Facts(
+        champion=f"{champion.arch} v{champion.version}",
+        age=time.time() - _since(champion),
+        changed=changed,
+        gained=gained,
+        labelled=labelled,
+        drifted=drifted,
+        below=below,
+        since=time.time() - past[0].info.start_time / 1000 if past else math.inf,
+        took=(ended[0].info.end_time - ended[0].info.start_time) / 1000 if ended else 0.0,
+        rows=total,
+        train=rows["train"] / total if total else 1.0,
+        learned=learned,
+        outlook=_outlook(version, champion, fits) if learned else None,
+    )
+
+
+def _change(
+    version: DatasetVersion, champion: Version, past: "Sequence[Run]", learned: int
+) -> tuple[str | None, int | None]:
+    """What is new in the data, in words, and how many training rows it has beyond those of the
+    champion's; these are None where its rows are others, or were not counted."""
+    with suppress(DataError):  # the source is away: the nightly retraining says so
+        if data.has_source(version.name) and versions.source_changed(version.name):
+            return f"the source of {version.name} has changed since it was read", None
+    seen = {run.data.tags["espalier.dataset_hash"] for run in past if run.info.status == "FINISHED"}
+    if version.hash in seen | {champion.dataset_hash}:
+        return None, 0
+    more = version.facts.get("rows", {}).get("train", 0) - learned
+    of = f"those of {champion.arch} v{champion.version}"
+    if not learned or more <= 0:
+        return f"the rows are others than {of}", None
+    return f"{more:,} training rows more than {of}", more
+
+
+def _learned(fits: Iterable[Record]) -> int:
+    """The training rows of a version of the data, as its full fits counted them; 0 where none did:
+    the facts of older versions are gone with their rows."""
+    rates = (
+        (one.metrics.get("rows_per_second", 0.0), one.metrics.get("seconds_per_epoch", 0.0))
+        for one in fits
+        if not (one.look or one.refit) and one.parameters.get("share", 1) == 1
+    )
+    return max((round(rate * seconds) for rate, seconds in rates), default=0)
+
+
+def _outlook(version: DatasetVersion, champion: Version, fits: Sequence[Record]) -> Outlook | None:
+    """What the fits on the champion's data say of more rows."""
+    full = ranking.ranked(version, [one for one in fits if not one.look])
+    looks = {(one.arch, one.seed): one for one in fits if one.look}
+    metric, alpha = ranking.metric(version), rules.of(version.task, version.name).alpha
+    pairs = [
+        (looks[one.arch, one.seed], one)
+        for one in full
+        if (one.arch, one.seed) in looks and not one.refit
+    ]
+    own = [one for one in full if one.run_id == champion.run_id]
+    others = [one for one in full if one.run_id != champion.run_id]
+    if not (pairs and own and others):
+        return None
+    before, after = (
+        metric.more_is_better - metric.sign * one.metrics[f"validation_{metric.name}"]
+        for one in pairs[0]
+    )
+    part = pairs[0][0].parameters.get("share", 1.0)
+    if part == 1 or before <= 0:
+        return None
+    falls = math.log(before / after) / math.log(1 / part) if after > 0 else 0.0
+    entries = ledger.entries(champion.name)
+    decisions = [check for _, check in history.comparisons_by(None, entries, version.hash)]
+    with suppress(OSError, KeyError, ValueError):  # of older code, or removed
+        ours, theirs = (scores.rows_of(one.run_id, "test") for one in (own[0], others[0]))
+        compared = paired_comparison.compare(metric, [ours], [theirs])
+        return Outlook(
+            metric=metric.text,
+            error=max(0.0, after),
+            exponent=max(0.0, falls),
+            provable=paired_comparison.provable(compared, spending.level(alpha, 0.0)),
+            alpha=alpha,
+            spent=1 + decisions[-1].get("earlier", 0.0) if decisions else 0.0,
+        )
+    return None
+
+
+def _since(champion: Version) -> float:
+    """When it became champion, in seconds since 1970."""
+    champions = ledger.champions(ledger.entries(champion.name))
+    if not champions:  # of before there was a ledger
+        return champion.created / 1000
+    return datetime.fromisoformat(champions[-1].at).timestamp()
+
+
+def _retrainings(task: str, dataset: str) -> "list[Run]":
+    """The last retrainings, newest first."""
+    found = tracking.pages(
+        [tracking.experiment(task, dataset)],
+        filter_string="tags.`espalier.kind` = 'retrain'",
+        order_by=["attributes.start_time DESC"],
+        max_results=RECENT,
+    )
+    return list(itertools.islice(found, RECENT))
+
+
+def _seconds(lasting: str) -> float:
+    return settings.seconds_of(lasting, "hd") or 0.0
