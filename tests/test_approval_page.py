@@ -2,8 +2,9 @@
 
 import httpx
 import pytest
+import yaml
+from deployed import deployed, ended, read
 from project import answer, espalier, parameters, until
-from scheduled import deployed, ended, read
 
 pytestmark = pytest.mark.slow
 
@@ -15,13 +16,13 @@ def project(prepared_copy, tmp_path_factory):
         look = {"image": {"share": 0.5, "epochs": 1, "keep": 1}}
         params["profiles"]["quick"]["first_look"] = look
         params["gate"]["image"]["all"] |= {"approval": "required"}
+    declared = yaml.safe_load((folder / "prefect.yaml").read_text())
+    image = next(one for one in declared["deployments"] if one["name"] == "image")
+    image["parameters"] |= {"dataset": "digits", "package": False}  # a Bento takes a minute
+    image["schedules"] = []  # nothing starts by itself
+    declared["deployments"] = [image]
+    (folder / "prefect.yaml").write_text(yaml.safe_dump(declared))
     return folder
-
-
-def by_hand(image: dict) -> None:
-    """Nothing starts by itself, and a Bento takes a minute."""
-    image["parameters"] |= {"dataset": "digits", "package": False}
-    image["schedules"] = []
 
 
 def suspended(api: str, run_id: str) -> dict | None:
@@ -32,7 +33,7 @@ def suspended(api: str, run_id: str) -> dict | None:
 
 
 def test_the_page_asks_and_its_answer_is_that_of_the_command(project):
-    with deployed(project, by_hand) as api:
+    with deployed(project) as api:
         [image] = read(api, "deployments")
         created = f"{api}/deployments/{image['id']}/create_flow_run"
         run = httpx.post(created, json={}).raise_for_status().json()
@@ -42,7 +43,7 @@ def test_the_page_asks_and_its_answer_is_that_of_the_command(project):
         assert (asked["dataset"], asked["version"]) == ("digits", "1")
         # Its process has ended: the worker's one place is free, and another run asks nothing anew.
         second = httpx.post(created, json={}).raise_for_status().json()
-        again = ended(api, project, lambda one: one["id"] == second["id"])
+        again = ended(api, project, "image", lambda one: one["id"] == second["id"])
         assert again["state_name"] == "Awaiting"
         assert again["state"]["message"].startswith("version 1 waits for a yes until")
         resumed = httpx.post(
@@ -50,7 +51,7 @@ def test_the_page_asks_and_its_answer_is_that_of_the_command(project):
             json={"run_input": {"approve": True, "name": "Ada"}},
         ).raise_for_status()
         assert resumed.json()["status"] == "ACCEPT"
-        done = ended(api, project, lambda one: one["id"] == run["id"])
+        done = ended(api, project, "image", lambda one: one["id"] == run["id"])
         assert done["state_name"] == "Promoted"
         assert "asks-for-version-1" in done["tags"]
         [book] = answer(espalier(project, "trace", "--json"))["ledgers"]

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+import yaml
+from deployed import deployed, ended, read
 from project import KEPT, answer, espalier, outcomes, parameters, pointer, runs
-from scheduled import deployed, ended, read
 
 pytestmark = pytest.mark.slow
 
@@ -21,25 +22,29 @@ def project(prepared_copy, tmp_path_factory):
     return folder
 
 
-def schedule(image: dict) -> None:
-    """Retrain the digits a minute from now instead of mnist_5k at night, and not again: the next
-    run would hold the lock that the test asks for."""
+def schedule(project: Path) -> None:
+    """Have prefect.yaml retrain the digits a minute from now instead of mnist_5k at night, and not
+    again: the next run would hold the lock that the test asks for."""
+    declared = yaml.safe_load((project / "prefect.yaml").read_text())
+    image = next(one for one in declared["deployments"] if one["name"] == "image")
     image["parameters"] |= {"dataset": "digits"}
     due = datetime.now(UTC) + timedelta(minutes=1)
     image["schedules"] = [{"interval": 24 * 3600, "anchor_date": due.isoformat()}]
+    declared["deployments"] = [image]
+    (project / "prefect.yaml").write_text(yaml.safe_dump(declared))
 
 
 @pytest.fixture(scope="module")
 def api(project):
     """The URL of a Prefect server, with the deployment and a worker for its pool."""
-    with deployed(project, schedule) as url:
+    with deployed(project, lambda: schedule(project)) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def scheduled(project, api) -> dict:
     """The run that the schedule made."""
-    return ended(api, project, lambda run: run["auto_scheduled"])
+    return ended(api, project, "image", lambda run: run["auto_scheduled"])
 
 
 def test_a_scheduled_run_ends_in_a_champion_with_the_local_fingerprints(project, scheduled):
@@ -94,7 +99,7 @@ def test_a_refusal_is_told_apart_and_what_the_budget_left_out(project, api, sche
         f"{api}/deployments/{scheduled['deployment_id']}/create_flow_run",
         json={"parameters": asked},
     ).json()
-    refused = ended(api, project, lambda run: run["id"] == made["id"])
+    refused = ended(api, project, "image", lambda run: run["id"] == made["id"])
     assert refused["state_name"] == "Refused"
     fitted, version, _ = refused["state"]["message"].split(maxsplit=2)
     assert version == "v2"

@@ -31,7 +31,7 @@ ASKS = {
         "rollback",
         "trace",
     ),
-    environment.PREFECT: ("run", "up"),
+    environment.PREFECT: ("run", "up", "notify"),
     environment.CLUSTER: ("run", "train"),
 }
 

@@ -105,6 +105,19 @@ def up(port: Annotated[int, typer.Option(min=0, max=65535)] = 3000) -> None:
 
 
 @app.command()
+def notify(as_json: Json = False) -> None:
+    """Have the Prefect server tell people what params.yaml says under `notify`, and no one else.
+
+    Example: espalier notify
+    """
+    from pipelines.processes import notifications
+
+    invocation.begin("notify", as_json)
+    ways = notifications.apply()
+    invocation.end(as_json, {"ways": ways}, lambda: notifications.show(ways))
+
+
+@app.command()
 def status(as_json: Json = False) -> None:
     """Say what serves and since when, what runs, and what lies on the disk.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.experiments import fingerprint, leaderboard_rows, registry, tracking
-from pipelines.processes import child_process, dask_cluster, service
+from pipelines.processes import child_process, dask_cluster, notifications, service
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
 
@@ -98,6 +98,7 @@ def up(port: int) -> None:
             parts.append(stack.enter_context(_prefect()))
             _wait(parts[-1])
         _deploy()
+        notifications.apply()
         parts += map(stack.enter_context, _parts(port))
         for part in parts:
             _wait(part)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from pipelines.runtime import environment, settings
+from pipelines.runtime import console, environment, settings
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -40,7 +40,6 @@ def apply() -> dict[str, str]:
     Raises:
         UsageError: no server is named, or params.yaml says what cannot be.
         NotifyError: the variable of a secret is not set, or what it holds is refused.
-        environment.ServerError: the server does not answer.
     """
     ways = settings.notify()
     if not os.environ.get(environment.PREFECT):
@@ -48,7 +47,6 @@ def apply() -> dict[str, str]:
             f"{environment.PREFECT} is not set: notifications are kept by a Prefect server, such "
             "as that of `espalier up`, http://127.0.0.1:4200/api"
         )
-    environment.check_server(environment.PREFECT)
     from prefect.client.orchestration import get_client
 
     wanted = [one for name, way in ways.items() for one in _automations(name, way)]
@@ -67,6 +65,14 @@ def apply() -> dict[str, str]:
             if name.startswith(MARK) and name not in names:
                 client.delete_automation(one.id)
     return {name: way.kind for name, way in ways.items()}
+
+
+def show(ways: dict[str, str]) -> None:
+    """Print who is told now."""
+    for name, kind in ways.items():
+        console.line(name, kind)
+    if not ways:
+        console.line("notify", "nobody is told: `notify` in params.yaml names no way")
 
 
 def _automations(name: str, way: "Notify") -> "Iterator[AutomationCore]":
@@ -93,8 +99,8 @@ def _automations(name: str, way: "Notify") -> "Iterator[AutomationCore]":
     for what, (trigger, subject, body) in subjects.items():
         action = SendNotification(block_document_id=block, subject=subject, body=body)
         made = AutomationCore(name=f"{MARK}{name}: {what}", trigger=trigger, actions=[action])
-        # An update sends only what was set, and the server wants all of it.
-        yield AutomationCore(**made.model_dump())
+        # An update sends what was set alone; the server wants all of it, and no owner.
+        yield AutomationCore(**made.model_dump(exclude={"owner_resource"}))
 
 
 def _block(name: str, way: "Notify") -> "NotificationBlock":

@@ -1,4 +1,4 @@
-"""A Prefect server with a deployment of a project, and a worker that takes its runs."""
+"""A Prefect server with the deployments of a prefect.yaml, and a worker for their pool."""
 
 import os
 import subprocess
@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import yaml
 from project import answers, until, variables
 
 from pipelines.processes import child_process
@@ -18,9 +17,11 @@ TOOLS = str(Path(sys.executable).parent)
 
 
 @contextmanager
-def deployed(project: Path, change: Callable[[dict], None]) -> Iterator[str]:
-    """The URL of a server and a worker for the time of the block; change: of the deployment
-    `image` in prefect.yaml, which is left alone there."""
+def deployed(project: Path, first: Callable[[], None] = lambda: None) -> Iterator[str]:
+    """The URL of the server's API; server and worker end with the block.
+
+    first: is called once the server is up, before the project is deployed.
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     more = {
@@ -41,29 +42,26 @@ def deployed(project: Path, change: Callable[[dict], None]) -> Iterator[str]:
     with child_process.started(server, logs / "server.log", **place):
         until(lambda: answers(f"{url}/health"), "the server's health")
         prefect("work-pool", "create", "cpu", "--type", "process")
-        written = yaml.safe_load((project / "prefect.yaml").read_text())
-        image = next(one for one in written["deployments"] if one["name"] == "image")
-        change(image)
-        written["deployments"] = [image]
-        (project / "prefect.yaml").write_text(yaml.safe_dump(written))
+        first()
         prefect("deploy", "--all")
         worker = ["prefect", "worker", "start", "--pool", "cpu", "--limit", "1"]
         with child_process.started(worker, logs / "cpu.log", **place):
             yield url
 
 
-def ended(api: str, project: Path, ask: Callable[[dict], bool]) -> dict:
-    """The deployment's run that is asked for, once it is completed."""
+def read(api: str, what: str, **filters: dict) -> list[dict]:
+    """What the server holds of a kind."""
+    return httpx.post(f"{api}/{what}/filter", json=filters).raise_for_status().json()
+
+
+def ended(api: str, project: Path, deployment: str, ask: Callable[[dict], bool]) -> dict:
+    """The run of a deployment of that name that is asked for, once it is completed."""
     log = project / ".espalier" / "logs" / "cpu.log"
 
     def found() -> list[dict]:
-        runs = read(api, "flow_runs", deployments={"name": {"any_": ["image"]}})
+        runs = read(api, "flow_runs", deployments={"name": {"any_": [deployment]}})
         bad = [run for run in runs if run["state_type"] in ("FAILED", "CRASHED")]
         assert not bad, f"{bad[0]['state']['message']}\n{log.read_text()[-5000:]}"
         return [run for run in runs if ask(run) and run["state_type"] == "COMPLETED"]
 
-    return until(found, "a retraining that completed", 540)[0]
-
-
-def read(api: str, what: str, **filters: dict) -> list[dict]:
-    return httpx.post(f"{api}/{what}/filter", json=filters).raise_for_status().json()
+    return until(found, "a run that completed", 540)[0]
