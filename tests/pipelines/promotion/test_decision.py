@@ -14,6 +14,7 @@ from pipelines.commands.promote import RollbackRefused
 from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.locks import lock
+from pipelines.processes import events
 from pipelines.promotion import contender, decision, ledger, reconcile, retraining
 from pipelines.promotion import evaluation as evaluate
 from pipelines.release import bento, publish
@@ -73,6 +74,35 @@ def test_a_refusal_leaves_the_champion_and_moves_the_ledgers_head(home, fitted):
     assert actions() == [("promotion", None, "1"), ("refusal", "1", "2")]
     assert "it is not" in entry.reason
     assert registry.champion(TASK, DATASET).head == (2, entry.hash)
+
+
+def test_each_decision_is_an_event_once_it_is_true(home, fitted, monkeypatch):
+    told = []
+
+    def emit(kind, task, dataset, text, page, once):
+        [entry] = [one for one in ledger.entries(MODEL) if one.hash == once]
+        told.append((kind, text, registry.champion(task, dataset).version))
+        return entry.run_id in page
+
+    monkeypatch.setattr(events, "emit", emit)
+    decided(fitted(0))
+    decided(fitted(1), passed=False)
+    decided(fitted(2), passed=False, force="a person said so")
+    promote.rollback(TASK, DATASET, "complaints")
+    assert told == [
+        ("promotion", "cnn v1 promoted: it is", "1"),
+        ("refusal", "cnn v2 refused: naive: it is not", "1"),
+        ("force", "cnn v3 promoted by force: a person said so", "3"),
+        ("rollback", "rollback from v3 to v1 done: complaints", "1"),
+    ]
+
+
+def test_a_server_that_does_not_answer_keeps_no_decision_from_being_made(
+    home, fitted, monkeypatch, capsys
+):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    assert promoted(fitted(0)).version == "1"
+    assert "espalier.promotion was not sent: the Prefect server" in capsys.readouterr().err
 
 
 def test_mlflows_pages_say_what_was_decided_and_why(home, fitted):

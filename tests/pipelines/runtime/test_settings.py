@@ -94,6 +94,38 @@ def test_a_wrong_section_is_told_by_key(monkeypatch, sections, message):
         read()
 
 
+def test_a_dataset_s_rules_of_retraining_go_over_those_of_all(monkeypatch):
+    said = {"all": {"cooldown": "2h", "rows": 7}, "digits": {"rows": 9}}
+    monkeypatch.setattr(settings, "_read", lambda: {"retrain": said})
+    assert settings.retrain("digits").model_dump() == {
+        "cooldown": "2h",
+        "share": 0.1,
+        "oldest": "90d",
+        "rows": 9,
+    }
+    assert settings.retrain("imdb").rows == 7
+    monkeypatch.setattr(settings, "_read", dict)  # of before
+    assert (settings.retrain("imdb").cooldown, settings.notify()) == ("6h", {})
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"retrain": {"all": {"cooldown": "6"}}}, r"retrain\.all\.cooldown .* is '6', expected a"),
+        ({"retrain": {"all": {"share": 2}}}, r"retrain\.all\.share .* is 2"),
+        ({"retrain": {"all": {"often": True}}}, "unknown key 'often'"),
+        ({"retrain": [1]}, r"retrain in params\.yaml is \[1\], expected names"),
+        ({"notify": {"team": {"kind": "slack"}}}, r"notify\.team .* lacks secret"),
+        ({"notify": {"team": {"kind": "slack", "secret": "a/b"}}}, "is no name of an environment"),
+        ({"notify": {"team": {"kind": "email", "secret": "KEY"}}}, "expected both or none"),
+    ],
+)
+def test_what_watches_is_told_by_key(monkeypatch, sections, message):
+    monkeypatch.setattr(settings, "_read", lambda: sections)
+    with pytest.raises(settings.UsageError, match=message):
+        settings.retrain(), settings.notify()
+
+
 @pytest.mark.parametrize("profile", ["quick", "full", "best"])
 @pytest.mark.parametrize("task", settings.TASKS)
 def test_profiles_name_architectures_datasets_and_parameters_that_there_are(profile, task):
