@@ -20,6 +20,7 @@ LONGEST = (
     "test_openapi.py",
     "test_hostile_bodies.py",
     "test_foreign_environments.py",
+    "test_watched.py",
     "test_schedule.py",
     "test_approval_page.py",
     "test_first_look.py",
