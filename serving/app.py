@@ -29,6 +29,8 @@ from serving.http.request_id import RequestId
 from serving.http.shutdown import bound_graceful_shutdown
 from serving.inference.executor import Executor
 from serving.inference.micro_batching import Batches
+from serving.inference.predict import SESSION
+from serving.inference.trial import Trials
 from serving.inference_protocol import v2
 from serving.request_log.writer import RequestLog
 
@@ -107,6 +109,7 @@ def application(
     app.state.log = log
     app.state.executor = Executor()
     app.state.batches = Batches()
+    app.state.trials = Trials(log.record)
     app.state.uploads = uploads
     return app
 
@@ -123,7 +126,7 @@ def _cross_origin(origins: tuple[str, ...]) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Encoding", "X-Request-ID", BINARY],
+            allow_headers=["Authorization", "Content-Encoding", "X-Request-ID", SESSION, BINARY],
             expose_headers=["X-Request-ID", "Retry-After", BINARY],
         )
     ]
@@ -148,5 +151,6 @@ def _lifespan(bentoml_app: Starlette) -> Callable[[Starlette], AbstractAsyncCont
         async with bentoml_app.router.lifespan_context(bentoml_app):
             bound_graceful_shutdown()
             yield
+            app.state.trials.stop()
 
     return lifespan

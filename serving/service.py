@@ -30,8 +30,8 @@ from starlette.types import ASGIApp
 
 from serving import bentoml_usage, settings
 from serving.app import Limits, application
-from serving.champions import served
-from serving.champions.registry_client import Registry
+from serving.champions import served, slots
+from serving.champions.registry_client import CHALLENGER, CHAMPION, Registry
 from serving.champions.registry_poller import RegistryPoller
 from serving.champions.slots import Champions
 from serving.http import metrics_folder
@@ -59,8 +59,11 @@ TRUSTED = settings.trusted()
 champions = Champions([*TASKS, *followed], settings.required_models(), TRUSTED)
 registry_folder = settings.pointer_folders()[0]
 pollers = [
-    RegistryPoller(Registry(settings.registry()), name, registered, registry_folder, TRUSTED)
+    RegistryPoller(
+        Registry(settings.registry()), name + suffix, registered, registry_folder, TRUSTED, alias
+    )
     for name, registered in followed.items()
+    for alias, suffix in ((CHAMPION, ""), (CHALLENGER, slots.CHALLENGER))
 ]
 log = RequestLog(
     settings.home() / "requests",

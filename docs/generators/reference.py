@@ -238,6 +238,7 @@ TAGS = {
     "espalier.left_out": "of a parent run: what it left out for want of time",
     "espalier.state": "of a version: pending, awaiting, ready or refused",
     "espalier.reason": "of a version: why it was refused",
+    "espalier.trial": "of a version on trial: the percentage of requests that it answers",
     "espalier.signature": "of a version: who signed it when it was promoted (docs/gate.md)",
     "espalier.ledger.head": "of a champion's version: length and hash of the ledger at that time",
 }

@@ -167,22 +167,40 @@ def promote(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and change nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Whatever the checks say.")] = False,
     reason: Annotated[str, typer.Option(help="Why, with --force; it goes on record.")] = "",
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Try it first: it is asked what the champion is.")
+    ] = False,
+    canary: Annotated[
+        int | None,
+        typer.Option(min=1, max=50, help="Try it first: it answers this percentage of requests."),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, help="After which a trial ends by itself.")] = 7,
     as_json: Json = False,
 ) -> None:
     """Put a candidate before the gate: it becomes champion if every check passes.
 
-    Exit code 0: it is champion, or waits for a person, where `approval: required` is set.
+    With --shadow or --canary it goes on trial beside the champion first (docs/trial.md).
+
+    Exit code 0: it is champion, on trial, or waits for a person, where `approval: required` is set.
     3: the gate said no. 75: another run holds the task.
 
     Example: espalier promote --task image cnn --dry-run
     """
     from pipelines.commands import promote as step
+    from pipelines.promotion.decision import Terms
 
     invocation.begin("promote", as_json)
     if force != bool(reason) or (force and (dry_run or not reason.strip())):
         raise UsageError('--force needs --reason "…", and neither goes with --dry-run')
+    if shadow + (canary is not None) + force > 1:
+        raise UsageError("--shadow, --canary and --force exclude each other: choose one")
     outcome = step.promote(
-        task, dataset, candidate, dry_run=dry_run, force=reason if force else None
+        task,
+        dataset,
+        candidate,
+        dry_run=dry_run,
+        force=reason if force else None,
+        terms=Terms(canary or 0, days) if shadow or canary else None,
     )
     sentence, facts = step.sentence(outcome), asdict(outcome)
     if outcome.accepted:
@@ -228,6 +246,9 @@ def rollback(
     task: Annotated[str, typer.Option(help="image, sentiment or forecast.")],
     dataset: Dataset = None,
     reason: Annotated[str, typer.Option(help="Why; it goes on record.")] = "",
+    challenger: Annotated[
+        bool, typer.Option("--challenger", help="End the trial that is on; the champion stays.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Let the champion before this one serve again; once more goes further back.
@@ -237,7 +258,7 @@ def rollback(
     from pipelines.commands import promote as step
 
     invocation.begin("rollback", as_json)
-    outcome = step.rollback(task, dataset, reason)
+    outcome = (step.take_back if challenger else step.rollback)(task, dataset, reason)
     invocation.end(as_json, outcome.to_dict(), lambda: step.show_rollback(outcome))
 
 

@@ -30,7 +30,8 @@ class Promotion:
     """What became of a candidate.
 
     champion: the current one afterwards. ledger: position and hash of the record, if there is one.
-    awaiting: the candidate, where it passed and waits for a person.
+    trial: shadow or canary, where it is on trial now, or would be; else "". awaiting: the
+    candidate, where it passed and waits for a person.
     """
 
     task: str
@@ -42,15 +43,16 @@ class Promotion:
     promoted: bool
     reason: str
     forced: bool = False
+    trial: str = ""
     ledger: dict | None = None
     checks: list[dict] = field(default_factory=list)
     awaiting: Question | None = None
 
     @property
     def accepted(self) -> bool:
-        """Whether the gate said yes: the candidate is champion, or would be, or waits."""
+        """Whether the gate said yes: the candidate is champion, on trial, or would be; or waits."""
         same = self.champion is not None and self.champion.version == self.candidate.version
-        return self.promoted or same or self.awaiting is not None
+        return self.promoted or same or bool(self.trial) or self.awaiting is not None
 
 
 class RollbackRefused(RuntimeError):
@@ -85,6 +87,7 @@ def promote(
     *,
     dry_run: bool = False,
     force: str | None = None,
+    terms: decision.Terms | None = None,
 ) -> Promotion:
     """Put one candidate before the gate; make it champion if every check passes.
 
@@ -97,6 +100,7 @@ def promote(
         dry_run: check, and change nothing.
         force: why it becomes champion whatever the statistics say; what a service would refuse to
             load stays refused.
+        terms: of its trial beside the champion; None: no trial.
     """
     dataset = settings.dataset_of(task, dataset)
     gate_rules, version = rules.of(task, dataset), data.present(task, dataset)
@@ -105,6 +109,8 @@ def promote(
         reconciled = None if dry_run else reconcile.unless_settled(task, dataset)
         head = ledger.head(ledger.entries(registry.model_name(task, dataset)))
         champion = contender.current_champion(task, dataset, reconciled)
+        if terms is not None and champion is None:
+            raise UsageError(f"{dataset} has no champion to try one beside: leave the trial out")
         record, folder = _candidate(version, name, champion)
         if champion is not None and champion.version.run_id == record.run_id:
             current = contender.summary(champion.version)
@@ -119,10 +125,13 @@ def promote(
             candidate = Contender(decision.enter(version, record, gate_rules), folder)
         asks = {"keep": not dry_run, "whole": force is not None, "named": name is not None}
         evaluated = evaluation.evaluate(version, candidate, champion, head, gate_rules, **asks)
-        entry = None if dry_run else decision.decide(evaluated, force)
+        entry = None if dry_run else decision.decide(evaluated, force, terms)
         if entry and entry.action in ledger.BEGIN:
             card.keep(task, dataset)
-        return _outcome(outcome, evaluated, entry)
+        trial = ""
+        if terms is not None and evaluated.passed:
+            trial = "canary" if terms.share else "shadow"
+        return _outcome(partial(outcome, trial=trial), evaluated, entry)
 
 
 def _outcome(
@@ -133,7 +142,8 @@ def _outcome(
     champion = evaluated.champion and contender.summary(evaluated.champion.version)
     checks = [check.to_dict() for check in evaluated.checks]
     if entry is None:
-        reason = evaluated.reason + ("; a person is asked then" if evaluated.awaits else "")
+        asks = evaluated.awaits and not outcome.keywords["trial"]
+        reason = evaluated.reason + ("; a person is asked then" if asks else "")
         return outcome(candidate, champion, evaluated.passed, reason, checks=checks)
     promoted = entry.action in ledger.BEGIN
     return outcome(
@@ -173,11 +183,13 @@ def sentence(outcome: Promotion) -> str:
         verb = f"would be {verb}"
     elif outcome.forced:
         verb = "promoted by force"
+    if outcome.trial:
+        verb = f"{'would be' if outcome.dry_run else 'is'} on trial ({outcome.trial})"
     candidate = outcome.candidate
     if outcome.awaiting:
         return f"{candidate.arch}: {outcome.reason}; {outcome.awaiting.sentence}"
     message = f"{candidate.arch} v{candidate.version} {verb}: {outcome.reason}"
-    if outcome.accepted and not outcome.promoted:
+    if outcome.accepted and not (outcome.promoted or outcome.trial):
         message = f"{candidate.arch} v{candidate.version} stays champion: nothing was decided"
     return message
 
@@ -245,6 +257,23 @@ def rollback(task: str, dataset: str | None, reason: str) -> Rollback:
         raise RollbackRefused(complaint)
     head = {"position": entry.position, "hash": entry.hash}
     return Rollback(task, dataset, left, version.version, version.arch, version.fingerprint, head)
+
+
+def take_back(task: str, dataset: str | None, reason: str) -> Rollback:
+    """End the trial that is on: its challenger is taken back, and the champion stays.
+
+    Raises RollbackRefused where none is on.
+    """
+    dataset = settings.dataset_of(task, dataset)
+    model = registry.model_name(task, dataset)
+    entries = ledger.entries(model)
+    trial = ledger.trial(entries)
+    champion = contender.current_champion(task, dataset)
+    if trial is None or champion is None:
+        raise RollbackRefused(f"{model} has no challenger on trial")
+    entry = decision.end_trial(task, dataset, trial, ledger.head(entries), "withdrawal", reason)
+    now, head = champion.version, {"position": entry.position, "hash": entry.hash}
+    return Rollback(task, dataset, trial.to_version, now.version, now.arch, now.fingerprint, head)
 
 
 def show_rollback(outcome: Rollback) -> None:

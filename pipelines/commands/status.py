@@ -21,7 +21,7 @@ class Serving:
     """An endpoint.
 
     model, version: what is published for it; None before its first champion. since: when that
-    became champion, ISO, UTC.
+    became champion, ISO, UTC. trial: the version that is on trial beside it, and how.
     """
 
     path: str
@@ -29,6 +29,7 @@ class Serving:
     model: str | None
     version: str | None
     since: str | None
+    trial: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def show(state: Status) -> None:
         table.add_column(column, overflow="fold")
     for one in state.serving:
         version = f"{one.model}/{one.version}" if one.model else "none yet"
+        version += f"; on trial: {one.trial}" if one.trial else ""
         table.add_row(f"POST {one.path}", one.dataset, version, one.since or "")
     console.out().print(table)
     for name, holder in state.running.items():
@@ -87,9 +89,13 @@ def _serving(name: str, task: str, dataset: str) -> Serving:
     pointer, path = publish.read(name), service.path_of(name)
     if pointer is None:
         return Serving(path, dataset, None, None, None)
-    champions = ledger.champions(ledger.entries(registry.model_name(task, dataset)))
+    entries = ledger.entries(registry.model_name(task, dataset))
+    champions, on_trial = ledger.champions(entries), ledger.trial(entries)
+    trial = None
+    if on_trial:
+        trial = f"v{on_trial.to_version}, {on_trial.action} since {on_trial.at}"
     since = next((c.at for c in reversed(champions) if c.to_version == pointer.version), None)
-    return Serving(path, dataset, pointer.name, pointer.version, since)
+    return Serving(path, dataset, pointer.name, pointer.version, since, trial)
 
 
 def _running() -> dict[str, str]:

@@ -19,6 +19,7 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 STATE = "espalier.state"
 HEAD = "espalier.ledger.head"
 SIGNATURE = "espalier.signature"
+TRIAL = "espalier.trial"
 TAGGED = (
     "arch",
     "fingerprint",
@@ -37,7 +38,8 @@ class Version:
     state: pending, awaiting (a person), ready or refused. head: length and last hash of the ledger
     when the version was last champion. created: milliseconds since 1970; 0 where not known.
     signature: of its artifact, a bundle of `models.artifact.signature`; None where it was never
-    promoted with a key.
+    promoted with a key. trial: the percentage of requests that it answers while it is on trial, 0
+    for a shadow; else None.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Version:
     head: tuple[int, str] | None = field(default=None, compare=False)
     created: int = field(default=0, compare=False)
     signature: str | None = field(default=None, compare=False)
+    trial: int | None = field(default=None, compare=False)
 
 
 def model_name(task: str, dataset: str) -> str:
@@ -195,6 +198,19 @@ def sign(version: Version, signature: str) -> Version:
     return replace(version, signature=signature)
 
 
+def set_trial(version: Version, share: int | None) -> None:
+    """Tag the version as on trial, for services that follow this registry; None: not any more.
+
+    share: the percentage of requests that it answers.
+    """
+    if share is None:
+        tracking.connect().delete_model_version_tag(version.name, version.version, TRIAL)
+        return
+    if aliases(version.name).get(CHALLENGER) != version.version:
+        set_challenger(version)
+    _tag(version, TRIAL, str(share))
+
+
 def remove(version: Version) -> None:
     """Delete a version that nothing was decided about; its number is not given again."""
     tracking.connect().delete_model_version(version.name, version.version)
@@ -261,6 +277,7 @@ def _version(held: "ModelVersion") -> Version:
         head=_head(tags[HEAD]) if HEAD in tags else None,
         created=held.creation_timestamp,
         signature=tags.get(SIGNATURE),
+        trial=int(tags[TRIAL]) if TRIAL in tags else None,
     )
 
 

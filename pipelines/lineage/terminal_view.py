@@ -19,6 +19,9 @@ VERBS = {
     "force": "was promoted by force",
     "rollback": "was rolled back to",
     "awaiting": "passed and waits for a person",
+    "shadow": "went on trial, shadowing",
+    "canary": "went on trial, as a canary",
+    "withdrawal": "was taken back",
 }
 
 Rows = Iterator[tuple[str, Text]]

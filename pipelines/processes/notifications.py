@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pipelines.runtime.sections import Notify
 
 MARK = "espalier notify "  # begins the names of our automations
-TOLD = ("promotion", "force", "refusal", "rollback", "awaiting", "drift", "live-score")
+TOLD = ("promotion", "force", "refusal", "rollback", "awaiting", "shadow", "canary", "withdrawal")
+TOLD += ("drift", "live-score")
 FLOWS = ("retrain", "monitor")
 FAILED = ("FAILED", "CRASHED")  # types of states, whatever their names
 EVENT = "{{ event.payload.text }}\n{{ event.payload.page }}"

@@ -4,14 +4,16 @@ Written so that a kill anywhere leaves the old champion serving, and doing it ag
 order is version `pending`, checks, the ledger's record, and then what `reconcile` does.
 """
 
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal, NamedTuple, cast
 
 from pipelines.experiments import registry, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
-from pipelines.gate import checks
+from pipelines.gate import checks, rules
 from pipelines.gate.checks import Check
 from pipelines.gate.rules import Rules
 from pipelines.processes import events
@@ -19,6 +21,14 @@ from pipelines.promotion import ledger, markdown, reconcile
 from pipelines.promotion.contender import Contender
 from pipelines.promotion.evaluation import Evaluation
 from pipelines.release import signing
+
+
+class Terms(NamedTuple):
+    """How a challenger is tried: the percentage of requests that it answers, 0 to shadow the
+    champion, and the days after which the trial ends by itself."""
+
+    share: int = 0
+    days: int = 7
 
 
 def enter(dataset: DatasetVersion, candidate: Record, rules: Rules) -> Version:
@@ -30,7 +40,8 @@ def enter(dataset: DatasetVersion, candidate: Record, rules: Rules) -> Version:
     if rules.approval == "none":
         signing.require()
     version = registry.register(dataset.task, dataset.name, candidate)
-    registry.set_challenger(version)
+    if ledger.trial(ledger.entries(version.name)) is None:  # whoever is on trial keeps the alias
+        registry.set_challenger(version)
     return version
 
 
@@ -67,12 +78,15 @@ def _failed(evidence: dict) -> set[str]:
     return {check["name"] for check in evidence["checks"] if not check["passed"]}
 
 
-def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
+def decide(
+    evaluation: Evaluation, force: str | None = None, terms: Terms | None = None
+) -> ledger.Entry:
     """Put on record what an evaluation came to, and make it true.
 
     Args:
         evaluation: of the candidate, beside the champion and the ledger's head of that time.
         force: why the candidate becomes champion though checks failed.
+        terms: of its trial beside the champion; None: it becomes champion at once.
 
     Raises:
         LedgerMovedError: something else was decided about the model meanwhile.
@@ -81,11 +95,11 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
     candidate, champion = evaluation.candidate, evaluation.champion
     task, dataset = evaluation.dataset.task, evaluation.dataset.name
     version = candidate.version
-    opposed = evaluation.awaits or not evaluation.passed
+    opposed = not evaluation.passed or (evaluation.awaits and terms is None)
     override = force if evaluation.servable and opposed else None
-    action = _action(evaluation, override is not None)
-    begins = action in ledger.BEGIN
-    signature = signing.sign(version, candidate.folder) if begins else None
+    action = _action(evaluation, override is not None, terms)
+    serves = action not in ("refusal", "awaiting")
+    signature = signing.sign(version, candidate.folder) if serves else None
     with reconcile.promotion_lock(task, dataset):
         if registry.version(version.name, version.version) is None:
             raise ledger.LedgerMovedError(
@@ -99,7 +113,7 @@ def decide(evaluation: Evaluation, force: str | None = None) -> ledger.Entry:
             run_id=version.run_id,
             fingerprint=version.fingerprint,
             dataset_hash=evaluation.dataset.hash,
-            evidence=_evidence(evaluation, action, signature),
+            evidence=_evidence(evaluation, action, signature, terms),
             reason=evaluation.reason if override is None else override,
         )
         entry = ledger.append(decision, evaluation.head)
@@ -153,25 +167,75 @@ def answer(
     return entry
 
 
-def _action(evaluation: Evaluation, forced: bool) -> ledger.Action:
+def _action(evaluation: Evaluation, forced: bool, terms: Terms | None) -> ledger.Action:
     if forced:
         return "force"
     if not evaluation.passed:
         return "refusal"
+    if terms is not None:
+        return "canary" if terms.share else "shadow"
     return "awaiting" if evaluation.awaits else "promotion"
 
 
-def _evidence(evaluation: Evaluation, action: ledger.Action, signature: str | None) -> dict:
-    """What a decision was made by, as it goes on record; until: for how long it waits."""
+def _evidence(
+    evaluation: Evaluation, action: ledger.Action, signature: str | None, terms: Terms | None
+) -> dict:
+    """What a decision was made by, as it goes on record."""
     evidence: dict[str, Any] = {
         "rules": evaluation.rules.of_verdict,
         "checks": [check.to_dict() for check in evaluation.checks],
         "test_rows": evaluation.test_rows,
     }
     if action == "awaiting":
-        until = datetime.now(UTC) + timedelta(days=evaluation.rules.approval_days)
-        evidence["until"] = until.isoformat(timespec="seconds")
+        evidence |= _until(evaluation.rules)
+    if terms is not None:
+        evidence |= {**terms._asdict(), "differing": evaluation.differing}
     return evidence | ({} if signature is None else {"signature": signature})
+
+
+def _until(rules: Rules) -> dict[str, str]:
+    """For how long a candidate waits for a person, as it goes on record."""
+    until = datetime.now(UTC) + timedelta(days=rules.approval_days)
+    return {"until": until.isoformat(timespec="seconds")}
+
+
+def end_trial(
+    task: str,
+    dataset: str,
+    trial: ledger.Entry,
+    head: ledger.Head,
+    action: Literal["promotion", "withdrawal"],
+    reason: str,
+    verdict: Mapping[str, object] | None = None,
+) -> ledger.Entry:
+    """End a trial on record, and make it true: the challenger becomes champion, or is taken back.
+
+    Where a person is asked, what would be champion waits.
+
+    Args:
+        task, dataset: of the model.
+        trial: what put the challenger on trial.
+        head: of the ledger, beside which this was decided.
+        action: what becomes of it.
+        reason: in one sentence.
+        verdict: what the requests of the trial showed, as JSON.
+
+    Raises:
+        LedgerMovedError: something else was decided about the model meanwhile.
+    """
+    gate_rules, done = rules.of(task, dataset), cast("ledger.Action", action)
+    evidence = dict(trial.evidence) if isinstance(trial.evidence, dict) else {}
+    if action == "withdrawal":
+        evidence = {"rules": {}, "checks": []}
+    elif gate_rules.approval == "required":
+        done, evidence = "awaiting", evidence | _until(gate_rules)
+    ended = replace(trial, action=done, evidence=evidence | {"trial": verdict}, reason=reason)
+    decision = ledger.Decision(**{f.name: getattr(ended, f.name) for f in fields(ledger.Decision)})
+    with reconcile.promotion_lock(task, dataset):
+        entry = ledger.append(decision, head)
+        reconcile.follow(task, dataset)
+    announce(task, dataset, entry)
+    return entry
 
 
 def sign(champion: Contender) -> bool:

@@ -28,6 +28,7 @@ from pipelines.runtime import console
 
 TURNS, REQUESTS = 11, 40  # of timing the models in turn, so that they meet the same machine
 MEGABYTE = 1e6
+FAR_WINDOWS = 0.01  # of the test windows: the share in which two forecasts lie far apart
 SHARED = 0.5  # of the test rows have to be of classes that both models know
 
 
@@ -37,6 +38,7 @@ class Evaluation:
 
     head: of the ledger when the champion was looked up. test_rows: a sketch of the rows that it was
     compared by (`spending.sketch`); None without a champion, or test rows in the checkout.
+    differing: on how many of how many test rows it answers differently than the champion.
     """
 
     candidate: Contender
@@ -46,6 +48,7 @@ class Evaluation:
     rules: Rules
     checks: list[Check]
     test_rows: list[int] | None = None
+    differing: dict[str, float] | None = None
 
     @property
     def passed(self) -> bool:
@@ -108,14 +111,14 @@ def evaluate(
     with console.stage("replay") as say:
         served = _serve(dataset.task, candidate)
         say(served.complaint or f"{served.golden} golden requests answered over HTTP as expected")
-    size_mb, test_rows = _size_mb(candidate.folder), None
+    size_mb, test_rows, differing = _size_mb(candidate.folder), None, None
     checks = [not_withdrawn(candidate.version, named), *gate.service(rules, served, size_mb)]
     if whole or all(check.passed for check in checks):
-        quality, test_rows = _quality(dataset, candidate, champion, rules, keep)
+        quality, test_rows, differing = _quality(dataset, candidate, champion, rules, keep)
         checks += quality
     for check in checks:
         console.line("gate", f"{'✓' if check.passed else '✗'} {check.name}: {check.evidence}")
-    return Evaluation(candidate, champion, head, dataset, rules, checks, test_rows)
+    return Evaluation(candidate, champion, head, dataset, rules, checks, test_rows, differing)
 
 
 def _quality(
@@ -124,8 +127,9 @@ def _quality(
     champion: Contender | None,
     rules: Rules,
     keep: bool,
-) -> tuple[list[Check], list[int] | None]:
-    """The checks on the test split, and the sketch of the rows beside a champion."""
+) -> tuple[list[Check], list[int] | None, dict[str, float] | None]:
+    """The checks on the test split; beside a champion also the sketch of the rows, and on how many
+    of how many the two differ."""
     test, test_rows = None, None
     with suppress(DataError):
         test = scores.test_split(dataset)
@@ -146,7 +150,26 @@ def _quality(
     labels = list(getattr(artifact.read_inputs(candidate.folder), "labels", ()))
     metric = ranking.metric(dataset)
     checks = gate.quality(metric, rules, ours, theirs, labels, anchored, incomparable, earlier)
-    return checks, test_rows
+    differing = None if theirs is None else _differing(ours, theirs)
+    return checks, test_rows, differing
+
+
+def _differing(ours: Scored, theirs: Scored) -> dict[str, float]:
+    """On how many test rows two models differ, and how many there are.
+
+    Of series only errors are kept. Two mean forecasts lie no further apart than both errors
+    together: `beyond` is a distance that at most one window in a hundred can exceed.
+    """
+    if "error" in theirs.rows:
+        errors = [one.rows["error"].mean(1) for one in (ours, theirs)]
+        count = len(errors[1])
+        beyond = float(sum(np.quantile(one, 1 - FAR_WINDOWS / 2) for one in errors))
+        return {"differ": math.ceil(FAR_WINDOWS * count), "rows": count, "beyond": beyond}
+    classes = [
+        one.rows.get("predicted", one.rows["probabilities"].argmax(1)) for one in (ours, theirs)
+    ]
+    differ = (classes[0] != classes[1])[True if theirs.known is None else theirs.known]
+    return {"differ": int(differ.sum()), "rows": differ.size}
 
 
 def _names(task: str, test: Split, ours: Scored, theirs: Scored) -> list[str]:
@@ -169,8 +192,8 @@ def paired_medians(turns: np.ndarray) -> list[float]:
 
 
 def not_withdrawn(candidate: Version, named: bool = False) -> Check:
-    """What was rolled back from does not come back by itself, nor does its recipe fitted again:
-    one row more is no answer to the complaint.
+    """What was rolled back from, or taken back, does not come back by itself, nor does its recipe
+    fitted again: one row more is no answer to the complaint.
 
     named: whether a person asked for this candidate, which lifts it.
     """
@@ -180,13 +203,17 @@ def not_withdrawn(candidate: Version, named: bool = False) -> Check:
         if entry.action == "rollback":
             if _recipe(runs[entry.from_version]) == recipe:
                 left = entry
-        elif entry.action in ("promotion", "force"):
+        elif entry.action == "withdrawal":
+            if _recipe(entry.run_id) == recipe:
+                left = entry
+        elif entry.action in ("promotion", "force", *ledger.TRIALS):
             runs[entry.to_version] = entry.run_id
             if left and _recipe(entry.run_id) == recipe:
                 left = None
     if left is None:
         return Check("withdrawn", True, "it was never rolled back from")
-    evidence = f"its recipe was rolled back from by {left.who} on {left.at}: {left.reason}"
+    verb = "taken back" if left.action == "withdrawal" else "rolled back from"
+    evidence = f"its recipe was {verb} by {left.who} on {left.at}: {left.reason}"
     lifts = "asked for by name" if named else "`espalier promote` with its version lifts that"
     return Check("withdrawn", named, f"{evidence}; {lifts}")
 

@@ -47,8 +47,8 @@ def comparisons_by(
     facts of its check. Arguments as those of `decisions_by`."""
     for entry in entries:
         evidence = entry.evidence if isinstance(entry.evidence, dict) else {}
-        if "repeats" in evidence:  # a person's answer, by the checks of an earlier entry
-            continue
+        if "repeats" in evidence or "trial" in evidence:
+            continue  # by the checks of an earlier entry: a person's answer, or a trial's end
         for check in evidence.get("checks", ()):
             if check["name"] != checks.CHAMPION or "p" not in check:
                 continue

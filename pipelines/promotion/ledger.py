@@ -22,9 +22,12 @@ from pipelines.locks.lock import LockHeldError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-Action = Literal["promotion", "refusal", "force", "rollback", "awaiting"]
+Action = Literal[
+    "promotion", "refusal", "force", "rollback", "awaiting", "shadow", "canary", "withdrawal"
+]
 BEGIN = ("promotion", "force", "rollback")  # with which a version becomes champion
 DECIDE = ("promotion", "force", "refusal")  # which end a candidate's waiting
+TRIALS = ("shadow", "canary")  # which put a challenger on trial beside the champion
 Head = tuple[int, str]  # how many entries there are, and the last one's hash
 GENESIS = "0" * 64  # what the first entry names as the one before it
 
@@ -177,6 +180,22 @@ def awaiting(entries: Sequence[Entry]) -> Entry | None:
         elif waiting and entry.to_version == waiting.to_version and entry.action in DECIDE:
             waiting = None
     return waiting
+
+
+def trial(entries: Sequence[Entry]) -> Entry | None:
+    """What put the challenger on trial that is tried now.
+
+    A new champion ends every trial; a challenger that waits for a person has passed its own.
+    """
+    waiting = set()
+    for entry in reversed(entries):
+        if entry.action in TRIALS:
+            return None if entry.to_version in waiting else entry
+        if entry.action in (*BEGIN, "withdrawal"):
+            return None
+        if entry.action == "awaiting":
+            waiting.add(entry.to_version)
+    return None
 
 
 def _canonical(value: object) -> str:

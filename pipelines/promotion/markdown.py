@@ -13,6 +13,9 @@ VERBS = {
     "rollback": "champion again",
     "refusal": "refused",
     "awaiting": "waits for a person",
+    "shadow": "on trial, shadowing",
+    "canary": "on trial, as a canary",
+    "withdrawal": "taken back",
 }
 
 

@@ -1,7 +1,8 @@
 """Bring the registry and the published pointer in line with the ledger, which decides.
 
 A decision is one record in the ledger; everything else follows from it: the version's state, the
-`champion` alias, the pointer that services watch, the head of the ledger tagged on the champion.
+`champion` alias, the pointer that services watch, the head of the ledger tagged on the champion;
+and of a challenger on trial the alias, the pointer and the tag, which go when its trial ends.
 Each step may be repeated, so that whoever comes next finishes what a killed process began.
 """
 
@@ -90,6 +91,7 @@ def follow(task: str, dataset: str, *verified: Contender) -> Contender | None:
         entries = _whole_ledger(task, dataset) or _adopted(task, dataset)
         folders = {one.version.manifest_sha256: one.folder for one in verified}
         champion = _apply(task, dataset, entries, folders)
+        _apply_trial(task, dataset, entries, folders)
         if ledger.head(ledger.entries(model)) == ledger.head(entries):
             return champion
 
@@ -104,12 +106,13 @@ def is_reconciled(task: str, dataset: str) -> bool:
         return False
     if champion is None or not champions:
         return champion is None and not champions
-    endpoint = settings.endpoint(task, dataset)
+    endpoint, trial = settings.endpoint(task, dataset), ledger.trial(entries)
     return (
         champion.version == champions[-1].to_version
         and champion.head == ledger.head(entries)
         and ledger.verify(entries) is None
         and (endpoint is None or _published(endpoint, champion))
+        and (endpoint is None or _on_trial(endpoint) == (trial and trial.to_version))
     )
 
 
@@ -125,13 +128,7 @@ def _apply(
     if version is None:
         console.line("champion", f"{model}/{number} is not in the registry any more")
         return None
-    # Recorded with the decision: whoever was killed before the tag has signed nonetheless.
-    evidence = champions[-1].evidence
-    recorded = evidence.get("signature") if isinstance(evidence, dict) else None
-    if recorded not in (None, version.signature) and not (
-        version.signature and keys.are_trusted(version.signature, version.manifest_sha256)
-    ):
-        version = registry.sign(version, recorded)
+    version = _signed(version, champions[-1])
     registry.set_champion(version, ledger.head(entries))
     folder = verified.get(version.manifest_sha256)
     endpoint = settings.endpoint(task, dataset)
@@ -144,6 +141,48 @@ def _apply(
     if endpoint is not None and not published:
         publish.publish(endpoint, version, verified=folder)
     return Contender(version, folder)
+
+
+def _signed(version: Version, entry: ledger.Entry) -> Version:
+    """The version with the signature that was recorded with the decision: whoever was killed before
+    the tag has signed nonetheless."""
+    evidence = entry.evidence
+    recorded = evidence.get("signature") if isinstance(evidence, dict) else None
+    if recorded not in (None, version.signature) and not (
+        version.signature and keys.are_trusted(version.signature, version.manifest_sha256)
+    ):
+        return registry.sign(version, recorded)
+    return version
+
+
+def _apply_trial(
+    task: str, dataset: str, entries: list[ledger.Entry], verified: dict[str, Path]
+) -> None:
+    """Publish who is on trial beside the champion, and nobody else."""
+    trial, endpoint = ledger.trial(entries), settings.endpoint(task, dataset)
+    share = trial.evidence["share"] if trial and isinstance(trial.evidence, dict) else None
+    challenger = None
+    for version in registry.versions(task, dataset):
+        on_trial = trial is not None and version.version == trial.to_version
+        if on_trial and trial is not None:
+            challenger = _signed(version, trial)
+        if version.trial != (share if on_trial else None):
+            registry.set_trial(version, share if on_trial else None)
+    if endpoint is None:
+        return
+    folder = None
+    if challenger is not None:
+        folder = verified.get(challenger.manifest_sha256) or verification.whole(challenger)
+    if challenger is None or folder is None or share is None:
+        publish.withdraw_challenger(endpoint)
+    else:
+        publish.publish_challenger(endpoint, challenger, share, folder)
+
+
+def _on_trial(endpoint: str) -> str | None:
+    """The version that services are told to try."""
+    pointer = publish.challenger(endpoint)
+    return None if pointer is None else pointer.version
 
 
 def _published(endpoint: str, version: Version, verified: Path | None = None) -> bool:

@@ -73,12 +73,15 @@ def finished(plan: Plan) -> Outcome | None:
 def up_to_date(dataset: DatasetVersion, records: list[Record]) -> bool:
     """Whether these fits have nothing left to decide: what `decide` would do is done."""
     task, name = dataset.task, dataset.name
-    entry = ledger.awaiting(ledger.entries(registry.model_name(task, name)))
+    entries = ledger.entries(registry.model_name(task, name))
+    entry, trial = ledger.awaiting(entries), ledger.trial(entries)
     if not reconcile.is_reconciled(task, name) or (entry and approval.is_over(entry)):
         return False
     champion, gate_rules = registry.champion(task, name), rules.of(task, name)
     for candidate in ranking.ranked(dataset, records):
         if champion is not None and champion.run_id == candidate.run_id:
+            return True
+        if trial is not None and trial.run_id == candidate.run_id:
             return True
         if approval.asked_already(dataset, candidate, champion, gate_rules):
             return True
@@ -102,8 +105,8 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
         raise RuntimeError("every fit failed: there is nothing to choose from")
     task, name = dataset.task, dataset.name
     approval.expire(task, name)
-    waiting = approval.waiting(task, name)
-    head = ledger.head(ledger.entries(registry.model_name(task, name)))
+    waiting, entries = approval.waiting(task, name), ledger.entries(registry.model_name(task, name))
+    head, trial = ledger.head(entries), ledger.trial(entries)
     champion, gate_rules = contender.current_champion(task, name), rules.of(task, name)
     current = champion.version if champion else None
     verdict, before = None, ""
@@ -113,6 +116,9 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
             return verdict or kept
         if asked := approval.asked_already(dataset, best, current, gate_rules):
             return _verdict("Awaiting", asked.sentence)
+        if champion is not None and trial is not None and trial.run_id == best.run_id:
+            text = f"{champion.name} stays: {best.arch} v{trial.to_version} is on trial beside it"
+            return verdict or _verdict("Kept", text)
         if refusal := decision.refused_before(dataset, best, current, gate_rules):
             before = f"{best.arch} was refused before: {refusal.reason}"
             if decision.on_evidence(refusal):

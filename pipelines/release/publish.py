@@ -4,6 +4,7 @@
 sha256 of its manifest, and says what the model scored on the test split. The artifact is in place
 before the pointer names it. Services note beside it which models they found good. `served.json`
 tells them the datasets of each task (`serving/champions/served.py`).
+`<endpoint>.challenger.json` is there while a challenger is on trial.
 """
 
 import json
@@ -26,6 +27,7 @@ from pipelines.runtime import environment, settings
 # A temporary file is its owner's alone; a service in a container reads it as another user.
 READABLE = 0o644
 SERVED = "served.json"
+CHALLENGER = ".challenger"  # behind an endpoint's name
 
 
 def folder(home: Path | None = None) -> Path:
@@ -39,7 +41,7 @@ class Pointer:
 
     artifact: its folder, as seen from the pointer's. metrics: of the test split. data: what the
     entry of its dataset says for people: about, interval, value. signature: of the artifact. Older
-    ones have none of these.
+    ones have none of these. share: of a challenger's, the percentage of requests that it answers.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Pointer:
     metrics: Mapping[str, float] | None = None
     data: Mapping[str, Any] | None = None
     signature: str | None = None
+    share: int | None = None
 
     @property
     def endpoint(self) -> str:
@@ -78,7 +81,8 @@ def declare() -> None:
     if served(place) != wanted:
         write_served(place, wanted)
     for pointer in place.glob("*-*.json"):
-        if "." not in pointer.stem and pointer.stem not in endpoints:
+        endpoint = pointer.stem.removesuffix(CHALLENGER)
+        if "." not in endpoint and endpoint not in endpoints:
             pointer.unlink(missing_ok=True)
 
 
@@ -158,6 +162,32 @@ def write_whole(path: Path, text: str) -> None:
         os.fchmod(file.fileno(), READABLE)
         os.fsync(file.fileno())
     Path(file.name).replace(path)
+
+
+def publish_challenger(endpoint: str, version: Version, share: int, verified: Path) -> None:
+    """Publish beside the endpoint's champion who is on trial; repeatable.
+
+    Args:
+        endpoint: the champion's.
+        version: the challenger.
+        share: the percentage of requests that it answers; 0: it only shadows.
+        verified: its artifact's folder, which this run has hashed.
+    """
+    name = f"{endpoint}{CHALLENGER}"
+    if read(name) == (pointer := replace(_pointer(version), share=share)) and intact(name):
+        return
+    _place_artifact(version, verified, folder() / pointer.artifact)
+    write_whole(folder() / f"{name}.json", pointer.to_json())
+
+
+def challenger(endpoint: str) -> Pointer | None:
+    """The pointer of the challenger that is on trial at the endpoint."""
+    return read(f"{endpoint}{CHALLENGER}")
+
+
+def withdraw_challenger(endpoint: str) -> None:
+    """Take the challenger's pointer away: services forget it at once."""
+    withdraw(f"{endpoint}{CHALLENGER}")
 
 
 def withdraw(endpoint: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from serving.inference.loaded_model import Model
+from serving.inference.trial import Challenger
 
 INPUT = {
     "image": ("width", "height", "channels", "labels"),
@@ -29,6 +30,12 @@ def describe(task: str, model: Model) -> dict[str, Any]:
         entry |= model.pointer.data.model_dump(exclude_none=True)
     run = run_page(model.manifest)
     return entry | ({"run": run} if run else {})
+
+
+def trial(challenger: Challenger) -> dict[str, Any]:
+    """Describe a challenger on trial; `out` says why this worker asks it no more."""
+    named = {"version": challenger.model.pointer.version, "share": challenger.share}
+    return named | ({"out": challenger.out} if challenger.out else {})
 
 
 def run_page(manifest: Mapping[str, Any]) -> str | None:

@@ -23,7 +23,8 @@ from serving.http.canonical_path import PATH
 from serving.http.errors import Problem
 from serving.http.request_id import REQUEST_ID
 from serving.inference import cost
-from serving.inference.loaded_model import Model, predict
+from serving.inference.loaded_model import Model
+from serving.inference.predict import predict
 
 Endpoint = Callable[[Request, str | None], Awaitable[Response]]
 
@@ -54,7 +55,7 @@ async def image(request: Request, dataset: str | None = None) -> Response:
     image_header.check(picture)
     model = _serving(request, "image", dataset)
     seconds = model.seconds + cost.of_picture(picture)
-    (answer,) = await predict(request, model, "image", [picture], seconds)
+    (answer,), model = await predict(request, model, "image", [picture], seconds)
     return _respond(request, answer, model)
 
 
@@ -68,7 +69,7 @@ async def sentiment(request: Request, dataset: str | None = None) -> Response:
     texts = body.texts or [body.text]
     model = _serving(request, "sentiment", dataset)
     seconds = len(texts) * model.seconds + cost.of_texts(texts)
-    answers = await predict(request, model, "sentiment", texts, seconds)
+    answers, model = await predict(request, model, "sentiment", texts, seconds)
     return _respond(request, {"results": answers} if body.texts else answers[0], model)
 
 
@@ -80,7 +81,7 @@ async def forecast(request: Request, dataset: str | None = None) -> Response:
     histories = [body.history]
     steps = None if body.time is None else times.Steps(body.time, model.pointer.data)
     seconds = model.seconds * (1 + cost.of_pasts(model.inputs, histories))
-    (answer,) = await predict(request, model, "forecast", histories, seconds, **options)
+    (answer,), model = await predict(request, model, "forecast", histories, seconds, **options)
     if steps:
         answer = answer | {"times": steps.after(len(answer["forecast"]))}
     return _respond(request, answer, model)
@@ -107,6 +108,11 @@ async def models(request: Request) -> Response:
         "models": [metadata.describe(slot.task, slot.model) for slot in slots if slot.model],
         "missing": _missing(champions),
         "refused": [_of(slot) | {"reason": slot.refused} for slot in slots if slot.refused],
+        "on_trial": [
+            _of(slot) | metadata.trial(one)
+            for slot in slots
+            if slot.model and (one := champions.challenger(slot.model))
+        ],
     }
     return _respond(request, content)
 

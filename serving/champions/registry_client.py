@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import httpx
 
-ALIAS = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"  # aliases
 API = "/api/2.0/mlflow"
 IDLE_SECONDS = 5  # to connect, and between two pieces of a response
 ANSWER_SECONDS, MAX_ANSWER_BYTES = 20, 1 << 22  # a run's JSON holds every metric
@@ -36,8 +36,8 @@ class RegistryError(Exception):
         self.status = status
 
 
-class NoChampion(LookupError):
-    """The registry answers, and names no champion of a model."""
+class NoVersion(LookupError):
+    """The registry answers, and names no version of a model under an alias."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Version:
     state: str  # `ready` once it may serve
     manifest_sha256: str
     signature: str | None  # of its artifact
+    trial: str | None = None  # while it is on trial: the percentage of requests that it answers
 
 
 class Registry:
@@ -80,13 +81,13 @@ class Registry:
         if server.scheme == "https":  # made once: it reads every root certificate
             self._tls = httpx.create_ssl_context(trust_env=self._trust_env)
 
-    def champion(self, name: str) -> Version:
-        """Return the version under the alias `champion`; raises NoChampion where there is none."""
+    def version(self, name: str, alias: str) -> Version:
+        """Return the version under an alias; raises NoVersion where there is none."""
         try:
-            answer = self._get_json(f"{API}/registered-models/alias", name=name, alias=ALIAS)
+            answer = self._get_json(f"{API}/registered-models/alias", name=name, alias=alias)
         except RegistryError as error:
             if error.status in NOT_FOUND:
-                raise NoChampion(f"The registry names no {ALIAS} of {name}.") from error
+                raise NoVersion(f"The registry names no {alias} of {name}.") from error
             raise
         version = answer["model_version"]
         tags = {tag["key"]: tag["value"] for tag in version.get("tags", [])}
@@ -99,6 +100,7 @@ class Registry:
             state=tags.get("espalier.state", ""),
             manifest_sha256=tags.get("espalier.manifest_sha256", ""),
             signature=tags.get("espalier.signature"),
+            trial=tags.get("espalier.trial"),
         )
 
     def test_metrics(self, version: Version) -> dict[str, float]:

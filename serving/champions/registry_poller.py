@@ -1,9 +1,10 @@
-"""Poll a registry on another machine for its champions: a thread for each registered model.
+"""Poll a registry on another machine: a thread for the champion of each registered model, and one
+for who is on trial beside it.
 
-Every two seconds the thread asks which version is champion. A new one is downloaded into a staging
-folder and every byte is proven; then its artifact and a pointer are put where the slots watch
-(`slots.py`), as `promote` does on the trainers' machine. While the registry is away, or what it has
-is damaged, all stays as it is.
+Every two seconds the thread asks which version the alias names. A new one is downloaded into a
+staging folder and every byte is proven; then its artifact and a pointer are put where the slots
+watch (`slots.py`), as `promote` does on the trainers' machine. While the registry is away, or what
+it has is damaged, all stays as it is.
 """
 
 import fcntl
@@ -22,8 +23,10 @@ from models.artifact import artifact
 from models.artifact.signature import SignatureError, Trusted
 from serving.champions import fallback
 from serving.champions.registry_client import (
+    CHALLENGER,
+    CHAMPION,
     NOT_FOUND,
-    NoChampion,
+    NoVersion,
     Registry,
     RegistryError,
     Version,
@@ -47,14 +50,15 @@ class DamagedVersion(Exception):
 
 
 class RegistryPoller:
-    """Keeps a slot's pointer up to date with the champion of a registered model.
+    """Keeps a pointer up to date with the version under an alias of a registered model.
 
     Args:
         registry: The MLflow server.
-        slot: The slot's name.
+        slot: The slot's name; of a challenger, that of its pointer.
         name: The registered model.
         folder: Where the pointer `<slot>.json` and the artifacts are kept.
         trusted: Who must have signed a version; None: nobody.
+        alias: champion, or challenger: its pointer is there while it is on trial.
     """
 
     def __init__(
@@ -64,7 +68,9 @@ class RegistryPoller:
         name: str,
         folder: Path,
         trusted: Trusted | None = None,
+        alias: str = CHAMPION,
     ):
+        self.alias = alias
         self.registry, self.slot, self.name, self.trusted = registry, slot, name, trusted
         self.pointer = folder / f"{slot}.json"
         self.artifacts = folder / slot
@@ -75,7 +81,7 @@ class RegistryPoller:
 
     def start(self) -> None:
         """Start the thread."""
-        log.info("Following the champion of %s at %s", self.name, self.registry.url)
+        log.info("Following the %s of %s at %s", self.alias, self.name, self.registry.url)
         threading.Thread(target=self._run, name=f"follow {self.slot}", daemon=True).start()
 
     def stop(self) -> None:
@@ -87,7 +93,16 @@ class RegistryPoller:
         self.artifacts.mkdir(parents=True, exist_ok=True)
         with _try_lock(self.artifacts / ".lock") as locked:
             if locked:
-                self._follow(self.registry.champion(self.name))
+                version = None
+                try:
+                    version = self.registry.version(self.name, self.alias)
+                except NoVersion:
+                    if self.alias == CHAMPION:
+                        raise
+                if version and (self.alias == CHAMPION or version.trial):
+                    self._follow(version)
+                else:
+                    self.pointer.unlink(missing_ok=True)
 
     def _run(self) -> None:
         wait, away, awaited = 0.0, False, False
@@ -98,7 +113,7 @@ class RegistryPoller:
                 if away:
                     log.info("%s is followed again.", self.name)
                 away = awaited = False
-            except NoChampion as error:  # the first one is to come, or the alias was taken away
+            except NoVersion as error:  # the first one is to come, or the alias was taken away
                 if not awaited:
                     log.info("%s It is asked again every %s s.", error, POLL_SECONDS)
                 away, awaited = False, True
@@ -121,6 +136,7 @@ class RegistryPoller:
                 artifact=f"{self.slot}/{version.manifest_sha256}",
                 manifest_sha256=version.manifest_sha256,
                 signature=version.signature,
+                share=int(version.trial) if version.trial and self.alias == CHALLENGER else None,
             )
             current = _read(self.pointer)
             published = current and current.model_copy(update={"metrics": None}) == pointer

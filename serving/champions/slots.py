@@ -5,13 +5,14 @@ times and inodes of the published pointers. A new model is loaded beside the one
 everything is proven one assignment replaces the old one, and requests that hold the old one finish
 with it. A refused pointer is not read again until it changes, unless the system failed: then it is
 retried. Where the published model is refused at the start, its fallbacks are tried.
+`<slot>.challenger.json` publishes who is tried beside the slot's model.
 """
 
 import logging
 import math
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,10 +24,12 @@ from serving.champions.loading import Refused, load
 from serving.http.errors import Problem
 from serving.http.metrics import counter
 from serving.inference.loaded_model import Model
+from serving.inference.trial import Challenger
 
 POLL_SECONDS = 0.2
 # Between two attempts at what the system failed to load: twice as long each time.
 RETRY_SECONDS, MAX_RETRY_SECONDS = 2, 60
+CHALLENGER = ".challenger"  # behind a slot's name, the pointer of who is tried beside its model
 SWAPS, REFUSALS = "espalier_model_swaps", "espalier_model_refusals"
 
 log = logging.getLogger("bentoml.espalier")
@@ -38,13 +41,15 @@ Signature = tuple[int, int, int]  # of a pointer: modification time, inode and s
 class Slot:
     """A dataset's model, and why the published one was refused, if it was: both change at once.
 
-    declared: the dataset that the model is to be of, where that is known.
+    declared: the dataset that the model is to be of, where that is known. challenger: who is tried
+    beside it.
     """
 
     task: str
     declared: str | None = None
     model: Model | None = None
     refused: str | None = None
+    challenger: Model | None = None
 
     @property
     def dataset(self) -> str | None:
@@ -81,6 +86,7 @@ class Champions:
         self.slots: dict[str, Slot] = {}
         self._served: dict[Path, served.Served] = {}
         self._attempts: dict[str, Attempts] = {}
+        self._challengers: dict[Model, Challenger] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._mount()
@@ -107,17 +113,32 @@ class Champions:
                 self._served[folder] = served.read(folder)
         self._mount()
         for name in self.slots:
-            pointers = [folder / f"{name}.json" for folder in folders]
-            signatures = tuple(map(_signature, pointers))
-            attempts = self._attempts[name]
-            if signatures != attempts.signatures:
-                attempts = self._attempts[name] = Attempts(signatures)
-            elif time.monotonic() < attempts.retry_at:
-                continue
-            attempts.retry_at = time.monotonic() + attempts.retry_seconds  # if loading itself fails
-            if not self._fill(name, pointers, attempts):
-                attempts.retry_at = math.inf
-            attempts.retry_seconds = min(2 * attempts.retry_seconds, MAX_RETRY_SECONDS)
+            self._attempt(name, [folder / f"{name}.json" for folder in folders], self._fill)
+            challenger = folders[0] / f"{name}{CHALLENGER}.json"
+            self._attempt(f"{name}{CHALLENGER}", [challenger], self._fill_challenger)
+        self._pair()
+
+    def _attempt(
+        self, name: str, pointers: list[Path], fill: Callable[[str, list[Path], Attempts], bool]
+    ) -> None:
+        """Load what pointers publish, if they have changed or a retry is due.
+
+        fill: Loads it, and returns whether the system failed.
+        """
+        signatures = tuple(map(_signature, pointers))
+        attempts = self._attempts.setdefault(name, Attempts())
+        if signatures != attempts.signatures:
+            attempts = self._attempts[name] = Attempts(signatures)
+        elif time.monotonic() < attempts.retry_at:
+            return
+        attempts.retry_at = time.monotonic() + attempts.retry_seconds  # if loading itself fails
+        if not fill(name, pointers, attempts):
+            attempts.retry_at = math.inf
+        attempts.retry_seconds = min(2 * attempts.retry_seconds, MAX_RETRY_SECONDS)
+
+    def challenger(self, model: Model) -> Challenger | None:
+        """Return who is tried beside a model that serves."""
+        return self._challengers.get(model)
 
     def find(self, name: str) -> str | None:
         """Return the slot that answers for a name; None where there is none.
@@ -216,10 +237,7 @@ class Champions:
                 break
             except Refused as refusal:
                 refusals.append(refusal)
-                if (pointer, str(refusal)) not in attempts.reported:
-                    attempts.reported.add((pointer, str(refusal)))
-                    log.error("Refused %s from %s: %s", name, pointer, refusal)
-                    counter(REFUSALS, "task").labels(name).inc()
+                _report(name, pointer, refusal, attempts)
         if model:
             counter(SWAPS, "task").labels(name).inc()
         reason = refusals[0].reason if refusals else None
@@ -229,6 +247,40 @@ class Champions:
             if pointer == pointers[0]:
                 _remember(pointer, model)
         return any(refusal.transient for refusal in refusals)
+
+    def _fill_challenger(self, name: str, pointers: list[Path], attempts: Attempts) -> bool:
+        """Load who is tried beside a slot's model, if somebody is; returns what `_fill` does."""
+        [pointer], own = pointers, name.removesuffix(CHALLENGER)
+        slot, model, transient = self.slots[own], None, False
+        if _signature(pointer):
+            try:
+                model = load(pointer, slot.task, slot.model, self._trusted)
+                log.info("Trying %s version %s", model.pointer.name, model.pointer.version)
+            except Refused as refusal:
+                transient = refusal.transient
+                _report(name, pointer, refusal, attempts)
+        self.slots[own] = replace(slot, challenger=model)
+        return transient
+
+    def _pair(self) -> None:
+        """Have each challenger tried beside the model that it challenges, and no other."""
+        pairs = {}
+        for slot in self.slots.values():
+            model, other = slot.model, slot.challenger
+            if model is None or other is None or model.pointer.name != other.pointer.name:
+                continue
+            if model.pointer.version != other.pointer.version:  # else it has just become champion
+                pair = self._challengers.get(model)
+                pairs[model] = pair if pair and pair.model is other else Challenger(other, model)
+        self._challengers = pairs
+
+
+def _report(name: str, pointer: Path, refusal: Refused, attempts: Attempts) -> None:
+    """Log and count a refusal, once until the pointers change."""
+    if (pointer, str(refusal)) not in attempts.reported:
+        attempts.reported.add((pointer, str(refusal)))
+        log.error("Refused %s from %s: %s", name, pointer, refusal)
+        counter(REFUSALS, "task").labels(name).inc()
 
 
 def _candidates(pointers: list[Path], empty: bool) -> Iterator[Path]:

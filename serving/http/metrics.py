@@ -19,6 +19,10 @@ SERIES = {
     "could not be written.",
     "espalier_model_swaps": "Models that were put in their place, a task's first one included.",
     "espalier_model_refusals": "Published models that were refused.",
+    "espalier_challenger_dropped": "Requests that a challenger on trial was not asked: too many "
+    "were waiting.",
+    "espalier_challenger_taken_out": "Challengers that a worker asks no more: they failed, or took "
+    "ten times the champion's time.",
 }
 METRICS_PATH = "/metrics"
 FLUSH_SECONDS = 0.25

@@ -1,19 +1,16 @@
 """A loaded model and its guard: from raw inputs to answers through ONNX Runtime, on one thread."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import onnxruntime
-from starlette.requests import Request
 
 from models.familiarity.familiarity import Familiarity, Run
 from models.inputs.answers import predict as predict_rows
 from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
 from models.inputs.texts import TextInputs
-from serving.inference.executor import SHORT_SECONDS
 from serving.inference.pointer import Pointer
 
 
@@ -71,41 +68,6 @@ class Model:
             "version": self.pointer.version,
             "fingerprint": self.manifest["fingerprint"],
         }
-
-
-async def predict(
-    request: Request,
-    model: Model,
-    task: str,
-    inputs: list | np.ndarray,
-    seconds: float,
-    **options: Any,
-) -> list[dict]:
-    """Return the model's answers, one for each input; they, or what went wrong, are logged.
-
-    Args:
-        request: The request.
-        model: The model that answers.
-        task: Its task.
-        inputs: Raw inputs, as `Model.predict` takes them.
-        seconds: About how long it will take.
-        options: Those of a forecast: horizon, level.
-
-    Raises:
-        InputError: An input is against a rule.
-        Problem: 429, too much long work is waiting.
-    """
-    state = request.app.state
-    try:
-        if len(inputs) == 1 and seconds <= SHORT_SECONDS and not options:
-            answers = [await state.batches.answer(model, inputs[0])]
-        else:
-            answers = await state.executor.run(seconds, partial(model.predict, inputs, **options))
-    except Exception as error:
-        state.log.record(request, model, task, inputs, error)
-        raise
-    state.log.record(request, model, task, inputs, answers)
-    return answers
 
 
 def open_graph(graph: bytes) -> Run:

@@ -35,7 +35,7 @@ class Pointer(BaseModel):
 
     artifact: its folder, as seen from the pointer's. metrics: what it scored on the test split.
     data: its dataset, in words. signature: of the artifact (`models.artifact.signature`). Older
-    ones have none of these.
+    ones have none of these. share: of a challenger's, the percentage of requests that it answers.
     """
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -47,6 +47,7 @@ class Pointer(BaseModel):
     metrics: dict[str, float] | None = None
     data: Described | None = None
     signature: str | None = None
+    share: int | None = None
 
     def to_json(self) -> str:
         """Return the content of its file."""

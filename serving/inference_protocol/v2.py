@@ -24,7 +24,8 @@ from serving.champions.slots import Champions
 from serving.http import bodies
 from serving.http.canonical_path import PATH
 from serving.http.errors import Problem
-from serving.inference.loaded_model import Model, predict
+from serving.inference.loaded_model import Model
+from serving.inference.predict import predict
 from serving.inference_protocol import inference_request, tensors
 from serving.inference_protocol.inference_request import Inference
 from serving.inference_protocol.signatures import (
@@ -129,7 +130,16 @@ async def infer(request: Request, slot: str | None = None) -> Response:
     read = partial(inference_request.read, body, header_length, model)
     inference = await request.app.state.executor.run(len(body) * SECONDS_A_BYTE, read)
     estimate = seconds(model, inference.inputs)
-    answers = await predict(request, model, task, inference.inputs, estimate, **inference.options)
+    match = _MODEL.fullmatch(request.scope[PATH])
+    answers, model = await predict(
+        request,
+        model,
+        task,
+        inference.inputs,
+        estimate,
+        pinned=bool(match and match[2]),
+        **inference.options,
+    )
     return _respond(name, model, inference, answers)
 
 

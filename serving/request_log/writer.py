@@ -72,6 +72,7 @@ class RequestLog:
         *,
         signals: Mapping[str, float] | None = None,
         challenger: tuple[Model, Outcome] | None = None,
+        at: tuple[int, float] | None = None,
     ) -> None:
         """Log an answer; never waits and never raises.
 
@@ -83,10 +84,12 @@ class RequestLog:
             outcome: The answers, one for each input, or the exception that was raised instead.
             signals: Numbers that were measured of the request, by their names.
             challenger: A second model and its outcome on the same inputs.
+            at: When it was answered, where that was before now: in nanoseconds since 1970, and how
+                many seconds after its head.
         """
         if self._thread is None:
             return
-        now, seconds = time.time_ns(), time.perf_counter() - request.scope[BEGAN]
+        now, seconds = at or (time.time_ns(), time.perf_counter() - request.scope[BEGAN])
         answer = partial(to_line, request, model, task, inputs, outcome, signals, challenger)
         line = partial(answer, now, seconds, self.inputs)
         with self._lock:

@@ -243,7 +243,7 @@ def test_a_version_that_is_not_ready_is_refused(poller, server):
 def test_nobody_is_followed_elsewhere(server, start):
     server.elsewhere = start().url
     with pytest.raises(RegistryError, match="302"):
-        Registry(server.url).champion(MODEL)
+        Registry(server.url).version(MODEL, "champion")
     assert len(server.asked) == 1
 
 
@@ -253,10 +253,10 @@ def test_two_do_not_poll_at_once(server, tmp_path):
     held, released = threading.Event(), threading.Event()
 
     class Waiting(Registry):
-        def champion(self, name):
+        def version(self, name, alias):
             held.set()
             released.wait(10)
-            return super().champion(name)
+            return super().version(name, alias)
 
     one.registry = Waiting(server.url)
     polling = threading.Thread(target=one.poll)
@@ -312,13 +312,13 @@ def test_a_request_ends_in_time_whatever_trickles_in(slow, scheme, first, more):
     registry = Registry(f"{scheme}://{slow(first, more)}")
     begun, threads = time.monotonic(), threading.active_count()
     with pytest.raises(RegistryError, match=r"takes longer than|ConnectTimeout"):
-        registry.champion(MODEL)
+        registry.version(MODEL, "champion")
     assert time.monotonic() - begun < 2.8  # it trickles for three seconds
     assert threading.active_count() <= threads
 
 
 def authorization(server: Liar, uri: str) -> str | None:
-    Registry(uri).champion(MODEL)
+    Registry(uri).version(MODEL, "champion")
     return server.asked[-1]
 
 
@@ -349,7 +349,7 @@ def test_it_says_who_it_is_as_mlflow_does(server, monkeypatch):
 def test_loopback_is_never_asked_through_a_proxy(server, monkeypatch, proxy):
     for name, value in proxy.items():
         monkeypatch.setenv(name, value)
-    assert Registry(server.url).champion(MODEL).number == "1"
+    assert Registry(server.url).version(MODEL, "champion").number == "1"
     assert Registry("https://127.0.0.1:9").url == "https://127.0.0.1:9"
 
 
@@ -357,7 +357,7 @@ def test_another_host_is_asked_through_the_proxy(server, monkeypatch):
     monkeypatch.setenv("http_proxy", server.url)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    assert Registry("http://mlflow.invalid").champion(MODEL).number == "1"
+    assert Registry("http://mlflow.invalid").version(MODEL, "champion").number == "1"
 
 
 def test_what_nobody_who_is_trusted_signed_is_not_even_downloaded(server, tmp_path):

@@ -1,0 +1,328 @@
+"""The verdict on a challenger on trial: it becomes champion, is taken back, or goes on being tried.
+
+Read from the request log of all workers, and of all hosts that share it. Each kind of evidence is a
+bet against chance that may be looked at after every request: if nothing is wrong, the chance that
+its capital ever reaches 1 / ALPHA is at most ALPHA.
+
+- errors: one that the challenger alone made, or a worker's word that it is ten times slower
+- labels: which of the two was wrong, of requests that both answered (shadow) or one did (canary)
+- disagreement: more often than on the test split, whose rows are few, and beyond a tolerance
+- the limit of time: a challenger that was tried, and against which nothing speaks, is promoted
+
+Source: Ville, Étude critique de la notion de collectif, 1939; Robbins, Statistical Methods Related
+to the Law of the Iterated Logarithm, Annals of Mathematical Statistics, 1970.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from pipelines.experiments import registry
+from pipelines.lineage import request_log
+from pipelines.promotion import decision, ledger
+
+ALPHA = 0.05  # of the challengers that are no worse, how many are taken back at most
+SURE = 1e-3  # the chance that the test split's bound on disagreement is too low
+TOLERANCE = 0.05  # what disagreement may exceed that by: no traffic is quite the test split
+LEAST = 500  # answers without which the limit of time says nothing
+
+Labels = Mapping[str, Any]  # request id → a label, or a list of them; values, of a forecast
+Verdict = Literal["promote", "withdraw", "continue"]
+
+
+@dataclass
+class Counts:
+    """What the requests of a trial showed.
+
+    answered: requests that the challenger answered. failed: the error of each that it alone failed.
+    differing, both: requests that both answered, and those on which they differ. better, worse:
+    labelled ones on which the challenger is nearer to the label, or further. ours, theirs: whether
+    the challenger was wrong on what it alone answered, and the champion, in the order of time.
+    """
+
+    answered: int = 0
+    failed: list[str] = field(default_factory=list)
+    differing: int = 0
+    both: int = 0
+    better: int = 0
+    worse: int = 0
+    same: int = 0
+    ours: list[bool] = field(default_factory=list)
+    theirs: list[bool] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A challenger on trial, and what is to become of it.
+
+    since, until: ISO, UTC. predicted: the share of disagreement that is still no surprise; None
+    where the test split predicts none. evidence: kind → capital of its bet; taken back or promoted
+    where it is 1 / ALPHA. began, head: the ledger's entry, and its head when this was judged.
+    """
+
+    task: str
+    dataset: str
+    champion: str | None
+    challenger: str
+    share: int
+    since: str
+    until: str
+    counts: Counts
+    predicted: float | None
+    evidence: dict[str, float]
+    verdict: Verdict
+    reason: str
+    began: ledger.Entry
+    head: ledger.Head
+
+    def to_dict(self) -> dict[str, Any]:
+        """The trial as JSON: counts instead of the single answers."""
+        counts = asdict(self.counts)
+        ours, theirs = counts.pop("ours"), counts.pop("theirs")
+        counts |= {
+            "failed": len(self.counts.failed),
+            "labelled": {
+                "both": self.counts.better + self.counts.worse + self.counts.same,
+                "challenger": len(ours),
+                "champion": len(theirs),
+            },
+            "wrong": {"challenger": sum(ours), "champion": sum(theirs)},
+        }
+        names = ("task", "dataset", "champion", "challenger", "share", "since", "until")
+        facts = {name: getattr(self, name) for name in names}
+        return facts | {
+            "counts": counts,
+            "predicted": self.predicted,
+            "evidence": self.evidence,
+            "verdict": self.verdict,
+            "reason": self.reason,
+        }
+
+
+def judge(
+    task: str,
+    dataset: str,
+    labels: Labels | None = None,
+    records: Iterable[request_log.Record] | None = None,
+    now: datetime | None = None,
+) -> Trial | None:
+    """Judge the challenger that is on trial; None where none is. Nothing is changed.
+
+    Args:
+        task, dataset: of the model.
+        labels: what came back.
+        records: of the request log, all of it by default.
+        now: the present by default.
+    """
+    entries = ledger.entries(registry.model_name(task, dataset))
+    began = ledger.trial(entries)
+    if began is None or not isinstance(began.evidence, dict):
+        return None
+    since, terms = datetime.fromisoformat(began.at), began.evidence
+    until = since + timedelta(days=terms["days"])
+    counts = count(began, request_log.records() if records is None else records, labels or {})
+    predicted = bound(terms["differing"])
+    evidence = capitals(counts, terms["share"], predicted)
+    over = (now or datetime.now(UTC)) >= until
+    verdict, reason = decided(counts, evidence, predicted, over)
+    return Trial(
+        task,
+        dataset,
+        began.from_version,
+        began.to_version,
+        terms["share"],
+        began.at,
+        until.isoformat(timespec="milliseconds"),
+        counts,
+        predicted,
+        evidence,
+        verdict,
+        reason,
+        began,
+        ledger.head(entries),
+    )
+
+
+def end(trial: Trial) -> ledger.Entry | None:
+    """Make a verdict true; returns its record, None where the trial goes on.
+
+    Raises LedgerMovedError where something else was decided since it was judged.
+    """
+    if trial.verdict == "continue":
+        return None
+    action: Literal["promotion", "withdrawal"] = (
+        "promotion" if trial.verdict == "promote" else "withdrawal"
+    )
+    return decision.end_trial(
+        trial.task,
+        trial.dataset,
+        trial.began,
+        trial.head,
+        action,
+        trial.reason,
+        trial.to_dict() | {"reason": trial.reason},
+    )
+
+
+def count(began: ledger.Entry, records: Iterable[request_log.Record], labels: Labels) -> Counts:
+    """What the records of a trial show.
+
+    Args:
+        began: the ledger's entry.
+        records: of the request log, in any order.
+        labels: by request id; of an id that came more than once the first request counts.
+    """
+    counts, labelled = Counts(), set[str]()
+    terms: Any = began.evidence
+    beyond = (terms["differing"] or {}).get("beyond")
+    start = int(datetime.fromisoformat(began.at).timestamp() * 1e6)
+    ours = [one for one in records if one.get("model") == began.model and one["time"] >= start]
+    for record in sorted(ours, key=lambda one: one["time"]):
+        answers = {one.get("version"): one for one in (record.get("challenger") or {}, record)}
+        challenger, champion = answers.get(began.to_version), answers.get(began.from_version)
+        if record["status"] != 200 or (challenger or champion) is None:
+            continue
+        if challenger is not None and challenger["status"] != 200:
+            counts.failed.append(challenger["error"])
+            continue
+        counts.answered += challenger is not None
+        if challenger and champion:
+            counts.both += 1
+            counts.differing += differ(challenger, champion, beyond)
+        identity = record["request_id"]
+        if identity in labels and identity not in labelled:
+            labelled.add(identity)
+            _compare(counts, challenger, champion, labels[identity])
+    return counts
+
+
+def _compare(counts: Counts, challenger: Any, champion: Any, label: Any) -> None:
+    """Count who was right about one labelled request."""
+    errors = [None if one is None else error(one, label) for one in (challenger, champion)]
+    match errors:
+        case [float() as ours, float() as theirs]:
+            counts.better += ours < theirs
+            counts.worse += ours > theirs
+            counts.same += ours == theirs
+        case [float() as ours, None] if "label" in challenger:
+            counts.ours.append(ours > 0)
+        case [None, float() as theirs] if "label" in champion:
+            counts.theirs.append(theirs > 0)
+
+
+def error(answer: Mapping[str, Any], label: Any) -> float | None:
+    """How far an answer on record is from the label: the share of wrong classes, or the mean
+    absolute error of the forecast; None where they do not go together."""
+    if "label" in answer:
+        right = label if isinstance(label, list) else [label]
+        if len(right) != len(answer["label"]):
+            return None
+        wrong = [one != other for one, other in zip(answer["label"], right, strict=True)]
+        return sum(wrong) / len(wrong)
+    forecast = answer.get("forecast")
+    if not forecast or not isinstance(label, list):
+        return None
+    apart = [abs(one - other) for one, other in zip(forecast, label, strict=False)]
+    return math.fsum(apart) / len(apart) if apart else None
+
+
+def differ(challenger: Mapping[str, Any], champion: Mapping[str, Any], beyond: Any) -> bool:
+    """Whether two answers to one request differ: another class; of forecasts, more than `beyond`
+    apart on average."""
+    if "label" in champion:
+        return challenger.get("label") != champion["label"]
+    if beyond is None or "forecast_mean" not in champion or "forecast_mean" not in challenger:
+        return False
+    return abs(challenger["forecast_mean"] - champion["forecast_mean"]) > beyond
+
+
+def bound(differing: Mapping[str, float] | None) -> float | None:
+    """The largest share of disagreement that the test split predicts, with the tolerance.
+
+    differing: of the trial's entry; None where no test rows were compared.
+    Source: Clopper and Pearson, The Use of Confidence or Fiducial Limits, Biometrika, 1934.
+    """
+    from scipy.special import bdtri
+
+    if differing is None or not differing["rows"]:
+        return None
+    differ, rows = int(differing["differ"]), int(differing["rows"])
+    most = 1.0 if differ >= rows else float(bdtri(differ, rows, SURE))
+    return min(most + TOLERANCE, 1.0)
+
+
+def capitals(counts: Counts, share: int, predicted: float | None) -> dict[str, float]:
+    """What each bet has won.
+
+    Of answers that only one of the two gave, each of the challenger is set beside as many of the
+    champion as the share allows: whose is a wrong one among them? Where both are equally good, the
+    challenger's by the chance of its part. That holds for any share of wrong ones: the mean of such
+    a block is largest where the two are equal, and then at most 1 (inequality of the means).
+
+    Returns:
+        worse, better: by labels. differing: beyond what was predicted.
+    """
+    worse, better, chance = counts.worse, counts.better, 0.5
+    if share:
+        beside = (100 - share) // share
+        blocks = min(len(counts.ours), len(counts.theirs) // beside)
+        chance = 1 / (1 + beside)
+        worse, better = sum(counts.ours[:blocks]), sum(counts.theirs[: blocks * beside])
+    same = counts.both - counts.differing
+    return {
+        "worse": capital(worse, better, chance),
+        "better": capital(better, worse, 1 - chance),
+        "differing": 1.0 if predicted is None else capital(counts.differing, same, predicted),
+    }
+
+
+def capital(hits: int, misses: int, chance: float) -> float:
+    """What a bet on hits being more likely than `chance` has made of 1, whatever the order.
+
+    Of all likelier chances equal parts are staked. Its expectation is at most 1 where `chance` is
+    not exceeded.
+    """
+    from scipy.special import betaln
+    from scipy.stats import beta
+
+    if chance >= 1:
+        return 1.0
+    log = betaln(hits + 1, misses + 1) + beta.logsf(chance, hits + 1, misses + 1)
+    log -= math.log1p(-chance) + hits * math.log(chance) + misses * math.log1p(-chance)
+    return math.exp(min(float(log), 690.0))
+
+
+def decided(
+    counts: Counts, evidence: Mapping[str, float], predicted: float | None, over: bool
+) -> tuple[Verdict, str]:
+    """What is to become of the challenger, and why; over: the limit of time was reached."""
+    if counts.failed:
+        error, times = counts.failed[0], len(counts.failed)
+        return "withdraw", f"it failed where the champion answered: {error}, {times} times"
+    labelled = _labelled(counts)
+    if evidence["better"] >= 1 / ALPHA:
+        return "promote", f"it is better by what came back: {labelled}"
+    # Two bets against it: half of what there is to lose is staked on each.
+    if (evidence["worse"] + evidence["differing"]) / 2 >= 1 / ALPHA:
+        if evidence["worse"] >= evidence["differing"]:
+            return "withdraw", f"it is worse by what came back: {labelled}"
+        share = f"{counts.differing} of {counts.both} requests"
+        return "withdraw", f"it differs on {share}, and the test split predicts {predicted:.1%}"
+    tried = f"{counts.answered} requests, nothing against it"
+    if not over:
+        return "continue", f"{tried} so far"
+    if counts.answered < LEAST:
+        few = f"it answered {counts.answered} requests in its time"
+        return "withdraw", f"{few}, and {LEAST} are the least that say anything"
+    return "promote", f"it passed the gate, and its time is over: {tried}"
+
+
+def _labelled(counts: Counts) -> str:
+    def wrong(ones: Sequence[bool]) -> str:
+        return f"{sum(ones)} of {len(ones)}"
+
+    if counts.ours:
+        return f"wrong {wrong(counts.ours)}, the champion {wrong(counts.theirs)}"
+    return f"nearer to the label {counts.better} times, further from it {counts.worse} times"

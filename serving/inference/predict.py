@@ -1,0 +1,81 @@
+"""From a request's inputs to answers: the champion's, or those of a challenger on trial."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from starlette.requests import Request
+
+from serving.http.errors import Problem
+from serving.http.request_id import REQUEST_ID
+from serving.inference.executor import SHORT_SECONDS
+from serving.inference.loaded_model import Model
+from serving.inference.trial import Challenger
+
+SESSION = "X-Session"  # whoever sends it is answered by the same of the two, while a trial lasts
+
+
+async def predict(
+    request: Request,
+    model: Model,
+    task: str,
+    inputs: list | np.ndarray,
+    seconds: float,
+    *,
+    pinned: bool = False,
+    **options: Any,
+) -> tuple[list[dict], Model]:
+    """Return answers, one for each input, and whose they are; they, or what went wrong, are logged.
+
+    Args:
+        request: The request.
+        model: The champion.
+        task: Its task.
+        inputs: Raw inputs, as `Model.predict` takes them.
+        seconds: About how long it will take.
+        pinned: Whether the request names the champion's version, so that no other may answer.
+        options: Those of a forecast: horizon, level.
+
+    Raises:
+        InputError: An input is against a rule.
+        Problem: 429, too much long work is waiting.
+    """
+    state, failure = request.app.state, None
+    challenger: Challenger | None = state.champions.challenger(model)
+    if challenger and not pinned and challenger.answers(_key(request)):
+        try:
+            answers = await _answers(state, challenger.model, inputs, seconds, options)
+            state.trials.answered(challenger, request, task, inputs, answers, options)
+            return answers, challenger.model
+        except Problem as error:  # there is no room, whoever is asked
+            state.log.record(request, challenger.model, task, inputs, error)
+            raise
+        except Exception as error:
+            failure = error
+    try:
+        answers = await _answers(state, model, inputs, seconds, options)
+    except Exception as error:
+        state.log.record(request, model, task, inputs, error)
+        raise
+    if challenger and failure:
+        challenger.take_out(f"it failed where the champion answers: {type(failure).__name__}")
+        state.log.record(
+            request, model, task, inputs, answers, challenger=(challenger.model, failure)
+        )
+    elif challenger and challenger.shadows:
+        state.trials.shadow(challenger, request, task, inputs, answers, options)
+    else:
+        state.log.record(request, model, task, inputs, answers)
+    return answers, model
+
+
+async def _answers(
+    state: Any, model: Model, inputs: list | np.ndarray, seconds: float, options: dict[str, Any]
+) -> list[dict]:
+    if len(inputs) == 1 and seconds <= SHORT_SECONDS and not options:
+        return [await state.batches.answer(model, inputs[0])]
+    return await state.executor.run(seconds, partial(model.predict, inputs, **options))
+
+
+def _key(request: Request) -> str:
+    return request.headers.get(SESSION) or request.scope[REQUEST_ID]

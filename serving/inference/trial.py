@@ -1,0 +1,228 @@
+"""A challenger on trial beside the champion: who is asked, off the request's path, within bounds.
+
+A shadow is asked what the champion was asked, after the answer, by one thread that uses at most a
+share of a core. A canary answers a share of the requests itself. One that fails where the champion
+answers, or takes ten times its time, is taken out of this worker at once; the request log says so
+to the monitor (pipelines/monitoring/trial.py), which ends the trial everywhere.
+"""
+
+import hashlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from starlette.requests import Request
+
+from serving.http.errors import Problem
+from serving.http.metrics import counter
+from serving.http.request_id import BEGAN
+from serving.inference.loaded_model import Model
+
+CORE_SHARE = 0.25  # of one core, at most, on average
+MAX_WAITING, MAX_WAITING_BYTES = 32, 8 << 20  # of requests whose challenger is yet to be asked
+TIMES_SLOWER = 10
+TIMED, TIMED_EACH = 20, 16  # the first requests on which both are timed, then each sixteenth
+DROPPED, TAKEN_OUT = "espalier_challenger_dropped", "espalier_challenger_taken_out"
+
+log = logging.getLogger("bentoml.espalier")
+
+
+@dataclass(eq=False)
+class Challenger:
+    """A challenger in this worker.
+
+    champion: who is challenged. out: why it is asked no more, once it is not. asked: requests so
+    far. seconds: of computing, its own and the champion's on the same inputs, on `timed` of them.
+    """
+
+    model: Model
+    champion: Model
+    out: str | None = None
+    asked: int = 0
+    timed: int = 0
+    seconds: list[float] = field(default_factory=lambda: [0.0, 0.0])
+
+    @property
+    def share(self) -> int:
+        """The percentage of requests that it answers; 0: it shadows."""
+        return self.model.pointer.share or 0
+
+    @property
+    def shadows(self) -> bool:
+        """Whether it is asked what the champion was asked."""
+        return self.share == 0 and self.out is None
+
+    def answers(self, key: str) -> bool:
+        """Whether it answers the requests with this key: the same in every worker and host."""
+        if self.share == 0 or self.out is not None:
+            return False
+        salted = f"{self.model.pointer.version} {key}".encode("utf-8", "surrogateescape")
+        digest = hashlib.blake2b(salted, digest_size=8).digest()
+        return int.from_bytes(digest) % 100 < self.share
+
+    def take_out(self, reason: str) -> None:
+        """Ask it no more in this worker."""
+        if self.out is None:
+            self.out = reason
+            counter(TAKEN_OUT).inc()
+            named = f"{self.model.pointer.name} version {self.model.pointer.version}"
+            log.error("The challenger %s is asked no more by this worker: %s", named, reason)
+
+    def is_due(self) -> bool:
+        """Count a request; whether both are to be timed on it."""
+        self.asked += 1
+        return self.asked <= TIMED or self.asked % TIMED_EACH == 0
+
+    def compare(self, inputs: Any, options: dict[str, Any]) -> Problem | None:
+        """Time both on the same inputs; returns what is wrong where the challenger is too slow.
+
+        The time is this thread's own, whatever else the machine does. Both have seen the inputs, so
+        that neither gains by what is remembered of them.
+        """
+        for place, model in enumerate((self.model, self.champion)):
+            start = time.thread_time()
+            model.predict(inputs, **options)
+            self.seconds[place] += time.thread_time() - start
+        self.timed += 1
+        ours, theirs = self.seconds
+        if self.timed < TIMED or ours <= TIMES_SLOWER * theirs:
+            return None
+        ratio = ours / max(theirs, 1e-9)
+        self.take_out(f"it takes {ratio:.0f} times as long as the champion")
+        message = f"The challenger takes {ratio:.0f} times as long as the champion."
+        return Problem(503, "too_slow", message)
+
+
+class Answered(NamedTuple):
+    """A request that was answered, for the record of it.
+
+    at: when, in nanoseconds since 1970, and how many seconds after its head.
+    """
+
+    request: Request
+    task: str
+    inputs: list | np.ndarray
+    answers: list[dict]
+    options: dict[str, Any]
+    at: tuple[int, float]
+
+
+class Trials:
+    """The thread of this worker that asks challengers.
+
+    Args:
+        record: That of the request log, which gets every request, be its challenger asked or not.
+    """
+
+    def __init__(self, record: Callable[..., None]):
+        self._record = record
+        self._waiting: queue.Queue[tuple[Callable[[], None], int] | None] = queue.Queue()
+        self._bytes = 0  # of the inputs that wait; changed by the event loop, and by the thread
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def shadow(
+        self,
+        challenger: Challenger,
+        request: Request,
+        task: str,
+        inputs: list | np.ndarray,
+        answers: list[dict],
+        options: dict[str, Any],
+    ) -> None:
+        """Have the challenger asked what the champion answered, unless too many requests wait."""
+        one = Answered(request, task, inputs, answers, options, _now(request))
+        if not self._put(partial(self._ask, challenger, one), _size(inputs)):
+            self._log(one, challenger.champion)
+
+    def answered(
+        self,
+        challenger: Challenger,
+        request: Request,
+        task: str,
+        inputs: list | np.ndarray,
+        answers: list[dict],
+        options: dict[str, Any],
+    ) -> None:
+        """Log what the challenger answered itself; now and then both are timed before."""
+        one = Answered(request, task, inputs, answers, options, _now(request))
+        due = challenger.is_due()
+        if not due or not self._put(partial(self._time, challenger, one), _size(inputs)):
+            self._log(one, challenger.model)
+
+    def stop(self) -> None:
+        """Log what waits, without asking anybody more than is asked now, and end the thread."""
+        if self._thread:
+            self._waiting.put(None)
+            self._thread.join()
+
+    def _put(self, job: Callable[[], None], size: int) -> bool:
+        with self._lock:
+            full = self._bytes + size > MAX_WAITING_BYTES
+            if full or self._waiting.qsize() >= MAX_WAITING:
+                counter(DROPPED).inc()
+                return False
+            self._bytes += size
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="trials", daemon=True)
+            self._thread.start()
+        self._waiting.put((job, size))
+        return True
+
+    def _run(self) -> None:
+        while (waiting := self._waiting.get()) is not None:
+            job, size = waiting
+            start = time.thread_time()
+            try:
+                job()
+            except Exception:  # whatever it is, the next one may succeed
+                log.exception("A challenger could not be asked.")
+            with self._lock:
+                self._bytes -= size
+            time.sleep((time.thread_time() - start) * (1 / CORE_SHARE - 1))
+
+    def _ask(self, challenger: Challenger, one: Answered) -> None:
+        """Ask a shadow, and log both answers."""
+        if challenger.out is not None:
+            return self._log(one, challenger.champion)
+        outcome: list[dict] | Exception
+        try:
+            outcome = challenger.model.predict(one.inputs, **one.options)
+            if challenger.is_due():
+                outcome = challenger.compare(one.inputs, one.options) or outcome
+        except Exception as error:
+            challenger.take_out(f"it failed where the champion answers: {type(error).__name__}")
+            outcome = error
+        return self._log(one, challenger.champion, (challenger.model, outcome))
+
+    def _time(self, challenger: Challenger, one: Answered) -> None:
+        """Ask the champion what a canary has answered, time both, and log both answers."""
+        if challenger.out is not None:
+            return self._log(one, challenger.model)
+        outcome = challenger.champion.predict(one.inputs, **one.options)
+        second: tuple[Model, Any] = challenger.champion, outcome
+        if problem := challenger.compare(one.inputs, one.options):
+            second = challenger.model, problem
+        return self._log(one, challenger.model, second)
+
+    def _log(self, one: Answered, model: Model, second: tuple[Model, Any] | None = None) -> None:
+        self._record(
+            one.request, model, one.task, one.inputs, one.answers, challenger=second, at=one.at
+        )
+
+
+def _now(request: Request) -> tuple[int, float]:
+    return time.time_ns(), time.perf_counter() - request.scope[BEGAN]
+
+
+def _size(inputs: list | np.ndarray) -> int:
+    """About how many bytes of memory inputs that were answered take."""
+    if isinstance(inputs, np.ndarray):
+        return inputs.nbytes
+    return sum(8 * len(one) if isinstance(one, list) else len(one) for one in inputs)
