@@ -82,10 +82,11 @@ class Challenger:
     def compare(self, inputs: Any, options: dict[str, Any]) -> Problem | None:
         """Time both on the same inputs; returns what is wrong where the challenger is too slow.
 
-        The time is this thread's own, whatever else the machine does. Both have seen the inputs, so
-        that neither gains by what is remembered of them.
+        The time is this thread's own, whatever else the machine does, and that of a second turn:
+        neither gains by what is remembered of the inputs, or loses by a cold cache.
         """
         for place, model in enumerate((self.model, self.champion)):
+            model.predict(inputs, **options)
             start = time.thread_time()
             model.predict(inputs, **options)
             self.seconds[place] += time.thread_time() - start

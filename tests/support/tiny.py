@@ -74,6 +74,56 @@ def point(
     return pointer.parent / "artifacts" / digest
 
 
+def challenge(home: Path, task: str, version: str = "2", share: int = 0, **written) -> Path:
+    """Put a challenger on trial beside the task's champion; `withdraw` ends that.
+
+    share: the percentage of requests that it answers. written: as `write` takes it; graph: of
+    `slow_graph` or `failing_graph`, for instance.
+    """
+    folder = Path(tempfile.mkdtemp(dir=home / "published" / "artifacts"))
+    digest = write(folder, task, **{"seed": int(version)} | written)
+    shutil.rmtree(folder.with_name(digest), ignore_errors=True)
+    folder.rename(folder.with_name(digest))
+    more = {"name": f"espalier-{task}-tiny", "share": share}
+    return point(home, f"{task}.challenger", version, digest, **more)
+
+
+def withdraw(home: Path, task: str) -> None:
+    """End the trial of a task's challenger."""
+    (home / "published" / f"{task}.challenger.json").unlink()
+
+
+def slow_graph(turns: int = 160) -> bytes:
+    """The graph of a perceptron for pictures that computes far more than it needs."""
+    kind, shape, outputs, nodes, weights = _image_nodes(np.random.default_rng(2))
+    nodes[1:] = [
+        helper.make_node("MatMul", ["flat", "weight"], ["own"]),
+        helper.make_node("Tile", ["flat", "times"], ["s0"]),
+        *(helper.make_node("Sin", [f"s{one}"], [f"s{one + 1}"]) for one in range(turns)),
+        helper.make_node("ReduceMean", [f"s{turns}"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["mean", "nothing"], ["least"]),
+        helper.make_node("Add", ["own", "least"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["output"], axis=-1),
+    ]
+    weights |= {"times": np.array([1, 150]), "nothing": np.array(0, np.float32)}
+    return _model(kind, shape, outputs, nodes, weights).SerializeToString()
+
+
+def failing_graph() -> bytes:
+    """The graph of a perceptron that fails on a picture without anything dark on it."""
+    kind, shape, outputs, nodes, weights = _image_nodes(np.random.default_rng(2))
+    nodes[1:] = [
+        helper.make_node("MatMul", ["flat", "weight"], ["own"]),
+        helper.make_node("ReduceMin", ["flat"], ["darkest"], axes=[1], keepdims=0),
+        helper.make_node("Cast", ["darkest"], ["place"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["nothing", "place"], ["least"]),
+        helper.make_node("Add", ["own", "least"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["output"], axis=-1),
+    ]
+    weights |= {"nothing": np.zeros((1, 1), np.float32)}
+    return _model(kind, shape, outputs, nodes, weights).SerializeToString()
+
+
 def declare(home: Path, **served: list[str]) -> None:
     """Say which datasets are served: task → datasets."""
     (home / "published").mkdir(exist_ok=True)
