@@ -19,6 +19,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from pipelines.experiments import registry
 from pipelines.lineage import request_log
 from pipelines.promotion import decision, ledger
@@ -26,6 +29,7 @@ from pipelines.promotion import decision, ledger
 ALPHA = 0.05  # of the challengers that are no worse, how many are taken back at most
 SURE = 1e-3  # the chance that the test split's bound on disagreement is too low
 TOLERANCE = 0.05  # what disagreement may exceed that by: no traffic is quite the test split
+MOST = 690.0  # the logarithm of a capital that is still a number
 LEAST = 500  # answers without which the limit of time says nothing
 
 Labels = Mapping[str, Any]  # request id → a label, or a list of them; values, of a forecast
@@ -122,7 +126,11 @@ def judge(
         return None
     since, terms = datetime.fromisoformat(began.at), began.evidence
     until = since + timedelta(days=terms["days"])
-    counts = count(began, request_log.records() if records is None else records, labels or {})
+    counts = count(
+        began,
+        request_log.records() if records is None else records,
+        {} if labels is None else labels,
+    )
     predicted = bound(terms["differing"])
     evidence = capitals(counts, terms["share"], predicted)
     over = (now or datetime.now(UTC)) >= until
@@ -180,7 +188,8 @@ def count(began: ledger.Entry, records: Iterable[request_log.Record], labels: La
     start = int(datetime.fromisoformat(began.at).timestamp() * 1e6)
     ours = [one for one in records if one.get("model") == began.model and one["time"] >= start]
     for record in sorted(ours, key=lambda one: one["time"]):
-        answers = {one.get("version"): one for one in (record.get("challenger") or {}, record)}
+        # The second last: a canary that answered may be called too slow there.
+        answers = {one.get("version"): one for one in (record, record.get("challenger") or {})}
         challenger, champion = answers.get(began.to_version), answers.get(began.from_version)
         if record["status"] != 200 or (challenger or champion) is None:
             continue
@@ -270,15 +279,15 @@ def capitals(counts: Counts, share: int, predicted: float | None) -> dict[str, f
         blocks = min(len(counts.ours), len(counts.theirs) // beside)
         chance = 1 / (1 + beside)
         worse, better = sum(counts.ours[:blocks]), sum(counts.theirs[: blocks * beside])
-    same = counts.both - counts.differing
-    return {
+    bets = {
         "worse": capital(worse, better, chance),
         "better": capital(better, worse, 1 - chance),
-        "differing": 1.0 if predicted is None else capital(counts.differing, same, predicted),
+        "differing": capital(counts.differing, counts.both - counts.differing, predicted or 1.0),
     }
+    return {kind: float(bet) for kind, bet in bets.items()}
 
 
-def capital(hits: int, misses: int, chance: float) -> float:
+def capital(hits: ArrayLike, misses: ArrayLike, chance: float) -> np.ndarray:
     """What a bet on hits being more likely than `chance` has made of 1, whatever the order.
 
     Of all likelier chances equal parts are staked. Its expectation is at most 1 where `chance` is
@@ -287,11 +296,12 @@ def capital(hits: int, misses: int, chance: float) -> float:
     from scipy.special import betaln
     from scipy.stats import beta
 
+    hits, misses = np.asarray(hits), np.asarray(misses)
     if chance >= 1:
-        return 1.0
+        return np.ones(hits.shape)
     log = betaln(hits + 1, misses + 1) + beta.logsf(chance, hits + 1, misses + 1)
     log -= math.log1p(-chance) + hits * math.log(chance) + misses * math.log1p(-chance)
-    return math.exp(min(float(log), 690.0))
+    return np.exp(np.minimum(log, MOST))
 
 
 def decided(
@@ -306,7 +316,7 @@ def decided(
         return "promote", f"it is better by what came back: {labelled}"
     # Two bets against it: half of what there is to lose is staked on each.
     if (evidence["worse"] + evidence["differing"]) / 2 >= 1 / ALPHA:
-        if evidence["worse"] >= evidence["differing"]:
+        if evidence["worse"] >= 1 / ALPHA:
             return "withdraw", f"it is worse by what came back: {labelled}"
         share = f"{counts.differing} of {counts.both} requests"
         return "withdraw", f"it differs on {share}, and the test split predicts {predicted:.1%}"

@@ -1,0 +1,186 @@
+"""A challenger on trial: on record first, then the alias, the tag and the pointer beside the
+champion's; each end of a trial takes them away."""
+
+import entries
+import keys_of
+import pytest
+from candidates import candidate, evaluation, hits
+from recorded import HASH
+
+from pipelines.commands import promote, status
+from pipelines.commands.promote import RollbackRefused
+from pipelines.experiments import registry, tracking, verification
+from pipelines.experiments.dataset import DatasetVersion
+from pipelines.lineage import records
+from pipelines.locks import lock
+from pipelines.promotion import contender, decision, history, ledger, reconcile, retraining
+from pipelines.promotion import evaluation as evaluate
+from pipelines.promotion.decision import Terms
+from pipelines.release import publish
+from pipelines.runtime import keys
+
+TASK, DATASET, MODEL = "image", "mnist_5k", "espalier-image-mnist_5k"  # one that is served
+VERSION = DatasetVersion(TASK, DATASET, HASH)
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    """Record a finished fit; each number has an artifact of its own, a higher one more hits."""
+    return lambda number: candidate(
+        tmp_path, hits(0.9 + number / 100), seed=number, dataset=DATASET
+    )
+
+
+def decided(record, terms: Terms | None = None, passed: bool = True) -> ledger.Entry:
+    """Enter the fit and put on record what became of it."""
+    version = decision.enter(VERSION, record)
+    champion = contender.current_champion(TASK, DATASET)
+    return decision.decide(evaluation(version, champion, passed), terms=terms)
+
+
+@pytest.fixture
+def tried(home, fitted) -> tracking.Record:
+    """The first fit is champion, the second on trial: its record."""
+    decided(fitted(0))
+    second = fitted(1)
+    decided(second, Terms(10, 3))
+    return second
+
+
+def on_trial() -> str | None:
+    """Who is on trial, by all that says so: the ledger, the registry and the pointer agree."""
+    trial = ledger.trial(ledger.entries(MODEL))
+    number, share = (trial.to_version, trial.evidence["share"]) if trial else (None, None)
+    pointer = publish.challenger(TASK)
+    assert (pointer and (pointer.version, pointer.share)) == (trial and (number, share))
+    tagged = [(v.version, v.trial) for v in registry.versions(TASK, DATASET) if v.trial is not None]
+    assert tagged == ([(number, share)] if trial else [])
+    assert trial is None or registry.aliases(MODEL)[registry.CHALLENGER] == number
+    assert reconcile.is_reconciled(TASK, DATASET)
+    return number
+
+
+def champion() -> str:
+    version = registry.champion(TASK, DATASET)
+    assert publish.names(publish.read(TASK), version)
+    return version.version
+
+
+def end(action: str) -> ledger.Entry:
+    made = ledger.entries(MODEL)
+    trial, head = ledger.trial(made), ledger.head(made)
+    return decision.end_trial(TASK, DATASET, trial, head, action, "so", {"wrong": 3})
+
+
+def test_who_is_on_trial_stands_beside_the_champion_that_goes_on(tried):
+    assert (champion(), on_trial()) == ("1", "2")
+    entry = ledger.entries(MODEL)[-1]
+    assert (entry.action, entry.from_version, entry.to_version) == ("canary", "1", "2")
+    assert (entry.evidence["share"], entry.evidence["days"]) == (10, 3)
+    assert entry.evidence["checks"][0]["name"] == "naive"
+    assert publish.intact(f"{TASK}{publish.CHALLENGER}")
+    [serving] = [one for one in status.status().serving if one.path == "/v1/image"]
+    assert serving.version == "1"
+    assert serving.trial == f"v2, canary since {entry.at}"
+    assert [one.version for one in records.intervals(ledger.entries(MODEL))] == ["1"]
+    assert registry.version(MODEL, "2").state == "ready"
+
+
+def test_a_shadow_that_the_gate_refuses_is_not_tried(home, fitted):
+    decided(fitted(0))
+    assert decided(fitted(1), Terms(), passed=False).action == "refusal"
+    assert (champion(), publish.challenger(TASK)) == ("1", None)
+
+
+def test_one_that_is_promoted_after_its_trial_serves_with_the_evidence_of_both(tried):
+    entry = end("promotion")
+    assert (champion(), on_trial()) == ("2", None)
+    assert entry.evidence["trial"] == {"wrong": 3}
+    assert entry.evidence["checks"][0]["name"] == "naive"
+    assert entry.run_id == tried.run_id
+    assert [one.version for one in records.intervals(ledger.entries(MODEL))] == ["1", "2"]
+
+
+def test_the_test_rows_of_a_trial_were_looked_at_once(home):
+    looked = {"checks": [{"name": "champion", "passed": True, "evidence": "", "p": 0.01}]}
+    entries.append(MODEL, "shadow", "2", evidence=looked | {"share": 0, "days": 7})
+    entries.append(MODEL, "promotion", "2", evidence=looked | {"trial": {}})
+    assert history.decisions_by(None, ledger.entries(MODEL), HASH) == 1
+
+
+def test_one_that_is_taken_back_does_not_come_back_by_itself(tried):
+    end("withdrawal")
+    assert (champion(), on_trial()) == ("1", None)
+    check = evaluate.not_withdrawn(registry.version(MODEL, "2"))
+    assert not check.passed
+    assert "taken back" in check.evidence
+    assert evaluate.not_withdrawn(registry.version(MODEL, "2"), named=True).passed
+    decided(tried, Terms())
+    assert on_trial() == "2"
+    assert evaluate.not_withdrawn(registry.version(MODEL, "2")).passed
+
+
+def test_a_person_takes_it_back(tried):
+    outcome = promote.take_back(TASK, DATASET, "it is rude").to_dict()
+    assert (outcome["from"], outcome["to"]) == ("2", "1")
+    assert (champion(), on_trial()) == ("1", None)
+    assert ledger.entries(MODEL)[-1].reason == "it is rude"
+    with pytest.raises(RollbackRefused, match="no challenger on trial"):
+        promote.take_back(TASK, DATASET, "again")
+
+
+def test_a_promotion_and_a_rollback_end_the_trial(tried, fitted):
+    decided(fitted(2))
+    assert (champion(), on_trial()) == ("3", None)
+    decided(tried, Terms())
+    assert (champion(), on_trial()) == ("3", "2")
+    promote.rollback(TASK, DATASET, "wrong")
+    assert (champion(), on_trial()) == ("1", None)
+
+
+def test_another_trial_takes_the_place_of_the_first(tried, fitted):
+    decided(fitted(2), Terms(0))
+    assert (champion(), on_trial()) == ("1", "3")
+
+
+def test_a_refusal_leaves_the_trial_as_it_is(tried, fitted):
+    decided(fitted(2), passed=False)
+    assert (champion(), on_trial()) == ("1", "2")
+
+
+def test_a_retraining_leaves_to_the_trial_what_is_tried(tried, monkeypatch):
+    monkeypatch.setattr(evaluate, "evaluate", lambda *_, **__: pytest.fail("it is tried already"))
+    with lock.hold(lock.of_dataset(TASK, DATASET)):
+        reconcile.reconcile(TASK, DATASET)
+        verdict = retraining.decide(VERSION, tracking.records(VERSION))
+    assert verdict.name == "Kept"
+    assert "v2 is on trial" in verdict.text
+    assert retraining.up_to_date(VERSION, tracking.records(VERSION))
+    assert (champion(), on_trial()) == ("1", "2")
+
+
+def test_nothing_is_decided_about_a_trial_that_ended_meanwhile(tried):
+    made = ledger.entries(MODEL)
+    trial, head = ledger.trial(made), ledger.head(made)
+    promote.take_back(TASK, DATASET, "first")
+    with pytest.raises(ledger.LedgerMovedError):
+        decision.end_trial(TASK, DATASET, trial, head, "promotion", "second")
+    assert (champion(), on_trial()) == ("1", None)
+
+
+def test_a_challenger_whose_artifact_is_damaged_is_not_published(tried):
+    publish.withdraw_challenger(TASK)
+    graph = verification.artifact_folder(tried.run_id) / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"!")
+    reconcile.follow(TASK, DATASET)
+    assert publish.challenger(TASK) is None
+    assert champion() == "1"
+
+
+def test_who_is_on_trial_is_signed(home, fitted, tmp_path, monkeypatch):
+    decided(fitted(0))
+    monkeypatch.setenv(keys.SIGNING_KEY, str(keys_of.pair(tmp_path, "own")[0]))
+    decided(fitted(1), Terms())
+    assert publish.challenger(TASK).signature == registry.version(MODEL, "2").signature
+    assert publish.challenger(TASK).signature is not None
+    assert end("promotion").evidence["signature"] == registry.champion(TASK, DATASET).signature
