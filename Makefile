@@ -7,7 +7,7 @@ READY := .venv/.ready$(if $(EXTRA),-$(EXTRA))
 # The stages of dvc.yaml and the tools call `python` and each other by name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: setup run serve cluster test test-slow test-docs docs check bench bench-train bench-verdict bench-compare bench-serve bench-load lock lock-newest
+.PHONY: setup run serve cluster test test-slow test-docs docs check bench bench-train bench-verdict bench-compare bench-serve bench-load bench-trial lock lock-newest
 
 setup: $(READY)
 
@@ -40,6 +40,9 @@ bench-serve: $(READY)
 
 bench-load: $(READY)
 	@python -m benchmarks.load
+
+bench-trial: $(READY)
+	@python -m benchmarks.trial
 
 # A file of tests stays with one process: its tests share what its fixtures made.
 PYTEST := pytest --numprocesses logical --maxprocesses 4 --dist loadfile

@@ -110,7 +110,10 @@ def _publish(home: Path) -> dict[str, Path]:
 def artifacts(home: Path) -> dict[str, Path]:
     """The folder of each task's artifact that is published in `home`."""
     folder = publish.folder(home)
-    return {task: folder / publish.read_file(folder / f"{task}.json").artifact for task in settings.TASKS}
+    return {
+        task: folder / publish.read_file(folder / f"{task}.json").artifact
+        for task in settings.TASKS
+    }
 
 
 def _commands() -> dict[str, tuple[list[str], Path, str]]:

@@ -111,7 +111,7 @@ class RegistryPoller:
             try:
                 self.poll()
                 if away:
-                    log.info("%s is followed again.", self.name)
+                    log.info("The %s of %s is followed again.", self.alias, self.name)
                 away = awaited = False
             except NoVersion as error:  # the first one is to come, or the alias was taken away
                 if not awaited:
@@ -122,7 +122,8 @@ class RegistryPoller:
                 counter("espalier_model_refusals", "task").labels(self.slot).inc()
             except Exception as error:  # whatever it is, the next poll may succeed
                 if not away:
-                    log.warning("%s cannot be followed for now: %s", self.name, _describe(error))
+                    named = f"The {self.alias} of {self.name}"
+                    log.warning("%s cannot be followed for now: %s", named, _describe(error))
                 wait, away = AWAY_SECONDS if away else POLL_SECONDS, True
 
     def _follow(self, version: Version) -> None:

@@ -5,7 +5,7 @@ import entries
 import keys_of
 import pytest
 from candidates import candidate, evaluation, hits
-from recorded import HASH
+from recorded import DIGITS, HASH
 
 from pipelines.commands import promote, status
 from pipelines.commands.promote import RollbackRefused
@@ -18,6 +18,7 @@ from pipelines.promotion import evaluation as evaluate
 from pipelines.promotion.decision import Terms
 from pipelines.release import publish
 from pipelines.runtime import keys
+from pipelines.runtime.settings import UsageError
 
 TASK, DATASET, MODEL = "image", "mnist_5k", "espalier-image-mnist_5k"  # one that is served
 VERSION = DatasetVersion(TASK, DATASET, HASH)
@@ -90,6 +91,28 @@ def test_a_shadow_that_the_gate_refuses_is_not_tried(home, fitted):
     decided(fitted(0))
     assert decided(fitted(1), Terms(), passed=False).action == "refusal"
     assert (champion(), publish.challenger(TASK)) == ("1", None)
+
+
+@pytest.mark.slow
+def test_the_command_puts_on_trial_what_passes_the_gate(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(promote.data, "present", lambda task, dataset: DIGITS)
+    first, best = (
+        candidate(tmp_path, hits(share), seed=number) for number, share in enumerate((0.85, 0.95))
+    )
+    with pytest.raises(UsageError, match="no champion to try one beside"):
+        promote.promote(TASK, "digits", first.run_id, terms=Terms())
+    promote.promote(TASK, "digits", first.run_id)
+    dry = promote.promote(TASK, "digits", best.run_id, dry_run=True, terms=Terms())
+    assert promote.sentence(dry).startswith("cnn v2 would be on trial (shadow): ")
+    outcome = promote.promote(TASK, "digits", best.run_id, terms=Terms(5, 2))
+    assert (outcome.trial, outcome.promoted, outcome.accepted) == ("canary", False, True)
+    assert promote.sentence(outcome).startswith("cnn v2 is on trial (canary): ")
+    assert outcome.champion.version == registry.champion(TASK, "digits").version == "1"
+    evidence = ledger.entries("espalier-image-digits")[-1].evidence
+    right = [hits(share) for share in (0.85, 0.95)]
+    differ = int((right[0] != right[1]).sum())  # both wrong: the same class
+    assert evidence["differing"] == {"differ": differ, "rows": 1000}
+    assert (evidence["share"], evidence["days"]) == (5, 2)
 
 
 def test_one_that_is_promoted_after_its_trial_serves_with_the_evidence_of_both(tried):

@@ -115,6 +115,20 @@ def test_a_new_champion_is_served_and_the_old_one_after_a_rollback(url, versions
     until(lambda: served(url)["version"] == "1", "the old champion")
 
 
+def test_who_is_on_trial_is_tried_until_the_trial_ends(url, versions):
+    def on_trial() -> list[tuple[str, int]]:
+        listed = httpx.get(f"{url}/v1/models").json()["on_trial"]
+        return [(one["version"], one["share"]) for one in listed]
+
+    registry.set_challenger(versions[1])  # as whoever enters the gate
+    assert on_trial() == []
+    registry.set_trial(versions[1], 10)
+    until(lambda: on_trial() == [("2", 10)], "the challenger")
+    assert served(url)["version"] == "1"
+    registry.set_trial(versions[1], None)
+    until(lambda: on_trial() == [], "the end of the trial")
+
+
 def test_a_version_whose_bytes_were_changed_is_refused_and_the_old_one_goes_on(
     url, versions, server
 ):
@@ -133,7 +147,7 @@ def test_it_goes_on_without_the_registry_and_starts_without_it(url, server, aske
     """The last test: it ends the MLflow server."""
 
     def said() -> int:
-        return (home / "first.log").read_text().count("cannot be followed")
+        return (home / "first.log").read_text().count(f"The champion of {MODEL} cannot be followed")
 
     before = said()  # a busy machine may have been too slow for it once
     for process in server[1]():

@@ -125,6 +125,32 @@ def test_the_champion_is_put_where_the_slots_watch(poller, server):
     assert {path.name: path.read_bytes() for path in placed.iterdir()} == server.files
 
 
+def test_a_challenger_is_there_while_it_is_on_trial(server, tmp_path):
+    home = tmp_path / "followed"
+    registry, alias = Registry(server.url), "challenger"
+    poller = RegistryPoller(registry, "image.challenger", MODEL, home, alias=alias)
+    poller.poll()  # who last tried to be champion, and is not on trial
+    assert not poller.pointer.exists()
+    server.tags["espalier.trial"] = "10"
+    poller.poll()
+    assert poller.pointer == home / "image.challenger.json"
+    pointer = json.loads(poller.pointer.read_text())
+    assert (pointer["version"], pointer["share"]) == ("1", 10)
+    assert (home / pointer["artifact"] / "model.onnx").read_bytes() == server.files["model.onnx"]
+    champion = RegistryPoller(registry, "image", MODEL, home)
+    champion.poll()  # it was promoted by hand: its tag says nothing of a champion
+    assert json.loads(champion.pointer.read_text())["share"] is None
+    del server.tags["espalier.trial"]
+    poller.poll()
+    assert not poller.pointer.exists()
+    server.tags["espalier.trial"] = "0"
+    poller.poll()
+    assert json.loads(poller.pointer.read_text())["share"] == 0
+    server.no_champion = 404
+    poller.poll()
+    assert not poller.pointer.exists()
+
+
 @pytest.mark.parametrize("status", [400, 404])  # without the alias, without the model
 def test_a_first_champion_is_awaited_at_the_usual_pace(poller, server, status, monkeypatch, caplog):
     caplog.set_level("INFO", "bentoml.espalier")
