@@ -194,13 +194,9 @@ def promote(
         raise UsageError('--force needs --reason "…", and neither goes with --dry-run')
     if shadow + (canary is not None) + force > 1:
         raise UsageError("--shadow, --canary and --force exclude each other: choose one")
+    terms = Terms(canary or 0, days) if shadow or canary else None
     outcome = step.promote(
-        task,
-        dataset,
-        candidate,
-        dry_run=dry_run,
-        force=reason if force else None,
-        terms=Terms(canary or 0, days) if shadow or canary else None,
+        task, dataset, candidate, dry_run=dry_run, force=reason or None, terms=terms
     )
     sentence, facts = step.sentence(outcome), asdict(outcome)
     if outcome.accepted:

@@ -113,10 +113,7 @@ def promote(
             raise UsageError(f"{dataset} has no champion to try one beside: leave the trial out")
         record, folder = _candidate(version, name, champion)
         if champion is not None and champion.version.run_id == record.run_id:
-            current = contender.summary(champion.version)
-            if not dry_run and decision.sign(champion):
-                console.line("signed", champion.name)
-            return outcome(current, current, False, f"{champion.name} is the champion already")
+            return _already(outcome, champion, dry_run)
         if force is None and (waits := _waits(outcome, version, record, champion, gate_rules)):
             return waits
         if dry_run:
@@ -128,10 +125,16 @@ def promote(
         entry = None if dry_run else decision.decide(evaluated, force, terms)
         if entry and entry.action in ledger.BEGIN:
             card.keep(task, dataset)
-        trial = ""
-        if terms is not None and evaluated.passed:
-            trial = "canary" if terms.share else "shadow"
+        trial = terms.kind if terms and evaluated.passed else ""
         return _outcome(partial(outcome, trial=trial), evaluated, entry)
+
+
+def _already(outcome: Callable[..., Promotion], champion: Contender, dry_run: bool) -> Promotion:
+    """What becomes of the champion itself, which is signed where that is due."""
+    current = contender.summary(champion.version)
+    if not dry_run and decision.sign(champion):
+        console.line("signed", champion.name)
+    return outcome(current, current, False, f"{champion.name} is the champion already")
 
 
 def _outcome(

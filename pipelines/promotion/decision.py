@@ -30,6 +30,11 @@ class Terms(NamedTuple):
     share: int = 0
     days: int = 7
 
+    @property
+    def kind(self) -> Literal["shadow", "canary"]:
+        """What the trial is called."""
+        return "canary" if self.share else "shadow"
+
 
 def enter(dataset: DatasetVersion, candidate: Record, rules: Rules) -> Version:
     """Register the candidate, whose artifact was verified, as the challenger.
@@ -173,7 +178,7 @@ def _action(evaluation: Evaluation, forced: bool, terms: Terms | None) -> ledger
     if not evaluation.passed:
         return "refusal"
     if terms is not None:
-        return "canary" if terms.share else "shadow"
+        return terms.kind
     return "awaiting" if evaluation.awaits else "promotion"
 
 

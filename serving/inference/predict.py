@@ -29,8 +29,7 @@ async def predict(
 
     Args:
         request: The request.
-        model: The champion.
-        task: Its task.
+        model, task: The champion, and its task.
         inputs: Raw inputs, as `Model.predict` takes them.
         seconds: About how long it will take.
         pinned: Whether the request names the champion's version, so that no other may answer.
@@ -59,9 +58,8 @@ async def predict(
         raise
     if challenger and failure:
         challenger.take_out(f"it failed where the champion answers: {type(failure).__name__}")
-        state.log.record(
-            request, model, task, inputs, answers, challenger=(challenger.model, failure)
-        )
+        second = challenger.model, failure
+        state.log.record(request, model, task, inputs, answers, challenger=second)
     elif challenger and challenger.shadows:
         state.trials.shadow(challenger, request, task, inputs, answers, options)
     else:
