@@ -145,8 +145,7 @@ def _outcome(
     champion = evaluated.champion and contender.summary(evaluated.champion.version)
     checks = [check.to_dict() for check in evaluated.checks]
     if entry is None:
-        asks = evaluated.awaits and not outcome.keywords["trial"]
-        reason = evaluated.reason + ("; a person is asked then" if asks else "")
+        reason = evaluated.reason + ("; a person is asked then" if evaluated.awaits else "")
         return outcome(candidate, champion, evaluated.passed, reason, checks=checks)
     promoted = entry.action in ledger.BEGIN
     return outcome(

@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from pipelines.runtime.sections import Notify
 
 MARK = "espalier notify "  # begins the names of our automations
-TOLD = ("promotion", "force", "refusal", "rollback", "awaiting", "shadow", "canary", "withdrawal")
-TOLD += ("drift", "live-score")
+DECIDED = (
+    "promotion",
+    "force",
+    "refusal",
+    "rollback",
+    "awaiting",
+    "shadow",
+    "canary",
+    "withdrawal",
+)
+TOLD = (*DECIDED, "drift", "live-score")
 FLOWS = ("retrain", "monitor")
 FAILED = ("FAILED", "CRASHED")  # types of states, whatever their names
 EVENT = "{{ event.payload.text }}\n{{ event.payload.page }}"
