@@ -1,0 +1,173 @@
+"""The request log as columns: what each answer was, fast and in bounded memory.
+
+The files are those of `pipelines/lineage/request_log.py`, the fields those of
+`serving/request_log/records.py`. A part of a file is parsed at a time, by pyarrow; a line that was
+torn by a kill or a full disk is skipped.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.experiments import registry
+from pipelines.lineage import request_log
+
+if TYPE_CHECKING:
+    import pyarrow
+
+PART_BYTES = 8 << 20  # of a file that are parsed at a time: some 20,000 records
+# Field → its type, as pyarrow reads it; of a list each item is one input's.
+TYPES = {
+    "time": "int64",
+    "request_id": "string",
+    "route": "string",
+    "task": "string",
+    "client": "string",
+    "latency_ms": "float64",
+    "inputs": "int64",
+    "model": "string",
+    "version": "string",
+    "fingerprint": "string",
+    "status": "int64",
+    "error": "string",
+    "width": "int64",
+    "height": "int64",
+    "bytes": "int64",
+    "characters": "int64",
+    "words": "int64",
+    "values": "int64",
+    "mean": "float64",
+    "std": "float64",
+    "min": "float64",
+    "max": "float64",
+    "last": "float64",
+    "label": ["string"],
+    "probability": ["float64"],
+    "familiar": ["bool"],
+    "familiarity": ["float64"],
+    "horizon": "int64",
+    "level": "float64",
+    "forecast_mean": "float64",
+    "forecast_last": "float64",
+    "interval_width": "float64",
+    "input": "string",
+}
+ANSWER = (  # the fields of `challenger`
+    "model", "version", "fingerprint", "status", "error", "label", "probability", "familiar",
+    "familiarity", "horizon", "level", "forecast_mean", "forecast_last", "interval_width",
+)  # fmt: skip
+
+
+def table(
+    task: str,
+    dataset: str,
+    since: datetime | None = None,
+    columns: Sequence[str] = ("request_id", "version"),
+    signals: Sequence[str] = (),
+) -> "pyarrow.Table":
+    """Read what a dataset's models have answered: the records with status 200, by time.
+
+    Args:
+        task, dataset: Of the registered model, whatever its version.
+        since: The earliest answer; None for all that is kept.
+        columns: The fields that are read: of `TYPES`, and `challenger`.
+        signals: The names of `signals` that are read into a struct of that name; one that a record
+            lacks is null.
+
+    Returns:
+        A row for each record; a field that a record lacks is null. `time` comes first: int64,
+        microseconds since 1970 (UTC).
+    """
+    import pyarrow
+    from pyarrow import compute
+
+    model, schema = registry.model_name(task, dataset), _schema(columns, signals)
+    parts = [schema.empty_table()]
+    for part in batches([*columns, "model", "status"], since, signals):
+        answered = compute.equal(part["status"], 200)
+        ours = compute.equal(part["model"], model)
+        parts.append(part.filter(compute.and_(answered, ours)).select(schema.names))
+    return pyarrow.concat_tables(parts).sort_by("time")
+
+
+def batches(
+    columns: Sequence[str], since: datetime | None = None, signals: Sequence[str] = ()
+) -> Iterator["pyarrow.Table"]:
+    """Read every record of the log, part by part, in the order in which the files were started.
+
+    Args:
+        columns, since, signals: See `table`.
+    """
+    from pyarrow import compute
+
+    schema = _schema(columns, signals)
+    first = 0 if since is None else int(since.timestamp() * 1e6)
+    for path in request_log.files():
+        try:
+            if since and datetime.fromtimestamp(path.stat().st_mtime, UTC) < since:
+                continue  # its last record is older
+            for part in _parts(path, schema):
+                yield part.filter(compute.greater_equal(part["time"], first))
+        except FileNotFoundError:  # a service has just removed it, as the oldest
+            continue
+
+
+def _parts(path: Path, schema: "pyarrow.Schema") -> Iterator["pyarrow.Table"]:
+    if path.suffix == request_log.PARQUET:
+        yield _in_parquet(path, schema)
+        return
+    with path.open("rb") as file:
+        while part := file.read(PART_BYTES):
+            yield from _parsed(part + file.readline(), schema)
+
+
+def _parsed(lines: bytes, schema: "pyarrow.Schema") -> Iterator["pyarrow.Table"]:
+    """Parse lines of JSON; where pyarrow refuses, each half of them, down to the line at fault."""
+    import pyarrow
+    from pyarrow import json
+
+    parsing = json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+    reading = json.ReadOptions(use_threads=False, block_size=max(len(lines), 1))
+    try:
+        yield json.read_json(pyarrow.BufferReader(lines), reading, parsing).select(schema.names)
+    except pyarrow.ArrowInvalid:
+        middle = lines.find(b"\n", len(lines) // 2, -1) + 1 or lines.rfind(b"\n", 0, -1) + 1
+        if middle:
+            yield from _parsed(lines[:middle], schema)
+            yield from _parsed(lines[middle:], schema)
+
+
+def _in_parquet(path: Path, schema: "pyarrow.Schema") -> "pyarrow.Table":
+    """Read a file of before version 0.2, in which a time is a time stamp."""
+    import pyarrow
+    from pyarrow import parquet
+
+    held = parquet.read_table(path)
+    columns = [
+        held[field.name].cast(field.type)
+        if field.name in held.schema.names
+        else pyarrow.nulls(len(held), field.type)
+        for field in schema
+    ]
+    return pyarrow.Table.from_arrays(columns, schema=schema)
+
+
+def _schema(columns: Sequence[str], signals: Sequence[str]) -> "pyarrow.Schema":
+    """The time, the fields and the signals that are read, each once."""
+    import pyarrow
+
+    def typed(name: str) -> Any:
+        match TYPES[name]:
+            case [item]:
+                return pyarrow.list_(pyarrow.type_for_alias(item))
+            case alias:
+                return pyarrow.type_for_alias(alias)
+
+    names = dict.fromkeys(["time", *columns])
+    fields = [(name, typed(name)) for name in names if name in TYPES]
+    if "challenger" in names:
+        fields.append(("challenger", pyarrow.struct([(name, typed(name)) for name in ANSWER])))
+    if signals:
+        fields.append(("signals", pyarrow.struct([(name, "float64") for name in signals])))
+    return pyarrow.schema(fields)
