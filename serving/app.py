@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from serving.api import v1
+from serving.api.feedback import FEEDBACK
 from serving.api.openapi import description
 from serving.api.page import PAGES
 from serving.champions.slots import Champions
@@ -95,7 +96,7 @@ def application(
         middleware=[
             Middleware(RequestId),
             Middleware(CanonicalPath, paths=paths, canonical=canonical),
-            Middleware(RequestMetrics, service=service),
+            Middleware(RequestMetrics, service=service, monitored=log.folder.with_name("monitor")),
             Middleware(HostCheck, hosts=limits.hosts),
             *_cross_origin(limits.origins),
             Middleware(BearerToken, clients=limits.clients, protected=limits.protected),
@@ -137,7 +138,7 @@ def _routes(tasks: tuple[str, ...], bentoml_app: Starlette, described: Route) ->
     return [
         *(v1.TASK_ROUTES[task] for task in tasks),
         *v2.protocol_routes(tasks),
-        *(v1.READY, v1.MODELS, v1.EXAMPLES, *PAGES, described),
+        *(FEEDBACK, v1.READY, v1.MODELS, v1.EXAMPLES, *PAGES, described),
         *v1.dataset_routes(tasks),
         *(Route(path, bentoml_app, methods=["GET"]) for path in FORWARDED),
     ]

@@ -14,7 +14,8 @@ app = typer.Typer(no_args_is_help=True, help="Issue, list and remove the tokens 
 def add(
     name: Annotated[str, typer.Argument(help="What the request log calls the client.")],
     scope: Annotated[
-        list[str] | None, typer.Option(help="predict (alone by default), metrics; repeatable.")
+        list[str] | None,
+        typer.Option(help="predict (alone by default), metrics, feedback; repeatable."),
     ] = None,
     expires: Annotated[str | None, typer.Option(help="How long it is good for: 90d, 12h.")] = None,
     as_json: Json = False,

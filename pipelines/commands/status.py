@@ -54,7 +54,7 @@ def status() -> Status:
         "published": [home / "published", home / "followed"],
         "Bentos": [home / "bentoml"],
         "checkpoints": [home / "checkpoints"],
-        "logs": [home / "logs", home / "requests"],
+        "logs": [home / "logs", home / "requests", home / "labels"],
         "data": [root / RAW, root / PREPARED],
         "versions of data": [root / ".dvc/cache", root / ".espalier/dvc-remote", home / "fetched"],
     }

@@ -24,7 +24,7 @@ from pipelines.runtime.settings import UsageError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = "default"  # the client that ESPALIER_API_TOKEN makes
-Scope = Literal["predict", "metrics"]
+Scope = Literal["predict", "metrics", "feedback"]
 WAIT_SECONDS = 10
 MOST_SECONDS = 3650 * 86400  # ten years
 
@@ -75,7 +75,7 @@ def add(name: str, scopes: Sequence[str], expires: str | None) -> Issued:
 
     Args:
         name: what the request log calls the client.
-        scopes: predict, metrics.
+        scopes: predict, metrics, feedback.
         expires: how long it is good for, `90d` or `12h`; None: until it is removed.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Rows of the request log that are to be forgotten: those of one client, or of one request id.
+"""Rows of the request log, and labels, that are to be forgotten: of one client, or one request id.
 
 A file is replaced by one without them, whole or not at all. A service may be writing to it: who
 appends and who replaces hold the file's lock meanwhile, and a service that finds its file replaced
@@ -33,9 +33,17 @@ class Held:
 
 
 def held(wanted: Wanted) -> list[Held]:
-    """The files of this home's request log that hold such rows."""
+    """The files of this home's request log, and of its labels, that hold such rows."""
+    return [one for folder in _folders() for one in _held(folder, wanted)]
+
+
+def _folders() -> list[Path]:
+    return [request_log.folder(), request_log.labels()]
+
+
+def _held(folder: Path, wanted: Wanted) -> list[Held]:
     files = []
-    for file in request_log.files():
+    for file in request_log.files(folder):
         try:
             sizes = [len(line) for line in _lines(file) if _goes(line, wanted)]
         except FileNotFoundError:  # a service has just removed it, as the oldest
@@ -53,16 +61,15 @@ def remove(wanted: Wanted) -> tuple[list[Held], list[str]]:
     """
     went: list[Held] = []
     left: list[str] = []
-    if not request_log.folder().is_dir():
-        return went, left
-    with _locked(request_log.folder()):
-        for path in request_log.folder().glob(f"*{MAKING}"):  # of a call that was killed
-            path.unlink()
-        for one in held(wanted):
-            try:
-                went.append(_remove(one.file, wanted))
-            except OSError as error:
-                left.append(f"{one.rows} rows of {one.file}: {error.strerror}")
+    for folder in filter(Path.is_dir, _folders()):
+        with _locked(folder):
+            for path in folder.glob(f"*{MAKING}"):  # of a call that was killed
+                path.unlink()
+            for one in _held(folder, wanted):
+                try:
+                    went.append(_remove(one.file, wanted))
+                except OSError as error:
+                    left.append(f"{one.rows} rows of {one.file}: {error.strerror}")
     return went, left
 
 

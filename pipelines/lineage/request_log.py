@@ -26,6 +26,11 @@ def folder() -> Path:
     return environment.home() / "requests"
 
 
+def labels() -> Path:
+    """The folder of the labels that came back: serving/request_log/labels.py names their fields."""
+    return environment.home() / "labels"
+
+
 def records(request_id: str | None = None) -> Iterator[Record]:
     """Read every record, or those of one request id, one by one.
 
@@ -40,10 +45,11 @@ def records(request_id: str | None = None) -> Iterator[Record]:
             continue
 
 
-def files() -> list[Path]:
-    """The files that hold the log, in the order in which they were started."""
-    names = {path.stem for path in folder().glob("*") if path.suffix in (SEGMENT, PARQUET)}
-    places = [(folder() / name).with_suffix(PARQUET) for name in sorted(names)]
+def files(place: Path | None = None) -> list[Path]:
+    """The files that hold the log, or those of another folder, in the order of their start."""
+    place = place or folder()
+    names = {path.stem for path in place.glob("*") if path.suffix in (SEGMENT, PARQUET)}
+    places = [(place / name).with_suffix(PARQUET) for name in sorted(names)]
     return [path if path.exists() else path.with_suffix(SEGMENT) for path in places]
 
 

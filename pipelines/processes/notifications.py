@@ -20,17 +20,8 @@ if TYPE_CHECKING:
     from pipelines.runtime.sections import Notify
 
 MARK = "espalier notify "  # begins the names of our automations
-DECIDED = (
-    "promotion",
-    "force",
-    "refusal",
-    "rollback",
-    "awaiting",
-    "shadow",
-    "canary",
-    "withdrawal",
-)
-TOLD = (*DECIDED, "drift", "live-score")
+DECIDED = ("promotion", "force", "refusal", "rollback", "awaiting")
+TOLD = (*DECIDED, "shadow", "canary", "withdrawal", "drift", "live-score")
 FLOWS = ("retrain", "monitor")
 FAILED = ("FAILED", "CRASHED")  # types of states, whatever their names
 EVENT = "{{ event.payload.text }}\n{{ event.payload.page }}"

@@ -1,12 +1,14 @@
 """When the values of a forecast fall: the time of the last value known, and steps after it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from models.inputs.errors import shown
 from serving.http.errors import Problem
 from serving.inference.pointer import Described
+from serving.request_log.records import NamedSeries
 
 EXAMPLE = "2026-11-29T13:00:00+01:00"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Steps:
@@ -28,6 +30,12 @@ class Steps:
         except ValueError:
             raise _invalid(time) from None
         self.time, self.interval = time, timedelta(seconds=data.interval)
+
+    def named(self, series: str) -> NamedSeries:
+        """Return which series its request is of; a time without an offset is taken as UTC."""
+        last = self.last if self.last.tzinfo else self.last.replace(tzinfo=UTC)
+        since, microsecond = last - EPOCH, timedelta(microseconds=1)
+        return NamedSeries(series, since // microsecond, self.interval // microsecond)
 
     def after(self, count: int) -> list[str]:
         """Return the times of so many steps."""

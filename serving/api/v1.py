@@ -25,6 +25,7 @@ from serving.http.request_id import REQUEST_ID
 from serving.inference import cost
 from serving.inference.loaded_model import Model
 from serving.inference.predict import predict
+from serving.request_log.records import SERIES
 
 Endpoint = Callable[[Request, str | None], Awaitable[Response]]
 
@@ -47,6 +48,7 @@ class ForecastBody(json_body.Body):
     horizon: json_body.Whole | None = None
     level: float | None = None
     time: str | None = None
+    series: Annotated[str, Field(min_length=1, max_length=128)] | None = None
 
 
 async def image(request: Request, dataset: str | None = None) -> Response:
@@ -80,6 +82,11 @@ async def forecast(request: Request, dataset: str | None = None) -> Response:
     options = body.model_dump(include={"horizon", "level"}, exclude_none=True)
     histories = [body.history]
     steps = None if body.time is None else times.Steps(body.time, model.pointer.data)
+    if body.series is not None:
+        if steps is None:
+            message = 'A "series" needs the "time" of its last value, by which it is graded later.'
+            raise Problem(422, "missing_field", message)
+        request.scope[SERIES] = steps.named(body.series)
     seconds = model.seconds * (1 + cost.of_pasts(model.inputs, histories))
     (answer,), model = await predict(request, model, "forecast", histories, seconds, **options)
     if steps:

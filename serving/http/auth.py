@@ -12,8 +12,9 @@ from serving.http.clients import Clients
 from serving.http.errors import Problem, send_problem
 
 CLIENT = "espalier.client"  # key of the client's name in the scope
-PREDICT, METRICS, ANY = "predict", "metrics", "any"
+PREDICT, METRICS, FEEDBACK, ANY = "predict", "metrics", "feedback", "any"
 ANSWERS = ("/v1", "/v2")
+LABELS = "/v1/feedback"
 # What ESPALIER_PROTECT may name besides; open without it, for probes and scrapers have no token.
 OPEN = {"health": ("/livez", "/healthz", "/readyz", "/v2/health"), "metrics": ("/metrics",)}
 SCOPES = {"health": ANY, "metrics": METRICS}
@@ -41,6 +42,8 @@ def needed_scope(path: str, protected: Container[str]) -> str | None:
     for name, paths in OPEN.items():
         if any(is_under(folder, path) for folder in paths):
             return SCOPES[name] if name in protected else None
+    if is_under(LABELS, path):
+        return FEEDBACK
     return PREDICT if any(is_under(folder, path) for folder in ANSWERS) else None
 
 

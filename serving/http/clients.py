@@ -30,7 +30,7 @@ class Client(BaseModel, extra="forbid", frozen=True):
 
     name: str
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    scopes: tuple[Literal["predict", "metrics"], ...]
+    scopes: tuple[Literal["predict", "metrics", "feedback"], ...]
     expires: AwareDatetime | None = None
 
     def has_expired(self) -> bool:
@@ -60,7 +60,9 @@ class Clients:
         self._alone: tuple[Client, ...] = ()
         if token is not None:
             digest = hashlib.sha256(token.encode("ascii")).hexdigest()
-            self._alone = (Client(name=ALONE, sha256=digest, scopes=("predict", "metrics")),)
+            self._alone = (
+                Client(name=ALONE, sha256=digest, scopes=("predict", "metrics", "feedback")),
+            )
         self._stamp, self._complaint = _stamp(file), ""
         self._listed = read(file) if self._stamp else None
         self._next_look = time.monotonic() + POLL_SECONDS

@@ -37,6 +37,9 @@ _RULES = {
     "int_type": "be a whole number",
     "float_type": "be a number",
     "greater_than": "be greater than 0",
+    "greater_than_equal": "be at least {ge}",
+    "less_than": "be less than {lt}",
+    "string_pattern_mismatch": "match {pattern}",
 }
 
 
@@ -96,11 +99,11 @@ def _problem(names: Iterable[str], errors: list[Any]) -> Problem:
         return Problem(422, "unknown_field", f"There is no field {no_such(place[-1], names)}")
     if kind == "missing":
         return Problem(422, "missing_field", f'The field "{name}" is needed; it was not sent.')
-    if kind in ("too_short", "too_long"):
-        bound = "at least {min_length}" if kind == "too_short" else "at most {max_length}"
+    if kind.endswith(("too_short", "too_long")):
+        bound = "at least {min_length}" if kind.endswith("short") else "at most {max_length}"
         rule = f"have a length of {bound.format(**error['ctx'])}, not {len(received)}"
     else:
-        rule = f"{_RULES[kind]}, not {shown(received)}"
+        rule = f"{_RULES[kind].format(**error.get('ctx', {}))}, not {shown(received)}"
     return Problem(422, f"invalid_{place[0]}", f'"{name}" must {rule}.')
 
 

@@ -6,8 +6,12 @@ Of requests they have the names and labels that BentoML gives its own routes, wh
 import asyncio
 import time
 from collections import defaultdict
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
+from typing import Any
 
+import orjson
 from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,12 +21,20 @@ SERIES = {
     "espalier_request_log_rows": "Records of the request log that were written.",
     "espalier_request_log_dropped": "Records of the request log that were lost: it was full or "
     "could not be written.",
+    "espalier_feedback_labels": "Labels of earlier requests that were accepted.",
     "espalier_model_swaps": "Models that were put in their place, a task's first one included.",
     "espalier_model_refusals": "Published models that were refused.",
     "espalier_challenger_dropped": "Requests that a challenger on trial was not asked: too many "
     "were waiting.",
     "espalier_challenger_taken_out": "Challengers that a worker asks no more: they failed, or took "
     "ten times the champion's time.",
+}
+# What `espalier monitor` last wrote of a dataset: a field of its file → the series.
+MONITORED = {
+    "score": ("espalier_live_score", "The champion's score on the requests that were labelled."),
+    "promise": ("espalier_live_promise", "Its score on the test split, which the gate decided by."),
+    "labelled": ("espalier_live_labelled", "How many of its answers were labelled."),
+    "drift": ("espalier_drift", "Evidence that requests have drifted; 0 is none."),
 }
 METRICS_PATH = "/metrics"
 FLUSH_SECONDS = 0.25
@@ -34,6 +46,28 @@ ANSWER_LABELS = (*LABELS, "http_response_code")
 def counter(name: str, *labels: str) -> Counter:
     """Return the counter of this name; `_total` is added to it on the page."""
     return Counter(name, SERIES[name], labels)
+
+
+def show_monitored(folder: Path) -> None:
+    """Bring the gauges to what `espalier monitor` has written: `<task>-<dataset>.json` each.
+
+    A file that is damaged, or is just being removed, changes nothing.
+    """
+    for path in folder.glob("*.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            written: dict[str, Any] = orjson.loads(path.read_bytes())
+            for field in MONITORED.keys() & written.keys():
+                value = written[field]
+                gauge = _monitored_series()[field].labels(written["task"], written["dataset"])
+                gauge.set(float("nan") if value is None else value)
+
+
+@cache
+def _monitored_series() -> dict[str, Gauge]:
+    return {
+        field: Gauge(name, text, ("task", "dataset"), multiprocess_mode="mostrecent")
+        for field, (name, text) in MONITORED.items()
+    }
 
 
 @cache
@@ -60,11 +94,13 @@ class RequestMetrics:
     Args:
         app: The application behind it.
         service: The values of the last three `LABELS`.
+        monitored: See `show_monitored`.
     """
 
-    def __init__(self, app: ASGIApp, service: tuple[str, str, str]):
+    def __init__(self, app: ASGIApp, service: tuple[str, str, str], monitored: Path):
         self.app = app
         self.service = service
+        self.monitored = monitored
         self.total, self.duration, self.in_progress = _request_series()
         self.running: dict[str, int] = defaultdict(int)  # requests in progress, by path
         self.seconds: dict[tuple[str, int], list[float]] = defaultdict(list)  # since the last flush
@@ -84,6 +120,7 @@ class RequestMetrics:
         self.running[path] += 1
         if path == METRICS_PATH:
             self.flush()
+            show_monitored(self.monitored)
         self._flush_soon()
         try:
             return await self.app(scope, receive, send_and_note)

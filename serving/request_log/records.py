@@ -22,6 +22,12 @@ out, or null. The fields:
     label, probability, familiar, familiarity    lists: one item for each input, at most 256
     horizon, level, forecast_mean, forecast_last, interval_width    of one forecast
 
+    series, last_time, interval    of a forecast whose request named its series and the time of its
+                    last value: the name, that time and the time between two values, both in
+                    microseconds (since 1970; a time without an offset is taken as UTC)
+    history         of such a request: the values that the model read, the last 256
+    forecast, lower, upper         of such a request: the answer, its first 256 steps
+
     input           with ESPALIER_LOG_INPUTS=1: a JSON list of requests in the form of golden.json;
                     null where they take more than 64 KiB
     signals         numbers that were measured of the request, by their names
@@ -31,7 +37,7 @@ out, or null. The fields:
 import base64
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import orjson
@@ -47,6 +53,17 @@ from serving.inference.loaded_model import Model
 
 MAX_ANSWERS = 256  # of one request that are kept: a batch may be larger
 MAX_INPUT_BYTES = 1 << 16  # of the field `input`
+MAX_VALUES = 256  # of a named series, and of its forecast
+SERIES = "espalier.series"  # key of a NamedSeries in the scope
+
+
+class NamedSeries(NamedTuple):
+    """Which series a request is of, and when its last value was, both times in microseconds."""
+
+    name: str
+    last_time: int
+    interval: int
+
 
 Inputs = list | np.ndarray
 Outcome = list[dict] | Exception
@@ -85,6 +102,8 @@ def to_line(
     if client := request.scope.get(CLIENT):
         record["client"] = client
     record |= SUMMARIES[kind](inputs, model) | _answer(model, outcome)
+    if (series := request.scope.get(SERIES)) and not isinstance(outcome, Exception):
+        record |= _named_series(series, inputs[0], cast(SeriesInputs, model.inputs), outcome[0])
     if keep_inputs:
         record["input"] = _raw(inputs, kind)
     if signals:
@@ -169,6 +188,15 @@ def _forecast(answer: Mapping[str, Any]) -> Fields:
         "forecast_last": forecast[-1],
         "interval_width": (sum(answer["upper"]) - sum(answer["lower"])) / steps,
     }
+
+
+def _named_series(
+    series: NamedSeries, history: list[float], inputs: SeriesInputs, answer: Mapping[str, Any]
+) -> Fields:
+    """Keep what later requests of the series grade, and what grades earlier ones."""
+    kept = {"series": series.name, "last_time": series.last_time, "interval": series.interval}
+    kept["history"] = history[-min(inputs.history, MAX_VALUES) :]
+    return kept | {name: answer[name][:MAX_VALUES] for name in ("forecast", "lower", "upper")}
 
 
 def _raw(inputs: Inputs, kind: str) -> str | None:

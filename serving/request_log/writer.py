@@ -18,6 +18,7 @@ from starlette.requests import Request
 from serving.http.metrics import counter
 from serving.http.request_id import BEGAN
 from serving.inference.loaded_model import Model
+from serving.request_log.labels import Labels
 from serving.request_log.records import Inputs, Outcome, to_line
 from serving.request_log.segment import DAY_SECONDS, Segments
 
@@ -34,14 +35,15 @@ class RequestLog:
     """The log of one worker.
 
     Args:
-        folder: Where the segments of all workers are.
-        megabytes: Bound on the size of the folder; 0 switches the log off.
+        folder: Where the segments of all workers are; those of labels are beside it.
+        megabytes: Bound on the size of each folder; 0 switches the log off.
         inputs: Whether the inputs are kept too.
         days: Bound on the age of a record.
     """
 
     def __init__(self, folder: Path, megabytes: int, inputs: bool, days: int = 90):
         self.folder, self.inputs, self.enabled = folder, inputs, megabytes > 0
+        self.labels = Labels(folder.with_name("labels"), megabytes, days)
         self._segments = Segments(folder, megabytes << 20, days * DAY_SECONDS)
         self._lock = threading.Lock()  # of the next three
         self._pending: list[Callable[[], bytes]] = []  # lines that are yet to be made
@@ -123,6 +125,7 @@ class RequestLog:
             except Exception:  # whatever it is, the next turn may succeed
                 log.exception("The request log could not be written.")
         self._segments.close()
+        self.labels.close()
 
     def _write(self) -> None:
         with self._lock:
@@ -141,6 +144,7 @@ class RequestLog:
         else:
             counter(WRITTEN).inc(lines)
             self._segments.rotate()
+            self.labels.rotate()
 
 
 def _size(inputs: Inputs) -> int:

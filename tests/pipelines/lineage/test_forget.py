@@ -59,6 +59,16 @@ def test_beside_a_service_that_writes_no_other_row_is_lost_or_doubled(folder):
     assert times == [number for number in range(count) if number % 3]
 
 
+def test_labels_are_forgotten_too(folder):
+    request_log.labels().mkdir()
+    lines = [{"request_id": "a", "client": "shop"}, {"request_id": "b", "client": "other"}]
+    file = request_log.labels() / "1.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert [one.file for one in forget.held({"request_id": "b"})] == [file]
+    assert [one.rows for one in forget.remove(SHOP)[0]] == [1]
+    assert json.loads(file.read_text()) == lines[1]
+
+
 def test_what_is_no_row_of_it_stays_as_it_was(folder):
     lines = [
         {"time": 1, "request_id": "a", "client": "shop"},

@@ -72,7 +72,7 @@ class TestSchemathesis:
 def test_every_path_is_described(description):
     models = [f"/v2/models/{task}{end}" for task in TASKS for end in ("", "/versions/{version}")]
     expected = {path + end for path in models for end in ("", "/ready", "/infer")}
-    expected |= {f"/v1/{name}" for name in (*TASKS, "models", "examples")}
+    expected |= {f"/v1/{name}" for name in (*TASKS, "feedback", "models", "examples")}
     expected |= {"/v2", "/v2/health/live", "/v2/health/ready"}
     expected |= {"/livez", "/healthz", "/readyz", "/metrics"}
     assert set(description.paths) == expected
@@ -97,9 +97,9 @@ def test_every_example_works(client, description):
             assert response.status_code == 200, response.text
             description.check(path, response)
             called += 1
-    # Probes and metrics; of /v1 three bodies, models and examples; of /v2 three paths, and six a
-    # model.
-    assert called == 4 + 5 + 3 + 3 * 6
+    # Probes and metrics; of /v1 three bodies, three of feedback, models and examples; of /v2 three
+    # paths, and six a model.
+    assert called == 4 + 8 + 3 + 3 * 6
 
 
 def test_an_error_is_described(client, description):

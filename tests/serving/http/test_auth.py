@@ -112,5 +112,7 @@ def test_health_and_metrics_are_closed_each_by_its_name(protected):
     assert needed_scope("/metrics", protected) == ("metrics" if "metrics" in protected else None)
     for path in (*CLOSED, "/v2/models/image/ready"):
         assert needed_scope(path, protected) == "predict"
+    for path in ("/v1/feedback", "/v1/feedback/"):
+        assert needed_scope(path, protected) == "feedback"
     for path in (*PAGES, "/v10", "/-"):
         assert needed_scope(path, protected) is None

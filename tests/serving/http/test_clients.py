@@ -80,6 +80,16 @@ def test_each_client_is_answered_within_its_scopes(fresh_server, file, tmp_path)
     assert within_seconds(lambda: len(logged_records(folder)) == 1)
     assert [record["client"] for record in logged_records(folder)] == ["shop"]
 
+    labels = {"json": {"request_id": "a", "label": "good"}}
+    refused = client.post("/v1/feedback", **labels, **carrying(shop))
+    assert (refused.status_code, refused.headers["WWW-Authenticate"][-8:]) == (403, 'eedback"')
+    description.check("/v1/feedback", refused)
+    nurse = tokens.add("nurse", ["feedback"], None).token
+    sends = {**labels, **carrying(nurse)}
+    assert within_seconds(lambda: client.post("/v1/feedback", **sends).status_code == 200)
+    assert [label["client"] for label in logged_records(home / "labels")] == ["nurse"]
+    assert client.post("/v1/sentiment", json={"text": "a"}, **carrying(nurse)).status_code == 403
+
     expire(file, "shop")
     assert within_seconds(lambda: asks(shop).status_code == 401)
     assert asks(shop).json()["error"]["code"] == "token_expired"

@@ -1,5 +1,6 @@
 """Requests are counted under the names that BentoML gives its own; see serving/http/metrics.py."""
 
+import json
 import os
 import re
 import subprocess
@@ -35,6 +36,23 @@ def test_every_request_is_counted_with_its_status_and_time(own_server):
         assert 0 < told(page, "request_duration_seconds_sum", path, status) < 5
     assert 'request_in_progress{endpoint="/v1/forecast"' in page
     assert not re.search(r'request_in_progress\{endpoint="/v[^}]*\} [1-9]', page)
+
+
+def test_what_the_monitor_wrote_is_shown(own_server):
+    folder = own_server.home / "monitor"
+    folder.mkdir()
+    written = {"task": "image", "dataset": "tiny", "score": 0.5, "promise": None, "labelled": 12}
+    (folder / "image-tiny.json").write_text(json.dumps(written))
+    (folder / "sentiment-tiny.json").write_text('{"task": "sentiment", "da')
+    page = own_server.client.get("/metrics").text
+    assert re.search(r'^espalier_live_score\{dataset="tiny",task="image"\} 0\.5$', page, re.M)
+    assert re.search(r"^espalier_live_labelled\{[^}]*\} 12\.0$", page, re.M)
+    assert re.search(r"^espalier_live_promise\{[^}]*\} NaN$", page, re.M)
+    assert "espalier_drift{" not in page
+    (folder / "image-tiny.json").write_text(json.dumps(written | {"score": 0.75}))
+    assert re.search(
+        r"^espalier_live_score\{[^}]*\} 0\.75$", own_server.client.get("/metrics").text, re.M
+    )
 
 
 def test_paths_and_versions_that_do_not_exist_are_counted_as_one(client):
