@@ -41,6 +41,7 @@ TYPES = {
     "std": "float64",
     "min": "float64",
     "max": "float64",
+    "first": "float64",
     "last": "float64",
     "label": ["string"],
     "probability": ["float64"],
@@ -51,11 +52,19 @@ TYPES = {
     "forecast_mean": "float64",
     "forecast_last": "float64",
     "interval_width": "float64",
+    "forecast": ["float64"],
+    "lower": ["float64"],
+    "upper": ["float64"],
+    "series": "string",
+    "last_time": "int64",
+    "interval": "int64",
+    "history": ["float64"],
     "input": "string",
 }
 ANSWER = (  # the fields of `challenger`
     "model", "version", "fingerprint", "status", "error", "label", "probability", "familiar",
     "familiarity", "horizon", "level", "forecast_mean", "forecast_last", "interval_width",
+    "forecast", "lower", "upper",
 )  # fmt: skip
 
 
@@ -82,12 +91,12 @@ def table(
     import pyarrow
     from pyarrow import compute
 
-    model, schema = registry.model_name(task, dataset), _schema(columns, signals)
-    parts = [schema.empty_table()]
+    model, fields = registry.model_name(task, dataset), schema(columns, signals)
+    parts = [fields.empty_table()]
     for part in batches([*columns, "model", "status"], since, signals):
         answered = compute.equal(part["status"], 200)
         ours = compute.equal(part["model"], model)
-        parts.append(part.filter(compute.and_(answered, ours)).select(schema.names))
+        parts.append(part.filter(compute.and_(answered, ours)).select(fields.names))
     return pyarrow.concat_tables(parts).sort_by("time")
 
 
@@ -99,46 +108,58 @@ def batches(
     Args:
         columns, since, signals: See `table`.
     """
+    yield from read(request_log.files(), schema(columns, signals), since)
+
+
+def read(
+    files: Sequence[Path], fields: "pyarrow.Schema", since: datetime | None = None
+) -> Iterator["pyarrow.Table"]:
+    """Read files of lines of JSON, part by part; a line without a time is left out.
+
+    Args:
+        files: As `request_log.files` names them.
+        fields: What is read of each record, `time` among them.
+        since: The earliest record.
+    """
     from pyarrow import compute
 
-    schema = _schema(columns, signals)
     first = 0 if since is None else int(since.timestamp() * 1e6)
-    for path in request_log.files():
+    for path in files:
         try:
             if since and datetime.fromtimestamp(path.stat().st_mtime, UTC) < since:
                 continue  # its last record is older
-            for part in _parts(path, schema):
+            for part in _parts(path, fields):
                 yield part.filter(compute.greater_equal(part["time"], first))
         except FileNotFoundError:  # a service has just removed it, as the oldest
             continue
 
 
-def _parts(path: Path, schema: "pyarrow.Schema") -> Iterator["pyarrow.Table"]:
+def _parts(path: Path, fields: "pyarrow.Schema") -> Iterator["pyarrow.Table"]:
     if path.suffix == request_log.PARQUET:
-        yield _in_parquet(path, schema)
+        yield _in_parquet(path, fields)
         return
     with path.open("rb") as file:
         while part := file.read(PART_BYTES):
-            yield from _parsed(part + file.readline(), schema)
+            yield from _parsed(part + file.readline(), fields)
 
 
-def _parsed(lines: bytes, schema: "pyarrow.Schema") -> Iterator["pyarrow.Table"]:
+def _parsed(lines: bytes, fields: "pyarrow.Schema") -> Iterator["pyarrow.Table"]:
     """Parse lines of JSON; where pyarrow refuses, each half of them, down to the line at fault."""
     import pyarrow
     from pyarrow import json
 
-    parsing = json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+    parsing = json.ParseOptions(explicit_schema=fields, unexpected_field_behavior="ignore")
     reading = json.ReadOptions(use_threads=False, block_size=max(len(lines), 1))
     try:
-        yield json.read_json(pyarrow.BufferReader(lines), reading, parsing).select(schema.names)
+        yield json.read_json(pyarrow.BufferReader(lines), reading, parsing).select(fields.names)
     except pyarrow.ArrowInvalid:
         middle = lines.find(b"\n", len(lines) // 2, -1) + 1 or lines.rfind(b"\n", 0, -1) + 1
         if middle:
-            yield from _parsed(lines[:middle], schema)
-            yield from _parsed(lines[middle:], schema)
+            yield from _parsed(lines[:middle], fields)
+            yield from _parsed(lines[middle:], fields)
 
 
-def _in_parquet(path: Path, schema: "pyarrow.Schema") -> "pyarrow.Table":
+def _in_parquet(path: Path, fields: "pyarrow.Schema") -> "pyarrow.Table":
     """Read a file of before version 0.2, in which a time is a time stamp."""
     import pyarrow
     from pyarrow import parquet
@@ -148,12 +169,12 @@ def _in_parquet(path: Path, schema: "pyarrow.Schema") -> "pyarrow.Table":
         held[field.name].cast(field.type)
         if field.name in held.schema.names
         else pyarrow.nulls(len(held), field.type)
-        for field in schema
+        for field in fields
     ]
-    return pyarrow.Table.from_arrays(columns, schema=schema)
+    return pyarrow.Table.from_arrays(columns, schema=fields)
 
 
-def _schema(columns: Sequence[str], signals: Sequence[str]) -> "pyarrow.Schema":
+def schema(columns: Sequence[str], signals: Sequence[str] = ()) -> "pyarrow.Schema":
     """The time, the fields and the signals that are read, each once."""
     import pyarrow
 

@@ -17,16 +17,18 @@ out, or null. The fields:
     characters, words          of all texts together; words: as the model cuts them, left out where
                                there are more characters than one text may have
     values                     of a series: the number of values sent
-    mean, std, min, max, last  of the values that the model read; several series count together
+    mean, std, min, max        of the values that the model read; several series count together
+    first, last                of these values
 
     label, probability, familiar, familiarity    lists: one item for each input, at most 256
     horizon, level, forecast_mean, forecast_last, interval_width    of one forecast
+    forecast, lower, upper         of one forecast: its first 256 steps
 
     series, last_time, interval    of a forecast whose request named its series and the time of its
                     last value: the name, that time and the time between two values, both in
                     microseconds (since 1970; a time without an offset is taken as UTC)
-    history         of such a request: the values that the model read, the last 256
-    forecast, lower, upper         of such a request: the answer, its first 256 steps
+    history         of such a request: the values that the model read, the last 256 of them; they
+                    grade earlier forecasts of the series
 
     input           with ESPALIER_LOG_INPUTS=1: a JSON list of requests in the form of golden.json;
                     null where they take more than 64 KiB
@@ -53,14 +55,14 @@ from serving.inference.loaded_model import Model
 
 MAX_ANSWERS = 256  # of one request that are kept: a batch may be larger
 MAX_INPUT_BYTES = 1 << 16  # of the field `input`
-MAX_VALUES = 256  # of a named series, and of its forecast
+MAX_VALUES = 256  # of a forecast, and of the history of a named series
 SERIES = "espalier.series"  # key of a NamedSeries in the scope
 
 
 class NamedSeries(NamedTuple):
     """Which series a request is of, and when its last value was, both times in microseconds."""
 
-    name: str
+    series: str
     last_time: int
     interval: int
 
@@ -103,7 +105,9 @@ def to_line(
         record["client"] = client
     record |= SUMMARIES[kind](inputs, model) | _answer(model, outcome)
     if (series := request.scope.get(SERIES)) and not isinstance(outcome, Exception):
-        record |= _named_series(series, inputs[0], cast(SeriesInputs, model.inputs), outcome[0])
+        record |= series._asdict()
+        read = min(cast(SeriesInputs, model.inputs).history, MAX_VALUES)
+        record["history"] = inputs[0][-read:]
     if keep_inputs:
         record["input"] = _raw(inputs, kind)
     if signals:
@@ -148,10 +152,11 @@ def _series(series: Inputs, model: Model) -> Fields:
         mean = math.fsum(read) / len(read)
         # Not by numpy, whose calls cost more than the sums of so few values.
         std = math.dist(read, [mean] * len(read)) / math.sqrt(len(read))
-        extremes = {"min": float(min(read)), "max": float(max(read)), "last": float(read[-1])}
+        extremes = {"min": float(min(read)), "max": float(max(read))}
+        ends = {"first": float(read[0]), "last": float(read[-1])}
     except (OverflowError, ZeroDivisionError):
         return {"values": values}
-    return {"values": values, "mean": mean, "std": std} | extremes
+    return {"values": values, "mean": mean, "std": std} | extremes | ends
 
 
 SUMMARIES: dict[str, Callable[[Inputs, Model], Fields]] = {
@@ -187,16 +192,7 @@ def _forecast(answer: Mapping[str, Any]) -> Fields:
         "forecast_mean": sum(forecast) / steps,
         "forecast_last": forecast[-1],
         "interval_width": (sum(answer["upper"]) - sum(answer["lower"])) / steps,
-    }
-
-
-def _named_series(
-    series: NamedSeries, history: list[float], inputs: SeriesInputs, answer: Mapping[str, Any]
-) -> Fields:
-    """Keep what later requests of the series grade, and what grades earlier ones."""
-    kept = {"series": series.name, "last_time": series.last_time, "interval": series.interval}
-    kept["history"] = history[-min(inputs.history, MAX_VALUES) :]
-    return kept | {name: answer[name][:MAX_VALUES] for name in ("forecast", "lower", "upper")}
+    } | {name: answer[name][:MAX_VALUES] for name in ("forecast", "lower", "upper")}
 
 
 def _raw(inputs: Inputs, kind: str) -> str | None:
