@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli import data, invocation, models, tokens, use
+from pipelines.cli import data, invocation, models, monitoring, tokens, use
 from pipelines.runtime import console
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.add_typer(models.app)
 app.add_typer(data.app, name="data")
 app.add_typer(use.app)
+app.add_typer(monitoring.app)
 app.add_typer(tokens.app, name="token")
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from pipelines.lineage import forget, request_log
+from pipelines.lineage import request_log
 from pipelines.monitoring import feedback, promise
 from pipelines.runtime.settings import UsageError
 
@@ -208,19 +208,18 @@ def _key(row: dict[str, Any]) -> Key:
 
 
 def _write(labels: list[dict[str, Any]]) -> None:
-    """Write labels into a file of their own: all of them, or none."""
+    """Write labels into a file of their own; of a kill the next call brings what is missing."""
     if not labels:
         return
     folder = request_log.labels()
     folder.mkdir(parents=True, exist_ok=True)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S-%f")
-    making = folder / f"{stamp}-{os.getpid()}{forget.MAKING}"
+    path = folder / f"{stamp}-{os.getpid()}{request_log.SEGMENT}"
     try:
-        with making.open("wb") as file:
-            for label in labels:
-                file.write(orjson.dumps(label, option=orjson.OPT_APPEND_NEWLINE))
+        with path.open("xb") as file:
+            file.writelines(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in labels)
             file.flush()
             os.fsync(file.fileno())
-        making.rename(making.with_suffix(request_log.SEGMENT))
-    finally:
-        making.unlink(missing_ok=True)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,132 @@
+"""The commands `monitor` and `feedback`: how good the champions are on what was labelled.
+
+What `monitor` finds is shown on the /metrics of the services of this home as well.
+"""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.table import Table
+
+from pipelines.monitoring import gauges, live_score
+from pipelines.monitoring.feedback_file import Taken
+from pipelines.monitoring.live_score import LiveScore, Monitored
+from pipelines.monitoring.promise import Score
+from pipelines.runtime import console, settings
+from pipelines.runtime.settings import UsageError
+
+
+def monitor(task: str | None, dataset: str | None, since: str) -> Monitored:
+    """Score the versions that answered, and show what is served on /metrics.
+
+    Args:
+        task, dataset: whose; None: of all that is served.
+        since: how far back answers are scored, `7d` or `12h`.
+
+    Raises:
+        UsageError: a name or a duration that cannot be.
+    """
+    found = live_score.monitored(_datasets(task, dataset), earliest(since))
+    for one in found.scores:
+        if one.champion:
+            score, promised = one.score, one.promised
+            gauges.write(
+                one.task,
+                one.dataset,
+                time=datetime.now(UTC).isoformat(timespec="seconds"),
+                version=one.version,
+                score=score and score.score,
+                promise=promised and promised.score,
+                labelled=one.labelled,
+                below=one.below,
+            )
+    return found
+
+
+def earliest(since: str) -> datetime:
+    """The time that is so long ago, `7d` or `12h`; raises UsageError."""
+    seconds = settings.seconds_of(since, "dh")
+    if seconds is None:
+        raise UsageError(f"--since is {since!r}, expected days or hours: 7d or 12h")
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
+def _datasets(task: str | None, dataset: str | None) -> list[tuple[str, str]]:
+    if task is None and dataset is not None:
+        task = settings.task_of(dataset)
+    if dataset is not None and task is not None:
+        return [(task, settings.dataset_of(task, dataset))]
+    if task is not None:
+        settings.one_of("task", task, settings.TASKS)
+    served = dict.fromkeys(settings.endpoints().values())
+    return [one for one in served if task in (None, one[0])]
+
+
+def show(found: Monitored, since: str) -> None:
+    """Print the scores, what became of the labels, and who is below the promise."""
+    table = console.table(f"answers of the last {since}, and what was labelled of them")
+    table.add_column("version", overflow="fold", min_width=15)
+    for name in ("requests", "labelled", "live", "95 %", "promised", "evidence"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in found.scores:
+        _add_row(table, one)
+    console.out().print(table)
+    for one in found.scores:
+        if one.covered is not None and one.level is not None:
+            promised = one.promised_coverage
+            test = "" if promised is None else f", {promised:.1%} on the test split"
+            console.line(
+                f"{one.task} v{one.version}",
+                f"intervals at {one.level:.0%} held {one.covered:.1%} of what came{test}",
+            )
+    counts = found.labels
+    console.line(
+        "labels",
+        f"{counts['matched']:,} of {counts['stored']:,} belong to answers in the log; "
+        f"{counts['unknown']:,} to no request there, {counts['unusable']:,} to another kind of "
+        f"answer; {counts['foreign']:,} name a class that the model does not know",
+    )
+    for one in found.scores:
+        if one.below:
+            console.err().print(one.below, markup=False)
+
+
+def _add_row(table: Table, one: LiveScore) -> None:
+    name = f"{'★ ' if one.champion else ''}{one.task} {one.dataset} v{one.version}"
+    live, promised = one.score, one.promised
+    table.add_row(
+        name,
+        f"{one.requests:,}",
+        f"{live.labelled if live else 0:,}",
+        console.figure(live.score) if live else "",
+        ends(live) if live else "",
+        console.figure(promised.score) if promised else "unknown",
+        console.figure(one.evidence, ".2f") if one.counted else "",
+    )
+
+
+def ends(score: Score) -> str:
+    """The interval of a score, for a person."""
+    return f"{console.figure(score.low)} to {console.figure(score.high)}"
+
+
+def show_taken(taken: Taken) -> None:
+    """Print what became of the rows of a file."""
+    console.line("labels", f"{taken.matched:,} of {taken.rows:,} rows belong to answers in the log")
+    console.line("kept", f"{taken.new:,} new ones; the others were kept already")
+    reasons = {
+        "doubled": "replaced by a later row",
+        "unknown": "of no request in the log",
+        "invalid": "not what a row must be",
+        "foreign": "of a class that the model does not know",
+    }
+    for kind, reason in reasons.items():
+        if count := getattr(taken, kind):
+            console.line(kind, f"{count:,} {reason}: {'; '.join(taken.examples[kind])}")
+
+
+def page(found: Monitored, since: str, file: Path) -> None:
+    """Write it all into a page."""
+    from pipelines.reports import monitor_page
+
+    monitor_page.write(found.to_dict(), since, file)
