@@ -20,13 +20,17 @@ def monitor(task: str | None, dataset: str | None, since: str) -> Monitored:
     """Score the versions that answered, and show what is served on /metrics.
 
     Args:
-        task, dataset: whose; None: of all that is served.
+        task, dataset: whose; None: of all that is served or in the log.
         since: how far back answers are scored, `7d` or `12h`.
 
     Raises:
         UsageError: a name or a duration that cannot be.
     """
-    found = live_score.monitored(_datasets(task, dataset), earliest(since))
+    if task is not None:
+        settings.one_of("task", task, settings.TASKS)
+    elif dataset is not None:
+        task = settings.task_of(dataset)
+    found = live_score.monitored(task, dataset, earliest(since))
     for one in found.scores:
         if one.champion:
             score, promised = one.score, one.promised
@@ -51,17 +55,6 @@ def earliest(since: str) -> datetime:
     return datetime.now(UTC) - timedelta(seconds=seconds)
 
 
-def _datasets(task: str | None, dataset: str | None) -> list[tuple[str, str]]:
-    if task is None and dataset is not None:
-        task = settings.task_of(dataset)
-    if dataset is not None and task is not None:
-        return [(task, settings.dataset_of(task, dataset))]
-    if task is not None:
-        settings.one_of("task", task, settings.TASKS)
-    served = dict.fromkeys(settings.endpoints().values())
-    return [one for one in served if task in (None, one[0])]
-
-
 def show(found: Monitored, since: str) -> None:
     """Print the scores, what became of the labels, and who is below the promise."""
     table = console.table(f"answers of the last {since}, and what was labelled of them")
@@ -76,7 +69,7 @@ def show(found: Monitored, since: str) -> None:
             promised = one.promised_coverage
             test = "" if promised is None else f", {promised:.1%} on the test split"
             console.line(
-                f"{one.task} v{one.version}",
+                f"{one.dataset} v{one.version}",
                 f"intervals at {one.level:.0%} held {one.covered:.1%} of what came{test}",
             )
     counts = found.labels

@@ -92,11 +92,14 @@ def answers(request_ids: "pyarrow.ChunkedArray", since: datetime | None = None) 
     counts = [fields.empty_table().group_by(COUNTED).aggregate([([], "count_all")])]
     wanted, named = [fields.empty_table()], [fields.empty_table()]
     for part in requests.batches([*OF_ANSWERS, "status"]):
-        part = part.filter(compute.equal(part["status"], 200)).select(fields.names)
-        counted = part.filter(compute.greater_equal(part["time"], first)).group_by(COUNTED)
+        answered = compute.equal(part["status"], 200)
+        recent = compute.and_(answered, compute.greater_equal(part["time"], first))
+        counted = part.select(COUNTED).filter(recent).group_by(COUNTED)
         counts.append(counted.aggregate([([], "count_all")]))
-        wanted.append(part.filter(compute.is_in(part["request_id"], value_set=request_ids)))
-        named.append(part.filter(compute.is_valid(part["series"])))
+        part = part.select(fields.names)
+        asked = compute.is_in(part["request_id"], value_set=request_ids)
+        wanted.append(part.filter(compute.and_(answered, asked)))
+        named.append(part.filter(compute.and_(answered, compute.is_valid(part["series"]))))
     total = pyarrow.concat_tables(counts).group_by(COUNTED)
     return Answers(
         total.aggregate([("count_all", "sum")]).rename_columns([*COUNTED, "requests"]),

@@ -9,6 +9,7 @@ came: of forecasts a mistake is one that is further off than the naive one, and 
 series that share steps the first is taken.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from pipelines.runtime import settings
 if TYPE_CHECKING:
     import pyarrow
 
+MODEL = re.compile(rf"espalier-({'|'.join(settings.TASKS)})-.+")
 BINS = 8  # of time
 PARTS = 20  # of a slice that are listed: the most frequent ones
 FAMILIAR = {True: "familiar", False: "unfamiliar"}
@@ -95,22 +97,26 @@ class Monitored:
 
 def champion(task: str, dataset: str) -> LiveScore | None:
     """The live score of a dataset's champion; None where there is no champion."""
-    scored = monitored([(task, dataset)]).scores
+    scored = monitored(task, dataset).scores
     return next((one for one in scored if one.champion), None)
 
 
-def monitored(datasets: Sequence[tuple[str, str]], since: datetime | None = None) -> Monitored:
-    """Read log and labels once, and score each version of each dataset that answered.
+def monitored(
+    task: str | None = None, dataset: str | None = None, since: datetime | None = None
+) -> Monitored:
+    """Read log and labels once, and score each version that answered, and the champions.
 
     Args:
-        datasets: (task, dataset) each.
+        task, dataset: whose; None: of all that is served or in the log.
         since: The earliest answer that is scored; verdicts are of all labels that are kept.
     """
     labels = feedback.stored()
     answers = feedback.answers(labels["request_id"], since)
     matched = feedback.match(labels, answers.wanted)
     scored = [
-        one for task, dataset in datasets for one in _scores(task, dataset, answers, matched, since)
+        one
+        for name in _models(task, dataset, answers)
+        for one in _scores(name, answers, matched, since)
     ]
     unusable = int(matched.unusable.sum())
     return Monitored(
@@ -125,17 +131,33 @@ def monitored(datasets: Sequence[tuple[str, str]], since: datetime | None = None
     )
 
 
+def _models(task: str | None, dataset: str | None, answers: Answers) -> list[str]:
+    """The registered models that are meant, those that are served first."""
+    served = [registry.model_name(*of) for of in settings.endpoints().values()]
+    if task is not None and dataset is not None:
+        served.append(registry.model_name(task, dataset))
+    logged = answers.counts["model"].unique().to_pylist()
+    return [
+        name
+        for name in dict.fromkeys(
+            [*served, *sorted(name for name in logged if MODEL.fullmatch(name or ""))]
+        )
+        if task in (None, name.split("-")[1]) and dataset in (None, name.split("-", 2)[2])
+    ]
+
+
 def _scores(
-    task: str, dataset: str, answers: Answers, matched: Matched, since: datetime | None
+    name: str, answers: Answers, matched: Matched, since: datetime | None
 ) -> list[LiveScore]:
     from pyarrow import compute
 
-    name = registry.model_name(task, dataset)
+    _, task, dataset = name.split("-", 2)
     current = registry.recorded_champion(task, dataset)
     counts = _only(answers.counts, "model", name)
     kept = [_only(table, "model", name) for table in (matched.classes, matched.forecasts)]
     named = _only(answers.named, "model", name)
-    versions = {one for table in (counts, *kept, named) for one in table["version"].to_pylist()}
+    tables = (counts, *kept, named)
+    versions = {one for table in tables for one in table["version"].unique().to_pylist()}
     versions |= {current.version} if current else set()
     scored = []
     for version in sorted(versions, key=lambda number: (len(number), number), reverse=True):

@@ -7,9 +7,10 @@ import numpy as np
 
 from models.artifact import artifact
 from models.evaluation import measure
-from models.evaluation.metrics import ACCURACY, LEVEL, MAE
+from models.evaluation.metrics import LEVEL, MAE
 from pipelines.experiments import registry, scores, tracking, verification
 from pipelines.experiments.tracking import Record
+from pipelines.monitoring import sequential_test
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,10 @@ def of(task: str, dataset: str, version: str) -> Promise | None:
         return None
     if task == "forecast":
         return _of_series(rows, inputs.history, tracking.record(runs[0]))
-    mean, low, high = measure.interval(ACCURACY, [rows])
     right = rows["correct"].astype(bool)
+    ends = sequential_test.interval(int(right.sum()), len(right))
     return Promise(
-        Score("test", len(right), mean, low, high),
+        Score("test", len(right), float(right.mean()), *ends),
         len(right),
         int((~right).sum()),
         inputs.labels,

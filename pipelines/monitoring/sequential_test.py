@@ -109,13 +109,12 @@ def _looks(wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _log_ratio(mistakes: int, rows: int, wrong: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the logarithm of the ratio after so many mistakes of so many labels, (look,)."""
-    from scipy.special import betaln, expit, logit, logsumexp
-    from scipy.stats import beta
+    from scipy.special import betaincinv, betaln, expit, logit, logsumexp
 
     a, b = mistakes + 0.5, rows - mistakes + 0.5
     right = labels - wrong
     same = betaln(a + wrong, b + right) - betaln(a, b)
-    p = logit(beta.ppf((np.arange(NODES) + 0.5) / NODES, a, b))
+    p = logit(betaincinv(a, b, (np.arange(NODES) + 0.5) / NODES))
     q = expit(np.add.outer(p, np.log(ODDS))).ravel().clip(LEAST, 1 - LEAST)
     other = np.outer(wrong, np.log(q)) + np.outer(right, np.log1p(-q))
     return logsumexp(other, axis=1) - np.log(len(q)) - same

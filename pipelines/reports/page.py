@@ -71,7 +71,8 @@ def _page(dataset: DatasetVersion, board: dict) -> str:
     return render(board, worst, commit.tags(), datetime.now(UTC))
 
 
-def _template() -> "Template":
+def template(name: str) -> "Template":
+    """A page's template, with what a person's figures look like."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     jinja = Environment(
@@ -83,7 +84,7 @@ def _template() -> "Template":
     )
     jinja.filters |= {"signed": signed, "figure": console.figure, "p": comparison.p_value}
     jinja.filters["versioned"] = leaderboard.versioned
-    return jinja.get_template("page.html")
+    return jinja.get_template(name)
 
 
 def render(
@@ -103,7 +104,7 @@ def render(
     rows = leaderboard.shown(board)
     front = [row for row in board["rows"] if row["pareto"]][:FRONT]
     entrants = [row for row in [*board["rows"], *board["rivals"]] if "name" in row]
-    return _template().render(
+    return template("page.html").render(
         board=board,
         metric=METRICS[board["metric"]],
         commit=commit,

@@ -10,17 +10,17 @@ from watched import HISTORY, HORIZON, MINUTE, START, answered, labelled, write
 from pipelines.commands import monitor
 from pipelines.monitoring import gauges, live_score
 
-IMAGE, FORECAST = [("image", "digits")], [("forecast", "glucose")]
+IMAGE, FORECAST = ("image", "digits"), ("forecast", "glucose")
 INTERVAL = 5 * MINUTE
 
 
 def score(since=None) -> live_score.LiveScore:
-    (one,) = live_score.monitored(IMAGE, since).scores
+    (one,) = live_score.monitored(*IMAGE, since).scores
     return one
 
 
 def test_nothing_is_known_of_a_champion_that_nobody_asked(home):
-    assert live_score.monitored(IMAGE).scores == []
+    assert live_score.monitored(*IMAGE).scores == []
     watched.champion(home / "made")
     one = score()
     assert (one.champion, one.requests, one.labelled, one.score, one.below) == (
@@ -63,7 +63,7 @@ def test_what_belongs_to_no_answer_is_counted_and_said(home):
         labelled(9),
         {"time": START, "request_id": "r1", "values": [1.0], "index": 7},
     )
-    found = live_score.monitored(IMAGE)
+    found = live_score.monitored(*IMAGE)
     assert found.labels == {
         "stored": 8,
         "matched": 3,
@@ -120,7 +120,7 @@ def test_each_version_has_its_own(home):
     watched.champion(home / "other", 0.5)
     write(home, "requests", answered(1), answered(2, version="2"), answered(3, version="7"))
     write(home, "labels", labelled(1), labelled(2, "dog"), labelled(3))
-    found = live_score.monitored(IMAGE).scores
+    found = live_score.monitored(*IMAGE).scores
     assert [(one.version, one.champion, one.score.score) for one in found] == [
         ("2", True, 0.0),
         ("7", False, 1.0),
@@ -159,7 +159,7 @@ def test_the_history_of_later_requests_grades_earlier_forecasts(home):
     watched.forecaster(home / "made")
     # What came at the steps 11 to 14 are these numbers: the errors are 1.5, 0.5, 0.5 and 1.5.
     write(home, "requests", series(10, 12.5), series(14, 16.5), series(17, 0.0))
-    (one,) = live_score.monitored(FORECAST).scores
+    (one,) = live_score.monitored(*FORECAST).scores
     # Of the second forecast the steps 15 to 17 came, errors 1.5, 0.5 and 0.5; persistence is off
     # by 1, 2 and 3 there, and by 1 to 4 before.
     assert (one.requests, one.labelled, one.counted, one.mistakes) == (3, 2, 2, 0)
@@ -173,7 +173,7 @@ def test_feedback_grades_a_forecast_without_a_series(home):
     unnamed = series(10, 12.5, series=None, last_time=None, interval=None, history=None)
     write(home, "requests", unnamed)
     write(home, "labels", {"time": START, "request_id": "f10", "values": [12.5, None, 12.5, 18.5]})
-    (one,) = live_score.monitored(FORECAST).scores
+    (one,) = live_score.monitored(*FORECAST).scores
     assert (one.labelled, one.covered) == (1, pytest.approx(2 / 3))
     assert one.score.score == pytest.approx(2 / (2.5 / 3 + 2.5 / 3 + 8.5 / 3))
 
@@ -181,7 +181,7 @@ def test_feedback_grades_a_forecast_without_a_series(home):
 def test_a_forecaster_that_loses_to_the_naive_one_is_reported(home):
     watched.forecaster(home / "made")
     write(home, "requests", *(series(n, -50.0) for n in range(0, 160, 4)))
-    (one,) = live_score.monitored(FORECAST).scores
+    (one,) = live_score.monitored(*FORECAST).scores
     assert (one.counted, one.mistakes) == (39, 39)
     assert "100.0% forecasts no better than the naive one" in one.below
 
