@@ -7,7 +7,7 @@ READY := .venv/.ready$(if $(EXTRA),-$(EXTRA))
 # The stages of dvc.yaml and the tools call `python` and each other by name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: setup run serve cluster test test-slow test-docs docs check bench bench-train bench-verdict bench-compare bench-serve bench-load bench-trial lock lock-newest
+.PHONY: setup run serve cluster test test-slow test-docs docs check bench bench-train bench-verdict bench-compare bench-monitor bench-serve bench-load bench-trial lock lock-newest
 
 setup: $(READY)
 
@@ -34,6 +34,10 @@ bench-verdict: $(READY)
 
 bench-compare: $(READY)
 	@python -m benchmarks.compare
+
+bench-monitor: $(READY)
+	@python -m benchmarks.monitor
+	@python -m benchmarks.live_score
 
 bench-serve: $(READY)
 	@python -m benchmarks.serve

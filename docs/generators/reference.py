@@ -64,7 +64,8 @@ def metrics() -> str:
 
     from serving.http import metrics
 
-    metrics.RequestMetrics(None, ("", "", ""))
+    metrics.RequestMetrics(None, ("", "", ""), Path())
+    metrics.monitored_series()
     for name in metrics.SERIES:
         metrics.counter(name)
     rows = [

@@ -94,7 +94,7 @@ def _add_row(table: Table, one: LiveScore) -> None:
         console.figure(live.score) if live else "",
         ends(live) if live else "",
         console.figure(promised.score) if promised else "unknown",
-        console.figure(one.evidence, ".2f") if one.counted else "",
+        console.figure(one.evidence, ",.1f") if one.counted else "",
     )
 
 

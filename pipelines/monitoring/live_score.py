@@ -287,9 +287,10 @@ def _sentence(
 ) -> str:
     counted = wrong[finding.since :]
     what = "forecasts no better than the naive one" if live.task == "forecast" else "mistakes"
+    moment = since[:16].replace("T", " ")
     share, expected = counted.mean(), promised.mistakes / promised.rows
     return (
-        f"v{live.version} of {live.task} {live.dataset} is below its promise: since {since} "
+        f"v{live.version} of {live.task} {live.dataset} is below its promise: since {moment} UTC "
         f"{share:.1%} {what} in {len(counted):,} labelled answers, where the test split had "
         f"{expected:.1%} in {promised.rows:,} (evidence {finding.evidence:,.0f}, "
         f"{1 / sequential_test.LEVEL:.0f} is enough)"

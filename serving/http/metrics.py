@@ -58,12 +58,13 @@ def show_monitored(folder: Path) -> None:
             written: dict[str, Any] = orjson.loads(path.read_bytes())
             for field in MONITORED.keys() & written.keys():
                 value = written[field]
-                gauge = _monitored_series()[field].labels(written["task"], written["dataset"])
+                gauge = monitored_series()[field].labels(written["task"], written["dataset"])
                 gauge.set(float("nan") if value is None else value)
 
 
 @cache
-def _monitored_series() -> dict[str, Gauge]:
+def monitored_series() -> dict[str, Gauge]:
+    """Return the gauges of `show_monitored`, by the field of its files."""
     return {
         field: Gauge(name, text, ("task", "dataset"), multiprocess_mode="mostrecent")
         for field, (name, text) in MONITORED.items()
