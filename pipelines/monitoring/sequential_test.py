@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 LEVEL = 0.01  # the chance that a champion that keeps its promise is ever reported
-ODDS = (1.5, 2.0, 3.0, 5.0)
+# How many times as large the odds of a mistake may have become → the weight of that.
+ODDS = {1.5: 0.45, 2.5: 0.45, 20.0: 0.1}
 NODES = 24  # of p, each as likely
 FIRST = 0.5  # the weight of a change before the first label; the later ones share the rest
 APART = 25  # the j-th later start lies after APART · j² labels
@@ -115,6 +116,7 @@ def _log_ratio(mistakes: int, rows: int, wrong: np.ndarray, labels: np.ndarray) 
     right = labels - wrong
     same = betaln(a + wrong, b + right) - betaln(a, b)
     p = logit(betaincinv(a, b, (np.arange(NODES) + 0.5) / NODES))
-    q = expit(np.add.outer(p, np.log(ODDS))).ravel().clip(LEAST, 1 - LEAST)
+    q = expit(np.add.outer(p, np.log([*ODDS]))).ravel().clip(LEAST, 1 - LEAST)
+    weight = np.tile([*ODDS.values()], NODES) / NODES
     other = np.outer(wrong, np.log(q)) + np.outer(right, np.log1p(-q))
-    return logsumexp(other, axis=1) - np.log(len(q)) - same
+    return logsumexp(other, axis=1, b=weight) - same
