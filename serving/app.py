@@ -109,7 +109,7 @@ def application(
     app.state.champions = champions
     app.state.log = log
     app.state.executor = Executor()
-    app.state.batches = Batches()
+    app.state.batches = Batches(log.enabled)
     app.state.trials = Trials(log.record)
     app.state.uploads = uploads
     return app

@@ -31,6 +31,7 @@ SHARED = (
     "models/artifact/signature.py",
     "models/familiarity/*",
     "models/inputs/*",
+    "models/signals.py",
 )
 # At the top of a Bento: of deploy/, and what `packages` says of it.
 DEPLOY = ("compose.yaml", "nginx.conf")

@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from models import signals
 from models.familiarity.familiarity import Familiarity, Run
 from models.inputs.answers import predict as predict_rows
 from models.inputs.images import ImageInputs
 from models.inputs.series import SeriesInputs
 from models.inputs.texts import TextInputs
 from serving.inference.pointer import Pointer
+
+SIGNALS = "signals"  # of an answer, until it is logged
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,14 +49,17 @@ class Model:
     seconds: float = 0.0  # of computing that one request takes, measured at the warm-up
     examples: tuple[dict, ...] = ()  # requests that are rows of the test split
 
-    def predict(self, inputs: Any, **options: Any) -> list[dict[str, Any]]:
+    def predict(self, inputs: Any, measured: int = 0, **options: Any) -> list[dict[str, Any]]:
         """Answer raw inputs, one answer each; raises InputError.
 
         Args:
             inputs: A list or an array, as `to_tensor` of the model's kind of inputs takes it.
+            measured: Of how many, from the first, the answers hold signals for the request log.
             options: As `to_answers` of the kind takes them.
         """
         tensor, answers = predict_rows(self.inputs, self.run, inputs, **options)
+        for answer, row, read in zip(answers[:measured], inputs, tensor, strict=False):
+            answer[SIGNALS] = signals.measured(self.inputs, row, read)
         if self.guard is not None:
             judged = self.guard.judge(inputs, tensor)
             for answer, one in zip(answers, judged, strict=True):

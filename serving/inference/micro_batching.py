@@ -19,9 +19,14 @@ Waiting = list[tuple[Any, asyncio.Future]]  # a raw input, and the future of its
 
 
 class Batches:
-    """The raw inputs of this turn, by the model and the shape of the input."""
+    """The raw inputs of this turn, by the model and the shape of the input.
 
-    def __init__(self) -> None:
+    Args:
+        measured: Whether the answers hold the signals of their inputs, for the request log.
+    """
+
+    def __init__(self, measured: bool = False) -> None:
+        self.measured = measured
         self.waiting: dict[tuple[Model, tuple[int, ...] | None], Waiting] = {}
         self.requests = 0  # of this turn
         self.turns_alone = 0
@@ -39,7 +44,7 @@ class Batches:
         if self.requests == 1:
             loop.call_soon(self._end_turn)
             if self.turns_alone >= ALONE_TURNS:
-                _compute(model, [(value, future)])
+                _compute(model, [(value, future)], self.measured)
                 return future
         key = model, value.shape if isinstance(value, np.ndarray) else None
         self.waiting.setdefault(key, []).append((value, future))
@@ -52,20 +57,22 @@ class Batches:
         for (model, _), rows in waiting.items():
             rows = [row for row in rows if not row[1].cancelled()]
             for start in range(0, len(rows), MAX_BATCH):
-                _compute(model, rows[start : start + MAX_BATCH])
+                _compute(model, rows[start : start + MAX_BATCH], self.measured)
 
 
-def _compute(model: Model, rows: Waiting) -> None:
-    values = [value for value, _ in rows]
+def _compute(model: Model, rows: Waiting, measured: bool) -> None:
+    values: Any = [value for value, _ in rows]
+    if isinstance(values[0], np.ndarray):
+        values = np.stack(values)
     try:
-        answers = model.predict(np.stack(values) if isinstance(values[0], np.ndarray) else values)
+        answers = model.predict(values, len(values) if measured else 0)
     except Exception as error:
         if len(rows) == 1:
             rows[0][1].set_exception(error)
             return
         # The error of one must not reach the others.
         for row in rows:
-            _compute(model, [row])
+            _compute(model, [row], measured)
         return
     for (_, future), answer in zip(rows, answers, strict=True):
         future.set_result(answer)

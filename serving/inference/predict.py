@@ -9,8 +9,8 @@ from starlette.requests import Request
 from serving.http.errors import Problem
 from serving.http.request_id import REQUEST_ID
 from serving.inference.executor import SHORT_SECONDS
-from serving.inference.loaded_model import Model
-from serving.inference.trial import Challenger
+from serving.inference.loaded_model import SIGNALS, Model
+from serving.inference.trial import Answered, Challenger, now
 
 SESSION = "X-Session"  # whoever sends it is answered by the same of the two, while a trial lasts
 
@@ -43,8 +43,9 @@ async def predict(
     challenger: Challenger | None = state.champions.challenger(model)
     if challenger and not pinned and challenger.answers(_key(request)):
         try:
-            answers = await _answers(state, challenger.model, inputs, seconds, options)
-            state.trials.answered(challenger, request, task, inputs, answers, options)
+            answers, measures = await _answers(state, challenger.model, inputs, seconds, options)
+            one = Answered(request, task, inputs, answers, options, measures, now(request))
+            state.trials.answered(challenger, one)
             return answers, challenger.model
         except Problem as error:  # there is no room, whoever is asked
             state.log.record(request, challenger.model, task, inputs, error)
@@ -52,27 +53,33 @@ async def predict(
         except Exception as error:
             failure = error
     try:
-        answers = await _answers(state, model, inputs, seconds, options)
+        answers, measures = await _answers(state, model, inputs, seconds, options)
     except Exception as error:
         state.log.record(request, model, task, inputs, error)
         raise
+    record = partial(state.log.record, request, model, task, inputs, answers, signals=measures)
     if challenger and failure:
         challenger.take_out(f"it failed where the champion answers: {type(failure).__name__}")
-        second = challenger.model, failure
-        state.log.record(request, model, task, inputs, answers, challenger=second)
+        record(challenger=(challenger.model, failure))
     elif challenger and challenger.shadows:
-        state.trials.shadow(challenger, request, task, inputs, answers, options)
+        one = Answered(request, task, inputs, answers, options, measures, now(request))
+        state.trials.shadow(challenger, one)
     else:
-        state.log.record(request, model, task, inputs, answers)
+        record()
     return answers, model
 
 
 async def _answers(
     state: Any, model: Model, inputs: list | np.ndarray, seconds: float, options: dict[str, Any]
-) -> list[dict]:
+) -> tuple[list[dict], dict[str, float] | None]:
+    """Return the answers, and what was measured of the first input."""
     if len(inputs) == 1 and seconds <= SHORT_SECONDS and not options:
-        return [await state.batches.answer(model, inputs[0])]
-    return await state.executor.run(seconds, partial(model.predict, inputs, **options))
+        answers = [await state.batches.answer(model, inputs[0])]
+    else:
+        measured = int(state.log.enabled)
+        answer = partial(model.predict, inputs, measured=measured, **options)
+        answers = await state.executor.run(seconds, answer)
+    return answers, answers[0].pop(SIGNALS, None) if answers else None
 
 
 def _key(request: Request) -> str:

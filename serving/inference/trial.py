@@ -103,7 +103,8 @@ class Challenger:
 class Answered(NamedTuple):
     """A request that was answered, for the record of it.
 
-    at: when, in nanoseconds since 1970, and how many seconds after its head.
+    signals: what was measured of its first input. at: when, in nanoseconds since 1970, and how many
+    seconds after its head.
     """
 
     request: Request
@@ -111,6 +112,7 @@ class Answered(NamedTuple):
     inputs: list | np.ndarray
     answers: list[dict]
     options: dict[str, Any]
+    signals: dict[str, float] | None
     at: tuple[int, float]
 
 
@@ -128,33 +130,15 @@ class Trials:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def shadow(
-        self,
-        challenger: Challenger,
-        request: Request,
-        task: str,
-        inputs: list | np.ndarray,
-        answers: list[dict],
-        options: dict[str, Any],
-    ) -> None:
+    def shadow(self, challenger: Challenger, one: Answered) -> None:
         """Have the challenger asked what the champion answered, unless too many requests wait."""
-        one = Answered(request, task, inputs, answers, options, _now(request))
-        if not self._put(partial(self._ask, challenger, one), _size(inputs)):
+        if not self._put(partial(self._ask, challenger, one), _size(one.inputs)):
             self._log(one, challenger.champion)
 
-    def answered(
-        self,
-        challenger: Challenger,
-        request: Request,
-        task: str,
-        inputs: list | np.ndarray,
-        answers: list[dict],
-        options: dict[str, Any],
-    ) -> None:
+    def answered(self, challenger: Challenger, one: Answered) -> None:
         """Log what the challenger answered itself; now and then both are timed before."""
-        one = Answered(request, task, inputs, answers, options, _now(request))
         due = challenger.is_due()
-        if not due or not self._put(partial(self._time, challenger, one), _size(inputs)):
+        if not due or not self._put(partial(self._time, challenger, one), _size(one.inputs)):
             self._log(one, challenger.model)
 
     def stop(self) -> None:
@@ -214,11 +198,19 @@ class Trials:
 
     def _log(self, one: Answered, model: Model, second: tuple[Model, Any] | None = None) -> None:
         self._record(
-            one.request, model, one.task, one.inputs, one.answers, challenger=second, at=one.at
+            one.request,
+            model,
+            one.task,
+            one.inputs,
+            one.answers,
+            signals=one.signals,
+            challenger=second,
+            at=one.at,
         )
 
 
-def _now(request: Request) -> tuple[int, float]:
+def now(request: Request) -> tuple[int, float]:
+    """The time of an answer, as `Answered` has it."""
     return time.time_ns(), time.perf_counter() - request.scope[BEGAN]
 
 

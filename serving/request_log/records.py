@@ -32,7 +32,7 @@ out, or null. The fields:
 
     input           with ESPALIER_LOG_INPUTS=1: a JSON list of requests in the form of golden.json;
                     null where they take more than 64 KiB
-    signals         numbers that were measured of the request, by their names
+    signals         numbers that were measured of its first input, by their names: models/signals.py
     challenger      a second model's answer to the same inputs: model … interval_width, as above
 """
 

@@ -91,9 +91,9 @@ def sizes(model, monkeypatch) -> list[int]:
     """The sizes of the batches that the model has answered."""
     sizes, answers = [], type(model).predict
 
-    def counted(model, values) -> list[dict]:
+    def counted(model, values, measured) -> list[dict]:
         sizes.append(len(values))
-        return answers(model, values)
+        return answers(model, values, measured)
 
     monkeypatch.setattr(type(model), "predict", counted)
     return sizes

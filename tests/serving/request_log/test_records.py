@@ -9,6 +9,7 @@ import pytest
 import tiny
 from logged import logged_records
 
+from models import signals
 from pipelines.lineage import request_log
 from serving.request_log import records
 
@@ -90,6 +91,25 @@ def test_a_series_is_summarised_as_far_as_it_was_read(logged):
     refused = logged[1]["truths"]
     assert refused["values"] == 25
     assert not {"mean", "std", "min", "max", "last"} & refused.keys()
+
+
+def test_the_first_input_is_measured_as_monitoring_does(logged):
+    """Alone, in a batch, and through the executor: the same numbers, and none of a refusal."""
+    histories = {"series": [7777.125, *tiny.history()]}
+    texts = {
+        "text": "Xylophonic films are good", "texts": "Xylophonic", "chinese": "很好看👍 – 2 films",
+        "v2": "good",
+    }  # fmt: skip
+    sent = {"picture": ("image", tiny.picture("JPEG", 30, "RGB"))}
+    sent |= {name: ("forecast", history) for name, history in histories.items()}
+    sent |= {name: ("sentiment", text) for name, text in texts.items()}
+    for name, (task, row) in sent.items():
+        inputs = tiny.INPUTS[task]()
+        expected = signals.measured(inputs, row, inputs.to_tensor([row])[0])
+        assert logged[1][name]["signals"] == pytest.approx(expected, abs=1e-6)
+        assert tuple(expected) == signals.NAMES[inputs.kind]
+    assert logged[1]["text"]["signals"] == {"unknown": 0.75, "foreign": 0}
+    assert all("signals" not in one for one in logged[1].values() if one["status"] != 200)
 
 
 def test_what_a_model_refused_is_there_with_its_status(logged):
