@@ -1,0 +1,106 @@
+"""How far a signal may move before that is drift: what is tested, and how large the tolerance is.
+
+A reference is finite, so that a test against it as if it were exact finds drift in any stream in
+the end. What is tested instead is whether a mean lies in an interval around the reference's: as
+wide as the reference does not know better (`UNSURE`), and by a stated allowance wider.
+
+    rank    the mean rank of the values among the reference's, and how far ranks are from the
+            middle: what is larger or smaller moves the first, what spreads moves the second
+    share   how many inputs show it
+    class   how many inputs have each answer
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.monitoring.evidence import Test
+from pipelines.monitoring.signals import CLASS, RANK, Signal, Values
+
+# Rank: 0.05 is a value that was the median and lies at the 45th or 55th percentile now.
+ALLOWANCE = {"rank": 0.05, "share": 0.02, "class": 0.05}
+UNSURE = 0.01  # the chance that the reference's own mean misses the interval that is added
+KEPT = 128  # values of a reference that ranks are told by, at equal distances
+CLASSES = 64  # labels that are watched; those behind the 63rd count as one
+SAME = 1e-6  # of the largest value: two values within it are equal
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A signal and its reference.
+
+    edges: what divides the bins. test: of the scores; those of a rank are the rank and its distance
+    from the middle, of a share the share, of a class each bin's share. reference: of the held-out
+    rows.
+    """
+
+    signal: Signal
+    edges: np.ndarray
+    test: Test
+    reference: Values
+
+    def bins(self, value: np.ndarray) -> np.ndarray:
+        """Return the bin of each value, int (value,)."""
+        return np.searchsorted(self.edges, value, side="right")
+
+    def counts(self, values: Values, requests: int, look: int) -> np.ndarray:
+        """Return what came between looks, (look, bin): only whole ones of so many requests."""
+        bins, looks = self.test.scores.shape[1], requests // look
+        values = values.of(slice(0, looks * look))
+        place = values.request // look * bins + self.bins(values.value)
+        counts = np.bincount(place, values.weight, looks * bins)
+        return counts.reshape(looks, bins)
+
+
+def watch(signal: Signal, reference: Values, labels: int, in_time: bool) -> Watched | None:
+    """Return what a signal is tested by; None where no held-out row has it.
+
+    Args:
+        signal: what it is.
+        reference: of the held-out rows, one input each.
+        labels: how many the model has.
+        in_time: whether the rows are in the order of time, so that neighbours are alike.
+    """
+    value = reference.value
+    if not len(value):
+        return None
+    edges = _edges(signal, value, labels)
+    bins = np.searchsorted(edges, value, side="right")
+    share = np.bincount(bins, minlength=len(edges) + 1) / len(bins)
+    if signal.kind == RANK:
+        rank = np.cumsum(share) - share / 2
+        scores = np.stack([rank, np.abs(2 * rank - 1)])
+    elif signal.kind == CLASS:
+        scores = np.eye(len(share))
+    else:
+        scores = np.array([[0.0, 1.0]])
+    ends = np.array([_interval(row[bins], in_time) for row in scores])
+    allowed = ALLOWANCE[signal.kind]
+    low, high = np.maximum(ends[:, 0] - allowed, 0), np.minimum(ends[:, 1] + allowed, 1)
+    return Watched(signal, edges, Test(scores, low, high), reference)
+
+
+def _edges(signal: Signal, value: np.ndarray, labels: int) -> np.ndarray:
+    """What divides the bins: each kept value is one by itself, and so is what lies between two."""
+    if signal.kind == CLASS:
+        return np.arange(1, min(labels, CLASSES)) - 0.5
+    if signal.kind != RANK:
+        return np.array([0.5])
+    same = SAME * max(np.abs(value).max(), SAME)
+    kept = np.quantile(value, np.linspace(0, 1, KEPT), method="nearest")
+    kept = kept[np.diff(kept, prepend=-np.inf) > 2 * same]
+    return np.stack([kept - same, kept + same], axis=1).ravel()
+
+
+def _interval(score: np.ndarray, in_time: bool) -> tuple[float, float]:
+    """Where the mean of a score in 0..1 lies with the chance 1 - `UNSURE`, by its rows."""
+    from models.evaluation import bootstrap
+
+    if not in_time and np.isin(score, (0, 1)).all():
+        from scipy.stats import binomtest
+
+        low, high = binomtest(int(score.sum()), len(score)).proportion_ci(1 - UNSURE)
+        return float(low), float(high)
+    # A block of 2 or more says that rows are in the order of time; how long it is, they say.
+    ones, zeros = np.ones(len(score)), np.zeros((1, len(score)))
+    return bootstrap.difference(score[None], zeros, ones, 2 if in_time else 1).interval(UNSURE)
