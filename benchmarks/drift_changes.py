@@ -116,19 +116,19 @@ def first_label(times: float, facts: Facts) -> np.ndarray:
 
 
 def level(by: float, rows: np.ndarray, random: np.random.Generator, facts: Facts) -> np.ndarray:
-    return rows + by * facts.scale
+    return np.round(rows + by * facts.scale)
 
 
 def spread(times: float, rows: np.ndarray, random: np.random.Generator, facts: Facts) -> np.ndarray:
     middle = rows.mean(axis=1, keepdims=True)
-    return middle + times * (rows - middle)
+    return np.round(middle + times * (rows - middle))
 
 
 def seasonless(
     share: float, rows: np.ndarray, random: np.random.Generator, facts: Facts
 ) -> np.ndarray:
     assert facts.season is not None
-    return rows - share * facts.season
+    return np.round(rows - share * facts.season)
 
 
 def frozen(count: int, rows: np.ndarray, random: np.random.Generator, facts: Facts) -> np.ndarray:

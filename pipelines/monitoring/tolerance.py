@@ -4,8 +4,9 @@ A reference is finite, so that a test against it as if it were exact finds drift
 the end. What is tested instead is whether a mean lies in an interval around the reference's: as
 wide as the reference does not know better (`UNSURE`), and by a stated allowance wider.
 
-    rank    the mean rank of the values among the reference's, and how far ranks are from the
-            middle: what is larger or smaller moves the first, what spreads moves the second
+    rank    the mean rank of the values among the reference's (what is larger or smaller moves it),
+            how far ranks are from the middle (what spreads), and how many are in each of the
+            reference's tails (what only a few inputs show)
     share   how many inputs show it
     class   how many inputs have each answer
 """
@@ -15,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.monitoring.evidence import Test
-from pipelines.monitoring.signals import CLASS, RANK, Signal, Values
+from pipelines.monitoring.signals import CLASS, RANK, SHARE, Signal, Values
 
-# Rank: 0.05 is a value that was the median and lies at the 45th or 55th percentile now.
-ALLOWANCE = {"rank": 0.05, "share": 0.02, "class": 0.05}
+TAIL = 0.05  # of the reference's values, at each end
+# Of each score. A rank's 0.05: what was the median lies at the 45th or 55th percentile now.
+ALLOWED = {RANK: (0.05, 0.05, 0.02, 0.02), SHARE: (0.02,), CLASS: (0.05,)}
 UNSURE = 0.01  # the chance that the reference's own mean misses the interval that is added
 KEPT = 128  # values of a reference that ranks are told by, at equal distances
 CLASSES = 64  # labels that are watched; those behind the 63rd count as one
@@ -29,8 +31,7 @@ SAME = 1e-6  # of the largest value: two values within it are equal
 class Watched:
     """A signal and its reference.
 
-    edges: what divides the bins. test: of the scores; those of a rank are the rank and its distance
-    from the middle, of a share the share, of a class each bin's share. reference: of the held-out
+    edges: what divides the bins. test: of the scores, in the order above. reference: of the held-out
     rows.
     """
 
@@ -69,13 +70,13 @@ def watch(signal: Signal, reference: Values, labels: int, in_time: bool) -> Watc
     share = np.bincount(bins, minlength=len(edges) + 1) / len(bins)
     if signal.kind == RANK:
         rank = np.cumsum(share) - share / 2
-        scores = np.stack([rank, np.abs(2 * rank - 1)])
+        scores = np.stack([rank, np.abs(2 * rank - 1), rank < TAIL, rank > 1 - TAIL])
     elif signal.kind == CLASS:
         scores = np.eye(len(share))
     else:
         scores = np.array([[0.0, 1.0]])
     ends = np.array([_interval(row[bins], in_time) for row in scores])
-    allowed = ALLOWANCE[signal.kind]
+    allowed = np.array(ALLOWED[signal.kind])
     low, high = np.maximum(ends[:, 0] - allowed, 0), np.minimum(ends[:, 1] + allowed, 1)
     return Watched(signal, edges, Test(scores, low, high), reference)
 
