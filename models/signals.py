@@ -27,9 +27,9 @@ def measured(inputs: Any, row: Any, tensor: np.ndarray) -> dict[str, float]:
         tensor: what it made of the input, without the axis of rows.
 
     Returns:
-        brightness, contrast: mean and standard deviation of the picture as the model reads it, 0..1.
-        unknown: which share of the words that are read the model does not know; foreign: which share
-        of the characters is not ASCII; nothing of a long text, whose words nobody remembers.
+        brightness, contrast: mean and standard deviation of the picture that the model reads, 0..1.
+        unknown: which share of the words that are read the model does not know; foreign: which
+        share of the characters is not ASCII; neither of a long text, whose words nobody remembers.
         step: root mean square of the changes from one value to the next, in standard scores;
         repeats: which share of the values that are read equals the one before.
     """

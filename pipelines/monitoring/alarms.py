@@ -9,13 +9,15 @@ import numpy as np
 
 from pipelines.monitoring import evidence
 from pipelines.monitoring.signals import CLASS, RANK, Values
-from pipelines.monitoring.tolerance import CLASSES, Watched
+from pipelines.monitoring.tolerance import CLASSES, TAIL, Watched
 
 if TYPE_CHECKING:
     import pyarrow
 
 EXAMPLES = 5
+ENOUGH = np.log(100)  # of a score's capital, for a sentence about it
 QUARTERS = (0.25, 0.5, 0.75)
+SPREAD, LOW_TAIL = 1, 2  # places among the scores of a rank
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,8 @@ def alarm(
         labels: of the model.
     """
     capitals, gains = bets
-    best = np.unravel_index(capitals[look].argmax(), capitals[look].shape)
-    score, side = int(best[0]), int(best[1])
-    first = evidence.began(gains[(slice(None), *best)], look) * evidence.LOOK
+    score, side, stake = _best(capitals[look])
+    first = evidence.began(gains[:, score, side, stake], look) * evidence.LOOK
     since = values.of(slice(first, len(table)))
     before, after = (_shown(watched, one, score) for one in (watched.reference, since))
     began, seen = moment(table, first), (look + 1) * evidence.LOOK
@@ -78,9 +79,19 @@ def alarm(
     return Alarm(watched.signal.name, says, before, after, began, noticed, seen, ids)
 
 
+def _best(capitals: np.ndarray) -> tuple[int, int, int]:
+    """The score, side and stake that won most: of the first score that alone says enough, which is
+    the plainest, else of all. capitals: logarithms."""
+    most = capitals.max(axis=(1, 2))
+    over = most >= min(ENOUGH, most.max())
+    score = int(over.argmax())
+    side, stake = np.unravel_index(capitals[score].argmax(), capitals[score].shape)
+    return score, int(side), int(stake)
+
+
 def _shown(watched: Watched, values: Values, score: int) -> list[float]:
-    """The quartiles of a number; else the share of what is counted."""
-    if watched.signal.kind == RANK:
+    """The quartiles of a number; the share of what is counted."""
+    if watched.signal.kind == RANK and score <= SPREAD:
         return np.quantile(values.value, QUARTERS).tolist()
     counted = watched.test.scores[score][watched.bins(values.value)]
     return [float(np.average(counted, weights=values.weight))]
@@ -92,9 +103,12 @@ def _moved(
     words = watched.signal.words
     if watched.signal.kind == RANK and score == 0:
         return f"the median of {words} went from {_number(before[1])} to {_number(after[1])}"
-    if watched.signal.kind == RANK:
+    if watched.signal.kind == RANK and score == SPREAD:
         ends = (f"{_number(one[0])}–{_number(one[2])}" for one in (before, after))
         return f"the middle half of {words} went from {' to '.join(ends)}"
+    if watched.signal.kind == RANK:
+        end = np.quantile(watched.reference.value, TAIL if score == LOW_TAIL else 1 - TAIL)
+        words = f"inputs with {words} {'below' if score == LOW_TAIL else 'above'} {_number(end)}"
     if watched.signal.kind == CLASS:
         is_rest = score == CLASSES - 1 < len(labels) - 1
         words = f"{words} {'of any other label' if is_rest else repr(labels[score])}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 ALPHA = 0.01  # the chance of an alarm, ever, while every signal stays inside its tolerance
+MOST = 1e6  # evidence that is told of
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class Drift:
     """What the requests to a champion say.
 
     requests: those of the champion that were read; looked: how many, in whole hundreds, were
-    tested. since: when the first one was answered: ISO, UTC. evidence: the largest that there was,
-    where 1 is an alarm; signals: of each one alone. unknown: why nothing can be said; None where it
-    can.
+    tested (`signals.independent`). since: when the first one was answered: ISO, UTC. evidence: the
+    largest that there was, where 1 is an alarm, up to a million; signals: that of each one alone.
+    unknown: why nothing can be said; None where it can.
     """
 
     task: str
@@ -104,9 +105,10 @@ def of(task: str, dataset: str, since: datetime | None = None) -> Drift:
         inputs, held_out = references.of(task, dataset, version)
     except references.NoReference as error:
         return Drift(task, dataset, version.version, unknown=str(error))
-    table = _answered(version, inputs.kind, since)
+    answered = _answered(version, inputs.kind, since)
+    table = signals.independent(inputs, answered)
     looked = len(table) // evidence.LOOK * evidence.LOOK
-    drift = Drift(task, dataset, version.version, len(table), looked)
+    drift = Drift(task, dataset, version.version, len(answered), looked)
     return _tested(drift, inputs, watch(inputs, held_out), table) if looked else drift
 
 
@@ -147,7 +149,7 @@ def _answered(version: registry.Version, kind: str, since: datetime | None) -> "
     from pyarrow import compute
 
     fields, names = signals.fields(kind)
-    parts = [requests.schema_of(fields, names).empty_table()]
+    parts = [requests.schema(fields, names).empty_table()]
     for part in requests.batches(fields, since, names):
         model = compute.equal(part["model"], version.name)
         number = compute.equal(part["version"], version.version)
@@ -163,7 +165,8 @@ def _tested(drift: Drift, inputs: Any, watched: Sequence[Watched], table: "pyarr
         for place, look in bets.moved().items()
         for one in [watched[place]]
     ]
-    most = ALPHA * np.exp(np.minimum([bets.together.max(), *bets.apart.max(axis=1)], 700))
+    most = np.array([bets.together.max(), *bets.apart.max(axis=1)])
+    most = np.exp(np.minimum(most + np.log(ALPHA), np.log(MOST)))
     names = [one.signal.name for one in watched]
     return replace(
         drift,

@@ -6,7 +6,7 @@ the request log in `<home>/monitor/<manifest>.parquet`, of which any may be remo
 
 import io
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -107,7 +107,7 @@ def records(model: "Answering", rows: np.ndarray) -> "pyarrow.Table":
         for start in range(0, len(rows), BATCH)
         for record in _records(model, rows[start : start + BATCH])
     ]
-    return pyarrow.Table.from_pylist(made, schema=requests.schema_of(columns, names))
+    return pyarrow.Table.from_pylist(made, schema=requests.schema(columns, names))
 
 
 def _records(model: "Answering", rows: np.ndarray) -> Iterator[dict]:
@@ -155,7 +155,11 @@ def _series(inputs: Any, history: np.ndarray) -> dict[str, Any]:
     return {"values": len(history)} | described
 
 
-DESCRIBED = {"image": _picture, "text": _text, "series": _series}
+DESCRIBED: dict[str, Callable[[Any, Any], dict[str, Any]]] = {
+    "image": _picture,
+    "text": _text,
+    "series": _series,
+}
 
 
 def _keep(table: "pyarrow.Table", place: Path) -> None:

@@ -72,7 +72,10 @@ SIGNALS = {
 FIELDS = {
     "image": ("width", "height", "label", "probability"),
     "text": ("words", "label", "probability"),
-    "series": ("mean", "std", "last", "values", "horizon", "level", "forecast_mean", "interval_width"),
+    "series": (
+        "mean", "std", "last", "values", "horizon", "level", "forecast_mean", "interval_width",
+        "series", "last_time", "interval",
+    ),
 }  # fmt: skip
 SHARED_FIELDS = ("request_id", "model", "version", "status", "inputs", "familiarity")
 
@@ -120,6 +123,28 @@ def read(inputs: Any, table: "pyarrow.Table") -> dict[str, Values]:
         known = np.flatnonzero(~np.isnan(column))
         values[name] = Values(column[known], known, np.ones(len(known)))
     return values
+
+
+def independent(inputs: Any, table: "pyarrow.Table") -> "pyarrow.Table":
+    """Return the records without those that say again what one before has said.
+
+    Of a named series, whose requests come in order, the histories of neighbours overlap: one
+    request counts in the time that a history takes. All others are taken to be independent.
+
+    Args:
+        inputs: of the model that answered.
+        table: as `read` takes it, by time.
+    """
+    if inputs.kind != "series" or table["series"].null_count == len(table):
+        return table
+    named = np.flatnonzero(table["series"].is_valid().to_numpy())
+    few = table.take(named)
+    series = few["series"].combine_chunks().dictionary_encode().indices.to_numpy()
+    span = few["last_time"].to_numpy() // (few["interval"].to_numpy() * inputs.history)
+    _, first = np.unique(np.stack([series, span]), axis=1, return_index=True)
+    kept = table["series"].is_null().to_numpy().copy()
+    kept[named[first]] = True
+    return table.filter(kept)
 
 
 def _of_lists(inputs: Any, table: "pyarrow.Table") -> Iterator[tuple[str, Values]]:

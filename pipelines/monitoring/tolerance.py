@@ -31,8 +31,8 @@ SAME = 1e-6  # of the largest value: two values within it are equal
 class Watched:
     """A signal and its reference.
 
-    edges: what divides the bins. test: of the scores, in the order above. reference: of the held-out
-    rows.
+    edges: what divides the bins. test: of the scores, in the order above. reference: of the
+    held-out rows.
     """
 
     signal: Signal
@@ -97,11 +97,14 @@ def _interval(score: np.ndarray, in_time: bool) -> tuple[float, float]:
     """Where the mean of a score in 0..1 lies with the chance 1 - `UNSURE`, by its rows."""
     from models.evaluation import bootstrap
 
-    if not in_time and np.isin(score, (0, 1)).all():
-        from scipy.stats import binomtest
+    count = len(score)
+    if not in_time and np.isin(score, (0, 1)).all():  # exact: Clopper and Pearson, Biometrika, 1934
+        from scipy.special import betaincinv
 
-        low, high = binomtest(int(score.sum()), len(score)).proportion_ci(1 - UNSURE)
+        ones = score.sum()
+        low = betaincinv(ones, count - ones + 1, UNSURE / 2) if ones else 0
+        high = betaincinv(ones + 1, count - ones, 1 - UNSURE / 2) if ones < count else 1
         return float(low), float(high)
     # A block of 2 or more says that rows are in the order of time; how long it is, they say.
-    ones, zeros = np.ones(len(score)), np.zeros((1, len(score)))
-    return bootstrap.difference(score[None], zeros, ones, 2 if in_time else 1).interval(UNSURE)
+    nothing, block = np.zeros((1, count)), 2 if in_time else 1
+    return bootstrap.difference(score[None], nothing, np.ones(count), block).interval(UNSURE)
