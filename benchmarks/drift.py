@@ -50,8 +50,8 @@ def main() -> None:
         held = held_out(task, datasets[0])
         alarms = sum(false_alarm(held, number) for number in range(REPLAYS))
         console.answer(
-            f"{task} {datasets[0]}, {len(held.rows):,} held-out rows: {alarms} of {REPLAYS} replays "
-            f"of {REQUESTS:,} requests without a change raised an alarm"
+            f"{task} {datasets[0]}, {len(held.rows):,} held-out rows: {alarms} of {REPLAYS} "
+            f"replays of {REQUESTS:,} requests without a change raised an alarm"
         )
         console.out().print(ladder(task, held))
 

@@ -93,7 +93,7 @@ def _shown(watched: Watched, values: Values, score: int) -> list[float]:
     """The quartiles of a number; the share of what is counted."""
     if watched.signal.kind == RANK and score <= SPREAD:
         return np.quantile(values.value, QUARTERS).tolist()
-    counted = watched.test.scores[score][watched.bins(values.value)]
+    counted = watched.tolerated.scores[score][watched.bins(values.value)]
     return [float(np.average(counted, weights=values.weight))]
 
 
@@ -121,6 +121,6 @@ def _number(value: float) -> str:
 
 def _furthest(watched: Watched, values: Values, score: int, side: int) -> list[int]:
     """The requests of the most extreme inputs; of equal ones the newest."""
-    scores = watched.test.scores[score][watched.bins(values.value)]
+    scores = watched.tolerated.scores[score][watched.bins(values.value)]
     order = np.lexsort([-values.request, scores if side else -scores])
     return list(dict.fromkeys(values.request[order].tolist()))[:EXAMPLES]

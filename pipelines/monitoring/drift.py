@@ -135,7 +135,7 @@ def watch_values(kind: str, known: Mapping[str, Values], labels: int) -> list[Wa
 def bet(watched: Sequence[Watched], values: Mapping[str, Values], count: int) -> Bets:
     """Bet on every signal of the first `count` requests."""
     each = [
-        evidence.capitals(one.test, one.counts(values[one.signal.name], count, evidence.LOOK))
+        evidence.capitals(one.tolerated, one.counts(values[one.signal.name], count, evidence.LOOK))
         for one in watched
     ]
     capitals = [one for one, _ in each]

@@ -25,7 +25,7 @@ STAKES = np.array([0.9, 0.4, 0.16, 0.06, 0.025])
 
 
 @dataclass(frozen=True)
-class Test:
+class Tolerated:
     """What is tested of one signal.
 
     scores: (score, bin), 0..1. low, high: the tolerated interval of each score's mean, (score,).
@@ -36,11 +36,11 @@ class Test:
     high: np.ndarray
 
 
-def capitals(test: Test, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def capitals(tolerated: Tolerated, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bet on one signal.
 
     Args:
-        test: of the signal.
+        tolerated: of the signal.
         counts: what came between two looks, in bins, (look, bin). The inputs of one request weigh 1
             together, or 0 where the signal is missing: as the logarithm is concave, less is won by
             them than by one bet on their mean.
@@ -49,8 +49,8 @@ def capitals(test: Test, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         The logarithms of the capital after each look, all starts together, and of what each look
         multiplied it by: (look, score, side, stake). Sides: above `high`, below `low`.
     """
-    gains = counts @ np.log1p(_bets(test)).T
-    gains = gains.reshape(len(counts), len(test.scores), 2, len(STAKES))
+    gains = counts @ np.log1p(_bets(tolerated)).T
+    gains = gains.reshape(len(counts), len(tolerated.scores), 2, len(STAKES))
     looks = np.arange(len(counts))
     # Of all capital the look c starts with the share 1 / ((c + 1) (c + 2)): they add up to 1.
     starts = -np.log((looks + 1.0) * (looks + 2.0))
@@ -87,10 +87,10 @@ def began(gains: np.ndarray, look: int) -> int:
     return int(starts[np.argmax(won - 2 * np.log(starts + 1.0))])
 
 
-def _bets(test: Test) -> np.ndarray:
+def _bets(tolerated: Tolerated) -> np.ndarray:
     """What each bin adds to a capital of 1, (score x side x stake, bin), over -1."""
-    high, low = test.high[:, None, None], test.low[:, None, None]
-    scores, stakes = test.scores[:, None, :], STAKES[:, None]
+    high, low = tolerated.high[:, None, None], tolerated.low[:, None, None]
+    scores, stakes = tolerated.scores[:, None, :], STAKES[:, None]
     above = stakes * (scores / high - 1)
     below = stakes * ((1 - scores) / (1 - low) - 1)
-    return np.stack([above, below], axis=1).reshape(-1, test.scores.shape[1])
+    return np.stack([above, below], axis=1).reshape(-1, tolerated.scores.shape[1])

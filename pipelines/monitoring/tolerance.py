@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.monitoring.evidence import Test
+from pipelines.monitoring.evidence import Tolerated
 from pipelines.monitoring.signals import CLASS, RANK, SHARE, Signal, Values
 
 TAIL = 0.05  # of the reference's values, at each end
@@ -31,13 +31,13 @@ SAME = 1e-6  # of the largest value: two values within it are equal
 class Watched:
     """A signal and its reference.
 
-    edges: what divides the bins. test: of the scores, in the order above. reference: of the
+    edges: what divides the bins. tolerated: of the scores, in the order above. reference: of the
     held-out rows.
     """
 
     signal: Signal
     edges: np.ndarray
-    test: Test
+    tolerated: Tolerated
     reference: Values
 
     def bins(self, value: np.ndarray) -> np.ndarray:
@@ -46,7 +46,7 @@ class Watched:
 
     def counts(self, values: Values, requests: int, look: int) -> np.ndarray:
         """Return what came between looks, (look, bin): only whole ones of so many requests."""
-        bins, looks = self.test.scores.shape[1], requests // look
+        bins, looks = self.tolerated.scores.shape[1], requests // look
         values = values.of(slice(0, looks * look))
         place = values.request // look * bins + self.bins(values.value)
         counts = np.bincount(place, values.weight, looks * bins)
@@ -67,18 +67,18 @@ def watch(signal: Signal, reference: Values, labels: int, in_time: bool) -> Watc
         return None
     edges = _edges(signal, value, labels)
     bins = np.searchsorted(edges, value, side="right")
-    share = np.bincount(bins, minlength=len(edges) + 1) / len(bins)
+    counts = np.bincount(bins, minlength=len(edges) + 1)
     if signal.kind == RANK:
-        rank = np.cumsum(share) - share / 2
+        rank = (np.cumsum(counts) - counts / 2) / len(bins)
         scores = np.stack([rank, np.abs(2 * rank - 1), rank < TAIL, rank > 1 - TAIL])
     elif signal.kind == CLASS:
-        scores = np.eye(len(share))
+        scores = np.eye(len(counts))
     else:
         scores = np.array([[0.0, 1.0]])
     ends = np.array([_interval(row[bins], in_time) for row in scores])
     allowed = np.array(ALLOWED[signal.kind])
     low, high = np.maximum(ends[:, 0] - allowed, 0), np.minimum(ends[:, 1] + allowed, 1)
-    return Watched(signal, edges, Test(scores, low, high), reference)
+    return Watched(signal, edges, Tolerated(scores, low, high), reference)
 
 
 def _edges(signal: Signal, value: np.ndarray, labels: int) -> np.ndarray:
