@@ -38,6 +38,7 @@ bench-compare: $(READY)
 bench-monitor: $(READY)
 	@python -m benchmarks.monitor
 	@python -m benchmarks.live_score
+	@python -m benchmarks.drift
 
 bench-serve: $(READY)
 	@python -m benchmarks.serve

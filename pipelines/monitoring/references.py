@@ -1,7 +1,7 @@
 """What a champion's own held-out rows look like: the test split of its version of the data.
 
 The rows are answered by the champion's artifact as the service would, once, and kept as records of
-the request log in `<home>/monitor/<manifest>.parquet`, of which any may be removed.
+the request log in `<home>/monitor/<manifest>.parquet`. The newest ones stay; any may be removed.
 """
 
 import io
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ROWS = 10_000  # of a test split, in equal distances: more say little more
 BATCH = 512
+KEPT = 16  # references, those that were made last
 
 
 class NoReference(RuntimeError):
@@ -170,3 +171,6 @@ def _keep(table: "pyarrow.Table", place: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".", dir=place.parent) as scratch:
         parquet.write_table(table, Path(scratch) / place.name)
         (Path(scratch) / place.name).replace(place)
+    made = sorted(place.parent.glob("*.parquet"), key=lambda path: path.stat().st_mtime)
+    for path in made[:-KEPT]:
+        path.unlink(missing_ok=True)
