@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 ALPHA = 0.01  # the chance of an alarm, ever, while every signal stays inside its tolerance
+UNNAMED = (
+    "its forecasts come in order and do not name their series, so that each says again what the "
+    "one before has said: send `series` and `time` with them"
+)
 MOST = 1e6  # evidence that is told of
 
 
@@ -109,7 +113,10 @@ def of(task: str, dataset: str, since: datetime | None = None) -> Drift:
     table = signals.independent(inputs, answered)
     looked = len(table) // evidence.LOOK * evidence.LOOK
     drift = Drift(task, dataset, version.version, len(answered), looked)
-    return _tested(drift, inputs, watch(inputs, held_out), table) if looked else drift
+    if looked:
+        return _tested(drift, inputs, watch(inputs, held_out), table)
+    is_unnamed = inputs.kind == "series" and signals.in_order(answered)
+    return replace(drift, unknown=UNNAMED if is_unnamed else None)
 
 
 def watch(inputs: Any, held_out: "pyarrow.Table") -> list[Watched]:

@@ -1,9 +1,10 @@
 """What a champion's own held-out rows look like: the test split of its version of the data.
 
 The rows are answered by the champion's artifact as the service would, once, and kept as records of
-the request log in `<home>/monitor/<manifest>.parquet`. The newest ones stay; any may be removed.
+the request log in `<home>/monitor/<manifest>-<code>.parquet`. The newest stay; any may be removed.
 """
 
+import hashlib
 import io
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ from models import signals as measuring
 from models.artifact import artifact
 from models.artifact.artifact import ArtifactError
 from pipelines.experiments import dataset as data
-from pipelines.experiments import verification
+from pipelines.experiments import fingerprint, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.monitoring import requests, signals
@@ -58,7 +59,7 @@ def of(task: str, dataset: str, version: Version) -> tuple[Any, "pyarrow.Table"]
     except ArtifactError as error:
         raise NoReference(f"the champion's artifact cannot be read: {error}") from error
     inputs = artifact.read_inputs(verified)
-    place = folder() / f"{version.manifest_sha256}.parquet"
+    place = folder() / f"{version.manifest_sha256}-{_code()}.parquet"
     with suppress(OSError, ArrowInvalid):
         return inputs, parquet.read_table(place)
     try:
@@ -161,6 +162,13 @@ DESCRIBED: dict[str, Callable[[Any, Any], dict[str, Any]]] = {
     "text": _text,
     "series": _series,
 }
+
+
+def _code() -> str:
+    """What names the code that makes a reference: another may measure otherwise."""
+    files = (Path(measuring.__file__), Path(signals.__file__), Path(__file__))
+    digests = [fingerprint.digest_of(file)[1] for file in files]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()[:12]
 
 
 def _keep(table: "pyarrow.Table", place: Path) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import pyarrow
 
 RANK, SHARE, CLASS = "rank", "share", "class"
+# Forecasts come in order where of the first ones those that are up to so many apart have levels at
+# less than this share of the usual distance.
+FIRST, APART, NEAR = 500, 48, 0.5
 REFUSED = (400, 413, 415, 422)  # what a service answers an input with that no model can read
 
 
@@ -129,22 +132,41 @@ def independent(inputs: Any, table: "pyarrow.Table") -> "pyarrow.Table":
     """Return the records without those that say again what one before has said.
 
     Of a named series, whose requests come in order, the histories of neighbours overlap: one
-    request counts in the time that a history takes. All others are taken to be independent.
+    request counts in the time that a history takes. Of others nobody knows: none counts where they
+    come `in_order`.
 
     Args:
         inputs: of the model that answered.
         table: as `read` takes it, by time.
     """
-    if inputs.kind != "series" or table["series"].null_count == len(table):
+    if inputs.kind != "series":
         return table
+    kept = table["series"].is_null().to_numpy() & (not in_order(table))
     named = np.flatnonzero(table["series"].is_valid().to_numpy())
-    few = table.take(named)
-    series = few["series"].combine_chunks().dictionary_encode().indices.to_numpy()
-    span = few["last_time"].to_numpy() // (few["interval"].to_numpy() * inputs.history)
-    _, first = np.unique(np.stack([series, span]), axis=1, return_index=True)
-    kept = table["series"].is_null().to_numpy().copy()
-    kept[named[first]] = True
+    if len(named):
+        few = table.take(named)
+        series = few["series"].combine_chunks().dictionary_encode().indices.to_numpy()
+        span = few["last_time"].to_numpy() // (few["interval"].to_numpy() * inputs.history)
+        _, first = np.unique(np.stack([series, span]), axis=1, return_index=True)
+        kept[named[first]] = True
     return table.filter(kept)
+
+
+def in_order(table: "pyarrow.Table") -> bool:
+    """Whether forecasts that name no series come from the same few ones, one after the other.
+
+    Then the levels of two that are some requests apart are nearly equal, as no others are. Medians
+    see no change of the level in that. The first requests decide: later ones change nothing.
+
+    Args:
+        table: as `read` takes it, by time.
+    """
+    level = _numbers(table.filter(table["series"].is_null()).slice(0, FIRST), "mean")
+    level = level[~np.isnan(level)]
+    if len(level) <= 2 * APART:
+        return False
+    apart = [np.median(np.abs(level[lag:] - level[:-lag])) for lag in range(1, APART + 1)]
+    return min(apart) < NEAR * np.median(apart)
 
 
 def _of_lists(inputs: Any, table: "pyarrow.Table") -> Iterator[tuple[str, Values]]:

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 import orjson
+import pyarrow
 import pytest
+import tiny
 from candidates import candidate, hits
 from sklearn.datasets import load_digits
 
@@ -14,7 +16,6 @@ from models.export.answering import Answering
 from pipelines.experiments import registry, verification
 from pipelines.lineage import request_log
 from pipelines.monitoring import drift, references, signals
-from pipelines.monitoring.signals import RANK
 
 START = 1_700_000_000  # seconds since 1970
 HASH = "0123456789abcdef0123456789abcdef.dir"
@@ -176,19 +177,33 @@ def test_a_batch_counts_once(service):
     assert drift.of("image", "digits").alarms == []
 
 
-def test_a_named_series_counts_once_in_the_time_of_a_history():
-    import pyarrow
-    import tiny
+def forecasts(rows: list[dict]) -> pyarrow.Table:
+    types = [("series", "string"), ("last_time", "int64"), ("interval", "int64")]
+    return pyarrow.Table.from_pylist(rows, pyarrow.schema([*types, ("mean", "float64")]))
 
-    inputs = tiny.series_inputs()  # which reads 24 values
+
+def test_a_named_series_counts_once_in_the_time_of_a_history():
     step = 300_000_000
     named = [("a", hour * 12 * step + step * five) for hour in range(4) for five in range(12)]
     rows = [{"series": name, "last_time": time, "interval": step} for name, time in named]
     rows += [{"series": "b", "last_time": 0, "interval": step}, {}, {}]
-    types = [("series", "string"), ("last_time", "int64"), ("interval", "int64")]
-    table = pyarrow.Table.from_pylist(rows, pyarrow.schema(types))
-    kept = signals.independent(inputs, table).to_pylist()
+    kept = signals.independent(tiny.series_inputs(), forecasts(rows)).to_pylist()
     assert [(one["series"], one["last_time"]) for one in kept] == [
         ("a", 0), ("a", 24 * step), ("b", 0), (None, None), (None, None),
     ]  # fmt: skip
-    assert all(signal.kind == RANK or signal.words for signal in signals.SIGNALS["series"])
+
+
+@pytest.mark.parametrize("sensors", [1, 7, 40])
+def test_series_without_a_name_count_only_where_they_do_not_come_in_order(sensors):
+    """Sensors in turn, each of which moves slowly; the same levels by chance; and these with a
+    change in the middle, which looks like an order to a correlation."""
+    random = np.random.default_rng(sensors)
+    slow = random.normal(0, 3, sensors) + np.cumsum(random.normal(0, 0.1, (50, sensors)), axis=0)
+    levels = np.resize(slow, 2000) + random.normal(0, 0.01, 2000)
+    by_chance = random.permutation(random.normal(0, 3, 2000))
+    changed = by_chance + 20 * (np.arange(2000) > 250)
+    for level, is_in_order in ((levels, True), (by_chance, False), (changed, False)):
+        table = forecasts([{"mean": one} for one in level.tolist()])
+        assert signals.in_order(table) == is_in_order
+        kept = signals.independent(tiny.series_inputs(), table)
+        assert len(kept) == (0 if is_in_order else 2000)
