@@ -34,7 +34,8 @@ class Drift:
 
     requests: those of the champion that were read; looked: how many, in whole hundreds, were
     tested (`signals.independent`). since: when the first one was answered: ISO, UTC. evidence: the
-    largest that there was, where 1 is an alarm, up to a million; signals: that of each one alone.
+    largest that there was, of which 1 / `ALPHA` is an alarm, up to a million; signals: that of each
+    one alone.
     unknown: why nothing can be said; None where it can.
     """
 
@@ -173,7 +174,7 @@ def _tested(drift: Drift, inputs: Any, watched: Sequence[Watched], table: "pyarr
         for one in [watched[place]]
     ]
     most = np.array([bets.together.max(), *bets.apart.max(axis=1)])
-    most = np.exp(np.minimum(most + np.log(ALPHA), np.log(MOST)))
+    most = np.exp(np.minimum(most, np.log(MOST)))
     names = [one.signal.name for one in watched]
     return replace(
         drift,
