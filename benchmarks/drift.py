@@ -22,8 +22,8 @@ from models.export.answering import Answering
 from pipelines.experiments import dataset as data
 from pipelines.experiments import registry, verification
 from pipelines.experiments.dataset import DatasetVersion
-from pipelines.monitoring import drift, evidence, references, signals
-from pipelines.monitoring.signals import Values
+from pipelines.monitoring.drift import drift, evidence, references, signals
+from pipelines.monitoring.drift.signals import Values
 from pipelines.runtime import console, environment, settings
 
 REQUESTS, REPLAYS = 50_000, 200

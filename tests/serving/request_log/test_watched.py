@@ -8,7 +8,8 @@ import pytest
 from logged import logged_records
 
 from models.export.answering import Answering
-from pipelines.monitoring import references, requests, signals
+from pipelines.monitoring import requests
+from pipelines.monitoring.drift import references, signals
 
 PNG = {"Content-Type": "image/png"}
 random = np.random.default_rng(0)

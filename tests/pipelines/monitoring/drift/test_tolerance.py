@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipelines.monitoring import drift, tolerance
-from pipelines.monitoring.signals import CLASS, RANK, SHARE, Signal, Values
+from pipelines.monitoring.drift import drift, tolerance
+from pipelines.monitoring.drift.signals import CLASS, RANK, SHARE, Signal, Values
 
 LENGTH = Signal("length", RANK, "the length")
 

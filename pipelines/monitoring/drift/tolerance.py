@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.monitoring.evidence import Tolerated
-from pipelines.monitoring.signals import CLASS, RANK, SHARE, Signal, Values
+from pipelines.monitoring.drift.evidence import Tolerated
+from pipelines.monitoring.drift.signals import CLASS, RANK, SHARE, Signal, Values
 
 TAIL = 0.05  # of the reference's values, at each end
 # Of each score. A rank's 0.05: what was the median lies at the 45th or 55th percentile now.

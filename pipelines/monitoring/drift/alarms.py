@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.monitoring import evidence
-from pipelines.monitoring.signals import CLASS, RANK, Values
-from pipelines.monitoring.tolerance import CLASSES, TAIL, Watched
+from pipelines.monitoring.drift import evidence
+from pipelines.monitoring.drift.signals import CLASS, RANK, Values
+from pipelines.monitoring.drift.tolerance import CLASSES, TAIL, Watched
 
 if TYPE_CHECKING:
     import pyarrow

@@ -15,7 +15,7 @@ from data import stored
 from models.export.answering import Answering
 from pipelines.experiments import registry, verification
 from pipelines.lineage import request_log
-from pipelines.monitoring import drift, references, signals
+from pipelines.monitoring.drift import drift, references, signals
 
 START = 1_700_000_000  # seconds since 1970
 HASH = "0123456789abcdef0123456789abcdef.dir"

@@ -5,8 +5,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from pipelines.monitoring import evidence
-from pipelines.monitoring.evidence import Tolerated
+from pipelines.monitoring.drift import evidence
+from pipelines.monitoring.drift.evidence import Tolerated
 
 YES_OR_NO = np.array([[0.0, 1.0]])
 

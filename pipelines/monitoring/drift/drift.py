@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.experiments import registry
-from pipelines.monitoring import alarms, evidence, references, requests, signals, tolerance
-from pipelines.monitoring.alarms import Alarm
-from pipelines.monitoring.signals import Values
-from pipelines.monitoring.tolerance import Watched
+from pipelines.monitoring import requests
+from pipelines.monitoring.drift import alarms, evidence, references, signals, tolerance
+from pipelines.monitoring.drift.alarms import Alarm
+from pipelines.monitoring.drift.signals import Values
+from pipelines.monitoring.drift.tolerance import Watched
 
 if TYPE_CHECKING:
     import pyarrow

@@ -24,7 +24,8 @@ from pipelines.experiments import dataset as data
 from pipelines.experiments import fingerprint, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
-from pipelines.monitoring import requests, signals
+from pipelines.monitoring import requests
+from pipelines.monitoring.drift import signals
 from pipelines.runtime import environment
 
 if TYPE_CHECKING:
