@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 
 from pipelines.monitoring import sequential_test
 from pipelines.monitoring.sequential_test import interval, weigh
@@ -70,6 +71,10 @@ def test_the_interval_holds_the_share_at_all_times():
         missed += any(not low <= 0.9 <= high for low, high in ends)
     assert missed <= 5
     assert interval(0, 0) == (0.0, 1.0)
+    # An end is where all shares together explain the hits 20 times as well as it does.
+    explained = quad(lambda share: share**8.5 * (1 - share) ** 0.5 / np.pi, 0, 1)[0]
+    for end in interval(9, 10):
+        assert explained / (end**9 * (1 - end)) == pytest.approx(20, rel=1e-4)
     assert interval(5, 5)[1] == 1.0
     low, high = interval(950, 1000)
     assert 0.92 < low < 0.95 < high < 0.975
