@@ -128,6 +128,7 @@ class Trials:
         self._waiting: queue.Queue[tuple[Callable[[], None], int] | None] = queue.Queue()
         self._bytes = 0  # of the inputs that wait; changed by the event loop, and by the thread
         self._lock = threading.Lock()
+        self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
     def shadow(self, challenger: Challenger, one: Answered) -> None:
@@ -142,7 +143,8 @@ class Trials:
             self._log(one, challenger.model)
 
     def stop(self) -> None:
-        """Log what waits, without asking anybody more than is asked now, and end the thread."""
+        """Log what waits, asking nobody any more, and end the thread."""
+        self._ending.set()
         if self._thread:
             self._waiting.put(None)
             self._thread.join()
@@ -150,7 +152,8 @@ class Trials:
     def _put(self, job: Callable[[], None], size: int) -> bool:
         with self._lock:
             full = self._bytes + size > MAX_WAITING_BYTES
-            if full or self._waiting.qsize() >= MAX_WAITING:
+            full = full or self._waiting.qsize() >= MAX_WAITING
+            if full or self._ending.is_set():
                 counter(DROPPED).inc()
                 return False
             self._bytes += size
@@ -170,11 +173,11 @@ class Trials:
                 log.exception("A challenger could not be asked.")
             with self._lock:
                 self._bytes -= size
-            time.sleep((time.thread_time() - start) * (1 / CORE_SHARE - 1))
+            self._ending.wait((time.thread_time() - start) * (1 / CORE_SHARE - 1))
 
     def _ask(self, challenger: Challenger, one: Answered) -> None:
         """Ask a shadow, and log both answers."""
-        if challenger.out is not None:
+        if challenger.out is not None or self._ending.is_set():
             return self._log(one, challenger.champion)
         outcome: list[dict] | Exception
         try:
@@ -188,7 +191,7 @@ class Trials:
 
     def _time(self, challenger: Challenger, one: Answered) -> None:
         """Ask the champion what a canary has answered, time both, and log both answers."""
-        if challenger.out is not None:
+        if challenger.out is not None or self._ending.is_set():
             return self._log(one, challenger.model)
         outcome = challenger.champion.predict(one.inputs, **one.options)
         second: tuple[Model, Any] = challenger.champion, outcome

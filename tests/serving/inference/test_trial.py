@@ -1,0 +1,127 @@
+"""The bounds of asking a challenger: how many requests wait, how much of a core it takes."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import tiny
+from project import until
+from prometheus_client import REGISTRY
+from starlette.requests import Request
+
+from serving.champions.loading import load
+from serving.http.request_id import BEGAN, REQUEST_ID
+from serving.inference.loaded_model import Model
+from serving.inference.trial import CORE_SHARE, DROPPED, MAX_WAITING, Challenger, Trials
+
+TEXTS = ["good"]
+
+
+class Records(list):
+    """What the request log was given."""
+
+    def record(self, request, model, task, inputs, answers, *, challenger, at) -> None:
+        second = challenger and challenger[0].pointer.version
+        self.append((request.scope[REQUEST_ID], model.pointer.version, second, at))
+
+
+@pytest.fixture
+def records() -> Records:
+    return Records()
+
+
+@pytest.fixture
+def trials(records) -> Iterator[Trials]:
+    trials = Trials(records.record)
+    yield trials
+    trials.stop()
+
+
+@pytest.fixture(scope="module")
+def champion(tmp_path_factory) -> Model:
+    home = tmp_path_factory.mktemp("home")
+    tiny.publish(home, "sentiment")
+    return load(home / "published" / "sentiment.json", "sentiment")
+
+
+def challenger(champion: Model, before) -> Challenger:
+    """The champion under another version; before: called before each answer."""
+
+    def run(tensor):
+        before()
+        return champion.run(tensor)
+
+    pointer = champion.pointer.model_copy(update={"version": "2", "share": 0})
+    return Challenger(replace(champion, pointer=pointer, run=run), champion)
+
+
+def offer(trials: Trials, one: Challenger, count: int) -> None:
+    """Have a shadow asked what so many requests asked."""
+    answers = one.champion.predict(TEXTS)
+    for number in range(count):
+        scope = {"type": "http", REQUEST_ID: f"r{number}", BEGAN: time.perf_counter()}
+        trials.shadow(one, Request(scope), "sentiment", TEXTS, answers, {})
+
+
+def dropped() -> float:
+    return REGISTRY.get_sample_value(f"{DROPPED}_total") or 0
+
+
+def test_more_than_may_wait_are_dropped_and_logged_nonetheless(trials, records, champion):
+    goes_on, before = threading.Event(), dropped()
+    one = challenger(champion, goes_on.wait)
+    offer(trials, one, 1)
+    until(lambda: trials._waiting.empty(), "the first to be asked")
+    offer(trials, one, MAX_WAITING + 10)
+    assert dropped() == before + 10
+    assert [second for *_, second, _ in records] == [None] * 10
+    goes_on.set()
+    trials.stop()
+    assert len(records) == 1 + MAX_WAITING + 10
+
+
+def test_at_the_end_what_waits_is_logged_and_asked_no_more(trials, records, champion):
+    one = challenger(champion, lambda: time.sleep(0.2))
+    offer(trials, one, 20)
+    began = time.monotonic()
+    trials.stop()
+    assert time.monotonic() - began < 2  # to ask them all takes longer
+    assert len(records) == 20
+    assert {number for number, *_ in records} == {f"r{number}" for number in range(20)}
+    offer(trials, one, 1)  # whoever is answered still
+    assert len(records) == 21
+
+
+def test_the_time_on_record_is_that_of_the_answer(trials, records, champion):
+    offer(trials, challenger(champion, lambda: time.sleep(0.3)), 1)
+    until(lambda: records, "a record")
+    [(_, version, second, (_, seconds))] = records
+    assert (version, second) == ("1", "2")
+    assert seconds < 0.3
+
+
+def test_it_takes_a_share_of_a_core(trials, records, champion):
+    def compute() -> None:
+        end = time.thread_time() + 0.01
+        while time.thread_time() < end:
+            pass
+
+    began, used = time.monotonic(), time.process_time()
+    offer(trials, challenger(champion, compute), 15)
+    until(lambda: len(records) == 15, "all of them")
+    assert (time.process_time() - used) / (time.monotonic() - began) < 1.5 * CORE_SHARE
+
+
+def test_a_canary_has_its_share_of_keys_and_each_version_others(champion):
+    def taken(version: str, share: int) -> set[int]:
+        pointer = champion.pointer.model_copy(update={"version": version, "share": share})
+        one = Challenger(replace(champion, pointer=pointer), champion)
+        return {key for key in range(10_000) if one.answers(str(key))}
+
+    first, second = taken("2", 10), taken("3", 10)
+    assert 900 < len(first) < 1100
+    assert len(first & second) < 200  # a tenth of a tenth
+    assert first < taken("2", 20)
+    assert taken("2", 0) == set()
