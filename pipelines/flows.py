@@ -36,8 +36,7 @@ from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.lineage import card
 from pipelines.locks import lock
-from pipelines.monitoring import retrain as rule
-from pipelines.monitoring import watch
+from pipelines.monitoring import live_score, watch
 from pipelines.processes import dask_cluster, servers
 from pipelines.promotion import approval, reconcile, retraining
 from pipelines.release import release
@@ -219,10 +218,7 @@ def ask(
 
 def postponed(task: str, name: str) -> retraining.Verdict | None:
     """Why new data waits; None where it does not, or the code is what is new."""
-    seen = watch.signals(task, name)
-    verdict = rule.decide(
-        task, name, drifted=seen.drifted, below=seen.below, labelled=seen.labelled
-    )
+    _, verdict = watch.judge(task, name, live_score.champion(task, name))
     console.line("retrain", verdict.text)
     waits = verdict.facts.changed is not None and not verdict.retrain
     return retraining.Verdict("Not yet", verdict.text) if waits else None
@@ -241,18 +237,19 @@ def monitor(task: str) -> list[dict]:
         task: image, sentiment or forecast.
 
     Returns:
-        The verdict of each dataset. The run's state says whether a retraining was asked for.
+        What was seen of each dataset. The run's state says whether a retraining was asked for.
     """
     environment.apply()
     state: Any
     with console.read_by(prefect.get_run_logger().info), prefect.tags(*tag(task)):
         servers.watch(environment.MLFLOW)
-        verdicts = {name: look(task, name) for name in settings.served()[task]}
+        looks = [look(task, name) for name in settings.served()[task]]
+    verdicts = {one.dataset: one.retrain for one in looks}
     asked = any(verdict.retrain for verdict in verdicts.values())
     state = Completed(
         name="Retrain" if asked else "Nothing to do",
         message="\n".join(f"{name}: {verdict.text}" for name, verdict in verdicts.items()),
-        data=[verdict.to_dict() for verdict in verdicts.values()],
+        data=[one.to_dict() for one in looks],
     )
     return state
 

@@ -1,23 +1,40 @@
-"""The commands `monitor` and `feedback`: how good the champions are on what was labelled.
+"""The commands `monitor` and `feedback`: how the champions do on what they are asked.
 
 What `monitor` finds is shown on the /metrics of the services of this home as well.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.table import Table
 
-from pipelines.monitoring import gauges, live_score
+from pipelines.monitoring import live_score, watch
+from pipelines.monitoring.drift.drift import Drift
 from pipelines.monitoring.feedback_file import Taken
 from pipelines.monitoring.live_score import LiveScore, Monitored
 from pipelines.monitoring.promise import Score
+from pipelines.monitoring.watch import Look
 from pipelines.runtime import console, settings
 from pipelines.runtime.settings import UsageError
 
+VERDICTS = {"promote": "becomes champion", "withdraw": "is taken back", "continue": "goes on"}
 
-def monitor(task: str | None, dataset: str | None, since: str) -> Monitored:
-    """Score the versions that answered, and show what is served on /metrics.
+
+@dataclass(frozen=True)
+class Report:
+    """What `espalier monitor` says: the live scores, and what was seen of each dataset."""
+
+    found: Monitored
+    looks: list[Look]
+
+    def to_dict(self) -> dict:
+        """As JSON."""
+        return self.found.to_dict() | {"datasets": [one.to_dict() for one in self.looks]}
+
+
+def monitor(task: str | None, dataset: str | None, since: str) -> Report:
+    """Look at champions as the scheduled monitor does, and score all versions that answered.
 
     Args:
         task, dataset: whose; None: of all that is served or in the log.
@@ -31,20 +48,8 @@ def monitor(task: str | None, dataset: str | None, since: str) -> Monitored:
     elif dataset is not None:
         task = settings.task_of(dataset)
     found = live_score.monitored(task, dataset, earliest(since))
-    for one in found.scores:
-        if one.champion:
-            score, promised = one.score, one.promised
-            gauges.write(
-                one.task,
-                one.dataset,
-                time=datetime.now(UTC).isoformat(timespec="seconds"),
-                version=one.version,
-                score=score and score.score,
-                promise=promised and promised.score,
-                labelled=one.labelled,
-                below=one.below,
-            )
-    return found
+    champions = [one for one in found.scores if one.champion]
+    return Report(found, [watch.act(one.task, one.dataset, one) for one in champions])
 
 
 def earliest(since: str) -> datetime:
@@ -55,8 +60,10 @@ def earliest(since: str) -> datetime:
     return datetime.now(UTC) - timedelta(seconds=seconds)
 
 
-def show(found: Monitored, since: str) -> None:
-    """Print the scores, what became of the labels, and who is below the promise."""
+def show(report: Report, since: str) -> None:
+    """Print the scores, what became of the labels, who is below the promise, what has drifted, how
+    a trial goes, and whether to retrain."""
+    found = report.found
     table = console.table(f"answers of the last {since}, and what was labelled of them")
     table.add_column("version", overflow="fold", min_width=15)
     for name in ("requests", "labelled", "live", "95 %", "promised", "evidence"):
@@ -82,6 +89,22 @@ def show(found: Monitored, since: str) -> None:
     for one in found.scores:
         if one.below:
             console.err().print(one.below, markup=False)
+    for look in report.looks:
+        console.line(
+            "drift", f"{look.dataset}: {_drift(look.drift)}", failed=bool(look.drift.alarms)
+        )
+        if look.trial:
+            named = f"v{look.trial.challenger} {VERDICTS[look.trial.verdict]}"
+            console.line("trial", f"{look.dataset}: {named}: {look.trial.reason}")
+        console.line("retrain", f"{look.dataset}: {look.retrain.text}")
+
+
+def _drift(drift: Drift) -> str:
+    """What is said of drift."""
+    if drift.unknown:
+        return drift.unknown
+    evidence = f"evidence {console.figure(drift.evidence, ',.1f')} in {drift.looked:,} requests"
+    return f"{drift.drifted or 'none'} ({evidence}, 100 is enough)"
 
 
 def _add_row(table: Table, one: LiveScore) -> None:
@@ -118,8 +141,8 @@ def show_taken(taken: Taken) -> None:
             console.line(kind, f"{count:,} {reason}: {'; '.join(taken.examples[kind])}")
 
 
-def page(found: Monitored, since: str, file: Path) -> None:
+def page(report: Report, since: str, file: Path) -> None:
     """Write it all into a page."""
     from pipelines.reports import monitor_page
 
-    monitor_page.write(found.to_dict(), since, file)
+    monitor_page.write(report.to_dict(), since, file)

@@ -6,7 +6,7 @@ input of one request the last one counts.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -75,6 +75,19 @@ def stored() -> "pyarrow.Table":
     )
     last = keys.group_by(["request_id", "index"]).aggregate([("row", "max")])["row_max"]
     return labels.take(pyarrow.array(np.sort(last.to_numpy())))
+
+
+def by_request() -> dict[str, Any]:
+    """Request id → its label, a list of those of its inputs in turn, or the values that came."""
+    alone: dict[str, Any] = {}
+    of_inputs: dict[str, dict[int, str]] = {}
+    for row in stored().to_pylist():
+        if row["index"] is None:
+            alone[row["request_id"]] = row["label"] if row["values"] is None else row["values"]
+        else:
+            of_inputs.setdefault(row["request_id"], {})[row["index"]] = row["label"]
+    lists = {request: [of[at] for at in sorted(of)] for request, of in of_inputs.items()}
+    return lists | alone
 
 
 def answers(request_ids: "pyarrow.ChunkedArray", since: datetime | None = None) -> Answers:

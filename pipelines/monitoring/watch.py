@@ -1,30 +1,56 @@
-"""What the monitor's flow does for a dataset: look, decide, and say what is new since it last did.
+"""What the monitor does for a dataset: look, end a trial that is decided, say whether to retrain.
 
-An event is sent once for each champion and cause, however often one looks; what asks for a
-retraining is sent again after the cooldown, where none has begun.
+The command and the flow do the same. An event is sent once for each champion and cause, however
+often one looks; what asks for a retraining is sent again after the cooldown, where none has begun.
 """
 
 import json
 import time
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 
 from pipelines.experiments import leaderboard_rows, registry, tracking
-from pipelines.monitoring import retrain
+from pipelines.lineage import card
+from pipelines.monitoring import feedback, gauges, live_score, retrain, trial
+from pipelines.monitoring.drift import drift
+from pipelines.monitoring.drift.drift import Drift
+from pipelines.monitoring.live_score import LiveScore
 from pipelines.monitoring.retrain import Verdict
+from pipelines.monitoring.trial import Trial
 from pipelines.processes import events
-from pipelines.runtime import console, settings
+from pipelines.promotion import ledger
+from pipelines.runtime import settings
 
 NOTED = "event "  # begins the name of the note on an event
 
 
 @dataclass(frozen=True)
 class Signals:
-    """What requests say of a champion: a sentence, or None where nothing is wrong; and how many
-    labelled ones there are that are no part of the dataset."""
+    """What requests say of a champion: a sentence, or None where nothing is wrong."""
 
     drifted: str | None = None
     below: str | None = None
-    labelled: int = 0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen of a dataset, and decided. trial: what was on when it was looked at."""
+
+    task: str
+    dataset: str
+    drift: Drift
+    trial: Trial | None
+    retrain: Verdict
+
+    def to_dict(self) -> dict:
+        """As JSON."""
+        return {
+            "task": self.task,
+            "dataset": self.dataset,
+            "drift": self.drift.to_dict(),
+            "trial": self.trial and self.trial.to_dict(),
+            "retrain": self.retrain.to_dict(),
+        }
 
 
 @dataclass(frozen=True)
@@ -36,20 +62,51 @@ class Sent:
     over: bool = False
 
 
-def signals(task: str, dataset: str) -> Signals:
-    """What the requests since the champion became one say of it."""
-    return Signals()
+def look(task: str, dataset: str) -> Look:
+    """Look at a dataset; see `act`."""
+    return act(task, dataset, live_score.champion(task, dataset))
 
 
-def look(task: str, dataset: str) -> Verdict:
-    """Look at a dataset's champion, send the events that are due, and return the verdict."""
-    seen = signals(task, dataset)
-    verdict = retrain.decide(
-        task, dataset, drifted=seen.drifted, below=seen.below, labelled=seen.labelled
-    )
-    console.line("retrain", verdict.text)
-    announce(task, dataset, seen, verdict)
-    return verdict
+def act(task: str, dataset: str, live: LiveScore | None) -> Look:
+    """End a trial that is decided, send the events that are due, show all of it on /metrics.
+
+    live: of the champion; None where there is none.
+    """
+    tried = conclude(task, dataset)
+    drifting, verdict = judge(task, dataset, live)
+    announce(task, dataset, Signals(drifting.drifted, live.below if live else None), verdict)
+    if live is not None:
+        gauges.write(
+            task,
+            dataset,
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+            version=live.version,
+            score=live.score and live.score.score,
+            promise=live.promised and live.promised.score,
+            labelled=live.labelled,
+            below=live.below,
+            drift=drifting.evidence,
+        )
+    return Look(task, dataset, drifting, tried, verdict)
+
+
+def judge(task: str, dataset: str, live: LiveScore | None) -> tuple[Drift, Verdict]:
+    """Look for drift, and say whether to retrain; nothing is changed."""
+    drifting = drift.of(task, dataset)
+    below = live.below if live else None
+    return drifting, retrain.decide(task, dataset, drifted=drifting.drifted, below=below)
+
+
+def conclude(task: str, dataset: str) -> Trial | None:
+    """Judge the trial that is on, and end it where that is decided."""
+    if ledger.trial(ledger.entries(registry.model_name(task, dataset))) is None:
+        return None
+    if (tried := trial.judge(task, dataset, feedback.by_request())) is None:
+        return None  # it has just ended
+    entry = trial.end(tried)
+    if entry is not None and entry.action == "promotion":
+        card.keep(task, dataset)
+    return tried
 
 
 def announce(task: str, dataset: str, seen: Signals, verdict: Verdict) -> None:

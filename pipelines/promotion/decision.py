@@ -194,7 +194,7 @@ def _evidence(
     if action == "awaiting":
         evidence |= _until(evaluation.rules)
     if terms is not None:
-        evidence |= {**terms._asdict(), "differing": evaluation.differing}
+        evidence |= {"share": terms.share, "days": terms.days, "differing": evaluation.differing}
     return evidence | ({} if signature is None else {"signature": signature})
 
 

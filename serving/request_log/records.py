@@ -39,7 +39,8 @@ out, or null. The fields:
 import base64
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 import numpy as np
 import orjson
@@ -59,7 +60,8 @@ MAX_VALUES = 256  # of a forecast, and of the history of a named series
 SERIES = "espalier.series"  # key of a NamedSeries in the scope
 
 
-class NamedSeries(NamedTuple):
+@dataclass(frozen=True)
+class NamedSeries:
     """Which series a request is of, and when its last value was, both times in microseconds."""
 
     series: str
@@ -105,7 +107,7 @@ def to_line(
         record["client"] = client
     record |= SUMMARIES[kind](inputs, model) | _answer(model, outcome)
     if (series := request.scope.get(SERIES)) and not isinstance(outcome, Exception):
-        record |= series._asdict()
+        record |= asdict(series)
         read = min(cast(SeriesInputs, model.inputs).history, MAX_VALUES)
         record["history"] = inputs[0][-read:]
     if keep_inputs:
