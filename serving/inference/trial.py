@@ -27,7 +27,7 @@ from serving.inference.loaded_model import Model
 CORE_SHARE = 0.25  # of one core, at most, on average
 MAX_WAITING, MAX_WAITING_BYTES = 32, 8 << 20  # of requests whose challenger is yet to be asked
 TIMES_SLOWER = 10
-TIMED, TIMED_EACH = 20, 16  # the first requests on which both are timed, then each sixteenth
+TIMED, TIMED_EACH = 10, 16  # the first requests on which both are timed, then each sixteenth
 DROPPED, TAKEN_OUT = "espalier_challenger_dropped", "espalier_challenger_taken_out"
 
 log = logging.getLogger("bentoml.espalier")
