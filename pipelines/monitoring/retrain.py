@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 RECENT = 20  # retrainings that are looked at
 MOST = 100  # times the rows of a dataset: beyond, nobody waits for them
 HOUR, DAY = 3600, 86_400
-NOTHING = "the data is that of the last retraining, and no labelled row came back"
+NOTHING = "the data is that of the last retraining"
 
 
 @dataclass(frozen=True)

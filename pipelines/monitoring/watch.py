@@ -85,7 +85,7 @@ def act(task: str, dataset: str, live: LiveScore | None) -> Look:
             promise=live.promised and live.promised.score,
             labelled=live.labelled,
             below=live.below,
-            drift=drifting.evidence,
+            drift=None if drifting.unknown else drifting.evidence,
         )
     return Look(task, dataset, drifting, tried, verdict)
 

@@ -193,8 +193,11 @@ def test_what_is_found_is_written_for_the_services(home, monkeypatch):
     write(home, "requests", answered(1))
     write(home, "labels", labelled(1))
     gauges.write("image", "digits", drift=2.5, score=0.1)
-    found = monitor.monitor("image", "digits", "9000d")
-    assert found.scores[0].score.score == 1.0
+    report = monitor.monitor("image", "digits", "9000d")
+    [live], [look] = report.found.scores, report.looks
+    assert live.score.score == 1.0
     written = json.loads(gauges.file("image", "digits").read_text())
-    assert (written["score"], written["labelled"], written["drift"]) == (1.0, 1, 2.5)
-    assert written["promise"] == found.scores[0].promised.score
+    assert (written["score"], written["labelled"]) == (1.0, 1)
+    assert written["promise"] == live.promised.score
+    assert written["drift"] is None  # its held-out rows are nowhere
+    assert look.drift.unknown

@@ -41,8 +41,17 @@ def live(**changes) -> dict:
     return one | changes
 
 
-def render(*scores: dict) -> str:
-    return monitor_page.render({"scores": list(scores), "labels": LABELS}, "7d", NOW)
+def look(**drift) -> dict:
+    """A dataset with a trial, and drift."""
+    alarm = {"says": "the brightness <went> up", "examples": ["r1", "r2"]}
+    seen = {"unknown": None, "looked": 900, "evidence": 4321.0, "alarms": [alarm]} | drift
+    tried = {"challenger": "4", "verdict": "continue", "reason": "120 requests so far"}
+    return {"dataset": "digits", "drift": seen, "trial": tried, "retrain": {"text": "no: why"}}
+
+
+def render(*scores: dict, looks: tuple[dict, ...] = ()) -> str:
+    found = {"scores": list(scores), "labels": LABELS, "datasets": list(looks)}
+    return monitor_page.render(found, "7d", NOW)
 
 
 def test_everything_that_json_says_is_there():
@@ -55,6 +64,14 @@ def test_everything_that_json_says_is_there():
     assert not re.search(r"https?://|<script|<link|url\(", page)
 
 
+def test_drift_trials_and_whether_to_retrain_are_there():
+    page = render(live(), looks=(look(), look(unknown="no rows")))
+    for text in ("4,321.0", "brightness &lt;went&gt; up", "<code>r2</code>", "Version 4 on trial"):
+        assert page.count(text) == (2 if text.startswith("Version") else 1)
+    for text in ("no rows", "120 requests so far", "no: why"):
+        assert text in page
+
+
 def test_what_is_not_known_is_left_out():
     bare = live(score=None, promised=None, counted=0, below=None, bins=[], slices=None)
     page = render(bare, live(metric="relative_mae", covered=0.91, level=0.95, bins=[score()]))
@@ -64,7 +81,7 @@ def test_what_is_not_known_is_left_out():
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path):
-    found = {"scores": [], "labels": LABELS}
+    found = {"scores": [], "labels": LABELS, "datasets": []}
     with pytest.raises(UsageError, match="cannot be written"):
         monitor_page.write(found, "7d", tmp_path / "none" / "page.html")
     monitor_page.write(found, "7d", Path(tmp_path / "page.html"))

@@ -13,8 +13,10 @@ from sklearn.datasets import load_digits
 
 from data import stored
 from models.export.answering import Answering
+from pipelines.commands import monitor
 from pipelines.experiments import registry, verification
 from pipelines.lineage import request_log
+from pipelines.monitoring import gauges
 from pipelines.monitoring.drift import drift, references, signals
 
 START = 1_700_000_000  # seconds since 1970
@@ -207,3 +209,15 @@ def test_series_without_a_name_count_only_where_they_do_not_come_in_order(sensor
         assert signals.in_order(table) == is_in_order
         kept = signals.independent(tiny.series_inputs(), table)
         assert len(kept) == (0 if is_in_order else 2000)
+
+
+def test_the_monitor_tells_it_and_asks_for_what_can_be_learned_from(service, champion):
+    service.asked(500)
+    service.asked(500, brighter)
+    [look] = monitor.monitor("image", "digits", "9000d").looks
+    assert look.drift == drift.of("image", "digits")
+    assert look.drift.alarms
+    written = json.loads(gauges.file("image", "digits").read_text())
+    assert written["drift"] == look.drift.evidence > 100
+    assert look.retrain.facts.drifted == look.drift.drifted
+    assert (look.trial, look.retrain.facts.champion) == (None, f"{champion.arch} v1")
