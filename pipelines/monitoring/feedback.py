@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COUNTED = ("model", "version", "client")
 OF_ANSWERS = (
-    "request_id", *COUNTED, "inputs", "label", "familiar", "values", "level", "first", "last",
+    "request_id", *COUNTED, "inputs", "label", "familiar", "level", "first", "last",
     "forecast", "lower", "upper", "series", "last_time", "interval", "history",
 )  # fmt: skip
 

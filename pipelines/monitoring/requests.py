@@ -141,18 +141,21 @@ def _parts(path: Path, fields: "pyarrow.Schema") -> Iterator["pyarrow.Table"]:
         return
     with path.open("rb") as file:
         while part := file.read(PART_BYTES):
-            yield from _parsed(part + file.readline(), fields)
+            yield from _parsed(part + file.readline(), fields, BLOCK_BYTES)
 
 
-def _parsed(lines: bytes, fields: "pyarrow.Schema") -> Iterator["pyarrow.Table"]:
-    """Parse lines of JSON; where pyarrow refuses, each half of them, down to the line at fault."""
+def _parsed(
+    lines: bytes, fields: "pyarrow.Schema", block: int | None = None
+) -> Iterator["pyarrow.Table"]:
+    """Parse lines of JSON; where pyarrow refuses, each half of them, down to the line at fault.
+
+    block: how many bytes one thread parses, which no line may be longer than; None: all.
+    """
     import pyarrow
     from pyarrow import json
 
     parsing = json.ParseOptions(explicit_schema=fields, unexpected_field_behavior="ignore")
-    # A line that is longer than a block is refused: the rest of a part is one block.
-    block = BLOCK_BYTES if len(lines) >= PART_BYTES else len(lines)
-    reading = json.ReadOptions(block_size=block)
+    reading = json.ReadOptions(block_size=block or len(lines))
     try:
         yield json.read_json(pyarrow.BufferReader(lines), reading, parsing).select(fields.names)
     except pyarrow.ArrowInvalid:
