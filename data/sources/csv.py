@@ -41,12 +41,7 @@ def read_csv(
     """
     head = text_form.head(path)
     text_form.check_encoding(path, head, encoding)
-    first_line = head.decode(encoding, errors="replace").removeprefix("\ufeff").splitlines()[:1]
-    if first_line and re.fullmatch(r"sep=.", first_line[0]):
-        raise DataError(
-            f"{path} begins with {first_line[0]!r}, a note for Excel where a header is expected:"
-            f" remove that line, and say `separator: {first_line[0][-1]!r}`"
-        )
+    _check_first_line(path, head.decode(encoding, errors="replace"))
     # with threads nobody knows the number of a row
     size = first or LONGEST
     reading = pyarrow.csv.ReadOptions(encoding=encoding, use_threads=False, block_size=size)
@@ -76,6 +71,15 @@ def read_csv(
         )
     _check_quotes(path, encoding, separator, first)
     return table
+
+
+def _check_first_line(path: Path, text: str) -> None:
+    """Raise DataError about Excel's note on the separator."""
+    if note := re.match(r"\ufeff?(sep=(.))\r?\n", text):
+        raise DataError(
+            f"{path} begins with {note[1]!r}, a note for Excel where a header is expected:"
+            f" remove that line, and say `separator: {note[2]!r}`"
+        )
 
 
 def _check_quotes(path: Path, encoding: str, separator: str, first: int | None) -> None:

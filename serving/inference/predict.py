@@ -42,16 +42,10 @@ async def predict(
     state, failure = request.app.state, None
     challenger: Challenger | None = state.champions.challenger(model)
     if challenger and not pinned and challenger.answers(_key(request)):
-        try:
-            answers, measures = await _answers(state, challenger.model, inputs, seconds, options)
-            one = Answered(request, task, inputs, answers, options, measures, now(request))
-            state.trials.answered(challenger, one)
-            return answers, challenger.model
-        except Problem as error:  # there is no room, whoever is asked
-            state.log.record(request, challenger.model, task, inputs, error)
-            raise
-        except Exception as error:
-            failure = error
+        given = await _by_canary(request, challenger, task, inputs, seconds, options)
+        if not isinstance(given, Exception):
+            return given, challenger.model
+        failure = given
     try:
         answers, measures = await _answers(state, model, inputs, seconds, options)
     except Exception as error:
@@ -67,6 +61,28 @@ async def predict(
     else:
         record()
     return answers, model
+
+
+async def _by_canary(
+    request: Request,
+    challenger: Challenger,
+    task: str,
+    inputs: list | np.ndarray,
+    seconds: float,
+    options: dict[str, Any],
+) -> list[dict] | Exception:
+    """Return the challenger's answers, which are logged, or what went wrong with it."""
+    state = request.app.state
+    try:
+        answers, measures = await _answers(state, challenger.model, inputs, seconds, options)
+    except Problem as error:  # there is no room, whoever is asked
+        state.log.record(request, challenger.model, task, inputs, error)
+        raise
+    except Exception as error:
+        return error
+    one = Answered(request, task, inputs, answers, options, measures, now(request))
+    state.trials.answered(challenger, one)
+    return answers
 
 
 async def _answers(
