@@ -24,5 +24,7 @@ def write(task: str, dataset: str, **values: Any) -> None:
         held = json.loads(path.read_text(encoding="utf-8"))
     path.parent.mkdir(parents=True, exist_ok=True)
     making = path.with_suffix(f".{os.getpid()}")
-    making.write_text(json.dumps(held | {"task": task, "dataset": dataset} | values))
+    making.write_text(
+        json.dumps(held | {"task": task, "dataset": dataset} | values), encoding="utf-8"
+    )
     making.replace(path)

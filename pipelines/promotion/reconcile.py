@@ -235,7 +235,7 @@ def _update_states(task: str, dataset: str, entries: list[ledger.Entry]) -> None
         entry = decided.get(version.version)
         if entry is None or version.state == "ready":
             continue
-        if entry.action in ledger.BEGIN:
+        if entry.action in (*ledger.BEGIN, *ledger.TRIALS):
             registry.ready(version, markdown.decision(entry))
         elif entry == waiting:
             if version.state != "awaiting":

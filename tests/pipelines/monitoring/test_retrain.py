@@ -37,7 +37,7 @@ MORE = {"changed": "64 training rows more than those of cnn v3", "gained": 64}
     ("facts", "retrains", "said"),
     [
         ({"champion": None}, False, "no: there is no champion yet; it waits for a first"),
-        ({}, False, "no: cnn v3 stays: the data is that of the last retraining, and no labelled"),
+        ({}, False, "no: cnn v3 stays: the data is that of the last retraining"),
         ({"drifted": "darker"}, False, "no: darker; cnn v3 stays: .* waits for labelled rows"),
         ({"changed": "the source has changed", "gained": None}, True, "yes: the source has"),
         ({**MORE}, False, "no: 64 training rows more .* it waits for 338 more rows"),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import entries
 import numpy as np
 import pytest
-from candidates import candidate, evaluation, hits
+from candidates import RULES, candidate, evaluation, hits
 from recorded import HASH
 
 from pipelines.experiments import registry
@@ -220,7 +220,7 @@ def test_a_verdict_is_made_true_and_stays_on_record(home, tmp_path, verdict):
     for seed, terms in ((0, None), (1, Terms())):
         made = candidate(tmp_path, hits(0.9), seed=seed, dataset=DATASET)
         standing = contender.current_champion(TASK, DATASET)
-        decision.decide(evaluation(decision.enter(version, made), standing), terms=terms)
+        decision.decide(evaluation(decision.enter(version, made, RULES), standing), terms=terms)
     entry = ledger.entries(MODEL)[-1]
     accuracy = {"promote": 1.0, "withdraw": 0.5, "continue": 0.9}[verdict]
     one = judged(shadowed(entry, *drawn(0.9, accuracy, count=400)), Everything())

@@ -90,10 +90,10 @@ def test_each_decision_is_an_event_once_it_is_true(home, fitted, monkeypatch):
     decided(fitted(2), passed=False, force="a person said so")
     promote.rollback(TASK, DATASET, "complaints")
     assert told == [
-        ("promotion", "cnn v1 promoted: it is", "1"),
-        ("refusal", "cnn v2 refused: naive: it is not", "1"),
-        ("force", "cnn v3 promoted by force: a person said so", "3"),
-        ("rollback", "rollback from v3 to v1 done: complaints", "1"),
+        ("promotion", "version 1 promoted: it is", "1"),
+        ("refusal", "version 2 refused: naive: it is not", "1"),
+        ("force", "version 3 promoted by force: a person said so", "3"),
+        ("rollback", "version 1 champion again: complaints", "1"),
     ]
 
 

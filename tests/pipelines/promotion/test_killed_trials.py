@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from candidates import candidate, evaluation, hits
+from candidates import RULES, candidate, evaluation, hits
 from forked import move, started
 from mlflow import MlflowClient
 from recorded import HASH
@@ -64,7 +64,7 @@ def begin(seed: int, terms: Terms | None, killed_after: int | None) -> None:
         record = next(one for one in tracking.records(VERSION) if one.seed == seed)
         trial = ledger.trial(ledger.entries(MODEL))
         if trial is None or trial.run_id != record.run_id:
-            version = decision.enter(VERSION, record)
+            version = decision.enter(VERSION, record, RULES)
             champion = contender.current_champion(TASK, DATASET)
             decision.decide(evaluation(version, champion), terms=terms)
 

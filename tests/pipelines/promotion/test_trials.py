@@ -4,7 +4,7 @@ champion's; each end of a trial takes them away."""
 import entries
 import keys_of
 import pytest
-from candidates import candidate, evaluation, hits
+from candidates import RULES, candidate, evaluation, hits
 from recorded import DIGITS, HASH
 
 from pipelines.commands import promote, status
@@ -13,7 +13,15 @@ from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.lineage import records
 from pipelines.locks import lock
-from pipelines.promotion import contender, decision, history, ledger, reconcile, retraining
+from pipelines.promotion import (
+    approval,
+    contender,
+    decision,
+    history,
+    ledger,
+    reconcile,
+    retraining,
+)
 from pipelines.promotion import evaluation as evaluate
 from pipelines.promotion.decision import Terms
 from pipelines.release import publish
@@ -34,7 +42,7 @@ def fitted(tmp_path):
 
 def decided(record, terms: Terms | None = None, passed: bool = True) -> ledger.Entry:
     """Enter the fit and put on record what became of it."""
-    version = decision.enter(VERSION, record)
+    version = decision.enter(VERSION, record, RULES)
     champion = contender.current_champion(TASK, DATASET)
     return decision.decide(evaluation(version, champion, passed), terms=terms)
 
@@ -207,3 +215,16 @@ def test_who_is_on_trial_is_signed(home, fitted, tmp_path, monkeypatch):
     assert publish.challenger(TASK).signature == registry.version(MODEL, "2").signature
     assert publish.challenger(TASK).signature is not None
     assert end("promotion").evidence["signature"] == registry.champion(TASK, DATASET).signature
+
+
+def test_where_a_person_is_asked_a_trial_that_passed_waits(tried, monkeypatch):
+    asking = RULES.model_copy(update={"approval": "required"})
+    monkeypatch.setattr(decision.rules, "of", lambda task, dataset: asking)
+    monkeypatch.setattr(approval.data, "present", lambda task, dataset: VERSION)
+    assert end("promotion").action == "awaiting"
+    assert (champion(), on_trial()) == ("1", None)
+    asked = approval.waiting(TASK, DATASET)
+    assert asked.version == "2"
+    assert approval.answer(TASK, DATASET, "2", "Ada").action == "promotion"
+    assert (champion(), approval.waiting(TASK, DATASET)) == ("2", None)
+    assert ledger.verify(ledger.entries(MODEL)) is None
