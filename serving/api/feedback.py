@@ -30,7 +30,8 @@ ACCEPTED = "espalier_feedback_labels"
 Id = Annotated[str, Field(pattern="^[A-Za-z0-9._:-]{1,128}$")]
 Index = Annotated[json_body.Whole, Field(ge=0, lt=MAX_ANSWERS)]
 Label = Annotated[str, Field(min_length=1, max_length=256)]
-Values = Annotated[list[float | None], Field(min_length=1, max_length=MAX_STEPS)]
+# A body can hold thousands of errors, of which one is answered.
+Values = Annotated[list[float | None], Field(min_length=1, max_length=MAX_STEPS, fail_fast=True)]
 
 
 class Feedback(json_body.Body):
@@ -42,10 +43,13 @@ class Feedback(json_body.Body):
     values: Values | None = None
 
 
+Several = Annotated[list[Feedback], Field(min_length=1, max_length=MAX_LABELS, fail_fast=True)]
+
+
 class FeedbackBody(Feedback):
     """One, or several."""
 
-    feedback: Annotated[list[Feedback], Field(min_length=1, max_length=MAX_LABELS)] | None = None
+    feedback: Several | None = None
 
 
 async def feedback(request: Request) -> Response:

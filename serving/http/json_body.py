@@ -95,6 +95,8 @@ def _problem(names: Iterable[str], errors: list[Any]) -> Problem:
         message = f"The body must be an object with {_or(names)}, not {shown(received)}."
         return Problem(422, "not_an_object", message)
     name = ".".join(map(str, place))
+    if kind == "extra_forbidden" and len(place) > 1:  # `names` are not those of an inner object
+        return Problem(422, "unknown_field", f'There is no field "{name}".')
     if kind == "extra_forbidden":
         return Problem(422, "unknown_field", f"There is no field {no_such(place[-1], names)}")
     if kind == "missing":

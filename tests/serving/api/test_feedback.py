@@ -9,6 +9,9 @@ import pytest
 import tiny
 from described import Description
 from logged import logged_records
+from pydantic import ValidationError
+
+from serving.api.feedback import FeedbackBody
 
 PATH = "/v1/feedback"
 TIME = "2026-11-29T13:00:00+01:00"
@@ -51,6 +54,7 @@ def test_labels_are_kept_when_they_are_answered(own_server):
         ({"request_id": "a", "values": [1, "2"]}, "invalid_values", "number"),
         ({"request_id": "a", "values": [1], "index": 0}, "too_many_fields", "one input"),
         ({"request_id": "a", "lable": "7"}, "unknown_field", '"label"'),
+        ({"feedback": [{"feedback": []}]}, "unknown_field", 'no field "feedback.0.feedback".'),
         ({"feedback": []}, "invalid_feedback", "at least 1"),
         ({"feedback": [{"request_id": "a", "label": "7"}] * 1001}, "invalid_feedback", "1000"),
         ({"feedback": [{"request_id": "a", "label": "7"}, {}]}, "missing_field", "feedback.1."),
@@ -65,6 +69,14 @@ def test_what_breaks_a_rule_is_refused_in_words(client, server, sent, code, word
     assert words in answer.json()["error"]["message"]
     Description(client).check(PATH, answer)
     assert labels(server) == before
+
+
+def test_no_list_is_searched_for_more_than_its_first_mistake():
+    """A compressed kilobyte can hold a hundred thousand of them."""
+    sent = {"feedback": [{"request_id": "a", "values": [True] * 1020}] * 128}
+    with pytest.raises(ValidationError) as raised:
+        FeedbackBody.model_validate(sent)
+    assert raised.value.error_count() < 3
 
 
 def test_a_full_disk_loses_no_label_in_silence(fresh_server, tmp_path):
