@@ -53,7 +53,7 @@ async def predict(
         raise
     record = partial(state.log.record, request, model, task, inputs, answers, signals=measures)
     if challenger and failure:
-        challenger.take_out(f"it failed where the champion answers: {type(failure).__name__}")
+        challenger.failed(failure)
         record(challenger=(challenger.model, failure))
     elif challenger and challenger.shadows:
         one = Answered(request, task, inputs, answers, options, measures, now(request))

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from starlette.requests import Request
 
-from serving.http.errors import Problem
+from serving.http.errors import Problem, problem_of
 from serving.http.metrics import counter
 from serving.http.request_id import BEGAN
 from serving.inference.loaded_model import Model
@@ -66,30 +66,39 @@ class Challenger:
         digest = hashlib.blake2b(salted, digest_size=8).digest()
         return int.from_bytes(digest) % 100 < self.share
 
-    def take_out(self, reason: str) -> None:
+    def take_out(self, reason: str, error: Exception | None = None) -> None:
         """Ask it no more in this worker."""
         if self.out is None:
             self.out = reason
             counter(TAKEN_OUT).inc()
             named = f"{self.model.pointer.name} version {self.model.pointer.version}"
-            log.error("The challenger %s is asked no more by this worker: %s", named, reason)
+            message = "The challenger %s is asked no more by this worker: %s"
+            log.error(message, named, reason, exc_info=error)
+
+    def failed(self, error: Exception) -> None:
+        """Take it out for what it raised where the champion answers."""
+        code = problem_of(error).code
+        self.take_out(f"it failed where the champion answers: {code}", error)
 
     def is_due(self) -> bool:
         """Count a request; whether both are to be timed on it."""
         self.asked += 1
         return self.asked <= TIMED or self.asked % TIMED_EACH == 0
 
-    def compare(self, inputs: Any, options: dict[str, Any]) -> Problem | None:
-        """Time both on the same inputs; returns what is wrong where the challenger is too slow.
-
-        The time is this thread's own, whatever else the machine does, and that of a second turn:
-        neither gains by what is remembered of the inputs, or loses by a cold cache.
+    def compare(self, inputs: Any, options: dict[str, Any]) -> Exception | None:
+        """Time both on the same inputs; returns what is wrong where the challenger fails or is too
+        slow. Where the champion fails, nothing is known of the challenger.
         """
-        for place, model in enumerate((self.model, self.champion)):
-            model.predict(inputs, **options)
-            start = time.thread_time()
-            model.predict(inputs, **options)
-            self.seconds[place] += time.thread_time() - start
+        try:
+            theirs = _seconds(self.champion, inputs, options)
+        except Exception:
+            return None
+        try:
+            ours = _seconds(self.model, inputs, options)
+        except Exception as error:
+            self.failed(error)
+            return error
+        self.seconds = [self.seconds[0] + ours, self.seconds[1] + theirs]
         self.timed += 1
         ours, theirs = self.seconds
         if self.timed < TIMED or ours <= TIMES_SLOWER * theirs:
@@ -182,18 +191,25 @@ class Trials:
         outcome: list[dict] | Exception
         try:
             outcome = challenger.model.predict(one.inputs, **one.options)
+        except Exception as error:
+            challenger.failed(error)
+            outcome = error
+        else:
             if challenger.is_due():
                 outcome = challenger.compare(one.inputs, one.options) or outcome
-        except Exception as error:
-            challenger.take_out(f"it failed where the champion answers: {type(error).__name__}")
-            outcome = error
         return self._log(one, challenger.champion, (challenger.model, outcome))
 
     def _time(self, challenger: Challenger, one: Answered) -> None:
-        """Ask the champion what a canary has answered, time both, and log both answers."""
+        """Ask the champion what a canary has answered, time both, and log both answers.
+
+        Where the champion fails, the canary's answer is logged alone.
+        """
         if challenger.out is not None or self._ending.is_set():
             return self._log(one, challenger.model)
-        outcome = challenger.champion.predict(one.inputs, **one.options)
+        try:
+            outcome = challenger.champion.predict(one.inputs, **one.options)
+        except Exception:
+            return self._log(one, challenger.model)
         second: tuple[Model, Any] = challenger.champion, outcome
         if problem := challenger.compare(one.inputs, one.options):
             second = challenger.model, problem
@@ -217,8 +233,21 @@ def now(request: Request) -> tuple[int, float]:
     return time.time_ns(), time.perf_counter() - request.scope[BEGAN]
 
 
+def _seconds(model: Model, inputs: Any, options: dict[str, Any]) -> float:
+    """Return how long a model computes on inputs, once it has seen them.
+
+    The time is this thread's own, whatever else the machine does, and that of a second turn:
+    nobody gains by what is remembered of the inputs, or loses by a cold cache.
+    """
+    model.predict(inputs, **options)
+    start = time.thread_time()
+    model.predict(inputs, **options)
+    return time.thread_time() - start
+
+
 def _size(inputs: list | np.ndarray) -> int:
-    """About how many bytes of memory inputs that were answered take."""
+    """About how many bytes of memory inputs that were answered take, at most."""
     if isinstance(inputs, np.ndarray):
         return inputs.nbytes
-    return sum(8 * len(one) if isinstance(one, list) else len(one) for one in inputs)
+    each: dict[type, int] = {str: 4, list: 32}  # a character, and a number with its place in a list
+    return sum(each.get(type(one), 1) * len(one) for one in inputs)

@@ -1,5 +1,6 @@
 """The bounds of asking a challenger: how many requests wait, how much of a core it takes."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from serving.inference.trial import (
     Answered,
     Challenger,
     Trials,
+    _size,
     now,
 )
 
@@ -74,6 +76,19 @@ def offer(trials: Trials, one: Challenger, count: int) -> None:
         trials.shadow(one, Answered(request, "sentiment", TEXTS, answers, {}, None, now(request)))
 
 
+class Broken:
+    """A model's graph that fails from a turn on; `turn` is how often it was asked."""
+
+    def __init__(self, model: Model, first: int):
+        self.model, self.first, self.turn = model, first, 0
+
+    def __call__(self, tensor):
+        self.turn += 1
+        if self.turn >= self.first:
+            raise RuntimeError("An operator failed.")
+        return self.model.run(tensor)
+
+
 def dropped() -> float:
     return REGISTRY.get_sample_value(f"{DROPPED}_total") or 0
 
@@ -115,6 +130,54 @@ def test_the_time_on_record_is_that_of_the_answer(trials, records, champion):
     [(_, version, second, (_, seconds))] = records
     assert (version, second) == ("1", "2")
     assert seconds < time.perf_counter() - began - 0.3
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, None), (2, "1"), (3, "1")])
+def test_where_the_champion_fails_the_canary_is_logged_and_goes_on(
+    trials, records, champion, caplog, first, second
+):
+    one = challenger(champion, lambda: None)
+    one.champion = replace(champion, run=Broken(champion, first))
+    scope = {"type": "http", REQUEST_ID: "r", BEGAN: time.perf_counter()}
+    answers, request = champion.predict(TEXTS), Request(scope)
+    trials.answered(one, Answered(request, "sentiment", TEXTS, answers, {}, None, now(request)))
+    until(lambda: records, "a record")
+    assert [(version, other) for _, version, other, _ in records] == [("2", second)]
+    assert one.out is None
+    assert not caplog.records
+
+
+def test_where_the_champion_fails_while_it_is_timed_the_shadow_is_not_blamed(
+    trials, records, champion, caplog
+):
+    one = challenger(champion, lambda: None)
+    one.champion = replace(champion, run=Broken(champion, 3))  # the first turn is the answer's
+    offer(trials, one, 2)
+    until(lambda: len(records) == 2, "both records")
+    assert [second for *_, second, _ in records] == ["2", "2"]
+    assert (one.out, one.timed) == (None, 0)
+    assert not caplog.records
+
+
+def test_a_challenger_that_fails_while_it_is_timed_is_taken_out(trials, records, champion, caplog):
+    one = challenger(champion, lambda: None)
+    one.model = replace(one.model, run=Broken(champion, 2))
+    offer(trials, one, 1)
+    until(lambda: records, "a record")
+    assert one.out == "it failed where the champion answers: internal_error"
+    assert "An operator failed." in caplog.text  # the log says how; a client is not told
+    offer(trials, one, 1)
+    trials.stop()
+    assert [second for *_, second, _ in records] == ["2", None]
+
+
+def test_what_waits_takes_no_more_memory_than_is_counted():
+    for text in ("a" * 5000, "é" * 5000, "😀" * 5000):
+        assert _size([text]) > sys.getsizeof(text) - 100
+    values = [number / 3 for number in range(5000)]
+    held = sys.getsizeof(values) + sum(map(sys.getsizeof, values))
+    assert _size([values]) > held * 0.95
+    assert _size([b"bytes"]) == 5
 
 
 def test_it_takes_a_share_of_a_core(trials, records, champion):
