@@ -42,6 +42,7 @@ class Pointer:
     artifact: its folder, as seen from the pointer's. metrics: of the test split. data: what the
     entry of its dataset says for people: about, interval, value. signature: of the artifact. Older
     ones have none of these. share: of a challenger's, the percentage of requests that it answers.
+    champion: the version that it challenges; None: whichever serves.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Pointer:
     data: Mapping[str, Any] | None = None
     signature: str | None = None
     share: int | None = None
+    champion: str | None = None
 
     @property
     def endpoint(self) -> str:
@@ -173,8 +175,10 @@ def publish_challenger(endpoint: str, version: Version, share: int, verified: Pa
         share: the percentage of requests that it answers; 0: it only shadows.
         verified: its artifact's folder, which this run has hashed.
     """
-    name = f"{endpoint}{CHALLENGER}"
-    if read(name) == (pointer := replace(_pointer(version), share=share)) and intact(name):
+    name, standing = f"{endpoint}{CHALLENGER}", read(endpoint)
+    champion = standing.version if standing else None
+    pointer = replace(_pointer(version), share=share, champion=champion)
+    if read(name) == pointer and intact(name):
         return
     _place_artifact(version, verified, folder() / pointer.artifact)
     write_whole(folder() / f"{name}.json", pointer.to_json())

@@ -24,6 +24,7 @@ from serving.champions.loading import Refused, load
 from serving.http.errors import Problem
 from serving.http.metrics import counter
 from serving.inference.loaded_model import Model
+from serving.inference.pointer import Pointer
 from serving.inference.trial import Challenger
 
 POLL_SECONDS = 0.2
@@ -263,16 +264,34 @@ class Champions:
         return transient
 
     def _pair(self) -> None:
-        """Have each challenger tried beside the model that it challenges, and no other."""
+        """Have each challenger tried beside the model that it challenges, and no other.
+
+        A pair that is loaded anew stays taken out, until the trial's pointer is gone.
+        """
+        before = {_versions(one.model, model): one for model, one in self._challengers.items()}
         pairs = {}
         for slot in self.slots.values():
             model, other = slot.model, slot.challenger
-            if model is None or other is None or model.pointer.name != other.pointer.name:
+            if model is None or other is None or not _challenges(other.pointer, model.pointer):
                 continue
-            if model.pointer.version != other.pointer.version:  # else it has just become champion
-                pair = self._challengers.get(model)
-                pairs[model] = pair if pair and pair.model is other else Challenger(other, model)
+            pair = before.get(_versions(other, model))
+            if pair is None or pair.model is not other or pair.champion is not model:
+                pair = Challenger(other, model, pair.out if pair else None)
+                if other.form != model.form:
+                    pair.take_out("its inputs or outputs are not those of the champion")
+            pairs[model] = pair
         self._challengers = pairs
+
+
+def _versions(challenger: Model, champion: Model) -> tuple[str, str, str]:
+    return champion.pointer.name, champion.pointer.version, challenger.pointer.version
+
+
+def _challenges(challenger: Pointer, champion: Pointer) -> bool:
+    """Whether a challenger is to be tried beside this champion: it may have just become it."""
+    if challenger.name != champion.name or challenger.version == champion.version:
+        return False
+    return challenger.champion in (None, champion.version)
 
 
 def _report(name: str, pointer: Path, refusal: Refused, attempts: Attempts) -> None:

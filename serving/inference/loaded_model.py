@@ -67,6 +67,14 @@ class Model:
         return answers
 
     @property
+    def form(self) -> tuple:
+        """What its inputs and outputs look like to clients: the same, or another."""
+        names = ("height", "width", "channels", "labels")
+        sizes = [getattr(self.inputs, name, None) for name in names]
+        scored = getattr(self.inputs, "scored", None) is not None
+        return *sizes, scored, self.guard is not None
+
+    @property
     def identity(self) -> dict[str, str]:
         """What every answer says of its model."""
         return {

@@ -5,7 +5,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MAX_BYTES = 1 << 16
 
@@ -36,6 +36,7 @@ class Pointer(BaseModel):
     artifact: its folder, as seen from the pointer's. metrics: what it scored on the test split.
     data: its dataset, in words. signature: of the artifact (`models.artifact.signature`). Older
     ones have none of these. share: of a challenger's, the percentage of requests that it answers.
+    champion: the version that it challenges; None: whichever serves.
     """
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -47,7 +48,8 @@ class Pointer(BaseModel):
     metrics: dict[str, float] | None = None
     data: Described | None = None
     signature: str | None = None
-    share: int | None = None
+    share: Annotated[int, Field(ge=0, le=100)] | None = None
+    champion: str | None = None
 
     def to_json(self) -> str:
         """Return the content of its file."""

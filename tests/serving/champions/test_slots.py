@@ -262,3 +262,67 @@ class TestReadiness:
         except Problem:
             return False
         return True
+
+
+def asked(champions) -> str | None:
+    """The version that is tried beside the champion; raises AssertionError where it is out."""
+    pair = champions.challenger(champions.slots["image"].model)
+    assert pair is None or pair.out is None
+    return pair and pair.model.pointer.version
+
+
+def test_a_challenger_is_tried_beside_the_champion_that_it_challenges(champions, folders, tmp_path):
+    tiny.publish(tmp_path, "image", "1")
+    folder = tiny.challenge(tmp_path, "image", "5")
+    champions.refresh(folders)
+    assert asked(champions) == "5"  # an older pointer names no champion
+    more = {"name": "espalier-image-tiny", "champion": "1"}
+    tiny.point(tmp_path, "image.challenger", "5", folder.name, **more)
+    champions.refresh(folders)
+    assert asked(champions) == "5"
+    tiny.publish(tmp_path, "image", "2", seed=2)
+    champions.refresh(folders)
+    assert asked(champions) is None
+
+
+def test_one_that_was_taken_out_stays_out_until_its_trial_ends(champions, folders, tmp_path):
+    tiny.publish(tmp_path, "image", "1")
+    tiny.challenge(tmp_path, "image", "5")
+    champions.refresh(folders)
+    champions.challenger(champions.slots["image"].model).take_out("it failed")
+    for write in (
+        lambda: tiny.challenge(tmp_path, "image", "5", share=10),
+        lambda: tiny.publish(tmp_path, "image", "1"),
+    ):
+        before = champions.slots["image"]
+        write()
+        champions.refresh(folders)
+        assert champions.slots["image"] != before
+        assert champions.challenger(champions.slots["image"].model).out == "it failed"
+    tiny.challenge(tmp_path, "image", "6")
+    champions.refresh(folders)
+    assert asked(champions) == "6"
+    tiny.withdraw(tmp_path, "image")
+    champions.refresh(folders)
+    tiny.challenge(tmp_path, "image", "5")
+    champions.refresh(folders)
+    assert asked(champions) == "5"
+
+
+@pytest.mark.parametrize("share", [0, 50])
+def test_one_that_answers_in_another_form_is_asked_nothing(champions, folders, tmp_path, share):
+    tiny.publish(tmp_path, "image", "1")
+    tiny.challenge(tmp_path, "image", "5", share, guarded=False)
+    champions.refresh(folders)
+    pair = champions.challenger(champions.slots["image"].model)
+    assert pair.out == "its inputs or outputs are not those of the champion"
+    assert not pair.shadows
+    assert not any(pair.answers(str(key)) for key in range(100))
+
+
+@pytest.mark.parametrize("share", [-5, 101, 10**30])
+def test_no_share_is_beyond_a_percentage(champions, folders, tmp_path, share):
+    tiny.publish(tmp_path, "image", "1")
+    tiny.challenge(tmp_path, "image", "5", share)
+    champions.refresh(folders)
+    assert champions.challenger(champions.slots["image"].model) is None
