@@ -3,8 +3,8 @@ for who is on trial beside it.
 
 Every two seconds the thread asks which version the alias names. A new one is downloaded into a
 staging folder and every byte is proven; then its artifact and a pointer are put where the slots
-watch (`slots.py`), as `promote` does on the trainers' machine. While the registry is away, or what
-it has is damaged, all stays as it is.
+watch (`slots.py`), as `promote` does on the trainers' machine. While the registry is away, or the
+champion that it has is damaged, all stays as it is. Nobody is on trial but a version that is whole.
 """
 
 import fcntl
@@ -127,6 +127,9 @@ class RegistryPoller:
                 wait, away = AWAY_SECONDS if away else POLL_SECONDS, True
 
     def _follow(self, version: Version) -> None:
+        current = _read(self.pointer)
+        if self.alias == CHALLENGER and current and current.version != version.number:
+            self.pointer.unlink(missing_ok=True)  # its trial has ended
         if version == self._refused and time.monotonic() < self._retry_at:
             return
         try:
@@ -137,7 +140,7 @@ class RegistryPoller:
                 artifact=f"{self.slot}/{version.manifest_sha256}",
                 manifest_sha256=version.manifest_sha256,
                 signature=version.signature,
-                share=int(version.trial) if version.trial and self.alias == CHALLENGER else None,
+                share=_share(version) if self.alias == CHALLENGER else None,
             )
             current = _read(self.pointer)
             published = current and current.model_copy(update={"metrics": None}) == pointer
@@ -146,6 +149,8 @@ class RegistryPoller:
             downloaded = self._place(version)
         except DamagedVersion:
             self._refused, self._retry_at = version, time.monotonic() + REFUSED_SECONDS
+            if self.alias == CHALLENGER:  # a champion goes on, since somebody must answer
+                self.pointer.unlink(missing_ok=True)
             raise
         if downloaded or not published:  # the slots read once more what they have refused
             metrics = self.registry.test_metrics(version)
@@ -215,6 +220,15 @@ def _check_tags(version: Version, trusted: Trusted | None) -> None:
             trusted.check(version.signature, version.manifest_sha256)
         except SignatureError as error:
             raise DamagedVersion(f"{name}: {error}") from error
+
+
+def _share(version: Version) -> int:
+    """Return the percentage of requests in a version's tag; raises DamagedVersion."""
+    trial = version.trial or ""
+    if not re.fullmatch(r"[0-9]{1,3}", trial, re.ASCII) or int(trial) > 100:
+        message = f"its tag espalier.trial is {trial[:50]!r}, and no percentage"
+        raise DamagedVersion(f"version {version.number}: {message}")
+    return int(trial)
 
 
 @contextmanager

@@ -61,7 +61,8 @@ def on_trial() -> str | None:
     trial = ledger.trial(ledger.entries(MODEL))
     number, share = (trial.to_version, trial.evidence["share"]) if trial else (None, None)
     pointer = publish.challenger(TASK)
-    assert (pointer and (pointer.version, pointer.share)) == (trial and (number, share))
+    told = pointer and (pointer.champion, pointer.version, pointer.share)
+    assert told == (trial and (trial.from_version, number, share))
     tagged = [(v.version, v.trial) for v in registry.versions(TASK, DATASET) if v.trial is not None]
     assert tagged == ([(number, share)] if trial else [])
     assert trial is None or registry.aliases(MODEL)[registry.CHALLENGER] == number

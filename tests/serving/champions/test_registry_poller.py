@@ -2,18 +2,17 @@
 
 import hashlib
 import json
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import keys_of
 import pytest
 import tiny
+from lying_registry import Liar
 from project import until
 
 from models.artifact.signature import read_trusted
@@ -21,62 +20,6 @@ from serving.champions.registry_client import Registry, RegistryError
 from serving.champions.registry_poller import DamagedVersion, RegistryPoller
 
 MODEL = "espalier-image-tiny"
-METRICS = [{"key": "test_accuracy", "value": 0.9}, {"key": "fit_seconds", "value": 1}]
-
-
-class Liar(ThreadingHTTPServer):
-    """A server that answers as MLflow does, about one version; a test changes what it says."""
-
-    def __init__(self, folder: Path, digest: str):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.tags = {"espalier.state": "ready", "espalier.manifest_sha256": digest}
-        # By name; a status instead of the bytes where a file is not to be had.
-        self.files: dict[str, bytes | int] = {
-            path.name: path.read_bytes() for path in folder.iterdir()
-        }
-        self.no_champion = 0  # the status by which it says so
-        self.elsewhere = None  # where it sends whoever asks
-        self.run: int | dict = {"data": {"metrics": METRICS}}  # of the version, or why not
-        self.asked: list[str | None] = []  # the Authorization of each request
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def handle_error(self, request, client_address):
-        """Who asks may leave before it has read everything: where there is too much of it."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.server.asked.append(self.headers["Authorization"])
-        path, asked = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
-        if self.server.elsewhere:
-            self.send_response(302)
-            self.send_header("Location", self.server.elsewhere + self.path)
-            self.end_headers()
-        elif path.endswith("/alias") and self.server.no_champion:
-            self.send_error(self.server.no_champion)
-        elif path.endswith("/alias"):
-            tags = [{"key": key, "value": value} for key, value in self.server.tags.items()]
-            self._say(json.dumps({"model_version": {"version": "1", "run_id": "r", "tags": tags}}))
-        elif path.endswith("/runs/get"):
-            if isinstance(self.server.run, int):
-                self.send_error(self.server.run)
-            else:
-                self._say(json.dumps({"run": self.server.run}))
-        elif isinstance(file := self.server.files[asked["path"][0]], int):
-            self.send_error(file)
-        else:
-            self._say(file)
-
-    def _say(self, content: str | bytes) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(content.encode() if isinstance(content, str) else content)
-
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture
@@ -148,6 +91,46 @@ def test_a_challenger_is_there_while_it_is_on_trial(server, tmp_path):
     assert json.loads(poller.pointer.read_text())["share"] == 0
     server.no_champion = 404
     poller.poll()
+    assert not poller.pointer.exists()
+
+
+@pytest.mark.parametrize(
+    ("version", "tags"),
+    [
+        ("2", {"espalier.state": "pending"}),
+        ("2", {"espalier.manifest_sha256": "ab" * 32}),
+        ("1", {"espalier.state": "refused"}),
+        ("2", {"espalier.trial": "ten"}),
+        ("1", {"espalier.trial": "-5"}),
+        ("1", {"espalier.trial": "101"}),
+        ("1", {"espalier.trial": "9" * 30}),
+    ],
+)
+def test_a_challenger_is_withdrawn_where_its_successor_is_refused(server, tmp_path, version, tags):
+    server.tags["espalier.trial"] = "10"
+    home, registry = tmp_path / "followed", Registry(server.url)
+    poller = RegistryPoller(registry, "image.challenger", MODEL, home, alias="challenger")
+    poller.poll()
+    server.elsewhere = server.url
+    with pytest.raises(RegistryError):
+        poller.poll()
+    assert poller.pointer.exists()  # nobody has said that its trial has ended
+    server.elsewhere, server.version, server.tags = None, version, server.tags | tags
+    with pytest.raises(DamagedVersion):
+        poller.poll()
+    assert not poller.pointer.exists()
+
+
+def test_a_challenger_is_withdrawn_while_its_successor_cannot_be_had(server, tmp_path):
+    server.tags["espalier.trial"] = "10"
+    home, registry = tmp_path / "followed", Registry(server.url)
+    poller = RegistryPoller(registry, "image.challenger", MODEL, home, alias="challenger")
+    poller.poll()
+    server.version = "2"
+    server.files |= {"model.onnx": 500}
+    shutil.rmtree(poller.artifacts)
+    with pytest.raises(RegistryError):
+        poller.poll()
     assert not poller.pointer.exists()
 
 
