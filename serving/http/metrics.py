@@ -4,15 +4,15 @@ Of requests they have the names and labels that BentoML gives its own routes, wh
 """
 
 import asyncio
+import math
 import time
 from collections import defaultdict
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import orjson
 from prometheus_client import Counter, Gauge, Histogram
+from pydantic import BaseModel, ConfigDict
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http.request_id import BEGAN
@@ -37,6 +37,7 @@ MONITORED = {
     "drift": ("espalier_drift", "Evidence that requests have drifted; 0 is none."),
 }
 METRICS_PATH = "/metrics"
+MAX_MONITORED_BYTES = 1 << 16  # of a file of the monitor
 FLUSH_SECONDS = 0.25
 LABELS = ("endpoint", "service_name", "service_version", "runner_name")
 ANSWER_LABELS = (*LABELS, "http_response_code")
@@ -48,27 +49,63 @@ def counter(name: str, *labels: str) -> Counter:
     return Counter(name, SERIES[name], labels)
 
 
-def show_monitored(folder: Path) -> None:
-    """Bring the gauges to what `espalier monitor` has written: `<task>-<dataset>.json` each.
-
-    A file that is damaged, or is just being removed, changes nothing.
-    """
-    for path in folder.glob("*.json"):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            written: dict[str, Any] = orjson.loads(path.read_bytes())
-            for field in MONITORED.keys() & written.keys():
-                value = written[field]
-                gauge = monitored_series()[field].labels(written["task"], written["dataset"])
-                gauge.set(float("nan") if value is None else value)
-
-
 @cache
 def monitored_series() -> dict[str, Gauge]:
-    """Return the gauges of `show_monitored`, by the field of its files."""
+    """Return the gauges of `Monitored`, by the field of its files."""
     return {
         field: Gauge(name, text, ("task", "dataset"), multiprocess_mode="mostrecent")
         for field, (name, text) in MONITORED.items()
     }
+
+
+class Written(BaseModel):
+    """What `espalier monitor` wrote of a dataset; null: there is no such number."""
+
+    model_config = ConfigDict(strict=True)
+
+    task: str
+    dataset: str
+    score: float | None = None
+    promise: float | None = None
+    labelled: float | None = None
+    drift: float | None = None
+
+
+class Monitored:
+    """The gauges of what `espalier monitor` has written: `<task>-<dataset>.json` each.
+
+    Args:
+        folder: Where its files are.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._shown: dict[Path, Written] = {}
+
+    def show(self) -> None:
+        """Bring the gauges to the files; a damaged one changes nothing.
+
+        Where a file is gone its gauges become NaN: those of several workers cannot be removed.
+        """
+        for path in {*self.folder.glob("*.json"), *self._shown}:
+            with suppress(OSError, ValueError):
+                if path.exists():
+                    self._shown[path] = written = Written.model_validate_json(_read(path))
+                else:
+                    gone = dict.fromkeys(self._shown[path].model_fields_set & MONITORED.keys())
+                    written = self._shown.pop(path).model_copy(update=gone)
+                for field in MONITORED.keys() & written.model_fields_set:
+                    value = getattr(written, field)
+                    gauge = monitored_series()[field].labels(written.task, written.dataset)
+                    gauge.set(math.nan if value is None else value)
+
+
+def _read(path: Path) -> bytes:
+    """Return the content of a file, as much as one of the monitor's may have."""
+    if not path.is_file():
+        raise ValueError(f"{path} is no file.")  # reading a pipe would wait for its writer
+    with path.open("rb") as file:
+        return file.read(MAX_MONITORED_BYTES)
 
 
 @cache
@@ -95,13 +132,13 @@ class RequestMetrics:
     Args:
         app: The application behind it.
         service: The values of the last three `LABELS`.
-        monitored: See `show_monitored`.
+        monitored: The folder of `Monitored`.
     """
 
     def __init__(self, app: ASGIApp, service: tuple[str, str, str], monitored: Path):
         self.app = app
         self.service = service
-        self.monitored = monitored
+        self.monitored = Monitored(monitored)
         self.total, self.duration, self.in_progress = _request_series()
         self.running: dict[str, int] = defaultdict(int)  # requests in progress, by path
         self.seconds: dict[tuple[str, int], list[float]] = defaultdict(list)  # since the last flush
@@ -119,11 +156,11 @@ class RequestMetrics:
             await send(message)
 
         self.running[path] += 1
-        if path == METRICS_PATH:
-            self.flush()
-            show_monitored(self.monitored)
-        self._flush_soon()
         try:
+            if path == METRICS_PATH:
+                self.flush()
+                self.monitored.show()
+            self._flush_soon()
             return await self.app(scope, receive, send_and_note)
         finally:
             self.running[path] -= 1

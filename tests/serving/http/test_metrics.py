@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import pytest
 import tiny
 from metrics_page import told
 from project import ROOT
@@ -40,7 +41,7 @@ def test_every_request_is_counted_with_its_status_and_time(own_server):
 
 def test_what_the_monitor_wrote_is_shown(own_server):
     folder = own_server.home / "monitor"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     written = {"task": "image", "dataset": "tiny", "score": 0.5, "promise": None, "labelled": 12}
     (folder / "image-tiny.json").write_text(json.dumps(written))
     (folder / "sentiment-tiny.json").write_text('{"task": "sentiment", "da')
@@ -53,6 +54,52 @@ def test_what_the_monitor_wrote_is_shown(own_server):
     assert re.search(
         r"^espalier_live_score\{[^}]*\} 0\.75$", own_server.client.get("/metrics").text, re.M
     )
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "[]",
+        "null",
+        "3",
+        '{"task": "image", "dataset": "tiny", "score": "0.25"}',
+        '{"task": "image", "dataset": "other", "score": "abc"}',
+        '{"task": ["image"], "dataset": "other", "score": 0.25}',
+        '{"task": "image", "dataset": "tiny", "score": 0.25, "more": "' + "x" * (1 << 16) + '"}',
+    ],
+)
+def test_a_damaged_file_of_the_monitor_changes_nothing(own_server, damaged):
+    folder = own_server.home / "monitor"
+    folder.mkdir(exist_ok=True)
+    (folder / "image-tiny.json").write_text('{"task": "image", "dataset": "tiny", "score": 0.5}')
+    before = shown(own_server)
+    assert "0.5" in before[("tiny", "image")]
+    (folder / "image-tiny.json").write_text(damaged)
+    for _ in range(3):
+        assert shown(own_server) == before
+    page = own_server.client.get("/metrics").text
+    in_progress = re.findall(r'request_in_progress\{endpoint="/metrics"[^}]*\} (.*)$', page, re.M)
+    assert set(in_progress) <= {"0.0", "1.0"}
+
+
+def test_what_the_monitor_removed_is_shown_no_more_and_a_pipe_is_not_waited_for(own_server):
+    folder = own_server.home / "monitor"
+    folder.mkdir(exist_ok=True)
+    os.mkfifo(folder / "pipe.json")
+    file = folder / "image-gone.json"
+    file.write_text('{"task": "image", "dataset": "gone", "score": 0.5}')
+    assert shown(own_server)[("gone", "image")] == "0.5"
+    file.unlink()
+    assert shown(own_server)[("gone", "image")] == "NaN"
+    (folder / "pipe.json").unlink()
+
+
+def shown(server) -> dict[tuple[str, str], str]:
+    """The live scores of the page, by dataset and task."""
+    page = server.client.get("/metrics", timeout=5)
+    assert page.status_code == 200
+    pattern = r'^espalier_live_score\{dataset="(.*)",task="(.*)"\} (.*)$'
+    return {(one, task): value for one, task, value in re.findall(pattern, page.text, re.M)}
 
 
 def test_paths_and_versions_that_do_not_exist_are_counted_as_one(client):
