@@ -7,7 +7,7 @@ POST /v1/{task}/{dataset}   that of the dataset
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import orjson
 from pydantic import Field
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from models.inputs.series import SeriesInputs
 from serving.api import metadata, times
 from serving.champions.slots import Champions, Slot
 from serving.http import bodies, image_header, json_body
@@ -87,6 +88,9 @@ async def forecast(request: Request, dataset: str | None = None) -> Response:
             message = 'A "series" needs the "time" of its last value, by which it is graded later.'
             raise Problem(422, "missing_field", message)
         request.scope[SERIES] = steps.named(body.series)
+    if steps:  # what cannot be answered is refused before it is forecast and logged
+        most = cast(SeriesInputs, model.inputs).horizon
+        steps.after(min(body.horizon or most, most))
     seconds = model.seconds * (1 + cost.of_pasts(model.inputs, histories))
     (answer,), model = await predict(request, model, "forecast", histories, seconds, **options)
     if steps:

@@ -55,7 +55,7 @@ async def predict(
     if challenger and failure:
         challenger.failed(failure)
         record(challenger=(challenger.model, failure))
-    elif challenger and challenger.shadows:
+    elif challenger and challenger.shadows and state.log.enabled:  # else for nobody
         one = Answered(request, task, inputs, answers, options, measures, now(request))
         state.trials.shadow(challenger, one)
     else:
@@ -73,6 +73,9 @@ async def _by_canary(
 ) -> list[dict] | Exception:
     """Return the challenger's answers, which are logged, or what went wrong with it."""
     state = request.app.state
+    ours, theirs = challenger.model.seconds, challenger.champion.seconds
+    if ours > theirs > 0:  # what is short work for the champion may be long work for it
+        seconds *= ours / theirs
     try:
         answers, measures = await _answers(state, challenger.model, inputs, seconds, options)
     except Problem as error:  # there is no room, whoever is asked
