@@ -20,10 +20,12 @@ from serving.http.auth import CLIENT
 from serving.http.errors import Problem
 from serving.http.metrics import counter
 from serving.http.request_id import REQUEST_ID
+from serving.request_log.labels import Labels
 from serving.request_log.records import MAX_ANSWERS
 
 MAX_LABELS = 1000
 MAX_STEPS = 1024
+MAX_WAITING = 32  # requests at a time whose labels are being written
 LIMITS = json_body.Limits(brackets=1 << 12, values=1 << 17)
 ACCEPTED = "espalier_feedback_labels"
 
@@ -69,14 +71,32 @@ async def feedback(request: Request) -> Response:
         orjson.dumps(stamp | one.model_dump(exclude_none=True), option=orjson.OPT_APPEND_NEWLINE)
         for one in given
     )
+    if labels.waiting >= MAX_WAITING:  # a disk that hangs must not hold up the models' requests
+        raise _not_kept("too many others wait for the disk")
     try:
-        await asyncio.to_thread(labels.append, lines)
+        await _append(labels, lines)
     except OSError as error:
-        message = f"None of the labels was kept ({error.strerror}); send them again later."
-        raise Problem(503, "not_kept", message, {"Retry-After": "10"}) from error
+        raise _not_kept(error.strerror) from error
     counter(ACCEPTED).inc(len(given))
     content = {"accepted": len(given), "request_id": request.scope[REQUEST_ID]}
     return Response(orjson.dumps(content), media_type="application/json")
+
+
+async def _append(labels: Labels, lines: bytes) -> None:
+    """Write labels in a thread; their place is free once that ends, though the client be gone."""
+
+    def free(_: asyncio.Future) -> None:
+        labels.waiting -= 1
+
+    labels.waiting += 1
+    writing = asyncio.get_running_loop().run_in_executor(None, labels.append, lines)
+    writing.add_done_callback(free)
+    await asyncio.shield(writing)
+
+
+def _not_kept(reason: str | None) -> Problem:
+    message = f"None of the labels was kept ({reason}); send them again later."
+    return Problem(503, "not_kept", message, {"Retry-After": "10"})
 
 
 def _given(body: FeedbackBody) -> list[Feedback]:

@@ -13,6 +13,7 @@ one counts: sending a label twice changes nothing, sending another one corrects 
 """
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from serving.request_log.segment import DAY_SECONDS, Segments
@@ -29,6 +30,7 @@ class Labels:
 
     def __init__(self, folder: Path, megabytes: int, days: int):
         self.enabled = megabytes > 0
+        self.waiting = 0  # requests whose labels are being written; changed by the event loop
         self._segments = Segments(folder, megabytes << 20, days * DAY_SECONDS)
         self._lock = threading.Lock()
 
@@ -38,11 +40,19 @@ class Labels:
             self._segments.append(lines)
 
     def rotate(self) -> None:
-        """Close a segment that is large or old; remove those that are over the bounds."""
-        with self._lock:
-            self._segments.rotate()
+        """Close a segment that is large or old; remove those that are over the bounds.
+
+        Not while labels wait for the disk: who calls writes the request log, which goes on.
+        """
+        self._unless_busy(self._segments.rotate)
 
     def close(self) -> None:
-        """Close the segment."""
-        with self._lock:
-            self._segments.close()
+        """Close the segment, unless labels wait for the disk: the process is about to end."""
+        self._unless_busy(self._segments.close)
+
+    def _unless_busy(self, action: Callable[[], None]) -> None:
+        if self._lock.acquire(blocking=False):
+            try:
+                action()
+            finally:
+                self._lock.release()

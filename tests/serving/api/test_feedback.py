@@ -1,8 +1,11 @@
 """Labels come back: bounded, checked, kept before they are answered, by several workers at once."""
 
 import errno
+import fcntl
 import os
 import threading
+from collections import Counter
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +14,7 @@ from described import Description
 from logged import logged_records
 from pydantic import ValidationError
 
-from serving.api.feedback import FeedbackBody
+from serving.api.feedback import MAX_WAITING, FeedbackBody
 
 PATH = "/v1/feedback"
 TIME = "2026-11-29T13:00:00+01:00"
@@ -123,6 +126,37 @@ def test_many_at_once_are_all_kept_in_whole_lines(own_server):
     for thread in threads:
         thread.join()
     assert len({record["request_id"] for record in labels(own_server)[before:]}) == 8 * 20 * 49
+
+
+def test_a_disk_that_hangs_holds_up_neither_the_models_nor_their_log(own_server):
+    """Somebody who holds the lock of the segment stands for it."""
+    sent = {"request_id": "a", "label": "7"}
+    assert own_server.client.post(PATH, json=sent).status_code == 200
+    statuses: list[int] = []
+
+    def send() -> None:
+        statuses.append(own_server.client.post(PATH, json=sent, timeout=60).status_code)
+
+    threads = [threading.Thread(target=send) for _ in range(MAX_WAITING + 5)]
+    with ExitStack() as held:
+        for segment in (own_server.home / "labels").glob("*.jsonl"):
+            fcntl.flock(held.enter_context(segment.open()), fcntl.LOCK_EX)
+        for thread in threads:
+            thread.start()
+        own_server.wait(lambda: len(statuses) == 5, 10)
+        assert set(statuses) == {503}
+        answer = own_server.client.post(
+            "/v1/sentiment", json={"text": "good"}, headers={"X-Request-ID": "meanwhile"}
+        )
+        assert answer.status_code == 200
+        folder = own_server.home / "requests"
+        own_server.wait(
+            lambda: "meanwhile" in {one["request_id"] for one in logged_records(folder)}, 10
+        )
+    for thread in threads:
+        thread.join()
+    assert Counter(statuses) == {200: MAX_WAITING, 503: 5}
+    assert own_server.client.post(PATH, json=sent).status_code == 200
 
 
 def test_a_named_series_is_kept_and_another_is_not(own_server):
