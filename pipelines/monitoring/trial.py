@@ -226,14 +226,19 @@ def error(answer: Mapping[str, Any], label: Any) -> float | None:
     absolute error of the forecast; None where they do not go together."""
     if "label" in answer:
         right = label if isinstance(label, list) else [label]
-        if len(right) != len(answer["label"]):
+        words = all(isinstance(one, str) for one in right)
+        if not words or len(right) != len(answer["label"]):
             return None
         wrong = [one != other for one, other in zip(answer["label"], right, strict=True)]
         return sum(wrong) / len(wrong)
     forecast = answer.get("forecast")
     if not forecast or not isinstance(label, list):
         return None
-    apart = [abs(one - other) for one, other in zip(forecast, label, strict=False)]
+    apart = [
+        abs(one - other)
+        for one, other in zip(forecast, label, strict=False)
+        if isinstance(other, int | float)  # null where no value came
+    ]
     return math.fsum(apart) / len(apart) if apart else None
 
 

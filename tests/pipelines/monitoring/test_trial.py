@@ -205,6 +205,21 @@ def test_forecasts_are_compared_by_their_errors_and_differ_beyond_a_distance(hom
     assert one.verdict == "promote"
 
 
+def test_labels_of_another_kind_and_values_that_did_not_come_are_left_out(home):
+    entry = began()
+    forecasts = [
+        {"model": MODEL, "version": version, "status": 200, "forecast": [value, value, value]}
+        for version, value in (("1", 100.0), ("2", 101.0))
+    ]
+    pair = [record(entry, 0, *forecasts)]
+    assert judged(pair, {"r0": [101.5, None, 99]}).counts.same == 1  # both are off by 1.25
+    assert judged(pair, {"r0": [102.5, None, None]}).counts.better == 1
+    for label in ("7", ["7"], [None]):
+        assert judged(pair, {"r0": label}).counts == trial.Counts(answered=1, both=1)
+    [classes] = shadowed(entry, [True], [False])
+    assert judged([classes], {"r0": [101.5]}).counts.same == 0
+
+
 def test_looking_after_every_request_takes_an_equal_one_back_in_one_of_twenty_at_most():
     """By chance alone, in 300 trials of 1,000 requests on which the two differ."""
     rng, of, taken = np.random.default_rng(0), np.arange(1, 1001), 0
