@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 from pipelines.experiments import registry
 from pipelines.lineage import request_log
 from pipelines.promotion import decision, ledger
+from pipelines.runtime import environment
 
 ALPHA = 0.05  # of the challengers that are no worse, how many are taken back at most
 SURE = 1e-3  # the chance that the test split's bound on disagreement is too low
@@ -40,12 +41,13 @@ Verdict = Literal["promote", "withdraw", "continue"]
 class Counts:
     """What the requests of a trial showed.
 
-    answered: requests that the challenger answered. failed: the error of each that it alone failed.
+    seen: records of the model, whoever answered. answered: requests that the challenger did. failed: the error of each that it alone failed.
     differing, both: requests that both answered, and those on which they differ. better, worse:
     labelled ones on which the challenger is nearer to the label, or further. ours, theirs: whether
     the challenger was wrong on what it alone answered, and the champion, in the order of time.
     """
 
+    seen: int = 0
     answered: int = 0
     failed: list[str] = field(default_factory=list)
     differing: int = 0
@@ -187,6 +189,7 @@ def count(began: ledger.Entry, records: Iterable[request_log.Record], labels: La
     beyond = (terms["differing"] or {}).get("beyond")
     start = int(datetime.fromisoformat(began.at).timestamp() * 1e6)
     ours = [one for one in records if one.get("model") == began.model and one["time"] >= start]
+    counts.seen = len(ours)
     for record in sorted(ours, key=lambda one: one["time"]):
         # The second last: a canary that answered may be called too slow there.
         answers = {one.get("version"): one for one in (record, record.get("challenger") or {})}
@@ -328,6 +331,10 @@ def decided(
     tried = f"{counts.answered} requests, nothing against it"
     if not over:
         return "continue", f"{tried} so far"
+    if not counts.seen:
+        elsewhere = f"no request since it began is in the log of {environment.home()}"
+        ends = "the monitor of the home that serves it ends it"
+        return "continue", f"{elsewhere}: {ends}, or `espalier rollback --challenger`"
     if counts.answered < LEAST:
         few = f"it answered {counts.answered} requests in its time"
         return "withdraw", f"{few}, and {LEAST} are the least that say anything"

@@ -172,6 +172,17 @@ def test_the_limit_of_time_promotes_what_was_tried_and_takes_back_what_was_not(h
     assert (few.verdict, few.counts.answered) == ("withdraw", trial.LEAST - 1)
 
 
+def test_a_home_that_heard_nothing_of_the_model_gives_no_verdict(home):
+    entry = began()
+    over = datetime.fromisoformat(entry.at) + WEEK
+    [other] = shadowed(entry, [True], [True])
+    one = judged([other | {"model": "espalier-image-digits"}], now=over)
+    assert one.verdict == "continue"
+    assert str(home) in one.reason
+    assert "espalier rollback --challenger" in one.reason
+    assert judged([other], now=over).verdict == "withdraw"
+
+
 def test_what_is_not_of_the_trial_does_not_count(home):
     entry = began()
     [one] = shadowed(entry, [True], [False])
@@ -180,7 +191,7 @@ def test_what_is_not_of_the_trial_does_not_count(home):
         one | {"model": "espalier-image-digits"},
         one | {"version": "9", "challenger": answer("8")},
     ]
-    assert judged(others, Everything()).counts == trial.Counts()
+    assert judged(others, Everything()).counts == trial.Counts(seen=1)
 
 
 def test_a_request_id_that_comes_again_is_labelled_once(home):
@@ -215,7 +226,7 @@ def test_labels_of_another_kind_and_values_that_did_not_come_are_left_out(home):
     assert judged(pair, {"r0": [101.5, None, 99]}).counts.same == 1  # both are off by 1.25
     assert judged(pair, {"r0": [102.5, None, None]}).counts.better == 1
     for label in ("7", ["7"], [None]):
-        assert judged(pair, {"r0": label}).counts == trial.Counts(answered=1, both=1)
+        assert judged(pair, {"r0": label}).counts == trial.Counts(seen=1, answered=1, both=1)
     [classes] = shadowed(entry, [True], [False])
     assert judged([classes], {"r0": [101.5]}).counts.same == 0
 
