@@ -41,10 +41,11 @@ Verdict = Literal["promote", "withdraw", "continue"]
 class Counts:
     """What the requests of a trial showed.
 
-    seen: records of the model, whoever answered. answered: requests that the challenger did. failed: the error of each that it alone failed.
-    differing, both: requests that both answered, and those on which they differ. better, worse:
-    labelled ones on which the challenger is nearer to the label, or further. ours, theirs: whether
-    the challenger was wrong on what it alone answered, and the champion, in the order of time.
+    seen: records of the model, whoever answered. answered: requests that the challenger answered.
+    failed: the error of each that it alone failed. differing, both: requests that both answered,
+    and those on which they differ. better, worse: labelled ones on which the challenger is nearer
+    to the label, or further. ours, theirs: whether the challenger was wrong on what it alone
+    answered, and the champion, in the order of time.
     """
 
     seen: int = 0
@@ -83,6 +84,11 @@ class Trial:
     began: ledger.Entry
     head: ledger.Head
 
+    @property
+    def shown(self) -> bool:
+        """Whether something spoke against it: not only that too few requests came."""
+        return bool(self.counts.failed) or against(self.evidence)
+
     def to_dict(self) -> dict[str, Any]:
         """The trial as JSON: counts instead of the single answers."""
         counts = asdict(self.counts)
@@ -102,6 +108,7 @@ class Trial:
             "counts": counts,
             "predicted": self.predicted,
             "evidence": self.evidence,
+            "shown": self.shown,
             "verdict": self.verdict,
             "reason": self.reason,
         }
@@ -312,6 +319,11 @@ def capital(hits: ArrayLike, misses: ArrayLike, chance: float) -> np.ndarray:
     return np.exp(np.minimum(log, MOST))
 
 
+def against(evidence: Mapping[str, float]) -> bool:
+    """Whether too much speaks against it for chance; half is staked on each of two bets."""
+    return (evidence["worse"] + evidence["differing"]) / 2 >= 1 / ALPHA
+
+
 def decided(
     counts: Counts, evidence: Mapping[str, float], predicted: float | None, over: bool
 ) -> tuple[Verdict, str]:
@@ -322,8 +334,7 @@ def decided(
     labelled = _labelled(counts)
     if evidence["better"] >= 1 / ALPHA:
         return "promote", f"it is better by what came back: {labelled}"
-    # Two bets against it: half of what there is to lose is staked on each.
-    if (evidence["worse"] + evidence["differing"]) / 2 >= 1 / ALPHA:
+    if against(evidence):
         if evidence["worse"] >= 1 / ALPHA:
             return "withdraw", f"it is worse by what came back: {labelled}"
         share = f"{counts.differing} of {counts.both} requests"

@@ -1,6 +1,8 @@
 """A challenger on trial: on record first, then the alias, the tag and the pointer beside the
 champion's; each end of a trial takes them away."""
 
+from datetime import datetime, timedelta
+
 import entries
 import keys_of
 import pytest
@@ -13,6 +15,7 @@ from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.lineage import records
 from pipelines.locks import lock
+from pipelines.monitoring import trial as judge
 from pipelines.promotion import (
     approval,
     contender,
@@ -149,6 +152,17 @@ def test_one_that_is_taken_back_does_not_come_back_by_itself(tried):
     assert evaluate.not_withdrawn(registry.version(MODEL, "2"), named=True).passed
     decided(tried, Terms())
     assert on_trial() == "2"
+    assert evaluate.not_withdrawn(registry.version(MODEL, "2")).passed
+
+
+def test_one_that_too_few_asked_may_try_again_by_itself(tried):
+    began = ledger.trial(ledger.entries(MODEL))
+    over = datetime.fromisoformat(began.at) + timedelta(days=3)
+    moment = int(over.timestamp() * 1e6)
+    asked = {"model": MODEL, "version": "2", "status": 200, "label": ["7"], "request_id": "r"}
+    few = judge.judge(TASK, DATASET, {}, [asked | {"time": moment}], over)
+    assert judge.end(few).action == "withdrawal"
+    assert on_trial() is None
     assert evaluate.not_withdrawn(registry.version(MODEL, "2")).passed
 
 
