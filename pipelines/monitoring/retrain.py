@@ -289,9 +289,11 @@ def _learned(fits: Iterable[Record]) -> int:
 
 def _outlook(version: DatasetVersion, champion: Version, fits: Sequence[Record]) -> Outlook | None:
     """What the fits on the champion's data say of more rows."""
+    metric, alpha = ranking.metric(version), rules.of(version.task, version.name).alpha
+    # Fits of before the metric was another say nothing in this one.
+    fits = [one for one in fits if f"validation_{metric.name}" in one.metrics]
     full = ranking.ranked(version, [one for one in fits if not one.look])
     looks = {(one.arch, one.seed): one for one in fits if one.look}
-    metric, alpha = ranking.metric(version), rules.of(version.task, version.name).alpha
     pairs = [
         (looks[one.arch, one.seed], one)
         for one in full

@@ -137,6 +137,14 @@ def test_the_facts_are_those_of_registry_record_and_ledger(present):
     assert (level, outlook.spent) == (pytest.approx(0.0191, abs=1e-4), 0.0)
 
 
+def test_fits_of_before_the_metric_was_another_give_no_outlook(present, monkeypatch):
+    present(DIGITS.hash, 256)
+    version = data.present("image", "digits")
+    other = replace(version, facts=version.facts | {"metric": "macro_f1"})
+    monkeypatch.setattr(data, "present", lambda task, dataset: other)
+    assert retrain.gather("image", "digits", None, None, 0).outlook is None
+
+
 def test_new_rows_are_counted_from_the_champion_s_data(present):
     present("1" * 32 + ".dir", 320)
     facts = retrain.gather("image", "digits", None, None, 0)
