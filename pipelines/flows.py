@@ -185,7 +185,7 @@ def retrained(
         verdict = decide(version, [*full.records, *blended, *again.records])
         note = attach_report(version, parent, spending.text, left_out)
         show_report(version, note, parent)
-        keep_card(task, name)
+        keep_card(task, name, return_state=True)  # without it the decision stands all the same
     trained, reused = first.trained + full.trained, first.reused + full.reused
     return retraining.outcome(version, trained, reused, left_out), verdict
 
@@ -212,7 +212,7 @@ def ask(
     )
     no = None if answer.approve else answer.reason or "without a reason"
     after = retraining.answered(task, outcome, answer.name, no)
-    keep_card(task, outcome.dataset)
+    keep_card(task, outcome.dataset, return_state=True)
     return after
 
 
@@ -237,13 +237,17 @@ def monitor(task: str) -> list[dict]:
         task: image, sentiment or forecast.
 
     Returns:
-        What was seen of each dataset. The run's state says whether a retraining was asked for.
+        What was seen of each dataset. The run's state says whether a retraining was asked for; it
+        is Failed where a dataset could not be looked at.
     """
     environment.apply()
     state: Any
     with console.read_by(prefect.get_run_logger().info), prefect.tags(*tag(task)):
         servers.watch(environment.MLFLOW)
         looks = [look(task, name) for name in settings.served()[task]]
+    if failure := watch.failure(looks):
+        state = Failed(message=failure)
+        return state
     verdicts = {one.dataset: one.retrain for one in looks}
     asked = any(verdict.retrain for verdict in verdicts.values())
     state = Completed(

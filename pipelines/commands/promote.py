@@ -124,7 +124,7 @@ def promote(
         evaluated = evaluation.evaluate(version, candidate, champion, head, gate_rules, **asks)
         entry = None if dry_run else decision.decide(evaluated, force, terms)
         if entry and entry.action in ledger.BEGIN:
-            card.keep(task, dataset)
+            card.keep_or_say(task, dataset)
         trial = terms.kind if terms and evaluated.passed else ""
         return _outcome(partial(outcome, trial=trial), evaluated, entry)
 
@@ -204,7 +204,7 @@ def approve(
     entry = approval.answer(task, dataset, version, by, no=no)
     promoted = entry.action == "promotion"
     if promoted:
-        card.keep(task, dataset)
+        card.keep_or_say(task, dataset)
     candidate = registry.version(entry.model, entry.to_version)
     champion = registry.champion(task, dataset)
     if candidate is None:
@@ -257,6 +257,7 @@ def rollback(task: str, dataset: str | None, reason: str) -> Rollback:
     decision.announce(task, dataset, entry)
     if complaint or version is None:
         raise RollbackRefused(complaint)
+    card.keep_or_say(task, dataset)
     head = {"position": entry.position, "hash": entry.hash}
     return Rollback(task, dataset, left, version.version, version.arch, version.fingerprint, head)
 
@@ -268,14 +269,16 @@ def take_back(task: str, dataset: str | None, reason: str) -> Rollback:
     """
     dataset = settings.dataset_of(task, dataset)
     model = registry.model_name(task, dataset)
+    reconcile.catch_up(task, dataset)
     entries = ledger.entries(model)
     trial = ledger.trial(entries)
-    champion = contender.current_champion(task, dataset)
+    champion = registry.champion(task, dataset)
     if trial is None or champion is None:
         raise RollbackRefused(f"{model} has no challenger on trial")
     entry = decision.end_trial(task, dataset, trial, ledger.head(entries), "withdrawal", reason)
-    now, head = champion.version, {"position": entry.position, "hash": entry.hash}
-    return Rollback(task, dataset, trial.to_version, now.version, now.arch, now.fingerprint, head)
+    head = {"position": entry.position, "hash": entry.hash}
+    named = champion.version, champion.arch, champion.fingerprint
+    return Rollback(task, dataset, trial.to_version, *named, head)
 
 
 def show_rollback(outcome: Rollback) -> None:

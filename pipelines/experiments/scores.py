@@ -61,7 +61,8 @@ def rows_of(run_id: str, split: str, *, artifact_uri: str = "") -> dict[str, np.
         OSError: there are none.
     """
     file = verification.artifact_of(run_id, f"{tracking.SCORES}/{split}.npz", artifact_uri)
-    with np.load(file, allow_pickle=False) as arrays:
+    # Of a torn file numpy would leave open what it opened itself.
+    with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
         return dict(arrays)
 
 

@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -31,6 +32,9 @@ from pipelines.reports.card import Card, Section
 from pipelines.runtime import console, environment, settings
 from pipelines.runtime.settings import UsageError
 
+if TYPE_CHECKING:
+    from models.evaluation.metrics import Metric
+
 PARTS = 8  # of the test rows, the worst, and as many confusions
 
 
@@ -52,7 +56,7 @@ def card(task: str, dataset: str | None = None, *, live: bool = True) -> Card:
         raise UsageError(f"{name} has no champion yet: `espalier run --dataset {name}` makes one")
     record, entry = tracking.record(version.run_id), champions[-1]
     of = DatasetVersion(task, name, version.dataset_hash)
-    metric = ranking.metric(of)
+    metric = _metric(of, record)
     score = f"{metric.text} {_interval(record, 'test', metric.name)} on the test split"
     sections = [
         _use(of),
@@ -67,6 +71,15 @@ def card(task: str, dataset: str | None = None, *, live: bool = True) -> Card:
     ]
     title = f"{version.arch} v{version.version}, champion of {name}"
     return Card(title, f"A model for {task}, fitted on {name}: {score}.", sections)
+
+
+def keep_or_say(task: str, dataset: str) -> None:
+    """`keep` after a decision, which stands whatever becomes of the card."""
+    try:
+        keep(task, dataset)
+    except Exception as error:  # of servers, files and older records alike
+        cause = f"{dataset}: not kept: {str(error) or type(error).__name__}"
+        console.line("card", cause, failed=True)
 
 
 def keep(task: str, dataset: str) -> None:
@@ -121,7 +134,7 @@ def _model(record: Record) -> Section:
 
 
 def _scores(dataset: DatasetVersion, record: Record) -> Section:
-    metric = ranking.metric(dataset)
+    metric = _metric(dataset, record)
     rows = [(split, _interval(record, split, metric.name)) for split in ("test", "validation")]
     known = {name: value for name, value in record.metrics.items() if name.startswith("test_")}
     if "test_floor" in known:
@@ -138,6 +151,15 @@ def _scores(dataset: DatasetVersion, record: Record) -> Section:
     return Section("Scores", rows, text + " Below, other measures on the test split.")
 
 
+def _metric(dataset: DatasetVersion, record: Record) -> "Metric":
+    """What the champion was decided by, though the dataset is decided by another metric now."""
+    from models.evaluation import metrics
+
+    present = ranking.metric(dataset)
+    known = (present, *metrics.METRICS.values())
+    return next((one for one in known if f"test_{one.name}_low" in record.metrics), present)
+
+
 def _interval(record: Record, split: str, metric: str) -> str:
     mean, low, high = (
         console.figure(record.metrics[f"{split}_{metric}{end}"]) for end in ("", "_low", "_high")
@@ -150,9 +172,9 @@ def _parts(dataset: DatasetVersion, version: Version, record: Record) -> list[Se
     try:
         rows = scores.rows_of(record.run_id, "test", artifact_uri=record.artifact_uri)
         inputs = artifact.read_inputs(verification.artifact_folder(version.run_id))
-    except OSError:  # the rows of an older champion are gone
+    except (OSError, BadZipFile, ValueError, KeyError):  # the rows are gone, or cut off
         return []
-    metric, labels = ranking.metric(dataset), list(getattr(inputs, "labels", ()))
+    metric, labels = _metric(dataset, record), list(getattr(inputs, "labels", ()))
     parts = slices.score(metric, [rows], labels)
     parts.sort(key=lambda part: metric.sign * part.score)
     named = [(p.name, f"{console.figure(p.score)} on {p.rows:,} rows") for p in parts[:PARTS]]

@@ -9,6 +9,7 @@ from candidates import candidate, evaluation, hits
 from keys_of import pair
 from recorded import HASH
 
+from pipelines.commands import promote
 from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.lineage import card
@@ -124,6 +125,31 @@ def test_it_is_kept_with_the_run_and_goes_into_the_bento(champion, tmp_path):
     assert first not in publish.unused(2e9)
     promoted(candidate(tmp_path, hits(0.95), 1, dataset=DATASET))
     assert first in publish.unused(2e9)
+
+
+def test_a_champion_keeps_the_metric_that_it_was_decided_by(champion, monkeypatch):
+    other = {"task": TASK, "metric": "macro_f1"}
+    monkeypatch.setattr(settings, "declared", lambda dataset: other)
+    made = card.card(TASK)
+    assert "accuracy 0.9000 (0.8900 to 0.9100)" in made.summary
+    assert rows(made, "Scores")["test"] == "0.9000 (0.8900 to 0.9100)"
+    assert rows(made, "Parts of the test rows")
+
+
+def test_rows_that_were_cut_off_are_left_out(champion):
+    file = verification.artifact_of(champion.run_id, f"{tracking.SCORES}/test.npz")
+    file.write_bytes(file.read_bytes()[:-100])
+    assert "Parts of the test rows" not in [section.title for section in card.card(TASK).sections]
+
+
+def test_a_card_that_cannot_be_made_undoes_no_decision(champion, tmp_path, monkeypatch, capsys):
+    promoted(candidate(tmp_path, hits(0.95), 1, dataset=DATASET))
+    promote.rollback(TASK, DATASET, "slow")
+    assert (publish.cards() / f"{champion.manifest_sha256}.md").exists()
+    promoted(candidate(tmp_path, hits(0.96), 2, dataset=DATASET))
+    monkeypatch.setattr(card, "card", lambda *_, **__: {}["f1"])
+    assert promote.rollback(TASK, DATASET, "slow").to == "1"
+    assert "mnist_5k: not kept: 'f1'" in capsys.readouterr().err
 
 
 def test_without_a_champion_there_is_no_card(home):
