@@ -24,6 +24,8 @@ def monitor(
 ) -> None:
     """Say how good the champions are on what was labelled, beside what they promised.
 
+    Exit code 1: a dataset could not be looked at.
+
     Example: espalier monitor --task image --since 30d
     """
     from pipelines.commands import monitor as step
@@ -33,7 +35,8 @@ def monitor(
     if html is not None:
         step.page(found, since, html)
         console.line("page", str(html))
-    invocation.end(as_json, found.to_dict(), lambda: step.show(found, since))
+    code = FAILED if found.failure else DONE
+    invocation.end(as_json, found.to_dict(), lambda: step.show(found, since), code, found.failure)
 
 
 @app.command()

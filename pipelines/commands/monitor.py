@@ -32,6 +32,11 @@ class Report:
         """As JSON."""
         return self.found.to_dict() | {"datasets": [one.to_dict() for one in self.looks]}
 
+    @property
+    def failure(self) -> str:
+        """Which datasets could not be looked at, as a sentence; empty where all were."""
+        return watch.failure(self.looks)
+
 
 def monitor(task: str | None, dataset: str | None, since: str) -> Report:
     """Look at champions as the scheduled monitor does, and score all versions that answered.
@@ -90,6 +95,8 @@ def show(report: Report, since: str) -> None:
         if one.below:
             console.err().print(one.below, markup=False)
     for look in report.looks:
+        if look.failure:  # which ends the command
+            continue
         console.line(
             "drift", f"{look.dataset}: {_drift(look.drift)}", failed=bool(look.drift.alarms)
         )

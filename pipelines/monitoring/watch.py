@@ -6,6 +6,7 @@ often one looks; what asks for a retraining is sent again after the cooldown, wh
 
 import json
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
@@ -15,10 +16,10 @@ from pipelines.monitoring import feedback, gauges, live_score, retrain, trial
 from pipelines.monitoring.drift import drift
 from pipelines.monitoring.drift.drift import Drift
 from pipelines.monitoring.live_score import LiveScore
-from pipelines.monitoring.retrain import Verdict
+from pipelines.monitoring.retrain import Facts, Verdict
 from pipelines.monitoring.trial import Trial
 from pipelines.processes import events
-from pipelines.promotion import ledger
+from pipelines.promotion import ledger, reconcile
 from pipelines.runtime import settings
 
 NOTED = "event "  # begins the name of the note on an event
@@ -34,13 +35,17 @@ class Signals:
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen of a dataset, and decided. trial: what was on when it was looked at."""
+    """What was seen of a dataset, and decided.
+
+    trial: what was on when it was looked at. failure: what kept it from being looked at, in words.
+    """
 
     task: str
     dataset: str
     drift: Drift
     trial: Trial | None
     retrain: Verdict
+    failure: str | None = None
 
     def to_dict(self) -> dict:
         """As JSON."""
@@ -50,6 +55,7 @@ class Look:
             "drift": self.drift.to_dict(),
             "trial": self.trial and self.trial.to_dict(),
             "retrain": self.retrain.to_dict(),
+            "failure": self.failure,
         }
 
 
@@ -64,7 +70,7 @@ class Sent:
 
 def look(task: str, dataset: str) -> Look:
     """Look at a dataset; see `act`."""
-    return act(task, dataset, live_score.champion(task, dataset))
+    return _told(task, dataset, lambda: _act(task, dataset, live_score.champion(task, dataset)))
 
 
 def act(task: str, dataset: str, live: LiveScore | None) -> Look:
@@ -72,7 +78,24 @@ def act(task: str, dataset: str, live: LiveScore | None) -> Look:
 
     live: of the champion; None where there is none.
     """
+    return _told(task, dataset, lambda: _act(task, dataset, live))
+
+
+def _told(task: str, dataset: str, looking: Callable[[], Look]) -> Look:
+    """The look; of one that failed why: other datasets are looked at all the same."""
+    try:
+        return looking()
+    except Exception as error:  # of a lock, the ledger, a server, an entry that is gone
+        failure = str(error) or type(error).__name__
+        unknown = Drift(task, dataset, None, unknown=failure)
+        return Look(task, dataset, unknown, None, Verdict(False, [failure], None, Facts()), failure)
+
+
+def _act(task: str, dataset: str, live: LiveScore | None) -> Look:
     tried = conclude(task, dataset)
+    champion = registry.champion(task, dataset)
+    if live and champion and live.version != champion.version:
+        live = None  # of the one whose place the challenger has just taken
     drifting, verdict = judge(task, dataset, live)
     announce(task, dataset, Signals(drifting.drifted, live.below if live else None), verdict)
     if live is not None:
@@ -90,6 +113,11 @@ def act(task: str, dataset: str, live: LiveScore | None) -> Look:
     return Look(task, dataset, drifting, tried, verdict)
 
 
+def failure(looks: Iterable[Look]) -> str:
+    """Which datasets could not be looked at, and why; empty where all were."""
+    return "; ".join(f"{one.dataset}: {one.failure}" for one in looks if one.failure)
+
+
 def judge(task: str, dataset: str, live: LiveScore | None) -> tuple[Drift, Verdict]:
     """Look for drift, and say whether to retrain; nothing is changed."""
     drifting = drift.of(task, dataset)
@@ -98,14 +126,18 @@ def judge(task: str, dataset: str, live: LiveScore | None) -> tuple[Drift, Verdi
 
 
 def conclude(task: str, dataset: str) -> Trial | None:
-    """Judge the trial that is on, and end it where that is decided."""
+    """Judge the trial that is on, and end it where that is decided; finish what was killed."""
+    reconcile.catch_up(task, dataset)
     if ledger.trial(ledger.entries(registry.model_name(task, dataset))) is None:
         return None
     if (tried := trial.judge(task, dataset, feedback.by_request())) is None:
         return None  # it has just ended
-    entry = trial.end(tried)
+    try:
+        entry = trial.end(tried)
+    except ledger.LedgerMovedError:  # somebody else has just ended it
+        return None
     if entry is not None and entry.action == "promotion":
-        card.keep(task, dataset)
+        card.keep_or_say(task, dataset)
     return tried
 
 

@@ -127,6 +127,7 @@ def answer(
         ApprovalRefused: it waits no more, or must not serve.
         LedgerMovedError: something else was decided about the model meanwhile.
     """
+    reconcile.catch_up(task, dataset)
     entries = ledger.entries(registry.model_name(task, dataset))
     entry, head = _asked(task, dataset, version, entries), ledger.head(entries)
     if no is not None:

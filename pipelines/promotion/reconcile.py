@@ -50,6 +50,14 @@ def unless_settled(task: str, dataset: str) -> Contender | None:
     return reconcile(task, dataset)
 
 
+def catch_up(task: str, dataset: str) -> None:
+    """Make true what the ledger says where a decision was killed; no run that goes on is touched,
+    and nothing is verified where nothing is to be done."""
+    if not is_reconciled(task, dataset):
+        with promotion_lock(task, dataset):
+            follow(task, dataset)
+
+
 def promotion_lock(task: str, dataset: str) -> AbstractContextManager[None]:
     """Hold the model's promotion lock, for the second that a decision about it takes.
 

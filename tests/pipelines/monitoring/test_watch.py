@@ -3,15 +3,20 @@
 import time
 from dataclasses import replace
 
+import entries
 import pytest
 from recorded import finished, fit
 
+from pipelines.commands import monitor
 from pipelines.experiments import registry
 from pipelines.monitoring import watch
+from pipelines.monitoring.drift.drift import Drift
+from pipelines.monitoring.live_score import LiveScore
 from pipelines.monitoring.retrain import Facts, Verdict
 from pipelines.monitoring.watch import Signals
 from pipelines.processes import events
 
+NO_DRIFT = Drift("image", "digits", "2", unknown="no requests")
 YES, NO = (Verdict(one, ["why"], None, Facts(champion="cnn v1")) for one in (True, False))
 
 
@@ -75,6 +80,26 @@ def test_what_no_server_took_is_told_the_next_time_under_the_same_name(sent, mon
     announce(Signals(drifted="darker"))
     assert len(sent) == 2
     assert sent[0] == sent[1]
+
+
+def test_what_was_below_is_not_told_of_the_one_that_takes_its_place(sent, tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "conclude", lambda task, dataset: crown(tmp_path, seed=1))
+    monkeypatch.setattr(watch, "judge", lambda task, dataset, live: (NO_DRIFT, NO))
+    live = LiveScore("image", "digits", "1", True, 9, 9, "accuracy", below="0.9 for 0.95")
+    assert watch.act("image", "digits", live).failure is None
+    assert not sent
+
+
+def test_a_dataset_that_cannot_be_looked_at_says_so_beside_the_scores(sent):
+    entries.append("espalier-image-digits")
+    entries.rewritten("UPDATE ledger SET reason = 'another'")
+    report = monitor.monitor("image", "digits", "9000d")
+    assert len(report.found.scores) == 1
+    [look] = report.looks
+    assert "the ledger of espalier-image-digits is not what was written" in look.failure
+    assert report.failure.startswith("digits: the ledger of")
+    assert report.to_dict()["datasets"][0]["failure"] == look.failure
+    assert watch.look("image", "digits").failure == look.failure
 
 
 def test_before_the_first_champion_nothing_is_told(sent):

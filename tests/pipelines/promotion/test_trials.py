@@ -1,6 +1,8 @@
 """A challenger on trial: on record first, then the alias, the tag and the pointer beside the
 champion's; each end of a trial takes them away."""
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import entries
@@ -16,6 +18,7 @@ from pipelines.experiments.dataset import DatasetVersion
 from pipelines.lineage import records
 from pipelines.locks import lock
 from pipelines.monitoring import trial as judge
+from pipelines.monitoring import watch
 from pipelines.promotion import (
     approval,
     contender,
@@ -173,6 +176,39 @@ def test_a_person_takes_it_back(tried):
     assert ledger.entries(MODEL)[-1].reason == "it is rude"
     with pytest.raises(RollbackRefused, match="no challenger on trial"):
         promote.take_back(TASK, DATASET, "again")
+
+
+def test_a_person_takes_it_back_beside_a_damaged_champion(tried):
+    graph = verification.artifact_folder(registry.champion(TASK, DATASET).run_id) / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"!")
+    assert promote.take_back(TASK, DATASET, "it is rude").to == "1"
+
+
+@pytest.mark.parametrize(
+    "comes",
+    [
+        watch.conclude,
+        lambda task, dataset: promote.take_back(task, dataset, "again"),
+        lambda task, dataset: approval.answer(task, dataset, None, "Ada"),
+    ],
+)
+def test_what_was_killed_before_it_was_made_true_is_finished_by_who_comes_next(tried, comes):
+    entries.append(MODEL, "withdrawal", "2", from_version="1")
+    with suppress(RollbackRefused, UsageError):
+        comes(TASK, DATASET)
+    assert (champion(), on_trial()) == ("1", None)
+
+
+def test_a_trial_that_another_monitor_has_just_ended_is_no_failure(tried, monkeypatch):
+    judged = watch.trial.judge
+
+    def late(*arguments):
+        one = judged(*arguments)
+        promote.take_back(TASK, DATASET, "first")
+        return replace(one, verdict="withdraw")
+
+    monkeypatch.setattr(watch.trial, "judge", late)
+    assert watch.conclude(TASK, DATASET) is None
 
 
 def test_a_promotion_and_a_rollback_end_the_trial(tried, fitted):
