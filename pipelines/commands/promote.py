@@ -114,7 +114,8 @@ def promote(
         record, folder = _candidate(version, name, champion)
         if champion is not None and champion.version.run_id == record.run_id:
             return _already(outcome, champion, dry_run)
-        if force is None and (waits := _waits(outcome, version, record, champion, gate_rules)):
+        asks_anew = force is None and terms is None  # a trial ends the waiting
+        if asks_anew and (waits := _waits(outcome, version, record, champion, gate_rules)):
             return waits
         if dry_run:
             candidate = Contender(registry.preview(task, dataset, record), folder)

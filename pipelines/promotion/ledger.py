@@ -26,8 +26,8 @@ Action = Literal[
     "promotion", "refusal", "force", "rollback", "awaiting", "shadow", "canary", "withdrawal"
 ]
 BEGIN = ("promotion", "force", "rollback")  # with which a version becomes champion
-DECIDE = ("promotion", "force", "refusal")  # which end a candidate's waiting
 TRIALS = ("shadow", "canary")  # which put a challenger on trial beside the champion
+DECIDE = ("promotion", "force", "refusal", *TRIALS)  # which end a candidate's waiting
 Head = tuple[int, str]  # how many entries there are, and the last one's hash
 GENESIS = "0" * 64  # what the first entry names as the one before it
 
@@ -185,16 +185,17 @@ def awaiting(entries: Sequence[Entry]) -> Entry | None:
 def trial(entries: Sequence[Entry]) -> Entry | None:
     """What put the challenger on trial that is tried now.
 
-    A new champion ends every trial; a challenger that waits for a person has passed its own.
+    A new champion ends every trial; a challenger that waits for a person has passed its own, and
+    one that was refused since is tried no more.
     """
-    waiting = set()
+    ended = set()
     for entry in reversed(entries):
         if entry.action in TRIALS:
-            return None if entry.to_version in waiting else entry
+            return None if entry.to_version in ended else entry
         if entry.action in (*BEGIN, "withdrawal"):
             return None
-        if entry.action == "awaiting":
-            waiting.add(entry.to_version)
+        if entry.action in ("awaiting", "refusal"):
+            ended.add(entry.to_version)
     return None
 
 

@@ -289,6 +289,17 @@ def test_who_insists_asks_nobody(asking, fitted, monkeypatch):
     assert actions() == [("awaiting", None, "1"), ("force", None, "1")]
 
 
+def test_who_is_to_be_tried_waits_no_more(asking, fitted):
+    first, second = fitted(0, 0.8), fitted(1, 0.9)
+    decided(first)
+    yes()
+    decided(first, second)
+    assert approval.waiting(TASK, DATASET).version == "2"
+    assert promote.promote(TASK, DATASET, "2", terms=decision.Terms()).trial == "shadow"
+    assert approval.waiting(TASK, DATASET) is None
+    assert ledger.trial(ledger.entries(MODEL)).to_version == "2"
+
+
 def test_a_refusal_of_before_the_rule_was_there_is_not_asked_again(asking, fitted, monkeypatch):
     """Its entry holds the rules as they were written then."""
     record = fitted(0, 0.8)
