@@ -9,7 +9,8 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple, cast
 
-from pipelines.experiments import registry, tracking
+from models.artifact.artifact import ArtifactError
+from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
@@ -215,7 +216,7 @@ def end_trial(
 ) -> ledger.Entry:
     """End a trial on record, and make it true: the challenger becomes champion, or is taken back.
 
-    Where a person is asked, what would be champion waits.
+    Where a person is asked, what would be champion waits; whose artifact is damaged is taken back.
 
     Args:
         task, dataset: of the model.
@@ -228,6 +229,15 @@ def end_trial(
     Raises:
         LedgerMovedError: something else was decided about the model meanwhile.
     """
+    verified: list[Contender] = []
+    if action == "promotion":
+        version = registry.version(trial.model, trial.to_version)
+        try:
+            if version is None:
+                raise ArtifactError(f"version {trial.to_version} is not in the registry any more")
+            verified = [Contender(version, verification.verify(tracking.record(version.run_id)))]
+        except ArtifactError as error:
+            action, reason = "withdrawal", f"it must not serve: {error}"
     gate_rules, done = rules.of(task, dataset), cast("ledger.Action", action)
     evidence = dict(trial.evidence) if isinstance(trial.evidence, dict) else {}
     if action == "withdrawal":
@@ -238,7 +248,7 @@ def end_trial(
     decision = ledger.Decision(**{f.name: getattr(ended, f.name) for f in fields(ledger.Decision)})
     with reconcile.promotion_lock(task, dataset):
         entry = ledger.append(decision, head)
-        reconcile.follow(task, dataset)
+        reconcile.follow(task, dataset, *verified)
     announce(task, dataset, entry)
     return entry
 

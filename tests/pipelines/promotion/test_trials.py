@@ -72,6 +72,7 @@ def on_trial() -> str | None:
     tagged = [(v.version, v.trial) for v in registry.versions(TASK, DATASET) if v.trial is not None]
     assert tagged == ([(number, share)] if trial else [])
     assert trial is None or registry.aliases(MODEL)[registry.CHALLENGER] == number
+    assert trial is not None or registry.CHALLENGER not in registry.aliases(MODEL)
     assert reconcile.is_reconciled(TASK, DATASET)
     return number
 
@@ -144,6 +145,15 @@ def test_the_test_rows_of_a_trial_were_looked_at_once(home):
     entries.append(MODEL, "shadow", "2", evidence=looked | {"share": 0, "days": 7})
     entries.append(MODEL, "promotion", "2", evidence=looked | {"trial": {}})
     assert history.decisions_by(None, ledger.entries(MODEL), HASH) == 1
+
+
+def test_a_damaged_one_is_taken_back_though_its_trial_went_well(tried):
+    graph = verification.artifact_folder(tried.run_id) / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"!")
+    entry = end("promotion")
+    assert entry.action == "withdrawal"
+    assert "must not serve" in entry.reason
+    assert (champion(), on_trial()) == ("1", None)
 
 
 def test_one_that_is_taken_back_does_not_come_back_by_itself(tried):
@@ -257,6 +267,16 @@ def test_a_challenger_whose_artifact_is_damaged_is_not_published(tried):
     reconcile.follow(TASK, DATASET)
     assert publish.challenger(TASK) is None
     assert champion() == "1"
+
+
+def test_a_trial_ends_the_waiting_and_a_refusal_the_trial(tried, fitted):
+    entries.append(MODEL, "awaiting", "3", from_version="1")
+    evidence = {"share": 0, "days": 7, "differing": None}
+    entries.append(MODEL, "shadow", "3", from_version="1", evidence=evidence)
+    made = ledger.entries(MODEL)
+    assert (ledger.awaiting(made), ledger.trial(made)) == (None, made[-1])
+    entries.append(MODEL, "refusal", "3", from_version="1")
+    assert ledger.trial(ledger.entries(MODEL)) is None
 
 
 def test_who_is_on_trial_is_signed(home, fitted, tmp_path, monkeypatch):
