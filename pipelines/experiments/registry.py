@@ -204,6 +204,8 @@ def set_trial(version: Version, share: int | None) -> None:
     share: the percentage of requests that it answers.
     """
     if share is None:
+        if aliases(version.name).get(CHALLENGER) == version.version:
+            tracking.connect().delete_registered_model_alias(version.name, CHALLENGER)
         tracking.connect().delete_model_version_tag(version.name, version.version, TRIAL)
         return
     if aliases(version.name).get(CHALLENGER) != version.version:
