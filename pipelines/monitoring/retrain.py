@@ -76,17 +76,20 @@ class Facts:
 
     champion: its name; None where there is none. age: its seconds as champion. changed: what is new
     in the data, in words; None where the last retraining has seen it. gained: training rows beyond
-    those of the champion's data; None where nobody can count them. labelled: labelled requests that
-    are no part of the data. drifted, below: what the monitor says. since: seconds since the last
-    retraining began, without end where there was none. took: its seconds. rows: all rows of the
-    data; train: the part of them that is trained on. learned: training rows of the champion's data.
-    outlook: None where there are no two points of a curve, or nothing to compare.
+    those of the champion's data; None where nobody can count them. fresh: those beyond the data of
+    the last retraining, after which the champion stayed; None where there was none. labelled:
+    labelled requests that are no part of the data. drifted, below: what the monitor says. since:
+    seconds since the last retraining began, without end where there was none. took: its seconds.
+    rows: all rows of the data; train: the part of them that is trained on. learned: training rows
+    of the champion's data. outlook: None where there are no two points of a curve, or nothing to
+    compare.
     """
 
     champion: str | None = None
     age: float = 0.0
     changed: str | None = None
     gained: int | None = 0
+    fresh: int | None = None
     labelled: int = 0
     drifted: str | None = None
     below: str | None = None
@@ -163,6 +166,10 @@ def weigh(facts: Facts, rule: "Retrain") -> Verdict:
         return Verdict(False, causes, rest, facts)
     if facts.gained is None:
         return Verdict(True, causes, None, facts)
+    if facts.fresh is not None and (more := rule.rows - facts.fresh - facts.labelled) > 0:
+        last = f"{facts.champion} has stayed at the last retraining"
+        wanted = f"{more:,} more rows, since {rule.rows:,} are to come after that one"
+        return Verdict(False, [*causes, last], wanted, facts)
     new = facts.gained + facts.labelled
     if urgent and new >= rule.rows:
         return Verdict(True, causes, None, facts)
@@ -232,11 +239,8 @@ def gather(task: str, dataset: str, drifted: str | None, below: str | None, labe
     if champion is None:
         return Facts()
     version, past = data.present(task, dataset), _retrainings(task, dataset)
-    fits = [
-        record
-        for record in tracking.all_records(task, dataset)
-        if record.dataset_hash == champion.dataset_hash
-    ]
+    records = tracking.all_records(task, dataset)
+    fits = [record for record in records if record.dataset_hash == champion.dataset_hash]
     rows = version.facts.get("rows", {})
     learned, total = _learned(fits), sum(rows.values())
     changed, gained = _change(version, champion, past, learned)
@@ -246,6 +250,7 @@ def gather(task: str, dataset: str, drifted: str | None, below: str | None, labe
         age=time.time() - _since(champion),
         changed=changed,
         gained=gained,
+        fresh=_fresh(rows.get("train", 0), champion, ended, records),
         labelled=labelled,
         drifted=drifted,
         below=below,
@@ -274,6 +279,16 @@ def _change(
     if not learned or more <= 0:
         return f"the rows are others than {of}", None
     return f"{more:,} training rows more than {of}", more
+
+
+def _fresh(
+    train: int, champion: Version, ended: "Sequence[Run]", records: Iterable[Record]
+) -> int | None:
+    """How many training rows came since the last retraining; None where the champion is of its
+    data, or nobody counted that."""
+    last = ended[0].data.tags["espalier.dataset_hash"] if ended else champion.dataset_hash
+    seen = _learned(one for one in records if one.dataset_hash == last)
+    return max(0, train - seen) if seen and last != champion.dataset_hash else None
 
 
 def _learned(fits: Iterable[Record]) -> int:

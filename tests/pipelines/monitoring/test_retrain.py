@@ -53,6 +53,9 @@ MORE = {"changed": "64 training rows more than those of cnn v3", "gained": 64}
         ({"labelled": 438, "since": 2 * HOUR}, False, "waits for 4.0 h more: 6h lie between two"),
         ({"labelled": 438, "since": 8 * HOUR, "took": HOUR}, False, "2.0 h more: .* 10% of the"),
         ({"labelled": 438, "since": 11 * HOUR, "took": HOUR}, True, "yes"),
+        ({"labelled": 90, "gained": 640, "fresh": 1}, False, "has stayed .* waits for 9 more rows"),
+        ({"changed": "…", "gained": 640, "fresh": 99, "age": 95 * DAY}, False, "1 more rows"),
+        ({"changed": "…", "gained": 640, "fresh": 100}, True, "yes: .*; a gain of 0.029"),
         ({"changed": "…", "gained": None, "since": HOUR}, False, "waits for 5.0 h more"),
     ],
 )
@@ -164,6 +167,18 @@ def test_what_a_retraining_has_seen_is_new_no_more(present):
     verdict = retrain.decide("image", "digits", drifted="darker")
     assert not verdict.retrain
     assert "darker; cnn v1 stays: the data is that of the last retraining" in verdict.text
+
+
+def test_rows_are_counted_anew_after_a_retraining_that_kept_the_champion(present, tmp_path):
+    newer = replace(DIGITS, hash="1" * 32 + ".dir")
+    present("2" * 32 + ".dir", 330)
+    assert retrain.gather("image", "digits", None, None, 0).fresh is None
+    with tracking.parent(newer, "quick", "retrain") as parent:
+        planned = fit(share=1.0, dataset_hash=newer.hash)
+        rate = {"rows_per_second": 160.0, "seconds_per_epoch": 2.0}
+        finished(planned, tmp_path / "kept", parent, **rate)
+    facts = retrain.gather("image", "digits", None, None, 0)
+    assert (facts.gained, facts.fresh) == (74, 10)
 
 
 def test_a_retraining_that_failed_has_seen_nothing_and_still_keeps_the_next_waiting(present):
