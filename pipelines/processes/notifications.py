@@ -5,7 +5,8 @@ Each way is a notification block, which holds its secret, and two automations: o
 """
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from pipelines.runtime import console, environment, settings
@@ -15,10 +16,18 @@ if TYPE_CHECKING:
 
     from prefect.automations import AutomationCore
     from prefect.blocks.abstract import NotificationBlock
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import BlockDocument
     from prefect.events.schemas.automations import Automation
 
     from pipelines.runtime.sections import Notify
 
+BLOCK = "espalier-"  # begins the names of our blocks
+KINDS = (
+    "Slack Webhook",
+    "Sendgrid Email",
+    "Custom Webhook",
+)  # of blocks, as Prefect names them
 MARK = "espalier notify "  # begins the names of our automations
 DECIDED = ("promotion", "force", "refusal", "rollback", "awaiting")
 TOLD = (*DECIDED, "shadow", "canary", "withdrawal", "drift", "live-score")
@@ -43,6 +52,7 @@ def apply() -> dict[str, str]:
         NotifyError: the variable of a secret is not set, or what it holds is refused.
     """
     ways = settings.notify()
+    _check_names(ways)
     if not os.environ.get(environment.PREFECT):
         raise settings.UsageError(
             f"{environment.PREFECT} is not set: notifications are kept by a Prefect server, such "
@@ -50,7 +60,11 @@ def apply() -> dict[str, str]:
         )
     from prefect.client.orchestration import get_client
 
-    wanted = [one for name, way in ways.items() for one in _automations(name, way)]
+    blocks = {
+        name: cast("UUID", _block(name, way).save(_document(name), overwrite=True))
+        for name, way in ways.items()
+    }
+    wanted = [one for name, block in blocks.items() for one in _automations(name, block)]
     with get_client(sync_client=True) as client:
         listed: list[Automation] = []
         while page := client.read_automations(offset=len(listed)):
@@ -65,7 +79,33 @@ def apply() -> dict[str, str]:
         for name, one in present.items():
             if name.startswith(MARK) and name not in names:
                 client.delete_automation(one.id)
+        _remove_blocks(client, set(blocks.values()))
     return {name: way.kind for name, way in ways.items()}
+
+
+def _check_names(ways: Iterable[str]) -> None:
+    for document, count in Counter(map(_document, ways)).items():
+        if count > 1:
+            raise settings.UsageError(
+                f"notify in params.yaml has {count} names that are one block, {document}: let them "
+                "differ in more than case and underscores"
+            )
+
+
+def _remove_blocks(client: "SyncPrefectClient", kept: "set[UUID]") -> None:
+    """Delete our blocks that no way uses, with the secrets that they hold."""
+    listed: list[BlockDocument] = []
+    while page := client.read_block_documents(offset=len(listed), include_secrets=False):
+        listed += page
+    for one in listed:
+        ours = (one.name or "").startswith(BLOCK) and one.block_type_name in KINDS
+        if ours and one.id not in kept:
+            client.delete_block_document(one.id)
+
+
+def _document(name: str) -> str:
+    """The name of a way's block."""
+    return f"{BLOCK}{name}".lower().replace("_", "-")
 
 
 def show(ways: dict[str, str]) -> None:
@@ -76,12 +116,10 @@ def show(ways: dict[str, str]) -> None:
         console.line("notify", "nobody is told: `notify` in params.yaml names no way")
 
 
-def _automations(name: str, way: "Notify") -> "Iterator[AutomationCore]":
-    """The automations of a way, whose block is saved."""
+def _automations(name: str, block: "UUID") -> "Iterator[AutomationCore]":
+    """The automations of a way, by its block."""
     from prefect.automations import AutomationCore, EventTrigger, SendNotification
 
-    document = f"espalier-{name}".lower().replace("_", "-")
-    block = cast("UUID", _block(name, way).save(document, overwrite=True))
     told = EventTrigger(
         expect={f"espalier.{kind}" for kind in TOLD},
         match={"prefect.resource.id": "espalier.*"},

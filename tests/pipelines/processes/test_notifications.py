@@ -78,6 +78,8 @@ def test_what_happens_is_told_once_and_nothing_else(checkout):
 
     assert notify(checkout, {}).returncode == 0
     assert automations() == []
+    left = httpx.post(f"{prefect_server()}/block_documents/filter", json={})
+    assert "espalier-team" not in left.text  # which held the secret
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,13 @@ def test_what_cannot_be_set_up_is_told(checkout, way, more, code, message):
     assert done.returncode == code, done.stderr
     assert message in done.stderr
     assert "https://x/y" not in done.stderr
+
+
+def test_names_that_are_one_block_are_told(checkout):
+    way = {"kind": "webhook", "secret": "KEY"}
+    done = notify(checkout, {"a_team": way, "A-Team": way}, KEY="http://127.0.0.1:9/k")
+    assert done.returncode == 2, done.stderr
+    assert "2 names that are one block, espalier-a-team" in done.stderr
 
 
 def test_slack_and_e_mail_are_blocks_of_prefect(checkout):
