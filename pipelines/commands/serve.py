@@ -98,7 +98,7 @@ def up(port: int) -> None:
             parts.append(stack.enter_context(_prefect()))
             _wait(parts[-1])
         _deploy()
-        notifications.apply()
+        _notify()
         parts += map(stack.enter_context, _parts(port))
         for part in parts:
             _wait(part)
@@ -148,6 +148,14 @@ def _deploy() -> None:
     done = _prefect_says("deploy", "--all")
     if done.returncode:
         raise UpError(f"the deployments of prefect.yaml were refused: {done.stdout}{done.stderr}")
+
+
+def _notify() -> None:
+    """Set up who is told; all else runs where the variable of a way is not set."""
+    try:
+        notifications.apply()
+    except notifications.NotifyError as error:
+        console.line("notify", f"nobody is told anew: {error}", failed=True)
 
 
 def _prefect_says(*arguments: str) -> subprocess.CompletedProcess[str]:
