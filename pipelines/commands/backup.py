@@ -1,8 +1,9 @@
 """The commands `backup` and `restore`: what a machine knows as one file, and back.
 
-In the file are the databases, the artifacts, what is published, the clients' tokens, the own
-datasets' entries and versions, and the DVC remote where that is a folder. What lies on servers is
-left to their own tools, and named. Logs, the request log, checkpoints and caches stay out.
+In the file are the databases, the artifacts, what is published, the clients' tokens, labels that
+came back, the own datasets' entries and versions, and the DVC remote where that is a folder. What
+lies on servers is left to their own tools, and named. Logs, the request log, checkpoints and caches
+stay out.
 """
 
 import json
@@ -28,7 +29,7 @@ from pipelines.runtime.settings import UsageError
 FORMAT = 1  # of the file; a restore knows those up to its own
 ABOUT = "backup.json"
 # In the home; restored in this order: the state database, which says what happened, comes last.
-FOLDERS = ("mlartifacts", "published")
+FOLDERS = ("mlartifacts", "published", "labels")
 FILES = ("tokens.json",)
 DATABASES = ("mlflow.db", "espalier.db")
 BEGUN = ".restore-begun"  # in the home, from the first file that is moved there to the last

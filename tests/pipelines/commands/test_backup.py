@@ -68,6 +68,8 @@ def lose(home, checkout, tmp_path) -> None:
 )
 def test_an_empty_machine_has_the_champion_again(home, champion, checkout, tmp_path, name):
     shutil.copy(publish.folder() / "image.json", publish.folder() / "image.last-good.json")
+    (home / "labels").mkdir()
+    (home / "labels/1.jsonl").write_text("{}\n")
     entries = ledger.entries(champion.name)
     made = backup.backup(tmp_path / name)
     assert made.champions == {"image": f"{champion.name}/1"}
@@ -81,6 +83,7 @@ def test_an_empty_machine_has_the_champion_again(home, champion, checkout, tmp_p
     assert again == champion
     assert verification.verify(again)
     assert publish.intact("image")
+    assert (home / "labels/1.jsonl").read_text() == "{}\n"
     assert [client.name for client in tokens.listed()] == ["shop"]
     assert (checkout / "kept/remote/ab/cdef").read_text() == "rows"
     assert (checkout / "data/own/tickets/dvc.lock").read_text() == VERSIONS
