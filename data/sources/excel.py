@@ -41,7 +41,9 @@ def read_excel(path: Path, sheet: str | None = None, most: int | None = None) ->
             book, sheet or names[0], header=None, nrows=most and most + 1, **as_they_are
         )
     cells = [list(frame[number]) for number in frame]
-    if len(cells) > 1 and sum(column[0] != "" for column in cells) < 2:
+    named = [column[0] != "" for column in cells]
+    # A series that pandas wrote names its value alone, beside an index without a name.
+    if len(cells) > 1 and sum(named) < 2 and not all(named[1:]):
         raise DataError(
             f"{path} names one column at most of {len(cells)} in its first row: let the columns'"
             " names be the first row, and remove what stands above them"

@@ -445,6 +445,13 @@ def test_a_name_that_is_there_twice_in_a_workbook_is_told(tmp_path):
         look(tmp_path / "a.xlsx")
 
 
+def test_a_series_that_pandas_wrote_into_a_workbook_is_read(tmp_path):
+    values = pd.Series([float(size) for size in SIZES], HOURS, name="mw")
+    values.to_excel(tmp_path / "a.xlsx")
+    entry, _, _ = look(tmp_path / "a.xlsx")
+    assert entry["columns"] == {"time": "Unnamed: 0", "value": "mw"}
+
+
 def test_a_title_above_the_names_of_a_workbook_is_told(tmp_path):
     book = openpyxl.Workbook()
     for row in [
