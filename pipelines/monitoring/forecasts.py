@@ -6,6 +6,7 @@ are those of `models/evaluation/naive.py`, of what the log knows of the series; 
 that it does not know is the last one, as there.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from models.evaluation import naive
 if TYPE_CHECKING:
     import pyarrow
 
+Owner = tuple[str | None, str | None]  # the client, where tokens tell, and its series' name
 LEAST = 0.5  # of a forecast's steps that must have come
 
 
@@ -36,14 +38,14 @@ class Graded:
     steps: np.ndarray
     origin: np.ndarray
 
-    def apart(self, series: np.ndarray, interval: np.ndarray) -> np.ndarray:
+    def apart(self, series: Sequence[Owner], interval: np.ndarray) -> np.ndarray:
         """Return which of them share no step with an earlier one that is returned, by their time.
 
         Args:
             series, interval: of each forecast.
         """
         chosen: list[int] = []
-        ends: dict[str | None, float] = {}
+        ends: dict[Owner, float] = {}
         for place in np.argsort(self.origin, kind="stable").tolist():
             name, origin = series[place], self.origin[place]
             if origin >= ends.get(name, origin):
@@ -72,9 +74,11 @@ def grade(
     origin, interval = _numbers(forecasts, "last_time"), _numbers(forecasts, "interval")
     ahead = interval[:, None] * np.arange(1, forecast.shape[1] + 1)
     back = interval[:, None] * (np.arange(forecast.shape[1]) % season + 1 - season)
-    series = np.array(forecasts["series"].to_pylist(), object)
-    for name, (times, values) in _known(named).items():
-        rows = np.flatnonzero(series == name)
+    known = _known(named)
+    for one, rows in _places(forecasts).items():
+        if one not in known:
+            continue
+        times, values = known[one]
         target = origin[rows, None] + ahead[rows]
         came[rows] = np.where(np.isnan(came[rows]), _at(times, values, target), came[rows])
         if rival == naive.SEASONAL:
@@ -97,13 +101,24 @@ def grade(
     )
 
 
-def _known(named: "pyarrow.Table") -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Series → the times of its known values, ascending, and the values: of several the newest."""
-    from pyarrow import compute
+def owners(rows: "pyarrow.Table") -> list[Owner]:
+    """Whose series each row is of: what one client sends says nothing of another's."""
+    return list(zip(rows["client"].to_pylist(), rows["series"].to_pylist(), strict=True))
 
+
+def _places(rows: "pyarrow.Table") -> dict[Owner, list[int]]:
+    """Which rows each series has."""
+    places: dict[Owner, list[int]] = {}
+    for number, one in enumerate(owners(rows)):
+        places.setdefault(one, []).append(number)
+    return places
+
+
+def _known(named: "pyarrow.Table") -> dict[Owner, tuple[np.ndarray, np.ndarray]]:
+    """Series → the times of its known values, ascending, and the values: of several the newest."""
     known = {}
-    for name in compute.unique(named["series"]).to_pylist():
-        rows = named.filter(compute.equal(named["series"], name))
+    for one, numbers in _places(named).items():
+        rows = named.take(numbers)
         history = _matrix(rows["history"])
         length = (~np.isnan(history)).sum(axis=1)
         behind = np.arange(history.shape[1]) + 1 - length[:, None]
@@ -111,7 +126,7 @@ def _known(named: "pyarrow.Table") -> dict[str, tuple[np.ndarray, np.ndarray]]:
         there = ~np.isnan(history)
         # The first of equal times is kept: the newest, once the order is turned around.
         unique, place = np.unique(times[there][::-1], return_index=True)
-        known[name] = unique, history[there][::-1][place]
+        known[one] = unique, history[there][::-1][place]
     return known
 
 

@@ -231,9 +231,10 @@ def _of_forecasts(
     rows = rows.take(graded.row)
     time, level = rows["time"].to_numpy(), rows["level"].to_numpy()
     shown = time >= _microseconds(since)
-    series = np.array(rows["series"].to_pylist(), object)
+    owners = forecasts.owners(rows)
+    series = np.array([str(one) for one in owners])
     interval = compute.fill_null(rows["interval"], 0).to_numpy()
-    apart = graded.apart(series, interval)
+    apart = graded.apart(owners, interval)
     score = partial(_relative, graded, series, interval, shown)
     usual = level == np.median(level)  # one level is promised at a time
     live = replace(
@@ -322,7 +323,7 @@ def _relative(
         "error": graded.error[part, None],
         "naive_error": graded.naive_error[part, None],
         "time": graded.origin[part].astype("datetime64[us]"),
-        "series": np.array([one or "" for one in series[part]]),
+        "series": series[part],
         "block": np.int64(block),
     }
     mean, low, high = measure.interval(MAE, [rows])

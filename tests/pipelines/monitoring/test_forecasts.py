@@ -22,6 +22,7 @@ def test_the_naive_errors_are_those_of_the_gate(rival):
     records = [
         {
             "time": start * STEP,
+            "client": None,
             "series": "s",
             "last_time": (start + HISTORY - 1) * STEP,
             "interval": STEP,

@@ -169,6 +169,15 @@ def test_the_history_of_later_requests_grades_earlier_forecasts(home):
     assert one.promised.score == pytest.approx(0.75 / 1.89, abs=0.1)
 
 
+def test_what_another_client_sends_grades_no_forecast(home):
+    watched.forecaster(home / "made")
+    shop = [series(10, 12.5, client="shop"), series(14, 16.5, client="shop")]
+    write(home, "requests", *shop, series(18, 0.0, client="rival", history=[0.0] * HISTORY))
+    (one,) = live_score.monitored(*FORECAST).scores
+    assert (one.requests, one.labelled) == (3, 1)
+    assert one.score.score == pytest.approx(1 / 2.5)
+
+
 def test_feedback_grades_a_forecast_without_a_series(home):
     watched.forecaster(home / "made")
     unnamed = series(10, 12.5, series=None, last_time=None, interval=None, history=None)
