@@ -23,11 +23,7 @@ if TYPE_CHECKING:
     from pipelines.runtime.sections import Notify
 
 BLOCK = "espalier-"  # begins the names of our blocks
-KINDS = (
-    "Slack Webhook",
-    "Sendgrid Email",
-    "Custom Webhook",
-)  # of blocks, as Prefect names them
+KINDS = ("Slack Webhook", "Sendgrid Email", "Custom Webhook")  # of blocks, in Prefect's words
 MARK = "espalier notify "  # begins the names of our automations
 DECIDED = ("promotion", "force", "refusal", "rollback", "awaiting")
 TOLD = (*DECIDED, "shadow", "canary", "withdrawal", "drift", "live-score")
