@@ -12,6 +12,7 @@ import postgres
 import pytest
 from candidates import RULES, candidate, hits
 from forked import move, started
+from killing import kill_after
 from mlflow import MlflowClient
 from recorded import HASH
 
@@ -73,23 +74,6 @@ def ask(killed_after: int | None) -> None:
     retrain(killed_after)
     if approval.waiting(TASK, DATASET):
         promote.approve(TASK, DATASET, None, "Ada")
-
-
-def kill_after(writes: int, kinds) -> None:
-    """From now on end this process by SIGKILL as soon as it has made so many writes."""
-    made = itertools.count(1)
-
-    def counted(write):
-        def call(*arguments, **options):
-            answer = write(*arguments, **options)
-            if next(made) == writes:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return answer
-
-        return call
-
-    for owner, name in kinds:
-        setattr(owner, name, counted(getattr(owner, name)))
 
 
 def ended(home: Path, killed_after: int | None = None, step=retrain) -> int:

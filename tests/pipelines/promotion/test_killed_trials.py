@@ -2,7 +2,6 @@
 makes true what is on record: nothing is doubled."""
 
 import itertools
-import os
 import shutil
 import signal
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from candidates import RULES, candidate, evaluation, hits
 from forked import move, started
+from killing import kill_after
 from mlflow import MlflowClient
 from recorded import HASH
 
@@ -38,27 +38,10 @@ WRITES = (
 )
 
 
-def kill_after(writes: int) -> None:
-    """From now on end this process by SIGKILL as soon as it has made so many writes."""
-    made = itertools.count(1)
-
-    def counted(write):
-        def call(*arguments, **options):
-            answer = write(*arguments, **options)
-            if next(made) == writes:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return answer
-
-        return call
-
-    for owner, name in WRITES:
-        setattr(owner, name, counted(getattr(owner, name)))
-
-
 def begin(seed: int, terms: Terms | None, killed_after: int | None) -> None:
     """What `espalier promote` does once the gate has said yes, unless it was done."""
     if killed_after is not None:
-        kill_after(killed_after)
+        kill_after(killed_after, WRITES)
     with lock.hold(lock.of_dataset(TASK, DATASET)):
         reconcile.reconcile(TASK, DATASET)
         record = next(one for one in tracking.records(VERSION) if one.seed == seed)
@@ -72,7 +55,7 @@ def begin(seed: int, terms: Terms | None, killed_after: int | None) -> None:
 def end(action: str, killed_after: int | None) -> None:
     """What the monitor does with a verdict, unless it was done."""
     if killed_after is not None:
-        kill_after(killed_after)
+        kill_after(killed_after, WRITES)
     reconcile.follow(TASK, DATASET)
     made = ledger.entries(MODEL)
     if trial := ledger.trial(made):
