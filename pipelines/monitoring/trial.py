@@ -179,7 +179,7 @@ def end(trial: Trial) -> ledger.Entry | None:
         trial.head,
         action,
         trial.reason,
-        trial.to_dict() | {"reason": trial.reason},
+        trial.to_dict(),
     )
 
 
