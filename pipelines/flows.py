@@ -119,8 +119,9 @@ def retrain(
         reasoned: whether new data waits until it is worth it (`pipelines.monitoring.retrain`).
 
     Returns:
-        What the task came to. The run's state is called after it: Promoted, Kept, Refused, or
-        Awaiting, where a person is asked: a deployment's run is suspended then, and its page asks.
+        What the task came to. The run's state is called after it: Promoted, On trial, Kept,
+        Refused, or Awaiting, where a person is asked: a deployment's run is suspended then, and its
+        page asks.
         Where nothing was done it is Nothing new or Not yet.
 
     Raises:
@@ -138,11 +139,9 @@ def retrain(
         except GateRefused as refusal:
             state = Failed(name="Data refused", message=str(refusal), data=refusal)
             return state
-        if (asked := outcome.awaiting) and deployment.id:
-            mark = f"asks-for-version-{asked.version}"  # another run's question is not put again
-            if asked.since >= began or mark in flow_run.tags:
-                tag(task, name, profile, mark)
-                outcome, verdict = ask(task, outcome, asked, mark)
+        if (asked := outcome.awaiting) and (answer := ask(asked, asked.since >= began)):
+            outcome, verdict = retraining.answered(task, outcome, *answer)
+            keep_card(task, name, return_state=True)
         if package:
             build_bento()
     state = Completed(name=verdict.name, message=verdict.text, data=outcome)
@@ -154,6 +153,7 @@ def retrained(
 ) -> tuple[retraining.Outcome, retraining.Verdict]:
     """The steps of a retraining, while its dataset's lock is held."""
     reconcile.reconcile(task, name)
+    watch.conclude(task, name)  # nothing is decided while a challenger is on trial
     with data.versioning:
         version = make_version(task, name)
         push(version.name)
@@ -198,22 +198,27 @@ class Answer(RunInput):
     reason: str = Field("", description="Of a no: why.")
 
 
-def ask(
-    task: str, outcome: retraining.Outcome, asked: approval.Question, mark: str
-) -> tuple[retraining.Outcome, retraining.Verdict]:
+def ask(asked: approval.Question, own: bool) -> tuple[str, str | None] | None:
     """Suspend this run until its page is answered: its process ends, and another one goes on here.
 
-    mark: what tells this question from others that the run may put.
+    Args:
+        asked: what waits for a person.
+        own: whether this process put the question.
+
+    Returns:
+        Who answers, and why not, if it is a no; None where the question is another run's, or the
+        run is no deployment's.
     """
+    mark = f"asks-for-version-{asked.version}-of-{asked.dataset}"
+    if not (deployment.id and (own or mark in flow_run.tags)):
+        return None
+    tag(mark)
     left = datetime.fromisoformat(asked.until) - datetime.now(UTC)
-    form = Answer.with_initial_data(description=f"{outcome.dataset}: {asked.sentence}")
+    form = Answer.with_initial_data(description=f"{asked.dataset}: {asked.sentence}")
     answer = suspend_flow_run(
         wait_for_input=form, key=mark, timeout=max(1, int(left.total_seconds()))
     )
-    no = None if answer.approve else answer.reason or "without a reason"
-    after = retraining.answered(task, outcome, answer.name, no)
-    keep_card(task, outcome.dataset, return_state=True)
-    return after
+    return answer.name, None if answer.approve else answer.reason or "without a reason"
 
 
 def postponed(task: str, name: str) -> retraining.Verdict | None:
@@ -238,13 +243,16 @@ def monitor(task: str) -> list[dict]:
 
     Returns:
         What was seen of each dataset. The run's state says whether a retraining was asked for; it
-        is Failed where a dataset could not be looked at.
+        is Failed where a dataset could not be looked at. Where a trial ends and a person is asked,
+        it is suspended until its page is answered.
     """
     environment.apply()
     state: Any
     with console.read_by(prefect.get_run_logger().info), prefect.tags(*tag(task)):
         servers.watch(environment.MLFLOW)
         looks = [look(task, name) for name in settings.served()[task]]
+        for one in looks:
+            answer_for(one)
     if failure := watch.failure(looks):
         state = Failed(message=failure)
         return state
@@ -258,10 +266,21 @@ def monitor(task: str) -> list[dict]:
     return state
 
 
+def answer_for(seen: watch.Look) -> None:
+    """Have a person answer for the challenger whose trial this run ended, where one is asked."""
+    if asked := approval.waiting(seen.task, seen.dataset):
+        tried = seen.trial is not None and seen.trial.challenger == asked.version
+        if answer := ask(asked, tried):
+            by, no = answer
+            approval.answer(seen.task, seen.dataset, asked.version, by, no=no)
+            keep_card(seen.task, seen.dataset, return_state=True)
+
+
 def tag(*tags: str) -> tuple[str, ...]:
-    """Give this flow run tags, beside those of its deployment; returns them."""
+    """Give this flow run tags, beside those that it has; returns them."""
     with get_client(sync_client=True) as client:
-        client.update_flow_run(flow_run.id, tags={*flow_run.tags, *tags})
+        now = client.read_flow_run(flow_run.id).tags  # `flow_run.tags` are those of the beginning
+        client.update_flow_run(flow_run.id, tags={*now, *tags})
     return tags
 
 

@@ -53,7 +53,7 @@ def test_the_page_asks_and_its_answer_is_that_of_the_command(project):
         assert resumed.json()["status"] == "ACCEPT"
         done = ended(api, project, "image", lambda one: one["id"] == run["id"])
         assert done["state_name"] == "Promoted"
-        assert "asks-for-version-1" in done["tags"]
+        assert "asks-for-version-1-of-digits" in done["tags"]
         [book] = answer(espalier(project, "trace", "--json"))["ledgers"]
         assert [entry["action"] for entry in book["decisions"]] == ["awaiting", "promotion"]
         assert book["decisions"][-1]["evidence"]["checks"][-1]["by"] == "Ada"

@@ -128,6 +128,9 @@ def show(outcomes: dict[str, Outcome]) -> None:
             console.out().print(f"The budget left out: {'; '.join(outcome.left_out)}", markup=False)
         if outcome.awaiting:
             console.out().print(f"{outcome.dataset}: {outcome.awaiting.sentence}", markup=False)
+        if outcome.trial:
+            tried = f"version {outcome.trial} is on trial beside the champion"
+            console.out().print(f"{outcome.dataset}: {tried}; `espalier monitor` judges it")
     console.out().print(_next(outcomes), markup=False)
 
 

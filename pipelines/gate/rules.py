@@ -8,6 +8,7 @@ from data.entries import Section
 from pipelines.runtime import settings
 
 Bound = Annotated[float, Field(ge=0)]
+Percentage = Annotated[int, Field(ge=1, le=50)]
 
 
 class Rules(Section):
@@ -37,11 +38,16 @@ class Rules(Section):
     """Whether what passes waits for a person: `espalier approve`."""
     approval_days: float = Field(7, gt=0)
     """For how long it waits; then it counts as refused."""
+    trial: Literal["none", "shadow"] | Percentage = "none"
+    """How what passes in a retraining is tried beside the champion: as its shadow, or as a canary
+    that answers a percentage of requests."""
+    trial_days: int = Field(7, ge=1)
+    """After which the trial ends by itself."""
 
     @property
     def of_verdict(self) -> dict[str, Any]:
-        """The rules that decide a verdict, as they go on record: who has to say yes is none."""
-        return self.model_dump(exclude={"approval", "approval_days"})
+        """The rules that decide a verdict, as they go on record: what follows it is none."""
+        return self.model_dump(exclude={"approval", "approval_days", "trial", "trial_days"})
 
 
 def of(task: str, dataset: str) -> Rules:

@@ -78,7 +78,8 @@ class Facts:
     in the data, in words; None where the last retraining has seen it. gained: training rows beyond
     those of the champion's data; None where nobody can count them. fresh: those beyond the data of
     the last retraining, after which the champion stayed; None where there was none. labelled:
-    labelled requests that are no part of the data. drifted, below: what the monitor says. since:
+    labelled requests that are no part of the data. drifted, below: what the monitor says. trial:
+    the version that is on trial beside the champion; None where none is. since:
     seconds since the last retraining began, without end where there was none. took: its seconds.
     rows: all rows of the data; train: the part of them that is trained on. learned: training rows
     of the champion's data. outlook: None where there are no two points of a curve, or nothing to
@@ -93,6 +94,7 @@ class Facts:
     labelled: int = 0
     drifted: str | None = None
     below: str | None = None
+    trial: str | None = None
     since: float = math.inf
     took: float = 0.0
     rows: int = 0
@@ -162,6 +164,9 @@ def weigh(facts: Facts, rule: "Retrain") -> Verdict:
     if facts.changed is None and not facts.labelled:
         wanted = "labelled rows, or a new version of the data" if urgent else None
         return Verdict(False, [*urgent, f"{facts.champion} stays: {NOTHING}"], wanted, facts)
+    if facts.trial:
+        tried = f"version {facts.trial} is on trial beside {facts.champion}"
+        return Verdict(False, [*causes, tried], "the end of that trial", facts)
     if rest := _rest(facts, rule):
         return Verdict(False, causes, rest, facts)
     if facts.gained is None:
@@ -243,6 +248,7 @@ def gather(task: str, dataset: str, drifted: str | None, below: str | None, labe
     fits = [record for record in records if record.dataset_hash == champion.dataset_hash]
     rows = version.facts.get("rows", {})
     learned, total = _learned(fits), sum(rows.values())
+    trial = ledger.trial(ledger.entries(champion.name))
     changed, gained = _change(version, champion, past, learned)
     ended = [run for run in past if run.info.status == "FINISHED"]
     return Facts(
@@ -254,6 +260,7 @@ def gather(task: str, dataset: str, drifted: str | None, below: str | None, labe
         labelled=labelled,
         drifted=drifted,
         below=below,
+        trial=trial.to_version if trial else None,
         since=time.time() - past[0].info.start_time / 1000 if past else math.inf,
         took=(ended[0].info.end_time - ended[0].info.start_time) / 1000 if ended else 0.0,
         rows=total,

@@ -16,7 +16,7 @@ to the Law of the Iterated Logarithm, Annals of Mathematical Statistics, 1970.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -133,8 +133,7 @@ def judge(
     began = ledger.trial(entries)
     if began is None or not isinstance(began.evidence, dict):
         return None
-    since, terms = datetime.fromisoformat(began.at), began.evidence
-    until = since + timedelta(days=terms["days"])
+    until, terms = decision.limit(began), began.evidence
     counts = count(
         began,
         request_log.records() if records is None else records,

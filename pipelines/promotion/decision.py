@@ -36,6 +36,13 @@ class Terms(NamedTuple):
         """What the trial is called."""
         return "canary" if self.share else "shadow"
 
+    @classmethod
+    def of(cls, rules: Rules) -> "Terms | None":
+        """What the gate asks of a retraining; None where it asks for no trial."""
+        if rules.trial == "none":
+            return None
+        return cls(0 if rules.trial == "shadow" else rules.trial, rules.trial_days)
+
 
 def enter(dataset: DatasetVersion, candidate: Record, rules: Rules) -> Version:
     """Register the candidate, whose artifact was verified, as the challenger.
@@ -251,6 +258,12 @@ def end_trial(
         reconcile.follow(task, dataset, *verified)
     announce(task, dataset, entry)
     return entry
+
+
+def limit(trial: ledger.Entry) -> datetime:
+    """When a trial is over, whatever its requests show. trial: what put a challenger on it."""
+    evidence: Any = trial.evidence
+    return datetime.fromisoformat(trial.at) + timedelta(days=evidence["days"])
 
 
 def sign(champion: Contender) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pipelines.experiments import ranking, registry, verification
@@ -19,7 +20,7 @@ from pipelines.promotion import (
 )
 from pipelines.promotion.approval import Question
 from pipelines.reports import comparison, leaderboard, page
-from pipelines.runtime import console
+from pipelines.runtime import console, settings
 from pipelines.training import baselines
 from pipelines.training.successive_halving import Plan
 
@@ -30,7 +31,7 @@ class Outcome:
 
     trained, reused: numbers of fits, without blends and refits. champion: the current one.
     reason: why there is none. left_out: fits for which the budget was too small. awaiting: the
-    version that waits for a person.
+    version that waits for a person. trial: the version that is on trial.
     """
 
     dataset: str
@@ -41,11 +42,12 @@ class Outcome:
     reason: str = ""
     left_out: tuple[str, ...] = ()
     awaiting: Question | None = None
+    trial: str | None = None
 
 
 class Verdict(NamedTuple):
-    """What became of the champion: Promoted, Kept, Refused or Awaiting, or why nothing was done,
-    Nothing new or Not yet; and a sentence."""
+    """What became of the champion: Promoted, On trial, Kept, Refused or Awaiting, or why nothing
+    was done, Nothing new or Not yet; and a sentence."""
 
     name: str
     text: str
@@ -77,11 +79,11 @@ def up_to_date(dataset: DatasetVersion, records: list[Record]) -> bool:
     entry, trial = ledger.awaiting(entries), ledger.trial(entries)
     if not reconcile.is_reconciled(task, name) or (entry and approval.is_over(entry)):
         return False
+    if trial is not None:  # what is newer is decided about after it
+        return datetime.now(UTC) < decision.limit(trial)
     champion, gate_rules = registry.champion(task, name), rules.of(task, name)
     for candidate in ranking.ranked(dataset, records):
         if champion is not None and champion.run_id == candidate.run_id:
-            return True
-        if trial is not None and trial.run_id == candidate.run_id:
             return True
         if approval.asked_already(dataset, candidate, champion, gate_rules):
             return True
@@ -97,7 +99,8 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
     """Let the best of `records` try to be champion; returns what became of it.
 
     What a budget refuses gives way to the next by validation. A refusal by the test rows ends it:
-    each further look at them would let chance promote one.
+    each further look at them would let chance promote one. While a challenger is on trial nothing
+    is decided: each night's candidate would cut the trial of the last one short.
 
     Raises RuntimeError when there is not one record.
     """
@@ -108,7 +111,12 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
     waiting, entries = approval.waiting(task, name), ledger.entries(registry.model_name(task, name))
     head, trial = ledger.head(entries), ledger.trial(entries)
     champion, gate_rules = contender.current_champion(task, name), rules.of(task, name)
+    if champion is not None and trial is not None:
+        text = f"{champion.name} stays: version {trial.to_version} is on trial beside it"
+        return _verdict("Kept", f"{text}, and what is newer is decided about after that")
     current = champion.version if champion else None
+    # Without a champion there is none to stay, and what is not served is asked nothing.
+    terms = decision.Terms.of(gate_rules) if champion and settings.endpoint(task, name) else None
     verdict, before = None, ""
     for best in ranking.ranked(dataset, records):
         if champion is not None and champion.version.run_id == best.run_id:
@@ -116,9 +124,6 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
             return verdict or kept
         if asked := approval.asked_already(dataset, best, current, gate_rules):
             return _verdict("Awaiting", asked.sentence)
-        if champion is not None and trial is not None and trial.run_id == best.run_id:
-            text = f"{champion.name} stays: {best.arch} v{trial.to_version} is on trial beside it"
-            return verdict or _verdict("Kept", text)
         if refusal := decision.refused_before(dataset, best, current, gate_rules):
             before = f"{best.arch} was refused before: {refusal.reason}"
             if decision.on_evidence(refusal):
@@ -127,7 +132,7 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
         folder = verification.verify(best)
         candidate = contender.Contender(decision.enter(dataset, best, gate_rules), folder)
         evaluated = evaluation.evaluate(dataset, candidate, champion, head, gate_rules)
-        entry = decision.decide(evaluated)
+        entry = decision.decide(evaluated, terms=terms)
         head = ledger.head([entry])
         verdict = _decided(candidate, entry, waiting)
         if not evaluated.gives_way:
@@ -144,6 +149,9 @@ def _decided(
         if waiting and waiting.version != entry.to_version:
             asked += f"; it takes the place of version {waiting.version}, which waited"
         return _verdict("Awaiting", f"{candidate.name} passed: {entry.reason}; {asked}")
+    if entry.action in ledger.TRIALS:
+        text = f"{candidate.name} {markdown.VERBS[entry.action]}: {entry.reason}"
+        return _verdict("On trial", text)
     result = "Promoted" if entry.action == "promotion" else "Refused"
     return _verdict(result, f"{candidate.name} {result.lower()}: {entry.reason}")
 
@@ -158,6 +166,8 @@ def settled(outcome: Outcome) -> Verdict:
     text = f"all {outcome.reused} fits on this data are on record, and were decided about"
     if champion := outcome.champion:
         text = f"{champion.arch} v{champion.version} stays: {text}"
+    if outcome.trial:
+        text += f"; version {outcome.trial} is on trial"
     if outcome.awaiting:
         return Verdict("Awaiting", f"{text}; {outcome.awaiting.sentence}")
     return Verdict("Nothing new", text if champion else f"{text}: {outcome.reason}")
@@ -218,8 +228,17 @@ def outcome(
     summary = None if champion is None else contender.summary(champion)
     entries = ledger.entries(registry.model_name(dataset.task, dataset.name))
     refused = [entry.reason for entry in entries if entry.action == "refusal"]
-    asked, reason = approval.waiting(dataset.task, dataset.name), ""
+    asked, trial, reason = approval.waiting(dataset.task, dataset.name), ledger.trial(entries), ""
     if champion is None and (asked or refused):
         reason = asked.sentence if asked else refused[-1]
-    left = tuple(left_out)
-    return Outcome(dataset.name, dataset.hash, trained, reused, summary, reason, left, asked)
+    return Outcome(
+        dataset.name,
+        dataset.hash,
+        trained,
+        reused,
+        summary,
+        reason,
+        tuple(left_out),
+        asked,
+        trial.to_version if trial else None,
+    )

@@ -57,6 +57,7 @@ MORE = {"changed": "64 training rows more than those of cnn v3", "gained": 64}
         ({"changed": "…", "gained": 640, "fresh": 99, "age": 95 * DAY}, False, "1 more rows"),
         ({"changed": "…", "gained": 640, "fresh": 100}, True, "yes: .*; a gain of 0.029"),
         ({"changed": "…", "gained": None, "since": HOUR}, False, "waits for 5.0 h more"),
+        ({"changed": "…", "gained": 640, "trial": "4"}, False, "4 is on .* waits for the end of"),
     ],
 )
 def test_each_cause_alone(facts, retrains, said):

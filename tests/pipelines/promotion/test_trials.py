@@ -246,9 +246,40 @@ def test_a_retraining_leaves_to_the_trial_what_is_tried(tried, monkeypatch):
         reconcile.reconcile(TASK, DATASET)
         verdict = retraining.decide(VERSION, tracking.records(VERSION))
     assert verdict.name == "Kept"
-    assert "v2 is on trial" in verdict.text
+    assert "version 2 is on trial" in verdict.text
     assert retraining.up_to_date(VERSION, tracking.records(VERSION))
     assert (champion(), on_trial()) == ("1", "2")
+    monkeypatch.setattr(decision, "limit", lambda trial: datetime.fromisoformat(trial.at))
+    assert not retraining.up_to_date(VERSION, tracking.records(VERSION))  # its time is over
+
+
+@pytest.mark.parametrize(("asked", "kind", "share"), [("shadow", "shadow", 0), (10, "canary", 10)])
+def test_what_passes_in_a_retraining_is_tried_where_the_gate_says_so(
+    home, fitted, monkeypatch, asked, kind, share
+):
+    def night(*records: tracking.Record) -> str:
+        with lock.hold(lock.of_dataset(TASK, DATASET)):
+            reconcile.reconcile(TASK, DATASET)
+            return retraining.decide(VERSION, list(records)).name
+
+    def passes(dataset, one, beside, head, rules):
+        return evaluation(one.version, beside)
+
+    chosen = RULES.model_copy(update={"trial": asked, "trial_days": 3})
+    monkeypatch.setattr(retraining.rules, "of", lambda task, dataset: chosen)
+    monkeypatch.setattr(evaluate, "evaluate", passes)
+    first, second, third = (fitted(number) for number in range(3))
+    assert night(first) == "Promoted"  # there is nothing to try it beside
+    assert night(first, second) == "On trial"
+    assert (champion(), on_trial()) == ("1", "2")
+    entry = ledger.entries(MODEL)[-1]
+    assert (entry.action, entry.evidence["share"], entry.evidence["days"]) == (kind, share, 3)
+    assert retraining.outcome(VERSION, 0, 3).trial == "2"
+    assert night(first, second, third) == "Kept"  # it waits for the end of that trial
+    assert (champion(), on_trial()) == ("1", "2")
+    end("promotion")
+    assert night(second, third) == "On trial"
+    assert (champion(), on_trial()) == ("2", "3")
 
 
 def test_nothing_is_decided_about_a_trial_that_ended_meanwhile(tried):
