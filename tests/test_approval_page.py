@@ -3,7 +3,7 @@
 import httpx
 import pytest
 import yaml
-from deployed import deployed, ended, read
+from deployed import deployed, ended, read, suspended
 from project import answer, espalier, parameters, until
 
 pytestmark = pytest.mark.slow
@@ -23,13 +23,6 @@ def project(prepared_copy, tmp_path_factory):
     declared["deployments"] = [image]
     (folder / "prefect.yaml").write_text(yaml.safe_dump(declared))
     return folder
-
-
-def suspended(api: str, run_id: str) -> dict | None:
-    """The run, once it is suspended."""
-    run = httpx.get(f"{api}/flow_runs/{run_id}").raise_for_status().json()
-    assert run["state_type"] not in ("FAILED", "CRASHED", "COMPLETED"), run["state"]["message"]
-    return run if run["state_name"] == "Suspended" else None
 
 
 def test_the_page_asks_and_its_answer_is_that_of_the_command(project):

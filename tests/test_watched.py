@@ -1,12 +1,23 @@
-"""A real server and worker: new rows, the monitor's event, and the retraining that it asks for."""
+"""A real Prefect server, worker and service: what has changed, the monitor's event, the retraining
+that it asks for, and the whole loop, without a person and with one."""
 
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
-from deployed import deployed, ended, read
-from project import declare_reviews, parameters, runs
+from deployed import deployed, ended, read, suspended
+from logged import logged_records
+from project import (
+    answer,
+    command,
+    declare_reviews,
+    espalier,
+    parameters,
+    runs,
+    serving,
+    until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -33,12 +44,17 @@ def api(project):
         yield url
 
 
-def begin(api: str, project: Path, flow: str, **given: object) -> dict:
-    """Run the deployment of the sentiment task, and return its run once it is completed."""
+def create(api: str, flow: str, **given: object) -> str:
+    """Begin a run of the sentiment task's deployment, and return its id."""
     deployment = httpx.get(f"{api}/deployments/name/{flow}/sentiment").json()
     url = f"{api}/deployments/{deployment['id']}/create_flow_run"
-    made = httpx.post(url, json={"parameters": given}).raise_for_status().json()
-    return ended(api, project, "sentiment", lambda run: run["id"] == made["id"])
+    return httpx.post(url, json={"parameters": given}).raise_for_status().json()["id"]
+
+
+def begin(api: str, project: Path, flow: str, **given: object) -> dict:
+    """Run the deployment of the sentiment task, and return its run once it is completed."""
+    made = create(api, flow, **given)
+    return ended(api, project, "sentiment", lambda run: run["id"] == made)
 
 
 def grow(project: Path, by: int, start: int) -> None:
@@ -93,3 +109,106 @@ def test_rows_that_come_too_soon_wait(project, api):
     assert names.count("espalier.promotion") + names.count("espalier.refusal") >= 1
     # A person who asks gets what was asked for.
     assert begin(api, project, "retrain")["state_name"] in ("Promoted", "Kept", "Refused")
+
+
+@pytest.fixture(scope="module")
+def service(project, api, tmp_path_factory):
+    """A service that keeps its inputs; what passes in a retraining is its champion's shadow."""
+    with parameters(project) as params:
+        params["retrain"] = {"reviews": {"cooldown": "0.0001h", "share": 1.0}}
+        params["gate"]["sentiment"]["all"] |= {"trial": "shadow"}
+    log = tmp_path_factory.mktemp("service") / "log"
+    with serving(project, *command("serve"), log=log, ESPALIER_LOG_INPUTS="1") as url:
+        yield url
+
+
+def ask(project: Path, url: str, name: str, good: str, bad: str, count: int = 400) -> set[str]:
+    """Ask about texts in words of their own, send back what was right, once all of it is in the
+    log; returns the versions that answered.
+
+    name: of these requests.
+    """
+    said, versions = [], set()
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        for row in range(count):
+            text = f"{name} {WORDS[row % 3]} {row} {(good, bad)[row % 2]} {WORDS[row % 4]}"
+            headers = {"X-Request-ID": f"{name}-{row}"}
+            told = client.post("/v1/sentiment", json={"text": text}, headers=headers)
+            versions.add(told.raise_for_status().json()["model"]["version"])
+            label = ("good", "bad")[row % 2]
+            said.append({"request_id": f"{name}-{row}", "label": label})
+        client.post("/v1/feedback", json={"feedback": said}).raise_for_status()
+
+    def logged() -> list[dict]:
+        requests = logged_records(project / ".espalier" / "requests")
+        return [one for one in requests if one["request_id"].startswith(f"{name}-")]
+
+    until(lambda: len(logged()) == count, "all requests in the log")
+    return versions
+
+
+def on_trial(url: str) -> list[str]:
+    """The versions that the service tries."""
+    models = httpx.get(f"{url}/v1/models", trust_env=False).raise_for_status().json()
+    return [one["version"] for one in models["on_trial"]]
+
+
+def asked_by_the_monitor(api: str, project: Path, before: int) -> dict:
+    """The retraining that an event began, after so many of them, once it is completed."""
+
+    def automated(run: dict) -> bool:
+        return (run["created_by"] or {}).get("type") == "AUTOMATION"
+
+    def more() -> bool:
+        runs = read(api, "flow_runs", deployments={"name": {"any_": ["sentiment"]}})
+        return len(list(filter(automated, runs))) > before
+
+    until(more, "another retraining by an event")
+    found = [run for run in read(api, "flow_runs", sort="START_TIME_DESC") if automated(run)]
+    return ended(api, project, "sentiment", lambda run: run["id"] == found[0]["id"])
+
+
+def kinds(api: str) -> list[str]:
+    """The events that the monitor sent, whatever the decisions were."""
+    events = read(api, "events", filter={"event": {"prefix": ["espalier."]}})["events"]
+    sent = [event["event"].removeprefix("espalier.") for event in events]
+    return sorted(one for one in sent if one in ("drift", "live-score", "retrain"))
+
+
+def test_the_loop_closes_by_itself(project, api, service):
+    before = ask(project, service, "drifted", good="gripping", bad="tedious")
+    assert begin(api, project, "monitor")["state_name"] == "Retrain"
+    retrained = asked_by_the_monitor(api, project, before=1)
+    assert retrained["state_name"] == "On trial", retrained["state"]["message"]
+    assert kinds(api) == ["drift", "live-score", "retrain", "retrain"]
+
+    tried = set(until(lambda: on_trial(service), "a challenger"))
+    assert ask(project, service, "tried", good="gripping", bad="tedious") == before
+    assert begin(api, project, "monitor")["state_name"] == "Nothing to do"
+    until(lambda: not on_trial(service), "the end of the trial")
+    assert ask(project, service, "after", good="gripping", bad="tedious") == tried
+
+
+def test_the_loop_waits_for_a_person_where_one_is_asked(project, api, service):
+    with parameters(project) as params:
+        params["gate"]["sentiment"]["all"] |= {"approval": "required"}
+    before = ask(project, service, "again", good="luminous", bad="clumsy")
+    assert begin(api, project, "monitor")["state_name"] == "Retrain"
+    retrained = asked_by_the_monitor(api, project, before=2)
+    assert retrained["state_name"] == "On trial", retrained["state"]["message"]
+    tried = set(until(lambda: on_trial(service), "a challenger"))
+    assert ask(project, service, "tried-again", good="luminous", bad="clumsy") == before
+
+    asking = create(api, "monitor")
+    until(lambda: suspended(api, asking), "a run that asks", 300)
+    assert ask(project, service, "meanwhile", good="luminous", bad="clumsy", count=20) == before
+    said = {"run_input": {"approve": True, "name": "Ada"}}
+    httpx.post(f"{api}/flow_runs/{asking}/resume", json=said).raise_for_status()
+    ended(api, project, "sentiment", lambda run: run["id"] == asking)
+    until(lambda: not on_trial(service), "the end of the trial")
+    assert ask(project, service, "promoted", good="luminous", bad="clumsy") == tried
+    [book] = answer(espalier(project, "trace", "--json"))["ledgers"]
+    decided = [(one["action"], one["to_version"]) for one in book["decisions"][-3:]]
+    [version] = tried
+    assert decided == [("shadow", version), ("awaiting", version), ("promotion", version)]
+    assert book["decisions"][-1]["evidence"]["checks"][-1]["by"] == "Ada"

@@ -65,3 +65,10 @@ def ended(api: str, project: Path, deployment: str, ask: Callable[[dict], bool])
         return [run for run in runs if ask(run) and run["state_type"] == "COMPLETED"]
 
     return until(found, "a run that completed", 540)[0]
+
+
+def suspended(api: str, run_id: str) -> dict | None:
+    """The run, once it is suspended."""
+    run = httpx.get(f"{api}/flow_runs/{run_id}").raise_for_status().json()
+    assert run["state_type"] not in ("FAILED", "CRASHED", "COMPLETED"), run["state"]["message"]
+    return run if run["state_name"] == "Suspended" else None
