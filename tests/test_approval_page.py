@@ -1,9 +1,8 @@
 """A deployment's run asks on its page in Prefect: its process ends, and a yes there promotes."""
 
-import httpx
 import pytest
 import yaml
-from deployed import deployed, ended, read, suspended
+from deployed import answered_yes, begun, deployed, ended, suspended
 from project import answer, espalier, parameters, until
 
 pytestmark = pytest.mark.slow
@@ -27,24 +26,18 @@ def project(prepared_copy, tmp_path_factory):
 
 def test_the_page_asks_and_its_answer_is_that_of_the_command(project):
     with deployed(project) as api:
-        [image] = read(api, "deployments")
-        created = f"{api}/deployments/{image['id']}/create_flow_run"
-        run = httpx.post(created, json={}).raise_for_status().json()
-        assert until(lambda: suspended(api, run["id"]), "a run that asks", 540)["run_count"] == 1
+        run = begun(api, "retrain/image")
+        assert until(lambda: suspended(api, run), "a run that asks", 540)["run_count"] == 1
         assert not (project / ".espalier" / "published" / "image.json").exists()
         [asked] = answer(espalier(project, "status", "--json"))["awaiting"]
         assert (asked["dataset"], asked["version"]) == ("digits", "1")
         # Its process has ended: the worker's one place is free, and another run asks nothing anew.
-        second = httpx.post(created, json={}).raise_for_status().json()
-        again = ended(api, project, "image", lambda one: one["id"] == second["id"])
+        second = begun(api, "retrain/image")
+        again = ended(api, project, "image", lambda one: one["id"] == second)
         assert again["state_name"] == "Awaiting"
         assert "; version 1 waits for a yes until" in again["state"]["message"]
-        resumed = httpx.post(
-            f"{api}/flow_runs/{run['id']}/resume",
-            json={"run_input": {"approve": True, "name": "Ada"}},
-        ).raise_for_status()
-        assert resumed.json()["status"] == "ACCEPT"
-        done = ended(api, project, "image", lambda one: one["id"] == run["id"])
+        answered_yes(api, run, "Ada")
+        done = ended(api, project, "image", lambda one: one["id"] == run)
         assert done["state_name"] == "Promoted"
         assert "asks-for-version-1-of-digits" in done["tags"]
         [book] = answer(espalier(project, "trace", "--json"))["ledgers"]

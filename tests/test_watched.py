@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-from deployed import deployed, ended, read, suspended
+from deployed import answered_yes, begun, deployed, ended, read, suspended
 from logged import logged_records
 from project import (
     answer,
@@ -44,16 +44,9 @@ def api(project):
         yield url
 
 
-def create(api: str, flow: str, **given: object) -> str:
-    """Begin a run of the sentiment task's deployment, and return its id."""
-    deployment = httpx.get(f"{api}/deployments/name/{flow}/sentiment").json()
-    url = f"{api}/deployments/{deployment['id']}/create_flow_run"
-    return httpx.post(url, json={"parameters": given}).raise_for_status().json()["id"]
-
-
 def begin(api: str, project: Path, flow: str, **given: object) -> dict:
     """Run the deployment of the sentiment task, and return its run once it is completed."""
-    made = create(api, flow, **given)
+    made = begun(api, f"{flow}/sentiment", **given)
     return ended(api, project, "sentiment", lambda run: run["id"] == made)
 
 
@@ -199,11 +192,10 @@ def test_the_loop_waits_for_a_person_where_one_is_asked(project, api, service):
     tried = set(until(lambda: on_trial(service), "a challenger"))
     assert ask(project, service, "tried-again", good="luminous", bad="clumsy") == before
 
-    asking = create(api, "monitor")
+    asking = begun(api, "monitor/sentiment")
     until(lambda: suspended(api, asking), "a run that asks", 300)
     assert ask(project, service, "meanwhile", good="luminous", bad="clumsy", count=20) == before
-    said = {"run_input": {"approve": True, "name": "Ada"}}
-    httpx.post(f"{api}/flow_runs/{asking}/resume", json=said).raise_for_status()
+    answered_yes(api, asking, "Ada")
     ended(api, project, "sentiment", lambda run: run["id"] == asking)
     until(lambda: not on_trial(service), "the end of the trial")
     assert ask(project, service, "promoted", good="luminous", bad="clumsy") == tried

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import httpx
+from prefect.client.orchestration import SyncPrefectClient
 from project import answers, until, variables
 
 from pipelines.processes import child_process
@@ -47,6 +49,23 @@ def deployed(project: Path, first: Callable[[], None] = lambda: None) -> Iterato
         worker = ["prefect", "worker", "start", "--pool", "cpu", "--limit", "1"]
         with child_process.started(worker, logs / "cpu.log", **place):
             yield url
+
+
+def begun(api: str, deployment: str, **parameters: object) -> str:
+    """Begin a run of a deployment, `flow/name`, and return its id.
+
+    By Prefect's own client, which waits where the server's database is locked for a moment (503).
+    """
+    with SyncPrefectClient(api) as client:
+        made = client.read_deployment_by_name(deployment)
+        return str(client.create_flow_run_from_deployment(made.id, parameters=parameters).id)
+
+
+def answered_yes(api: str, run_id: str, name: str) -> None:
+    """Resume a suspended run with a person's yes."""
+    with SyncPrefectClient(api) as client:
+        said = {"approve": True, "name": name}
+        assert client.resume_flow_run(UUID(run_id), run_input=said).status == "ACCEPT"
 
 
 def read(api: str, what: str, **filters: dict) -> list[dict]:
