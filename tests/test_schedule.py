@@ -4,10 +4,9 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
-from deployed import deployed, ended, read
+from deployed import begun, deployed, ended, read
 from project import KEPT, answer, espalier, outcomes, parameters, pointer, runs
 
 pytestmark = pytest.mark.slow
@@ -96,11 +95,8 @@ def test_a_refusal_is_told_apart_and_what_the_budget_left_out(project, api, sche
         params["gate"]["image"]["digits"] = {"floor": 1.0}
         params["profiles"]["short"] = {"image": {"all": {"all": {"epochs": 1}}}}
     asked = {"task": "image", "dataset": "digits", "profile": "short", "budget": "31s"}
-    made = httpx.post(
-        f"{api}/deployments/{scheduled['deployment_id']}/create_flow_run",
-        json={"parameters": asked},
-    ).json()
-    refused = ended(api, project, "image", lambda run: run["id"] == made["id"])
+    made = begun(api, "retrain/image", **asked)
+    refused = ended(api, project, "image", lambda run: run["id"] == made)
     assert refused["state_name"] == "Refused"
     fitted, version, _ = refused["state"]["message"].split(maxsplit=2)
     assert version == "v2"
