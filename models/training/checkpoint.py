@@ -71,5 +71,4 @@ def restore(path: Path, model: keras.Model) -> Progress:
 
 
 def _state(model: keras.Model) -> list:
-    model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]

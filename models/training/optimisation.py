@@ -35,6 +35,8 @@ def compile_model(
         steps_per_execution=at_once,
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
+    # Else the first step makes the optimizer's variables, and is traced once more without that.
+    model.optimizer.build(model.trainable_variables)
 
 
 def plan(arch: str, seed: int, parameters: Mapping, rows: int) -> Plan:
