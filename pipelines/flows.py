@@ -151,7 +151,7 @@ def retrain(
 def retrained(
     task: str, name: str, profile: str, spending: Budget, reasoned: bool
 ) -> tuple[retraining.Outcome, retraining.Verdict]:
-    """The steps of a retraining, while its dataset's lock is held."""
+    """The steps of a retraining, while its dataset's lock is held; no run is left RUNNING."""
     reconcile.reconcile(task, name)
     watch.conclude(task, name)  # nothing is decided while a challenger is on trial
     with data.versioning:
@@ -186,6 +186,7 @@ def retrained(
         note = attach_report(version, parent, spending.text, left_out)
         show_report(version, note, parent)
         keep_card(task, name, return_state=True)  # without it the decision stands all the same
+    tracking.mend(task, name)  # of a worker that died, and whose host may never come back
     trained, reused = first.trained + full.trained, first.reused + full.reused
     return retraining.outcome(version, trained, reused, left_out), verdict
 
@@ -288,7 +289,7 @@ def show_report(version: data.DatasetVersion, note: str, run_id: str) -> None:
     """Keep what a retraining came to as an artifact of the flow run."""
     create_markdown_artifact(
         key=re.sub("[^a-z0-9]+", "-", f"{version.task}-{version.name}".lower()).strip("-"),
-        markdown=f"{note}\n\n[The run in MLflow]({tracking.page_of(run_id)})",
+        markdown=f"{note}\n\n[The run in MLflow]({servers.page_of(run_id)})",
         description=f"What retraining {version.task} on {version.name} came to",
     )
 

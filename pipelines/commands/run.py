@@ -20,7 +20,7 @@ from pipelines.experiments.dataset import DatasetVersion
 from pipelines.gate import rules
 from pipelines.locks import lock
 from pipelines.locks.lock import LockHeldError
-from pipelines.processes import dask_cluster, prefect_server
+from pipelines.processes import dask_cluster, prefect_server, servers
 from pipelines.promotion import reconcile, retraining
 from pipelines.promotion.retraining import Outcome
 from pipelines.release import bento, publish, release
@@ -272,6 +272,6 @@ def _next(outcomes: dict[str, Outcome]) -> str:
     store = shlex.quote(f"sqlite:///{os.path.relpath(environment.home() / 'mlflow.db')}")
     lines += [
         f"  mlflow ui --backend-store-uri {store}",
-        f"  and open {tracking.LOCAL_SERVER}/{tracking.PAGE}",
+        f"  and open {servers.LOCAL_SERVER}/{servers.PAGE}",
     ]
     return "\n" + "\n".join(lines)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.experiments import fingerprint, leaderboard_rows, registry, tracking
-from pipelines.processes import child_process, dask_cluster, notifications, service
+from pipelines.processes import child_process, dask_cluster, notifications, servers, service
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
 
@@ -122,7 +122,7 @@ def _parts(port: int) -> Iterator[AbstractContextManager[Part]]:
         at = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
         command = [*_tool("mlflow"), "ui", "--backend-store-uri", store, *at]
         url = f"http://127.0.0.1:{port}"
-        yield _part("MLflow", command, f"{url}/{tracking.PAGE}", f"{url}/health")
+        yield _part("MLflow", command, f"{url}/{servers.PAGE}", f"{url}/health")
 
 
 @contextmanager

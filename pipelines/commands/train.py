@@ -47,17 +47,17 @@ def train(
         failed = []
         if missing or baselines.unscored(version):
             with tracking.parent(version, profile, "train") as parent:
-                failed = _fit_each(missing, parent, changes[0]) if missing else []
+                failed = _fit_each(missing, parent, changes[0], force) if missing else []
                 for source in baselines.unscored(version):
                     console.show(*baselines.score(source, parent))
     board = leaderboard.compare(version, only=planned)
     return board | {"failed": failed}
 
 
-def _fit_each(fits: list[Fit], parent: str, varied: Iterable[str]) -> list[str]:
+def _fit_each(fits: list[Fit], parent: str, varied: Iterable[str], again: bool) -> list[str]:
     """Do the fits; returns why those failed that did. Raises when none succeeded.
 
-    varied: the parameters that tell the fits apart.
+    varied: the parameters that tell the fits apart. again: whether they are on record.
     """
     failed: list[str] = []
     guarded = guard.ensure(fits[0].dataset, parent)
@@ -67,7 +67,7 @@ def _fit_each(fits: list[Fit], parent: str, varied: Iterable[str]) -> list[str]:
             point = {name: planned.parameters[name] for name in varied} | {"seed": planned.seed}
             console.line("fit", f"{number + 1} of {len(fits)}: {console.named(point)}")
         try:
-            console.show(fitting.fit(planned, guarded, parent).line)
+            console.show(fitting.fit(planned, guarded, parent, again=again).line)
         except ModelError as error:
             if len(failed) == number == len(fits) - 1:
                 raise

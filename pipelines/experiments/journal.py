@@ -98,7 +98,7 @@ class Journal(Recording):
         if (run := self.run()) is None:
             return
         if not self.run_id:
-            made = self._made(server, experiment_id)
+            made = self.made(server, experiment_id)
             self.run_id = made[0] if made else self._make(server, experiment_id, run)
             self._describe(server, run)
         client = self.client
@@ -128,8 +128,13 @@ class Journal(Recording):
         status = "KILLED" if run.info.status == "RUNNING" else run.info.status
         server.set_terminated(self.run_id, status, run.info.end_time)
         # A request that came to an end after its time was up, and was sent again, made a run too.
-        for double in set(self._made(server, experiment_id)) - {self.run_id}:
+        for double in set(self.made(server, experiment_id)) - {self.run_id}:
             server.delete_run(double)
+
+    def discount(self) -> None:
+        """Let the run count for nothing."""
+        if run := self.run():
+            self.client.set_terminated(run.info.run_id, "KILLED")
 
     def remove(self) -> None:
         """Remove the journal, once the server has all of it."""
@@ -141,7 +146,7 @@ class Journal(Recording):
         made = server.create_run(experiment_id, run.info.start_time, tags, run.info.run_name)
         return made.info.run_id
 
-    def _made(self, server: "MlflowClient", experiment_id: str) -> list[str]:
+    def made(self, server: "MlflowClient", experiment_id: str) -> list[str]:
         """The server's runs of this journal."""
         runs = server.search_runs([experiment_id], f"tags.`{TAG}` = '{self.folder.name}'")
         return [run.info.run_id for run in runs]

@@ -3,10 +3,9 @@
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from data import versions
 from pipelines.experiments import fingerprint, journal, leaderboard_rows
@@ -33,10 +32,7 @@ BEFORE = "espalier.before"  # of a refit: the run of the fit of the training row
 TAG_CHARACTERS = 5000  # of a tag's value; MLflow refuses longer ones
 # The runs that have a row, and the losses whose curves are kept with the row of a fit.
 KEPT, LOSSES = (FIT, BASELINE, RIVAL, GUARD), ("loss", "val_loss")
-# Where MLflow's pages for models begin; without the end it opens those for language models.
-PAGE = "#/experiments?workflowType=machine_learning"
-LOCAL_SERVER = "http://127.0.0.1:5000"  # of `mlflow ui`, for a store that is a file
-PAGES = {"mlflow.experimentKind": "custom_model_development"}  # which of these an experiment has
+PAGES = {"mlflow.experimentKind": "custom_model_development"}  # which pages an experiment has
 
 
 class PrunedError(Exception):
@@ -205,29 +201,43 @@ def _logged(
         mlflow.set_tracking_uri(asked)
 
 
-def _take_in_journal(kept: Journal) -> str:
-    """Send all of a journal, write the row of its run, remove it; returns the run's fingerprint."""
-    tags: dict[str, str] = {}
+def _take_in_journal(kept: Journal) -> None:
+    """Send all of a journal, write the row of its run, remove it."""
     if run := kept.run():
         tags = run.data.tags
         kept.send_all(connect(), experiment(tags[NAMED[0]], tags[NAMED[1]]))
         take_in(kept.run_id)
     kept.remove()
-    return tags.get("espalier.fingerprint", "")
 
 
-def send_journals() -> set[str]:
-    """Send the runs that processes of this machine left, unless the server is away; returns the
-    fingerprints of those that were sent. One that cannot be sent stops no other."""
-    sent = set()
+def send_journals() -> None:
+    """Send the runs that processes of this machine left, unless the server is away. One that cannot
+    be sent stops no other; a fit that is done elsewhere since counts for nothing."""
     for kept in journal.left() if servers.is_served() else ():
         if environment.unanswered(environment.MLFLOW):
             break
         try:
-            sent.add(_take_in_journal(kept))
+            with ExitStack() as held:
+                if _is_done_elsewhere(kept, held):
+                    kept.discount()
+                _take_in_journal(kept)
         except Exception as error:
             console.line("journal", f"{kept.folder} could not be sent: {error}", failed=True)
-    return sent
+
+
+def _is_done_elsewhere(kept: Journal, held: ExitStack) -> bool:
+    """Whether another process does a journal's fit, or has; else none does until `held` ends."""
+    tags = run.data.tags if (run := kept.run()) else {}
+    if tags.get("espalier.kind") != FIT:
+        return False
+    task, name, dataset_hash = (tags[one] for one in NAMED)
+    fingerprint, own = tags["espalier.fingerprint"], kept.made(connect(), experiment(task, name))
+    try:
+        held.enter_context(lock.hold(lock.of_fit(fingerprint), 0))
+    except lock.LockHeldError:
+        return True
+    rows = present(DatasetVersion(task, name, dataset_hash), FIT, [fingerprint])
+    return any(record.run_id not in own for record in finished(rows))
 
 
 @contextmanager
@@ -250,15 +260,6 @@ def child(fit: Fit, parent_run_id: str | None) -> Iterator[Recording]:
     with active(fit.dataset, name, tags, parent_run_id) as run:
         mlflow.log_params({**fit.logged, "seed": fit.seed})
         yield run
-
-
-def page_of(run_id: str) -> str:
-    """The address of a run's page: MLflow's server, or the one that `espalier up` starts here."""
-    server = urlsplit(os.environ["MLFLOW_TRACKING_URI"])
-    if server.scheme not in ("http", "https"):
-        return f"{LOCAL_SERVER}/#/runs/{run_id}"
-    host = server.netloc.rpartition("@")[2]  # without user and password
-    return f"{server.scheme}://{host}{server.path.rstrip('/')}/#/runs/{run_id}"
 
 
 def records(dataset: DatasetVersion) -> list[Record]:

@@ -43,6 +43,11 @@ def of_dataset(task: str, dataset: str) -> str:
     return f"{task}/{dataset}"
 
 
+def of_fit(fingerprint: str) -> str:
+    """The name of the lock that whoever does a fit holds, or sends its record."""
+    return f"fit {fingerprint}"
+
+
 def hold(name: str, wait_seconds: float = MOMENT) -> AbstractContextManager[None]:
     """Hold the lock `name` for the time of the block, on every machine that shares the state.
 

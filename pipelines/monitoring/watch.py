@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from pipelines.experiments import leaderboard_rows, registry, tracking
+from pipelines.experiments import leaderboard_rows, registry
 from pipelines.lineage import card
 from pipelines.monitoring import feedback, gauges, live_score, retrain, trial
 from pipelines.monitoring.drift import drift
@@ -18,7 +18,7 @@ from pipelines.monitoring.drift.drift import Drift
 from pipelines.monitoring.live_score import LiveScore
 from pipelines.monitoring.retrain import Facts, Verdict
 from pipelines.monitoring.trial import Trial
-from pipelines.processes import events
+from pipelines.processes import events, servers
 from pipelines.promotion import ledger, reconcile
 from pipelines.runtime import settings
 
@@ -147,7 +147,7 @@ def announce(task: str, dataset: str, seen: Signals, verdict: Verdict) -> None:
     if champion is None:  # the nightly retraining makes the first
         return
     cooldown = settings.seconds_of(settings.retrain(dataset).cooldown, "hd")
-    page, asked = tracking.page_of(champion.run_id), verdict.text if verdict.retrain else None
+    page, asked = servers.page_of(champion.run_id), verdict.text if verdict.retrain else None
     for kind, text, again in (
         ("drift", seen.drifted, None),
         ("live-score", seen.below, None),

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from pipelines.runtime import console, environment
 
@@ -15,12 +16,25 @@ RETRY_SECONDS = 1  # between two tries
 WAIT_SECONDS = 1200  # for one answer: longer than most outages, shorter than a night
 LOOK_SECONDS = 2  # between two looks at a server that is watched
 
+# Where MLflow's pages for models begin; without the end it opens those for language models.
+PAGE = "#/experiments?workflowType=machine_learning"
+LOCAL_SERVER = "http://127.0.0.1:5000"  # of `mlflow ui`, for a store that is a file
+
 Answer = TypeVar("Answer")
 
 
 def is_served() -> bool:
     """Whether MLflow is a server, and no store of this machine."""
     return os.environ[environment.MLFLOW].startswith("http")
+
+
+def page_of(run_id: str) -> str:
+    """The address of a run's page: MLflow's server, or the one that `espalier up` starts here."""
+    server = urlsplit(os.environ["MLFLOW_TRACKING_URI"])
+    if server.scheme not in ("http", "https"):
+        return f"{LOCAL_SERVER}/#/runs/{run_id}"
+    host = server.netloc.rpartition("@")[2]  # without user and password
+    return f"{server.scheme}://{host}{server.path.rstrip('/')}/#/runs/{run_id}"
 
 
 def awaited(ask: Callable[[], Answer], wanted: str) -> Answer:

@@ -17,7 +17,7 @@ from pipelines.experiments.tracking import Record
 from pipelines.gate import checks, rules
 from pipelines.gate.checks import Check
 from pipelines.gate.rules import Rules
-from pipelines.processes import events
+from pipelines.processes import events, servers
 from pipelines.promotion import ledger, markdown, reconcile
 from pipelines.promotion.contender import Contender
 from pipelines.promotion.evaluation import Evaluation
@@ -138,7 +138,7 @@ def decide(
 def announce(task: str, dataset: str, entry: ledger.Entry) -> None:
     """Send what was decided, and is done, as an event."""
     text = f"version {entry.to_version} {markdown.VERBS[entry.action]}: {entry.reason}"
-    page = tracking.page_of(entry.run_id or "")
+    page = servers.page_of(entry.run_id or "")
     events.emit(entry.action, task, dataset, text, page, entry.hash)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -31,7 +32,10 @@ def make(planned: Fit, finished: Iterable[Record], guarded: Guard, parent: str |
     start, dataset = time.monotonic(), data.rows(planned.dataset)
     known = {record.fingerprint: record for record in finished}
     members = [known[one["fingerprint"]] for one in planned.parameters["members"]]
-    with tracking.child(planned, parent) as run:
+    with ExitStack() as held:
+        if done := fitting.done_already(planned, held):
+            return done
+        run = held.enter_context(tracking.child(planned, parent))
         folders = [verification.verify(member) for member in members]
         blended = blend.blend(folders, dataset.splits, dataset.facts)
         inputs = decision.deciding(blended.run, blended.inputs, dataset.splits, dataset.facts)
@@ -42,6 +46,5 @@ def make(planned: Fit, finished: Iterable[Record], guarded: Guard, parent: str |
         mlflow.log_metrics({name: sum(one.metrics[name] for one in members) for name in whole})
         fitting.record_plots(planned, scores["test"], dataset.facts)
     of = f"of {', '.join(member.arch for member in members)}"
-    return Result(
-        tracking.record(run.run_id), fitting.line_of(planned, of, scores, time.monotonic() - start)
-    )
+    line = fitting.line_of(planned, of, scores, time.monotonic() - start)
+    return Result(tracking.record(run.run_id), line)

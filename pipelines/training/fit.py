@@ -44,20 +44,24 @@ class Result:
 
 
 def fit(
-    planned: Fit, guarded: guard.Guard, parent: str | None, on_epoch: OnEpoch | None = None
+    planned: Fit,
+    guarded: guard.Guard,
+    parent: str | None,
+    on_epoch: OnEpoch | None = None,
+    again: bool = False,
 ) -> Result:
     """Do a planned fit in this process and record it below the run `parent`.
 
     guarded: the guard that is packaged with the model. on_epoch: called after each epoch with its
-    number, from 1, and metrics; may raise PrunedError.
+    number, from 1, and metrics; may raise PrunedError. again: whether it is done even where it is
+    on record.
     A refit begins with the fit of the training rows, where that is not on record. Killed, it goes
     on from its last epoch the next time. Raises RuntimeError where this process would do another
     fit than the planned one, ModelError.
     """
     environment.apply()
     plan.require_same(planned)
-    if planned.fingerprint in tracking.send_journals() and (known := _known(planned)):
-        return Result(known, console.Line(planned.title, "was left in the journal"))
+    tracking.send_journals()
     if not environment.unanswered(environment.MLFLOW):  # it may be away when the files are needed
         verification.artifact_folder(guarded.run_id)
     before = None
@@ -68,7 +72,7 @@ def fit(
         on_epoch = None  # which reads what an epoch came to on validation
     if threads.use(planned.parameters["threads"]):
         with ExitStack() as held:
-            if done := _done_meanwhile(planned, held):
+            if done := done_already(planned, held, again):
                 return done
             return _fit(planned, guarded, parent, on_epoch, before)
     if on_epoch is not None:
@@ -76,19 +80,21 @@ def fit(
             f"threads={planned.parameters['threads']} needs a process of its own, which a search "
             "cannot prune: fit the guard first (espalier train), or search without threads"
         )
-    return threads.in_own_process(fit, planned, guarded, parent)
+    return threads.in_own_process(fit, planned, guarded, parent, None, again)
 
 
-def _done_meanwhile(planned: Fit, held: ExitStack) -> Result | None:
-    """Hold the fit's lock until `held` ends; returns what another process has made of it, where
-    this one had to wait: a worker that was given up for dead, or a fit that was sent twice."""
-    name, start = f"fit {planned.fingerprint}", time.monotonic()
+def done_already(planned: Fit, held: ExitStack, again: bool = False) -> Result | None:
+    """Hold the fit's lock until `held` ends; returns what another process has made of it since it
+    was planned: it was sent twice, or a worker died between its record and its answer.
+
+    again: whether what is on record now is to be done again.
+    """
+    name, start = lock.of_fit(planned.fingerprint), time.monotonic()
+    before = _known(planned) if again else None
     try:
         held.enter_context(lock.hold(name, 0))
-        return None
     except LockHeldError as other:
         console.line(planned.title, f"{other}; this fit waits")
-        before = _known(planned)  # which is to be done again
         held.enter_context(lock.hold(name, FIT_SECONDS))
     record = _known(planned)
     if record is None or record == before:

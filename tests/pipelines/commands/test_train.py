@@ -30,7 +30,7 @@ class Fitting:
         self.done = []
         self.failing = set()
 
-    def fit(self, planned, guarded, parent) -> Result:
+    def fit(self, planned, guarded, parent, again) -> Result:
         self.done.append(planned)
         if planned.parameters["units"] in self.failing:
             raise ModelError(f"units {planned.parameters['units']} became nan")

@@ -17,6 +17,8 @@ from recorded import DIGITS, finished, fit
 
 from models.artifact.artifact import ArtifactError
 from pipelines.experiments import journal, tracking, verification
+from pipelines.experiments.plan import Fit
+from pipelines.locks import lock
 from pipelines.processes import servers
 from pipelines.processes.service import free_port
 from pipelines.runtime import environment
@@ -143,13 +145,61 @@ def test_what_a_killed_process_left_is_sent_and_counts_for_nothing(home):
         tags |= {"espalier.dataset_hash": DIGITS.hash, "espalier.fingerprint": "killed"}
         run_id = before.create_run(left.place, tags=tags | {"espalier.kind": "fit"}).info.run_id
         before.log_metric(run_id, "loss", 0.5, step=1)
-        assert not tracking.send_journals()  # its process lives
-    assert tracking.send_journals()
+        tracking.send_journals()  # its process lives
+        assert runs_of("killed") == []
+    tracking.send_journals()
     [run] = runs_of("killed")
     assert (run.info.status, run.data.metrics) == ("KILLED", {"loss": 0.5})
     assert tracking.records(DIGITS) == [
         one for one in tracking.records(DIGITS) if one.fingerprint != "killed"
     ]
+
+
+@pytest.fixture
+def left(mlflow, home, tmp_path, monkeypatch) -> tuple[Fit, Path]:
+    """A fit that ended while the server was away, and its journal, set aside: its host is down."""
+    planned = fit(arch=f"left-{tmp_path.name}")
+    tracking.connect()
+    monkeypatch.setattr(servers, "WAIT_SECONDS", 1)
+    with mlflow.stopped(), pytest.raises(environment.ServerError):
+        finished(planned, tmp_path / "artifact")
+    [store] = kept(home)
+    aside = store.parent.rename(tmp_path / store.parent.name)
+    return planned, aside
+
+
+def come_back(home: Path, aside: Path) -> None:
+    [place] = (home / "journal").iterdir()
+    shutil.copytree(aside, place / aside.name)
+    tracking.send_journals()
+    assert kept(home) == []
+
+
+def test_a_fit_that_was_done_elsewhere_meanwhile_counts_for_nothing(left, home, tmp_path):
+    planned, aside = left
+    record = finished(planned, tmp_path / "elsewhere")
+    come_back(home, aside)
+    runs = {run.info.run_id: run.info.status for run in runs_of(planned.fingerprint)}
+    assert runs.pop(record.run_id) == "FINISHED"
+    assert list(runs.values()) == ["KILLED"]
+    assert verification.reusable([planned])[planned.fingerprint] == record
+
+
+def test_a_fit_that_another_process_does_counts_for_nothing(left, home):
+    planned, aside = left
+    with lock.hold(lock.of_fit(planned.fingerprint)):
+        come_back(home, aside)
+    assert [run.info.status for run in runs_of(planned.fingerprint)] == ["KILLED"]
+    assert verification.reusable([planned]) == {}
+
+
+def test_a_record_that_is_sent_again_counts_once(left, home):
+    """As where its process was killed once the server had all, before the journal was removed."""
+    planned, aside = left
+    for _ in range(2):
+        come_back(home, aside)
+        assert [run.info.status for run in runs_of(planned.fingerprint)] == ["FINISHED"]
+    assert verification.reusable([planned])
 
 
 @contextmanager
