@@ -8,10 +8,11 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import httpx
 import pytest
+from mlflow import MlflowClient
 from project import GIT, KEPT, ROOT, parameters, small, until
 
 from deploy import cluster as deployed
@@ -50,6 +51,14 @@ def processes(cluster: deployed.Cluster, host: str) -> list[int]:
     return list(map(int, subprocess.run(command, capture_output=True, text=True).stdout.split()))
 
 
+def fits(cluster: deployed.Cluster, status: str) -> list[Mapping[str, str]]:
+    """The tags of the fits that MLflow has with that status."""
+    client = MlflowClient(cluster.url("mlflow"))
+    places = [one.experiment_id for one in client.search_experiments()]
+    alike = f"tags.`espalier.kind` = 'fit' and attributes.status = '{status}'"
+    return [run.data.tags for run in client.search_runs(places, alike)]
+
+
 def asked(cluster: deployed.Cluster, what: str, **filters: dict) -> list[dict]:
     url = f"{cluster.url('prefect')}/api/{what}/filter"
     return httpx.post(url, json=filters, trust_env=False).raise_for_status().json()
@@ -63,8 +72,11 @@ def test_a_host_dies_and_the_champion_serves_on_another(cluster):
         return next((host for host, log in logs.items() if "submitted" in log.read_text()), None)
 
     other = {"host-a": "host-b", "host-b": "host-a"}[until(runs_the_flow, "a host that took it")]
-    fits = cluster.folder / "logs" / f"{other}-fits.log"
-    until(lambda: "Task run 'fit" in fits.read_text(), "a fit on the other host", 300)
+
+    def fits_there() -> list:
+        return [one for one in fits(cluster, "RUNNING") if one["espalier.host"] == other]
+
+    until(fits_there, "a fit on the other host", 300)
     for process in processes(cluster, other):
         os.kill(process, signal.SIGKILL)
 
@@ -74,9 +86,13 @@ def test_a_host_dies_and_the_champion_serves_on_another(cluster):
 
     [run] = until(ended, "the end of the run", 300)
     assert run["state_name"] == "Promoted", run["state"]["message"]
-    fits = [task["name"] for task in asked(cluster, "task_runs") if task["name"].startswith("fit ")]
-    assert fits
-    assert {name.rpartition(" · ")[2] for name in fits} <= {"host-a", "host-b"}
+    assert fits(cluster, "RUNNING") == []  # though its host never comes back
+    done = [one["espalier.fingerprint"] for one in fits(cluster, "FINISHED")]
+    assert len(done) == len(set(done))
+    names = [task["name"] for task in asked(cluster, "task_runs")]
+    hosts = {name.rpartition(" · ")[2] for name in names if name.startswith("fit ")}
+    assert hosts
+    assert hosts <= {"host-a", "host-b"}
     [host] = {"host-a", "host-b"} - {other}
     board = json.loads(on(cluster, host, "espalier", "compare", "--task", "image", "--json"))
     assert {row["arch"] for row in board["rows"]} >= set(KEPT["image"])
