@@ -45,7 +45,13 @@ TWICE = 10  # each tenth fit is sent two times
 ALONE = 10  # fits one by one
 ROUND = 20  # fits over both hosts, and half as many over one
 # What makes a host one of the cluster: without them a run is local.
-SHARED = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "ESPALIER_DATABASE_URL", "ESPALIER_CLUSTER")
+SHARED = (
+    "MLFLOW_TRACKING_URI",
+    "PREFECT_API_URL",
+    "ESPALIER_DATABASE_URL",
+    "ESPALIER_CLUSTER",
+    "DASK_CONFIG",
+)
 
 
 def kill(cluster: Cluster, hosts: ExitStack, times: int) -> None:
