@@ -7,7 +7,7 @@ READY := .venv/.ready$(if $(EXTRA),-$(EXTRA))
 # The stages of dvc.yaml and the tools call `python` and each other by name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: setup run serve cluster test test-slow test-docs docs check bench bench-train bench-verdict bench-compare bench-monitor bench-serve bench-load bench-trial lock lock-newest
+.PHONY: setup run serve cluster test test-slow test-docs docs check bench bench-train bench-verdict bench-compare bench-monitor bench-serve bench-load bench-trial bench-hosts lock lock-newest
 
 setup: $(READY)
 
@@ -48,6 +48,11 @@ bench-load: $(READY)
 
 bench-trial: $(READY)
 	@python -m benchmarks.trial
+
+bench-hosts: $(READY)
+	@python -m benchmarks.hosts queue 200
+	@python -m benchmarks.hosts rate
+	@python -m benchmarks.hosts kill
 
 # A file of tests stays with one process: its tests share what its fixtures made.
 PYTEST := pytest --numprocesses logical --maxprocesses 4 --dist loadfile

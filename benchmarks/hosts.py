@@ -9,6 +9,7 @@ rate: rounds of fits over both hosts and over one, each with a core; N pairs of 
 """
 
 import argparse
+import itertools
 import json
 import random
 import signal
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,7 @@ def _retrain(
     for host in HOSTS:
         with project.parameters(cluster.checkout(host)) as params:
             params["profiles"]["quick"]["image"] = _profile(EPOCHS + number)
-    start, before = time.monotonic(), _processor_seconds(cluster)
+    start, before = time.monotonic(), _processor(cluster)
     command = ("prefect", "deployment", "run", "retrain/image")
     subprocess.run(cluster.on("host-a", *command), check=True, capture_output=True)
     name = "undisturbed"
@@ -87,7 +88,7 @@ def _retrain(
         name = f"{other} {signal.Signals(ending).name} after {time.monotonic() - start:.0f} s"
         _end(cluster, other, ending)
     run = project.until(lambda: _ended_run(cluster, number), "the end of the run", END_SECONDS)
-    seconds, spent = time.monotonic() - start, _processor_seconds(cluster) - before
+    seconds, spent = time.monotonic() - start, _spent(cluster, before)
     problems = _problems(cluster, run, EPOCHS + number)
     text = f"{name}: {run['state_name']} after {seconds:.0f} s"
     print(f"{number}: {text}, {spent:.0f} of a processor that lives", *problems, flush=True)
@@ -191,14 +192,18 @@ def _processes(cluster: Cluster, host: str) -> Iterator[psutil.Process]:
             yield psutil.Process(int(pid))
 
 
-def _processor_seconds(cluster: Cluster) -> float:
-    """What the processes of both hosts, and their children that ended, have had of a processor."""
-    spent = 0.0
-    for host in HOSTS:
-        for process in _processes(cluster, host):
-            with suppress(psutil.NoSuchProcess):
-                spent += sum(process.cpu_times()[:4])
-    return spent
+def _processor(cluster: Cluster) -> dict[int, float]:
+    """What each process of both hosts, with its children that ended, has had of a processor."""
+    seconds = {}
+    for process in itertools.chain.from_iterable(_processes(cluster, host) for host in HOSTS):
+        with suppress(psutil.NoSuchProcess):
+            seconds[process.pid] = sum(process.cpu_times()[:4])
+    return seconds
+
+
+def _spent(cluster: Cluster, before: Mapping[int, float]) -> float:
+    """What the processes that live have had of a processor since."""
+    return sum(one - before.get(pid, 0) for pid, one in _processor(cluster).items())
 
 
 def _end(cluster: Cluster, host: str, ending: int) -> None:
@@ -207,7 +212,8 @@ def _end(cluster: Cluster, host: str, ending: int) -> None:
     for process in ended:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(ending)
-    psutil.wait_procs(ended, timeout=60)
+    for process in psutil.wait_procs(ended, timeout=60)[1]:  # as what supervises them would
+        process.kill()
 
 
 def _start(cluster: Cluster, hosts: ExitStack, host: str, *fits: str, core: str = "") -> None:
@@ -233,9 +239,9 @@ def queue(cluster: Cluster, hosts: ExitStack, fits: int) -> None:
     for seeds in ("0:2", "2:4"):  # what is imported, and the guard
         _send(cluster, seeds)
     alone = _send(cluster, f"4:{4 + ALONE}:alone", *local)
-    before = _processor_seconds(cluster)
+    before = _processor(cluster)
     both = _send(cluster, f"20:{20 + fits}")
-    spent = (_processor_seconds(cluster) - before + both["processor"]) / fits
+    spent = (_spent(cluster, before) + both["processor"]) / fits
     slot = len(HOSTS) * both["seconds"] / fits
     print(f"one by one without servers: {alone['own']:.2f} s a fit, of a processor", end=" ")
     print(f"{alone['processor'] / ALONE:.2f}")
