@@ -228,8 +228,8 @@ def _start(cluster: Cluster, hosts: ExitStack, host: str, *fits: str, core: str 
         before = log.stat().st_size
         running = deployed.process(cluster, f"{host}-{name}", cluster.on(host, *command))
         hosts.enter_context(running)
-        word = {"fits": "Registered to", "flows": "started!"}[name]
-        project.until(lambda log=log, n=before, w=word: w in log.read_text()[n:], f"{host}, again")
+        word = {"fits": b"Registered to", "flows": b"started!"}[name]
+        project.until(lambda log=log, n=before, w=word: w in log.read_bytes()[n:], f"{host}, again")
 
 
 def queue(cluster: Cluster, hosts: ExitStack, fits: int) -> None:
