@@ -91,7 +91,7 @@ def _retrain(
     seconds, spent = time.monotonic() - start, _spent(cluster, before)
     problems = _problems(cluster, run, EPOCHS + number)
     text = f"{name}: {run['state_name']} after {seconds:.0f} s"
-    print(f"{number}: {text}, {spent:.0f} of a processor that lives", *problems, flush=True)
+    print(f"{number}: {text}, {spent:.0f} s of a processor by what lives", *problems, flush=True)
     if ending is not None:
         _start(cluster, hosts, other)
     return seconds, problems
@@ -109,7 +109,7 @@ def _problems(cluster: Cluster, run: dict, epochs: int) -> list[str]:
             break
         time.sleep(1)
         runs = _runs(cluster.url("mlflow"))
-    if waited := LEFT_SECONDS - (deadline - time.monotonic()) > 2:
+    if (waited := LEFT_SECONDS - (deadline - time.monotonic())) > 2:
         problems.append(f"RUNNING for {waited:.0f} s")
     done = Counter(map(_fingerprint, _finished(runs)))
     full = [one for one in _finished(runs) if _epochs(one) == epochs]
