@@ -58,20 +58,20 @@ def test_a_changed_file_makes_another_version_and_back_the_same(made):
     assert made.versions("dataset_hash('mine')") == before
 
 
-@pytest.mark.parametrize("path", ["data/sources/csv.py", "params.yaml", "data/prepared/mine"])
-def test_changed_code_parameters_and_lost_outputs_are_noticed(made, path):
-    touched = made.folder / path
-    if touched.is_dir():
-        aside = touched.rename(made.folder / "aside")
-        assert made.versions("outdated(['mine'])") == "['mine']"
-        aside.rename(touched)
-    else:
-        before = touched.read_text()
-        touched.write_text(
-            before.replace("[bad, good]", "[good, bad]").replace("- bad", "- awful") + "\n#\n"
-        )
-        assert made.versions("outdated(['mine'])") == "['mine']"
-        touched.write_text(before)
+def test_changed_code_parameters_and_lost_outputs_are_noticed(made):
+    for path, old, new in (
+        ("data/sources/csv.py", "import", "#\nimport"),
+        ("params.yaml", "- bad", "- awful"),
+    ):
+        touched = made.folder / path
+        before = touched.read_text(encoding="utf-8")
+        touched.write_text(before.replace(old, new, 1), encoding="utf-8")
+        assert made.versions("outdated(['mine'])") == "['mine']", path
+        touched.write_text(before, encoding="utf-8")
+    prepared = made.folder / "data" / "prepared" / "mine"
+    aside = prepared.rename(made.folder / "aside")
+    assert made.versions("outdated(['mine'])") == "['mine']"
+    aside.rename(prepared)
     assert made.versions("outdated(['mine'])") == "[]"
 
 
