@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from functools import cache
 from zipfile import ZipFile
 
 import mlflow
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import tiny
+from homes import living_in
 from recorded import HASH, fit
 
 from data import declared
@@ -26,13 +28,13 @@ DATASETS = {"image": "mnist_5k", "sentiment": "imdb", "forecast": "glucose"}
 TEXTS = ["a good film", "dull; dull\nand bad", "   ", "great"]
 
 
-@pytest.fixture
-def champion(home, tmp_path):
-    """A function that makes an artifact the champion of a task, and returns its model."""
+@pytest.fixture(scope="module")
+def champion(tmp_path_factory, empty_store):
+    """A function that makes an artifact the champion of a task, once, and returns its model."""
 
+    @cache
     def make(task: str) -> Answering:
-        folder = tmp_path / f"{task}-artifact"
-        folder.mkdir()
+        folder = tmp_path_factory.mktemp(f"{task}-artifact")
         planned = replace(fit(), dataset=DatasetVersion(task, DATASETS[task], HASH))
         with tracking.child(planned, None) as run:
             digest = tiny.write(folder, task, seed=0)
@@ -43,7 +45,9 @@ def champion(home, tmp_path):
         registry.set_champion(version)
         return Answering(verification.verify(version))
 
-    return make
+    folder = tmp_path_factory.mktemp("champions") / "home"
+    with pytest.MonkeyPatch.context() as patch, living_in(folder, patch, empty_store):
+        yield make
 
 
 def predicted(file, task: str, out, **columns: str) -> command.Predicted:
