@@ -9,25 +9,34 @@ import postgres
 import project
 import pytest
 
-# Files that take minutes: begun last, one process would go on alone while the others have ended.
+# Files that take minutes, longest first by `make test-slow` on two cores: begun last, one process
+# would go on alone while the others have ended.
 LONGEST = (
-    "test_killed_runs.py",
-    "test_whole_way.py",
-    "test_jax_alone.py",
-    "test_refusals.py",
-    "test_promotion.py",
-    "test_killed_promotions.py",
-    "test_openapi.py",
-    "test_hostile_bodies.py",
-    "test_foreign_environments.py",
     "test_watched.py",
-    "test_schedule.py",
-    "test_approval_page.py",
-    "test_first_look.py",
-    "test_network.py",
-    "test_runs_at_once.py",
+    "test_killed_promotions.py",
+    "test_killed_runs.py",
     "test_several_datasets.py",
+    "test_whole_way.py",
+    "test_schedule.py",
+    "test_refusals.py",
+    "test_clean.py",
+    "test_own_architecture.py",
+    "test_runs_at_once.py",
+    "test_first_look.py",
+    "test_cluster.py",
+    "test_killed_stages.py",
     "test_versions_at_once.py",
+    "test_killed_trials.py",
+    "test_approval_page.py",
+    "test_jax_alone.py",
+    "test_network.py",
+    "test_openapi.py",
+    "test_versions.py",
+    "test_shared_data.py",
+    "test_promotion.py",
+    "test_promotions_at_once.py",
+    "test_foreign_environments.py",
+    "test_up.py",
 )
 
 
