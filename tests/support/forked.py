@@ -9,13 +9,18 @@ from pipelines import cli
 from pipelines.locks import state
 from pipelines.runtime import environment
 
+# What a step of a run imports, and what MLflow does when it first opens a store.
+PRELOAD = ["mlflow", "scipy.stats", "pipelines.cli", "pipelines.promotion.retraining"]
+PRELOAD += ["mlflow.store.tracking.sqlalchemy_workspace_store"]
+PRELOAD += ["mlflow.store.model_registry.sqlalchemy_workspace_store"]
+PRELOAD += ["alembic.config", "git", "opentelemetry.sdk.metrics.export"]
+PRELOAD += ["sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql"]
+
 
 def context():
     """What makes such processes, and what they share."""
     made = get_context("forkserver")
-    made.set_forkserver_preload(
-        ["mlflow", "scipy.stats", "pipelines.cli", "pipelines.promotion.retraining"]
-    )
+    made.set_forkserver_preload(PRELOAD)
     return made
 
 
