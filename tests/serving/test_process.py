@@ -67,18 +67,11 @@ def test_it_listens_on_the_loopback_address_alone(server):
     assert {address.ip for address in listening} == {"127.0.0.1"}
 
 
-def test_it_counts_no_users(fresh_server, tmp_path):
+def test_a_service_of_some_tasks_counts_no_users(fresh_server, tmp_path):
     """BentoML writes what it would send to the log when asked to: it would send nothing."""
     tiny.publish(tmp_path, "forecast")
     asked = {"BENTOML_DO_NOT_TRACK": "False", "__BENTOML_DEBUG_USAGE": "True"}
-    server = fresh_server(tmp_path, ESPALIER_TASKS="forecast", **asked)
-    server.wait(server.ready)
-    assert "Tracking" not in server.log.read_text()
-
-
-def test_a_service_of_some_tasks(fresh_server, tmp_path):
-    tiny.publish(tmp_path, "forecast")
-    server = fresh_server(tmp_path, ESPALIER_TASKS=" forecast,")
+    server = fresh_server(tmp_path, ESPALIER_TASKS=" forecast,", **asked)
     server.wait(server.ready)
     assert list(server.client.get("/readyz").json()["models"]) == ["forecast"]
     answer = server.client.post("/v1/forecast", json={"history": tiny.history()})
@@ -86,6 +79,7 @@ def test_a_service_of_some_tasks(fresh_server, tmp_path):
     missing = server.client.post("/v1/sentiment", json={"text": "good"})
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
     assert "/v1/sentiment" not in server.client.get("/docs.json").json()["paths"]
+    assert "Tracking" not in server.log.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
