@@ -90,6 +90,17 @@ def draw(labels: np.ndarray, digest: np.ndarray, shares: dict[str, float]) -> di
     return {name: order[part[group] == index] for index, name in enumerate(shares)}
 
 
+def fixed(digest: np.ndarray, shares: dict[str, float]) -> dict[str, np.ndarray]:
+    """The row numbers of each part, by the digest alone: whatever rows come or go, a row stays.
+
+    digest (rows,), hexadecimal; shares {part: share}.
+    """
+    borders = np.cumsum(list(shares.values()))[:-1] / sum(shares.values())
+    place = np.array([int(one[:13], 16) / 16**13 for one in digest])
+    part = np.searchsorted(borders, place, side="right")
+    return {name: np.flatnonzero(part == index) for index, name in enumerate(shares)}
+
+
 def _part_of_groups(labels: np.ndarray, sizes: np.ndarray, shares: list[float]) -> np.ndarray:
     """Which part each group of equal rows belongs to, going through each class in order."""
     borders = np.cumsum(shares)[:-1] / sum(shares)

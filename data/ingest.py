@@ -10,6 +10,7 @@ import numpy as np
 
 from data import declared, stage, stored
 from data.errors import DataError, did_you_mean
+from data.sources import collected
 from data.sources.conversion import label
 
 
@@ -22,7 +23,8 @@ def ingest(name: str, folder: Path) -> None:
     image: `image` uint8 (rows, height, width, channels) or encoded bytes, `label` str, and `file`
     str where there are files; sentiment: `text`, `label` str; both: `key`, `group` str where the
     entry says `id` or `group`; forecast: `time` datetime64[ns],
-    `value` float64, `series` str.
+    `value` float64, `series` str. What was collected of requests is joined to them
+    (data/sources/collected.py).
 
     Raises DataError when the source is unknown, missing, truncated or of another form.
     """
@@ -35,6 +37,7 @@ def ingest(name: str, folder: Path) -> None:
     count = _number(dataset)
     if count == 0:
         raise DataError(f"{entry['path']} holds no rows")
+    collected.join(name, entry, dataset, count)
     stored.write(folder, dataset)
     print(f"{name}: {count:,} rows from {entry['path']}")
 

@@ -46,8 +46,8 @@ def prepare(name: str, folder: Path) -> None:
     else:
         prepared = by_class(raw, declared.shares("classes"))
         prepared.facts |= decided_by(entry, prepared.facts["labels"])
-    files = prepared.splits["train"].get("image")
-    if files is not None and files.dtype == object:  # arrays are of one shape as they are
+    files = _source_files(raw, prepared.splits["train"])
+    if files is not None:  # arrays are of one shape as they are
         prepared.facts["shape"] = entry.get("shape") or common_shape(files)
     prepared.facts["rows"] = {
         split: len(next(iter(columns.values()))) for split, columns in prepared.splits.items()
@@ -60,7 +60,8 @@ def prepare(name: str, folder: Path) -> None:
 
 
 def by_class(raw: Dataset, shares: dict[str, float]) -> Dataset:
-    """Labelled rows, stratified; an official test split stays as it is.
+    """Labelled rows, stratified; an official test split stays as it is, and so do all splits where
+    rows were collected: those come to theirs, each by its own content.
 
     raw: splits `rows`, or `train` and `test`, of the columns that data.ingest describes.
     """
@@ -72,10 +73,19 @@ def by_class(raw: Dataset, shares: dict[str, float]) -> Dataset:
     if rows is None:
         rows, official = _apart_from_test(raw, content), {"test": raw.splits["test"]}
     to_draw = {split: share for split, share in shares.items() if split not in official}
+    more = None
+    if "collected" in rows:
+        rows, more = _take(rows, ~rows["collected"]), _take(rows, rows["collected"])
     digests = classes.together(*classes.names(rows, content).values())
     numbers = classes.draw(rows["label"], digests, to_draw)
     drawn = {split: _take(rows, chosen) for split, chosen in numbers.items()} | official
-    kept = [name for name in (content, "label", "id", "key", "group") if name in rows]
+    if more is not None:
+        for split, chosen in classes.fixed(classes.digests(more[content]), shares).items():
+            drawn[split] = {
+                name: np.concatenate([column, more[name][chosen]])
+                for name, column in drawn[split].items()
+            }
+    kept = [name for name in (content, "label", "id", "key", "group", "failure") if name in rows]
     splits = {split: {name: drawn[split][name] for name in kept} for split in SPLITS}
     return Dataset(dict(raw.facts), splits)
 
@@ -119,6 +129,17 @@ def common_shape(files: np.ndarray) -> list[int]:
     if max(width, height) > LARGEST_COMMON:
         width = height = OTHERWISE
     return [height, width, 1 if set(modes) <= set(GREY) else 3]
+
+
+def _source_files(raw: Dataset, train: Columns) -> np.ndarray | None:
+    """The encoded pictures of the training split that its source gave; None where there are none.
+
+    What clients send has other sizes: it changes none of the model's.
+    """
+    if "image" not in train or train["image"].dtype != object:
+        return None
+    came = [rows["id"][rows["collected"]] for rows in raw.splits.values() if "collected" in rows]
+    return train["image"][~np.isin(train["id"], np.concatenate([[-1], *came]))]
 
 
 def _header(file: bytes) -> tuple[tuple[int, int], str]:

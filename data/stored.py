@@ -17,7 +17,7 @@ import numpy as np
 
 from data.errors import DataError
 
-RAW = Path("data/raw")
+RAW, COLLECTED = Path("data/raw"), Path("data/collected")  # the second: data/sources/collected.py
 Columns = dict[str, np.ndarray]
 
 

@@ -59,12 +59,20 @@ def sifted(raw: Dataset, entry: dict) -> tuple[list[Table], pd.DataFrame]:
     """The tables to judge, and the bad rows: id, what else names a row, line, and the rule.
 
     With `on_bad_rows: drop` the tables are those of the other rows, and one of how many are set
-    aside; where that are too many, those of all rows.
+    aside; where that are too many, those of all rows. What was collected of requests refuses no
+    dataset: bad ones of these rows are set aside in any case.
     """
     suite = importlib.import_module(f"data.suites.{entry['task']}").suite
-    tables = suite(raw, entry)
+    tables, came = suite(raw, entry), pd.DataFrame(columns=["id"])
+    if "collected" in tables[0].frame:
+        collected = tables[0].frame["id"][tables[0].frame["collected"]]
+        came = _bad_rows(tables[0])
+        came = came[came["id"].isin(collected)]
+        if len(came):
+            raw = raw.without(came["id"].tolist())
+            tables = suite(raw, entry)
     if entry["on_bad_rows"] == "refuse":
-        return tables, pd.DataFrame(columns=["id"])
+        return tables, came
     bad = _bad_rows(tables[0])
     begin = lines.of_rows(entry) if len(bad) else None
     if entry["kind"] in FIRST_LINE:
@@ -81,7 +89,8 @@ def sifted(raw: Dataset, entry: dict) -> tuple[list[Table], pd.DataFrame]:
     few_dropped = expect(
         *("ColumnMaxToBeBetween", few), remedy=remedy, column="share", max_value=most
     )
-    return [*tables, Table("set aside", frame, ["dropped"], [few_dropped])], bad
+    set_aside = Table("set aside", frame, ["dropped"], [few_dropped])
+    return [*tables, set_aside], pd.concat([bad, came], ignore_index=True) if len(came) else bad
 
 
 def _bad_rows(table: Table) -> pd.DataFrame:

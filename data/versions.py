@@ -10,7 +10,7 @@ from data.dvc import calls, own, remote, state
 from data.errors import DataError, GateRefused
 from data.prepared import PREPARED
 from data.sources import paths
-from data.stored import RAW
+from data.stored import COLLECTED, RAW
 
 
 def reproduce(dataset: str) -> None:
@@ -159,6 +159,7 @@ def _target(dataset: str, stage_name: str = "prepare") -> str:
     Raises:
         DataError: the dataset, or one that DVC reads with it, is not declared as it should be.
     """
+    (calls.ROOT / COLLECTED / dataset).mkdir(parents=True, exist_ok=True)  # DVC watches it
     if dataset in declared.own(calls.ROOT):
         own.write_stages(dataset, calls.ROOT)
         return f"{declared.OWN}/{dataset}/dvc.yaml:{stage_name}"

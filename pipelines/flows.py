@@ -36,7 +36,7 @@ from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.lineage import card
 from pipelines.locks import lock
-from pipelines.monitoring import live_score, watch
+from pipelines.monitoring import collect, live_score, watch
 from pipelines.processes import dask_cluster, servers
 from pipelines.promotion import approval, reconcile, retraining
 from pipelines.release import release
@@ -64,6 +64,7 @@ def fit_name() -> str:
     return f"fit {task_run.parameters['planned'].title}{where}"
 
 
+take_requests = step("collect {dataset}")(collect.collect)
 make_version = step("data {dataset}")(data.version)
 push = step("push {dataset}", **RETRIES)(data.push)
 ensure_guard = step("guard {dataset.name}")(guard.ensure)
@@ -116,7 +117,8 @@ def retrain(
         wait_seconds: for another run that holds the task.
         package: whether the champions become a Bento then, as at the end of `espalier run`.
         budget: of time, such as 1h; None: all fits are done.
-        reasoned: whether new data waits until it is worth it (`pipelines.monitoring.retrain`).
+        reasoned: whether labelled requests become rows before, and new data waits until it is worth
+            it (`pipelines.monitoring.retrain`).
 
     Returns:
         What the task came to. The run's state is called after it: Promoted, On trial, Kept,
@@ -155,6 +157,8 @@ def retrained(
     reconcile.reconcile(task, name)
     watch.conclude(task, name)  # nothing is decided while a challenger is on trial
     with data.versioning:
+        if reasoned:
+            take_requests(task, name)
         version = make_version(task, name)
         push(version.name)
     plan = successive_halving.plan(version, profile)

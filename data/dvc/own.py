@@ -19,7 +19,7 @@ from data import declared
 from data.errors import DataError
 from data.prepared import NOTES, PREPARED
 from data.report import REPORTS
-from data.stored import RAW
+from data.stored import COLLECTED, RAW
 
 
 def check_name(name: str, root: Path) -> None:
@@ -63,7 +63,7 @@ def remove(name: str, root: Path) -> None:
     if name not in declared.own(root):
         declared.entry(name, root)
         raise DataError(f"{name} is declared in params.yaml: remove its entry there")
-    for place in (RAW, REPORTS, PREPARED):
+    for place in (RAW, REPORTS, PREPARED, COLLECTED):
         shutil.rmtree(root / place / name, ignore_errors=True)
     (root / NOTES / f"{name}.json").unlink(missing_ok=True)
     shutil.rmtree(root / declared.OWN / name)

@@ -22,6 +22,8 @@ def of_classes(frame: pd.DataFrame, labels: list[str], test_rows: int = 0) -> Ta
         labels: the classes that are allowed.
         test_rows: how many of the rows, the last ones, are an official test split; 0: none are.
     """
+    if "collected" in frame:  # these come to their splits by themselves, and fill none
+        frame = frame[~frame["collected"]]
     table = _splits_of_classes(frame, labels, test_rows)
     enough = f"each split has at least {LEAST:.0%} of the rows that its share says"
     other = [name for name in ("id", "group") if {"id": "key"}.get(name, name) in frame]

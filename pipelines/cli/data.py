@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from pipelines.cli import invocation
-from pipelines.cli.arguments import Json, Task
+from pipelines.cli.arguments import Dataset, Json, Task
 
-app = typer.Typer(no_args_is_help=True, help="Declare, list, check and remove datasets.")
+app = typer.Typer(no_args_is_help=True, help="Declare, list, check, grow and remove datasets.")
 
 
 @app.command()
@@ -66,6 +66,22 @@ def check(name: Annotated[str, typer.Argument(help="A dataset.")], as_json: Json
     invocation.begin("data-check", as_json)
     verdict = step.check(name)
     invocation.end(as_json, verdict, lambda: step.show_checked(verdict))
+
+
+@app.command()
+def collect(task: Task = None, dataset: Dataset = None, as_json: Json = False) -> None:
+    """Make rows of the labelled requests in the log, and a version of the data with them.
+
+    Exit code 3: it may not be trained on.
+
+    Example: espalier data collect --task image
+    """
+    from pipelines.commands import data as step
+    from pipelines.commands.run import chosen
+
+    invocation.begin("data-collect", as_json)
+    grown = step.collect(chosen(task, dataset))
+    invocation.end(as_json, {"datasets": grown}, lambda: step.show_collected(grown))
 
 
 @app.command()

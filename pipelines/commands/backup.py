@@ -1,9 +1,9 @@
 """The commands `backup` and `restore`: what a machine knows as one file, and back.
 
 In the file are the databases, the artifacts, what is published, the clients' tokens, labels that
-came back, the own datasets' entries and versions, and the DVC remote where that is a folder. What
-lies on servers is left to their own tools, and named. Logs, the request log, checkpoints and caches
-stay out.
+came back, the rows that were collected, the own datasets' entries and versions, and the DVC remote
+where that is a folder. What lies on servers is left to their own tools, and named. Logs, the
+request log, checkpoints and caches stay out.
 """
 
 import json
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from data import declared
 from data.dvc import remote as dvc_remote
+from data.stored import COLLECTED
 from pipelines.locks import state
 from pipelines.promotion import ledger, reconcile
 from pipelines.release import publish
@@ -112,6 +113,8 @@ def restore(file: Path) -> Backup:
         remote = dvc_remote.place()
         if remote and (there / "remote").exists():
             shutil.copytree(there / "remote", remote, dirs_exist_ok=True)
+        if (there / "collected").exists():
+            shutil.copytree(there / "collected", root / COLLECTED, dirs_exist_ok=True)
         for name in about["datasets"]:
             shutil.copytree(there / "own" / name, root / declared.OWN / name, dirs_exist_ok=True)
         for name in (*FOLDERS, *FILES, *DATABASES):
@@ -144,6 +147,8 @@ def _places(home: Path, remote: Path | None) -> Iterator[tuple[Path, str]]:
             place = environment.ROOT / declared.OWN / dataset / name
             if place.exists():
                 yield place, f"own/{dataset}/{name}"
+    for part in sorted((environment.ROOT / COLLECTED).glob("*/*.parquet")):
+        yield part, f"collected/{part.parent.name}/{part.name}"
     if remote and remote.exists():
         yield remote, "remote"
 

@@ -74,7 +74,8 @@ def clean(older_than: str, keep: int, remove: bool, shared: bool = False) -> Cle
 
 
 def forget(wanted: Mapping[str, str], remove: bool) -> Cleaned:
-    """Find, and remove where asked to, rows of this home's request log; services may go on.
+    """Find, and remove where asked to, rows of this home's request log, and of data that was
+    collected from it; services may go on.
 
     Args:
         wanted: a field of the log's records, `client` or `request_id` → its value in the rows.
@@ -82,7 +83,7 @@ def forget(wanted: Mapping[str, str], remove: bool) -> Cleaned:
     """
     went, left = rows.remove(wanted) if remove else (rows.held(wanted), [])
     count, size = sum(one.rows for one in went), sum(one.bytes for one in went)
-    part = Part("rows of the request log", count, size)
+    part = Part("rows of requests", count, size)
     if remove and count:
         console.line(part.what, _amount(part))
     return Cleaned(remove, [part], left)

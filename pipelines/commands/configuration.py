@@ -12,7 +12,7 @@ from pipelines.gate import rules
 from pipelines.runtime import environment, settings
 from pipelines.runtime.settings import TASKS, UsageError
 
-SECTIONS = ("datasets", "split", "serve", "gate", "retrain", "notify", "profiles")
+SECTIONS = ("datasets", "split", "serve", "gate", "retrain", "collect", "notify", "profiles")
 
 
 class Faults(list[tuple[str, str, str]]):
@@ -47,11 +47,12 @@ def faults() -> Faults:
     for task in TASKS:
         _note_gate(found, task)
         _note_architectures(found, task)
-    with found.noting():
-        for dataset in settings.named("retrain"):
-            with found.noting():
-                known = ["all", *params["datasets"]]
-                settings.retrain(settings.one_of("dataset under retrain", dataset, known))
+    for section, read in (("retrain", settings.retrain), ("collect", settings.collect)):
+        with found.noting():
+            for dataset in settings.named(section):
+                with found.noting():
+                    known = ["all", *params["datasets"]]
+                    read(settings.one_of(f"dataset under {section}", dataset, known))
     with found.noting():
         settings.notify()
     with found.noting():

@@ -1,8 +1,8 @@
-"""The commands `data`: a user's own datasets declared, listed, checked and removed."""
+"""The commands `data`: own datasets declared, listed, checked, removed; any grown by requests."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,6 +113,31 @@ def check(name: str) -> dict:
     return report.read(name, environment.ROOT) | {"dataset_hash": made.hash}
 
 
+def collect(tasks: Mapping[str, str]) -> list[dict]:
+    """Make rows of the labelled requests of datasets, and a version where there are some.
+
+    Args:
+        tasks: task → dataset.
+
+    Returns:
+        Of each what was collected (`pipelines.monitoring.collect.Collected`), and `dataset_hash`;
+        None where nothing was collected, ever.
+
+    Raises:
+        GateRefused: the gate says no.
+        DataError: there is no source, or a part is damaged.
+    """
+    from pipelines.monitoring import collect as requests
+
+    grown = []
+    for task, name in tasks.items():
+        with lock.hold(lock.of_dataset(task, name)):
+            taken = requests.collect(task, name)
+            made = data.version(task, name).hash if taken.rows or taken.removed else None
+        grown.append(asdict(taken) | {"dataset_hash": made})
+    return grown
+
+
 def remove(name: str) -> list[str]:
     """Remove an own dataset and what was made of it; returns the champions that it leaves.
 
@@ -162,6 +187,20 @@ def show_checked(verdict: dict) -> None:
         console.line("finding", note)
     page = report.path(verdict["dataset"]).with_suffix(".html")
     console.out().print(f"{verdict['dataset']} may be trained on; {page} shows why", markup=False)
+
+
+def show_collected(grown: Sequence[Mapping]) -> None:
+    """Print what to type next, and why labels made no rows."""
+    for one in grown:
+        if one["without_input"]:
+            labels = (
+                f"{one['without_input']:,} labels of {one['dataset']} are of requests whose input"
+            )
+            console.line(
+                "left out", f"{labels} the log does not hold: ESPALIER_LOG_INPUTS=1 keeps it"
+            )
+        if one["added"]:
+            console.out().print(f"Next    espalier run --dataset {one['dataset']}", markup=False)
 
 
 def show_removed(name: str, champions: Sequence[str]) -> None:

@@ -136,6 +136,12 @@ def by_name(dataset: DatasetVersion, verified: Path, rows: Mapping) -> tuple[np.
     return np.isin(split["label"], place), {**rows, **said, "probabilities": probabilities}
 
 
+def failures(split: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Which rows of a prepared split a champion has answered wrong as requests: `failure`, bool
+    (row,); nothing where no requests were collected."""
+    return {"failure": split["failure"]} if "failure" in split else {}
+
+
 def test_split(dataset: DatasetVersion) -> Mapping[str, np.ndarray]:
     """The present test split. Raises DataError where other data lies in the checkout."""
     return _prepared(dataset).splits["test"]
@@ -156,9 +162,12 @@ def _measured(read: stored.Dataset, verified: Path) -> dict[str, dict[str, np.nd
     from models.evaluation import measure
 
     return {
-        split: measure.evaluate_artifact(
-            verified, {**read.splits, "test": read.splits[split]}, read.facts
-        ).rows
+        split: {
+            **measure.evaluate_artifact(
+                verified, {**read.splits, "test": read.splits[split]}, read.facts
+            ).rows,
+            **failures(read.splits[split]),
+        }
         for split in measure.SCORED
     }
 

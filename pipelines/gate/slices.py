@@ -1,4 +1,5 @@
-"""Parts of the test rows: a class, a length of text, a quarter of the season, a step ahead.
+"""Parts of the test rows: a class, a length of text, a quarter of the season, a step ahead; and
+`failures`, the requests that a champion answered wrong (pipelines/monitoring/collect.py).
 
 A mean hides what a part of the requests gets: each part is scored, and two models compared on it.
 """
@@ -124,6 +125,8 @@ def _row_parts(
     if not metric.series:
         for index, label in enumerate(labels):
             yield f"class {label}", rows["label"] == index
+    if "failure" in rows:
+        yield "failures", rows["failure"]
     if "words" in rows:
         yield from _lengths(rows["words"])
     for name in measure.series_names(rows):
@@ -144,7 +147,16 @@ def _lengths(words: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 def only(rows: Rows, mask: np.ndarray) -> Rows:
     """The rows of one seed of which the mask, bool (row,), is true."""
     each = (
-        *("label", "predicted", "probabilities", "correct", "naive_correct", "words", "group"),
+        *(
+            "label",
+            "predicted",
+            "probabilities",
+            "correct",
+            "naive_correct",
+            "words",
+            "group",
+            "failure",
+        ),
         *(*OF_STEPS, "time", "series", "season", "unseen"),
     )
     return {**rows, **{name: rows[name][mask] for name in each if name in rows}}

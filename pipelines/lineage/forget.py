@@ -1,4 +1,5 @@
-"""Rows of the request log, and labels, that are to be forgotten: of one client, or one request id.
+"""Rows of the request log, labels, and rows of data that are to be forgotten: of one client, or one
+request id.
 
 A file is replaced by one without them, whole or not at all. A service may be writing to it: who
 appends and who replaces hold the file's lock meanwhile, and a service that finds its file replaced
@@ -15,8 +16,10 @@ from pathlib import Path
 
 import orjson
 
+from data.stored import COLLECTED
 from pipelines.lineage import request_log
 from pipelines.lineage.request_log import PARQUET, SEGMENT
+from pipelines.runtime import environment
 
 MAKING = ".partial"  # of a file that is being written; a service removes old ones with the log
 
@@ -33,8 +36,29 @@ class Held:
 
 
 def held(wanted: Wanted) -> list[Held]:
-    """The files of this home's request log, and of its labels, that hold such rows."""
-    return [one for folder in _folders() for one in _held(folder, wanted)]
+    """The files of this home's request log, of its labels, and of what was collected, that hold
+    such rows."""
+    logged = [one for folder in _folders() for one in _held(folder, wanted)]
+    return logged + [one for part in _parts() if (one := _collected(part, wanted))]
+
+
+def _parts() -> list[Path]:
+    return sorted((environment.ROOT / COLLECTED).glob(f"*/*{PARQUET}"))
+
+
+def _collected(part: Path, wanted: Wanted, remove: bool = False) -> Held | None:
+    """The rows of a part that are meant, which go where that is asked for; None where none are."""
+    from data.sources import collected
+
+    with collected.locked(part.parent):
+        if not part.exists():
+            return None
+        meant, others = collected.matching(part, wanted)
+        if not len(meant):
+            return None
+        if remove:
+            collected.write(part, others)
+    return Held(part, len(meant), meant.nbytes)
 
 
 def _folders() -> list[Path]:
@@ -70,6 +94,11 @@ def remove(wanted: Wanted) -> tuple[list[Held], list[str]]:
                     went.append(_remove(one.file, wanted))
                 except OSError as error:
                     left.append(f"{one.rows} rows of {one.file}: {error.strerror}")
+    for part in _parts():  # at last: what was collected meanwhile goes too
+        try:
+            went += filter(None, [_collected(part, wanted, remove=True)])
+        except OSError as error:
+            left.append(f"rows of {part}: {error.strerror}")
     return went, left
 
 

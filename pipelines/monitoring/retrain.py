@@ -137,7 +137,7 @@ def decide(
     *,
     drifted: str | None = None,
     below: str | None = None,
-    labelled: int = 0,
+    labelled: int,
 ) -> Verdict:
     """Say whether to retrain now.
 
@@ -146,7 +146,7 @@ def decide(
         dataset: a dataset of the task.
         drifted: what has drifted, as a sentence; None where nothing has.
         below: how far the live score is below the promise, as a sentence; None where it is not.
-        labelled: labelled requests since the champion, which are no part of the dataset yet.
+        labelled: rows that `pipelines.monitoring.collect` would add.
 
     Raises:
         UsageError: no such dataset, or `retrain:` in params.yaml is not as it should be.

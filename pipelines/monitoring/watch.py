@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from pipelines.experiments import leaderboard_rows, registry
 from pipelines.lineage import card
-from pipelines.monitoring import feedback, gauges, live_score, retrain, trial
+from pipelines.monitoring import collect, feedback, gauges, live_score, retrain, trial
 from pipelines.monitoring.drift import drift
 from pipelines.monitoring.drift.drift import Drift
 from pipelines.monitoring.live_score import LiveScore
@@ -122,7 +122,11 @@ def judge(task: str, dataset: str, live: LiveScore | None) -> tuple[Drift, Verdi
     """Look for drift, and say whether to retrain; nothing is changed."""
     drifting = drift.of(task, dataset)
     below = live.below if live else None
-    return drifting, retrain.decide(task, dataset, drifted=drifting.drifted, below=below)
+    labelled = collect.waiting(task, dataset)
+    verdict = retrain.decide(
+        task, dataset, drifted=drifting.drifted, below=below, labelled=labelled
+    )
+    return drifting, verdict
 
 
 def conclude(task: str, dataset: str) -> Trial | None:

@@ -74,6 +74,15 @@ class Retrain(Section):
     """New rows that drift, or a live score below the promise, waits for."""
 
 
+class Collect(Section):
+    """What is kept of requests that became rows of a dataset."""
+
+    days: Count = 365
+    """The age of a request from which on its rows go."""
+    rows: Count = 100_000
+    """Rows, at most; beyond, the oldest go."""
+
+
 class Notify(Section):
     """A way to tell people, through a block of the Prefect server."""
 

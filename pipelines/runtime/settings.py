@@ -10,7 +10,7 @@ from pipelines.runtime import environment
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from pipelines.runtime.sections import FirstLook, Notify, Profile, Retrain
+    from pipelines.runtime.sections import Collect, FirstLook, Notify, Profile, Retrain
 
     Section = TypeVar("Section", bound=BaseModel)
 
@@ -128,10 +128,21 @@ def retrain(dataset: str = "all") -> "Retrain":
     """When the dataset is retrained without being asked: what is said of it, over that of `all`."""
     from pipelines.runtime.sections import Retrain
 
-    said = named("retrain")
-    rules = [checked(Retrain, said.get(one, {}), "retrain", one) for one in ("all", dataset)]
-    over = rules[1].model_dump(exclude_unset=True)
-    return rules[0].model_copy(update=over)
+    return _over_all(Retrain, "retrain", dataset)
+
+
+def collect(dataset: str) -> "Collect":
+    """What is kept of collected rows of the dataset: what is said of it, over that of `all`."""
+    from pipelines.runtime.sections import Collect
+
+    return _over_all(Collect, "collect", dataset)
+
+
+def _over_all(model: "type[Section]", section: str, dataset: str) -> "Section":
+    """The section of a dataset: what is said of it, over that of `all`."""
+    said = named(section)
+    rules = [checked(model, said.get(one, {}), section, one) for one in ("all", dataset)]
+    return rules[0].model_copy(update=rules[1].model_dump(exclude_unset=True))
 
 
 def notify() -> "dict[str, Notify]":

@@ -17,7 +17,7 @@ from pipelines.experiments import dataset as data
 from pipelines.experiments import plan, ranking, seen, tracking, verification
 from pipelines.experiments.journal import Recording
 from pipelines.experiments.plan import Fit
-from pipelines.experiments.scores import log_scores, recorded
+from pipelines.experiments.scores import failures, log_scores, recorded
 from pipelines.experiments.tracking import PrunedError, Record
 from pipelines.locks import lock
 from pipelines.locks.lock import LockHeldError
@@ -249,6 +249,8 @@ def record_artifact(
         if planned.dataset.task == "sentiment":
             share = inputs.unknown_share(dataset.splits[name]["text"])
             scored.metrics["unknown_words"] = share
+    for name, scored in scores.items():
+        scored.rows.update(failures(dataset.splits[name]))
     if before is not None:
         scores["validation"] = recorded(before, "validation")
         mlflow.set_tag(tracking.BEFORE, before.run_id)

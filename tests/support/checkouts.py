@@ -10,6 +10,8 @@ from pathlib import Path
 import yaml
 from project import GIT
 
+from data.stored import COLLECTED
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = str(Path(sys.executable).parent)
 MADE = ("own", "raw", "prepared", "reports", "notes")  # of the person who works here
@@ -29,7 +31,7 @@ class Checkout:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        hidden = shutil.ignore_patterns(*MADE, "__pycache__")
+        hidden = shutil.ignore_patterns(*MADE, "__pycache__", "*.parquet")
         shutil.copytree(ROOT / "data", folder / "data", ignore=hidden)
         (folder / ".dvc").mkdir()
         for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config"):
@@ -38,7 +40,8 @@ class Checkout:
         self.env = os.environ | {"PATH": os.pathsep.join([TOOLS, os.environ["PATH"]])}
 
     def declare(self, name: str, **entry) -> None:
-        """Add one dataset to params.yaml."""
+        """Add one dataset to params.yaml, and the folder that DVC watches for it."""
+        (self.folder / COLLECTED / name).mkdir(parents=True, exist_ok=True)
         path = self.folder / "params.yaml"
         params = yaml.safe_load(path.read_text())
         params["datasets"][name] = entry

@@ -72,7 +72,7 @@ def test_rows_of_the_request_log_are_shown_and_then_forgotten(world):
     other = '{"client": "other", "request_id": "b"}\n'
     file = world.lay("requests/1.jsonl", 99, '{"client": "shop", "request_id": "a"}\n' + other)
     shown = clean.forget({"client": "shop"}, remove=False)
-    assert shown.parts == [clean.Part("rows of the request log", 1, file.stat().st_size - 39)]
+    assert shown.parts == [clean.Part("rows of requests", 1, file.stat().st_size - 39)]
     removed = clean.forget({"client": "shop"}, remove=True)
     assert (removed.parts, removed.left) == (shown.parts, [])
     assert file.read_text() == other
