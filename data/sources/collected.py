@@ -38,6 +38,7 @@ COLUMNS = {
     "sentiment": LABELLED | {"text": "string"},
     "forecast": REQUEST | {"series": "string", "at": "int64", "value": "float64"},
 }
+LATEST = 9_200_000_000_000_000  # microseconds that nanoseconds can say: the year 2261
 CONTENT = {"image": "image", "sentiment": "text"}
 
 
@@ -137,7 +138,8 @@ def join(name: str, entry: Mapping, dataset: Dataset, rows: int) -> None:
     into = "rows" if "rows" in dataset.splits else "train"
     add = _readings if task == "forecast" else _labelled
     more = add(table, entry, dataset, dataset.splits[into])
-    count = len(more["collected"])
+    if not (count := len(more["collected"])):
+        return
     more["id"] = np.arange(rows, rows + count)
     for split, columns in dataset.splits.items():
         for mark in more.keys() & {"collected", "failure"}:
@@ -145,7 +147,7 @@ def join(name: str, entry: Mapping, dataset: Dataset, rows: int) -> None:
         if split == into:
             for column, values in columns.items():
                 columns[column] = np.concatenate([values, more[column]])
-    dataset.facts["notes"].append(f"{count:,} rows are requests that came back with their label")
+    dataset.facts["notes"].append(f"{count:,} rows are of requests")
 
 
 def _labelled(table: pa.Table, entry: Mapping, dataset: Dataset, own: Columns) -> Columns:
@@ -160,7 +162,12 @@ def _labelled(table: pa.Table, entry: Mapping, dataset: Dataset, own: Columns) -
         notes.append(f"{count:,} collected rows are of another label or size: left out")
     chosen = np.flatnonzero(fits)
     names = digests(values[row] for row in chosen)
-    source = np.concatenate([digests(columns[content]) for columns in dataset.splits.values()])
+    source = digests(
+        value
+        for columns in dataset.splits.values()
+        for value in columns[content]
+        if value is not None
+    )
     new = np.zeros(len(chosen), bool)
     new[np.unique(names, return_index=True)[1]] = True
     new &= ~np.isin(names, source)
@@ -192,10 +199,10 @@ def _readings(table: pa.Table, entry: Mapping, dataset: Dataset, own: Columns) -
     import pandas as pd
 
     frame = table.select(["series", "at", "value"]).to_pandas().drop_duplicates(["series", "at"])
-    frame["time"] = frame["at"].astype("datetime64[us]").astype("datetime64[ns]")
-    frame["collected"] = True
+    came = frame[frame["at"].abs() < LATEST].assign(collected=True)
+    came["time"] = came["at"].astype("datetime64[us]").astype("datetime64[ns]")
     source = pd.DataFrame({name: own[name] for name in ("series", "time", "value")})
-    both = pd.concat([source.assign(collected=False), frame]).dropna(subset=["series", "time"])
+    both = pd.concat([source.assign(collected=False), came]).dropna(subset=["series", "time"])
     both = both.sort_values(["series", "time"], kind="stable", ignore_index=True)
     interval = pd.Timedelta(seconds=entry["interval"])
     before = both["time"].where(~both["collected"]).groupby(both["series"])

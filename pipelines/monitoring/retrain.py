@@ -137,7 +137,7 @@ def decide(
     *,
     drifted: str | None = None,
     below: str | None = None,
-    labelled: int,
+    labelled: int = 0,
 ) -> Verdict:
     """Say whether to retrain now.
 

@@ -76,8 +76,16 @@ def test_a_request_is_a_row_once_and_only_where_it_is_new(checkout):
     assert raw.facts["notes"] == [
         "1 collected rows are of another label or size: left out",
         "2 collected rows equal one that is there already: left out",
-        "2 rows are requests that came back with their label",
+        "2 rows are of requests",
     ]
+
+
+def test_requests_that_add_nothing_make_no_new_data(checkout):
+    source = texts()
+    source.splits["rows"]["text"][3] = None  # for the gate to see
+    requests("sentiment", sent(source.splits["rows"]["text"][7]))
+    rows = joined(source, MAIL).splits["rows"]
+    assert rows.keys() == {"text", "label", "id"}
 
 
 def test_pictures_come_in_the_form_of_the_arrays(checkout):
@@ -194,6 +202,7 @@ def test_a_series_grows_by_what_makes_windows(checkout):
         *history(source + 1000, waves[:14]),  # 12 + 3 make a window
         *history(0, waves, "b"),
         *history(0, [5.0] * 60, "frozen"),
+        *history(10**9, waves, "of the year 11,500"),
     )
     raw = joined(readings(), HOUR)
     rows = raw.splits["rows"]
@@ -202,7 +211,7 @@ def test_a_series_grows_by_what_makes_windows(checkout):
     np.testing.assert_array_equal(
         rows["time"][grown].astype("int64") // 300_000_000_000, np.arange(source + 40)
     )
-    assert "94 collected readings are there already" in raw.facts["notes"][0]
+    assert "154 collected readings are there already" in raw.facts["notes"][0]
     tables, bad = validate.sifted(raw, HOUR)
     assert bad.empty
     assert validate.judge("mine", "forecast", tables)["success"]

@@ -13,7 +13,7 @@ from data import stored
 from data.errors import DataError
 from models.errors import ModelError
 from models.evaluation import measure
-from models.evaluation.metrics import METRICS
+from models.evaluation.metrics import ACCURACY, METRICS
 from pipelines.experiments import dataset, registry, scores, seen, tracking, verification
 from pipelines.gate import slices
 from pipelines.reports import comparison, leaderboard
@@ -31,8 +31,11 @@ def prepare(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr(dataset, "folder", lambda name: folder)
 
-    def prepare(rows: int, labels=IMAGE["labels"]) -> str:
+    def prepare(rows: int, labels=IMAGE["labels"], failures: bool = False) -> str:
         splits = digits()
+        if failures:
+            for columns in splits.values():
+                columns["failure"] = columns["label"] == 3
         splits["test"] = {name: column[:rows] for name, column in splits["test"].items()}
         stored.write(folder, stored.Dataset(IMAGE | {"labels": labels}, splits))
         return stored.hash_of(folder)
@@ -58,6 +61,16 @@ def test_a_later_version_is_scored_once_and_kept_but_by_a_dry_run(fitted, prepar
     for name, column in first.items():
         np.testing.assert_array_equal(again[name], column)
     assert tag in client.get_run(fitted.run_id).data.tags
+
+
+def test_rows_say_which_requests_were_answered_wrong(fitted, prepare):
+    later = replace(DIGITS, hash=prepare(60, failures=True))
+    rows = scores.on_test(later, fitted)
+    np.testing.assert_array_equal(rows["failure"], rows["label"] == 3)
+    [part] = [
+        one for one in slices.score(ACCURACY, [rows], IMAGE["labels"]) if one.name == "failures"
+    ]
+    assert part.rows == (rows["label"] == 3).sum() > 0
 
 
 def test_a_champion_of_older_data_has_a_row_with_its_scores_on_this_data(

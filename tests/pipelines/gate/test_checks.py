@@ -131,6 +131,17 @@ def test_a_class_that_falls_stops_a_model_that_is_better_on_the_whole():
     assert len(checks["slices"].facts["fallen"]) == 1
 
 
+def test_who_answers_wrong_again_what_was_answered_wrong_is_stopped():
+    failure = np.arange(len(GOOD)) % 19 == 0
+    ours, theirs = (
+        Scored("cnn", rows_of(right) | {"failure": failure}, 0.1, 2.0)
+        for right in (~failure, hits(0.8) | failure)
+    )
+    checks = quality(ours, theirs)
+    assert checks["champion"].passed
+    assert checks["slices"].facts["fallen"] == ["failures"]
+
+
 def test_a_class_of_too_few_rows_is_no_slice_that_passed():
     correct = np.ones(1000, bool)
     rows = [rows_of(correct), rows_of(correct)]

@@ -37,6 +37,16 @@ def test_a_class_is_scored_by_its_own_rows_and_one_without_is_no_slice():
     assert found == {"class cat": (40, 0.75), "class dog": (60, 1), "class eel": (100, 0.5)}
 
 
+def test_what_a_champion_answered_wrong_as_requests_is_a_part():
+    failure = np.arange(200) % 10 == 0
+    before, after = (hits(right, failure=failure) for right in (~failure, np.ones(200)))
+    assert _by_name(slices.score(ACCURACY, [before], LABELS))["failures"] == (20, 0)
+    compared = slices.compare(ACCURACY, [before], [after], LABELS)
+    assert {one.name: one.difference for one in compared}["failures"] == -1
+    none = hits(np.ones(200), failure=np.zeros(200, bool))
+    assert "failures" not in _by_name(slices.score(ACCURACY, [none], LABELS))
+
+
 def test_texts_are_parted_in_thirds_by_length():
     words = np.arange(200) + 1
     found = _by_name(slices.score(ACCURACY, [hits(words <= 100, words=words)], LABELS))
