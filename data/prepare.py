@@ -46,7 +46,7 @@ def prepare(name: str, folder: Path) -> None:
     else:
         prepared = by_class(raw, declared.shares("classes"))
         prepared.facts |= decided_by(entry, prepared.facts["labels"])
-    files = _source_files(raw, prepared.splits["train"])
+    files = _source_files(prepared.splits["train"])
     if files is not None:  # arrays are of one shape as they are
         prepared.facts["shape"] = entry.get("shape") or common_shape(files)
     prepared.facts["rows"] = {
@@ -85,7 +85,8 @@ def by_class(raw: Dataset, shares: dict[str, float]) -> Dataset:
                 name: np.concatenate([column, more[name][chosen]])
                 for name, column in drawn[split].items()
             }
-    kept = [name for name in (content, "label", "id", "key", "group", "failure") if name in rows]
+    optional = ("id", "key", "group", "collected", "failure")
+    kept = [name for name in (content, "label", *optional) if name in rows]
     splits = {split: {name: drawn[split][name] for name in kept} for split in SPLITS}
     return Dataset(dict(raw.facts), splits)
 
@@ -131,15 +132,14 @@ def common_shape(files: np.ndarray) -> list[int]:
     return [height, width, 1 if set(modes) <= set(GREY) else 3]
 
 
-def _source_files(raw: Dataset, train: Columns) -> np.ndarray | None:
+def _source_files(train: Columns) -> np.ndarray | None:
     """The encoded pictures of the training split that its source gave; None where there are none.
 
     What clients send has other sizes: it changes none of the model's.
     """
     if "image" not in train or train["image"].dtype != object:
         return None
-    came = [rows["id"][rows["collected"]] for rows in raw.splits.values() if "collected" in rows]
-    return train["image"][~np.isin(train["id"], np.concatenate([[-1], *came]))]
+    return train["image"][~train["collected"]] if "collected" in train else train["image"]
 
 
 def _header(file: bytes) -> tuple[tuple[int, int], str]:

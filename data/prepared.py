@@ -7,6 +7,7 @@
     both       `key` str, what the source calls the row, and `group` str, where the entry names
                them; `failure` bool, whether a request that a champion answered wrong, where rows
                were collected
+    all        `collected` bool, whether of a request, where rows were collected
     forecast   `value` float64 on the regular grid; `observed` bool, False where the last value was
                carried forward; `segment` int64, constant inside an unbroken stretch and unique over
                the dataset; `time` datetime64[ns]; `series` str

@@ -108,7 +108,8 @@ def cut(placed: pd.DataFrame, instants: np.ndarray, names: list[str]) -> dict[st
     A point carried over a cut stays with its reading. Segments are unique over all splits.
     """
     part = np.searchsorted(instants, placed["read"].to_numpy(), side="right")
-    points = placed.assign(segment=placed.groupby(["stretch", part]).ngroup())[KEPT]
+    points = placed.assign(segment=placed.groupby(["stretch", part]).ngroup())
+    points = points[[*KEPT, *points.columns.intersection(["collected"])]]
     return {
         name: {column: values.to_numpy() for column, values in points[part == index].items()}
         for index, name in enumerate(names)

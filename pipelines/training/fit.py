@@ -11,7 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from data import prepared
+from data.declared import SPLITS
+from data.stored import Columns
 from models.artifact import artifact
 from pipelines.experiments import dataset as data
 from pipelines.experiments import plan, ranking, seen, tracking, verification
@@ -234,7 +238,7 @@ def record_artifact(
         seen.write(folder, dataset.splits)
         digest = write(
             folder,
-            splits=dataset.splits,
+            splits={**dataset.splits, "test": of_source(dataset)},
             facts=dataset.facts,
             identity=_identity(planned, guarded, run.run_id),
             guard=familiarity,
@@ -258,6 +262,25 @@ def record_artifact(
     mlflow.log_metric("latency_ms", latency)
     mlflow.set_tag("espalier.manifest_sha256", digest)
     return scores
+
+
+def of_source(dataset: prepared.Dataset) -> Columns:
+    """The test rows without those that were requests; of series, where no windows are left, those
+    of an earlier split. Golden requests are made of them, which the service shows to everybody."""
+    from data import series
+
+    test, facts = dataset.splits["test"], dataset.facts
+    if "collected" not in test:
+        return test
+    if facts["task"] != "forecast":
+        return {name: column[~test["collected"]] for name, column in test.items()}
+    for split in reversed(SPLITS):
+        rows = dataset.splits[split]
+        own = ~np.isin(rows["segment"], rows["segment"][rows["collected"]])
+        test = {name: column[own] for name, column in rows.items()}
+        if len(series.window_starts(test, facts["history"], facts["horizon"], facts["stride"])):
+            break
+    return test
 
 
 def _identity(planned: Fit, guarded: guard.Guard, run_id: str) -> dict[str, Any]:

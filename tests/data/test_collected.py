@@ -110,7 +110,7 @@ def test_files_stay_as_they_were_sent_and_do_not_change_the_size_of_a_model(chec
     assert raw.splits["rows"]["image"][120:].tolist() == large
     assert raw.splits["rows"]["key"][120] == raw.splits["rows"]["file"][120] == "request r0/0"
     prepared = prepare.by_class(raw, SPLIT)
-    own = prepare._source_files(raw, prepared.splits["train"])
+    own = prepare._source_files(prepared.splits["train"])
     assert prepare.common_shape(own) == [8, 8, 1]
     assert prepare.common_shape(prepared.splits["train"]["image"]) == [64, 64, 1]
 
@@ -218,6 +218,7 @@ def test_a_series_grows_by_what_makes_windows(checkout):
     splits = prepare.by_time(raw, HOUR, SPLIT).splits
     assert set(splits["test"]["series"]) <= {"a", "b"}
     assert splits["test"]["time"].max() == rows["time"].max()
+    assert sum(one["collected"].sum() for one in splits.values()) == 100
 
 
 def test_a_reading_beyond_the_range_is_set_aside(checkout):

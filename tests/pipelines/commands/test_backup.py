@@ -61,6 +61,7 @@ def lose(home, checkout, tmp_path) -> None:
     (tmp_path / "empty.db").rename(home / "espalier.db")
     shutil.rmtree(checkout / "kept")
     shutil.rmtree(checkout / "data/own")
+    shutil.rmtree(checkout / "data/collected", ignore_errors=True)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,8 @@ def test_an_empty_machine_has_the_champion_again(home, champion, checkout, tmp_p
     shutil.copy(publish.folder() / "image.json", publish.folder() / "image.last-good.json")
     (home / "labels").mkdir()
     (home / "labels/1.jsonl").write_text("{}\n")
+    (checkout / "data/collected/mnist_5k").mkdir(parents=True)
+    (checkout / "data/collected/mnist_5k/2026-12-01.parquet").write_text("rows")
     entries = ledger.entries(champion.name)
     made = backup.backup(tmp_path / name)
     assert made.champions == {"image": f"{champion.name}/1"}
@@ -87,6 +90,7 @@ def test_an_empty_machine_has_the_champion_again(home, champion, checkout, tmp_p
     assert [client.name for client in tokens.listed()] == ["shop"]
     assert (checkout / "kept/remote/ab/cdef").read_text() == "rows"
     assert (checkout / "data/own/tickets/dvc.lock").read_text() == VERSIONS
+    assert (checkout / "data/collected/mnist_5k/2026-12-01.parquet").read_text() == "rows"
     assert not list(home.glob(".restoring*"))
 
 

@@ -108,6 +108,15 @@ def test_a_dataset_s_rules_of_retraining_go_over_those_of_all(monkeypatch):
     assert (settings.retrain("imdb").cooldown, settings.notify()) == ("6h", {})
 
 
+def test_what_is_kept_of_requests_is_said_likewise(monkeypatch):
+    said = {"all": {"days": 30}, "digits": {"rows": 9}}
+    monkeypatch.setattr(settings, "_read", lambda: {"collect": said})
+    assert settings.collect("digits").model_dump() == {"days": 30, "rows": 9}
+    said["all"] = {"days": 0}
+    with pytest.raises(settings.UsageError, match=r"collect\.all\.days .* is 0"):
+        settings.collect("digits")
+
+
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
