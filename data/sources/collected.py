@@ -109,8 +109,14 @@ def parts(place: Path) -> list[Path]:
 
 
 def matching(part: Path, wanted: Mapping[str, str]) -> tuple[pa.Table, pa.Table]:
-    """The rows of a part in which a column, client or request_id, has a value; and the others."""
-    rows = pq.read_table(part)
+    """The rows of a part in which a column, client or request_id, has a value; and the others.
+
+    Raises DataError where it is damaged.
+    """
+    try:
+        rows = pq.read_table(part)
+    except (pa.ArrowException, OSError) as error:
+        raise not_whole(part, error) from error
     is_meant = np.zeros(len(rows), bool)
     for column, value in wanted.items():
         is_meant |= compute.fill_null(compute.equal(rows[column], value), False).to_numpy()

@@ -193,12 +193,9 @@ def show_collected(grown: Sequence[Mapping]) -> None:
     """Print what to type next, and why labels made no rows."""
     for one in grown:
         if one["without_input"]:
-            labels = (
-                f"{one['without_input']:,} labels of {one['dataset']} are of requests whose input"
-            )
-            console.line(
-                "left out", f"{labels} the log does not hold: ESPALIER_LOG_INPUTS=1 keeps it"
-            )
+            labels = f"{one['without_input']:,} labels of {one['dataset']}"
+            why = "the log does not hold what was sent: ESPALIER_LOG_INPUTS=1 keeps it"
+            console.line("left out", f"{labels}: {why}")
         if one["added"]:
             console.out().print(f"Next    espalier run --dataset {one['dataset']}", markup=False)
 

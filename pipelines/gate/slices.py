@@ -147,17 +147,8 @@ def _lengths(words: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 def only(rows: Rows, mask: np.ndarray) -> Rows:
     """The rows of one seed of which the mask, bool (row,), is true."""
     each = (
-        *(
-            "label",
-            "predicted",
-            "probabilities",
-            "correct",
-            "naive_correct",
-            "words",
-            "group",
-            "failure",
-        ),
-        *(*OF_STEPS, "time", "series", "season", "unseen"),
+        *("label", "predicted", "probabilities", "correct", "naive_correct", "words", "group"),
+        *(*OF_STEPS, "time", "series", "season", "unseen", "failure"),
     )
     return {**rows, **{name: rows[name][mask] for name in each if name in rows}}
 

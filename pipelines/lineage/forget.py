@@ -16,6 +16,7 @@ from pathlib import Path
 
 import orjson
 
+from data.errors import DataError
 from data.stored import COLLECTED
 from pipelines.lineage import request_log
 from pipelines.lineage.request_log import PARQUET, SEGMENT
@@ -97,8 +98,8 @@ def remove(wanted: Wanted) -> tuple[list[Held], list[str]]:
     for part in _parts():  # at last: what was collected meanwhile goes too
         try:
             went += filter(None, [_collected(part, wanted, remove=True)])
-        except OSError as error:
-            left.append(f"rows of {part}: {error.strerror}")
+        except (OSError, DataError) as error:
+            left.append(f"rows of {part}: {error}")
     return went, left
 
 

@@ -64,13 +64,21 @@ class Collected:
     without_input: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
-    """Where the log holds a record."""
+    """Where the log holds an answer.
+
+    ours: whether it is a model's of the dataset. inputs, answers: how many it has. has_input:
+    whether the log holds what was sent.
+    """
 
     time: int
     file: Path
     offset: int
+    ours: bool
+    inputs: int
+    answers: int
+    has_input: bool
 
 
 @dataclass(frozen=True)
@@ -192,23 +200,20 @@ def _of_classes(task: str, dataset: str, kept: dict[Key, int]) -> _Gain:
             if row["index"] is None:
                 alone.add(key)
     wanted = {request.encode() for request, index in labels if (request, index) not in kept}
-    newest: dict[str, tuple[Place, Row]] = {}
-    for place, record in _records(wanted):
+    newest: dict[str, Place] = {}
+    for found, record in _records(registry.model_name(task, dataset), wanted):
         request = record["request_id"]
-        if request not in newest or place.time >= newest[request][0].time:
-            record["input"] = record.get("input") is not None  # which may be long
-            newest[request] = place, record
-    model, places, without = registry.model_name(task, dataset), {}, 0
+        if request not in newest or found.time >= newest[request].time:
+            newest[request] = found
+    places, without = {}, 0
     for key in labels.keys() - kept.keys():
-        if key[0] not in newest:
+        place = newest.get(key[0])
+        if place is None or not place.ours or key[1] >= place.answers:
             continue
-        place, record = newest[key[0]]
-        count = record.get("inputs") or 1
-        known = key[1] < len(record.get("label") or ()) and not (key in alone and count > 1)
-        if record.get("model") != model or not known:
+        if key in alone and place.inputs > 1:  # nobody knows which of them is meant
             continue
-        without += not record["input"]
-        if record["input"]:
+        without += not place.has_input
+        if place.has_input:
             places[key] = place
     new = {key: place.time for key, place in places.items()}
     return _Gain(kept, new, {}, places, labels, without)
@@ -219,15 +224,14 @@ def _of_series(task: str, dataset: str, kept: dict[Key, int]) -> _Gain:
     rows: dict[Key, Row] = {}
     if declared.entry(dataset, environment.ROOT)["grid"] == "rows":
         return _Gain(kept, {}, rows, {}, {})  # nobody knows when the readings of a history were
-    model = registry.model_name(task, dataset)
     came = {
         row["request_id"]: row["values"]
         for row in feedback.stored().to_pylist()
         if row["values"] is not None
     }
     after = max(kept.values(), default=0) - LATE
-    for place, record in _records():
-        if record.get("model") != model or not record.get("series"):
+    for place, record in _records(registry.model_name(task, dataset)):
+        if not place.ours or not record.get("series"):
             continue
         values = came.get(record["request_id"], [])
         history = record.get("history") or [] if place.time > after else []
@@ -248,8 +252,11 @@ def _request(record: Mapping) -> Row:
     return {name: record.get(name) for name in ("request_id", "time", "client", "version")}
 
 
-def _records(wanted: set[bytes] | None = None) -> Iterator[tuple[Place, Row]]:
-    """The answers in the log: those of some request ids, or those of named series."""
+def _records(model: str, wanted: set[bytes] | None = None) -> Iterator[tuple[Place, Row]]:
+    """The answers in the log: those of some request ids, or those of named series.
+
+    model: whose are the dataset's.
+    """
     if wanted is not None and not wanted:
         return
     for file in request_log.files():
@@ -262,7 +269,10 @@ def _records(wanted: set[bytes] | None = None) -> Iterator[tuple[Place, Row]]:
                 meant = b'"series":' in line if wanted is None else found and found[1] in wanted
                 record = _parsed(line) if meant else None
                 if record is not None and record.get("status") == 200:
-                    yield Place(record["time"], file, offset), record
+                    ours, inputs = record.get("model") == model, record.get("inputs") or 1
+                    answers, has_input = len(record.get("label") or ()), bool(record.get("input"))
+                    place = Place(record["time"], file, offset, ours, inputs, answers, has_input)
+                    yield place, record
                 offset += len(line)
 
 
