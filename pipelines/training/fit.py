@@ -253,7 +253,6 @@ def record_artifact(
         if planned.dataset.task == "sentiment":
             share = inputs.unknown_share(dataset.splits[name]["text"])
             scored.metrics["unknown_words"] = share
-    for name, scored in scores.items():
         scored.rows.update(failures(dataset.splits[name]))
     if before is not None:
         scores["validation"] = recorded(before, "validation")
