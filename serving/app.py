@@ -18,7 +18,7 @@ from serving.api.feedback import FEEDBACK
 from serving.api.openapi import description
 from serving.api.page import PAGES
 from serving.champions.slots import Champions
-from serving.http.admission import Admission
+from serving.http.admission import Admission, InFlight
 from serving.http.auth import BearerToken, needed_scope
 from serving.http.bodies import Uploads
 from serving.http.canonical_path import CanonicalPath
@@ -83,7 +83,7 @@ def application(
     routes = _routes(champions.tasks, bentoml_app, description(champions, limits.closes))
     paths = {route.path for route in routes}
     models = {route.path for route in routes if "POST" in (route.methods or ())}
-    uploads = Uploads()
+    in_flight = InFlight(Uploads())
 
     def canonical(path: str) -> str | None:
         route = v1.canonical(champions, path) or v2.canonical(champions, path)
@@ -100,7 +100,7 @@ def application(
             Middleware(HostCheck, hosts=limits.hosts),
             *_cross_origin(limits.origins),
             Middleware(BearerToken, clients=limits.clients, protected=limits.protected),
-            Middleware(Admission, paths=models, limit=limits.requests, uploads=uploads),
+            Middleware(Admission, paths=models, limit=limits.requests, in_flight=in_flight),
         ],
         exception_handlers=HANDLERS,
         lifespan=_lifespan(bentoml_app),
@@ -110,8 +110,8 @@ def application(
     app.state.log = log
     app.state.executor = Executor()
     app.state.batches = Batches(log.enabled)
-    app.state.trials = Trials(log.record)
-    app.state.uploads = uploads
+    app.state.trials = Trials(log.record, in_flight)
+    app.state.uploads = in_flight.uploads
     return app
 
 

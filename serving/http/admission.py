@@ -4,6 +4,7 @@ When overloaded, the service answers 429 with `Retry-After: 1` without reading t
 """
 
 from collections.abc import Container
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,33 +19,49 @@ BUSY = Problem(
 )
 
 
-class Admission:
-    """ASGI middleware that admits at most `limit` requests at a time.
+@dataclass
+class InFlight:
+    """The requests of this worker that are being answered.
 
     A request whose body is still coming in does not count: slow uploads must not keep others out.
     They have bounds of their own (bodies.py).
+
+    uploads: The bodies that are coming in.
+    admitted: Requests, with those.
+    """
+
+    uploads: Uploads
+    admitted: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.admitted - len(self.uploads)
+
+
+class Admission:
+    """ASGI middleware that admits at most `limit` requests at a time.
 
     Args:
         app: The application behind it.
         paths: The paths that are limited; requests for others are always admitted.
         limit: The number of requests.
-        uploads: The bodies that are coming in.
+        in_flight: The requests that are being answered.
     """
 
-    def __init__(self, app: ASGIApp, paths: Container[str], limit: int, uploads: Uploads):
+    def __init__(self, app: ASGIApp, paths: Container[str], limit: int, in_flight: InFlight):
         self.app = app
         self.paths = paths
         self.limit = limit
-        self.uploads = uploads
-        self.admitted = 0
+        self.in_flight = in_flight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] not in self.paths:
             return await self.app(scope, receive, send)
-        if self.admitted - len(self.uploads) >= self.limit:
+        if self.in_flight.count >= self.limit:
             return await send_problem(BUSY, scope, receive, send)
-        self.admitted += 1
+        self.in_flight.admitted += 1
         try:
             await self.app(scope, receive, send)
         finally:
-            self.admitted -= 1
+            self.in_flight.admitted -= 1

@@ -14,7 +14,8 @@ from models.inputs.series import SeriesInputs
 from models.inputs.texts import TextInputs
 from serving.inference.pointer import Pointer
 
-SIGNALS = "signals"  # of an answer, until it is logged
+# Of an answer, until it is logged: what was measured of its input, and what the model read of it.
+SIGNALS, TENSOR = "signals", "tensor"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,22 +50,38 @@ class Model:
     seconds: float = 0.0  # of computing that one request takes, measured at the warm-up
     examples: tuple[dict, ...] = ()  # requests that are rows of the test split
 
-    def predict(self, inputs: Any, measured: int = 0, **options: Any) -> list[dict[str, Any]]:
+    def predict(
+        self,
+        inputs: Any,
+        measured: int = 0,
+        tensor: np.ndarray | None = None,
+        **options: Any,
+    ) -> list[dict[str, Any]]:
         """Answer raw inputs, one answer each; raises InputError.
 
         Args:
             inputs: A list or an array, as `to_tensor` of the model's kind of inputs takes it.
-            measured: Of how many, from the first, the answers hold signals for the request log.
+            measured: Of how many, from the first, the answers hold signals for the request log, and
+                the tensor (1, …) that was read.
+            tensor: What a model that reads alike has read of all of them, so that nothing is
+                decoded twice.
             options: As `to_answers` of the kind takes them.
         """
-        tensor, answers = predict_rows(self.inputs, self.run, inputs, **options)
+        reads: Any = self.inputs if tensor is None else _Read(self.inputs, tensor)
+        tensor, answers = predict_rows(reads, self.run, inputs, **options)
         for answer, row, read in zip(answers[:measured], inputs, tensor, strict=False):
-            answer[SIGNALS] = signals.measured(self.inputs, row, read)
+            answer[SIGNALS], answer[TENSOR] = signals.measured(self.inputs, row, read), read[None]
         if self.guard is not None:
             judged = self.guard.judge(inputs, tensor)
             for answer, one in zip(answers, judged, strict=True):
                 answer.update(one)
         return answers
+
+    def reads_as(self, other: "Model") -> bool:
+        """Whether it makes the same tensor of a raw input as another model of its task does."""
+        ours, theirs = self.inputs, other.inputs
+        # The labels of pictures, and what weighs them, change no tensor.
+        return ours.sizes() == theirs.sizes() and (ours.kind == "image" or ours == theirs)
 
     @property
     def form(self) -> tuple:
@@ -82,6 +99,20 @@ class Model:
             "version": self.pointer.version,
             "fingerprint": self.manifest["fingerprint"],
         }
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A model's inputs that have read the rows already."""
+
+    inputs: Any
+    tensor: np.ndarray
+
+    def to_tensor(self, rows: Any) -> np.ndarray:
+        return self.tensor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inputs, name)
 
 
 def open_graph(graph: bytes) -> Run:

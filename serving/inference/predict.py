@@ -9,7 +9,7 @@ from starlette.requests import Request
 from serving.http.errors import Problem
 from serving.http.request_id import REQUEST_ID
 from serving.inference.executor import SHORT_SECONDS
-from serving.inference.loaded_model import SIGNALS, Model
+from serving.inference.loaded_model import SIGNALS, TENSOR, Model
 from serving.inference.trial import Answered, Challenger, now
 
 SESSION = "X-Session"  # whoever sends it is answered by the same of the two, while a trial lasts
@@ -47,7 +47,7 @@ async def predict(
             return given, challenger.model
         failure = given
     try:
-        answers, measures = await _answers(state, model, inputs, seconds, options)
+        answers, measures, tensor = await _answers(state, model, inputs, seconds, options)
     except Exception as error:
         state.log.record(request, model, task, inputs, error)
         raise
@@ -56,7 +56,7 @@ async def predict(
         challenger.failed(failure)
         record(challenger=(challenger.model, failure))
     elif challenger and challenger.shadows and state.log.enabled:  # else for nobody
-        one = Answered(request, task, inputs, answers, options, measures, now(request))
+        one = Answered(request, task, inputs, answers, options, measures, tensor, now(request))
         state.trials.shadow(challenger, one)
     else:
         record()
@@ -77,28 +77,34 @@ async def _by_canary(
     if ours > theirs > 0:  # what is short work for the champion may be long work for it
         seconds *= ours / theirs
     try:
-        answers, measures = await _answers(state, challenger.model, inputs, seconds, options)
+        answers, measures, tensor = await _answers(
+            state, challenger.model, inputs, seconds, options
+        )
     except Problem as error:  # there is no room, whoever is asked
         state.log.record(request, challenger.model, task, inputs, error)
         raise
     except Exception as error:
         return error
-    one = Answered(request, task, inputs, answers, options, measures, now(request))
+    one = Answered(request, task, inputs, answers, options, measures, tensor, now(request))
     state.trials.answered(challenger, one)
     return answers
 
 
 async def _answers(
     state: Any, model: Model, inputs: list | np.ndarray, seconds: float, options: dict[str, Any]
-) -> tuple[list[dict], dict[str, float] | None]:
-    """Return the answers, and what was measured of the first input."""
+) -> tuple[list[dict], dict[str, float] | None, np.ndarray | None]:
+    """Return the answers, what was measured of the first input, and of a single one what was read:
+    both where requests are logged."""
     if len(inputs) == 1 and seconds <= SHORT_SECONDS and not options:
         answers = [await state.batches.answer(model, inputs[0])]
     else:
         measured = int(state.log.enabled)
         answer = partial(model.predict, inputs, measured=measured, **options)
         answers = await state.executor.run(seconds, answer)
-    return answers, answers[0].pop(SIGNALS, None) if answers else None
+    if not answers:
+        return answers, None, None
+    measures, tensor = (answers[0].pop(name, None) for name in (SIGNALS, TENSOR))
+    return answers, measures, tensor if len(answers) == 1 else None
 
 
 def _key(request: Request) -> str:

@@ -1,9 +1,11 @@
 """A challenger on trial beside the champion: who is asked, off the request's path, within bounds.
 
 A shadow is asked what the champion was asked, after the answer, by one thread that uses at most a
-share of a core. A canary answers a share of the requests itself. One that fails where the champion
-answers, or takes ten times its time, is taken out of this worker at once; the request log says so
-to the monitor (pipelines/monitoring/trial.py), which ends the trial everywhere.
+share of a core. That thread shares the interpreter with whoever is answered, so it waits for a
+moment in which nobody is, and decodes nothing that the champion has read for it. A canary answers a
+share of the requests itself. One that fails where the champion answers, or takes ten times its
+time, is taken out of this worker at once; the request log says so to the monitor
+(pipelines/monitoring/trial.py), which ends the trial everywhere.
 """
 
 import hashlib
@@ -19,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from starlette.requests import Request
 
+from serving.http.admission import InFlight
 from serving.http.errors import Problem, problem_of
 from serving.http.metrics import counter
 from serving.http.request_id import BEGAN
@@ -26,6 +29,9 @@ from serving.inference.loaded_model import Model
 
 CORE_SHARE = 0.25  # of one core, at most, on average
 MAX_WAITING, MAX_WAITING_BYTES = 32, 8 << 20  # of requests whose challenger is yet to be asked
+WAIT_SECONDS = 0.5  # for how long at most: they are on no disk meanwhile
+GAP_SECONDS = 0.0005  # between two looks for a moment in which nobody is answered
+BUSY_SECONDS = 0.25  # without such a moment, after which it is asked nonetheless
 TIMES_SLOWER = 10
 TIMED, TIMED_EACH = 10, 16  # the first requests on which both are timed, then each sixteenth
 DROPPED, TAKEN_OUT = "espalier_challenger_dropped", "espalier_challenger_taken_out"
@@ -47,6 +53,10 @@ class Challenger:
     asked: int = 0
     timed: int = 0
     seconds: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    alike: bool = field(init=False)  # whether both make the same tensor of an input
+
+    def __post_init__(self) -> None:
+        self.alike = self.model.reads_as(self.champion)
 
     @property
     def share(self) -> int:
@@ -85,16 +95,25 @@ class Challenger:
         self.asked += 1
         return self.asked <= TIMED or self.asked % TIMED_EACH == 0
 
-    def compare(self, inputs: Any, options: dict[str, Any]) -> Exception | None:
+    def predict(self, model: Model, one: "Answered") -> list[dict]:
+        """Have one of the two answer what the other has; what that has read is not read again."""
+        return model.predict(one.inputs, tensor=one.tensor if self.alike else None, **one.options)
+
+    def compare(self, one: "Answered") -> Exception | None:
         """Time both on the same inputs; returns what is wrong where the challenger fails or is too
         slow. Where the champion fails, nothing is known of the challenger.
         """
         try:
-            theirs = _seconds(self.champion, inputs, options)
+            theirs = _seconds(partial(self.predict, self.champion, one))
+            if self.alike and one.tensor is not None:  # to read the inputs is part of an answer
+                reads: Any = self.champion.inputs
+                theirs += (read := _once(partial(reads.to_tensor, one.inputs)))
+            else:
+                read = 0.0
         except Exception:
             return None
         try:
-            ours = _seconds(self.model, inputs, options)
+            ours = read + _seconds(partial(self.predict, self.model, one))
         except Exception as error:
             self.failed(error)
             return error
@@ -112,8 +131,8 @@ class Challenger:
 class Answered(NamedTuple):
     """A request that was answered, for the record of it.
 
-    signals: what was measured of its first input. at: when, in nanoseconds since 1970, and how many
-    seconds after its head.
+    signals: what was measured of its first input. tensor: what was read of its only one. at: when,
+    in nanoseconds since 1970, and how many seconds after its head.
     """
 
     request: Request
@@ -122,7 +141,26 @@ class Answered(NamedTuple):
     answers: list[dict]
     options: dict[str, Any]
     signals: dict[str, float] | None
+    tensor: np.ndarray | None
     at: tuple[int, float]
+
+    @property
+    def bytes(self) -> int:
+        """About how many bytes of memory it takes while it waits."""
+        return _size(self.inputs) + (0 if self.tensor is None else self.tensor.nbytes)
+
+
+class Waiting(NamedTuple):
+    """A request whose challenger is yet to be asked.
+
+    ask: Asks it, and logs both answers. log: Logs the answer alone. size: In bytes. until: When it
+    is asked no more, by time.monotonic.
+    """
+
+    ask: Callable[[], None]
+    log: Callable[[], None]
+    size: int
+    until: float
 
 
 class Trials:
@@ -130,11 +168,12 @@ class Trials:
 
     Args:
         record: That of the request log, which gets every request, be its challenger asked or not.
+        in_flight: The requests that are being answered.
     """
 
-    def __init__(self, record: Callable[..., None]):
-        self._record = record
-        self._waiting: queue.Queue[tuple[Callable[[], None], int] | None] = queue.Queue()
+    def __init__(self, record: Callable[..., None], in_flight: InFlight):
+        self._record, self._in_flight = record, in_flight
+        self._waiting: queue.Queue[Waiting | None] = queue.Queue()
         self._bytes = 0  # of the inputs that wait; changed by the event loop, and by the thread
         self._lock = threading.Lock()
         self._ending = threading.Event()
@@ -142,13 +181,13 @@ class Trials:
 
     def shadow(self, challenger: Challenger, one: Answered) -> None:
         """Have the challenger asked what the champion answered, unless too many requests wait."""
-        if not self._put(partial(self._ask, challenger, one), _size(one.inputs)):
-            self._log(one, challenger.champion)
+        self._put(partial(self._ask, challenger, one), one, challenger.champion)
 
     def answered(self, challenger: Challenger, one: Answered) -> None:
         """Log what the challenger answered itself; now and then both are timed before."""
-        due = challenger.is_due()
-        if not due or not self._put(partial(self._time, challenger, one), _size(one.inputs)):
+        if challenger.is_due():
+            self._put(partial(self._time, challenger, one), one, challenger.model)
+        else:
             self._log(one, challenger.model)
 
     def stop(self) -> None:
@@ -158,45 +197,67 @@ class Trials:
             self._waiting.put(None)
             self._thread.join()
 
-    def _put(self, job: Callable[[], None], size: int) -> bool:
+    def _put(self, ask: Callable[[], None], one: Answered, model: Model) -> None:
+        """Have one asked, or log at once what `model` answered."""
+        alone = partial(self._log, one, model)
+        waiting = Waiting(ask, alone, one.bytes, time.monotonic() + WAIT_SECONDS)
         with self._lock:
-            full = self._bytes + size > MAX_WAITING_BYTES
-            full = full or self._waiting.qsize() >= MAX_WAITING
-            if full or self._ending.is_set():
-                counter(DROPPED).inc()
-                return False
-            self._bytes += size
+            full = self._bytes + waiting.size > MAX_WAITING_BYTES
+            full = full or self._waiting.qsize() >= MAX_WAITING or self._ending.is_set()
+            self._bytes += 0 if full else waiting.size
+        if full:
+            counter(DROPPED).inc()
+            return alone()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="trials", daemon=True)
             self._thread.start()
-        self._waiting.put((job, size))
-        return True
+        return self._waiting.put(waiting)
 
     def _run(self) -> None:
+        ended = rested = 0.0  # the last one, and the rest after it, by time.monotonic
         while (waiting := self._waiting.get()) is not None:
-            job, size = waiting
             start = time.thread_time()
             try:
-                job()
+                if self._may_begin(ended, rested, waiting.until):
+                    waiting.ask()
+                    ended = time.monotonic()
+                    rested = ended + (time.thread_time() - start) * (1 / CORE_SHARE - 1)
+                else:
+                    counter(DROPPED).inc()
+                    waiting.log()
             except Exception:  # whatever it is, the next one may succeed
                 log.exception("A challenger could not be asked.")
             with self._lock:
-                self._bytes -= size
-            self._ending.wait((time.thread_time() - start) * (1 / CORE_SHARE - 1))
+                self._bytes -= waiting.size
+
+    def _may_begin(self, ended: float, rested: float, until: float) -> bool:
+        """Wait for a moment in which nobody is answered, once the thread has rested.
+
+        Returns:
+            Whether it came in time.
+        """
+        while not self._ending.is_set():
+            now = time.monotonic()
+            if now >= rested and (now >= ended + BUSY_SECONDS or self._in_flight.count == 0):
+                return True
+            if now >= until:
+                return False
+            self._ending.wait(max(GAP_SECONDS, min(rested, until) - now))
+        return False
 
     def _ask(self, challenger: Challenger, one: Answered) -> None:
         """Ask a shadow, and log both answers."""
-        if challenger.out is not None or self._ending.is_set():
+        if challenger.out is not None:
             return self._log(one, challenger.champion)
         outcome: list[dict] | Exception
         try:
-            outcome = challenger.model.predict(one.inputs, **one.options)
+            outcome = challenger.predict(challenger.model, one)
         except Exception as error:
             challenger.failed(error)
             outcome = error
         else:
             if challenger.is_due():
-                outcome = challenger.compare(one.inputs, one.options) or outcome
+                outcome = challenger.compare(one) or outcome
         return self._log(one, challenger.champion, (challenger.model, outcome))
 
     def _time(self, challenger: Challenger, one: Answered) -> None:
@@ -204,14 +265,14 @@ class Trials:
 
         Where the champion fails, the canary's answer is logged alone.
         """
-        if challenger.out is not None or self._ending.is_set():
+        if challenger.out is not None:
             return self._log(one, challenger.model)
         try:
-            outcome = challenger.champion.predict(one.inputs, **one.options)
+            outcome = challenger.predict(challenger.champion, one)
         except Exception:
             return self._log(one, challenger.model)
         second: tuple[Model, Any] = challenger.champion, outcome
-        if problem := challenger.compare(one.inputs, one.options):
+        if problem := challenger.compare(one):
             second = challenger.model, problem
         return self._log(one, challenger.model, second)
 
@@ -233,15 +294,19 @@ def now(request: Request) -> tuple[int, float]:
     return time.time_ns(), time.perf_counter() - request.scope[BEGAN]
 
 
-def _seconds(model: Model, inputs: Any, options: dict[str, Any]) -> float:
-    """Return how long a model computes on inputs, once it has seen them.
+def _seconds(compute: Callable[[], Any]) -> float:
+    """Return how long something takes that was done before.
 
-    The time is this thread's own, whatever else the machine does, and that of a second turn:
-    nobody gains by what is remembered of the inputs, or loses by a cold cache.
+    Nobody gains by what is remembered of the inputs, or loses by a cold cache.
     """
-    model.predict(inputs, **options)
+    compute()
+    return _once(compute)
+
+
+def _once(compute: Callable[[], Any]) -> float:
+    """Return how long it takes: this thread's own time, whatever else the machine does."""
     start = time.thread_time()
-    model.predict(inputs, **options)
+    compute()
     return time.thread_time() - start
 
 

@@ -6,7 +6,7 @@ import httpx
 import tiny
 
 from serving import settings
-from serving.http.admission import Admission
+from serving.http.admission import Admission, InFlight
 from serving.http.bodies import Uploads
 from serving.http.canonical_path import PATH
 from serving.http.request_id import REQUEST_ID
@@ -20,7 +20,7 @@ class Client:
     def __init__(self, limit: int):
         self.gate = asyncio.Event()
         self.uploads = Uploads()
-        self.admission = Admission(self._app, PATHS, limit, self.uploads)
+        self.admission = Admission(self._app, PATHS, limit, InFlight(self.uploads))
 
     async def _app(self, scope, receive, send) -> None:
         if scope["uploads"]:

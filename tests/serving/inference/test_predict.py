@@ -92,3 +92,28 @@ def test_a_forecast_without_times_is_not_logged_as_answered(start, tmp_path):
     assert post(app, "/v1/forecast", json=long).status_code == 422  # refused by the model
     app.state.log.stop()
     assert [one["status"] for one in logged_records(tmp_path / "requests")] == [200, 422]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_shadow_is_given_what_the_champion_has_read(start, tmp_path, monkeypatch, count):
+    tiny.challenge(tmp_path, "image", "2")
+    app, shadowed = start(1), []
+    monkeypatch.setattr(app.state.trials, "shadow", lambda *given: shadowed.append(given))
+    pictures = [tiny.picture(seed=seed) for seed in range(count)]
+
+    async def asked() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            posts = (client.post("/v1/image", content=one, headers=PNG) for one in pictures)
+            return await asyncio.gather(*posts)
+
+    responses = asyncio.run(asked())
+    assert len(shadowed) == count
+    for (challenger, one), response in zip(shadowed, responses, strict=True):
+        answer = response.json()
+        assert one.answers[0].items() <= answer.items()
+        assert set(one.answers[0]) == {"label", "probabilities", "familiar", "familiarity"}
+        unreadable = one._replace(inputs=[b"no picture"])  # nothing of it is decoded
+        assert challenger.predict(challenger.champion, unreadable) == one.answers
+        own = challenger.model.predict(one.inputs)
+        assert challenger.predict(challenger.model, unreadable) == own != one.answers

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import tiny
 from project import until
@@ -13,12 +14,16 @@ from prometheus_client import REGISTRY
 from starlette.requests import Request
 
 from serving.champions.loading import load
+from serving.http.admission import InFlight
+from serving.http.bodies import Uploads
 from serving.http.request_id import BEGAN, REQUEST_ID
 from serving.inference.loaded_model import Model
 from serving.inference.trial import (
+    BUSY_SECONDS,
     CORE_SHARE,
     DROPPED,
     MAX_WAITING,
+    WAIT_SECONDS,
     Answered,
     Challenger,
     Trials,
@@ -43,8 +48,13 @@ def records() -> Records:
 
 
 @pytest.fixture
-def trials(records) -> Iterator[Trials]:
-    trials = Trials(records.record)
+def in_flight() -> InFlight:
+    return InFlight(Uploads())
+
+
+@pytest.fixture
+def trials(records, in_flight) -> Iterator[Trials]:
+    trials = Trials(records.record, in_flight)
     yield trials
     trials.stop()
 
@@ -54,6 +64,13 @@ def champion(tmp_path_factory) -> Model:
     home = tmp_path_factory.mktemp("home")
     tiny.publish(home, "sentiment")
     return load(home / "published" / "sentiment.json", "sentiment")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Model:
+    home = tmp_path_factory.mktemp("home")
+    tiny.publish(home, "image")
+    return load(home / "published" / "image.json", "image")
 
 
 def challenger(champion: Model, before) -> Challenger:
@@ -73,7 +90,8 @@ def offer(trials: Trials, one: Challenger, count: int) -> None:
     for number in range(count):
         scope = {"type": "http", REQUEST_ID: f"r{number}", BEGAN: time.perf_counter()}
         request = Request(scope)
-        trials.shadow(one, Answered(request, "sentiment", TEXTS, answers, {}, None, now(request)))
+        given = Answered(request, "sentiment", TEXTS, answers, {}, None, None, now(request))
+        trials.shadow(one, given)
 
 
 class Broken:
@@ -140,7 +158,8 @@ def test_where_the_champion_fails_the_canary_is_logged_and_goes_on(
     one.champion = replace(champion, run=Broken(champion, first))
     scope = {"type": "http", REQUEST_ID: "r", BEGAN: time.perf_counter()}
     answers, request = champion.predict(TEXTS), Request(scope)
-    trials.answered(one, Answered(request, "sentiment", TEXTS, answers, {}, None, now(request)))
+    given = Answered(request, "sentiment", TEXTS, answers, {}, None, None, now(request))
+    trials.answered(one, given)
     until(lambda: records, "a record")
     assert [(version, other) for _, version, other, _ in records] == [("2", second)]
     assert one.out is None
@@ -180,24 +199,66 @@ def test_what_waits_takes_no_more_memory_than_is_counted():
     assert _size([b"bytes"]) == 5
 
 
-def test_it_takes_a_share_of_a_core(trials, records, champion):
+def test_it_takes_a_share_of_a_core(trials, records, champion, monkeypatch):
+    monkeypatch.setattr("serving.inference.trial.WAIT_SECONDS", 60)
+    used, began = [], time.monotonic()
+
     def compute() -> None:
         end = time.thread_time() + 0.01
         while time.thread_time() < end:
             pass
+        used.append(0.01)
 
-    rests: list[float] = []  # a busy machine alone would keep the share of a thread small
-
-    class Noted(threading.Event):
-        def wait(self, timeout=None):
-            rests.append(timeout)
-            return super().wait(timeout)
-
-    trials._ending = Noted()
     offer(trials, challenger(champion, compute), 10)
-    until(lambda: len(rests) == 10, "a rest after each")
-    used = 10 * 3 * 0.01  # of the first requests it is timed too: twice more
-    assert used / (used + sum(rests)) < CORE_SHARE
+    until(lambda: len(records) == 10, "ten records")
+    assert len(used) == 10 * 3  # of the first requests it is timed too: twice more
+    # All but the last one is followed by a rest.
+    assert sum(used[:-3]) / (time.monotonic() - began - sum(used[-3:])) < CORE_SHARE
+
+
+def test_it_is_asked_while_nobody_is_answered_or_else_now_and_then(
+    trials, records, in_flight, champion
+):
+    in_flight.admitted, asked = 1, []
+    one = challenger(champion, lambda: asked.append(time.monotonic()))
+    one.timed = one.asked = 1000  # it is not timed
+    offer(trials, one, 1)
+    until(lambda: records, "a record of the first, which has followed no other")
+    offer(trials, one, 1)
+    until(lambda: len(records) == 2, "a record of the second")
+    assert asked[1] - asked[0] >= BUSY_SECONDS
+    offer(trials, one, 1)
+    in_flight.admitted = 0
+    until(lambda: len(records) == 3, "a record of the third")
+    assert [second for *_, second, _ in records] == ["2"] * 3
+    assert asked[2] - asked[1] < BUSY_SECONDS
+
+
+def test_what_waits_too_long_is_logged_without_having_been_asked(trials, records, champion):
+    before, rest = dropped(), WAIT_SECONDS / 2
+
+    def compute() -> None:  # for a rest that is longer than anything may wait
+        end = time.thread_time() + rest
+        while time.thread_time() < end:
+            pass
+
+    one = challenger(champion, compute)
+    one.timed = one.asked = 1000
+    offer(trials, one, 5)
+    until(lambda: len(records) == 5, "all records")
+    assert [second for *_, second, _ in records] == ["2"] + [None] * 4
+    assert dropped() == before + 4
+    assert all(time.time_ns() - at < (WAIT_SECONDS + 5) * 1e9 for *_, (at, _) in records)
+
+
+def test_what_reads_otherwise_reads_for_itself(pictures):
+    model = replace(pictures, inputs=replace(pictures.inputs, height=9, width=9))
+    assert not Challenger(model, pictures).alike
+    weighed = replace(pictures, inputs=replace(pictures.inputs, weights=(2.0,) + (1.0,) * 9))
+    assert Challenger(weighed, pictures).alike
+    given = Answered(None, "image", [tiny.picture()], [], {}, None, np.zeros((1, 2)), (0, 0.0))
+    other = Challenger(replace(pictures, inputs=replace(pictures.inputs, channels=3)), pictures)
+    assert other.predict(pictures, given) == pictures.predict(given.inputs)
 
 
 def test_a_canary_has_its_share_of_keys_and_each_version_others(champion):
