@@ -240,6 +240,7 @@ TAGS = {
     "espalier.state": "of a version: pending, awaiting, ready or refused",
     "espalier.reason": "of a version: why it was refused",
     "espalier.trial": "of a version on trial: the percentage of requests that it answers",
+    "espalier.trial_terms": "of a version on trial: beside which champion, and until when, as JSON",
     "espalier.signature": "of a version: who signed it when it was promoted (docs/gate.md)",
     "espalier.ledger.head": "of a champion's version: length and hash of the ledger at that time",
 }

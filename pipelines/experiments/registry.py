@@ -19,7 +19,7 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 STATE = "espalier.state"
 HEAD = "espalier.ledger.head"
 SIGNATURE = "espalier.signature"
-TRIAL = "espalier.trial"
+TRIAL, TERMS = "espalier.trial", "espalier.trial_terms"
 TAGGED = (
     "arch",
     "fingerprint",
@@ -39,7 +39,7 @@ class Version:
     when the version was last champion. created: milliseconds since 1970; 0 where not known.
     signature: of its artifact, a bundle of `models.artifact.signature`; None where it was never
     promoted with a key. trial: the percentage of requests that it answers while it is on trial, 0
-    for a shadow; else None.
+    for a shadow; else None. terms: of that trial, as JSON: the champion, and until when.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Version:
     created: int = field(default=0, compare=False)
     signature: str | None = field(default=None, compare=False)
     trial: int | None = field(default=None, compare=False)
+    terms: str | None = field(default=None, compare=False)
 
 
 def model_name(task: str, dataset: str) -> str:
@@ -198,18 +199,21 @@ def sign(version: Version, signature: str) -> Version:
     return replace(version, signature=signature)
 
 
-def set_trial(version: Version, share: int | None) -> None:
+def set_trial(version: Version, share: int | None, terms: str | None = None) -> None:
     """Tag the version as on trial, for services that follow this registry; None: not any more.
 
-    share: the percentage of requests that it answers.
+    share: the percentage of requests that it answers. terms: whom it challenges, and until when.
     """
     if share is None:
         if aliases(version.name).get(CHALLENGER) == version.version:
             tracking.connect().delete_registered_model_alias(version.name, CHALLENGER)
-        tracking.connect().delete_model_version_tag(version.name, version.version, TRIAL)
+        for name in (TRIAL, TERMS):
+            tracking.connect().delete_model_version_tag(version.name, version.version, name)
         return
     if aliases(version.name).get(CHALLENGER) != version.version:
         set_challenger(version)
+    if terms is not None:
+        _tag(version, TERMS, terms)  # first: whoever reads the other has this one
     _tag(version, TRIAL, str(share))
 
 
@@ -280,6 +284,7 @@ def _version(held: "ModelVersion") -> Version:
         created=held.creation_timestamp,
         signature=tags.get(SIGNATURE),
         trial=int(tags[TRIAL]) if TRIAL in tags else None,
+        terms=tags.get(TERMS),
     )
 
 

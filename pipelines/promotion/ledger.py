@@ -13,8 +13,8 @@ import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.locks import state
 from pipelines.locks.lock import LockHeldError
@@ -197,6 +197,12 @@ def trial(entries: Sequence[Entry]) -> Entry | None:
         if entry.action in ("awaiting", "refusal"):
             ended.add(entry.to_version)
     return None
+
+
+def limit(trial: Entry) -> datetime:
+    """When a trial is over, whatever its requests show. trial: what put a challenger on it."""
+    evidence: Any = trial.evidence
+    return datetime.fromisoformat(trial.at) + timedelta(days=evidence["days"])
 
 
 def _canonical(value: object) -> str:

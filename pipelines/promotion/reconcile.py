@@ -6,6 +6,7 @@ and of a challenger on trial the alias, the pointer and the tag, which go when i
 Each step may be repeated, so that whoever comes next finishes what a killed process began.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -168,14 +169,17 @@ def _apply_trial(
 ) -> None:
     """Publish who is on trial beside the champion, and nobody else."""
     trial, endpoint = ledger.trial(entries), settings.endpoint(task, dataset)
-    share = trial.evidence["share"] if trial and isinstance(trial.evidence, dict) else None
-    challenger = None
+    share = until = terms = challenger = None
+    if trial and isinstance(trial.evidence, dict):
+        share, until = trial.evidence["share"], ledger.limit(trial).isoformat()
+        terms = json.dumps({"champion": trial.from_version, "until": until})
     for version in registry.versions(task, dataset):
         on_trial = trial is not None and version.version == trial.to_version
         if on_trial and trial is not None:
             challenger = _signed(version, trial)
-        if version.trial != (share if on_trial else None):
-            registry.set_trial(version, share if on_trial else None)
+        wanted = (share, terms) if on_trial else (None, None)
+        if (version.trial, version.terms) != wanted:
+            registry.set_trial(version, *wanted)
     if endpoint is None:
         return
     folder = None
@@ -184,7 +188,7 @@ def _apply_trial(
     if challenger is None or folder is None or share is None:
         publish.withdraw_challenger(endpoint)
     else:
-        publish.publish_challenger(endpoint, challenger, share, folder)
+        publish.publish_challenger(endpoint, challenger, share, folder, until)
 
 
 def _on_trial(endpoint: str) -> str | None:

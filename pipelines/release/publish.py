@@ -42,7 +42,8 @@ class Pointer:
     artifact: its folder, as seen from the pointer's. metrics: of the test split. data: what the
     entry of its dataset says for people: about, interval, value. signature: of the artifact. Older
     ones have none of these. share: of a challenger's, the percentage of requests that it answers.
-    champion: the version that it challenges; None: whichever serves.
+    champion: the version that it challenges; None: whichever serves. until: when its trial is over,
+    ISO, UTC: services ask it no more then, whoever looks.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Pointer:
     signature: str | None = None
     share: int | None = None
     champion: str | None = None
+    until: str | None = None
 
     @property
     def endpoint(self) -> str:
@@ -166,7 +168,9 @@ def write_whole(path: Path, text: str) -> None:
     Path(file.name).replace(path)
 
 
-def publish_challenger(endpoint: str, version: Version, share: int, verified: Path) -> None:
+def publish_challenger(
+    endpoint: str, version: Version, share: int, verified: Path, until: str | None = None
+) -> None:
     """Publish beside the endpoint's champion who is on trial; repeatable.
 
     Args:
@@ -174,10 +178,11 @@ def publish_challenger(endpoint: str, version: Version, share: int, verified: Pa
         version: the challenger.
         share: the percentage of requests that it answers; 0: it only shadows.
         verified: its artifact's folder, which this run has hashed.
+        until: when its trial is over, ISO, UTC.
     """
     name, standing = f"{endpoint}{CHALLENGER}", read(endpoint)
     champion = standing.version if standing else None
-    pointer = replace(_pointer(version), share=share, champion=champion)
+    pointer = replace(_pointer(version), share=share, champion=champion, until=until)
     if read(name) == pointer and intact(name):
         return
     _place_artifact(version, verified, folder() / pointer.artifact)

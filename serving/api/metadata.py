@@ -33,9 +33,9 @@ def describe(task: str, model: Model) -> dict[str, Any]:
 
 
 def trial(challenger: Challenger) -> dict[str, Any]:
-    """Describe a challenger on trial; `out` says why this worker asks it no more."""
+    """Describe a challenger on trial; `out` says why it is asked no more."""
     named = {"version": challenger.model.pointer.version, "share": challenger.share}
-    return named | ({"out": challenger.out} if challenger.out else {})
+    return named | ({"out": challenger.ended} if challenger.ended else {})
 
 
 def run_page(manifest: Mapping[str, Any]) -> str | None:

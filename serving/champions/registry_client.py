@@ -50,6 +50,7 @@ class Version:
     manifest_sha256: str
     signature: str | None  # of its artifact
     trial: str | None = None  # while it is on trial: the percentage of requests that it answers
+    terms: str | None = None  # of that trial, as JSON: the champion, and until when
 
 
 class Registry:
@@ -101,6 +102,7 @@ class Registry:
             manifest_sha256=tags.get("espalier.manifest_sha256", ""),
             signature=tags.get("espalier.signature"),
             trial=tags.get("espalier.trial"),
+            terms=tags.get("espalier.trial_terms"),
         )
 
     def test_metrics(self, version: Version) -> dict[str, float]:

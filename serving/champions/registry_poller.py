@@ -18,6 +18,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel
 
 from models.artifact import artifact
 from models.artifact.signature import SignatureError, Trusted
@@ -140,7 +143,7 @@ class RegistryPoller:
                 artifact=f"{self.slot}/{version.manifest_sha256}",
                 manifest_sha256=version.manifest_sha256,
                 signature=version.signature,
-                share=_share(version) if self.alias == CHALLENGER else None,
+                **_terms(version) if self.alias == CHALLENGER else {},
             )
             current = _read(self.pointer)
             published = current and current.model_copy(update={"metrics": None}) == pointer
@@ -220,6 +223,23 @@ def _check_tags(version: Version, trusted: Trusted | None) -> None:
             trusted.check(version.signature, version.manifest_sha256)
         except SignatureError as error:
             raise DamagedVersion(f"{name}: {error}") from error
+
+
+class Terms(BaseModel):
+    """What the tag `espalier.trial_terms` says; that of an older trial is missing."""
+
+    champion: str | None = None
+    until: AwareDatetime | None = None
+
+
+def _terms(version: Version) -> dict[str, Any]:
+    """Return what a pointer says of a trial, by the version's tags; raises DamagedVersion."""
+    try:
+        terms = Terms.model_validate_json(version.terms or "{}")
+    except ValueError as error:
+        message = "its tag espalier.trial_terms is not what was written"
+        raise DamagedVersion(f"version {version.number}: {message}") from error
+    return {"share": _share(version)} | dict(terms)
 
 
 def _share(version: Version) -> int:

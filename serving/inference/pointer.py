@@ -5,7 +5,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 MAX_BYTES = 1 << 16
 
@@ -36,7 +36,8 @@ class Pointer(BaseModel):
     artifact: its folder, as seen from the pointer's. metrics: what it scored on the test split.
     data: its dataset, in words. signature: of the artifact (`models.artifact.signature`). Older
     ones have none of these. share: of a challenger's, the percentage of requests that it answers.
-    champion: the version that it challenges; None: whichever serves.
+    champion: the version that it challenges; None: whichever serves. until: when its trial is over,
+    whoever looks; None: once somebody ends it.
     """
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -50,10 +51,11 @@ class Pointer(BaseModel):
     signature: str | None = None
     share: Annotated[int, Field(ge=0, le=100)] | None = None
     champion: str | None = None
+    until: AwareDatetime | None = None
 
     def to_json(self) -> str:
         """Return the content of its file."""
-        return json.dumps(self.model_dump(), indent=2, sort_keys=True) + "\n"
+        return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
 
     def write(self, path: Path) -> None:
         """Write its file in one step, so that nobody reads half of it."""

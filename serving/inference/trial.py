@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ GAP_SECONDS = 0.0005  # between two looks for a moment in which nobody is answer
 BUSY_SECONDS = 0.25  # without such a moment, after which it is asked nonetheless
 TIMES_SLOWER = 10
 TIMED, TIMED_EACH = 10, 16  # the first requests on which both are timed, then each sixteenth
+OVER = "its trial has reached its limit of time, and nobody has ended it"
 DROPPED, TAKEN_OUT = "espalier_challenger_dropped", "espalier_challenger_taken_out"
 
 log = logging.getLogger("bentoml.espalier")
@@ -64,13 +66,20 @@ class Challenger:
         return self.model.pointer.share or 0
 
     @property
+    def ended(self) -> str | None:
+        """Why it is asked no more: by this worker, or since its time is over."""
+        until = self.model.pointer.until
+        over = self.out is None and until is not None and datetime.now(UTC) >= until
+        return OVER if over else self.out
+
+    @property
     def shadows(self) -> bool:
         """Whether it is asked what the champion was asked."""
-        return self.share == 0 and self.out is None
+        return self.share == 0 and self.ended is None
 
     def answers(self, key: str) -> bool:
         """Whether it answers the requests with this key: the same in every worker and host."""
-        if self.share == 0 or self.out is not None:
+        if self.share == 0 or self.ended is not None:
             return False
         salted = f"{self.model.pointer.version} {key}".encode("utf-8", "surrogateescape")
         digest = hashlib.blake2b(salted, digest_size=8).digest()

@@ -74,17 +74,19 @@ def point(
     return pointer.parent / "artifacts" / digest
 
 
-def challenge(home: Path, task: str, version: str = "2", share: int = 0, **written) -> Path:
+def challenge(
+    home: Path, task: str, version: str = "2", share: int = 0, until: str | None = None, **written
+) -> Path:
     """Put a challenger on trial beside the task's champion; `withdraw` ends that.
 
-    share: the percentage of requests that it answers. written: as `write` takes it; graph: of
-    `slow_graph` or `failing_graph`, for instance.
+    share: the percentage of requests that it answers. until: of its pointer. written: as `write`
+    takes it; graph: of `slow_graph` or `failing_graph`, for instance.
     """
     folder = Path(tempfile.mkdtemp(dir=home / "published" / "artifacts"))
     digest = write(folder, task, **{"seed": int(version)} | written)
     shutil.rmtree(folder.with_name(digest), ignore_errors=True)
     folder.rename(folder.with_name(digest))
-    more = {"name": f"espalier-{task}-tiny", "share": share}
+    more = {"name": f"espalier-{task}-tiny", "share": share} | ({"until": until} if until else {})
     return point(home, f"{task}.challenger", version, digest, **more)
 
 

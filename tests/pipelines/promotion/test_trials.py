@@ -1,6 +1,7 @@
 """A challenger on trial: on record first, then the alias, the tag and the pointer beside the
 champion's; each end of a trial takes them away."""
 
+import json
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -67,10 +68,14 @@ def on_trial() -> str | None:
     trial = ledger.trial(ledger.entries(MODEL))
     number, share = (trial.to_version, trial.evidence["share"]) if trial else (None, None)
     pointer = publish.challenger(TASK)
-    told = pointer and (pointer.champion, pointer.version, pointer.share)
-    assert told == (trial and (trial.from_version, number, share))
-    tagged = [(v.version, v.trial) for v in registry.versions(TASK, DATASET) if v.trial is not None]
+    until = trial and ledger.limit(trial).isoformat()
+    told = pointer and (pointer.champion, pointer.version, pointer.share, pointer.until)
+    assert told == (trial and (trial.from_version, number, share, until))
+    versions = registry.versions(TASK, DATASET)
+    tagged = [(v.version, v.trial) for v in versions if v.trial is not None]
     assert tagged == ([(number, share)] if trial else [])
+    terms = [json.loads(version.terms) for version in versions if version.terms]
+    assert terms == ([{"champion": trial.from_version, "until": until}] if trial else [])
     assert trial is None or registry.aliases(MODEL)[registry.CHALLENGER] == number
     assert trial is not None or registry.CHALLENGER not in registry.aliases(MODEL)
     assert reconcile.is_reconciled(TASK, DATASET)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import numpy as np
@@ -149,6 +150,25 @@ def test_one_that_takes_ten_times_as_long_is_taken_out_within_200_requests(serve
     [last] = [one for one in held if one["request_id"] == f"slow-{share}-199"]
     assert "challenger" not in last
     assert last["version"] == "1"
+
+
+@pytest.mark.parametrize("share", [0, 50])
+def test_after_its_limit_of_time_it_is_asked_no_more_though_nobody_ends_it(server, share):
+    def ask_eight(name: str) -> set[tuple[str, bool]]:
+        """Who answers, and whether the challenger is asked too."""
+        ids = [f"{name}-{share}-{number}" for number in range(8)]
+        for one in ids:
+            ask(server, tiny.picture(), **{"X-Request-ID": one})
+        held = [record for one in ids for record in records(server, 1, request_id=one)]
+        return {(one["version"], "challenger" in one) for one in held}
+
+    until = datetime.now(UTC) + timedelta(seconds=8)
+    challenge(server, "image", "7", share, until=until.isoformat())
+    assert "out" not in on_trial(server)[0]
+    assert ask_eight("during") != {("1", False)}
+    server.wait(lambda: datetime.now(UTC) > until)
+    assert ask_eight("after") == {("1", False)}
+    assert "limit of time" in on_trial(server)[0]["out"]
 
 
 def test_nobody_is_tried_beside_another_model_or_beside_itself(server):

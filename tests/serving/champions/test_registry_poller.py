@@ -79,6 +79,11 @@ def test_a_challenger_is_there_while_it_is_on_trial(server, tmp_path):
     assert poller.pointer == home / "image.challenger.json"
     pointer = json.loads(poller.pointer.read_text())
     assert (pointer["version"], pointer["share"]) == ("1", 10)
+    assert (pointer["champion"], pointer["until"]) == (None, None)  # of a trial of before
+    server.tags["espalier.trial_terms"] = '{"champion": "7", "until": "2026-12-01T14:00:00+00:00"}'
+    poller.poll()
+    pointer = json.loads(poller.pointer.read_text())
+    assert (pointer["champion"], pointer["until"]) == ("7", "2026-12-01T14:00:00Z")
     assert (home / pointer["artifact"] / "model.onnx").read_bytes() == server.files["model.onnx"]
     champion = RegistryPoller(registry, "image", MODEL, home)
     champion.poll()  # it was promoted by hand: its tag says nothing of a champion
@@ -104,6 +109,8 @@ def test_a_challenger_is_there_while_it_is_on_trial(server, tmp_path):
         ("1", {"espalier.trial": "-5"}),
         ("1", {"espalier.trial": "101"}),
         ("1", {"espalier.trial": "9" * 30}),
+        ("1", {"espalier.trial_terms": "until Christmas"}),
+        ("1", {"espalier.trial_terms": '{"until": "2026-12-01T14:00:00"}'}),  # of which zone?
     ],
 )
 def test_a_challenger_is_withdrawn_where_its_successor_is_refused(server, tmp_path, version, tags):
