@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,10 @@ from pipelines.runtime import environment
 
 MAKING = ".partial"  # of a file that is being written; a service removes old ones with the log
 
+FEW = 8  # names that are looked for in a line before it is parsed
+
 Wanted = Mapping[str, str]  # a field of the record → its value in the rows that go
+Values = Mapping[str, set[str]]  # the same, of one folder: of a field any of these values
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Held:
 def held(wanted: Wanted) -> list[Held]:
     """The files of this home's request log, of its labels, and of what was collected, that hold
     such rows."""
-    logged = [one for folder in _folders() for one in _held(folder, wanted)]
+    logged = [one for folder, values in _folders(wanted) for one in _held(folder, values)]
     return logged + [one for part in _parts() if (one := _collected(part, wanted))]
 
 
@@ -62,11 +65,28 @@ def _collected(part: Path, wanted: Wanted, remove: bool = False) -> Held | None:
     return Held(part, len(meant), meant.nbytes)
 
 
-def _folders() -> list[Path]:
-    return [request_log.folder(), request_log.labels()]
+def _folders(wanted: Wanted) -> list[tuple[Path, Values]]:
+    """The folders, and what goes of each: whoever sent it, a label goes with its request.
+
+    Labels come first: killed after them, the next call finds by the requests what is left of them.
+    """
+    values = {field: {value} for field, value in wanted.items()}
+    of_labels = values | {"request_id": values.get("request_id", set()) | _requests_of(values)}
+    return [(request_log.labels(), of_labels), (request_log.folder(), values)]
 
 
-def _held(folder: Path, wanted: Wanted) -> list[Held]:
+def _requests_of(wanted: Values) -> set[str]:
+    """The ids of the requests whose rows go."""
+    ids = set()
+    for file in request_log.files():
+        with suppress(FileNotFoundError):  # a service has just removed it, as the oldest
+            for line in _lines(file):
+                if _goes(line, wanted) and (record := _record(line)):
+                    ids.add(record.get("request_id", ""))
+    return ids
+
+
+def _held(folder: Path, wanted: Values) -> list[Held]:
     files = []
     for file in request_log.files(folder):
         try:
@@ -86,13 +106,15 @@ def remove(wanted: Wanted) -> tuple[list[Held], list[str]]:
     """
     went: list[Held] = []
     left: list[str] = []
-    for folder in filter(Path.is_dir, _folders()):
+    for folder, values in _folders(wanted):
+        if not folder.is_dir():
+            continue
         with _locked(folder):
             for path in folder.glob(f"*{MAKING}"):  # of a call that was killed
                 path.unlink()
-            for one in _held(folder, wanted):
+            for one in _held(folder, values):
                 try:
-                    went.append(_remove(one.file, wanted))
+                    went.append(_remove(one.file, values))
                 except OSError as error:
                     left.append(f"{one.rows} rows of {one.file}: {error.strerror}")
     for part in _parts():  # at last: what was collected meanwhile goes too
@@ -103,7 +125,7 @@ def remove(wanted: Wanted) -> tuple[list[Held], list[str]]:
     return went, left
 
 
-def _remove(file: Path, wanted: Wanted) -> Held:
+def _remove(file: Path, wanted: Values) -> Held:
     """Remove the rows from a file, and the file where no other row is in it.
 
     Its times stay, since a service removes files by their age. What was Parquet becomes JSON.
@@ -154,12 +176,21 @@ def _lines(file: Path) -> Iterator[bytes]:
             yield from lines
 
 
-def _goes(line: bytes, wanted: Wanted) -> bool:
+def _goes(line: bytes, wanted: Values) -> bool:
     # Few lines need to be parsed. Neither a client's name nor a request id needs an escape in JSON.
-    if not any(os.fsencode(value) in line for value in wanted.values()):
+    if sum(map(len, wanted.values())) <= FEW and not _names(line, wanted):
         return False
+    if (record := _record(line)) is None:  # torn by a kill: no reader takes it
+        return _names(line, wanted)
+    return any(record.get(field) in values for field, values in wanted.items())
+
+
+def _names(line: bytes, wanted: Values) -> bool:
+    return any(os.fsencode(value) in line for values in wanted.values() for value in values)
+
+
+def _record(line: bytes) -> dict | None:
     try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError:  # torn by a kill: no reader takes it, and it holds the value
-        return True
-    return any(record.get(field) == value for field, value in wanted.items())
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None

@@ -69,6 +69,22 @@ def test_labels_are_forgotten_too(folder):
     assert json.loads(file.read_text()) == lines[1]
 
 
+def test_labels_that_others_sent_for_a_clients_requests_go_with_them(folder):
+    requests = [{"request_id": f"s{number}", "client": "shop"} for number in range(20)]
+    requests += [{"request_id": "o", "client": "other"}]
+    labels = [{"request_id": f"s{number}", "client": "nurse"} for number in range(20)]
+    labels += [{"request_id": "o", "client": "nurse"}, {"request_id": "o", "client": "shop"}]
+    request_log.labels().mkdir()
+    for place, lines in ((folder, requests), (request_log.labels(), labels)):
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (place / "1.jsonl").write_text(text + '{"client": "nurse", "request_id": "s3", "la')
+    assert [one.rows for one in forget.held(SHOP)] == [22, 20]
+    assert forget.held({"request_id": "s3"})[0].rows == 2  # as before, with what a kill has torn
+    assert [one.rows for one in forget.remove(SHOP)[0]] == [22, 20]
+    assert logged_records(request_log.labels()) == [{"request_id": "o", "client": "nurse"}]
+    assert [one["client"] for one in request_log.records()] == ["other"]
+
+
 def test_what_is_no_row_of_it_stays_as_it_was(folder):
     lines = [
         {"time": 1, "request_id": "a", "client": "shop"},
