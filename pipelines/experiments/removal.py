@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from data import versions
-from pipelines.experiments import leaderboard_rows, tracking
+from pipelines.experiments import leaderboard_rows, registry, tracking
 from pipelines.processes import servers
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ def removable(before: float, keep: int, shared: bool) -> Found:
     """The runs that ended, are old and needed by nothing.
 
     Needed are the runs of registered versions, so of every champion that can be gone back to; the
-    newest retrainings of each dataset with their fits; and of their data, and the data as it is
-    now, the newest fit with each name and parameters, which a run would else make again.
+    newest retrainings of each dataset with their fits; and of their data, the data as it is now and
+    that of the champion, the newest fit with each name and parameters: a run would else make them
+    again, and those of the champion's data say what more rows would bring (monitoring/retrain.py).
 
     Args:
         before: seconds since 1970; runs that began later stay.
@@ -70,8 +71,9 @@ def removable(before: float, keep: int, shared: bool) -> Found:
     found = Found([], set())
     for experiment in client.search_experiments(filter_string="name LIKE 'espalier/%'"):
         _, task, dataset = experiment.name.split("/", 2)
-        runs = list(_runs(experiment))
-        kept = _kept(runs, dataset, needed, keep)
+        runs, champion = list(_runs(experiment)), registry.champion(task, dataset)
+        data = [versions.dataset_hash(dataset), *([champion.dataset_hash] if champion else [])]
+        kept = _kept(runs, data, needed, keep)
         for run in runs:
             needed_or_young = run.info.run_id in kept or run.info.start_time >= before * 1000
             if needed_or_young or not database():
@@ -110,12 +112,14 @@ def remove(runs: Sequence[Removable]) -> None:
         leaderboard_rows.note_unchanged(*one)
 
 
-def _kept(runs: Sequence["Run"], dataset: str, needed: set[str], keep: int) -> set[str]:
+def _kept(
+    runs: Sequence["Run"], data: Collection[str | None], needed: set[str], keep: int
+) -> set[str]:
     """The ids of an experiment's runs that stay, whatever their age; none is marked as deleted.
 
     Args:
         runs: all of them, the newest first.
-        dataset: whose experiment it is.
+        data: versions of the data whose newest fits stay.
         needed: run ids that stay.
         keep: how many retrainings stay.
     """
@@ -124,7 +128,7 @@ def _kept(runs: Sequence["Run"], dataset: str, needed: set[str], keep: int) -> s
     ended = [run for run in living if run not in going_on and PARENT not in run.data.tags]
     stay = {run.info.run_id: run.data.tags.get(HASH) for run in [*going_on, *ended[:keep]]}
     kept = needed | stay.keys()
-    kept |= _newest(living, {*stay.values(), versions.dataset_hash(dataset)})
+    kept |= _newest(living, {*stay.values(), *data})
     kept |= {run.info.run_id for run in living if run.data.tags.get(PARENT) in stay}
     return kept | {run.data.tags.get(PARENT, "") for run in living if run.info.run_id in kept}
 

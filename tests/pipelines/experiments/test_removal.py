@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from recorded import finished, fit
 
 from pipelines.commands.status import bytes_in
 from pipelines.experiments import leaderboard_rows, registry, removal, tracking, verification
+from pipelines.experiments.dataset import DatasetVersion
 from pipelines.processes.service import free_port
 
 pytestmark = pytest.mark.slow
@@ -36,6 +38,25 @@ def server(tmp_path, monkeypatch) -> Iterator[Path]:
         with living_in(tmp_path / "home", monkeypatch, folder / "mlflow.db"):
             monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
             yield folder
+
+
+def test_the_fits_that_say_what_more_rows_bring_stay_though_the_data_has_grown(home, tmp_path):
+    made = {
+        (what, data): finished(planned, tmp_path / f"{what} {data}")
+        for data in (GONE, OLD)
+        for what, planned in (
+            ("look", replace(fit(dataset_hash=data, share=0.25), look=True)),
+            ("full", fit(dataset_hash=data)),
+            ("other", fit(arch="ann", dataset_hash=data)),
+        )
+    }
+    registry.register("image", "digits", made["full", GONE])  # of before
+    registry.set_champion(registry.register("image", "digits", made["full", OLD]))
+    with tracking.parent(DatasetVersion("image", "digits", NEW), "quick", "retrain"):
+        pass  # the champion stayed
+    found = removal.removable(time.time() + 1, keep=1, shared=False)
+    gone = {run.run_id for run in found.runs}
+    assert gone == {made[what, GONE].run_id for what in ("look", "other")}
 
 
 def test_of_a_server_goes_what_no_host_needs_with_its_artifacts(server, tmp_path, monkeypatch):
