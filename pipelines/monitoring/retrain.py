@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from data import versions
@@ -248,9 +248,9 @@ def gather(task: str, dataset: str, drifted: str | None, below: str | None, labe
     fits = [record for record in records if record.dataset_hash == champion.dataset_hash]
     rows = version.facts.get("rows", {})
     learned, total = _learned(fits), sum(rows.values())
-    trial = ledger.trial(ledger.entries(champion.name))
-    changed, gained = _change(version, champion, past, learned)
-    ended = [run for run in past if run.info.status == "FINISHED"]
+    entries = ledger.entries(champion.name)
+    trial, ended = ledger.trial(entries), [run for run in past if _has_decided(run, entries)]
+    changed, gained = _change(version, champion, ended, learned)
     return Facts(
         champion=f"{champion.arch} v{champion.version}",
         age=time.time() - _since(champion),
@@ -262,7 +262,7 @@ def gather(task: str, dataset: str, drifted: str | None, below: str | None, labe
         below=below,
         trial=trial.to_version if trial else None,
         since=time.time() - past[0].info.start_time / 1000 if past else math.inf,
-        took=(ended[0].info.end_time - ended[0].info.start_time) / 1000 if ended else 0.0,
+        took=_took(ended),
         rows=total,
         train=rows["train"] / total if total else 1.0,
         learned=learned,
@@ -270,15 +270,39 @@ def gather(task: str, dataset: str, drifted: str | None, below: str | None, labe
     )
 
 
+def _has_decided(run: "Run", entries: Iterable[ledger.Entry]) -> bool:
+    """Whether a retraining came to its decision: one that failed, or was killed, after it has."""
+    began = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+    return run.info.status == "FINISHED" or any(
+        entry.dataset_hash == run.data.tags["espalier.dataset_hash"]
+        and datetime.fromisoformat(entry.at) >= began
+        for entry in entries
+    )
+
+
+def _took(ended: "Sequence[Run]") -> float:
+    """The seconds of the last retraining, with its fits: of those on its data the longest, since a
+    later one may only have decided anew. A run that was killed is ended by who comes next."""
+    return max(
+        (
+            (run.info.end_time - run.info.start_time) / 1000
+            for run in ended
+            if run.data.tags["espalier.dataset_hash"] == ended[0].data.tags["espalier.dataset_hash"]
+            and run.info.status in ("FINISHED", "FAILED")
+        ),
+        default=0.0,
+    )
+
+
 def _change(
-    version: DatasetVersion, champion: Version, past: "Sequence[Run]", learned: int
+    version: DatasetVersion, champion: Version, ended: "Sequence[Run]", learned: int
 ) -> tuple[str | None, int | None]:
     """What is new in the data, in words, and how many training rows it has beyond those of the
     champion's; these are None where its rows are others, or were not counted."""
     with suppress(DataError):  # the source is away: the nightly retraining says so
         if data.has_source(version.name) and versions.source_changed(version.name):
             return f"the source of {version.name} has changed since it was read", None
-    seen = {run.data.tags["espalier.dataset_hash"] for run in past if run.info.status == "FINISHED"}
+    seen = {run.data.tags["espalier.dataset_hash"] for run in ended}
     if version.hash in seen | {champion.dataset_hash}:
         return None, 0
     more = version.facts.get("rows", {}).get("train", 0) - learned

@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import replace
 
+import entries
 import numpy as np
 import pytest
 from recorded import DIGITS, FACTS, classified, finished, fit
@@ -191,6 +192,30 @@ def test_a_retraining_that_failed_has_seen_nothing_and_still_keeps_the_next_wait
     assert verdict.facts.changed
     assert "6h lie between two retrainings" in verdict.waits_for
     assert verdict.facts.since < 60
+
+
+def test_a_retraining_that_failed_after_its_decision_has_seen_the_data(present):
+    def fail(data_hash: str, decided: bool) -> None:
+        with tracking.parent(replace(DIGITS, hash=data_hash), "quick", "retrain"):
+            if decided:
+                entries.append("espalier-image-digits", "refusal", "2", dataset_hash=data_hash)
+            raise RuntimeError("the page could not be written")
+
+    for number, decided in ((1, True), (2, False)):
+        data_hash = f"{number}" * 32 + ".dir"
+        present(data_hash, 320)
+        with pytest.raises(RuntimeError):
+            fail(data_hash, decided)
+        changed = retrain.gather("image", "digits", None, None, 0).changed
+        assert (changed is None) == decided
+
+
+def test_what_only_decided_anew_is_no_measure_of_a_retraining(present):
+    present(DIGITS.hash, 256)
+    before = retrain.gather("image", "digits", None, None, 0).took
+    with tracking.parent(DIGITS, "quick", "retrain"):
+        pass
+    assert retrain.gather("image", "digits", None, None, 0).took == before
 
 
 def test_there_is_nothing_to_watch_before_the_first_champion(home):
