@@ -164,6 +164,10 @@ def retrained(
     plan = successive_halving.plan(version, profile)
     if outcome := retraining.finished(plan):
         return outcome, retraining.settled(outcome)
+    asked = approval.waiting(task, name)
+    if asked and mark_of(asked) in flow_run.tags:  # this run's answer, before what is new is fitted
+        verdict = retraining.Verdict("Awaiting", asked.sentence)
+        return retraining.outcome(version, trained=0, reused=0), verdict
     if reasoned and (reason := postponed(task, name)):
         return retraining.outcome(version, trained=0, reused=0), reason
     waits = partial(console.line, "workers")
@@ -214,7 +218,7 @@ def ask(asked: approval.Question, own: bool) -> tuple[str, str | None] | None:
         Who answers, and why not, if it is a no; None where the question is another run's, or the
         run is no deployment's.
     """
-    mark = f"asks-for-version-{asked.version}-of-{asked.dataset}"
+    mark = mark_of(asked)
     if not (deployment.id and (own or mark in flow_run.tags)):
         return None
     tag(mark)
@@ -224,6 +228,11 @@ def ask(asked: approval.Question, own: bool) -> tuple[str, str | None] | None:
         wait_for_input=form, key=mark, timeout=max(1, int(left.total_seconds()))
     )
     return answer.name, None if answer.approve else answer.reason or "without a reason"
+
+
+def mark_of(asked: approval.Question) -> str:
+    """The tag of the run that put a question."""
+    return f"asks-for-version-{asked.version}-of-{asked.dataset}"
 
 
 def postponed(task: str, name: str) -> retraining.Verdict | None:

@@ -3,9 +3,11 @@
 import pytest
 import yaml
 from deployed import answered_yes, begun, deployed, ended, suspended
-from project import answer, espalier, parameters, until
+from project import answer, espalier, parameters, runs, until
 
 pytestmark = pytest.mark.slow
+
+SOURCE = "data/sources/shipped/digits.py"
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +38,14 @@ def test_the_page_asks_and_its_answer_is_that_of_the_command(project):
         again = ended(api, project, "image", lambda one: one["id"] == second)
         assert again["state_name"] == "Awaiting"
         assert "; version 1 waits for a yes until" in again["state"]["message"]
+        fits, source = runs(project, "image", "digits", "fit"), project / SOURCE
+        source.write_text(source.read_text().replace("np.int64)", "np.int64)[:-1]"))  # newer data
         answered_yes(api, run, "Ada")
         done = ended(api, project, "image", lambda one: one["id"] == run)
         assert done["state_name"] == "Promoted"
         assert "asks-for-version-1-of-digits" in done["tags"]
+        # What is new waits for the next run: a yes is not kept waiting by fits.
+        assert len(runs(project, "image", "digits", "fit")) == len(fits)
         [book] = answer(espalier(project, "trace", "--json"))["ledgers"]
         assert [entry["action"] for entry in book["decisions"]] == ["awaiting", "promotion"]
         assert book["decisions"][-1]["evidence"]["checks"][-1]["by"] == "Ada"
