@@ -133,7 +133,7 @@ def judge(
     began = ledger.trial(entries)
     if began is None or not isinstance(began.evidence, dict):
         return None
-    until, terms = decision.limit(began), began.evidence
+    until, terms = ledger.limit(began), began.evidence
     counts = count(
         began,
         request_log.records() if records is None else records,

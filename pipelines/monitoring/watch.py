@@ -19,7 +19,7 @@ from pipelines.monitoring.live_score import LiveScore
 from pipelines.monitoring.retrain import Facts, Verdict
 from pipelines.monitoring.trial import Trial
 from pipelines.processes import events, servers
-from pipelines.promotion import ledger, reconcile
+from pipelines.promotion import decision, ledger, reconcile
 from pipelines.runtime import settings
 
 NOTED = "event "  # begins the name of the note on an event
@@ -131,7 +131,9 @@ def judge(task: str, dataset: str, live: LiveScore | None) -> tuple[Drift, Verdi
 
 def conclude(task: str, dataset: str) -> Trial | None:
     """Judge the trial that is on, and end it where that is decided; finish what was killed."""
-    reconcile.catch_up(task, dataset)
+    if reconcile.catch_up(task, dataset):
+        card.keep_or_say(task, dataset)
+    decision.announce(task, dataset)
     if ledger.trial(ledger.entries(registry.model_name(task, dataset))) is None:
         return None
     if (tried := trial.judge(task, dataset, feedback.by_request())) is None:
@@ -142,6 +144,8 @@ def conclude(task: str, dataset: str) -> Trial | None:
         return None
     if entry is not None and entry.action == "promotion":
         card.keep_or_say(task, dataset)
+    elif entry is not None and entry.action == "withdrawal":  # the artifact may be damaged
+        tried = replace(tried, verdict="withdraw", reason=entry.reason)
     return tried
 
 

@@ -4,13 +4,14 @@ Written so that a kill anywhere leaves the old champion serving, and doing it ag
 order is version `pending`, checks, the ledger's record, and then what `reconcile` does.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple, cast
 
 from models.artifact.artifact import ArtifactError
-from pipelines.experiments import registry, tracking, verification
+from pipelines.experiments import leaderboard_rows, registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
@@ -22,6 +23,10 @@ from pipelines.promotion import ledger, markdown, reconcile
 from pipelines.promotion.contender import Contender
 from pipelines.promotion.evaluation import Evaluation
 from pipelines.release import signing
+from pipelines.runtime import environment
+
+ANNOUNCED = "decisions announced"  # the note of how many were sent as events
+MOST = 20  # that are sent at once, where nobody could be told for long
 
 
 class Terms(NamedTuple):
@@ -135,11 +140,27 @@ def decide(
     return entry
 
 
-def announce(task: str, dataset: str, entry: ledger.Entry) -> None:
-    """Send what was decided, and is done, as an event."""
-    text = f"version {entry.to_version} {markdown.VERBS[entry.action]}: {entry.reason}"
-    page = servers.page_of(entry.run_id or "")
-    events.emit(entry.action, task, dataset, text, page, entry.hash)
+def announce(task: str, dataset: str, entry: ledger.Entry | None = None) -> None:
+    """Send what was decided, and is done, as events: also what nobody could send before.
+
+    Killed before that is noted, it is sent again, and the server knows it by its hash.
+
+    Args:
+        task, dataset: of the model.
+        entry: the decision; None: all that are on record.
+    """
+    made = ledger.entries(registry.model_name(task, dataset))
+    end = entry.position if entry else len(made)
+    noted = leaderboard_rows.noted(task, dataset, ANNOUNCED)
+    # What was decided before anybody noted it was sent then, or never will be.
+    first = int(noted) if noted else end - bool(entry)
+    for one in made[first:end][-MOST:]:
+        text = f"version {one.to_version} {markdown.VERBS[one.action]}: {one.reason}"
+        page = servers.page_of(one.run_id or "")
+        sent = events.emit(one.action, task, dataset, text, page, one.hash)
+        if not sent and os.environ.get(environment.PREFECT):
+            return  # whoever comes next sends it
+    leaderboard_rows.note(task, dataset, ANNOUNCED, str(end))
 
 
 def answer(
@@ -258,12 +279,6 @@ def end_trial(
         reconcile.follow(task, dataset, *verified)
     announce(task, dataset, entry)
     return entry
-
-
-def limit(trial: ledger.Entry) -> datetime:
-    """When a trial is over, whatever its requests show. trial: what put a challenger on it."""
-    evidence: Any = trial.evidence
-    return datetime.fromisoformat(trial.at) + timedelta(days=evidence["days"])
 
 
 def sign(champion: Contender) -> bool:

@@ -51,12 +51,14 @@ def unless_settled(task: str, dataset: str) -> Contender | None:
     return reconcile(task, dataset)
 
 
-def catch_up(task: str, dataset: str) -> None:
+def catch_up(task: str, dataset: str) -> bool:
     """Make true what the ledger says where a decision was killed; no run that goes on is touched,
-    and nothing is verified where nothing is to be done."""
-    if not is_reconciled(task, dataset):
-        with promotion_lock(task, dataset):
-            follow(task, dataset)
+    and nothing is verified where nothing is to be done. Returns whether something was."""
+    if is_reconciled(task, dataset):
+        return False
+    with promotion_lock(task, dataset):
+        follow(task, dataset)
+    return True
 
 
 def promotion_lock(task: str, dataset: str) -> AbstractContextManager[None]:

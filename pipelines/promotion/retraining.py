@@ -80,7 +80,7 @@ def up_to_date(dataset: DatasetVersion, records: list[Record]) -> bool:
     if not reconcile.is_reconciled(task, name) or (entry and approval.is_over(entry)):
         return False
     if trial is not None:  # what is newer is decided about after it
-        return datetime.now(UTC) < decision.limit(trial)
+        return datetime.now(UTC) < ledger.limit(trial)
     champion, gate_rules = registry.champion(task, name), rules.of(task, name)
     for candidate in ranking.ranked(dataset, records):
         if champion is not None and champion.run_id == candidate.run_id:

@@ -14,6 +14,7 @@ from pipelines.commands.promote import RollbackRefused
 from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.locks import lock
+from pipelines.monitoring import watch
 from pipelines.processes import events
 from pipelines.promotion import contender, decision, ledger, reconcile, retraining
 from pipelines.promotion import evaluation as evaluate
@@ -95,6 +96,25 @@ def test_each_decision_is_an_event_once_it_is_true(home, fitted, monkeypatch):
         ("force", "version 3 promoted by force: a person said so", "3"),
         ("rollback", "version 1 champion again: complaints", "1"),
     ]
+
+
+def test_what_nobody_could_send_is_sent_by_who_comes_next(home, fitted, monkeypatch):
+    sent, answers = [], [True]
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setattr(events, "emit", lambda *event: sent.append(event[-1]) or answers[-1])
+    decided(fitted(0))
+    answers.append(False)  # the server is away
+    decided(fitted(1), passed=False)
+    decided(fitted(2), passed=False)
+    first, second, third = (entry.hash for entry in ledger.entries(MODEL))
+    assert sent == [first, second, second]
+    answers.append(True)
+    watch.conclude(TASK, DATASET)
+    watch.conclude(TASK, DATASET)
+    assert sent == [first, second, second, second, third]
+    fourth = entries.append(MODEL, "withdrawal", "3")  # by a command that was killed
+    decided(fitted(3), passed=False)
+    assert sent[5:] == [fourth.hash, ledger.entries(MODEL)[-1].hash]
 
 
 def test_a_server_that_does_not_answer_keeps_no_decision_from_being_made(

@@ -161,6 +161,23 @@ def test_a_damaged_one_is_taken_back_though_its_trial_went_well(tried):
     assert (champion(), on_trial()) == ("1", None)
 
 
+def test_what_is_said_of_a_damaged_one_is_what_became_of_it(tried, monkeypatch):
+    judged = watch.trial.judge
+    monkeypatch.setattr(watch.trial, "judge", lambda *of: replace(judged(*of), verdict="promote"))
+    graph = verification.artifact_folder(tried.run_id) / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"!")
+    seen = watch.conclude(TASK, DATASET)
+    assert (seen.verdict, "must not serve" in seen.reason) == ("withdraw", True)
+
+
+def test_the_card_of_a_promotion_that_was_killed_is_kept_by_who_finishes_it(tried):
+    entries.append(MODEL, "promotion", "2", from_version="1")
+    watch.conclude(TASK, DATASET)
+    digest = registry.champion(TASK, DATASET).manifest_sha256
+    assert registry.version(MODEL, "2").manifest_sha256 == digest
+    assert (publish.cards() / f"{digest}.html").exists()
+
+
 def test_one_that_is_taken_back_does_not_come_back_by_itself(tried):
     end("withdrawal")
     assert (champion(), on_trial()) == ("1", None)
