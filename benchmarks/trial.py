@@ -22,12 +22,14 @@ from shutil import copytree
 
 import httpx
 import numpy as np
+import pyarrow
 
 from benchmarks import open_loop
 from benchmarks.open_loop import milliseconds
 from benchmarks.serve import artifacts, raw
 from benchmarks.served import served, until
-from pipelines.monitoring import trial
+from pipelines.monitoring import feedback, trial, trial_counts
+from pipelines.monitoring.requests import schema
 from pipelines.promotion.ledger import GENESIS, Entry
 from pipelines.release import publish
 from pipelines.runtime import console, environment, settings
@@ -79,10 +81,13 @@ def _share(draw: Draw, share: int, differ: float) -> str:
 def _judged(records: list[dict], began: Entry, differing: dict) -> tuple[str, int]:
     """The first verdict, and how many requests the challenger had answered."""
     labels = {record["request_id"]: "right" for record in records}
+    table = pyarrow.Table.from_pylist(records, schema(feedback.OF_LABELLED)).flatten()
     step = LOOK if not began.evidence["share"] else LOOK * 100 // CANARY
     predicted = trial.bound(differing)
     for end in range(step, len(records) + step, step):
-        counts = trial.count(began, records[:end], labels)
+        asked = table.slice(0, end)
+        newest_first = asked.take(np.arange(len(asked))[::-1])
+        counts = trial_counts.count(began, asked, newest_first, labels)
         evidence = trial.capitals(counts, began.evidence["share"], predicted)
         verdict, _ = trial.decided(counts, evidence, predicted, over=False)
         if verdict != "continue":

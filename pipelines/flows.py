@@ -36,7 +36,7 @@ from pipelines.experiments.plan import Fit
 from pipelines.experiments.tracking import Record
 from pipelines.lineage import card
 from pipelines.locks import lock
-from pipelines.monitoring import collect, live_score, watch
+from pipelines.monitoring import collect, watch
 from pipelines.processes import dask_cluster, servers
 from pipelines.promotion import approval, reconcile, retraining
 from pipelines.release import release
@@ -237,7 +237,7 @@ def mark_of(asked: approval.Question) -> str:
 
 def postponed(task: str, name: str) -> retraining.Verdict | None:
     """Why new data waits; None where it does not, or the code is what is new."""
-    _, verdict = watch.judge(task, name, live_score.champion(task, name))
+    verdict = watch.advise(task, name)
     console.line("retrain", verdict.text)
     waits = verdict.facts.changed is not None and not verdict.retrain
     return retraining.Verdict("Not yet", verdict.text) if waits else None

@@ -54,7 +54,7 @@ def monitor(task: str | None, dataset: str | None, since: str) -> Report:
         task = settings.task_of(dataset)
     found = live_score.monitored(task, dataset, earliest(since))
     champions = [one for one in found.scores if one.champion]
-    return Report(found, [watch.act(one.task, one.dataset, one) for one in champions])
+    return Report(found, [watch.act(one.task, one.dataset, found) for one in champions])
 
 
 def earliest(since: str) -> datetime:

@@ -1,40 +1,52 @@
-"""Labels of earlier requests: what is kept of them, and which answers of the log they belong to.
+"""Labels of earlier requests, and what a look keeps of the log, which it reads once.
 
 `<home>/labels/*.jsonl`: `serving/request_log/labels.py` names the fields. Of several labels for one
 input of one request the last one counts.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.lineage import request_log
 from pipelines.monitoring import requests
+from pipelines.monitoring.drift import signals
+from pipelines.runtime import settings
 
 if TYPE_CHECKING:
     import pyarrow
 
+MODEL = re.compile(rf"espalier-({'|'.join(settings.TASKS)})-(.+)")
 COUNTED = ("model", "version", "client")
 OF_ANSWERS = (
-    "request_id", *COUNTED, "inputs", "label", "familiar", "level", "first", "last",
+    "time", "request_id", *COUNTED, "inputs", "label", "familiar", "level", "first", "last",
     "forecast", "lower", "upper", "series", "last_time", "interval", "history",
 )  # fmt: skip
+# What a trial reads of either answer: in the record itself, and in its `challenger`.
+EITHER = ("version", "status", "error", "label", "forecast_mean")
+OF_TRIALS = ("time", *EITHER, *(f"{requests.CHALLENGER}{name}" for name in EITHER))
+OF_LABELLED = (*OF_ANSWERS, *OF_TRIALS, f"{requests.CHALLENGER}forecast")
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What the log holds of the answers that matter here.
+    """What is kept of the log, which is read once; the fields of a record's `challenger` are
+    columns, as `challenger.version`.
 
-    counts: model, version, client and requests, how many answers with status 200. wanted: the
-    records of the request ids that were asked for, the newest first. named: those of forecasts that
-    named their series, by time.
+    labels: those that it was read for. wanted: the newest answer with status 200 to each request id
+    that they name, the newest first: who repeats a request goes by the last answer. named: the
+    answers of forecasts that named their series, by time. asked: model → all its records by time,
+    also of what it refused, with what drift and trials need.
     """
 
-    counts: "pyarrow.Table"
+    labels: "pyarrow.Table"
     wanted: "pyarrow.Table"
     named: "pyarrow.Table"
+    asked: Mapping[str, "pyarrow.Table"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,11 +89,11 @@ def stored() -> "pyarrow.Table":
     return labels.take(pyarrow.array(np.sort(last.to_numpy())))
 
 
-def by_request() -> dict[str, Any]:
+def by_request(labels: "pyarrow.Table") -> dict[str, Any]:
     """Request id → its label, a list of those of its inputs in turn, or the values that came."""
     alone: dict[str, Any] = {}
     of_inputs: dict[str, dict[int, str]] = {}
-    for row in stored().to_pylist():
+    for row in labels.to_pylist():
         if row["index"] is None:
             alone[row["request_id"]] = row["label"] if row["values"] is None else row["values"]
         else:
@@ -90,48 +102,84 @@ def by_request() -> dict[str, Any]:
     return lists | alone
 
 
-def answers(request_ids: "pyarrow.ChunkedArray", since: datetime | None = None) -> Answers:
+def answers(
+    labels: "pyarrow.Table", tasks: Sequence[str] = (), dataset: str | None = None
+) -> Answers:
     """Read the whole log once.
 
     Args:
-        request_ids: Those whose records are wanted.
-        since: The earliest answer that is counted; the records are of all times.
+        labels: Whose records are wanted: from `stored`.
+        tasks, dataset: Of the models all of whose requests are kept; None: of every dataset.
     """
     import pyarrow
     from pyarrow import compute
 
-    first = 0 if since is None else int(since.timestamp() * 1e6)
-    fields = requests.schema(OF_ANSWERS)
-    counts = [fields.empty_table().group_by(COUNTED).aggregate([([], "count_all")])]
-    wanted, named = [fields.empty_table()], [fields.empty_table()]
-    for part in requests.batches([*OF_ANSWERS, "status"]):
+    of_task = {task: _asked(task) for task in tasks}
+    fields = requests.schema(
+        [*OF_LABELLED, *chain.from_iterable(of_task.values())],
+        [name for task in tasks for name in signals.fields(signals.KINDS[task])[1]],
+    )
+    empty = fields.empty_table().flatten()
+    wanted, named = [empty.select(_once(OF_LABELLED))], [empty.select(OF_ANSWERS)]
+    asked: dict[str, list[pyarrow.Table]] = {}
+    for part in requests.read(request_log.files(), fields):
+        part = part.flatten()
         answered = compute.equal(part["status"], 200)
-        recent = compute.and_(answered, compute.greater_equal(part["time"], first))
-        counted = part.select(COUNTED).filter(recent).group_by(COUNTED)
-        counts.append(counted.aggregate([([], "count_all")]))
-        part = part.select(fields.names)
-        asked = compute.is_in(part["request_id"], value_set=request_ids)
-        wanted.append(part.filter(compute.and_(answered, asked)))
-        named.append(part.filter(compute.and_(answered, compute.is_valid(part["series"]))))
-    total = pyarrow.concat_tables(counts).group_by(COUNTED)
+        ours = compute.is_in(part["request_id"], value_set=labels["request_id"])
+        wanted.append(part.select(wanted[0].column_names).filter(compute.and_(answered, ours)))
+        has_name = compute.is_valid(part["series"])
+        named.append(part.select(OF_ANSWERS).filter(compute.and_(answered, has_name)))
+        for model in part["model"].unique().to_pylist():
+            of = MODEL.fullmatch(model or "")
+            if of and of[1] in of_task and dataset in (None, of[2]):
+                rows = part.select(of_task[of[1]]).filter(compute.equal(part["model"], model))
+                asked.setdefault(model, []).append(rows)
     return Answers(
-        total.aggregate([("count_all", "sum")]).rename_columns([*COUNTED, "requests"]),
-        pyarrow.concat_tables(wanted).sort_by([("time", "descending")]),
-        pyarrow.concat_tables(named).sort_by("time"),
+        labels,
+        _newest(pyarrow.concat_tables(wanted)),
+        _by_time(named),
+        {model: _by_time(parts) for model, parts in asked.items()},
     )
 
 
-def match(labels: "pyarrow.Table", records: "pyarrow.Table") -> Matched:
-    """Put labels beside the answers that they belong to; of a request id that was used more than
-    once, to the newest.
+def no_requests(task: str) -> "pyarrow.Table":
+    """What `Answers.asked` holds of a model that nobody asked."""
+    columns, names = signals.fields(signals.KINDS[task])
+    table = requests.schema([*columns, *OF_TRIALS], names).empty_table()
+    return table.flatten().select(_asked(task))
 
-    Args:
-        labels: From `stored`.
-        records: `Answers.wanted`.
-    """
+
+def _asked(task: str) -> list[str]:
+    """The columns of `Answers.asked`."""
+    columns, names = signals.fields(signals.KINDS[task])
+    return _once([*OF_TRIALS, *columns, *(f"signals.{name}" for name in names)])
+
+
+def _once(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _newest(records: "pyarrow.Table") -> "pyarrow.Table":
+    """The newest record of each request id, the newest first."""
+    records = records.sort_by([("time", "descending")])
+    ids = records["request_id"].combine_chunks().dictionary_encode()
+    _, first = np.unique(ids.indices.to_numpy(), return_index=True)
+    return records.take(np.sort(first))
+
+
+def _by_time(parts: "Sequence[pyarrow.Table]") -> "pyarrow.Table":
+    """All records, by time; most logs are of one worker, and are in order."""
+    import pyarrow
+
+    table = pyarrow.concat_tables(parts)
+    return table if (np.diff(table["time"].to_numpy()) >= 0).all() else table.sort_by("time")
+
+
+def match(answers: Answers) -> Matched:
+    """Put labels beside the answers that they belong to."""
     from pyarrow import compute
 
-    records = records.combine_chunks()
+    labels, records = answers.labels, answers.wanted.combine_chunks()
     place = compute.index_in(labels["request_id"], value_set=records["request_id"])
     known = compute.is_valid(place).to_numpy()
     of_known = labels.filter(known)

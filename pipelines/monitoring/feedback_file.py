@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,10 +72,11 @@ def take(file: Path, task: str | None = None) -> Taken:
 
     rows, problems, count = _rows(file)
     labels = _table(rows)
-    records = feedback.answers(labels["request_id"]).wanted
+    answers = feedback.answers(labels)
     if task is not None:
-        records = records.filter(compute.starts_with(records["model"], f"espalier-{task}-"))
-    matched = feedback.match(labels, records)
+        ours = compute.starts_with(answers.wanted["model"], f"espalier-{task}-")
+        answers = replace(answers, wanted=answers.wanted.filter(ours))
+    matched = feedback.match(answers)
     left = {
         "unknown": (matched.unknown, "no such request is in the log"),
         "invalid": (matched.unusable, "its request was answered with something else"),

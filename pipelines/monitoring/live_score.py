@@ -9,8 +9,7 @@ came: of forecasts a mistake is one that is further off than the naive one, and 
 series that share steps the first is taken.
 """
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -31,7 +30,6 @@ from pipelines.runtime import settings
 if TYPE_CHECKING:
     import pyarrow
 
-MODEL = re.compile(rf"espalier-({'|'.join(settings.TASKS)})-.+")
 BINS = 8  # of time
 PARTS = 20  # of a slice that are listed: the most frequent ones
 FAMILIAR = {True: "familiar", False: "unfamiliar"}
@@ -81,7 +79,7 @@ class LiveScore:
 
 @dataclass(frozen=True)
 class Monitored:
-    """The live scores, and what became of the labels.
+    """The live scores, what became of the labels, and what was kept of the log.
 
     labels: stored; matched; unknown, of no request in the log; unusable, for another kind of answer
     or without the index that it needs; foreign, of a class that the model does not know.
@@ -89,16 +87,16 @@ class Monitored:
 
     scores: Sequence[LiveScore]
     labels: dict[str, int]
+    answers: Answers
+
+    def champion(self, task: str, dataset: str) -> LiveScore | None:
+        """The live score of a dataset's champion; None where there is no champion."""
+        ours = (one for one in self.scores if (one.task, one.dataset) == (task, dataset))
+        return next((one for one in ours if one.champion), None)
 
     def to_dict(self) -> dict:
         """As JSON."""
         return {"scores": [one.to_dict() for one in self.scores], "labels": self.labels}
-
-
-def champion(task: str, dataset: str) -> LiveScore | None:
-    """The live score of a dataset's champion; None where there is no champion."""
-    scored = monitored(task, dataset).scores
-    return next((one for one in scored if one.champion), None)
 
 
 def monitored(
@@ -110,73 +108,85 @@ def monitored(
         task, dataset: whose; None: of all that is served or in the log.
         since: The earliest answer that is scored; verdicts are of all labels that are kept.
     """
-    labels = feedback.stored()
-    answers = feedback.answers(labels["request_id"], since)
-    matched = feedback.match(labels, answers.wanted)
+    tasks = settings.TASKS if task is None else [task]
+    answers = feedback.answers(feedback.stored(), tasks, dataset)
+    matched = feedback.match(answers)
+    counts = _counts(answers, since)
     scored = [
         one
-        for name in _models(task, dataset, answers)
-        for one in _scores(name, answers, matched, since)
+        for name in _models(task, dataset, counts)
+        for one in _scores(name, answers, counts.get(name, {}), matched, since)
     ]
     unusable = int(matched.unusable.sum())
     return Monitored(
         scored,
         {
-            "stored": len(labels),
+            "stored": len(answers.labels),
             "matched": int((~matched.unknown).sum()) - unusable,
             "unknown": int(matched.unknown.sum()),
             "unusable": unusable,
             "foreign": sum(one.foreign for one in scored),
         },
+        answers,
     )
 
 
-def _models(task: str | None, dataset: str | None, answers: Answers) -> list[str]:
+def _counts(answers: Answers, since: datetime | None) -> dict[str, dict[str, int]]:
+    """Model → version → how many answers it gave since then."""
+    from pyarrow import compute
+
+    counts = {}
+    for name, asked in answers.asked.items():
+        recent = compute.greater_equal(asked["time"], _microseconds(since))
+        answered = compute.and_(recent, compute.equal(asked["status"], 200))
+        found = asked["version"].filter(answered).value_counts().to_pylist()
+        if found:
+            counts[name] = {one["values"]: one["counts"] for one in found}
+    return counts
+
+
+def _models(task: str | None, dataset: str | None, logged: Iterable[str]) -> list[str]:
     """The registered models that are meant, those that are served first."""
     served = [registry.model_name(*of) for of in settings.endpoints().values()]
     if task is not None and dataset is not None:
         served.append(registry.model_name(task, dataset))
-    logged = answers.counts["model"].unique().to_pylist()
     return [
         name
-        for name in dict.fromkeys(
-            [*served, *sorted(name for name in logged if MODEL.fullmatch(name or ""))]
-        )
+        for name in dict.fromkeys([*served, *sorted(logged)])
         if task in (None, name.split("-")[1]) and dataset in (None, name.split("-", 2)[2])
     ]
 
 
 def _scores(
-    name: str, answers: Answers, matched: Matched, since: datetime | None
+    name: str,
+    answers: Answers,
+    counts: Mapping[str, int],
+    matched: Matched,
+    since: datetime | None,
 ) -> list[LiveScore]:
-    from pyarrow import compute
-
     _, task, dataset = name.split("-", 2)
     current = registry.recorded_champion(task, dataset)
-    counts = _only(answers.counts, "model", name)
     kept = [_only(table, "model", name) for table in (matched.classes, matched.forecasts)]
     named = _only(answers.named, "model", name)
-    tables = (counts, *kept, named)
-    versions = {one for table in tables for one in table["version"].unique().to_pylist()}
-    versions |= {current.version} if current else set()
+    versions = {one for table in (*kept, named) for one in table["version"].unique().to_pylist()}
+    versions |= {*counts, *([current.version] if current else [])}
     scored = []
     for version in sorted(versions, key=lambda number: (len(number), number), reverse=True):
-        parts = [_only(table, "version", version) for table in (counts, *kept)]
-        asked = compute.sum(parts[0]["requests"]).as_py() or 0
+        classes, grades = (_only(table, "version", version) for table in kept)
         begun = LiveScore(
             task,
             dataset,
             version,
             bool(current and current.version == version),
-            asked,
+            counts.get(version, 0),
             0,
             (MAE if task == "forecast" else ACCURACY).name,
         )
         promised = promise.of(task, dataset, version)
         if task == "forecast":
-            scored.append(_of_forecasts(begun, promised, parts[2], named, since))
+            scored.append(_of_forecasts(begun, promised, grades, named, since))
         else:
-            scored.append(_of_classes(begun, promised, parts[1], since))
+            scored.append(_of_classes(begun, promised, classes, since))
     return sorted(scored, key=lambda one: not one.champion)
 
 

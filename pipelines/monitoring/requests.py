@@ -16,7 +16,7 @@ from pipelines.lineage import request_log
 if TYPE_CHECKING:
     import pyarrow
 
-PART_BYTES = 32 << 20  # of a file that are parsed at a time: some 80,000 records
+PART_BYTES = 16 << 20  # of a file that are parsed at a time: some 30,000 records
 BLOCK_BYTES = 4 << 20  # of a part that one thread parses
 # Field → its type, as pyarrow reads it; of a list each item is one input's.
 TYPES = {
@@ -62,11 +62,7 @@ TYPES = {
     "history": ["float64"],
     "input": "string",
 }
-ANSWER = (  # the fields of `challenger`
-    "model", "version", "fingerprint", "status", "error", "label", "probability", "familiar",
-    "familiarity", "horizon", "level", "forecast_mean", "forecast_last", "interval_width",
-    "forecast", "lower", "upper",
-)  # fmt: skip
+CHALLENGER = "challenger."  # begins the name of a field of the second model's answer
 
 
 def table(
@@ -81,7 +77,8 @@ def table(
     Args:
         task, dataset: Of the registered model, whatever its version.
         since: The earliest answer; None for all that is kept.
-        columns: The fields that are read: of `TYPES`, and `challenger`.
+        columns: The fields that are read: of `TYPES`, and of the second model's answer, as
+            `challenger.version`, into a struct of that name.
         signals: The names of `signals` that are read into a struct of that name; one that a record
             lacks is null.
 
@@ -193,8 +190,9 @@ def schema(columns: Sequence[str], signals: Sequence[str] = ()) -> "pyarrow.Sche
 
     names = dict.fromkeys(["time", *columns])
     fields = [(name, typed(name)) for name in names if name in TYPES]
-    if "challenger" in names:
-        fields.append(("challenger", pyarrow.struct([(name, typed(name)) for name in ANSWER])))
+    second = [name.removeprefix(CHALLENGER) for name in names if name.startswith(CHALLENGER)]
+    if second:
+        fields.append(("challenger", pyarrow.struct([(name, typed(name)) for name in second])))
     if signals:
         fields.append(("signals", pyarrow.struct([(name, "float64") for name in signals])))
     return pyarrow.schema(fields)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from data import versions
 from data.errors import DataError
 from pipelines.experiments import dataset as data
-from pipelines.experiments import ranking, registry, scores, tracking
+from pipelines.experiments import ranking, scores, tracking
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
@@ -134,6 +134,7 @@ class Verdict:
 def decide(
     task: str,
     dataset: str,
+    champion: Version | None,
     *,
     drifted: str | None = None,
     below: str | None = None,
@@ -144,6 +145,7 @@ def decide(
     Args:
         task: image, sentiment or forecast.
         dataset: a dataset of the task.
+        champion: its champion; None where there is none.
         drifted: what has drifted, as a sentence; None where nothing has.
         below: how far the live score is below the promise, as a sentence; None where it is not.
         labelled: rows that `pipelines.monitoring.collect` would add.
@@ -152,7 +154,7 @@ def decide(
         UsageError: no such dataset, or `retrain:` in params.yaml is not as it should be.
     """
     rule = settings.retrain(dataset)
-    return weigh(gather(task, dataset, drifted, below, labelled), rule)
+    return weigh(gather(task, dataset, champion, drifted, below, labelled), rule)
 
 
 def weigh(facts: Facts, rule: "Retrain") -> Verdict:
@@ -238,9 +240,15 @@ def needed(facts: Facts, outlook: Outlook) -> int | None:
     return more if more < most else None
 
 
-def gather(task: str, dataset: str, drifted: str | None, below: str | None, labelled: int) -> Facts:
-    """Ask the registry, the record, the ledger and DVC for what the rule joins."""
-    champion = registry.champion(task, dataset)
+def gather(
+    task: str,
+    dataset: str,
+    champion: Version | None,
+    drifted: str | None,
+    below: str | None,
+    labelled: int,
+) -> Facts:
+    """Ask the record, the ledger and DVC for what the rule joins."""
     if champion is None:
         return Facts()
     version, past = data.present(task, dataset), _retrainings(task, dataset)

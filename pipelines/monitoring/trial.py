@@ -14,8 +14,8 @@ to the Law of the Iterated Logarithm, Annals of Mathematical Statistics, 1970.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -23,7 +23,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pipelines.experiments import registry
-from pipelines.lineage import request_log
+from pipelines.monitoring import feedback, trial_counts
+from pipelines.monitoring.feedback import Answers
+from pipelines.monitoring.trial_counts import Counts
 from pipelines.promotion import decision, ledger
 from pipelines.runtime import environment
 
@@ -33,31 +35,7 @@ TOLERANCE = 0.05  # what disagreement may exceed that by: no traffic is quite th
 MOST = 690.0  # the logarithm of a capital that is still a number
 LEAST = 500  # answers without which the limit of time says nothing
 
-Labels = Mapping[str, Any]  # request id → a label, or a list of them; values, of a forecast
 Verdict = Literal["promote", "withdraw", "continue"]
-
-
-@dataclass
-class Counts:
-    """What the requests of a trial showed.
-
-    seen: records of the model, whoever answered. answered: requests that the challenger answered.
-    failed: the error of each that it alone failed. differing, both: requests that both answered,
-    and those on which they differ. better, worse: labelled ones on which the challenger is nearer
-    to the label, or further. ours, theirs: whether the challenger was wrong on what it alone
-    answered, and the champion, in the order of time.
-    """
-
-    seen: int = 0
-    answered: int = 0
-    failed: list[str] = field(default_factory=list)
-    differing: int = 0
-    both: int = 0
-    better: int = 0
-    worse: int = 0
-    same: int = 0
-    ours: list[bool] = field(default_factory=list)
-    theirs: list[bool] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -117,16 +95,14 @@ class Trial:
 def judge(
     task: str,
     dataset: str,
-    labels: Labels | None = None,
-    records: Iterable[request_log.Record] | None = None,
+    answers: Answers,
     now: datetime | None = None,
 ) -> Trial | None:
     """Judge the challenger that is on trial; None where none is. Nothing is changed.
 
     Args:
         task, dataset: of the model.
-        labels: what came back.
-        records: of the request log, all of it by default.
+        answers: what is kept of the request log, and what came back.
         now: the present by default.
     """
     entries = ledger.entries(registry.model_name(task, dataset))
@@ -134,11 +110,9 @@ def judge(
     if began is None or not isinstance(began.evidence, dict):
         return None
     until, terms = ledger.limit(began), began.evidence
-    counts = count(
-        began,
-        request_log.records() if records is None else records,
-        {} if labels is None else labels,
-    )
+    asked = answers.asked.get(began.model, feedback.no_requests(task))
+    labels = feedback.by_request(answers.labels)
+    counts = trial_counts.count(began, asked, answers.wanted, labels)
     predicted = bound(terms["differing"])
     evidence = capitals(counts, terms["share"], predicted)
     over = (now or datetime.now(UTC)) >= until
@@ -180,85 +154,6 @@ def end(trial: Trial) -> ledger.Entry | None:
         trial.reason,
         trial.to_dict(),
     )
-
-
-def count(began: ledger.Entry, records: Iterable[request_log.Record], labels: Labels) -> Counts:
-    """What the records of a trial show.
-
-    Args:
-        began: the ledger's entry.
-        records: of the request log, in any order.
-        labels: by request id; of an id that came more than once the first request counts.
-    """
-    counts, labelled = Counts(), set[str]()
-    terms: Any = began.evidence
-    beyond = (terms["differing"] or {}).get("beyond")
-    start = int(datetime.fromisoformat(began.at).timestamp() * 1e6)
-    ours = [one for one in records if one.get("model") == began.model and one["time"] >= start]
-    counts.seen = len(ours)
-    for record in sorted(ours, key=lambda one: one["time"]):
-        # The second last: a canary that answered may be called too slow there.
-        answers = {one.get("version"): one for one in (record, record.get("challenger") or {})}
-        challenger, champion = answers.get(began.to_version), answers.get(began.from_version)
-        if record["status"] != 200 or (challenger or champion) is None:
-            continue
-        if challenger is not None and challenger["status"] != 200:
-            counts.failed.append(challenger["error"])
-            continue
-        counts.answered += challenger is not None
-        if challenger and champion:
-            counts.both += 1
-            counts.differing += differ(challenger, champion, beyond)
-        identity = record["request_id"]
-        if identity in labels and identity not in labelled:
-            labelled.add(identity)
-            _compare(counts, challenger, champion, labels[identity])
-    return counts
-
-
-def _compare(counts: Counts, challenger: Any, champion: Any, label: Any) -> None:
-    """Count who was right about one labelled request."""
-    errors = [None if one is None else error(one, label) for one in (challenger, champion)]
-    match errors:
-        case [float() as ours, float() as theirs]:
-            counts.better += ours < theirs
-            counts.worse += ours > theirs
-            counts.same += ours == theirs
-        case [float() as ours, None] if "label" in challenger:
-            counts.ours.append(ours > 0)
-        case [None, float() as theirs] if "label" in champion:
-            counts.theirs.append(theirs > 0)
-
-
-def error(answer: Mapping[str, Any], label: Any) -> float | None:
-    """How far an answer on record is from the label: the share of wrong classes, or the mean
-    absolute error of the forecast; None where they do not go together."""
-    if "label" in answer:
-        right = label if isinstance(label, list) else [label]
-        words = all(isinstance(one, str) for one in right)
-        if not words or len(right) != len(answer["label"]):
-            return None
-        wrong = [one != other for one, other in zip(answer["label"], right, strict=True)]
-        return sum(wrong) / len(wrong)
-    forecast = answer.get("forecast")
-    if not forecast or not isinstance(label, list):
-        return None
-    apart = [
-        abs(one - other)
-        for one, other in zip(forecast, label, strict=False)
-        if isinstance(other, int | float)  # null where no value came
-    ]
-    return math.fsum(apart) / len(apart) if apart else None
-
-
-def differ(challenger: Mapping[str, Any], champion: Mapping[str, Any], beyond: Any) -> bool:
-    """Whether two answers to one request differ: another class; of forecasts, more than `beyond`
-    apart on average."""
-    if "label" in champion:
-        return challenger.get("label") != champion["label"]
-    if beyond is None or "forecast_mean" not in champion or "forecast_mean" not in challenger:
-        return False
-    return abs(challenger["forecast_mean"] - champion["forecast_mean"]) > beyond
 
 
 def bound(differing: Mapping[str, float] | None) -> float | None:

@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from pipelines.experiments import leaderboard_rows, registry
+from pipelines.experiments.registry import Version
 from pipelines.lineage import card
 from pipelines.monitoring import collect, feedback, gauges, live_score, retrain, trial
 from pipelines.monitoring.drift import drift
 from pipelines.monitoring.drift.drift import Drift
-from pipelines.monitoring.live_score import LiveScore
+from pipelines.monitoring.feedback import Answers
+from pipelines.monitoring.live_score import Monitored
 from pipelines.monitoring.retrain import Facts, Verdict
 from pipelines.monitoring.trial import Trial
 from pipelines.processes import events, servers
@@ -70,15 +72,15 @@ class Sent:
 
 def look(task: str, dataset: str) -> Look:
     """Look at a dataset; see `act`."""
-    return _told(task, dataset, lambda: _act(task, dataset, live_score.champion(task, dataset)))
+    return _told(task, dataset, lambda: _act(task, dataset, live_score.monitored(task, dataset)))
 
 
-def act(task: str, dataset: str, live: LiveScore | None) -> Look:
+def act(task: str, dataset: str, found: Monitored) -> Look:
     """End a trial that is decided, send the events that are due, show all of it on /metrics.
 
-    live: of the champion; None where there is none.
+    found: the live scores, and what was kept of the log.
     """
-    return _told(task, dataset, lambda: _act(task, dataset, live))
+    return _told(task, dataset, lambda: _act(task, dataset, found))
 
 
 def _told(task: str, dataset: str, looking: Callable[[], Look]) -> Look:
@@ -91,13 +93,14 @@ def _told(task: str, dataset: str, looking: Callable[[], Look]) -> Look:
         return Look(task, dataset, unknown, None, Verdict(False, [failure], None, Facts()), failure)
 
 
-def _act(task: str, dataset: str, live: LiveScore | None) -> Look:
-    tried = conclude(task, dataset)
-    champion = registry.champion(task, dataset)
+def _act(task: str, dataset: str, found: Monitored) -> Look:
+    tried = conclude(task, dataset, found.answers)
+    champion, live = registry.champion(task, dataset), found.champion(task, dataset)
     if live and champion and live.version != champion.version:
         live = None  # of the one whose place the challenger has just taken
-    drifting, verdict = judge(task, dataset, live)
-    announce(task, dataset, Signals(drifting.drifted, live.below if live else None), verdict)
+    below = live.below if live else None
+    drifting, verdict = judge(task, dataset, champion, below, found.answers)
+    announce(task, dataset, champion, Signals(drifting.drifted, below), verdict)
     if live is not None:
         gauges.write(
             task,
@@ -118,25 +121,40 @@ def failure(looks: Iterable[Look]) -> str:
     return "; ".join(f"{one.dataset}: {one.failure}" for one in looks if one.failure)
 
 
-def judge(task: str, dataset: str, live: LiveScore | None) -> tuple[Drift, Verdict]:
-    """Look for drift, and say whether to retrain; nothing is changed."""
-    drifting = drift.of(task, dataset)
-    below = live.below if live else None
-    labelled = collect.waiting(task, dataset)
-    verdict = retrain.decide(
-        task, dataset, drifted=drifting.drifted, below=below, labelled=labelled
+def advise(task: str, dataset: str) -> Verdict:
+    """Say whether to retrain, as a look would; nothing is changed."""
+    found, champion = live_score.monitored(task, dataset), registry.champion(task, dataset)
+    live = found.champion(task, dataset)
+    return judge(task, dataset, champion, live.below if live else None, found.answers)[1]
+
+
+def judge(
+    task: str, dataset: str, champion: Version | None, below: str | None, answers: Answers
+) -> tuple[Drift, Verdict]:
+    """Look for drift, and say whether to retrain; nothing is changed.
+
+    below: how far the champion's live score is below its promise; None where it is not.
+    """
+    asked = answers.asked.get(registry.model_name(task, dataset), feedback.no_requests(task))
+    drifting = drift.of(task, dataset, champion, asked)
+    labelled, drifted = collect.waiting(task, dataset), drifting.drifted
+    return drifting, retrain.decide(
+        task, dataset, champion, drifted=drifted, below=below, labelled=labelled
     )
-    return drifting, verdict
 
 
-def conclude(task: str, dataset: str) -> Trial | None:
-    """Judge the trial that is on, and end it where that is decided; finish what was killed."""
+def conclude(task: str, dataset: str, answers: Answers | None = None) -> Trial | None:
+    """Judge the trial that is on, and end it where that is decided; finish what was killed.
+
+    answers: what is kept of the log; by default it is read where a trial is on.
+    """
     if reconcile.catch_up(task, dataset):
         card.keep_or_say(task, dataset)
     decision.announce(task, dataset)
     if ledger.trial(ledger.entries(registry.model_name(task, dataset))) is None:
         return None
-    if (tried := trial.judge(task, dataset, feedback.by_request())) is None:
+    answers = answers or feedback.answers(feedback.stored(), [task], dataset)
+    if (tried := trial.judge(task, dataset, answers)) is None:
         return None  # it has just ended
     try:
         entry = trial.end(tried)
@@ -149,9 +167,10 @@ def conclude(task: str, dataset: str) -> Trial | None:
     return tried
 
 
-def announce(task: str, dataset: str, seen: Signals, verdict: Verdict) -> None:
+def announce(
+    task: str, dataset: str, champion: Version | None, seen: Signals, verdict: Verdict
+) -> None:
     """Send what is new: drift, a live score below the promise, that a retraining is worth it."""
-    champion = registry.champion(task, dataset)
     if champion is None:  # the nightly retraining makes the first
         return
     cooldown = settings.seconds_of(settings.retrain(dataset).cooldown, "hd")

@@ -6,13 +6,11 @@ Why one may look as often as one likes says `evidence`, what counts as the same 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.experiments import registry
-from pipelines.monitoring import requests
 from pipelines.monitoring.drift import alarms, evidence, references, signals, tolerance
 from pipelines.monitoring.drift.alarms import Alarm
 from pipelines.monitoring.drift.signals import Values
@@ -97,24 +95,27 @@ class Bets:
         return moved
 
 
-def of(task: str, dataset: str, since: datetime | None = None) -> Drift:
+def of(task: str, dataset: str, champion: registry.Version | None, asked: "pyarrow.Table") -> Drift:
     """Test the requests that the champion has answered.
 
     Args:
         task, dataset: whose champion.
-        since: the earliest request; None for all of this version that the log holds.
+        champion: None where there is none.
+        asked: the records of its model by time, also of what it refused: `Answers.asked`.
     """
-    version = registry.champion(task, dataset)
-    if version is None:
+    from pyarrow import compute
+
+    if champion is None:
         return Drift(task, dataset, None, unknown=f"{dataset} has no champion")
     try:
-        inputs, held_out = references.of(task, dataset, version)
+        inputs, held_out = references.of(task, dataset, champion)
     except references.NoReference as error:
-        return Drift(task, dataset, version.version, unknown=str(error))
-    answered = _answered(version, inputs.kind, since)
+        return Drift(task, dataset, champion.version, unknown=str(error))
+    own = compute.equal(asked["version"], champion.version)
+    answered = asked if compute.all(own).as_py() else asked.filter(own)  # without a copy
     table = signals.independent(inputs, answered)
     looked = len(table) // evidence.LOOK * evidence.LOOK
-    drift = Drift(task, dataset, version.version, len(answered), looked)
+    drift = Drift(task, dataset, champion.version, len(answered), looked)
     if looked:
         return _tested(drift, inputs, watch(inputs, held_out), table)
     is_unnamed = inputs.kind == "series" and signals.in_order(answered)
@@ -150,20 +151,6 @@ def bet(watched: Sequence[Watched], values: Mapping[str, Values], count: int) ->
     capitals = [one for one, _ in each]
     apart = np.array([evidence.mean(one) for one in capitals])
     return Bets(watched, each, apart, evidence.together(capitals))
-
-
-def _answered(version: registry.Version, kind: str, since: datetime | None) -> "pyarrow.Table":
-    """The records of a version's requests by time, also of those that it refused."""
-    import pyarrow
-    from pyarrow import compute
-
-    fields, names = signals.fields(kind)
-    parts = [requests.schema(fields, names).empty_table()]
-    for part in requests.batches(fields, since, names):
-        model = compute.equal(part["model"], version.name)
-        number = compute.equal(part["version"], version.version)
-        parts.append(part.filter(compute.and_(model, number)))
-    return pyarrow.concat_tables(parts).sort_by("time")
 
 
 def _tested(drift: Drift, inputs: Any, watched: Sequence[Watched], table: "pyarrow.Table") -> Drift:

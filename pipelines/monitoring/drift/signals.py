@@ -80,7 +80,8 @@ FIELDS = {
         "series", "last_time", "interval",
     ),
 }  # fmt: skip
-SHARED_FIELDS = ("request_id", "model", "version", "status", "inputs", "familiarity")
+SHARED_FIELDS = ("request_id", "version", "status", "inputs", "familiarity")
+KINDS = {"image": "image", "sentiment": "text", "forecast": "series"}  # of a task's inputs
 
 
 @dataclass(frozen=True)
@@ -113,19 +114,28 @@ def read(inputs: Any, table: "pyarrow.Table") -> dict[str, Values]:
         inputs: of the model that answered.
         table: a row for each request, with the columns of `fields` (`requests.TYPES`).
     """
+    table = table.flatten()
     values = dict(_of_lists(inputs, table))
     alone = _numbers(table, "inputs") == 1
     status = table["status"].to_numpy()
     columns = {"refused": np.isin(status, REFUSED).astype(float)}
     columns["refused"][(status != 200) & (columns["refused"] == 0)] = np.nan  # not the input's
     for name in NAMES[inputs.kind]:
-        columns[name] = _numbers(table, "signals", name)
+        columns[name] = _numbers(table, f"signals.{name}")
     for name, column in _of_kind(inputs, table).items():
         columns[name] = np.where(alone, column, np.nan)
+    everyone = np.arange(len(table))
     for name, column in columns.items():
-        known = np.flatnonzero(~np.isnan(column))
-        values[name] = Values(column[known], known, np.ones(len(known)))
+        values[name] = _present(Values(column, everyone, np.broadcast_to(1.0, len(column))))
     return values
+
+
+def _present(values: Values) -> Values:
+    """The values that are there: where all are, the same arrays, which signals share."""
+    known = ~np.isnan(values.value)
+    if known.all():
+        return values
+    return Values(values.value[known], values.request[known], values.weight[known])
 
 
 def independent(inputs: Any, table: "pyarrow.Table") -> "pyarrow.Table":
@@ -203,12 +213,9 @@ def _of_kind(inputs: Any, table: "pyarrow.Table") -> dict[str, np.ndarray]:
     }
 
 
-def _numbers(table: "pyarrow.Table", name: str, part: str | None = None) -> np.ndarray:
-    """A column, or a part of a struct, as float64 with NaN for null."""
-    from pyarrow import compute
-
-    column = table[name] if part is None else compute.struct_field(table[name], part)
-    return column.cast("float64").to_numpy()
+def _numbers(table: "pyarrow.Table", name: str) -> np.ndarray:
+    """A column as float64 with NaN for null."""
+    return table[name].cast("float64").to_numpy()
 
 
 def _items(table: "pyarrow.Table", name: str, labels: tuple[str, ...] | None = None) -> Values:

@@ -296,8 +296,8 @@ def test_the_rule_counts_what_waits(home, tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "collect", lambda dataset: Collect())
     counted = []
     monkeypatch.setattr(retrain, "decide", lambda *of, **facts: counted.append(facts["labelled"]))
-    monkeypatch.setattr(watch.drift, "of", lambda task, dataset: watch.Signals())
-    watch.judge("image", "digits", None)
+    monkeypatch.setattr(watch.drift, "of", lambda *of: watch.Signals())
+    watch.judge("image", "digits", None, None, watch.feedback.answers(watch.feedback.stored()))
     assert counted == [30]
 
 

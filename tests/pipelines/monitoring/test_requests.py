@@ -79,8 +79,8 @@ def test_since_leaves_out_older_records_and_files(folder):
 def test_the_answer_of_a_challenger_is_a_struct(folder):
     challenger = {"model": "espalier-image-digits", "version": "4", "status": 200, "label": ["1"]}
     (folder / "1.jsonl").write_bytes(lines({"challenger": challenger}, {}))
-    with_one, without = rows("challenger")
-    assert challenger.items() <= with_one["challenger"].items()
+    with_one, without = rows("challenger.version", "challenger.label", "challenger.error")
+    assert with_one["challenger"] == {"version": "4", "label": ["1"], "error": None}
     assert without["challenger"] is None
 
 

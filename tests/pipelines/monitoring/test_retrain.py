@@ -126,9 +126,19 @@ def present(home, tmp_path, monkeypatch):
     return put
 
 
+def gathered() -> Facts:
+    champion = registry.champion("image", "digits")
+    return retrain.gather("image", "digits", champion, None, None, 0)
+
+
+def decided(drifted: str | None = None) -> retrain.Verdict:
+    champion = registry.champion("image", "digits")
+    return retrain.decide("image", "digits", champion, drifted=drifted)
+
+
 def test_the_facts_are_those_of_registry_record_and_ledger(present):
     present(DIGITS.hash, 256)
-    facts = retrain.gather("image", "digits", None, None, 0)
+    facts = gathered()
     assert (facts.champion, facts.changed, facts.gained) == ("cnn v1", None, 0)
     assert (facts.learned, facts.rows, facts.train) == (256, 384, 256 / 384)
     assert 0 < facts.age < 60
@@ -147,16 +157,16 @@ def test_fits_of_before_the_metric_was_another_give_no_outlook(present, monkeypa
     version = data.present("image", "digits")
     other = replace(version, facts=version.facts | {"metric": "macro_f1"})
     monkeypatch.setattr(data, "present", lambda task, dataset: other)
-    assert retrain.gather("image", "digits", None, None, 0).outlook is None
+    assert gathered().outlook is None
 
 
 def test_new_rows_are_counted_from_the_champion_s_data(present):
     present("1" * 32 + ".dir", 320)
-    facts = retrain.gather("image", "digits", None, None, 0)
+    facts = gathered()
     assert (facts.changed, facts.gained) == ("64 training rows more than those of cnn v1", 64)
     assert facts.growth() == 1.25
     present("2" * 32 + ".dir", 256)  # as many rows, but others
-    facts = retrain.gather("image", "digits", None, None, 0)
+    facts = gathered()
     assert (facts.changed, facts.gained) == ("the rows are others than those of cnn v1", None)
 
 
@@ -165,8 +175,8 @@ def test_what_a_retraining_has_seen_is_new_no_more(present):
     present(newer.hash, 320)
     with tracking.parent(newer, "quick", "retrain"):
         pass
-    assert retrain.gather("image", "digits", None, None, 0).changed is None
-    verdict = retrain.decide("image", "digits", drifted="darker")
+    assert gathered().changed is None
+    verdict = decided(drifted="darker")
     assert not verdict.retrain
     assert "darker; cnn v1 stays: the data is that of the last retraining" in verdict.text
 
@@ -174,12 +184,12 @@ def test_what_a_retraining_has_seen_is_new_no_more(present):
 def test_rows_are_counted_anew_after_a_retraining_that_kept_the_champion(present, tmp_path):
     newer = replace(DIGITS, hash="1" * 32 + ".dir")
     present("2" * 32 + ".dir", 330)
-    assert retrain.gather("image", "digits", None, None, 0).fresh is None
+    assert gathered().fresh is None
     with tracking.parent(newer, "quick", "retrain") as parent:
         planned = fit(share=1.0, dataset_hash=newer.hash)
         rate = {"rows_per_second": 160.0, "seconds_per_epoch": 2.0}
         finished(planned, tmp_path / "kept", parent, **rate)
-    facts = retrain.gather("image", "digits", None, None, 0)
+    facts = gathered()
     assert (facts.gained, facts.fresh) == (74, 10)
 
 
@@ -188,7 +198,7 @@ def test_a_retraining_that_failed_has_seen_nothing_and_still_keeps_the_next_wait
     present(newer.hash, 320)
     with pytest.raises(RuntimeError), tracking.parent(newer, "quick", "retrain"):
         raise RuntimeError("every fit failed")
-    verdict = retrain.decide("image", "digits")
+    verdict = decided()
     assert verdict.facts.changed
     assert "6h lie between two retrainings" in verdict.waits_for
     assert verdict.facts.since < 60
@@ -219,5 +229,5 @@ def test_what_only_decided_anew_is_no_measure_of_a_retraining(present):
 
 
 def test_there_is_nothing_to_watch_before_the_first_champion(home):
-    verdict = retrain.decide("image", "digits", drifted="darker")
+    verdict = decided(drifted="darker")
     assert (verdict.retrain, verdict.reasons) == (False, ["there is no champion yet"])

@@ -1,19 +1,22 @@
 """The verdict on a challenger on trial, from records as the services write them."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import entries
 import numpy as np
+import orjson
 import pytest
 from candidates import RULES, candidate, evaluation, hits
 from recorded import HASH
 
 from pipelines.experiments import registry
 from pipelines.experiments.dataset import DatasetVersion
-from pipelines.lineage import request_log
-from pipelines.monitoring import trial
+from pipelines.monitoring import feedback, trial
+from pipelines.monitoring.trial_counts import Counts
 from pipelines.promotion import contender, decision, ledger
 from pipelines.promotion.decision import Terms
+from pipelines.runtime import environment
 
 TASK, DATASET, MODEL = "image", "mnist_5k", "espalier-image-mnist_5k"
 DIFFERING = {"differ": 40, "rows": 1000}
@@ -48,17 +51,31 @@ def shadowed(entry, champion, challenger) -> list[dict]:
 
 
 def judged(records, labels=None, now=None) -> trial.Trial:
-    return trial.judge(TASK, DATASET, labels, records, now)
+    """The verdict on a log of these records, and on labels of the same form as `by_request`'s."""
+    for folder, lines in (("requests", records), ("labels", came(records, labels or {}))):
+        place = environment.home() / folder
+        place.mkdir(exist_ok=True)
+        (place / "1.jsonl").write_bytes(b"\n".join(map(orjson.dumps, lines)) + b"\n{torn")
+    return trial.judge(TASK, DATASET, feedback.answers(feedback.stored(), [TASK]), now)
 
 
-class Everything(dict):
-    """Every request is labelled 7."""
+EVERYTHING = "7"  # is the label of every request
 
-    def __contains__(self, _):
-        return True
 
-    def __missing__(self, _):
-        return "7"
+def came(records, labels) -> Iterator[dict]:
+    if labels == EVERYTHING:
+        labels = {record["request_id"]: EVERYTHING for record in records}
+    for request, label in labels.items():
+        one = {"time": 1, "request_id": request}
+        match label:
+            case [str(), *_]:
+                yield from (
+                    one | {"index": place, "label": word} for place, word in enumerate(label)
+                )
+            case [*_]:
+                yield one | {"values": label}
+            case _:
+                yield one | {"label": label}
 
 
 def drawn(*accuracies: float, count: int, seed: int = 0) -> list[np.ndarray]:
@@ -76,7 +93,7 @@ def test_one_error_ends_it_whatever_the_labels_say(home):
     entry = began()
     good = shadowed(entry, *drawn(0.9, 1.0, count=300))
     failed = {"model": MODEL, "version": "2", "status": 500, "error": "internal_error"}
-    one = judged([*good, record(entry, 900, answer("1"), failed)], Everything())
+    one = judged([*good, record(entry, 900, answer("1"), failed)], EVERYTHING)
     assert (one.verdict, one.counts.failed) == ("withdraw", ["internal_error"])
     assert "internal_error, 1 times" in one.reason
 
@@ -97,10 +114,10 @@ def test_an_error_that_both_make_is_the_clients(home):
 def test_labels_take_back_a_worse_shadow_and_promote_a_better_one(home):
     entry = began()
     champion, worse, better = drawn(0.90, 0.80, 0.99, count=1000)
-    one = judged(shadowed(entry, champion, worse), Everything())
+    one = judged(shadowed(entry, champion, worse), EVERYTHING)
     assert one.verdict == "withdraw"
     assert "worse by what came back" in one.reason
-    other = judged(shadowed(entry, champion, better), Everything())
+    other = judged(shadowed(entry, champion, better), EVERYTHING)
     assert (other.verdict, other.evidence["better"] >= 20) == ("promote", True)
     told = other.to_dict()
     assert told["counts"]["labelled"] == {"both": 1000, "challenger": 0, "champion": 0}
@@ -121,7 +138,7 @@ def test_without_labels_a_shadow_that_differs_as_on_the_test_split_goes_on(home)
 
 def test_disagreement_says_nothing_against_a_challenger_that_labels_prove_better(home):
     entry = began(differing={"differ": 0, "rows": 1000})
-    one = judged(shadowed(entry, *drawn(0.5, 0.99, count=500)), Everything())
+    one = judged(shadowed(entry, *drawn(0.5, 0.99, count=500)), EVERYTHING)
     assert one.evidence["differing"] > 20
     assert one.verdict == "promote"
 
@@ -140,12 +157,12 @@ def alone(entry, share: int, champion: float, challenger: float, count: int, see
 
 def test_a_canary_is_judged_by_what_each_alone_answered(home):
     entry = began(10)
-    worse = judged(alone(entry, 10, 0.98, 0.90, 1000), Everything())
+    worse = judged(alone(entry, 10, 0.98, 0.90, 1000), EVERYTHING)
     assert worse.verdict == "withdraw"
     assert "wrong" in worse.reason
-    better = judged(alone(entry, 10, 0.80, 0.95, 1000), Everything())
+    better = judged(alone(entry, 10, 0.80, 0.95, 1000), EVERYTHING)
     assert better.verdict == "promote"
-    same = judged(alone(entry, 10, 0.95, 0.95, 1000), Everything())
+    same = judged(alone(entry, 10, 0.95, 0.95, 1000), EVERYTHING)
     assert (same.verdict, same.counts.answered) == ("continue", 1000)
 
 
@@ -157,7 +174,7 @@ def test_a_session_that_the_challenger_got_whole_does_not_count_against_it(home)
     more = [
         record(entry, 10_000 + number, answer("2", rng.random() < 0.8)) for number in range(1000)
     ]
-    one = judged([*records, *more], Everything())
+    one = judged([*records, *more], EVERYTHING)
     assert sum(one.counts.ours) > sum(one.counts.theirs)
     assert one.verdict == "continue"
 
@@ -191,13 +208,19 @@ def test_what_is_not_of_the_trial_does_not_count(home):
         one | {"model": "espalier-image-digits"},
         one | {"version": "9", "challenger": answer("8")},
     ]
-    assert judged(others, Everything()).counts == trial.Counts(seen=1)
+    assert judged(others, EVERYTHING).counts == Counts(seen=1)
 
 
-def test_a_request_id_that_comes_again_is_labelled_once(home):
+def test_of_a_request_id_that_comes_again_the_newest_answer_is_labelled(home):
     entry = began()
     [one] = shadowed(entry, [True], [False])
-    assert judged([one, one | {"time": one["time"] + 1}], Everything()).counts.worse == 1
+    again = one | {"time": one["time"] + 1, "label": ["1"], "challenger": answer("2", right=True)}
+    elsewhere = one | {"time": one["time"] + 2, "model": "espalier-image-digits"}
+    refused = one | {"time": one["time"] + 3, "status": 422, "error": "too_long"}
+    assert judged([again, refused, one], EVERYTHING).counts.better == 1
+    assert judged([again, refused, one], EVERYTHING).counts.worse == 0
+    counts = judged([again, elsewhere, one], EVERYTHING).counts  # it is of another model now
+    assert (counts.both, counts.better, counts.worse) == (2, 0, 0)
 
 
 def test_forecasts_are_compared_by_their_errors_and_differ_beyond_a_distance(home):
@@ -225,8 +248,8 @@ def test_labels_of_another_kind_and_values_that_did_not_come_are_left_out(home):
     pair = [record(entry, 0, *forecasts)]
     assert judged(pair, {"r0": [101.5, None, 99]}).counts.same == 1  # both are off by 1.25
     assert judged(pair, {"r0": [102.5, None, None]}).counts.better == 1
-    for label in ("7", ["7"], [None]):
-        assert judged(pair, {"r0": label}).counts == trial.Counts(seen=1, answered=1, both=1)
+    for label in ("7", ["7"], [None, None, None]):
+        assert judged(pair, {"r0": label}).counts == Counts(seen=1, answered=1, both=1)
     [classes] = shadowed(entry, [True], [False])
     assert judged([classes], {"r0": [101.5]}).counts.same == 0
 
@@ -249,7 +272,7 @@ def test_a_verdict_is_made_true_and_stays_on_record(home, tmp_path, verdict):
         decision.decide(evaluation(decision.enter(version, made, RULES), standing), terms=terms)
     entry = ledger.entries(MODEL)[-1]
     accuracy = {"promote": 1.0, "withdraw": 0.5, "continue": 0.9}[verdict]
-    one = judged(shadowed(entry, *drawn(0.9, accuracy, count=400)), Everything())
+    one = judged(shadowed(entry, *drawn(0.9, accuracy, count=400)), EVERYTHING)
     assert one.verdict == verdict
     ended = trial.end(one)
     champion = registry.champion(TASK, DATASET).version
@@ -263,13 +286,3 @@ def test_a_verdict_is_made_true_and_stays_on_record(home, tmp_path, verdict):
     assert ended.reason == one.reason
     with pytest.raises(ledger.LedgerMovedError):  # a second monitor, that judged before
         trial.end(one)
-
-
-def test_the_log_of_the_home_is_read_by_default(home):
-    entry = began()
-    request_log.folder().mkdir(parents=True)
-    import orjson
-
-    [one] = shadowed(entry, [True], [False])
-    (request_log.folder() / "20260101-1.jsonl").write_bytes(orjson.dumps(one) + b"\n{torn")
-    assert trial.judge(TASK, DATASET, now=datetime.now(UTC)).counts.both == 1

@@ -9,7 +9,7 @@ from recorded import finished, fit
 
 from pipelines.commands import monitor
 from pipelines.experiments import registry
-from pipelines.monitoring import watch
+from pipelines.monitoring import live_score, watch
 from pipelines.monitoring.drift.drift import Drift
 from pipelines.monitoring.live_score import LiveScore
 from pipelines.monitoring.retrain import Facts, Verdict
@@ -41,7 +41,7 @@ def crown(folder, seed):
 
 
 def announce(seen=Signals(), verdict=NO):  # noqa: B008  it is frozen
-    watch.announce("image", "digits", seen, verdict)
+    watch.announce("image", "digits", registry.champion("image", "digits"), seen, verdict)
 
 
 def test_a_cause_is_told_once_for_each_champion(sent, tmp_path):
@@ -83,10 +83,11 @@ def test_what_no_server_took_is_told_the_next_time_under_the_same_name(sent, mon
 
 
 def test_what_was_below_is_not_told_of_the_one_that_takes_its_place(sent, tmp_path, monkeypatch):
-    monkeypatch.setattr(watch, "conclude", lambda task, dataset: crown(tmp_path, seed=1))
-    monkeypatch.setattr(watch, "judge", lambda task, dataset, live: (NO_DRIFT, NO))
+    monkeypatch.setattr(watch, "conclude", lambda *arguments: crown(tmp_path, seed=1))
+    monkeypatch.setattr(watch, "judge", lambda *arguments: (NO_DRIFT, NO))
     live = LiveScore("image", "digits", "1", True, 9, 9, "accuracy", below="0.9 for 0.95")
-    assert watch.act("image", "digits", live).failure is None
+    found = replace(live_score.monitored("image", "digits"), scores=[live])
+    assert watch.act("image", "digits", found).failure is None
     assert not sent
 
 
@@ -103,5 +104,5 @@ def test_a_dataset_that_cannot_be_looked_at_says_so_beside_the_scores(sent):
 
 
 def test_before_the_first_champion_nothing_is_told(sent):
-    watch.announce("image", "mnist", replace(Signals(), drifted="darker"), YES)
+    watch.announce("image", "mnist", None, replace(Signals(), drifted="darker"), YES)
     assert not sent

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import entries
 import keys_of
 import pytest
+import watched
 from candidates import RULES, candidate, evaluation, hits
 from recorded import DIGITS, HASH
 
@@ -18,8 +19,8 @@ from pipelines.experiments import registry, tracking, verification
 from pipelines.experiments.dataset import DatasetVersion
 from pipelines.lineage import records
 from pipelines.locks import lock
+from pipelines.monitoring import feedback, watch
 from pipelines.monitoring import trial as judge
-from pipelines.monitoring import watch
 from pipelines.promotion import (
     approval,
     contender,
@@ -32,7 +33,7 @@ from pipelines.promotion import (
 from pipelines.promotion import evaluation as evaluate
 from pipelines.promotion.decision import Terms
 from pipelines.release import publish
-from pipelines.runtime import keys
+from pipelines.runtime import environment, keys
 from pipelines.runtime.settings import UsageError
 
 TASK, DATASET, MODEL = "image", "mnist_5k", "espalier-image-mnist_5k"  # one that is served
@@ -195,7 +196,8 @@ def test_one_that_too_few_asked_may_try_again_by_itself(tried):
     over = datetime.fromisoformat(began.at) + timedelta(days=3)
     moment = int(over.timestamp() * 1e6)
     asked = {"model": MODEL, "version": "2", "status": 200, "label": ["7"], "request_id": "r"}
-    few = judge.judge(TASK, DATASET, {}, [asked | {"time": moment}], over)
+    watched.write(environment.home(), "requests", asked | {"time": moment})
+    few = judge.judge(TASK, DATASET, feedback.answers(feedback.stored(), [TASK]), over)
     assert judge.end(few).action == "withdrawal"
     assert on_trial() is None
     assert evaluate.not_withdrawn(registry.version(MODEL, "2")).passed
