@@ -1,5 +1,6 @@
 """A champion with test rows on record, the requests that it answered, and their labels."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,8 +36,13 @@ def champion(folder: Path, right: float = 0.9) -> registry.Version:
     return version
 
 
-def forecaster(folder: Path, lost: int = 10, windows: int = 100) -> registry.Version:
-    """Make a version of forecast glucose champion, which lost some test windows to persistence."""
+def forecaster(
+    folder: Path, lost: int = 10, windows: int = 100, write: Callable[[Path], str] | None = None
+) -> registry.Version:
+    """Make a version of forecast glucose champion, which lost some test windows to persistence.
+
+    write: as `recorded.finished` takes it.
+    """
     error = np.ones((windows, HORIZON))
     error[: windows - lost : 2] = 0.5
     naive_error = np.full((windows, HORIZON), 0.9)
@@ -51,7 +57,7 @@ def forecaster(folder: Path, lost: int = 10, windows: int = 100) -> registry.Ver
     }
     scored = {split: Scores({}, rows, "persistence") for split in ("validation", "test")}
     planned = Fit(
-        dataset=DatasetVersion("forecast", "glucose", "h" * 32 + ".dir"),
+        dataset=DatasetVersion("forecast", "glucose", "f" * 32 + ".dir"),
         arch="gru",
         seed=0,
         profile="quick",
@@ -60,7 +66,7 @@ def forecaster(folder: Path, lost: int = 10, windows: int = 100) -> registry.Ver
     )
     inputs = SeriesInputs.fit(np.arange(50.0), HISTORY, HORIZON)
     scores = {"test_coverage_95": 0.94}
-    record = finished(planned, folder, rows=scored, inputs=inputs, **scores)
+    record = finished(planned, folder, rows=scored, inputs=inputs, write=write, **scores)
     version = registry.register("forecast", "glucose", record)
     registry.set_champion(version)
     return version
