@@ -6,6 +6,7 @@ from encoded import file_of
 from PIL import Image
 from raw_rows import SERIES, pictures, put, readings, texts
 
+from data import stored
 from data.stored import Dataset
 from data.suites import forecast, image, sentiment
 from data.validate import judge
@@ -132,14 +133,15 @@ def test_splits_without_their_share_or_a_second_class_are_refused(raw, column):
     ("test_labels", "column"),
     [(["0"] * 30, "classes"), (["0", "1", "3"] * 10, "unlearned"), (["0", "1", "2"] * 10, None)],
 )
-def test_an_official_test_split_holds_the_classes_that_are_learned(test_labels, column):
+def test_an_official_test_split_holds_the_classes_that_are_learned(tmp_path, test_labels, column):
+    """As it is read from disk, where `test` comes before `train`."""
     rows = pictures(150).splits["rows"]
     test = {name: values[120:] for name, values in rows.items()}
     test["label"] = np.array(test_labels)
     train = {name: values[:120] for name, values in rows.items()}
     labels = sorted({*train["label"], *test_labels})
-    raw = Dataset({"labels": labels, "notes": []}, {"train": train, "test": test})
-    report = judged(raw, image.suite, expect={"class_share": 0.05})
+    stored.write(tmp_path, Dataset({"labels": labels, "notes": []}, {"train": train, "test": test}))
+    report = judged(stored.read(tmp_path), image.suite, expect={"class_share": 0.05})
     assert refused_by(report) == ({column} if column else set())
 
 
