@@ -89,8 +89,7 @@ def test_new_rows_are_noticed_and_retrained_on_and_no_night_does_it_twice(projec
 
 
 def test_rows_that_come_too_soon_wait(project, api):
-    with parameters(project) as params:
-        params["retrain"] = {"reviews": {"cooldown": "6h"}}
+    wait_between(project, "6h")
     grow(project, by=20, start=400)
     night = begin(api, project, "retrain", reasoned=True)
     assert night["state_name"] == "Not yet"
@@ -108,11 +107,16 @@ def test_rows_that_come_too_soon_wait(project, api):
 def service(project, api, tmp_path_factory):
     """A service that keeps its inputs; what passes in a retraining is its champion's shadow."""
     with parameters(project) as params:
-        params["retrain"] = {"reviews": {"cooldown": "0.0001h", "share": 1.0}}
         params["gate"]["sentiment"]["all"] |= {"trial": "shadow"}
     log = tmp_path_factory.mktemp("service") / "log"
     with serving(project, *command("serve"), log=log, ESPALIER_LOG_INPUTS="1") as url:
         yield url
+
+
+def wait_between(project: Path, cooldown: str) -> None:
+    """Set how long one retraining follows another at least."""
+    with parameters(project) as params:
+        params["retrain"]["reviews"]["cooldown"] = cooldown
 
 
 def ask(project: Path, url: str, name: str, good: str, bad: str, count: int = 400) -> set[str]:
@@ -169,12 +173,14 @@ def kinds(api: str) -> list[str]:
 
 
 def test_the_loop_closes_by_itself(project, api, service):
+    wait_between(project, "0.0001h")
     before = ask(project, service, "drifted", good="gripping", bad="tedious")
     assert begin(api, project, "monitor")["state_name"] == "Retrain"
     retrained = asked_by_the_monitor(api, project, before=1)
     assert retrained["state_name"] == "On trial", retrained["state"]["message"]
     assert kinds(api) == ["drift", "live-score", "retrain", "retrain"]
 
+    wait_between(project, "6h")  # the labels of its trial ask for the next one
     tried = set(until(lambda: on_trial(service), "a challenger"))
     assert ask(project, service, "tried", good="gripping", bad="tedious") == before
     assert begin(api, project, "monitor")["state_name"] == "Nothing to do"
@@ -185,10 +191,12 @@ def test_the_loop_closes_by_itself(project, api, service):
 def test_the_loop_waits_for_a_person_where_one_is_asked(project, api, service):
     with parameters(project) as params:
         params["gate"]["sentiment"]["all"] |= {"approval": "required"}
+    wait_between(project, "0.0001h")
     before = ask(project, service, "again", good="luminous", bad="clumsy")
     assert begin(api, project, "monitor")["state_name"] == "Retrain"
     retrained = asked_by_the_monitor(api, project, before=2)
     assert retrained["state_name"] == "On trial", retrained["state"]["message"]
+    wait_between(project, "6h")
     tried = set(until(lambda: on_trial(service), "a challenger"))
     assert ask(project, service, "tried-again", good="luminous", bad="clumsy") == before
 

@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import tiny
 import watched
 from checkouts import Checkout, reviews
 from encoded import file_of
+from forked import started
 from killing import kill_after
 from starlette.requests import Request
 
@@ -211,11 +211,8 @@ def test_what_is_forgotten_leaves_the_data_and_does_not_come_back(checkout, serv
     assert parts(checkout, "inbox") == {}
 
 
-def _killed(root: Path, home: Path, writes: int) -> None:
-    import os
-
-    os.environ["ESPALIER_HOME"] = str(home)
-    environment.ROOT = root
+def _killed(root: Path, writes: int) -> None:
+    environment.ROOT = calls.ROOT = root
     kill_after(writes, [(Path, "replace"), (collected.pq, "write_table")])
     collect.collect("sentiment", "inbox")
 
@@ -229,8 +226,7 @@ def test_killed_at_any_write_the_next_call_brings_the_rest(checkout, home, write
         record |= {"label": [GOOD], "input": f'[{{"text": "number {number}"}}]'}
         watched.write(home, "requests", record)
         watched.write(home, "labels", {"time": now, "request_id": f"r{number}", "label": GOOD})
-    process = get_context("fork").Process(target=_killed, args=(checkout.folder, home, writes))
-    process.start()
+    process = started(home, _killed, checkout.folder, writes)
     process.join(60)
     assert process.exitcode == -9
     whole = rows(checkout, "sentiment", "inbox")  # no part is cut

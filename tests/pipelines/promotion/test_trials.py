@@ -264,6 +264,12 @@ def test_a_refusal_leaves_the_trial_as_it_is(tried, fitted):
     assert (champion(), on_trial()) == ("1", "2")
 
 
+class In4Days(datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) + timedelta(days=4)
+
+
 def test_a_retraining_leaves_to_the_trial_what_is_tried(tried, monkeypatch):
     monkeypatch.setattr(evaluate, "evaluate", lambda *_, **__: pytest.fail("it is tried already"))
     with lock.hold(lock.of_dataset(TASK, DATASET)):
@@ -273,7 +279,7 @@ def test_a_retraining_leaves_to_the_trial_what_is_tried(tried, monkeypatch):
     assert "version 2 is on trial" in verdict.text
     assert retraining.up_to_date(VERSION, tracking.records(VERSION))
     assert (champion(), on_trial()) == ("1", "2")
-    monkeypatch.setattr(decision, "limit", lambda trial: datetime.fromisoformat(trial.at))
+    monkeypatch.setattr(retraining, "datetime", In4Days)
     assert not retraining.up_to_date(VERSION, tracking.records(VERSION))  # its time is over
 
 
