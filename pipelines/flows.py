@@ -8,7 +8,7 @@ state, the leaderboard as an artifact.
 
 import re
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -155,6 +155,10 @@ def retrained(
 ) -> tuple[retraining.Outcome, retraining.Verdict]:
     """The steps of a retraining, while its dataset's lock is held; no run is left RUNNING."""
     reconcile.reconcile(task, name)
+    asked = approval.waiting(task, name)
+    if asked and mark_of(asked) in flow_run.tags:  # this run's answer comes before what is new
+        verdict = retraining.Verdict("Awaiting", asked.sentence)
+        return retraining.outcome(data.present(task, name), trained=0, reused=0), verdict
     watch.conclude(task, name)  # nothing is decided while a challenger is on trial
     with data.versioning:
         if reasoned:
@@ -164,10 +168,6 @@ def retrained(
     plan = successive_halving.plan(version, profile)
     if outcome := retraining.finished(plan):
         return outcome, retraining.settled(outcome)
-    asked = approval.waiting(task, name)
-    if asked and mark_of(asked) in flow_run.tags:  # this run's answer, before what is new is fitted
-        verdict = retraining.Verdict("Awaiting", asked.sentence)
-        return retraining.outcome(version, trained=0, reused=0), verdict
     if reasoned and (reason := postponed(task, name)):
         return retraining.outcome(version, trained=0, reused=0), reason
     waits = partial(console.line, "workers")
@@ -265,8 +265,7 @@ def monitor(task: str) -> list[dict]:
     with console.read_by(prefect.get_run_logger().info), prefect.tags(*tag(task)):
         servers.watch(environment.MLFLOW)
         looks = [look(task, name) for name in settings.served()[task]]
-        for one in looks:
-            answer_for(one)
+        answer_questions(looks)
     if failure := watch.failure(looks):
         state = Failed(message=failure)
         return state
@@ -280,14 +279,20 @@ def monitor(task: str) -> list[dict]:
     return state
 
 
-def answer_for(seen: watch.Look) -> None:
-    """Have a person answer for the challenger whose trial this run ended, where one is asked."""
-    if asked := approval.waiting(seen.task, seen.dataset):
-        tried = seen.trial is not None and seen.trial.challenger == asked.version
-        if answer := ask(asked, tried):
+def answer_questions(looks: Iterable[watch.Look]) -> None:
+    """Have a person answer for each challenger whose trial this run ended, where one is asked."""
+    own = []
+    for one in looks:
+        if asked := approval.waiting(one.task, one.dataset):
+            ended = one.trial is not None and one.trial.challenger == asked.version
+            if ended or mark_of(asked) in flow_run.tags:
+                own.append(asked)
+    tag(*map(mark_of, own))  # all of them before the first: the process that goes on sees no trial
+    for asked in own:
+        if answer := ask(asked, own=True):
             by, no = answer
-            approval.answer(seen.task, seen.dataset, asked.version, by, no=no)
-            keep_card(seen.task, seen.dataset, return_state=True)
+            approval.answer(asked.task, asked.dataset, asked.version, by, no=no)
+            keep_card(asked.task, asked.dataset, return_state=True)
 
 
 def tag(*tags: str) -> tuple[str, ...]:

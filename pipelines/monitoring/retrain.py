@@ -268,7 +268,7 @@ def gather(
         labelled=labelled,
         drifted=drifted,
         below=below,
-        trial=trial.to_version if trial else None,
+        trial=trial.to_version if trial and ledger.holds(trial) else None,
         since=time.time() - past[0].info.start_time / 1000 if past else math.inf,
         took=_took(ended),
         rows=total,

@@ -21,7 +21,7 @@ from pipelines.gate.rules import Rules
 from pipelines.processes import events, servers
 from pipelines.promotion import ledger, markdown, reconcile
 from pipelines.promotion.contender import Contender
-from pipelines.promotion.evaluation import Evaluation
+from pipelines.promotion.evaluation import Evaluation, complains
 from pipelines.release import signing
 from pipelines.runtime import environment
 
@@ -66,10 +66,16 @@ def enter(dataset: DatasetVersion, candidate: Record, rules: Rules) -> Version:
 def refused_before(
     dataset: DatasetVersion, candidate: Record, champion: Version | None, rules: Rules
 ) -> ledger.Entry | None:
-    """The refusal that answered this very question; one slow moment of the machine is none."""
+    """The refusal that answered this very question, or a trial of it that too few requests met; one
+    slow moment of the machine is none."""
     beside = champion.version if champion else None
     slow = 0
     for entry in reversed(ledger.entries(registry.model_name(dataset.task, dataset.name))):
+        tried = (entry.run_id, entry.dataset_hash, entry.from_version)
+        asked = (candidate.run_id, dataset.hash, beside)
+        # What was complained of is the gate's to say.
+        if entry.action == "withdrawal" and tried == asked and not complains(entry):
+            return entry
         # Text is evidence that was changed into no JSON.
         if entry.action != "refusal" or not isinstance(entry.evidence, dict):
             continue
@@ -86,8 +92,11 @@ def refused_before(
 
 
 def on_evidence(refusal: ledger.Entry) -> bool:
-    """Whether the test rows were the cause, so that no other fit may try on the same ones."""
+    """Whether no other fit may try: the test rows were the cause, and it would be on the same ones,
+    or there were too few requests for a trial."""
     evidence = refusal.evidence
+    if refusal.action == "withdrawal":
+        return True
     decisive = checks.EVIDENCE | {checks.APPROVAL}  # a person is asked after the test rows
     return isinstance(evidence, dict) and bool(_failed(evidence) & decisive)
 

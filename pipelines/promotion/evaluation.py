@@ -204,7 +204,7 @@ def not_withdrawn(candidate: Version, named: bool = False) -> Check:
             if _recipe(runs[entry.from_version]) == recipe:
                 left = entry
         elif entry.action == "withdrawal":
-            if _complains(entry) and _recipe(entry.run_id) == recipe:
+            if complains(entry) and _recipe(entry.run_id) == recipe:
                 left = entry
         elif entry.action in ("promotion", "force", *ledger.TRIALS):
             runs[entry.to_version] = entry.run_id
@@ -218,7 +218,7 @@ def not_withdrawn(candidate: Version, named: bool = False) -> Check:
     return Check("withdrawn", named, f"{evidence}; {lifts}")
 
 
-def _complains(entry: ledger.Entry) -> bool:
+def complains(entry: ledger.Entry) -> bool:
     """Whether a withdrawal says anything of the challenger: one for too few requests does not."""
     verdict = entry.evidence.get("trial") if isinstance(entry.evidence, dict) else None
     return verdict is None or verdict.get("shown", True)

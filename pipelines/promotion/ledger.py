@@ -205,6 +205,12 @@ def limit(trial: Entry) -> datetime:
     return datetime.fromisoformat(trial.at) + timedelta(days=evidence["days"])
 
 
+def holds(trial: Entry) -> bool:
+    """Whether nothing else is decided because of a trial: until a day after its limit, since it may
+    be the monitor of another home that ends it."""
+    return datetime.now(UTC) < limit(trial) + timedelta(days=1)
+
+
 def _canonical(value: object) -> str:
     """The one JSON text of a value. Floats are written so that they come back exactly."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

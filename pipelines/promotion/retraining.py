@@ -111,7 +111,7 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
     waiting, entries = approval.waiting(task, name), ledger.entries(registry.model_name(task, name))
     head, trial = ledger.head(entries), ledger.trial(entries)
     champion, gate_rules = contender.current_champion(task, name), rules.of(task, name)
-    if champion is not None and trial is not None:
+    if champion is not None and trial is not None and ledger.holds(trial):
         text = f"{champion.name} stays: version {trial.to_version} is on trial beside it"
         return _verdict("Kept", f"{text}, and what is newer is decided about after that")
     current = champion.version if champion else None
@@ -124,6 +124,11 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
             return verdict or kept
         if asked := approval.asked_already(dataset, best, current, gate_rules):
             return _verdict("Awaiting", asked.sentence)
+        if champion is not None and trial is not None and trial.run_id == best.run_id:
+            text = (
+                f"{champion.name} stays: version {trial.to_version} was tried beside it, and the "
+            )
+            return verdict or _verdict("Kept", f"{text}home that serves has not ended that")
         if refusal := decision.refused_before(dataset, best, current, gate_rules):
             before = f"{best.arch} was refused before: {refusal.reason}"
             if decision.on_evidence(refusal):
@@ -163,11 +168,13 @@ def _verdict(name: str, text: str) -> Verdict:
 
 def settled(outcome: Outcome) -> Verdict:
     """The verdict where nothing was left to do."""
-    text = f"all {outcome.reused} fits on this data are on record, and were decided about"
+    text = f"all {outcome.reused} fits on this data are on record"
+    if outcome.trial:
+        text += f"; version {outcome.trial} is on trial, and they are decided about after that"
+    else:
+        text += ", and were decided about"
     if champion := outcome.champion:
         text = f"{champion.arch} v{champion.version} stays: {text}"
-    if outcome.trial:
-        text += f"; version {outcome.trial} is on trial"
     if outcome.awaiting:
         return Verdict("Awaiting", f"{text}; {outcome.awaiting.sentence}")
     return Verdict("Nothing new", text if champion else f"{text}: {outcome.reason}")

@@ -283,6 +283,36 @@ def test_a_retraining_leaves_to_the_trial_what_is_tried(tried, monkeypatch):
     assert not retraining.up_to_date(VERSION, tracking.records(VERSION))  # its time is over
 
 
+def test_a_trial_that_nobody_ends_holds_up_no_other(tried, fitted, monkeypatch):
+    def passes(dataset, one, beside, head, rules):
+        return evaluation(one.version, beside)
+
+    monkeypatch.setattr(evaluate, "evaluate", passes)
+    records = tracking.records(VERSION)
+    monkeypatch.setattr(ledger, "datetime", In4Days)  # of three days, and one more
+    with lock.hold(lock.of_dataset(TASK, DATASET)):
+        reconcile.reconcile(TASK, DATASET)
+        verdict = retraining.decide(VERSION, records)
+        assert (verdict.name, "has not ended that" in verdict.text) == ("Kept", True)
+        assert retraining.decide(VERSION, [*records, fitted(2)]).name == "Promoted"
+
+
+def test_too_few_requests_are_not_waited_for_again_on_the_same_data(tried, monkeypatch):
+    made = ledger.entries(MODEL)
+    few = {"shown": False}
+    trial, head = ledger.trial(made), ledger.head(made)
+    decision.end_trial(TASK, DATASET, trial, head, "withdrawal", "it answered 3 requests", few)
+    monkeypatch.setattr(retraining.rules, "of", lambda task, dataset: RULES)
+    monkeypatch.setattr(evaluate, "evaluate", lambda *_, **__: pytest.fail("it was tried"))
+    with lock.hold(lock.of_dataset(TASK, DATASET)):
+        verdict = retraining.decide(VERSION, tracking.records(VERSION))
+    assert (verdict.name, verdict.text) == (
+        "Refused",
+        "cnn was refused before: it answered 3 requests",
+    )
+    assert retraining.up_to_date(VERSION, tracking.records(VERSION))
+
+
 @pytest.mark.parametrize(("asked", "kind", "share"), [("shadow", "shadow", 0), (10, "canary", 10)])
 def test_what_passes_in_a_retraining_is_tried_where_the_gate_says_so(
     home, fitted, monkeypatch, asked, kind, share
