@@ -71,16 +71,16 @@ def refused_before(
     beside = champion.version if champion else None
     slow = 0
     for entry in reversed(ledger.entries(registry.model_name(dataset.task, dataset.name))):
-        tried = (entry.run_id, entry.dataset_hash, entry.from_version)
-        asked = (candidate.run_id, dataset.hash, beside)
+        if (entry.run_id, entry.dataset_hash) != (candidate.run_id, dataset.hash):
+            continue
         # What was complained of is the gate's to say.
-        if entry.action == "withdrawal" and tried == asked and not complains(entry):
+        few = entry.action == "withdrawal" and not complains(entry)
+        if few and entry.from_version == beside:
             return entry
         # Text is evidence that was changed into no JSON.
         if entry.action != "refusal" or not isinstance(entry.evidence, dict):
             continue
-        asked = (entry.run_id, entry.dataset_hash, entry.evidence["rules"])
-        if asked != (candidate.run_id, dataset.hash, rules.of_verdict):
+        if entry.evidence["rules"] != rules.of_verdict:
             continue
         failed = _failed(entry.evidence)
         slow += failed <= checks.LOAD_DEPENDENT

@@ -13,7 +13,8 @@ from pipelines.experiments import dataset as data
 from pipelines.experiments import registry, tracking
 from pipelines.gate import spending
 from pipelines.monitoring import retrain
-from pipelines.monitoring.retrain import Facts, Outlook
+from pipelines.monitoring.learning_curve import Outlook
+from pipelines.monitoring.retrain import Facts
 from pipelines.promotion import reconcile
 from pipelines.runtime.sections import Retrain
 
@@ -216,16 +217,16 @@ def test_a_retraining_that_failed_after_its_decision_has_seen_the_data(present):
         present(data_hash, 320)
         with pytest.raises(RuntimeError):
             fail(data_hash, decided)
-        changed = retrain.gather("image", "digits", None, None, 0).changed
+        changed = gathered().changed
         assert (changed is None) == decided
 
 
 def test_what_only_decided_anew_is_no_measure_of_a_retraining(present):
     present(DIGITS.hash, 256)
-    before = retrain.gather("image", "digits", None, None, 0).took
+    before = gathered().took
     with tracking.parent(DIGITS, "quick", "retrain"):
         pass
-    assert retrain.gather("image", "digits", None, None, 0).took == before
+    assert gathered().took == before
 
 
 def test_there_is_nothing_to_watch_before_the_first_champion(home):
