@@ -25,7 +25,7 @@ SERIES = {
     "espalier_model_swaps": "Models that were put in their place, a task's first one included.",
     "espalier_model_refusals": "Published models that were refused.",
     "espalier_challenger_dropped": "Requests that a challenger on trial was not asked: too many "
-    "were waiting.",
+    "were waiting, or it had waited too long.",
     "espalier_challenger_taken_out": "Challengers that a worker asks no more: they failed, or took "
     "ten times the champion's time.",
 }

@@ -81,7 +81,14 @@ class Model:
         """Whether it makes the same tensor of a raw input as another model of its task does."""
         ours, theirs = self.inputs, other.inputs
         # The labels of pictures, and what weighs them, change no tensor.
-        return ours.sizes() == theirs.sizes() and (ours.kind == "image" or ours == theirs)
+        alike = ours.sizes() == theirs.sizes() and (ours.kind == "image" or ours == theirs)
+        if not alike or ours.kind != "text":
+            return alike
+        # Inputs of texts are equal whichever pairs of words they know; these are their arrays.
+        own, others = ours.spec()[1], theirs.spec()[1]
+        return own.keys() == others.keys() and all(
+            np.array_equal(pairs, others[name]) for name, pairs in own.items()
+        )
 
     @property
     def form(self) -> tuple:

@@ -2,9 +2,10 @@
 
 A shadow is asked what the champion was asked, after the answer, by one thread that uses at most a
 share of a core. That thread shares the interpreter with whoever is answered, so it waits for a
-moment in which nobody is, and decodes nothing that the champion has read for it. A canary answers a
-share of the requests itself. One that fails where the champion answers, or takes ten times its
-time, is taken out of this worker at once; the request log says so to the monitor
+moment in which nobody is, for a quarter of a second at most. Where both models read alike, it reads
+a request's only input again just where both are timed, or for a guard that reads otherwise.
+A canary answers a share of the requests itself. One that fails where the champion answers, or takes
+ten times its time, is taken out of this worker at once; the request log says so to the monitor
 (pipelines/monitoring/trial.py), which ends the trial everywhere.
 """
 
@@ -32,9 +33,9 @@ CORE_SHARE = 0.25  # of one core, at most, on average
 MAX_WAITING, MAX_WAITING_BYTES = 32, 8 << 20  # of requests whose challenger is yet to be asked
 WAIT_SECONDS = 0.5  # for how long at most: they are on no disk meanwhile
 GAP_SECONDS = 0.0005  # between two looks for a moment in which nobody is answered
-BUSY_SECONDS = 0.25  # without such a moment, after which it is asked nonetheless
+BUSY_SECONDS = 0.25  # of waiting for such a moment, after which it is asked nonetheless
 TIMES_SLOWER = 10
-TIMED, TIMED_EACH = 10, 16  # the first requests on which both are timed, then each sixteenth
+TIMED, TIMED_EACH = 10, 16  # on how many requests both are timed first, then on each sixteenth
 OVER = "its trial has reached its limit of time, and nobody has ended it"
 DROPPED, TAKEN_OUT = "espalier_challenger_dropped", "espalier_challenger_taken_out"
 
@@ -102,7 +103,7 @@ class Challenger:
     def is_due(self) -> bool:
         """Count a request; whether both are to be timed on it."""
         self.asked += 1
-        return self.asked <= TIMED or self.asked % TIMED_EACH == 0
+        return self.timed < TIMED or self.asked % TIMED_EACH == 0
 
     def predict(self, model: Model, one: "Answered") -> list[dict]:
         """Have one of the two answer what the other has; what that has read is not read again."""
@@ -137,11 +138,13 @@ class Challenger:
         return Problem(503, "too_slow", message)
 
 
-class Answered(NamedTuple):
+@dataclass(eq=False)
+class Answered:
     """A request that was answered, for the record of it.
 
-    signals: what was measured of its first input. tensor: what was read of its only one. at: when,
-    in nanoseconds since 1970, and how many seconds after its head.
+    signals: what was measured of its first input. tensor: what was read of its only one, without
+    the batch that it was read in. at: when, in nanoseconds since 1970, and how many seconds after
+    its head.
     """
 
     request: Request
@@ -152,6 +155,10 @@ class Answered(NamedTuple):
     signals: dict[str, float] | None
     tensor: np.ndarray | None
     at: tuple[int, float]
+
+    def __post_init__(self) -> None:
+        if self.tensor is not None and self.tensor.base is not None:
+            self.tensor = self.tensor.copy()  # a view would keep the whole batch in memory
 
     @property
     def bytes(self) -> int:
@@ -223,14 +230,14 @@ class Trials:
         return self._waiting.put(waiting)
 
     def _run(self) -> None:
-        ended = rested = 0.0  # the last one, and the rest after it, by time.monotonic
+        rested = 0.0  # when the rest after the last one ends, by time.monotonic
         while (waiting := self._waiting.get()) is not None:
             start = time.thread_time()
             try:
-                if self._may_begin(ended, rested, waiting.until):
+                if self._may_begin(rested, waiting.until):
                     waiting.ask()
-                    ended = time.monotonic()
-                    rested = ended + (time.thread_time() - start) * (1 / CORE_SHARE - 1)
+                    rest = (time.thread_time() - start) * (1 / CORE_SHARE - 1)
+                    rested = time.monotonic() + rest
                 else:
                     counter(DROPPED).inc()
                     waiting.log()
@@ -239,15 +246,17 @@ class Trials:
             with self._lock:
                 self._bytes -= waiting.size
 
-    def _may_begin(self, ended: float, rested: float, until: float) -> bool:
-        """Wait for a moment in which nobody is answered, once the thread has rested.
+    def _may_begin(self, rested: float, until: float) -> bool:
+        """Wait for a moment in which nobody is answered, once the thread has rested; at most
+        BUSY_SECONDS, or until the rest ends.
 
         Returns:
             Whether it came in time.
         """
+        began = time.monotonic()
         while not self._ending.is_set():
             now = time.monotonic()
-            if now >= rested and (now >= ended + BUSY_SECONDS or self._in_flight.count == 0):
+            if now >= rested and (now >= began + BUSY_SECONDS or self._in_flight.count == 0):
                 return True
             if now >= until:
                 return False

@@ -13,16 +13,18 @@ from project import until
 from prometheus_client import REGISTRY
 from starlette.requests import Request
 
+from models.inputs.texts import TextInputs
 from serving.champions.loading import load
 from serving.http.admission import InFlight
 from serving.http.bodies import Uploads
 from serving.http.request_id import BEGAN, REQUEST_ID
-from serving.inference.loaded_model import Model
+from serving.inference.loaded_model import TENSOR, Model
 from serving.inference.trial import (
     BUSY_SECONDS,
     CORE_SHARE,
     DROPPED,
     MAX_WAITING,
+    TIMED,
     WAIT_SECONDS,
     Answered,
     Challenger,
@@ -73,6 +75,13 @@ def pictures(tmp_path_factory) -> Model:
     return load(home / "published" / "image.json", "image")
 
 
+@pytest.fixture(scope="module")
+def series(tmp_path_factory) -> Model:
+    home = tmp_path_factory.mktemp("home")
+    tiny.publish(home, "forecast")
+    return load(home / "published" / "forecast.json", "forecast")
+
+
 def challenger(champion: Model, before) -> Challenger:
     """The champion under another version; before: called before each answer."""
 
@@ -84,14 +93,17 @@ def challenger(champion: Model, before) -> Challenger:
     return Challenger(replace(champion, pointer=pointer, run=run), champion)
 
 
+def answer(champion: Model, number: int = 0) -> Answered:
+    """A request that the champion has answered."""
+    request = Request({"type": "http", REQUEST_ID: f"r{number}", BEGAN: time.perf_counter()})
+    answers = champion.predict(TEXTS)
+    return Answered(request, "sentiment", TEXTS, answers, {}, None, None, now(request))
+
+
 def offer(trials: Trials, one: Challenger, count: int) -> None:
     """Have a shadow asked what so many requests asked."""
-    answers = one.champion.predict(TEXTS)
     for number in range(count):
-        scope = {"type": "http", REQUEST_ID: f"r{number}", BEGAN: time.perf_counter()}
-        request = Request(scope)
-        given = Answered(request, "sentiment", TEXTS, answers, {}, None, None, now(request))
-        trials.shadow(one, given)
+        trials.shadow(one, answer(one.champion, number))
 
 
 class Broken:
@@ -156,10 +168,7 @@ def test_where_the_champion_fails_the_canary_is_logged_and_goes_on(
 ):
     one = challenger(champion, lambda: None)
     one.champion = replace(champion, run=Broken(champion, first))
-    scope = {"type": "http", REQUEST_ID: "r", BEGAN: time.perf_counter()}
-    answers, request = champion.predict(TEXTS), Request(scope)
-    given = Answered(request, "sentiment", TEXTS, answers, {}, None, None, now(request))
-    trials.answered(one, given)
+    trials.answered(one, answer(champion))
     until(lambda: records, "a record")
     assert [(version, other) for _, version, other, _ in records] == [("2", second)]
     assert one.out is None
@@ -226,21 +235,48 @@ def test_it_takes_a_share_of_a_core(trials, records, champion, monkeypatch):
 
 
 def test_it_is_asked_while_nobody_is_answered_or_else_now_and_then(
-    trials, records, in_flight, champion
+    trials, records, in_flight, champion, monkeypatch
 ):
+    monkeypatch.setattr("serving.inference.trial.WAIT_SECONDS", 60)
     in_flight.admitted, asked = 1, []
     one = challenger(champion, lambda: asked.append(time.monotonic()))
     one.timed = one.asked = 1000  # it is not timed
-    offer(trials, one, 1)
-    until(lambda: records, "a record of the first, which has followed no other")
-    offer(trials, one, 1)
-    until(lambda: len(records) == 2, "a record of the second")
-    assert asked[1] - asked[0] >= BUSY_SECONDS
+    for count in (1, 2):
+        offered = time.monotonic()
+        offer(trials, one, 1)
+        until(lambda count=count: len(records) == count, "a record")
+        assert asked[-1] - offered >= BUSY_SECONDS
+        time.sleep(BUSY_SECONDS)  # what was before a request does not count
+    monkeypatch.setattr("serving.inference.trial.BUSY_SECONDS", 60)
     offer(trials, one, 1)
     in_flight.admitted = 0
     until(lambda: len(records) == 3, "a record of the third")
     assert [second for *_, second, _ in records] == ["2"] * 3
-    assert asked[2] - asked[1] < BUSY_SECONDS
+
+
+def test_a_timing_whose_request_waited_too_long_is_made_of_a_later_one(
+    trials, records, in_flight, champion, monkeypatch
+):
+    monkeypatch.setattr("serving.inference.trial.BUSY_SECONDS", 60)
+    monkeypatch.setattr("serving.inference.trial.WAIT_SECONDS", 0)
+    one, in_flight.admitted = challenger(champion, lambda: None), 1
+    for number in range(TIMED + 1):
+        trials.answered(one, answer(champion, number))
+        until(lambda count=number + 1: len(records) == count, "a record")
+    assert (one.timed, {second for *_, second, _ in records}) == (0, {None})
+    monkeypatch.setattr("serving.inference.trial.WAIT_SECONDS", 60)
+    in_flight.admitted = 0
+    trials.answered(one, answer(champion, TIMED + 1))
+    until(lambda: len(records) == TIMED + 2, "a record of the last")
+    assert (one.timed, records[-1][2]) == (1, "1")
+
+
+def test_what_waits_keeps_no_batch_in_memory(pictures):
+    [first, *_] = pictures.predict([tiny.picture()] * 32, measured=32)
+    given = Answered(None, "image", [b""], [], {}, None, first[TENSOR], (0, 0.0))
+    assert given.tensor.base is None
+    assert given.bytes == given.tensor.nbytes == 8 * 8 * 4
+    np.testing.assert_array_equal(given.tensor, first[TENSOR])
 
 
 def test_what_waits_too_long_is_logged_without_having_been_asked(trials, records, champion):
@@ -268,6 +304,32 @@ def test_what_reads_otherwise_reads_for_itself(pictures):
     given = Answered(None, "image", [tiny.picture()], [], {}, None, np.zeros((1, 2)), (0, 0.0))
     other = Challenger(replace(pictures, inputs=replace(pictures.inputs, channels=3)), pictures)
     assert other.predict(pictures, given) == pictures.predict(given.inputs)
+
+
+def test_texts_are_read_alike_where_both_know_the_same_pairs_of_words(champion):
+    def knowing(*pairs: list[tuple[int, int]]) -> Model:
+        parts = [replace(champion.inputs, pairs=np.array(each, np.int32)) for each in pairs]
+        return replace(champion, inputs=parts[0] if len(parts) == 1 else TextInputs.beside(parts))
+
+    first, other, text = [(2, 3), (4, 5)], [(2, 3), (4, 6)], ["Good great, fine awful."]
+    for ours, theirs in (([first], [other]), ([first, first], [first, other])):
+        one, two = knowing(*ours), knowing(*theirs)
+        assert one.reads_as(knowing(*ours))
+        assert not one.reads_as(two)
+        assert (one.inputs.to_tensor(text) != two.inputs.to_tensor(text)).any()
+
+
+def test_series_are_read_alike_whatever_their_intervals_are(series):
+    def other(**fields) -> Model:
+        return replace(series, inputs=replace(series.inputs, **fields))
+
+    wider = other(radii=series.inputs.radii * 2)
+    assert wider.reads_as(series)
+    assert wider.predict([tiny.history()]) == wider.predict(
+        [tiny.history()], tensor=series.inputs.to_tensor([tiny.history()])
+    )
+    assert not other(mean=7.0).reads_as(series)
+    assert not other(by_window=True).reads_as(series)
 
 
 def test_a_canary_has_its_share_of_keys_and_each_version_others(champion):
