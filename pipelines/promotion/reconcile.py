@@ -123,7 +123,7 @@ def is_reconciled(task: str, dataset: str) -> bool:
         and champion.head == ledger.head(entries)
         and ledger.verify(entries) is None
         and (endpoint is None or _published(endpoint, champion))
-        and (endpoint is None or _on_trial(endpoint) == (trial and trial.to_version))
+        and (endpoint is None or _tried(endpoint, trial))
     )
 
 
@@ -193,10 +193,11 @@ def _apply_trial(
         publish.publish_challenger(endpoint, challenger, share, folder, until)
 
 
-def _on_trial(endpoint: str) -> str | None:
-    """The version that services are told to try."""
+def _tried(endpoint: str, trial: ledger.Entry | None) -> bool:
+    """Whether services are told to try who is on trial, until its limit, or nobody."""
     pointer = publish.challenger(endpoint)
-    return None if pointer is None else pointer.version
+    told = pointer and (pointer.version, pointer.until)
+    return told == (trial and (trial.to_version, ledger.limit(trial).isoformat()))
 
 
 def _published(endpoint: str, version: Version, verified: Path | None = None) -> bool:

@@ -233,6 +233,14 @@ def test_what_was_killed_before_it_was_made_true_is_finished_by_who_comes_next(t
     assert (champion(), on_trial()) == ("1", None)
 
 
+def test_a_pointer_of_before_is_told_until_when(tried):
+    file = publish.folder() / f"{TASK}{publish.CHALLENGER}.json"
+    publish.write_whole(file, replace(publish.challenger(TASK), until=None).to_json())
+    assert not reconcile.is_reconciled(TASK, DATASET)
+    assert reconcile.catch_up(TASK, DATASET)
+    assert on_trial() == "2"
+
+
 def test_a_trial_that_another_monitor_has_just_ended_is_no_failure(tried, monkeypatch):
     judged = watch.trial.judge
 
