@@ -14,6 +14,8 @@ import tiny
 import tritonclient.http as triton
 from logged import logged_records
 
+from serving.inference import pointer
+
 SHARE = 30
 
 
@@ -67,15 +69,16 @@ def records(server, count: int, asked: str = "", **wanted) -> list[dict]:
 def test_a_shadow_is_asked_what_the_champion_was_and_the_log_holds_both(server, task):
     challenge(server, task, "5")
     body = tiny.REQUESTS[task][0] if task != "image" else None
-    for number in range(10):
+    for number in range(3):
         headers = {"X-Request-ID": f"{task}-{number}"}
         if task == "image":
             answer = ask(server, tiny.picture(), **headers).json()
         else:
             answer = server.client.post(f"/v1/{task}", json=body, headers=headers).json()
         assert answer["model"]["version"] == "1"
-    held = records(server, 10, f"{task}-", task=task)
-    assert len(held) == 10
+        # One that waits behind others may be dropped.
+        held = records(server, number + 1, f"{task}-", task=task)
+    assert len(held) == 3
     for one in held:
         assert (one["version"], one["status"]) == ("1", 200)
         challenger = one["challenger"]
@@ -162,20 +165,23 @@ def test_after_its_limit_of_time_it_is_asked_no_more_though_nobody_ends_it(serve
         held = [record for one in ids for record in records(server, 1, request_id=one)]
         return {(one["version"], "challenger" in one) for one in held}
 
-    until = datetime.now(UTC) + timedelta(seconds=8)
-    challenge(server, "image", "7", share, until=until.isoformat())
+    challenge(server, "image", "7", share)
     assert "out" not in on_trial(server)[0]
     assert ask_eight("during") != {("1", False)}
-    server.wait(lambda: datetime.now(UTC) > until)
-    assert ask_eight("after") == {("1", False)}
+    file = server.home / "published" / "image.challenger.json"
+    until = datetime.now(UTC) + timedelta(seconds=1)
+    pointer.read(file).model_copy(update={"until": until}).write(file)
+    server.wait(lambda: "out" in on_trial(server)[0])
     assert "limit of time" in on_trial(server)[0]["out"]
+    assert datetime.now(UTC) >= until
+    assert ask_eight("after") == {("1", False)}
 
 
 def test_nobody_is_tried_beside_another_model_or_beside_itself(server):
     tiny.challenge(server.home, "sentiment", "1", seed=0)
     tiny.challenge(server.home, "image", "9", seed=9)
-    pointer = server.home / "published" / "image.challenger.json"
-    pointer.write_text(pointer.read_text().replace("espalier-image-tiny", "espalier-image-other"))
+    file = server.home / "published" / "image.challenger.json"
+    file.write_text(file.read_text().replace("espalier-image-tiny", "espalier-image-other"))
     tiny.challenge(server.home, "forecast", "9", seed=9)
     server.wait(lambda: on_trial(server))
     assert [one["task"] for one in on_trial(server)] == ["forecast"]
