@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 DAY = 86_400_000_000  # microseconds
-LATE = 60_000_000  # a worker writes a record half a second after its time, another one before
+LATE = 60_000_000  # workers write a record a second or so after its time, each at its own pace
 REQUEST_ID = re.compile(rb'"request_id":"([^"]*)"')  # the second field of a record
 
 Key = tuple[str, int]  # the request's id and the index of its input; or a series and a time

@@ -1,8 +1,9 @@
-"""The request log of a worker, written half a second behind the answers.
+"""The request log of a worker, written twice a second.
 
 A request only appends to a list; every sixteenth one turns the list into lines of JSON in a buffer,
 since a thread that did thousands at once would hold the interpreter for milliseconds. A thread
-hands the buffer to the system twice a second: a killed worker loses what came after that.
+hands the buffer to the system twice a second: a killed worker loses what came after that, and what
+waits for a challenger on trial (docs/monitoring.md).
 """
 
 import logging
