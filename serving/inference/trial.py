@@ -117,7 +117,7 @@ class Challenger:
             theirs = _seconds(partial(self.predict, self.champion, one))
             if self.alike and one.tensor is not None:  # to read the inputs is part of an answer
                 reads: Any = self.champion.inputs
-                theirs += (read := _once(partial(reads.to_tensor, one.inputs)))
+                theirs += (read := _seconds(partial(reads.to_tensor, one.inputs)))
             else:
                 read = 0.0
         except Exception:
