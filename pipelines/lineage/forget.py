@@ -47,7 +47,14 @@ def held(wanted: Wanted) -> list[Held]:
 
 
 def _parts() -> list[Path]:
-    return sorted((environment.ROOT / COLLECTED).glob(f"*/*{PARQUET}"))
+    """What was collected; a collect under way is waited for, since it has read the log before."""
+    from data.sources import collected
+
+    listed = []
+    for place in sorted((environment.ROOT / COLLECTED).glob("*/")):
+        with suppress(FileNotFoundError), collected.locked(place):
+            listed += collected.parts(place)
+    return listed
 
 
 def _collected(part: Path, wanted: Wanted, remove: bool = False) -> Held | None:

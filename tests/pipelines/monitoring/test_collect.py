@@ -1,11 +1,13 @@
 """Labelled requests, logged by a service's own writer, become rows that DVC versions."""
 
 import shutil
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import orjson
+import pyarrow as pa
 import pytest
 import tiny
 import watched
@@ -208,6 +210,21 @@ def test_what_is_forgotten_leaves_the_data_and_does_not_come_back(checkout, serv
     assert collect.collect("sentiment", "inbox").added == 0
     assert forget.held({"client": "shop"}) == []
     forget.remove({"request_id": "r2"})
+    assert parts(checkout, "inbox") == {}
+
+
+def test_forgetting_waits_for_a_collect_under_way(checkout):
+    place = checkout.folder / COLLECTED / "inbox"
+    place.mkdir(parents=True, exist_ok=True)
+    row = {"request_id": "r1", "time": 1, "client": "shop", "index": 0, "text": "a text of its own"}
+    forgetting = threading.Thread(target=forget.remove, args=({"client": "shop"},))
+    with collected.locked(place):  # the log was read before the request was forgotten
+        forgetting.start()
+        forgetting.join(1)
+        table = pa.Table.from_pylist([row], schema=collected.schema("sentiment"))
+        collected.write(place / "2026-12-01.parquet", table)
+    forgetting.join(60)
+    assert not forgetting.is_alive()
     assert parts(checkout, "inbox") == {}
 
 
