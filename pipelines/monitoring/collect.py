@@ -16,7 +16,7 @@ import json
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,9 +50,9 @@ Row = dict[str, Any]
 class Collected:
     """What became of the labelled requests of a dataset.
 
-    added: rows that were new. changed: rows whose label is another now. removed: rows that are too
-    old, or beyond the most. rows: all that there are now. without_input: labels of requests of
-    which the log keeps no input.
+    added: rows that were new. changed: rows whose label is another now, or whose request id a newer
+    request has. removed: rows that are too old, or beyond the most. rows: all that there are now.
+    without_input: labels of requests of which the log keeps no input.
     """
 
     task: str
@@ -84,11 +84,11 @@ class Place:
 @dataclass(frozen=True)
 class _Gain:
     """What is kept, by its key the time of its request, and what is new likewise; of series with
-    its row, of others with its place."""
+    its request and value, of others with its place. What is in both has a newer request now."""
 
     kept: dict[Key, int]
     new: dict[Key, int]
-    rows: dict[Key, Row]
+    rows: dict[Key, tuple[Row, float]]
     places: dict[Key, Place]
     labels: dict[Key, str]
     without_input: int = 0
@@ -105,7 +105,7 @@ class _Gain:
 def waiting(task: str, dataset: str) -> int:
     """How many rows `collect` would add. Raises DataError where a part cannot be read."""
     gain = _gain(task, dataset)
-    return len(gain.new.keys() & gain.retained(dataset))
+    return len((gain.new.keys() - gain.kept.keys()) & gain.retained(dataset))
 
 
 def collect(task: str, dataset: str) -> Collected:
@@ -139,7 +139,7 @@ def collect(task: str, dataset: str) -> Collected:
             added, changed = added + more, changed + others
         count = len(gain.kept) - removed + added
         say(f"{count:,} rows of {dataset} are requests: {added:,} of them new, {changed:,} with")
-        say(f"another label; {removed:,} others went")
+        say(f"another label or request; {removed:,} went")
     return Collected(task, dataset, added, changed, removed, count, gain.without_input)
 
 
@@ -152,13 +152,17 @@ def _part(place: Path, microseconds: int) -> Path:
 def _write(
     part: Path, task: str, rows: list[Row], gain: _Gain, retained: set[Key]
 ) -> tuple[int, int]:
-    """Write a part anew where it has changed; how many rows are new, how many have other labels."""
+    """Write a part anew where it has changed; how many rows are new, how many others than before.
+
+    A row that a newer request replaces goes with the part of its day, which is written before.
+    """
     import pyarrow
 
     from data.sources import collected
 
     before = collected.read(task, [part] if part.exists() else [])
-    keep = np.array([key in retained for key in _keys(task, before)], bool)
+    going = gain.kept.keys() - retained | gain.new.keys()
+    keep = np.array([key not in going for key in _keys(task, before)], bool)
     held = before.filter(keep)
     changed = 0
     if task != "forecast":
@@ -171,7 +175,8 @@ def _write(
     more = pyarrow.Table.from_pylist(rows, schema=before.schema)
     if rows or changed or len(held) < len(before):
         collected.write(part, pyarrow.concat_tables([held, more]))
-    return len(rows), changed
+    replaced = sum(key in gain.kept for key in _keys(task, more))
+    return len(rows) - replaced, changed + replaced
 
 
 def _gain(task: str, dataset: str) -> _Gain:
@@ -192,60 +197,92 @@ def _keys(task: str, table: "pyarrow.Table") -> list[Key]:
 
 
 def _of_classes(task: str, dataset: str, kept: dict[Key, int]) -> _Gain:
-    labels, alone = {}, set()
+    came, alone = {}, set()
     for row in feedback.stored().to_pylist():
         if row["label"] is not None:
             key = row["request_id"], row["index"] or 0
-            labels[key] = row["label"]
+            came[key] = row["label"], row["time"]
             if row["index"] is None:
                 alone.add(key)
-    wanted = {request.encode() for request, index in labels if (request, index) not in kept}
-    newest: dict[str, Place] = {}
-    for found, record in _records(registry.model_name(task, dataset), wanted):
-        request = record["request_id"]
-        if request not in newest or found.time >= newest[request].time:
-            newest[request] = found
-    places, without = {}, 0
-    for key in labels.keys() - kept.keys():
+    newest = _newest(task, dataset, {request for request, _ in came})
+    labels, places, without = {}, {}, 0
+    for key, (label, labelled) in came.items():
         place = newest.get(key[0])
         if place is None or not place.ours or key[1] >= place.answers:
             continue
         if key in alone and place.inputs > 1:  # nobody knows which of them is meant
             continue
-        without += not place.has_input
-        if place.has_input:
+        is_kept = kept.get(key) == place.time
+        if key in kept and not is_kept and labelled < place.time:  # it is the earlier request's
+            continue
+        without += not (is_kept or place.has_input)
+        if is_kept or place.has_input:
+            labels[key] = label
+        if place.has_input and not is_kept:
             places[key] = place
     new = {key: place.time for key, place in places.items()}
     return _Gain(kept, new, {}, places, labels, without)
 
 
+def _newest(task: str, dataset: str, requests: Iterable[str]) -> dict[str, Place]:
+    """Where the newest answer to each request id is, whichever model gave it."""
+    newest: dict[str, Place] = {}
+    wanted = {request.encode() for request in requests}
+    for found, record in _records(registry.model_name(task, dataset), wanted):
+        request = record["request_id"]
+        if request not in newest or found.time >= newest[request].time:
+            newest[request] = found
+    return newest
+
+
 def _of_series(task: str, dataset: str, kept: dict[Key, int]) -> _Gain:
-    """Readings of named series; of one that comes again the first counts."""
-    rows: dict[Key, Row] = {}
-    if declared.entry(dataset, environment.ROOT)["grid"] == "rows":
+    """Readings of named series; of one that comes again, at half an interval from it, the first
+    counts: who says that the last one is of now gives each at a slightly other time."""
+    rows: dict[Key, tuple[Row, float]] = {}
+    entry, most = declared.entry(dataset, environment.ROOT), settings.collect(dataset).rows
+    if entry["grid"] == "rows":
         return _Gain(kept, {}, rows, {}, {})  # nobody knows when the readings of a history were
     came = {
         row["request_id"]: row["values"]
         for row in feedback.stored().to_pylist()
         if row["values"] is not None
     }
+    newest = _newest(task, dataset, came)
+    half = entry["interval"] * 500_000  # microseconds: two of one such stretch are one
+    taken = {(series, at // half): at for series, at in kept}
     after = max(kept.values(), default=0) - LATE
     for place, record in _records(registry.model_name(task, dataset)):
         if not place.ours or not record.get("series"):
             continue
-        values = came.get(record["request_id"], [])
-        history = record.get("history") or [] if place.time > after else []
-        step, last = record["interval"], record["last_time"]
-        first = last - (len(history) - 1) * step
-        known = [(first + number * step, value) for number, value in enumerate(history)]
-        known += [(last + number * step, value) for number, value in enumerate(values, 1)]
-        owner, series = record.get("client"), record["series"]
-        series = f"{owner}/{series}" if owner else series  # clients may use one name for two
-        for at, value in known:
-            if value is not None and (series, at) not in kept:
-                row = _request(record) | {"series": series, "at": at, "value": float(value)}
-                rows.setdefault((series, at), row)
-    return _Gain(kept, {key: row["time"] for key, row in rows.items()}, rows, {}, {})
+        request = _request(record)
+        is_newest = request["request_id"] in newest and newest[request["request_id"]] == place
+        values = came[request["request_id"]] if is_newest else []
+        for key, value in _known(record, values, place.time > after):
+            if value is not None and not _is_near(*key, taken, half):
+                rows[key] = request, float(value)
+                taken[key[0], key[1] // half] = key[1]
+        if len(rows) > 2 * most:  # memory has a bound, whatever the log holds
+            youngest = sorted(rows.items(), key=lambda one: -one[1][0]["time"])
+            rows = dict(youngest[:most])
+            taken = {(series, at // half): at for series, at in (*kept, *rows)}
+    new = {key: request["time"] for key, (request, _) in rows.items()}
+    return _Gain(kept, new, rows, {}, {})
+
+
+def _known(record: Mapping, values: list, with_history: bool) -> Iterator[tuple[Key, float | None]]:
+    """The readings that a request's history and the values that came tell, in order."""
+    step, last = record["interval"], record["last_time"]
+    history = record.get("history") or [] if with_history else []
+    owner, series = record.get("client"), record["series"]
+    series = f"{owner}/{series}" if owner else series  # clients may use one name for two
+    for number, value in enumerate([*history, *values], 1 - len(history)):
+        yield (series, last + number * step), value
+
+
+def _is_near(series: str, at: int, taken: Mapping[Key, int], half: int) -> bool:
+    """Whether a reading of the series is nearer than `half`; of `taken` one lies in each."""
+    others = (taken.get((series, at // half + beside)) for beside in (-1, 0, 1))
+    return any(other is not None and abs(at - other) < half for other in others)
 
 
 def _request(record: Mapping) -> Row:
@@ -286,7 +323,11 @@ def _parsed(line: bytes) -> Row | None:
 def _rows(task: str, gain: _Gain, keys: list[Key] | tuple, shape: "Shape") -> list[Row]:
     """The rows of a part; of a record that was forgotten meanwhile there is none."""
     if task == "forecast":
-        return [gain.rows[key] for key in keys]
+        found = ((key, *gain.rows[key]) for key in keys)
+        return [
+            request | {"series": series, "at": at, "value": value}
+            for (series, at), request, value in found
+        ]
     rows = []
     for key in keys:
         place = gain.places[key]

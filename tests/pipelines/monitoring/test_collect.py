@@ -153,6 +153,48 @@ def test_a_request_id_that_was_used_twice_means_the_newest(checkout, serve):
     assert [row["text"] for row in rows(checkout, "sentiment", "inbox")] == ["the second"]
 
 
+def test_a_request_id_that_is_used_again_brings_its_own_input_with_its_label(checkout, serve):
+    def collected_as(*expected: tuple[str, str]) -> collect.Collected:
+        taken = collect.collect("sentiment", "inbox")
+        found = rows(checkout, "sentiment", "inbox")
+        assert sorted((row["text"], row["label"]) for row in found) == sorted(expected)
+        assert taken.rows == len(expected)
+        return taken
+
+    first = serve("sentiment", "inbox")
+    for request_id in ("r1", "r2", "r3"):
+        first.ask(request_id, f"the first of {request_id}")
+        first.label(request_id, label=GOOD)
+    first.log.stop()
+    old = [(f"the first of r{number}", GOOD) for number in (1, 2, 3)]
+    assert collected_as(*old).added == 3
+    again = serve("sentiment", "inbox")
+    again.ask("r1", "the second of r1")
+    again.ask("r2", "nobody has labelled this")
+    again.log.stop()
+    other = serve("sentiment", "imdb")
+    other.ask("r3", "asked of another model")
+    other.log.stop()
+    again.label("r1", label=BAD)
+    other.label("r3", label=BAD)
+    assert collect.waiting("sentiment", "inbox") == 0
+    new = [("the second of r1", BAD), *old[1:]]
+    taken = collected_as(*new)
+    assert (taken.added, taken.changed, taken.removed) == (0, 1, 0)
+    assert collected_as(*new).changed == 0
+
+
+def test_a_label_without_an_index_says_nothing_of_several_inputs(checkout, serve):
+    service = serve("sentiment", "inbox")
+    service.ask("r1", "a good one", "and a dull one")
+    service.label("r1", index=0, label=GOOD)
+    service.log.stop()
+    assert collect.collect("sentiment", "inbox").added == 1
+    service.label("r1", label=BAD)
+    assert collect.collect("sentiment", "inbox").changed == 0
+    assert [row["label"] for row in rows(checkout, "sentiment", "inbox")] == [GOOD]
+
+
 def test_without_inputs_there_is_nothing_to_learn_from(checkout, serve):
     service = serve("sentiment", "inbox", inputs=False)
     service.ask("r1", "a good one")
@@ -289,6 +331,46 @@ def test_a_named_series_grows_by_its_histories_and_what_came(checkout, serve):
     ask("r5", 4)
     late.log.stop()
     assert collect.collect("forecast", "glucose").added == 1
+
+
+def test_readings_of_which_each_request_has_another_time_are_taken_once(checkout, serve):
+    """A client that says `time=now()` is never asked at the very same second of its interval."""
+    service, minutes, count = serve("forecast", "glucose"), 300 * MICROSECONDS, 30
+    draw = np.random.default_rng(0)
+    late = draw.integers(-20, 20, count) * MICROSECONDS + 150 * MICROSECONDS  # at a half of it
+    for number in range(count):
+        at = 1_770_000_000 * MICROSECONDS + number * minutes + int(late[number])
+        values = [value + number for value in tiny.history()]
+        service.ask(f"r{number}", values, **{SERIES: NamedSeries("a", at, minutes)})
+    service.log.stop()
+    assert collect.collect("forecast", "glucose").added == 24 + count - 1
+    times = np.sort([row["at"] for row in rows(checkout, "forecast", "glucose")])
+    assert np.abs(np.diff(times) - minutes).max() <= 40 * MICROSECONDS
+
+
+def test_no_more_readings_are_held_than_are_kept(checkout, serve, monkeypatch):
+    service, minutes = serve("forecast", "glucose"), 300 * MICROSECONDS
+    for number in range(6):
+        named = NamedSeries(f"s{number}", 1_770_000_000 * MICROSECONDS, minutes)
+        service.ask(f"r{number}", tiny.history(), **{SERIES: named})
+    service.log.stop()
+    monkeypatch.setattr(settings, "collect", lambda dataset: Collect(rows=30))
+    assert len(collect._gain("forecast", "glucose").rows) <= 60
+    assert collect.collect("forecast", "glucose").rows == 30
+    names = {row["series"] for row in rows(checkout, "forecast", "glucose")}
+    assert names == {"s4", "s5"}  # the youngest
+
+
+def test_values_are_of_the_newest_request_of_an_id(checkout, serve):
+    service, minutes = serve("forecast", "glucose"), 300 * MICROSECONDS
+    for name in ("a", "b"):
+        named = NamedSeries(name, 1_770_000_000 * MICROSECONDS, minutes)
+        service.ask("r1", tiny.history(), **{SERIES: named})
+    service.label("r1", values=[7.0])
+    service.log.stop()
+    collect.collect("forecast", "glucose")
+    came = [row for row in rows(checkout, "forecast", "glucose") if row["value"] == 7.0]
+    assert [row["series"] for row in came] == ["b"]
 
 
 def test_of_trading_days_nobody_knows_the_times(checkout, serve):
