@@ -52,6 +52,10 @@ def prepare(name: str, folder: Path) -> None:
     prepared.facts["rows"] = {
         split: len(next(iter(columns.values()))) for split, columns in prepared.splits.items()
     }
+    if all("collected" in columns for columns in prepared.splits.values()):
+        prepared.facts["collected"] = {
+            split: int(columns["collected"].sum()) for split, columns in prepared.splits.items()
+        }
     NOTES.mkdir(exist_ok=True)
     stored.write_json(NOTES / f"{name}.json", prepared.facts.pop("notes"))
     stored.write(folder, prepared)

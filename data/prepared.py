@@ -13,7 +13,7 @@
                the dataset; `time` datetime64[ns]; `series` str
 
 facts: `name`, `task`, `labels` (classes), `positive` (the label that the entry calls so, if any),
-`rows` {split: count}, and for a forecast
+`rows` {split: count}, `collected` likewise, where rows were collected, and for a forecast
 `interval_seconds`, `history`, `horizon`, `stride`, `season`. What the gate and the preparation
 noted lies beside it, in data/notes/NAME.json: a reworded note is no new data.
 """

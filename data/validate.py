@@ -60,7 +60,7 @@ def sifted(raw: Dataset, entry: dict) -> tuple[list[Table], pd.DataFrame]:
 
     With `on_bad_rows: drop` the tables are those of the other rows, and one of how many are set
     aside; where that are too many, those of all rows. What was collected of requests refuses no
-    dataset: bad ones of these rows are set aside in any case.
+    dataset: bad ones of these rows are set aside in any case, and the tables are of the source's.
     """
     suite = importlib.import_module(f"data.suites.{entry['task']}").suite
     tables, came = suite(raw, entry), pd.DataFrame(columns=["id"])
@@ -68,9 +68,8 @@ def sifted(raw: Dataset, entry: dict) -> tuple[list[Table], pd.DataFrame]:
         collected = tables[0].frame["id"][tables[0].frame["collected"]]
         came = _bad_rows(tables[0])
         came = came[came["id"].isin(collected)]
-        if len(came):
-            raw = raw.without(came["id"].tolist())
-            tables = suite(raw, entry)
+        raw = raw.without(collected.tolist())
+        tables = suite(raw, entry)
     if entry["on_bad_rows"] == "refuse":
         return tables, came
     bad = _bad_rows(tables[0])

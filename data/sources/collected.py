@@ -200,6 +200,17 @@ def _pixels(png: bytes, shape: tuple[int, ...]) -> np.ndarray | None:
     return pixels if pixels.shape == shape else None
 
 
+def _repeats(series: Iterable, time: Iterable, least: object) -> list[bool]:
+    """Which readings, in order, are nearer to the one before of their series that is none such."""
+    kept: dict = {}
+    repeats = []
+    for name, at in zip(series, time, strict=True):
+        repeats.append(name in kept and at - kept[name] < least)
+        if not repeats[-1]:
+            kept[name] = at
+    return repeats
+
+
 def _readings(table: pa.Table, entry: Mapping, dataset: Dataset, own: Columns) -> Columns:
     """The collected readings that make windows, one series after the other."""
     import pandas as pd
@@ -215,13 +226,15 @@ def _readings(table: pa.Table, entry: Mapping, dataset: Dataset, own: Columns) -
     beside = [(both["time"] - before.ffill()), (before.bfill() - both["time"])]
     is_there = both["collected"] & ((beside[0] < interval / 2) | (beside[1] < interval / 2))
     both = both[~is_there]
+    came = both[both["collected"]]
+    both = both.drop(came.index[_repeats(came["series"], came["time"], interval / 2)])
     step = both.groupby("series")["time"].diff()
     hole = max(interval, pd.Timedelta(seconds=entry["fill"]) + interval) + interval / 10
     stretch = (~(step <= hole)).cumsum()
     length = both.groupby(stretch)["time"].transform("size")
+    both = both[~both["collected"] | (length >= entry["history"] + entry["horizon"])]
     spread = both.groupby("series")["value"].transform("nunique")
-    enough = (length >= entry["history"] + entry["horizon"]) & (spread > 1)
-    chosen = both[both["collected"] & enough]
+    chosen = both[both["collected"] & (spread > 1)]
     if count := len(frame) - len(chosen):
         why = "are there already, or stand alone for less than a window"
         dataset.facts["notes"].append(f"{count:,} collected readings {why}: left out")

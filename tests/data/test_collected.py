@@ -181,6 +181,11 @@ def test_a_bad_request_refuses_no_dataset(checkout):
     assert validate.judge("mine", "sentiment", tables)["success"]
 
 
+def success(raw: Dataset, entry: dict) -> bool:
+    tables, _ = validate.sifted(raw, entry)
+    return validate.judge("mine", entry["task"], tables)["success"]
+
+
 HOUR = ENTRIES["forecast"][1] | {"on_bad_rows": "refuse", "expect": {}}
 
 
@@ -191,6 +196,30 @@ def history(first: int, values: list[float], series: str = "a") -> list[dict]:
         {"series": series, "at": step * 300_000_000, "value": value}
         for step, value in zip(steps, values, strict=True)
     ]
+
+
+def junk(task: str) -> list[dict]:
+    """Rows that no rule about single rows refuses, and that would spoil every share."""
+    if task == "sentiment":  # few letters, and all of one class
+        return [sent(f"{row} !!! ??? *** +++ --- ///") for row in range(200)]
+    if task == "image":  # blank
+        shades = [file_of(np.full((8, 8), shade, np.uint8)) for shade in range(40)]
+        return [{"image": shade, "label": "1", "predicted": "1"} for shade in shades]
+    draw = np.random.default_rng(0)  # beside the grid
+    waves = history(0, [100 + 10 * np.sin(step / 20) for step in range(500)], "b")
+    return [row | {"at": row["at"] + int(draw.integers(-70, 70)) * 1_000_000} for row in waves]
+
+
+@pytest.mark.parametrize("task", ["sentiment", "image", "forecast"])
+def test_shares_are_of_the_rows_of_the_source_alone(checkout, task):
+    limits = {"sentiment": {"class_share": 0.8}, "image": {"blank": 0.01}, "forecast": {}}
+    make, entry = ENTRIES[task]
+    entry = entry | {"on_bad_rows": "refuse", "expect": limits[task]}
+    requests(task, *junk(task))
+    raw = joined(make(), entry)
+    assert any(rows["collected"].any() for rows in raw.splits.values())
+    tables, _ = validate.sifted(raw, entry)
+    assert validate.judge("mine", task, tables)["success"]
 
 
 def test_a_series_grows_by_what_makes_windows(checkout):
@@ -219,6 +248,28 @@ def test_a_series_grows_by_what_makes_windows(checkout):
     assert set(splits["test"]["series"]) <= {"a", "b"}
     assert splits["test"]["time"].max() == rows["time"].max()
     assert sum(one["collected"].sum() for one in splits.values()) == 100
+
+
+def test_readings_that_each_request_tells_a_little_later_are_one(checkout):
+    waves = [100 + 10 * np.sin(step / 20) for step in range(60)]
+    requests(
+        "forecast",
+        *(
+            row | {"at": row["at"] + late * 480_000}
+            for late in range(5)
+            for row in history(0, waves, "b")
+        ),
+    )
+    raw = joined(readings(), HOUR)
+    times = np.sort(raw.splits["rows"]["time"][raw.splits["rows"]["series"] == "b"])
+    assert len(times) == 60
+    assert (np.diff(times) == np.timedelta64(300, "s")).all()
+
+
+def test_a_series_that_stands_still_where_it_makes_windows_is_left_out(checkout):
+    frozen = history(0, [5.0] * 60, "frozen")
+    requests("forecast", *frozen, *history(1000, [1.0, 2.0, 3.0], "frozen"))
+    assert "collected" not in joined(readings(), HOUR).splits["rows"]
 
 
 def test_a_reading_beyond_the_range_is_set_aside(checkout):
