@@ -274,7 +274,8 @@ def _change(
     version: DatasetVersion, champion: Version, ended: "Sequence[Run]", learned: int
 ) -> tuple[str | None, int | None]:
     """What is new in the data, in words, and how many training rows it has beyond those of the
-    champion's; these are None where its rows are others, or were not counted."""
+    champion's; these are None where its rows are others, or were not counted. Where some are
+    of requests, these come and go: without a training row more they bring nothing to learn."""
     with suppress(DataError):  # the source is away: the nightly retraining says so
         if data.has_source(version.name) and versions.source_changed(version.name):
             return f"the source of {version.name} has changed since it was read", None
@@ -284,7 +285,8 @@ def _change(
     more = version.facts.get("rows", {}).get("train", 0) - learned
     of = f"those of {champion.arch} v{champion.version}"
     if not learned or more <= 0:
-        return f"the rows are others than {of}", None
+        of_requests = learned and "collected" in version.facts  # the source was looked at above
+        return f"the rows are others than {of}", 0 if of_requests else None
     return f"{more:,} training rows more than {of}", more
 
 

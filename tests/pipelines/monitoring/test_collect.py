@@ -419,6 +419,8 @@ def test_dvc_names_the_version_that_requests_make(checkout, serve):
         assert len(new[split]["text"]) > len(columns["text"])
         assert not new[split]["failure"][: len(columns["text"])].any()
     assert sum(one["failure"].sum() for one in new.values()) == wrong > 0
+    facts = prepared.read(checkout.folder / prepared.PREPARED / "inbox").facts
+    assert facts["collected"] == {name: int(one["collected"].sum()) for name, one in new.items()}
     [again] = commands.collect({"sentiment": "inbox"})
     assert (again["added"], again["dataset_hash"]) == (0, grown["dataset_hash"])
     assert not versions.source_changed("inbox")

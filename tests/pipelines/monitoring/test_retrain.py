@@ -119,9 +119,9 @@ def present(home, tmp_path, monkeypatch):
     recorded(tmp_path)
     monkeypatch.setattr(data, "has_source", lambda dataset: False)
 
-    def put(dataset_hash, train):
+    def put(dataset_hash, train, **facts):
         rows = {"train": train, "validation": train // 4, "test": train // 4}
-        version = replace(DIGITS, hash=dataset_hash, facts=FACTS | {"rows": rows})
+        version = replace(DIGITS, hash=dataset_hash, facts=FACTS | {"rows": rows} | facts)
         monkeypatch.setattr(data, "present", lambda task, dataset: version)
 
     return put
@@ -169,6 +169,14 @@ def test_new_rows_are_counted_from_the_champion_s_data(present):
     present("2" * 32 + ".dir", 256)  # as many rows, but others
     facts = gathered()
     assert (facts.changed, facts.gained) == ("the rows are others than those of cnn v1", None)
+
+
+def test_a_request_that_is_only_tested_on_is_nothing_to_learn_from(present):
+    present("1" * 32 + ".dir", 256, collected={"train": 0, "validation": 0, "test": 1})
+    verdict = decided()
+    assert (verdict.retrain, verdict.facts.gained) == (False, 0)
+    present("2" * 32 + ".dir", 250, collected={"train": 0, "validation": 0, "test": 1})
+    assert gathered().gained == 0  # old ones went
 
 
 def test_what_a_retraining_has_seen_is_new_no_more(present):
