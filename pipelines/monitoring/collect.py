@@ -187,6 +187,8 @@ def _gain(task: str, dataset: str) -> _Gain:
     names = ["series", "at"] if task == "forecast" else ["request_id", "index"]
     table = collected.read(task, files, [*names, "time"])
     kept = dict(zip(_keys(task, table), table["time"].to_pylist(), strict=True))
+    if not settings.collect(dataset).rows:  # another checkout collects it
+        return _Gain(kept, {}, {}, {}, {})
     of = _of_series if task == "forecast" else _of_classes
     return of(task, dataset, kept)
 

@@ -79,8 +79,8 @@ class Collect(Section):
 
     days: Count = 365
     """The age of a request from which on its rows go."""
-    rows: Count = 100_000
-    """Rows, at most; beyond, the oldest go."""
+    rows: int = Field(100_000, ge=0)
+    """Rows, at most; beyond, the oldest go. With 0 this checkout collects nothing."""
 
 
 class Notify(Section):
