@@ -235,6 +235,8 @@ def test_rows_that_are_old_or_too_many_go_and_do_not_come_back(checkout, serve, 
     assert taken(rows=2) == (0, 1, all_six[:2])
     assert collect.waiting("sentiment", "inbox") == 0
     assert len(parts(checkout, "inbox")) == 2
+    assert taken(rows=0) == (0, 2, [])  # another checkout collects them
+    assert collect.waiting("sentiment", "inbox") == 0
 
 
 def test_what_is_forgotten_leaves_the_data_and_does_not_come_back(checkout, serve):
