@@ -293,7 +293,6 @@ def test_what_waits_too_long_is_logged_without_having_been_asked(trials, records
     until(lambda: len(records) == 5, "all records")
     assert [second for *_, second, _ in records] == ["2"] + [None] * 4
     assert dropped() == before + 4
-    assert all(time.time_ns() - at < (WAIT_SECONDS + 5) * 1e9 for *_, (at, _) in records)
 
 
 def test_what_reads_otherwise_reads_for_itself(pictures):
