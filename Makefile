@@ -83,7 +83,7 @@ check: $(READY)
 	@mypy
 
 $(READY): $(LOCK) pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Espalier needs Python 3.11 to 3.13; {sys.executable} is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(None if (3, 11, 4) <= v < (3, 14) else f"Espalier needs Python 3.11.4 to 3.13, since older ones write other bytes of the same data; {sys.executable} is {v[0]}.{v[1]}.{v[2]}. Name another: make PYTHON=python3.12")'
 	@echo "Setting up .venv from $(LOCK): about 3.5 GB, half a minute to a few minutes, once."
 	@rm -f .venv/.ready*
 	@echo "  1/3  uv, the installer"
@@ -96,9 +96,9 @@ $(READY): $(LOCK) pyproject.toml
 
 # After a change of pyproject.toml: the locks again, with hashes and without any address.
 lock: $(READY)
-	uv pip compile --quiet pyproject.toml --group dev --extra s3 --universal --python-version 3.11 --generate-hashes -o requirements.lock
-	uv pip compile --quiet pyproject.toml --group dev --extra s3 --extra gpu --universal --python-version 3.11 --generate-hashes -o requirements-gpu.lock
-	uv pip compile --quiet pyproject.toml --group dev --extra s3 --extra jax --universal --python-version 3.11 --generate-hashes -o requirements-jax.lock
+	uv pip compile --quiet pyproject.toml --group dev --extra s3 --universal --python-version 3.11.4 --generate-hashes -o requirements.lock
+	uv pip compile --quiet pyproject.toml --group dev --extra s3 --extra gpu --universal --python-version 3.11.4 --generate-hashes -o requirements-gpu.lock
+	uv pip compile --quiet pyproject.toml --group dev --extra s3 --extra jax --universal --python-version 3.11.4 --generate-hashes -o requirements-jax.lock
 
 # The newest versions that the bounds of pyproject.toml allow, tried in a clone of what is committed
 # with an environment of its own: the lock and the environment here stay as they are.
@@ -106,7 +106,7 @@ NEWEST ?= build/newest
 lock-newest: $(READY)
 	@rm -rf $(NEWEST)
 	@git clone --quiet . $(NEWEST)
-	@cd $(NEWEST) && uv pip compile --quiet --upgrade pyproject.toml --group dev --extra s3 --universal --python-version 3.11 --generate-hashes -o requirements.lock
+	@cd $(NEWEST) && uv pip compile --quiet --upgrade pyproject.toml --group dev --extra s3 --universal --python-version 3.11.4 --generate-hashes -o requirements.lock
 	@echo "Moved: - as installed here, + as resolved"
 	@uv pip sync --dry-run --require-hashes $(NEWEST)/requirements.lock > $(NEWEST)/moved 2>&1
 	@grep '^ [-+]' $(NEWEST)/moved | grep -v '^ - espalier==' || echo " nothing"

@@ -113,7 +113,7 @@ def test_a_shadow_is_given_what_the_champion_has_read(start, tmp_path, monkeypat
         answer = response.json()
         assert one.answers[0].items() <= answer.items()
         assert set(one.answers[0]) == {"label", "probabilities", "familiar", "familiarity"}
-        unreadable = one._replace(inputs=[b"no picture"])  # nothing of it is decoded
+        unreadable = replace(one, inputs=[b"no picture"])  # nothing of it is decoded
         assert challenger.predict(challenger.champion, unreadable) == one.answers
         own = challenger.model.predict(one.inputs)
         assert challenger.predict(challenger.model, unreadable) == own != one.answers
