@@ -125,10 +125,9 @@ def decide(dataset: DatasetVersion, records: list[Record]) -> Verdict:
         if asked := approval.asked_already(dataset, best, current, gate_rules):
             return _verdict("Awaiting", asked.sentence)
         if champion is not None and trial is not None and trial.run_id == best.run_id:
-            text = (
-                f"{champion.name} stays: version {trial.to_version} was tried beside it, and the "
-            )
-            return verdict or _verdict("Kept", f"{text}home that serves has not ended that")
+            tried = f"version {trial.to_version} was tried beside it"
+            text = f"{champion.name} stays: {tried}, and the home that serves has not ended that"
+            return verdict or _verdict("Kept", text)
         if refusal := decision.refused_before(dataset, best, current, gate_rules):
             before = f"{best.arch} was refused before: {refusal.reason}"
             if decision.on_evidence(refusal):

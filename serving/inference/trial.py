@@ -315,14 +315,10 @@ def now(request: Request) -> tuple[int, float]:
 def _seconds(compute: Callable[[], Any]) -> float:
     """Return how long something takes that was done before.
 
-    Nobody gains by what is remembered of the inputs, or loses by a cold cache.
+    The time is this thread's own, whatever else the machine does, and that of a second turn:
+    nobody gains by what is remembered of the inputs, or loses by a cold cache.
     """
     compute()
-    return _once(compute)
-
-
-def _once(compute: Callable[[], Any]) -> float:
-    """Return how long it takes: this thread's own time, whatever else the machine does."""
     start = time.thread_time()
     compute()
     return time.thread_time() - start
