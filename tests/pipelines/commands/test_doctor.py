@@ -141,7 +141,11 @@ def _decide(world) -> None:
 
 # What is wrong with the machine: what it is of → how, its cause, its remedy.
 MACHINE = {
-    "Python": (edited("pyproject.toml", ">=3.11,<3.14", ">=3.14"), ">=3.14 is expected", "make"),
+    "Python": (
+        edited("pyproject.toml", 'requires-python = "', 'requires-python = ">=3.14,'),
+        ">=3.14,",
+        "make",
+    ),
     "lock": (edited("requirements.lock", "\nkeras==3", "\nkeras==2"), "keras 3", "make setup"),
     "variables": (lambda world: world.env("KERAS_BACKEND", "abacus"), "abacus", "unset KERAS"),
     "backend": (lambda world: world.env("KERAS_BACKEND", "abacus"), "not installed", "unset KERAS"),
