@@ -32,7 +32,8 @@ from models.inputs import images
 from pipelines.experiments import dataset as data
 from pipelines.experiments import registry
 from pipelines.lineage import request_log
-from pipelines.monitoring import feedback
+from pipelines.monitoring import feedback, forecasts
+from pipelines.monitoring.feedback import Answers
 from pipelines.runtime import console, environment, settings
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
 
 DAY = 86_400_000_000  # microseconds
 LATE = 60_000_000  # workers write a record a second or so after its time, each at its own pace
-REQUEST_ID = re.compile(rb'"request_id":"([^"]*)"')  # the second field of a record
+RECORD = re.compile(rb'\{"time":(\d+),"request_id":"([^"]*)"')  # how one begins
+REQUEST = ("request_id", "time", "client", "version")  # what a row tells of it
+READ = 10_000  # requests whose histories are looked through at a time
 
 Key = tuple[str, int]  # the request's id and the index of its input; or a series and a time
 Row = dict[str, Any]
@@ -64,32 +67,14 @@ class Collected:
     without_input: int
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the log holds an answer.
-
-    ours: whether it is a model's of the dataset. inputs, answers: how many it has. has_input:
-    whether the log holds what was sent.
-    """
-
-    time: int
-    file: Path
-    offset: int
-    ours: bool
-    inputs: int
-    answers: int
-    has_input: bool
-
-
 @dataclass(frozen=True)
 class _Gain:
     """What is kept, by its key the time of its request, and what is new likewise; of series with
-    its request and value, of others with its place. What is in both has a newer request now."""
+    its request and value. What is in both has a newer request now."""
 
     kept: dict[Key, int]
     new: dict[Key, int]
     rows: dict[Key, tuple[Row, float]]
-    places: dict[Key, Place]
     labels: dict[Key, str]
     without_input: int = 0
 
@@ -102,9 +87,17 @@ class _Gain:
         return set(young[: limits.rows])
 
 
-def waiting(task: str, dataset: str) -> int:
-    """How many rows `collect` would add. Raises DataError where a part cannot be read."""
-    gain = _gain(task, dataset)
+def waiting(task: str, dataset: str, answers: Answers) -> int:
+    """How many rows `collect` would add.
+
+    Args:
+        task, dataset: whose.
+        answers: what is kept of the log.
+
+    Raises:
+        DataError: a part cannot be read.
+    """
+    gain = _gain(task, dataset, answers)
     return len((gain.new.keys() - gain.kept.keys()) & gain.retained(dataset))
 
 
@@ -125,16 +118,18 @@ def collect(task: str, dataset: str) -> Collected:
     place = environment.ROOT / COLLECTED / dataset
     place.mkdir(parents=True, exist_ok=True)
     with console.stage("collect") as say, collected.locked(place):
-        gain = _gain(task, dataset)
+        answers = feedback.answers(feedback.stored(), dataset=dataset)
+        gain = _gain(task, dataset, answers)
         retained = gain.retained(dataset)
-        days = defaultdict(list)
-        for key in sorted(gain.new.keys() & retained):
+        days, added_keys = defaultdict(list), sorted(gain.new.keys() & retained)
+        places = _places({key: gain.new[key] for key in added_keys}) if task != "forecast" else {}
+        for key in added_keys:
             days[_part(place, gain.new[key])].append(key)
         shape = _shape(dataset) if task == "image" and days else None
         removed = len(gain.kept.keys() - retained)
         added = changed = 0
         for part in sorted({*days, *collected.parts(place)}):
-            rows = _rows(task, gain, days.get(part, ()), shape)
+            rows = _rows(task, gain, days.get(part, ()), places, shape)
             more, others = _write(part, task, rows, gain, retained)
             added, changed = added + more, changed + others
         count = len(gain.kept) - removed + added
@@ -179,7 +174,7 @@ def _write(
     return len(rows) - replaced, changed + replaced
 
 
-def _gain(task: str, dataset: str) -> _Gain:
+def _gain(task: str, dataset: str, answers: Answers) -> _Gain:
     """What there is, and what the log has beyond it."""
     from data.sources import collected
 
@@ -188,9 +183,11 @@ def _gain(task: str, dataset: str) -> _Gain:
     table = collected.read(task, files, [*names, "time"])
     kept = dict(zip(_keys(task, table), table["time"].to_pylist(), strict=True))
     if not settings.collect(dataset).rows:  # another checkout collects it
-        return _Gain(kept, {}, {}, {}, {})
-    of = _of_series if task == "forecast" else _of_classes
-    return of(task, dataset, kept)
+        return _Gain(kept, {}, {}, {})
+    model = registry.model_name(task, dataset)
+    if task == "forecast":
+        return _of_series(model, dataset, kept, answers)
+    return _of_classes(model, kept, answers)
 
 
 def _keys(task: str, table: "pyarrow.Table") -> list[Key]:
@@ -198,87 +195,93 @@ def _keys(task: str, table: "pyarrow.Table") -> list[Key]:
     return list(zip(*(table[name].to_pylist() for name in names), strict=True))
 
 
-def _of_classes(task: str, dataset: str, kept: dict[Key, int]) -> _Gain:
-    came, alone = {}, set()
-    for row in feedback.stored().to_pylist():
-        if row["label"] is not None:
-            key = row["request_id"], row["index"] or 0
-            came[key] = row["label"], row["time"]
-            if row["index"] is None:
-                alone.add(key)
-    newest = _newest(task, dataset, {request for request, _ in came})
-    labels, places, without = {}, {}, 0
-    for key, (label, labelled) in came.items():
-        place = newest.get(key[0])
-        if place is None or not place.ours or key[1] >= place.answers:
+def _of_classes(model: str, kept: dict[Key, int], answers: Answers) -> _Gain:
+    new: dict[Key, int] = {}
+    labels, without = {}, 0
+    for row in feedback.only(feedback.match(answers).classes, "model", model).to_pylist():
+        key, answered = (row["request_id"], row["index"]), row["time"]
+        is_kept = kept.get(key) == answered
+        if key in kept and not is_kept and row["label_time"] < answered:  # the earlier request's
             continue
-        if key in alone and place.inputs > 1:  # nobody knows which of them is meant
-            continue
-        is_kept = kept.get(key) == place.time
-        if key in kept and not is_kept and labelled < place.time:  # it is the earlier request's
-            continue
-        without += not (is_kept or place.has_input)
-        if is_kept or place.has_input:
-            labels[key] = label
-        if place.has_input and not is_kept:
-            places[key] = place
-    new = {key: place.time for key, place in places.items()}
-    return _Gain(kept, new, {}, places, labels, without)
+        without += not (is_kept or row["has_input"])
+        if is_kept or row["has_input"]:
+            labels[key] = row["truth"]
+        if row["has_input"] and not is_kept:
+            new[key] = answered
+    return _Gain(kept, new, {}, labels, without)
 
 
-def _newest(task: str, dataset: str, requests: Iterable[str]) -> dict[str, Place]:
-    """Where the newest answer to each request id is, whichever model gave it."""
-    newest: dict[str, Place] = {}
-    wanted = {request.encode() for request in requests}
-    for found, record in _records(registry.model_name(task, dataset), wanted):
-        request = record["request_id"]
-        if request not in newest or found.time >= newest[request].time:
-            newest[request] = found
-    return newest
-
-
-def _of_series(task: str, dataset: str, kept: dict[Key, int]) -> _Gain:
+def _of_series(model: str, dataset: str, kept: dict[Key, int], answers: Answers) -> _Gain:
     """Readings of named series; of one that comes again, at half an interval from it, the first
-    counts: who says that the last one is of now gives each at a slightly other time."""
+    counts, and what came back before all: who says that the last one is of now gives each at a
+    slightly other time."""
     rows: dict[Key, tuple[Row, float]] = {}
     entry, most = declared.entry(dataset, environment.ROOT), settings.collect(dataset).rows
     if entry["grid"] == "rows":
-        return _Gain(kept, {}, rows, {}, {})  # nobody knows when the readings of a history were
-    came = {
-        row["request_id"]: row["values"]
-        for row in feedback.stored().to_pylist()
-        if row["values"] is not None
-    }
-    newest = _newest(task, dataset, came)
+        return _Gain(kept, {}, rows, {})  # nobody knows when the readings of a history were
     half = entry["interval"] * 500_000  # microseconds: two of one such stretch are one
     taken = {(series, at // half): at for series, at in kept}
     after = max(kept.values(), default=0) - LATE
-    for place, record in _records(registry.model_name(task, dataset)):
-        if not place.ours or not record.get("series"):
-            continue
-        request = _request(record)
-        is_newest = request["request_id"] in newest and newest[request["request_id"]] == place
-        values = came[request["request_id"]] if is_newest else []
-        for key, value in _known(record, values, place.time > after):
-            if value is not None and not _is_near(*key, taken, half):
-                rows[key] = request, float(value)
+    for records, column in _parts_of_series(model, answers, after):
+        for request, key, value in _readings(records, column):
+            if not _is_near(*key, taken, half):
+                rows[key] = request, value
                 taken[key[0], key[1] // half] = key[1]
         if len(rows) > 2 * most:  # memory has a bound, whatever the log holds
             youngest = sorted(rows.items(), key=lambda one: -one[1][0]["time"])
             rows = dict(youngest[:most])
             taken = {(series, at // half): at for series, at in (*kept, *rows)}
     new = {key: request["time"] for key, (request, _) in rows.items()}
-    return _Gain(kept, new, rows, {}, {})
+    return _Gain(kept, new, rows, {})
 
 
-def _known(record: Mapping, values: list, with_history: bool) -> Iterator[tuple[Key, float | None]]:
-    """The readings that a request's history and the values that came tell, in order."""
-    step, last = record["interval"], record["last_time"]
-    history = record.get("history") or [] if with_history else []
-    owner, series = record.get("client"), record["series"]
-    series = f"{owner}/{series}" if owner else series  # clients may use one name for two
-    for number, value in enumerate([*history, *values], 1 - len(history)):
-        yield (series, last + number * step), value
+def _parts_of_series(
+    model: str, answers: Answers, after: int
+) -> Iterator[tuple["pyarrow.Table", str]]:
+    """Answers about named series, some at a time, and which of their columns holds readings.
+
+    after: histories of older requests are known.
+    """
+    from pyarrow import compute
+
+    graded = feedback.only(feedback.match(answers).forecasts, "model", model)
+    yield graded.filter(compute.is_valid(graded["series"])), "came"
+    named = feedback.only(answers.named, "model", model)
+    named = named.filter(compute.greater(named["time"], after))
+    for begin in range(0, len(named), READ):
+        yield named.slice(begin, READ), "history"
+
+
+def _readings(records: "pyarrow.Table", column: str) -> Iterator[tuple[Row, Key, float]]:
+    """Each reading, with its request, of several of one series and time the first.
+
+    Args:
+        records: answers about named series.
+        column: `history`, which ends at the last time, or `came`, which begins after it.
+    """
+    from pyarrow import compute
+
+    lists = records[column].combine_chunks()
+    length = compute.fill_null(compute.list_value_length(lists), 0).to_numpy()
+    row = np.repeat(np.arange(len(records)), length)
+    step = np.arange(1, len(row) + 1) - np.repeat(np.cumsum(length), length)
+    if column == "came":
+        step += length[row]
+    at = records["last_time"].to_numpy()[row] + step * records["interval"].to_numpy()[row]
+    values = lists.flatten().to_numpy(zero_copy_only=False)
+    there = ~np.isnan(values)
+    row, at, values = row[there], at[there], values[there]
+    # Clients may use one name for two series.
+    names = [f"{client}/{name}" if client else name for client, name in forecasts.owners(records)]
+    code = np.unique(np.array(names, str), return_inverse=True)[1][row]
+    order = np.lexsort((at, code))  # which leaves equal ones in their order
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = (np.diff(code[order]) != 0) | (np.diff(at[order]) != 0)
+    first = np.sort(order[is_first])
+    sent = records.select(REQUEST).to_pylist()
+    found = zip(row[first].tolist(), at[first].tolist(), values[first].tolist(), strict=True)
+    for number, moment, value in found:
+        yield sent[number], (names[number], moment), value
 
 
 def _is_near(series: str, at: int, taken: Mapping[Key, int], half: int) -> bool:
@@ -288,31 +291,24 @@ def _is_near(series: str, at: int, taken: Mapping[Key, int], half: int) -> bool:
 
 
 def _request(record: Mapping) -> Row:
-    return {name: record.get(name) for name in ("request_id", "time", "client", "version")}
+    return {name: record.get(name) for name in REQUEST}
 
 
-def _records(model: str, wanted: set[bytes] | None = None) -> Iterator[tuple[Place, Row]]:
-    """The answers in the log: those of some request ids, or those of named series.
-
-    model: whose are the dataset's.
-    """
-    if wanted is not None and not wanted:
-        return
-    for file in request_log.files():
+def _places(new: Mapping[Key, int]) -> dict[str, tuple[Path, int]]:
+    """Where the log holds the requests of new rows, by their ids: file and offset."""
+    times = {request.encode(): b"%d" % moment for (request, _), moment in new.items()}
+    places = {}
+    for file in request_log.files() if times else ():
         if file.suffix != request_log.SEGMENT:  # of before inputs were kept
             continue
         with suppress(FileNotFoundError), file.open("rb") as lines:
             offset = 0
             for line in lines:
-                found = REQUEST_ID.search(line, 0, 256)
-                meant = b'"series":' in line if wanted is None else found and found[1] in wanted
-                record = _parsed(line) if meant else None
-                if record is not None and record.get("status") == 200:
-                    ours, inputs = record.get("model") == model, record.get("inputs") or 1
-                    answers, has_input = len(record.get("label") or ()), bool(record.get("input"))
-                    place = Place(record["time"], file, offset, ours, inputs, answers, has_input)
-                    yield place, record
+                begun = RECORD.match(line)
+                if begun and times.get(begun[2]) == begun[1]:
+                    places[begun[2].decode()] = file, offset
                 offset += len(line)
+    return places
 
 
 def _parsed(line: bytes) -> Row | None:
@@ -322,7 +318,13 @@ def _parsed(line: bytes) -> Row | None:
         return None
 
 
-def _rows(task: str, gain: _Gain, keys: list[Key] | tuple, shape: "Shape") -> list[Row]:
+def _rows(
+    task: str,
+    gain: _Gain,
+    keys: Iterable[Key],
+    places: Mapping[str, tuple[Path, int]],
+    shape: "Shape",
+) -> list[Row]:
     """The rows of a part; of a record that was forgotten meanwhile there is none."""
     if task == "forecast":
         found = ((key, *gain.rows[key]) for key in keys)
@@ -332,9 +334,11 @@ def _rows(task: str, gain: _Gain, keys: list[Key] | tuple, shape: "Shape") -> li
         ]
     rows = []
     for key in keys:
-        place = gain.places[key]
-        with suppress(FileNotFoundError), place.file.open("rb") as file:
-            file.seek(place.offset)
+        if key[0] not in places:
+            continue
+        held, offset = places[key[0]]
+        with suppress(FileNotFoundError), held.open("rb") as file:
+            file.seek(offset)
             record = _parsed(file.readline())
             if record and record["request_id"] == key[0]:
                 sent = json.loads(record["input"])[key[1]]

@@ -53,10 +53,10 @@ class Answers:
 class Matched:
     """Labels beside the answers that they belong to.
 
-    classes: row, which label it is, label_time, truth and predicted, and of the record time, model,
-    version, client and familiar. forecasts: the record, and `came`, the values. unknown,
-    unusable: bool (label,), whether there is no such request in the log, or its answer is none that
-    such a label is for: another kind, or no such index.
+    classes: row, which label it is, index, label_time, truth and predicted, and of the record time,
+    request_id, model, version, client, has_input and familiar. forecasts: the record, and `came`,
+    the values. unknown, unusable: bool (label,), whether there is no such request in the log, or
+    its answer is none that such a label is for: another kind, or no such index.
     """
 
     classes: "pyarrow.Table"
@@ -116,17 +116,17 @@ def answers(
 
     of_task = {task: _asked(task) for task in tasks}
     fields = requests.schema(
-        [*OF_LABELLED, *chain.from_iterable(of_task.values())],
+        [*OF_LABELLED, "input", *chain.from_iterable(of_task.values())],
         [name for task in tasks for name in signals.fields(signals.KINDS[task])[1]],
     )
     empty = fields.empty_table().flatten()
-    wanted, named = [empty.select(_once(OF_LABELLED))], [empty.select(OF_ANSWERS)]
+    wanted, named = [_labelled(empty)], [empty.select(OF_ANSWERS)]
     asked: dict[str, list[pyarrow.Table]] = {}
     for part in requests.read(request_log.files(), fields):
         part = part.flatten()
         answered = compute.equal(part["status"], 200)
         ours = compute.is_in(part["request_id"], value_set=labels["request_id"])
-        wanted.append(part.select(wanted[0].column_names).filter(compute.and_(answered, ours)))
+        wanted.append(_labelled(part.filter(compute.and_(answered, ours))))
         has_name = compute.is_valid(part["series"])
         named.append(part.select(OF_ANSWERS).filter(compute.and_(answered, has_name)))
         for model in part["model"].unique().to_pylist():
@@ -140,6 +140,14 @@ def answers(
         _by_time(named),
         {model: _by_time(parts) for model, parts in asked.items()},
     )
+
+
+def _labelled(part: "pyarrow.Table") -> "pyarrow.Table":
+    """What is kept of labelled answers: not what was sent, but whether the log holds it."""
+    from pyarrow import compute
+
+    has_input = compute.is_valid(part["input"])
+    return part.select(_once(OF_LABELLED)).append_column("has_input", has_input)
 
 
 def no_requests(task: str) -> "pyarrow.Table":
@@ -192,7 +200,8 @@ def match(answers: Answers) -> Matched:
     is_class &= compute.is_valid(predicted).to_numpy(zero_copy_only=False)
     is_forecast = compute.is_valid(of_known["values"]).to_numpy()
     is_forecast &= compute.is_valid(rows["forecast"]).to_numpy()
-    classes = rows.select(["time", *COUNTED])
+    classes = rows.select(["time", "request_id", *COUNTED, "has_input"])
+    classes = classes.append_column("index", [index])
     classes = classes.append_column("row", [np.flatnonzero(known)])
     classes = classes.append_column("label_time", of_known["time"])
     classes = classes.append_column("truth", of_known["label"])
@@ -202,6 +211,13 @@ def match(answers: Answers) -> Matched:
     unusable = np.zeros(len(labels), bool)
     unusable[known] = ~(is_class | is_forecast)
     return Matched(classes.filter(is_class), forecasts.filter(is_forecast), ~known, unusable)
+
+
+def only(table: "pyarrow.Table", column: str, value: str) -> "pyarrow.Table":
+    """The rows that have a value in a column."""
+    from pyarrow import compute
+
+    return table.filter(compute.equal(table[column], value))
 
 
 def _item(lists: "pyarrow.ChunkedArray", index: np.ndarray) -> "pyarrow.Array":

@@ -166,13 +166,13 @@ def _scores(
 ) -> list[LiveScore]:
     _, task, dataset = name.split("-", 2)
     current = registry.recorded_champion(task, dataset)
-    kept = [_only(table, "model", name) for table in (matched.classes, matched.forecasts)]
-    named = _only(answers.named, "model", name)
+    kept = [feedback.only(table, "model", name) for table in (matched.classes, matched.forecasts)]
+    named = feedback.only(answers.named, "model", name)
     versions = {one for table in (*kept, named) for one in table["version"].unique().to_pylist()}
     versions |= {*counts, *([current.version] if current else [])}
     scored = []
     for version in sorted(versions, key=lambda number: (len(number), number), reverse=True):
-        classes, grades = (_only(table, "version", version) for table in kept)
+        classes, grades = (feedback.only(table, "version", version) for table in kept)
         begun = LiveScore(
             task,
             dataset,
@@ -233,7 +233,7 @@ def _of_forecasts(
         return begun
     season = int(settings.declared(begun.dataset).get("season", 1))
     sent = compute.is_in(named["request_id"], value_set=labelled["request_id"])
-    own = _only(named.filter(compute.invert(sent)), "version", begun.version)
+    own = feedback.only(named.filter(compute.invert(sent)), "version", begun.version)
     rows = pyarrow.concat_tables([labelled, own], promote_options="default")
     graded = forecasts.grade(rows, named, promised.naive, season, promised.history)
     if not len(graded.row):
@@ -374,12 +374,6 @@ def _slices(
             if counts[number]
         ]
     return slices
-
-
-def _only(table: "pyarrow.Table", column: str, value: str) -> "pyarrow.Table":
-    from pyarrow import compute
-
-    return table.filter(compute.equal(table[column], value))
 
 
 def _microseconds(since: datetime | None) -> int:

@@ -137,7 +137,7 @@ def judge(
     """
     asked = answers.asked.get(registry.model_name(task, dataset), feedback.no_requests(task))
     drifting = drift.of(task, dataset, champion, asked)
-    labelled, drifted = collect.waiting(task, dataset), drifting.drifted
+    labelled, drifted = collect.waiting(task, dataset, answers), drifting.drifted
     return drifting, retrain.decide(
         task, dataset, champion, drifted=drifted, below=below, labelled=labelled
     )

@@ -15,7 +15,6 @@ from models.export.answering import Answering
 from pipelines.commands import monitor
 from pipelines.experiments import verification
 from pipelines.lineage import request_log
-from pipelines.monitoring import watch
 from pipelines.monitoring.drift import references
 from pipelines.promotion import contender, decision, ledger
 from pipelines.promotion.decision import Terms
@@ -171,7 +170,6 @@ def test_a_look_reads_the_log_and_the_labels_once(home, trial, monkeypatch):
         return files(place)
 
     monkeypatch.setattr(request_log, "files", counted)
-    monkeypatch.setattr(watch.collect, "waiting", lambda task, dataset: 0)  # reads for itself
     report = monitor.monitor("image", "digits", "9000d")
     assert (report.failure, report.looks[0].drift.looked) == ("", 200)
     assert sorted(read, key=str) == [request_log.labels(), None]
