@@ -63,11 +63,13 @@ def backup(file: Path) -> Backup:
         file: a tar archive; compressed where its name ends in .gz.
 
     Raises:
-        UsageError: the file is there already.
+        UsageError: the file is there already, or its folder is not.
         LockHeldError: a command trains, decides or releases.
     """
     if file.exists():
         raise UsageError(f"{file} is there already: name another file, or remove it")
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {file.absolute().parent}: make it, or name another")
     home, making = environment.home(), file.with_name(f".{file.name}.making")
     remote = dvc_remote.place()
     with reconcile.standstill(), tempfile.TemporaryDirectory(dir=file.absolute().parent) as scratch:
@@ -98,6 +100,8 @@ def restore(file: Path) -> Backup:
         UsageError: the file is no backup, or a newer one.
         RestoreError: it is damaged, or of a home elsewhere, or there is something here already.
     """
+    if not file.is_file():
+        raise UsageError(f"there is no file {file}")
     home, root = environment.home(), environment.ROOT
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home, prefix=".restoring-") as scratch:
@@ -107,7 +111,8 @@ def restore(file: Path) -> Backup:
                 archive.extractall(there, filter="data")
             about = json.loads((there / ABOUT).read_text(encoding="utf-8"))
         except (tarfile.TarError, EOFError, FileNotFoundError, ValueError) as error:
-            raise UsageError(f"{file} is no backup that can be read: {error}") from None
+            reason = str(error).partition(":\n")[0]  # not what each way of packing says
+            raise UsageError(f"{file} is no backup that can be read: {reason}") from None
         _check(file, about, there)
         (home / BEGUN).touch()
         remote = dvc_remote.place()

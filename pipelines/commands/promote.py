@@ -238,7 +238,8 @@ def rollback(task: str, dataset: str | None, reason: str) -> Rollback:
         entries = ledger.entries(model)
         champions = ledger.champions(entries)
         if len(champions) < 2:
-            raise RollbackRefused(f"{model} has had no champion before the current one")
+            before = " before the current one" if champions else ""
+            raise RollbackRefused(f"{model} has had no champion{before}")
         left, back = champions[-1].to_version, champions[-2]
         version = registry.version(model, back.to_version)
         verified, complaint = _verified(f"{model}/{back.to_version}", version)

@@ -120,7 +120,9 @@ def _rows(file: Path) -> tuple[dict[Key, dict[str, Any]], dict[str, list[str]], 
                     line = rows.pop(key)["line"]
                     problems["doubled"].append(f"line {line}: line {reader.line_num} replaces it")
                 rows[key] = label | {"line": reader.line_num}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{file} cannot be read as CSV in UTF-8 ({error})") from None
     return rows, problems, count
 

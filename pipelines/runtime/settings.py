@@ -208,7 +208,7 @@ def one_of(what: str, value: str, names: Iterable[str]) -> str:
     if value in names:
         return value
     near = did_you_mean(value, names)
-    raise UsageError(f"unknown {what} {value!r}{near}; known are {', '.join(names)}")
+    raise UsageError(f"unknown {what} {value!r}{near}; known are {', '.join(names) or 'none'}")
 
 
 def seconds_of(text: str, units: str) -> float | None:
