@@ -127,7 +127,8 @@ def read(
             if since and datetime.fromtimestamp(path.stat().st_mtime, UTC) < since:
                 continue  # its last record is older
             for part in _parts(path, fields):
-                yield part.filter(compute.greater_equal(part["time"], first))
+                whole = first == 0 and part["time"].null_count == 0
+                yield part if whole else part.filter(compute.greater_equal(part["time"], first))
         except FileNotFoundError:  # a service has just removed it, as the oldest
             continue
 
