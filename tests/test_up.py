@@ -7,6 +7,7 @@ import subprocess
 import httpx
 import psutil
 import pytest
+from deployed import read
 from project import command, listening, until, variables
 
 from pipelines.processes.service import free_port
@@ -34,10 +35,12 @@ def test_all_of_a_machine_starts_and_ends_together(prepared_copy, tmp_path):
         assert httpx.get(f"{addresses['service']}/v1/models").status_code == 200
         assert httpx.get(f"{addresses['MLflow']}/health").text == "OK"
         api = f"{addresses['Prefect']}/api"
-        deployed = httpx.post(f"{api}/deployments/filter", json={}).json()
-        assert {one["name"] for one in deployed} == {"image", "sentiment", "forecast"}
-        workers = f"{api}/work_pools/cpu/workers/filter"
-        until(lambda: httpx.post(workers, json={}).json(), "a worker of the pool")
+        assert {one["name"] for one in read(api, "deployments")} == {
+            "image",
+            "sentiment",
+            "forecast",
+        }
+        until(lambda: read(api, "work_pools/cpu/workers"), "a worker of the pool")
         family = psutil.Process(process.pid).children(recursive=True)
         assert all(address.startswith("127.0.0.1") for address in listening(family))
     finally:

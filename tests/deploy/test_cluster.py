@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 import httpx
 import pytest
+from deployed import read
 from mlflow import MlflowClient
 from project import GIT, KEPT, ROOT, parameters, small, until
 
@@ -60,8 +61,7 @@ def fits(cluster: deployed.Cluster, status: str) -> list[Mapping[str, str]]:
 
 
 def asked(cluster: deployed.Cluster, what: str, **filters: dict) -> list[dict]:
-    url = f"{cluster.url('prefect')}/api/{what}/filter"
-    return httpx.post(url, json=filters, trust_env=False).raise_for_status().json()
+    return read(f"{cluster.url('prefect')}/api", what, **filters)
 
 
 def test_a_host_dies_and_the_champion_serves_on_another(cluster):

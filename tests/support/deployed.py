@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx
+from prefect.client.base import PrefectHttpxSyncClient
 from prefect.client.orchestration import SyncPrefectClient
 from project import answers, until, variables
 
@@ -52,10 +53,7 @@ def deployed(project: Path, first: Callable[[], None] = lambda: None) -> Iterato
 
 
 def begun(api: str, deployment: str, **parameters: object) -> str:
-    """Begin a run of a deployment, `flow/name`, and return its id.
-
-    By Prefect's own client, which waits where the server's database is locked for a moment (503).
-    """
+    """Begin a run of a deployment, `flow/name`, and return its id."""
     with SyncPrefectClient(api) as client:
         made = client.read_deployment_by_name(deployment)
         return str(client.create_flow_run_from_deployment(made.id, parameters=parameters).id)
@@ -68,9 +66,15 @@ def answered_yes(api: str, run_id: str, name: str) -> None:
         assert client.resume_flow_run(UUID(run_id), run_input=said).status == "ACCEPT"
 
 
+def client_of(api: str) -> httpx.Client:
+    """A client of the server; like all of Prefect's it waits where the database is locked (503)."""
+    return PrefectHttpxSyncClient(base_url=api, timeout=60, trust_env=False)
+
+
 def read(api: str, what: str, **filters: dict) -> list[dict]:
     """What the server holds of a kind."""
-    return httpx.post(f"{api}/{what}/filter", json=filters).raise_for_status().json()
+    with client_of(api) as client:
+        return client.post(f"/{what}/filter", json=filters).json()
 
 
 def ended(api: str, project: Path, deployment: str, ask: Callable[[dict], bool]) -> dict:
@@ -88,6 +92,7 @@ def ended(api: str, project: Path, deployment: str, ask: Callable[[dict], bool])
 
 def suspended(api: str, run_id: str) -> dict | None:
     """The run, once it is suspended."""
-    run = httpx.get(f"{api}/flow_runs/{run_id}").raise_for_status().json()
+    with client_of(api) as client:
+        run = client.get(f"/flow_runs/{run_id}").json()
     assert run["state_type"] not in ("FAILED", "CRASHED", "COMPLETED"), run["state"]["message"]
     return run if run["state_name"] == "Suspended" else None

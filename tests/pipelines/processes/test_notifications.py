@@ -4,9 +4,9 @@ import json
 import subprocess
 import sys
 
-import httpx
 import pytest
 import yaml
+from deployed import read
 from project import ROOT, copied, espalier, prefect_server, until, variables
 from receiver import receiving
 
@@ -47,8 +47,7 @@ def notify(checkout, ways: dict, **more: str) -> subprocess.CompletedProcess:
 
 
 def automations() -> list[str]:
-    held = httpx.post(f"{prefect_server()}/automations/filter", json={}).json()
-    return sorted(one["name"] for one in held)
+    return sorted(one["name"] for one in read(prefect_server(), "automations"))
 
 
 def test_what_happens_is_told_once_and_nothing_else(checkout):
@@ -60,9 +59,9 @@ def test_what_happens_is_told_once_and_nothing_else(checkout):
             assert json.loads(done.stdout) == {"ways": {"team": "webhook"}}
         names = ["espalier notify team: events", "espalier notify team: failed runs"]
         assert automations() == names
-        documents = httpx.post(f"{prefect_server()}/block_documents/filter", json={})
-        assert "espalier-team" in documents.text
-        assert url not in documents.text  # nor does a reader of the server see it
+        documents = json.dumps(read(prefect_server(), "block_documents"))
+        assert "espalier-team" in documents
+        assert url not in documents  # nor does a reader of the server see it
 
         environment = variables(PREFECT_API_URL=prefect_server(), PYTHONPATH=str(ROOT))
         subprocess.run([sys.executable, "-c", HAPPENING], env=environment, check=True, timeout=120)
@@ -78,8 +77,8 @@ def test_what_happens_is_told_once_and_nothing_else(checkout):
 
     assert notify(checkout, {}).returncode == 0
     assert automations() == []
-    left = httpx.post(f"{prefect_server()}/block_documents/filter", json={})
-    assert "espalier-team" not in left.text  # which held the secret
+    left = json.dumps(read(prefect_server(), "block_documents"))
+    assert "espalier-team" not in left  # which held the secret
 
 
 @pytest.mark.parametrize(
@@ -112,7 +111,7 @@ def test_slack_and_e_mail_are_blocks_of_prefect(checkout):
     }
     done = notify(checkout, ways, SLACK="https://hooks.slack.com/services/T1/B1/C1", KEY="key")
     assert done.returncode == 0, done.stderr
-    documents = httpx.post(f"{prefect_server()}/block_documents/filter", json={}).json()
+    documents = read(prefect_server(), "block_documents")
     kinds = {one["name"]: one["block_type"]["slug"] for one in documents}
     assert kinds["espalier-chat"] == "slack-webhook"
     assert kinds["espalier-mail"] == "sendgrid-email"
