@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from project import GIT
 
+from data.dvc import calls
 from data.stored import COLLECTED
+from pipelines.runtime import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = str(Path(sys.executable).parent)
@@ -63,6 +66,14 @@ class Checkout:
         """The value of one call of data.versions, as printed: `versions("outdated(['a'])")`."""
         done = self.run(sys.executable, "-c", f"from data import versions\nprint(versions.{call})")
         return (done.stdout.strip() or done.stderr).splitlines()[-1]
+
+
+def working_in(folder: Path, patch: pytest.MonkeyPatch) -> Checkout:
+    """A checkout in a new folder, in which the commands of this process run."""
+    folder.mkdir()
+    for module in (environment, calls):
+        patch.setattr(module, "ROOT", folder)
+    return Checkout(folder)
 
 
 def reviews(rows: int = 120, seed: int = 0) -> list[tuple[str, str]]:

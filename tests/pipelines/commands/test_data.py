@@ -2,24 +2,20 @@
 
 import pytest
 import yaml
-from checkouts import Checkout, reviews
+from checkouts import Checkout, reviews, working_in
 
 from data import declared, versions
-from data.dvc import calls
 from data.errors import DataError, GateRefused
 from pipelines.commands import data as commands
 from pipelines.release import publish
-from pipelines.runtime import environment, settings
+from pipelines.runtime import settings
 from pipelines.runtime.settings import UsageError
 
 
 @pytest.fixture
 def checkout(tmp_path, home, monkeypatch) -> Checkout:
     """A checkout in which the commands run, with texts of its user beside it."""
-    (tmp_path / "checkout").mkdir()
-    made = Checkout(tmp_path / "checkout")
-    monkeypatch.setattr(environment, "ROOT", made.folder)
-    monkeypatch.setattr(calls, "ROOT", made.folder)
+    made = working_in(tmp_path / "checkout", monkeypatch)
     rows = "".join(f"{text};{label}\n" for text, label in reviews())
     (tmp_path / "tickets.csv").write_text(f"body;mood\n{rows}", encoding="utf-8")
     return made

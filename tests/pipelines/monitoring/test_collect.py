@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 import tiny
 import watched
-from checkouts import Checkout, reviews
+from checkouts import Checkout, reviews, working_in
 from encoded import file_of
 from forked import started
 from killing import kill_after
@@ -42,10 +42,7 @@ INBOX |= {"columns": {"text": "text", "label": "label"}}
 @pytest.fixture
 def checkout(tmp_path, home, monkeypatch) -> Checkout:
     """A checkout in which the commands run, with `inbox`, texts of its user."""
-    (tmp_path / "checkout").mkdir()
-    made = Checkout(tmp_path / "checkout")
-    monkeypatch.setattr(environment, "ROOT", made.folder)
-    monkeypatch.setattr(calls, "ROOT", made.folder)
+    made = working_in(tmp_path / "checkout", monkeypatch)
     made.declare("inbox", **INBOX)
     rows = "".join(f"{text},{GOOD if kind == 'good' else BAD}\n" for text, kind in reviews())
     (made.folder / "mine").mkdir()
