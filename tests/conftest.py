@@ -13,6 +13,7 @@ import pytest
 # would go on alone while the others have ended.
 LONGEST = (
     "test_watched.py",
+    "test_killed_loop.py",
     "test_killed_promotions.py",
     "test_killed_runs.py",
     "test_several_datasets.py",

@@ -17,6 +17,7 @@ from pipelines.processes import child_process
 from pipelines.processes.service import free_port
 
 TOOLS = str(Path(sys.executable).parent)
+WORKER = (sys.executable, "-m", "prefect", "worker", "start", "--pool", "cpu", "--limit", "1")
 
 
 @contextmanager
@@ -25,15 +26,29 @@ def deployed(project: Path, first: Callable[[], None] = lambda: None) -> Iterato
 
     first: is called once the server is up, before the project is deployed.
     """
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    more = {
+    with server(project, first) as url:
+        place = {"cwd": project, "env": variables(**environment(project, url))}
+        log = project / ".espalier" / "logs" / "cpu.log"
+        with child_process.started(list(WORKER), log, **place):
+            yield url
+
+
+def environment(project: Path, url: str) -> dict[str, str]:
+    """The variables of what works with the server of a project."""
+    return {
         "PREFECT_API_URL": url,
         "PREFECT_HOME": str(project / ".espalier" / "prefect"),
         "PATH": os.pathsep.join([TOOLS, os.environ["PATH"]]),
         "PYTHONPATH": str(project),  # before the checkout that the environment was made for
     }
-    logs, place = project / ".espalier" / "logs", {"cwd": project, "env": variables(**more)}
+
+
+@contextmanager
+def server(project: Path, first: Callable[[], None] = lambda: None) -> Iterator[str]:
+    """The URL of the API of a server that has the deployments, and no worker yet."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    place = {"cwd": project, "env": variables(**environment(project, url))}
 
     def prefect(*arguments: str) -> None:
         done = subprocess.run(
@@ -41,15 +56,13 @@ def deployed(project: Path, first: Callable[[], None] = lambda: None) -> Iterato
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
-    server = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
-    with child_process.started(server, logs / "server.log", **place):
-        until(lambda: answers(f"{url}/health"), "the server's health")
+    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    with child_process.started(command, project / ".espalier" / "logs" / "server.log", **place):
+        until(lambda: answers(f"{url}/health"), "the server's health", 540)
         prefect("work-pool", "create", "cpu", "--type", "process")
         first()
         prefect("deploy", "--all")
-        worker = ["prefect", "worker", "start", "--pool", "cpu", "--limit", "1"]
-        with child_process.started(worker, logs / "cpu.log", **place):
-            yield url
+        yield url
 
 
 def begun(api: str, deployment: str, **parameters: object) -> str:

@@ -3,13 +3,23 @@
 import itertools
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+# Files of a home: the function after whose calls a run is to halt, and the process that has.
+HALT, HALTED = "halt", "halted"
 
 
-def kill_after(writes: int, kinds: Iterable[tuple[object, str]]) -> None:
+def killed() -> None:
+    """End this process by SIGKILL."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_after(
+    writes: int, kinds: Iterable[tuple[object, str]], end: Callable[[], None] = killed
+) -> None:
     """From now on end this process by SIGKILL as soon as it has made so many writes.
 
-    kinds: owner and name of each function that writes.
+    kinds: owner and name of each function that writes. end: what is done instead.
     """
     made = itertools.count(1)
 
@@ -17,7 +27,7 @@ def kill_after(writes: int, kinds: Iterable[tuple[object, str]]) -> None:
         def call(*arguments, **options):
             answer = write(*arguments, **options)
             if next(made) == writes:
-                os.kill(os.getpid(), signal.SIGKILL)
+                end()
             return answer
 
         return call

@@ -241,13 +241,13 @@ def pointer(project: Path, task: str) -> tuple[dict, Path]:
     return facts, published / facts["artifact"]
 
 
-def until(found: Callable, what: str, seconds: float = 120):
+def until(found: Callable, what: str, seconds: float = 120, pause: float = 0.02):
     """Ask again and again until `found()` is truthy, and return that."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := found():
             return value
-        time.sleep(0.02)
+        time.sleep(pause)
     raise AssertionError(f"{what}: not within {seconds} s")
 
 
