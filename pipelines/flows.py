@@ -347,7 +347,7 @@ def rung(
             records.append(result.record)
         else:
             planned.end(fit)
-            console.line(fit.title, f"failed: {result}", failed=True)
+            console.line(fit.title, f"failed: {dask_cluster.cause_of(result)}", failed=True)
     left_out = [fit.title for fit in planned.waiting]
     if left_out:
         text = f"{len(left_out)} of {len(fits)}, for the budget: {', '.join(left_out)}"
@@ -369,7 +369,7 @@ def blends(
             console.show(result.line)
             records.append(result.record)
         else:
-            console.line(one.arch, f"failed: {result}", failed=True)
+            console.line(one.arch, f"failed: {dask_cluster.cause_of(result)}", failed=True)
     return records
 
 

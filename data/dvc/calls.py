@@ -1,5 +1,6 @@
 """DVC's and git's command lines, called in the checkout; what they print, and why they failed."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -44,11 +45,12 @@ def dvc(
 
 
 def error(done: subprocess.CompletedProcess[str]) -> str:
-    """DVC's own last word on a call that failed."""
+    """DVC's own last word on a call that failed; of a full disk the line that says so."""
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     errors = [line.partition("ERROR: ")[2] for line in lines if "ERROR: " in line]
+    full = [line for line in errors if os.strerror(errno.ENOSPC) in line]
     silent = f"DVC ended with status {done.returncode} and no message"
-    return (errors or lines or [silent])[-1]
+    return (full or errors or lines or [silent])[-1]
 
 
 def settings() -> dict[str, str]:

@@ -5,7 +5,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 
@@ -90,6 +90,14 @@ def check() -> str:
             if done.returncode != 0:
                 raise DataError(f"{name} {url}: {calls.error(done)}")
     return f"{name} {url}"
+
+
+def remove_unfinished() -> None:
+    """Remove what DVC could not write whole, of the cache and the remote in this checkout: other
+    checkouts may be writing to those elsewhere."""
+    with suppress(DataError):  # of a full disk: what went before is told
+        stores = [one for one in (_cache(), place()) if one and one.is_relative_to(calls.ROOT)]
+        state.remove_unfinished(calls.ROOT, *stores)
 
 
 def unused_in_cache() -> list[Path]:

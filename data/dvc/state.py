@@ -17,6 +17,7 @@ import yaml
 
 from data.declared import LOADER, OWN
 
+LOCK = Path(".dvc/tmp/espalier.lock")  # of a checkout: one DVC call at a time
 FILE = {"path", "hash", "md5", "size"}  # what DVC writes of each dependency and output
 
 
@@ -25,10 +26,10 @@ def held(root: Path) -> Iterator[None]:
     """One DVC call at a time in this checkout, after what a killed one left is mended."""
     from filelock import FileLock
 
-    folder = root / ".dvc" / "tmp"
+    folder = (root / LOCK).parent
     folder.mkdir(parents=True, exist_ok=True)
     marker = folder / "dvc.lock.writing"
-    with FileLock(folder / "espalier.lock"):
+    with FileLock(root / LOCK):
         for lock in locks(root):
             _restore(lock, _copy(lock, root), was_killed=marker.exists())
         table = folder / "rwlock"
@@ -39,6 +40,17 @@ def held(root: Path) -> Iterator[None]:
         for lock in locks(root):
             _keep(lock, _copy(lock, root))
         marker.unlink()
+
+
+def remove_unfinished(root: Path, *stores: Path) -> None:
+    """Remove what a DVC call of this checkout began to write into its cache or remote, and could
+    not end: DVC leaves it, each time under another name."""
+    from filelock import FileLock
+
+    with FileLock(root / LOCK):
+        for store in stores:
+            for file in store.glob("*/**/.*.tmp"):
+                file.unlink(missing_ok=True)
 
 
 def stages(root: Path, lock: Path) -> dict[str, dict]:
@@ -101,8 +113,11 @@ def _keep(lock: Path, copy: Path) -> None:
 
 def _replace(source: Path, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copyfile(source, temporary)
-    temporary.replace(target)
+    try:
+        shutil.copyfile(source, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _entries(path: Path) -> dict[str, dict] | None:

@@ -1,10 +1,8 @@
 """One call of the command: where its output goes, and how it ends or fails."""
 
-import errno
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -14,7 +12,7 @@ import typer
 
 from pipelines.locks.lock import LockHeldError
 from pipelines.processes import servers
-from pipelines.runtime import console, environment
+from pipelines.runtime import console, disk, environment
 from pipelines.runtime.settings import UsageError
 
 DONE, FAILED, USAGE, REFUSED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 75, 130
@@ -123,26 +121,15 @@ def report(error: Exception) -> int:
     fail(_cause(error) or str(error) or type(error).__name__)
     if not console.log():
         return code
-    try:
-        traceback.print_exc()
-        if code == FAILED:
-            console.err().print(f"The whole story is in {console.log()}", markup=False)
-    except OSError:  # the log's disk is full, and the interpreter would write there at its end
-        _drop_output()
+    if console.keep_traceback() and code == FAILED:
+        console.err().print(f"The whole story is in {console.log()}", markup=False)
     return code
 
 
 def _cause(error: BaseException) -> str:
     """What lies behind an error, where its own words do not name it; else nothing."""
-    chain = [error]
-    while following := chain[-1].__cause__ or chain[-1].__context__:
-        chain.append(following)
-    full = (errno.ENOSPC, errno.EDQUOT)
-    if any(getattr(one, "errno", None) in full or "disk is full" in str(one) for one in chain):
-        return (
-            f"no space is left on the disk of {environment.home()}: free some, or set "
-            "ESPALIER_HOME to a folder on another disk"
-        )
+    if full := disk.full(error):
+        return full
     if isinstance(error, environment.ServerError):
         return ""
     try:  # what MLflow's client raises names neither
@@ -150,10 +137,3 @@ def _cause(error: BaseException) -> str:
     except environment.ServerError as dead:
         return str(dead)
     return ""
-
-
-def _drop_output() -> None:
-    """Send what libraries still print to nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)

@@ -24,7 +24,7 @@ from data.stored import COLLECTED
 from pipelines.locks import state
 from pipelines.promotion import ledger, reconcile
 from pipelines.release import publish
-from pipelines.runtime import console, environment
+from pipelines.runtime import console, disk, environment
 from pipelines.runtime.settings import UsageError
 
 FORMAT = 1  # of the file; a restore knows those up to its own
@@ -65,6 +65,7 @@ def backup(file: Path) -> Backup:
     Raises:
         UsageError: the file is there already, or its folder is not.
         LockHeldError: a command trains, decides or releases.
+        DiskFullError: there is no room for it.
     """
     if file.exists():
         raise UsageError(f"{file} is there already: name another file, or remove it")
@@ -72,7 +73,12 @@ def backup(file: Path) -> Backup:
         raise UsageError(f"there is no folder {file.absolute().parent}: make it, or name another")
     home, making = environment.home(), file.with_name(f".{file.name}.making")
     remote = dvc_remote.place()
-    with reconcile.standstill(), tempfile.TemporaryDirectory(dir=file.absolute().parent) as scratch:
+    place = file.absolute().parent
+    with (
+        reconcile.standstill(),
+        disk.writing(place),
+        tempfile.TemporaryDirectory(dir=place) as scratch,
+    ):
         about = {
             "format": FORMAT,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -82,14 +88,17 @@ def backup(file: Path) -> Backup:
             "left_out": _elsewhere(remote),
         }
         (Path(scratch) / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
-        with tarfile.open(making, "w:gz" if file.suffix == ".gz" else "w") as archive:
-            archive.add(Path(scratch) / ABOUT, ABOUT)
-            for name in DATABASES:
-                if (home / name).exists():
-                    archive.add(_copied(home / name, Path(scratch)), f"home/{name}")
-            for place, name in _places(home, remote):
-                archive.add(place, name)
-    making.replace(file)
+        try:
+            with tarfile.open(making, "w:gz" if file.suffix == ".gz" else "w") as archive:
+                archive.add(Path(scratch) / ABOUT, ABOUT)
+                for name in DATABASES:
+                    if (home / name).exists():
+                        archive.add(_copied(home / name, Path(scratch)), f"home/{name}")
+                for path, name in _places(home, remote):
+                    archive.add(path, name)
+            making.replace(file)
+        finally:
+            making.unlink(missing_ok=True)
     return _outcome(file, about)
 
 

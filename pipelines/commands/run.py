@@ -8,7 +8,6 @@ import os
 import shlex
 import threading
 import time
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
@@ -25,7 +24,7 @@ from pipelines.promotion import reconcile, retraining
 from pipelines.promotion.retraining import Outcome
 from pipelines.release import bento, publish, release
 from pipelines.reports import leaderboard
-from pipelines.runtime import console, environment, settings
+from pipelines.runtime import console, disk, environment, settings
 from pipelines.training import budget as budgets
 from pipelines.training import successive_halving, workers
 from pipelines.training.budget import Costs
@@ -236,8 +235,8 @@ def _retrain_one(task: str, dataset: str, profile: str, budget: str | None) -> t
     except LockHeldError as held:
         reason, code = str(held), LOCKED
     except Exception as error:
-        traceback.print_exc()
-        reason, code = str(error), FAILED
+        console.keep_traceback()
+        reason, code = disk.full(error) or str(error), FAILED
     console.line("stopped", reason, failed=True)
     return Outcome(dataset, reason=reason), code
 

@@ -16,7 +16,7 @@ from pipelines.experiments.plan import Fit
 from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.processes import servers
-from pipelines.runtime import environment, keys
+from pipelines.runtime import disk, environment, keys
 
 
 def verify(fitted: Record | Version) -> Path:
@@ -71,6 +71,7 @@ def artifact_of(run_id: str, path: str, artifact_uri: str = "") -> Path:
     Raises:
         OSError: there is none.
         environment.ServerError: MLflow's server, or what keeps its artifacts, cannot be reached.
+        disk.DiskFullError: there is no room for it here.
     """
     row = None if artifact_uri else leaderboard_rows.find(run_id)
     uri, wanted = artifact_uri or (row.artifact_uri if row else ""), f"bring {path} of run {run_id}"
@@ -102,7 +103,10 @@ def _fetched(run_id: str, path: str) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
         # Whole or not at all: several workers of a host fetch the same at once.
-        with tempfile.TemporaryDirectory(prefix=".", dir=place.parent) as scratch:
+        with (
+            disk.writing(place.parent),
+            tempfile.TemporaryDirectory(prefix=".", dir=place.parent) as scratch,
+        ):
             fetched = Path(client.download_artifacts(run_id, path, scratch))
             with suppress(OSError):  # another was first
                 fetched.rename(place)

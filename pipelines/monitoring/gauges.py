@@ -24,7 +24,10 @@ def write(task: str, dataset: str, **values: Any) -> None:
         held = json.loads(path.read_text(encoding="utf-8"))
     path.parent.mkdir(parents=True, exist_ok=True)
     making = path.with_suffix(f".{os.getpid()}")
-    making.write_text(
-        json.dumps(held | {"task": task, "dataset": dataset} | values), encoding="utf-8"
-    )
-    making.replace(path)
+    try:
+        making.write_text(
+            json.dumps(held | {"task": task, "dataset": dataset} | values), encoding="utf-8"
+        )
+        making.replace(path)
+    finally:
+        making.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from pipelines.runtime import environment
+from pipelines.runtime import disk, environment
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
@@ -164,6 +164,13 @@ def _offers(client: "Client") -> list[Mapping[str, float]]:
 def _takers(offers: Iterable[Mapping[str, float]], needed: Mapping[str, float]) -> int:
     """How many workers offer what is needed."""
     return sum(all(one.get(name, 0) >= needed[name] for name in needed) for one in offers)
+
+
+def cause_of(failure: object) -> str:
+    """What a task failed by, in words; of a worker of this machine, also which disk is full."""
+    if named() is None and isinstance(failure, BaseException) and (full := disk.full(failure)):
+        return full
+    return str(failure)
 
 
 def runner_options() -> dict:

@@ -158,14 +158,14 @@ def publish(
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file that services read, in one step."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.stem}.", delete=False
-    ) as file:
-        file.write(text)
-        file.flush()
-        os.fchmod(file.fileno(), READABLE)
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as scratch:
+        making = Path(scratch) / path.name
+        with making.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(file.fileno(), READABLE)
+            os.fsync(file.fileno())
+        making.replace(path)
 
 
 def publish_challenger(

@@ -7,6 +7,7 @@ and keeps the terminal for the lines printed here.
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -79,6 +80,19 @@ def drop_empty_log() -> None:
     with suppress(OSError):
         if _streams.log and not _streams.log.stat().st_size:
             _streams.log.unlink()
+
+
+def keep_traceback() -> bool:
+    """Log the exception that is being handled; whether the log has room for it."""
+    try:
+        traceback.print_exc()
+        return True
+    except OSError:  # the log's disk is full, and the interpreter would write there at its end
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        return False
 
 
 def out() -> Console:

@@ -60,8 +60,11 @@ class Pointer(BaseModel):
     def write(self, path: Path) -> None:
         """Write its file in one step, so that nobody reads half of it."""
         partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_text(self.to_json(), encoding="utf-8")
-        partial.replace(path)
+        try:
+            partial.write_text(self.to_json(), encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def read(path: Path) -> Pointer:

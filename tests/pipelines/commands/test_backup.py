@@ -3,6 +3,7 @@
 import shutil
 import tarfile
 
+import disks
 import pytest
 import tiny
 from candidates import candidate, evaluation, hits
@@ -16,7 +17,7 @@ from pipelines.locks import lock, state
 from pipelines.processes import service
 from pipelines.promotion import decision, ledger
 from pipelines.release import publish
-from pipelines.runtime import environment
+from pipelines.runtime import disk, environment
 from pipelines.runtime.settings import UsageError
 
 VERSIONS = "schema: '2.0'\nstages:\n  ingest:\n    outs: []\n"
@@ -133,6 +134,18 @@ def test_what_cannot_be_restored_changes_nothing(home, champion, checkout, tmp_p
     assert ledger.models() == []
     assert not (home / "mlflow.db").exists()
     assert not (checkout / "kept").exists()
+
+
+def test_a_full_disk_leaves_neither_half_a_file_nor_a_copy(home, champion, checkout, tmp_path):
+    with disks.mounted(tmp_path / "usb") as usb:
+        for left in (0, 200, 1700):  # no room for anything, a database, the last file
+            disks.fill(usb, left)
+            with pytest.raises(disk.DiskFullError, match=f"of {usb}, where"):
+                backup.backup(usb / "monday.tar")
+            assert disks.files(usb) == {}
+            disks.free(usb)
+        assert backup.backup(usb / "monday.tar").champions
+        assert disks.files(usb).keys() == {"monday.tar"}
 
 
 def test_a_home_elsewhere_is_named(home, champion, checkout, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import disks
 import httpx
 import mlflow_server
 import pytest
@@ -21,7 +22,7 @@ from pipelines.experiments.plan import Fit
 from pipelines.locks import lock
 from pipelines.processes import servers
 from pipelines.processes.service import free_port
-from pipelines.runtime import environment
+from pipelines.runtime import disk, environment
 
 pytestmark = pytest.mark.slow
 
@@ -257,3 +258,14 @@ def test_an_artifact_that_cannot_be_reached_is_not_damaged(
         shutil.rmtree(home / "fetched")
         with pytest.raises(ArtifactError):
             verification.verify(record)
+
+
+def test_a_full_disk_here_is_neither_waited_for_nor_damage(mlflow, home, tmp_path):
+    record = finished(fit(arch="large"), tmp_path / "artifact")
+    with disks.mounted(home / "fetched", 1024) as fetched:
+        disks.fill(fetched, left=4)
+        with pytest.raises(disk.DiskFullError, match=f"of {fetched}, where"):
+            verification.whole(record)
+        assert [path for path in fetched.rglob("*") if path.is_file()] == [fetched / disks.FILLER]
+        disks.free(fetched)
+        assert verification.whole(record)
