@@ -5,9 +5,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
+import disks
 import pytest
 from project import GIT, copied, declare_reviews, espalier, outcomes, parameters, runs
 
@@ -28,20 +28,6 @@ def project(prepared_copy, tmp_path_factory) -> Path:
     path = declare_reviews(project)
     path.write_text(path.read_text().replace(",good", ",好"), encoding="utf-8")
     return project
-
-
-@pytest.fixture
-def small_disk(tmp_path) -> Iterator[Path]:
-    """A file system with room for little more than a database."""
-    if not ROOT_ON_LINUX:
-        pytest.skip("mounting takes root on Linux")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("this container may not mount")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def one_sentence(done: subprocess.CompletedProcess) -> str:
@@ -100,9 +86,13 @@ def test_what_cannot_be_used_is_told_within_seconds(project, command, variables,
     assert time.monotonic() - start < 20  # 249 s and 131 s once; one to two where nothing else runs
 
 
-def test_a_full_disk_is_told(project, small_disk):
-    done = espalier(project, *TRAIN, "--force", ESPALIER_HOME=str(small_disk))
-    assert f"no space is left on the disk of {small_disk}" in one_sentence(done)
+@pytest.mark.parametrize("command", [(*TRAIN, "--force"), RUN], ids=["train", "run"])
+def test_a_full_disk_is_told(project, tmp_path, command):
+    with disks.mounted(tmp_path / "disk", 600) as small:  # little more than a database
+        done = espalier(project, *command, ESPALIER_HOME=str(small))
+    assert done.returncode == 1
+    assert f"no space is left on the disk of {small}, where" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_path_that_no_database_can_have_is_told(project, tmp_path):

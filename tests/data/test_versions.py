@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 
+import disks
 import pytest
 from checkouts import MINE, Checkout, reviews, write_reviews
 from project import GIT
@@ -183,6 +184,23 @@ def test_a_remote_that_is_away_is_named(made):
     message = caught(made, "push('mine')")
     config.write_text(kept)
     assert "cannot be sent to the DVC remote (local /proc/nope" in message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("store", "call"), [("cache", "reproduce"), ("remote", "push")])
+def test_a_full_disk_leaves_no_litter_and_the_next_call_goes_well(made, store, call):
+    place = {"cache": ".dvc/cache", "remote": ".espalier/dvc-remote"}[store]
+    with disks.mounted(made.folder / place) as full:
+        write_reviews(made.folder / MINE["path"], reviews(130))
+        if store == "remote":
+            assert made.versions("reproduce('mine')") == "None"
+        disks.fill(full, left=12)
+        assert "No space left on device" in caught(made, f"{call}('mine')")
+        assert [path.name for path in full.rglob("*.tmp")] == []
+        disks.free(full)
+        assert made.versions(f"{call}('mine')") == "None"
+    write_reviews(made.folder / MINE["path"], reviews())
+    assert made.versions("reproduce('mine')") == "None"
 
 
 @pytest.mark.slow

@@ -1,10 +1,16 @@
 """The line about the data: rows, the size of pictures as a model sees them, new words of texts."""
 
 import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from checkouts import MINE, Checkout, reviews, write_reviews
 
 from data import versions
+from data.dvc import calls
+from data.errors import DataError
 from pipelines.experiments import dataset
 from pipelines.runtime import environment
 
@@ -39,3 +45,44 @@ def test_the_line_says_what_a_model_sees(name, facts, line, tmp_path, monkeypatc
     (tmp_path / "data/reports" / name / "validation.json").write_text(json.dumps(report))
     dataset.version("image", name)
     assert capsys.readouterr().out.rstrip().endswith(f"{name} passed its gate; {line}")
+
+
+@pytest.fixture
+def failing_store() -> Iterator[str]:
+    """The address of an S3 server that answers 500 to all that it is asked."""
+
+    class Failing(BaseHTTPRequestHandler):
+        def fail(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_error(500)
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = fail
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Failing) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        serving.join()
+
+
+@pytest.mark.slow
+def test_a_remote_that_answers_500_is_told_while_it_is_tried_and_in_the_end(
+    failing_store, tmp_path, monkeypatch, capsys
+):
+    made = Checkout(tmp_path)
+    made.declare("mine", **MINE)
+    write_reviews(made.folder / MINE["path"], reviews())
+    assert made.versions("reproduce('mine')") == "None"
+    for name, value in {"url": "s3://dvc", "endpointurl": failing_store}.items():
+        assert made.run("dvc", "remote", "modify", "local", name, value).returncode == 0
+    monkeypatch.setattr(environment, "ROOT", made.folder)
+    monkeypatch.setattr(calls, "ROOT", made.folder)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    with pytest.raises(DataError, match=r"cannot be sent to the DVC remote .*s3://dvc.*500"):
+        dataset.push("mine")
+    assert "waiting                for the DVC remote to take mine" in capsys.readouterr().out
