@@ -51,6 +51,8 @@ def remove_unfinished(root: Path, *stores: Path) -> None:
         for store in stores:
             for file in store.glob("*/**/.*.tmp"):
                 file.unlink(missing_ok=True)
+                with suppress(OSError):  # in an empty folder of runs DVC looks for the newest
+                    file.parent.rmdir()
 
 
 def stages(root: Path, lock: Path) -> dict[str, dict]:
