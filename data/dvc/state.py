@@ -49,7 +49,7 @@ def remove_unfinished(root: Path, *stores: Path) -> None:
 
     with FileLock(root / LOCK):
         for store in stores:
-            for file in store.glob("*/**/.*.tmp"):
+            for file in [*store.glob("*/**/.*.tmp")]:
                 file.unlink(missing_ok=True)
                 with suppress(OSError):  # in an empty folder of runs DVC looks for the newest
                     file.parent.rmdir()

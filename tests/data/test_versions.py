@@ -12,6 +12,7 @@ from checkouts import MINE, Checkout, reviews, write_reviews
 from project import GIT
 
 from data import prepared, stored
+from data.dvc import state
 
 CAUGHT = """
 from data import versions
@@ -184,6 +185,18 @@ def test_a_remote_that_is_away_is_named(made):
     message = caught(made, "push('mine')")
     config.write_text(kept)
     assert "cannot be sent to the DVC remote (local /proc/nope" in message
+
+
+def test_what_dvc_could_not_write_whole_goes_with_a_folder_that_it_leaves_empty(tmp_path):
+    (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
+    kept = ["files/md5/ab/cdef", "runs/12/34/56"]
+    for name in (*kept, "files/md5/ab/.x.tmp", "runs/12/34/.y.tmp", "runs/78/90/.z.tmp"):
+        (tmp_path / "cache" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "cache" / name).touch()
+    state.remove_unfinished(tmp_path, tmp_path / "cache", tmp_path / "none")
+    left = {str(path.relative_to(tmp_path / "cache")) for path in tmp_path.rglob("cache/**/*")}
+    folders = {"files", "files/md5", "files/md5/ab", "runs", "runs/12", "runs/12/34", "runs/78"}
+    assert left == folders | set(kept)
 
 
 @pytest.mark.slow
