@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
@@ -17,6 +18,9 @@ from pipelines.experiments.registry import Version
 from pipelines.experiments.tracking import Record
 from pipelines.processes import servers
 from pipelines.runtime import disk, environment, keys
+
+if TYPE_CHECKING:
+    from mlflow.entities import FileInfo
 
 
 def verify(fitted: Record | Version) -> Path:
@@ -92,6 +96,14 @@ def _place(run_id: str) -> str:
         raise FileNotFoundError(f"there is no run {run_id}: {error}") from error
 
 
+def _bytes(run_id: str, listed: "FileInfo") -> int:
+    """How large a file or folder of a run is."""
+    if not listed.is_dir:
+        return listed.file_size or 0
+    inside = tracking.connect().list_artifacts(run_id, listed.path)
+    return sum(_bytes(run_id, one) for one in inside)
+
+
 def _fetched(run_id: str, path: str) -> Path:
     """Fetch a file or folder of a run. What MLflow raises of one that is gone and of a store that
     does not answer is alike: only the store's list tells."""
@@ -103,10 +115,7 @@ def _fetched(run_id: str, path: str) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
         # Whole or not at all: several workers of a host fetch the same at once.
-        with (
-            disk.writing(place.parent),
-            tempfile.TemporaryDirectory(prefix=".", dir=place.parent) as scratch,
-        ):
+        with tempfile.TemporaryDirectory(prefix=".", dir=place.parent) as scratch:
             fetched = Path(client.download_artifacts(run_id, path, scratch))
             with suppress(OSError):  # another was first
                 fetched.rename(place)
@@ -118,6 +127,7 @@ def _fetched(run_id: str, path: str) -> Path:
         except MlflowException as unlisted:
             if servers.is_away(unlisted):
                 raise
-        if any(one.path == path for one in beside):
+        if found := next((one for one in beside if one.path == path), None):
+            disk.check_room(place.parent, _bytes(run_id, found))  # MLflow does not say why
             raise environment.ServerError(f"{path} of run {run_id} cannot be read") from error
         raise FileNotFoundError(f"{path} of run {run_id} is gone: {error}") from error

@@ -47,11 +47,11 @@ class Facts:
     those of the champion's data; None where nobody can count them. fresh: those beyond the data of
     the last retraining, after which the champion stayed; None where there was none. labelled:
     labelled requests that are no part of the data. drifted, below: what the monitor says. trial:
-    the version that is on trial beside the champion; None where none is. since:
-    seconds since the last retraining began, without end where there was none. took: its seconds.
-    rows: all rows of the data; train: the part of them that is trained on. learned: training rows
-    of the champion's data. outlook: None where there are no two points of a curve, or nothing to
-    compare.
+    the version that is on trial beside the champion; None where none is. since: seconds since the
+    last retraining began that was not killed, without end where there was none. took: the seconds
+    of the last one that decided. rows: all rows of the data; train: the part of them that is
+    trained on. learned: training rows of the champion's data. outlook: None where there are no two
+    points of a curve, or nothing to compare.
     """
 
     champion: str | None = None
@@ -226,6 +226,8 @@ def gather(
     learned, total = _learned(fits), sum(rows.values())
     entries = ledger.entries(champion.name)
     trial, ended = ledger.trial(entries), [run for run in past if _has_decided(run, entries)]
+    # One that was killed before it decided is gone on with at once; one that failed is not.
+    begun = [run for run in past if run in ended or run.info.status != "KILLED"]
     changed, gained = _change(version, champion, ended, learned)
     return Facts(
         champion=f"{champion.arch} v{champion.version}",
@@ -237,7 +239,7 @@ def gather(
         drifted=drifted,
         below=below,
         trial=trial.to_version if trial and ledger.holds(trial) else None,
-        since=time.time() - past[0].info.start_time / 1000 if past else math.inf,
+        since=time.time() - begun[0].info.start_time / 1000 if begun else math.inf,
         took=_took(ended),
         rows=total,
         train=rows["train"] / total if total else 1.0,

@@ -31,6 +31,12 @@ def writing(folder: Path) -> Iterator[None]:
         raise
 
 
+def check_room(folder: Path, size: int) -> None:
+    """Raise DiskFullError where so many bytes find no room below a folder."""
+    if size > shutil.disk_usage(folder).free:
+        raise DiskFullError(_sentence(_shown(folder.absolute())))
+
+
 def full(error: BaseException) -> str:
     """Which disk of this machine is full, where an error says that one is; else nothing.
 

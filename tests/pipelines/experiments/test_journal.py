@@ -263,7 +263,7 @@ def test_an_artifact_that_cannot_be_reached_is_not_damaged(
 def test_a_full_disk_here_is_neither_waited_for_nor_damage(mlflow, home, tmp_path):
     record = finished(fit(arch="large"), tmp_path / "artifact")
     with disks.mounted(home / "fetched", 1024) as fetched:
-        disks.fill(fetched, left=4)
+        disks.fill(fetched)
         with pytest.raises(disk.DiskFullError, match=f"of {fetched}, where"):
             verification.whole(record)
         assert [path for path in fetched.rglob("*") if path.is_file()] == [fetched / disks.FILLER]

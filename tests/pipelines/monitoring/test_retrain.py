@@ -213,6 +213,20 @@ def test_a_retraining_that_failed_has_seen_nothing_and_still_keeps_the_next_wait
     assert verdict.facts.since < 60
 
 
+def test_a_retraining_that_was_killed_is_gone_on_with_at_once(present):
+    newer = replace(DIGITS, hash="1" * 32 + ".dir")
+    present(newer.hash, 320)
+    before = gathered().since
+    with tracking.parent(newer, "quick", "retrain") as parent:
+        pass
+    tracking.connect().update_run(parent, status="RUNNING")  # as SIGKILL leaves it
+    assert gathered().since < before
+    tracking.mend(newer.task, newer.name)
+    assert gathered().since >= before
+    entries.append("espalier-image-digits", "refusal", "2", dataset_hash=newer.hash)
+    assert gathered().since < before
+
+
 def test_a_retraining_that_failed_after_its_decision_has_seen_the_data(present):
     def fail(data_hash: str, decided: bool) -> None:
         with tracking.parent(replace(DIGITS, hash=data_hash), "quick", "retrain"):
