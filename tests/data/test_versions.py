@@ -204,7 +204,7 @@ def test_what_dvc_could_not_write_whole_goes_with_a_folder_that_it_leaves_empty(
 def test_a_full_disk_leaves_no_litter_and_the_next_call_goes_well(made, store, call):
     place = {"cache": ".dvc/cache", "remote": ".espalier/dvc-remote"}[store]
     with disks.mounted(made.folder / place) as full:
-        write_reviews(made.folder / MINE["path"], reviews(130))
+        write_reviews(made.folder / MINE["path"], reviews(seed=len(store)))
         if store == "remote":
             assert made.versions("reproduce('mine')") == "None"
         disks.fill(full, left=12)
