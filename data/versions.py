@@ -61,7 +61,8 @@ def _reproduce(*arguments: str) -> None:
         done = calls.dvc("repro", *arguments, variables={stage.FAILURE: str(written)})
         if done.returncode == 0:
             return
-        remote.remove_unfinished()
+        if calls.is_full(done):
+            remote.remove_unfinished()
         if not written.exists():
             raise DataError(calls.error(done))
         failure = json.loads(written.read_text(encoding="utf-8"))
@@ -150,7 +151,8 @@ def push(dataset: str) -> None:
     """
     done = calls.dvc("push", "--with-deps", _target(dataset))
     if done.returncode != 0:
-        remote.remove_unfinished()
+        if calls.is_full(done):
+            remote.remove_unfinished()
         cause = f"the DVC remote ({remote.described()}): {calls.error(done)}"
         raise DataError(f"{dataset} cannot be sent to {cause}")
 

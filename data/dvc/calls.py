@@ -53,6 +53,11 @@ def error(done: subprocess.CompletedProcess[str]) -> str:
     return (full or errors or lines or [silent])[-1]
 
 
+def is_full(done: subprocess.CompletedProcess[str]) -> bool:
+    """Whether a call failed since a disk is full."""
+    return os.strerror(errno.ENOSPC) in done.stderr
+
+
 def settings() -> dict[str, str]:
     """DVC's settings of this checkout by name. Of one that stands twice the later counts:
     .dvc/config.local comes after .dvc/config."""

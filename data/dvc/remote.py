@@ -5,7 +5,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +16,7 @@ REMOVING = "Removing "  # how DVC begins the line of a file that `gc --dry` woul
 NAMED = re.compile(r"\bmd5: ([0-9a-f]{32}(?:\.dir)?)$", re.MULTILINE)  # in a lock, by DVC
 LISTED = re.compile(r"\s*([\d.]+)([a-zA-Z]?)  (.+)")  # size, its unit, path: by `dvc list-url`
 UNITS = ("", "k", "M", "G", "T", "P")  # each 1,024 of the one before
+STORES = (".dvc/cache", ".espalier/dvc-remote")  # in a checkout, where nobody says otherwise
 POINTERS = ("*dvc.lock", "*.dvc")  # files of git's history that hold names
 
 
@@ -93,11 +94,10 @@ def check() -> str:
 
 
 def remove_unfinished() -> None:
-    """Remove what DVC could not write whole, of the cache and the remote in this checkout: other
-    checkouts may be writing to those elsewhere."""
-    with suppress(DataError):  # of a full disk: what went before is told
-        stores = [one for one in (_cache(), place()) if one and one.is_relative_to(calls.ROOT)]
-        state.remove_unfinished(calls.ROOT, *stores)
+    """Remove what DVC could not write whole, of the cache and the remote that lie in the checkout
+    where nobody says otherwise: other checkouts may be writing to those elsewhere."""
+    # Without DVC, which finds no room for its own files where the checkout lies on that disk.
+    state.remove_unfinished(calls.ROOT, *(calls.ROOT / store for store in STORES))
 
 
 def unused_in_cache() -> list[Path]:

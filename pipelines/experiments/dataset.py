@@ -111,7 +111,7 @@ def has_source(dataset: str) -> bool:
 def push(dataset: str) -> None:
     """Send the versioned data to the DVC remote, where fits on other machines find it."""
     with console.stage("push") as say:
-        with waiting.told(f"for the DVC remote to take {dataset}"):
+        with waiting.announced(f"for the DVC remote to take {dataset}"):
             versions.push(dataset)
         say("its version lies in the DVC remote")
 
@@ -121,7 +121,7 @@ def local(dataset: DatasetVersion) -> Path:
     if versions.dataset_hash(dataset.name) == dataset.hash and folder(dataset.name).is_dir():
         return folder(dataset.name)
     fetched = environment.home() / "fetched" / dataset.hash
-    with waiting.told(f"for the DVC remote to give {dataset.name}"):
+    with waiting.announced(f"for the DVC remote to give {dataset.name}"):
         return remote.fetch(dataset.hash, dataset.name, fetched)
 
 

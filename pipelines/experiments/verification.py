@@ -127,7 +127,7 @@ def _fetched(run_id: str, path: str) -> Path:
         except MlflowException as unlisted:
             if servers.is_away(unlisted):
                 raise
-        if found := next((one for one in beside if one.path == path), None):
-            disk.check_room(place.parent, _bytes(run_id, found))  # MLflow does not say why
+        if listed := next((one for one in beside if one.path == path), None):
+            disk.check_room(place.parent, _bytes(run_id, listed))  # MLflow does not say why
             raise environment.ServerError(f"{path} of run {run_id} cannot be read") from error
         raise FileNotFoundError(f"{path} of run {run_id} is gone: {error}") from error

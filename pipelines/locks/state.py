@@ -9,15 +9,14 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.runtime import environment, waiting
+from pipelines.runtime import environment
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, Dialect, Engine
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy import URL, Connection, Engine
 
 VARIABLE = "ESPALIER_DATABASE_URL"
 LOCKS = "locks"  # the folder beside the SQLite file
@@ -92,7 +91,6 @@ def url() -> "URL":
 def connect() -> "Engine":
     """The state database with its tables, which the first process makes. Raises DatabaseError.
 
-    A server that has answered once is waited for, where it is away for a while.
     Usable from any thread and after a fork: no connection outlives its transaction.
     """
     return _engine(url())
@@ -161,8 +159,7 @@ def _engine(address: "URL") -> "Engine":
     try:
         if address.get_backend_name() == "postgresql":
             engine = create_engine(address, poolclass=NullPool, connect_args=POSTGRESQL)
-            _make_tables(engine)  # at once: an address that never answered may be wrong
-            event.listen(engine, "do_connect", _connection)
+            _make_tables(engine)
             return engine
         engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _leave_transactions_to_us)
@@ -176,19 +173,6 @@ def _engine(address: "URL") -> "Engine":
     except (OSError, SQLAlchemyError) as error:
         raise DatabaseError(unusable(address, getattr(error, "orig", error))) from error
     return engine
-
-
-def _connection(
-    dialect: "Dialect", _record: object, arguments: tuple, options: dict
-) -> "DBAPIConnection":
-    """A connection to a server that has answered this process before, and is being restarted."""
-
-    def is_away(error: Exception) -> bool:
-        return isinstance(error, dialect.loaded_dbapi.OperationalError)
-
-    connect = partial(dialect.connect, *arguments, **options)
-    text = f"for the state database {url()} to answer"
-    return waiting.awaited(connect, is_away, text, waiting.WAIT_SECONDS)
 
 
 def _leave_transactions_to_us(connection: sqlite3.Connection, _record: object) -> None:

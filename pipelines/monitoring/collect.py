@@ -43,7 +43,7 @@ DAY = 86_400_000_000  # microseconds
 LATE = 60_000_000  # workers write a record a second or so after its time, each at its own pace
 RECORD = re.compile(rb'\{"time":(\d+),"request_id":"([^"]*)"')  # how one begins
 REQUEST = ("request_id", "time", "client", "version")  # what a row tells of it
-READ = 10_000  # requests whose histories are looked through at a time
+READ = 2_000  # requests whose histories are looked through at a time
 
 Key = tuple[str, int]  # the request's id and the index of its input; or a series and a time
 Row = dict[str, Any]
@@ -227,10 +227,10 @@ def _of_series(model: str, dataset: str, kept: dict[Key, int], answers: Answers)
             if not _is_near(*key, taken, half):
                 rows[key] = request, value
                 taken[key[0], key[1] // half] = key[1]
-        if len(rows) > 2 * most:  # memory has a bound, whatever the log holds
-            youngest = sorted(rows.items(), key=lambda one: -one[1][0]["time"])
-            rows = dict(youngest[:most])
-            taken = {(series, at // half): at for series, at in (*kept, *rows)}
+            if len(rows) > 2 * most:  # of what the log holds, no more than can be kept
+                youngest = sorted(rows.items(), key=lambda one: -one[1][0]["time"])
+                rows = dict(youngest[:most])
+                taken = {(series, at // half): at for series, at in (*kept, *rows)}
     new = {key: request["time"] for key, (request, _) in rows.items()}
     return _Gain(kept, new, rows, {})
 
@@ -273,14 +273,15 @@ def _readings(records: "pyarrow.Table", column: str) -> Iterator[tuple[Row, Key,
     row, at, values = row[there], at[there], values[there]
     # Clients may use one name for two series.
     names = [f"{client}/{name}" if client else name for client, name in forecasts.owners(records)]
-    code = np.unique(np.array(names, str), return_inverse=True)[1][row]
+    codes = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    code = np.array([codes[name] for name in names], int)[row]
     order = np.lexsort((at, code))  # which leaves equal ones in their order
     is_first = np.ones(len(order), bool)
     is_first[1:] = (np.diff(code[order]) != 0) | (np.diff(at[order]) != 0)
     first = np.sort(order[is_first])
     sent = records.select(REQUEST).to_pylist()
-    found = zip(row[first].tolist(), at[first].tolist(), values[first].tolist(), strict=True)
-    for number, moment, value in found:
+    readings = zip(row[first].tolist(), at[first].tolist(), values[first].tolist(), strict=True)
+    for number, moment, value in readings:
         yield sent[number], (names[number], moment), value
 
 
@@ -297,7 +298,7 @@ def _request(record: Mapping) -> Row:
 def _places(new: Mapping[Key, int]) -> dict[str, tuple[Path, int]]:
     """Where the log holds the requests of new rows, by their ids: file and offset."""
     times = {request.encode(): b"%d" % moment for (request, _), moment in new.items()}
-    places = {}
+    places: dict[str, tuple[Path, int]] = {}
     for file in request_log.files() if times else ():
         if file.suffix != request_log.SEGMENT:  # of before inputs were kept
             continue
@@ -306,7 +307,7 @@ def _places(new: Mapping[Key, int]) -> dict[str, tuple[Path, int]]:
             for line in lines:
                 begun = RECORD.match(line)
                 if begun and times.get(begun[2]) == begun[1]:
-                    places[begun[2].decode()] = file, offset
+                    places.setdefault(begun[2].decode(), (file, offset))
                 offset += len(line)
     return places
 

@@ -48,10 +48,10 @@ class Facts:
     the last retraining, after which the champion stayed; None where there was none. labelled:
     labelled requests that are no part of the data. drifted, below: what the monitor says. trial:
     the version that is on trial beside the champion; None where none is. since: seconds since the
-    last retraining began that was not killed, without end where there was none. took: the seconds
-    of the last one that decided. rows: all rows of the data; train: the part of them that is
-    trained on. learned: training rows of the champion's data. outlook: None where there are no two
-    points of a curve, or nothing to compare.
+    last retraining began, of which one that was killed for the first time is none; without end
+    where there was none. took: the seconds of the last one that decided. rows: all rows of the
+    data; train: the part of them that is trained on. learned: training rows of the champion's data.
+    outlook: None where there are no two points of a curve, or nothing to compare.
     """
 
     champion: str | None = None
@@ -226,8 +226,9 @@ def gather(
     learned, total = _learned(fits), sum(rows.values())
     entries = ledger.entries(champion.name)
     trial, ended = ledger.trial(entries), [run for run in past if _has_decided(run, entries)]
-    # One that was killed before it decided is gone on with at once; one that failed is not.
-    begun = [run for run in past if run in ended or run.info.status != "KILLED"]
+    # One that was killed before it decided is gone on with at once, but not for ever.
+    killed = [run not in ended and run.info.status == "KILLED" for run in past[:2]]
+    begun = past[1:] if killed in ([True], [True, False]) else past
     changed, gained = _change(version, champion, ended, learned)
     return Facts(
         champion=f"{champion.arch} v{champion.version}",

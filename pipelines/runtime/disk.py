@@ -4,11 +4,12 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipelines.runtime import environment
 
+NEARLY = 16 << 20  # bytes: a disk with less free has no room
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # What we say of it, and SQLite; and of what a child process raised the text alone is left.
 NO_SPACE = "no space is left on the disk of"
@@ -46,7 +47,11 @@ def full(error: BaseException) -> str:
     told = next((str(one) for one in causes if isinstance(one, DiskFullError)), "")
     if told or not causes:
         return told
-    return _sentence(_shown(next(filter(None, map(_file, causes)), None)))
+    if file := next(filter(None, map(_file, causes)), None):
+        return _sentence(_shown(file))
+    place = _fullest()
+    # With more free it is a disk of another machine, which the error's own words name.
+    return _sentence(place) if shutil.disk_usage(place).free < NEARLY else ""
 
 
 def _sentence(place: Path) -> str:
@@ -77,17 +82,26 @@ def _file(error: BaseException) -> Path | None:
     return next((Path(name).absolute() for name in names if isinstance(name, str)), None)
 
 
-def _shown(file: Path | None) -> Path:
-    """Where a person looks for the disk that is full: of several folders on it the first."""
-    places: dict[int, Path] = {}
-    for place in _written():
-        if place.is_dir():
-            places.setdefault(place.stat().st_dev, place)
-    if file is None:
-        return min(places.values(), key=lambda place: shutil.disk_usage(place).free)
+def _shown(file: Path) -> Path:
+    """Where a person looks for the disk of a file: of several folders on it the first."""
     while not file.exists():  # it was removed, half written
         file = file.parent
-    return places.get(file.stat().st_dev, file)
+    return _disks().get(file.stat().st_dev, file)
+
+
+def _fullest() -> Path:
+    """Where a person looks for the disk with the least free."""
+    return min(_disks().values(), key=lambda place: shutil.disk_usage(place).free)
+
+
+def _disks() -> dict[int, Path]:
+    """The disks that our processes write to, by number, each by the first folder on it."""
+    disks: dict[int, Path] = {}
+    for place in _written():
+        with suppress(OSError):  # it may not be looked into
+            if place.is_dir():
+                disks.setdefault(place.stat().st_dev, place)
+    return disks
 
 
 def _written() -> Iterator[Path]:
@@ -98,4 +112,4 @@ def _written() -> Iterator[Path]:
         yield from sorted(parent.glob("*/"))
     yield Path(os.environ.get("BENTOML_HOME", home))
     yield Path(os.environ.get("TMPDIR", "/tmp"))
-    yield Path.cwd()
+    yield Path()

@@ -1,4 +1,4 @@
-"""What is waited for is said in seconds, and no wait is without end."""
+"""What is waited for is said within seconds."""
 
 import contextvars
 import threading
@@ -28,7 +28,7 @@ def awaited(
         seconds: after which what `ask` raised is raised.
     """
     start = time.monotonic()
-    with told(f"{text}; until {seconds / 60:.0f} minutes are over"):
+    with announced(f"{text}; until {seconds / 60:.0f} minutes are over"):
         while True:
             try:
                 return ask()
@@ -39,7 +39,7 @@ def awaited(
 
 
 @contextmanager
-def told(text: str) -> Iterator[None]:
+def announced(text: str) -> Iterator[None]:
     """Say what is waited for, where the block takes longer than a moment."""
     say = contextvars.copy_context().run
     timer = threading.Timer(SAID_SECONDS, say, (console.line, "waiting", text))

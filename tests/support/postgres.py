@@ -26,26 +26,20 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def cluster() -> Iterator[Path]:
-    """A folder with what a server keeps, for the time of the block; nothing runs on it yet."""
+def running() -> Iterator[str]:
+    """The URL of an empty server, without a database's name."""
     folder = Path(tempfile.mkdtemp(prefix="espalier-postgres-"))
-    if os.getuid() == 0:
+    popen = {"cwd": folder, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+    if os.getuid() == 0:  # it refuses to run as root
+        popen |= {"user": "postgres", "group": "postgres", "extra_groups": []}
         shutil.chown(folder, "postgres", "postgres")
     made = [programs() / "initdb", "-D", "cluster", "-U", "espalier", "-A", "trust", "-E", "UTF8"]
-    subprocess.run([*made, "--no-sync"], check=True, stdout=subprocess.DEVNULL, **_popen(folder))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-@contextmanager
-def served(folder: Path, port: int) -> Iterator[str]:
-    """The URL of a server on a cluster, without a database's name; its end is that of a crash."""
+    subprocess.run([*made, "--no-sync"], check=True, stdout=subprocess.DEVNULL, **popen)
+    port = free_port()
     told = [f"--{name}={value}" for name, value in (SETTINGS | {"port": port}).items()]
-    with (folder / "log").open("ab") as log:
+    with (folder / "log").open("wb") as log:
         command = [programs() / "postgres", "-D", "cluster", *told]
-        server = subprocess.Popen(command, stdout=log, **_popen(folder))
+        server = subprocess.Popen(command, stdout=log, **popen)
 
     def answers() -> bool:
         assert server.poll() is None, (folder / "log").read_text()
@@ -61,21 +55,7 @@ def served(folder: Path, port: int) -> Iterator[str]:
     finally:
         server.send_signal(signal.SIGQUIT)  # at once: nobody needs the cluster again
         server.wait()
-
-
-@contextmanager
-def running() -> Iterator[str]:
-    """The URL of an empty server, without a database's name."""
-    with cluster() as folder, served(folder, free_port()) as url:
-        yield url
-
-
-def _popen(folder: Path) -> dict:
-    """How a process begins that works in the folder: PostgreSQL refuses to run as root."""
-    popen = {"cwd": folder, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
-    if os.getuid() == 0:
-        popen |= {"user": "postgres", "group": "postgres", "extra_groups": []}
-    return popen
+        shutil.rmtree(folder)
 
 
 def empty_database(server: str, template: str = "template1") -> str:

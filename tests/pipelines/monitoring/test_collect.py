@@ -98,8 +98,12 @@ def rows(checkout: Checkout, task: str, dataset: str) -> list[dict]:
     return collected.read(task, collected.parts(checkout.folder / COLLECTED / dataset)).to_pylist()
 
 
+def read() -> feedback.Answers:
+    return feedback.answers(feedback.stored())
+
+
 def waiting(task: str, dataset: str) -> int:
-    return collect.waiting(task, dataset, feedback.answers(feedback.stored()))
+    return collect.waiting(task, dataset, read())
 
 
 def splits(checkout: Checkout, dataset: str) -> dict[str, dict[str, np.ndarray]]:
@@ -358,6 +362,7 @@ def test_no_more_readings_are_held_than_are_kept(checkout, serve, monkeypatch):
         service.ask(f"r{number}", tiny.history(), **{SERIES: named})
     service.log.stop()
     monkeypatch.setattr(settings, "collect", lambda dataset: Collect(rows=30))
+    assert len(collect._gain("forecast", "glucose", read()).rows) <= 60
     assert collect.collect("forecast", "glucose").rows == 30
     names = {row["series"] for row in rows(checkout, "forecast", "glucose")}
     assert names == {"s4", "s5"}  # the youngest
