@@ -10,6 +10,7 @@ from pathlib import Path
 from data.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
+NO_SPACE = os.strerror(errno.ENOSPC)  # in what DVC prints of a full disk
 
 
 def output(*arguments: str) -> str:
@@ -48,14 +49,14 @@ def error(done: subprocess.CompletedProcess[str]) -> str:
     """DVC's own last word on a call that failed; of a full disk the line that says so."""
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     errors = [line.partition("ERROR: ")[2] for line in lines if "ERROR: " in line]
-    full = [line for line in errors if os.strerror(errno.ENOSPC) in line]
+    full = [line for line in errors if NO_SPACE in line]
     silent = f"DVC ended with status {done.returncode} and no message"
     return (full or errors or lines or [silent])[-1]
 
 
 def is_full(done: subprocess.CompletedProcess[str]) -> bool:
     """Whether a call failed since a disk is full."""
-    return os.strerror(errno.ENOSPC) in done.stderr
+    return NO_SPACE in done.stderr
 
 
 def settings() -> dict[str, str]:

@@ -12,7 +12,7 @@ from data import declared, prepared, report, versions
 from data.dvc import remote
 from data.errors import DataError
 from pipelines.experiments import shared_data
-from pipelines.runtime import console, environment, waiting
+from pipelines.runtime import console, environment
 from pipelines.runtime.settings import UsageError
 
 # DVC's calls of one checkout wait for each other. Whoever holds this from the data to its push goes
@@ -111,7 +111,7 @@ def has_source(dataset: str) -> bool:
 def push(dataset: str) -> None:
     """Send the versioned data to the DVC remote, where fits on other machines find it."""
     with console.stage("push") as say:
-        with waiting.announced(f"for the DVC remote to take {dataset}"):
+        with console.announced(f"for the DVC remote to take {dataset}"):
             versions.push(dataset)
         say("its version lies in the DVC remote")
 
@@ -121,7 +121,7 @@ def local(dataset: DatasetVersion) -> Path:
     if versions.dataset_hash(dataset.name) == dataset.hash and folder(dataset.name).is_dir():
         return folder(dataset.name)
     fetched = environment.home() / "fetched" / dataset.hash
-    with waiting.announced(f"for the DVC remote to give {dataset.name}"):
+    with console.announced(f"for the DVC remote to give {dataset.name}"):
         return remote.fetch(dataset.hash, dataset.name, fetched)
 
 

@@ -4,11 +4,11 @@
 """
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pipelines.release import publish
 from pipelines.runtime import environment
 
 
@@ -23,11 +23,4 @@ def write(task: str, dataset: str, **values: Any) -> None:
     with suppress(FileNotFoundError, json.JSONDecodeError):
         held = json.loads(path.read_text(encoding="utf-8"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    making = path.with_suffix(f".{os.getpid()}")
-    try:
-        making.write_text(
-            json.dumps(held | {"task": task, "dataset": dataset} | values), encoding="utf-8"
-        )
-        making.replace(path)
-    finally:
-        making.unlink(missing_ok=True)
+    publish.write_whole(path, json.dumps(held | {"task": task, "dataset": dataset} | values))

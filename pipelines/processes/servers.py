@@ -6,17 +6,20 @@ import threading
 import time
 from collections.abc import Callable
 from functools import cache
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from pipelines.runtime import console, environment, waiting
-from pipelines.runtime.waiting import Answer
+from pipelines.runtime import console, environment
 
-WAIT_SECONDS = waiting.WAIT_SECONDS  # for one answer
+RETRY_SECONDS = 1  # between two tries
+WAIT_SECONDS = 1200  # for one answer: longer than most outages, shorter than a night
 LOOK_SECONDS = 2  # between two looks at a server that is watched
 
 # Where MLflow's pages for models begin; without the end it opens those for language models.
 PAGE = "#/experiments?workflowType=machine_learning"
 LOCAL_SERVER = "http://127.0.0.1:5000"  # of `mlflow ui`, for a store that is a file
+
+Answer = TypeVar("Answer")
 
 
 def is_served() -> bool:
@@ -46,16 +49,21 @@ def awaited(ask: Callable[[], Answer], wanted: str) -> Answer:
     """
     if not is_served():
         return ask()
-    url = os.environ[environment.MLFLOW]
-    try:
-        return waiting.awaited(ask, is_away, f"for {url} to {wanted}", WAIT_SECONDS)
-    except Exception as error:
-        if not is_away(error):
-            raise
-        raise environment.ServerError(
-            f"{url} did not {wanted}, within {WAIT_SECONDS // 60} minutes: it, or what keeps its "
-            f"artifacts, cannot be reached ({error})"
-        ) from error
+    start, url = time.monotonic(), os.environ[environment.MLFLOW]
+    text = f"for {url} to {wanted}; until {WAIT_SECONDS // 60} minutes are over"
+    with console.announced(text):
+        while True:
+            try:
+                return ask()
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                if time.monotonic() > start + WAIT_SECONDS:
+                    raise environment.ServerError(
+                        f"{url} did not {wanted}, within {WAIT_SECONDS // 60} minutes: it, or what "
+                        f"keeps its artifacts, cannot be reached ({error})"
+                    ) from error
+            time.sleep(RETRY_SECONDS)
 
 
 def is_away(error: Exception) -> bool:

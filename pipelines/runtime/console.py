@@ -6,11 +6,12 @@ and keeps the terminal for the lines printed here.
 
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
+SAID_SECONDS = 3  # until a wait is told
 PAGE_COLUMNS = 120  # of a table that goes to a file or a pipe
 
 
@@ -166,6 +168,19 @@ def epochs(name: str, total: int) -> Iterator[Callable[[int, dict], None]]:
             progress.update(bar, completed=epoch, loss=f"{name} {metrics[name]:.4f}")
 
         yield advance
+
+
+@contextmanager
+def announced(text: str) -> Iterator[None]:
+    """Say what is waited for, where the block takes longer than a moment."""
+    say = copy_context().run
+    timer = threading.Timer(SAID_SECONDS, say, (line, "waiting", text))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def line(name: str, text: str, seconds: float | None = None, failed: bool = False) -> None:
