@@ -20,11 +20,11 @@ from pathlib import Path
 from uuid import UUID
 
 import deployed
-import httpx
 import pytest
 import yaml
 from deployed import read
 from killing import HALT, HALTED
+from labelling import ask_and_label, on_trial
 from logged import logged_records
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun
@@ -49,7 +49,6 @@ pytestmark = pytest.mark.slow
 
 MODEL = "espalier-sentiment-reviews"
 GOOD, BAD = "gripping", "tedious"  # which the first champion has never read
-WORDS = ("sunset", "harbour", "engine", "letter")
 
 
 class Part:
@@ -88,17 +87,7 @@ class Service(Part):
     def ask(self, name: str, rows: range) -> set[str]:
         """Ask about texts that one word decides, and send back what was right; returns the
         versions that answered. name: of these requests."""
-        labels, versions = [], set()
-        with httpx.Client(base_url=self.url, trust_env=False, timeout=60) as client:
-            for row in rows:
-                text = f"{name} {row // 2} {WORDS[row // 2 % 4]} {(GOOD, BAD)[row % 2]}"
-                headers = {"X-Request-ID": f"{name}-{row}"}
-                answered = client.post("/v1/sentiment", json={"text": text}, headers=headers)
-                versions.add(answered.raise_for_status().json()["model"]["version"])
-                label = ("good", "bad")[row % 2]
-                labels.append({"request_id": f"{name}-{row}", "label": label})
-            client.post("/v1/feedback", json={"feedback": labels}).raise_for_status()
-        return versions
+        return ask_and_label(self.url, name, rows, GOOD, BAD)
 
     def ask_killed(self, name: str) -> set[str]:
         """Ask 400 times, killed after half of them; a client repeats all that it had asked."""
@@ -118,11 +107,6 @@ class Service(Part):
         """The version that answers now."""
         [version] = self.ask("now", range(1))
         return version
-
-    def on_trial(self) -> list[str]:
-        """The versions that it tries."""
-        models = httpx.get(f"{self.url}/v1/models", trust_env=False).raise_for_status().json()
-        return [one["version"] for one in models["on_trial"]]
 
 
 @pytest.fixture(scope="module")
@@ -272,22 +256,22 @@ def test_killed_in_a_fit_and_once_a_trial_is_on_record(project, api, worker, ser
     begin(api, "retrain", reasoned=True)
     halted(project)
     worker.kill()
-    assert (service.champion(), service.on_trial()) == ("1", [])
+    assert (service.champion(), on_trial(service.url)) == ("1", [])
 
     with parameters(project) as params:
         params["retrain"]["reviews"]["cooldown"] = "6h"  # the trial's labels ask for the next one
     worker.start()
     assert ended(api, begin(api, "monitor")).state_name == "Nothing to do"
-    until(service.on_trial, "a challenger", 540)
+    until(lambda: on_trial(service.url), "a challenger", 540)
     assert service.champion() == "1"
 
 
 def test_killed_once_a_promotion_is_on_record(project, api, worker, service):
     """The service in the trial; then monitor and service, which answers as it was published. The
     night makes it true."""
-    [tried] = service.on_trial()
+    [tried] = on_trial(service.url)
     assert service.ask_killed("tried") == {"1"}
-    assert service.on_trial() == [tried]
+    assert on_trial(service.url) == [tried]
     halt_after(project, "pipelines.promotion.ledger", "append")
     run = begin(api, "monitor")
     process = halted(project)
@@ -298,7 +282,7 @@ def test_killed_once_a_promotion_is_on_record(project, api, worker, service):
 
     assert ended(api, begin(api, "retrain")).state_name == "Nothing new"
     until(lambda: service.champion() == tried, "the new champion", 540, pause=0.5)
-    until(lambda: not service.on_trial(), "the end of the trial", 540, pause=0.5)
+    until(lambda: not on_trial(service.url), "the end of the trial", 540, pause=0.5)
 
 
 def test_nothing_is_doubled_and_nothing_left(project, api, service, monkeypatch):

@@ -3,10 +3,10 @@ that it asks for, and the whole loop, without a person and with one."""
 
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 from deployed import answered_yes, begun, deployed, ended, read, suspended
+from labelling import WORDS, ask_and_label, on_trial
 from logged import logged_records
 from project import (
     answer,
@@ -20,8 +20,6 @@ from project import (
 )
 
 pytestmark = pytest.mark.slow
-
-WORDS = ("sunset", "harbour", "engine", "letter")
 
 
 @pytest.fixture(scope="module")
@@ -125,17 +123,7 @@ def ask(project: Path, url: str, name: str, good: str, bad: str, count: int = 40
 
     name: of these requests.
     """
-    said, versions = [], set()
-    with httpx.Client(base_url=url, trust_env=False) as client:
-        for row in range(count):
-            # One word decides: good and bad share all others.
-            text = f"{name} {row // 2} {WORDS[row // 2 % 4]} {(good, bad)[row % 2]}"
-            headers = {"X-Request-ID": f"{name}-{row}"}
-            told = client.post("/v1/sentiment", json={"text": text}, headers=headers)
-            versions.add(told.raise_for_status().json()["model"]["version"])
-            label = ("good", "bad")[row % 2]
-            said.append({"request_id": f"{name}-{row}", "label": label})
-        client.post("/v1/feedback", json={"feedback": said}).raise_for_status()
+    versions = ask_and_label(url, name, range(count), good, bad)
 
     def logged() -> list[dict]:
         requests = logged_records(project / ".espalier" / "requests")
@@ -143,12 +131,6 @@ def ask(project: Path, url: str, name: str, good: str, bad: str, count: int = 40
 
     until(lambda: len(logged()) == count, "all requests in the log")
     return versions
-
-
-def on_trial(url: str) -> list[str]:
-    """The versions that the service tries."""
-    models = httpx.get(f"{url}/v1/models", trust_env=False).raise_for_status().json()
-    return [one["version"] for one in models["on_trial"]]
 
 
 def asked_by_the_monitor(api: str, project: Path, before: int) -> dict:
